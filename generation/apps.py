@@ -1,0 +1,51 @@
+"""Registers the job kind, the engines and the worker's duties."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class GenerationConfig(AppConfig):
+    """Asking for pictures."""
+
+    name = "generation"
+    verbose_name = "Generation"
+
+    def ready(self) -> None:
+        """Tell the kernel what it needs to know of generation."""
+        from generation import checkup, engines, runner, sketches
+        from generation.claim import held
+        from generation.models import GenerationTask
+        from generation.monitor import monitor
+        from stylestudio import doctor, jobs, shell, start, workers
+
+        jobs.register(
+            jobs.Kind(
+                name=GenerationTask.kind,
+                model=GenerationTask,
+                fragments=("generation/_job.html", "generation/_queue_row.html"),
+                facts=job_facts,
+                sweep=runner.sweep,
+            )
+        )
+        shell.provide_engines(engines.facts)
+        doctor.register(checkup.look_at_engines)
+        start.register(engines.sync_engines)
+        start.register(engines.forget_health)
+        start.register(sketches.create_once)
+        workers.beats += [held.renew, monitor.ensure_running]
+
+
+def job_facts(task: object) -> dict[str, object]:
+    """What scripts get beside status and progress."""
+    from generation.models import GenerationTask
+
+    assert isinstance(task, GenerationTask)
+    return {
+        "step": task.step,
+        "steps": task.steps,
+        "picture": task.picture_number,
+        "count": task.count,
+        "saved": task.saved,
+        "error": task.explanation if task.error_kind else "",
+    }

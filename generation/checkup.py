@@ -1,0 +1,66 @@
+"""What `manage.py doctor` looks at on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.utils.translation import gettext as _
+
+from generation import engines
+from generation.models import Engine
+from stylestudio.comfy.errors import ComfyError
+from stylestudio.doctor import Finding
+
+TRAINING_NODES = ({"TrainLoraNode", "SaveLoRA"}, {"TrainLoraNode", "SaveLoRANode"})  # newer and older ComfyUI
+
+
+def look_at_engines() -> Iterable[Finding]:
+    """Reachable, version, memory, checkpoint, Lightning LoRA, native training nodes."""
+    try:
+        added = list(Engine.objects.filter(source=Engine.Source.ADMIN))
+    except DatabaseError as error:
+        yield Finding(_("Engines"), str(error), _("Mend the database first."))
+        return
+    # Looks and changes nothing: this runs beside a studio, perhaps with another environment.
+    named = [Engine(address=address, source=source) for address, source in engines.named().items()]
+    try:
+        for engine in [*named, *added]:
+            yield from _look(engine)
+    finally:
+        engines.pool.close()
+    if not settings.COMFYUI_URLS:
+        yield Finding(_("Preview engine"), _("serves while no ComfyUI answers; its pictures are sketches"))
+
+
+def _look(engine: Engine) -> Iterable[Finding]:
+    name = _("Engine %s") % engine.address
+    client = engines.pool.client(engine)
+    call = engines.pool.loop.call
+    try:
+        stats = call(client.system_stats(), timeout=engines.PROBE_TIMEOUT)
+        checkpoints = call(client.models("checkpoints"), timeout=engines.PROBE_TIMEOUT)
+        loras = call(client.models("loras"), timeout=engines.PROBE_TIMEOUT)
+        nodes = call(client.node_classes(), timeout=60.0)
+    except (ComfyError, TimeoutError) as error:
+        if engine.source == Engine.Source.FOUND:
+            yield Finding(name, _("nothing answers there, which is fine"))
+        else:
+            yield Finding(name, str(error), _("Start ComfyUI there, or correct COMFYUI_URL."))
+        return
+    free = f", {stats.vram_free / 1e9:.1f} GB VRAM" if stats.vram_free else ""
+    yield Finding(name, f"ComfyUI {stats.version}, {engines.short_device(stats.device_name)}{free}")
+    yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
+    yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
+    trains = any(wanted <= nodes for wanted in TRAINING_NODES)
+    yield Finding(
+        _("Training nodes"), _("present") if trains else _("not present: this engine makes pictures but cannot train")
+    )
+
+
+def _file(title: str, wanted: str, listed: Iterable[str], folder: str, variable: str) -> Finding:
+    if wanted in listed:
+        return Finding(title, wanted)
+    remedy = _("Put the file into %(folder)s on the engine, or set %(variable)s to one it has.")
+    return Finding(title, _("%s is missing") % wanted, remedy % {"folder": folder, "variable": variable})

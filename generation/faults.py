@@ -1,0 +1,76 @@
+"""Why a task failed, in words people can act on. Rows keep the kind; the sentence is made in the reader's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.comfy import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happened, and what to do about it."""
+
+    sentence: str | Promise
+    remedy: str | Promise
+
+
+FAULTS: dict[str, Fault] = {
+    "invalid": Fault(_("The engine refused these settings."), _("Change what it names below, then make them again.")),
+    "missing_file": Fault(
+        _("The engine does not have a file that these pictures need."),
+        _("Put the file on the engine, or choose another style, then press Retry."),
+    ),
+    "out_of_memory": Fault(_("The engine ran out of GPU memory."), _("Choose a smaller shape, then make them again.")),
+    "execution": Fault(
+        _("The engine failed while making a picture."), _("Press Retry. If it happens again, look at Details.")
+    ),
+    "interrupted": Fault(_("Somebody stopped this on the engine itself."), _("Press Retry to make what is missing.")),
+    "lost": Fault(
+        _("The engine restarted or forgot this job, three times in a row."), _("Check the engine, then press Retry.")
+    ),
+    "unreachable": Fault(
+        _("The engine could not be reached, three times in a row."), _("Check the engine, then press Retry.")
+    ),
+    "stalled": Fault(
+        _("The engine made no progress for a long time, so it was stopped."), _("Check the engine, then press Retry.")
+    ),
+    "bad_response": Fault(
+        _("What answers at the engine's address is not ComfyUI, or it is broken."),
+        _("Check the address, then press Retry."),
+    ),
+    "bad_picture": Fault(_("The engine sent a file that is not a whole picture."), _("Press Retry to make it again.")),
+    "storage": Fault(
+        _("A picture could not be saved on the studio's disk."),
+        _("Make room on the disk or check its permissions, then press Retry."),
+    ),
+    "internal": Fault(
+        _("Something went wrong inside StyleStudio."), _("Press Retry. The log holds what a developer needs.")
+    ),
+}
+
+_KINDS: tuple[tuple[type[errors.ComfyError], str], ...] = (
+    (errors.MissingFile, "missing_file"),
+    (errors.GraphInvalid, "invalid"),
+    (errors.OutOfMemory, "out_of_memory"),
+    (errors.ExecutionFailed, "execution"),
+    (errors.PromptInterrupted, "interrupted"),
+    (errors.PromptLost, "lost"),
+    (errors.PromptStalled, "stalled"),
+    (errors.EngineUnreachable, "unreachable"),
+    (errors.EngineTimeout, "unreachable"),
+    (errors.BadResponse, "bad_response"),
+)
+
+
+def kind_of(error: errors.ComfyError) -> str:
+    """The fault that an engine error is."""
+    return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "internal")
+
+
+def fault(kind: str) -> Fault:
+    """The words for a stored kind; rows of older versions may hold unknown ones."""
+    return FAULTS.get(kind, FAULTS["internal"])

@@ -1,0 +1,125 @@
+"""The gallery and the page of one picture."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from generation import gallery as wall
+from generation.models import GeneratedImage, PictureQuerySet
+from generation.prompts import final_parts, final_prompt
+from generation.shapes import shape_name
+from styles.models import Style
+from stylestudio import live
+from stylestudio.access import StudioRequest, is_curator, require_maker, visible
+
+
+@require_GET
+def gallery(request: StudioRequest) -> HttpResponse:
+    """The wall, newest first. `?before=` is where "Load more" leads without JavaScript."""
+    filters = wall.Filters.read(request.GET)
+    context = {
+        **_wall(request, filters),
+        "styles": Style.objects.in_picker_order(),
+        "later": bool(request.GET.get("before")),
+    }
+    return render(request, "generation/gallery.html", context)
+
+
+@require_GET
+def gallery_page(request: StudioRequest) -> HttpResponse:
+    """The next pictures of the wall, for the sentinel; with ?strip=1 the newest few, without an end."""
+    filters = wall.Filters.read(request.GET)
+    if request.GET.get("strip"):
+        newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
+        pictures = [picture for day in newest.days for picture in day.pictures]
+        return render(request, "generation/_strip.html", {"pictures": pictures})
+    return render(request, "generation/_wall_page.html", _wall(request, filters))
+
+
+def _wall(request: StudioRequest, filters: wall.Filters) -> dict[str, object]:
+    try:
+        page = wall.page(wall.pictures(request.user, filters), request.GET.get("before", ""))
+    except (ValueError, OverflowError) as error:
+        raise Http404(_("There is no such page.")) from error
+    return {"page": page, "filters": filters, "more_query": filters.query(before=page.more)}
+
+
+@require_GET
+def picture(request: StudioRequest, pk: int) -> HttpResponse:
+    """One picture, large, with everything that made it."""
+    found = visible(_with_story(), request.user, pk=pk)
+    task = found.task
+    mix = list(task.mix.select_related("version__style"))
+    phrases = [phrase for row in mix for phrase in row.triggers]
+    sent = final_parts(task.prompt, phrases)
+    film = wall.film(found, request.user)
+    context = {
+        "picture": found,
+        "task": task,
+        "mix": mix,
+        # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
+        "final_parts": sent
+        if final_prompt(task.prompt, phrases) == task.final_prompt
+        else [(task.final_prompt, False)],
+        "film": film,
+        "shape": shape_name(found.width, found.height),
+        "seconds": _seconds(found),
+        "download_name": _download_name(found),
+        "can_change": task.owner_id == request.user.pk or is_curator(request.user),
+    }
+    return render(request, "generation/picture.html", context)
+
+
+def _with_story() -> PictureQuerySet:
+    return GeneratedImage.objects.select_related("task__owner", "task__reference", "engine", "prompt").defer(
+        "prompt__graph"
+    )
+
+
+def _seconds(picture: GeneratedImage) -> float | None:
+    """How long the engine worked on it."""
+    started, ended = picture.prompt.started_at, picture.prompt.ended_at
+    return (ended - started) / timedelta(seconds=1) if started and ended else None
+
+
+def _download_name(picture: GeneratedImage) -> str:
+    """Words of the prompt and the seed; the media server adds the file's own ending."""
+    words = slugify(picture.task.prompt[:60], allow_unicode=True) or "picture"
+    return f"{words}-{picture.seed}"
+
+
+@require_POST
+def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
+    """Move a picture to the trash, with Undo in the toast."""
+    found = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    require_maker(request.user, found.task)
+    found.delete()
+    _tell(found)
+    undo = reverse("generation:picture-restore", args=[found.pk])
+    messages.success(request, _("The picture is deleted."), extra_tags=undo)
+    return redirect("generation:gallery")
+
+
+@require_POST
+def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
+    """Undo of delete."""
+    found = visible(GeneratedImage.everything.select_related("task"), request.user, pk=pk)
+    require_maker(request.user, found.task)
+    found.restore()
+    _tell(found)
+    messages.success(request, _("The picture is back."))
+    return redirect(found)
+
+
+def _tell(picture: GeneratedImage) -> None:
+    """The job's card on open pages shows one picture less, or one more."""
+    if picture.task.touch():
+        live.changed(picture.task)

@@ -1,0 +1,51 @@
+"""From a task to the graph that an engine runs."""
+
+from __future__ import annotations
+
+import uuid
+
+from generation import orders
+from generation.models import GenerationTask
+from stylestudio.comfy import graph
+
+
+def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
+    """The graph of picture `index`, made from the task's snapshot alone.
+
+    The file prefix is unique to the prompt: the engine's cache would otherwise answer with an old file.
+    """
+    snapshot = task.snapshot
+    values: dict[str, object] = {
+        "checkpoint": snapshot["checkpoint"],
+        "lightning": snapshot["lightning"],
+        "positive": snapshot["final_prompt"],
+        "negative": snapshot["negative"],
+        "width": snapshot["width"],
+        "height": snapshot["height"],
+        "seed": snapshot["seeds"][index],
+        "steps": snapshot["steps"],
+        "cfg": snapshot["cfg"],
+        "sampler": snapshot["sampler"],
+        "scheduler": snapshot["scheduler"],
+        "filename_prefix": f"stylestudio/{task.pk}-{index}-{prompt_id.hex[:12]}",
+    }
+    if snapshot["reference"]:
+        values |= {"reference": reference_name(snapshot["reference"]), "denoise": snapshot["denoise"]}
+    filled = orders.workflow(snapshot["mode"]).fill(values)
+    return graph.chain_loras(filled, [graph.Lora(name, weight, weight) for name, weight in loras(task)])
+
+
+def loras(task: GenerationTask) -> list[tuple[str, float]]:
+    """(file name, weight) of the styles that have a file, in order."""
+    return [(style["lora"], style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
+
+
+def files(task: GenerationTask) -> list[tuple[str, str]]:
+    """(folder, name) of every file that the engine needs."""
+    names = [task.snapshot["lightning"], *(name for name, _weight in loras(task))]
+    return [("checkpoints", task.snapshot["checkpoint"]), *(("loras", name) for name in names)]
+
+
+def reference_name(digest: str) -> str:
+    """The name under which a reference is uploaded: the same bytes always have the same name."""
+    return f"stylestudio-{digest[:32]}.png"

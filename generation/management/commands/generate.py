@@ -1,0 +1,205 @@
+"""`manage.py generate`: ask for pictures from a terminal or a script, and wait for them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from generation import orders
+from generation.models import GenerationTask, Reference
+from generation.orders import Ingredient, Order
+from generation.references import add_reference
+from styles.models import Style
+from stylestudio import live
+from stylestudio.images import BadPicture
+from stylestudio.jobs import Status
+from stylestudio.models import Worker
+
+LOOK = 0.1  # seconds between looks at the job
+PATIENCE = 60.0  # seconds without any living worker before giving up
+
+
+def size(text: str) -> tuple[int, int]:
+    """1024x1024 or 1024×1024."""
+    width, x, height = text.lower().replace("×", "x").partition("x")
+    if not (x and width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
+        raise argparse.ArgumentTypeError(_("%r is no size. Use one such as 1216x832.") % text)
+    return int(width), int(height)
+
+
+def weighted(text: str) -> tuple[str, float | None]:
+    """A style's short name, with :0.8 behind it for a weight."""
+    slug, colon, weight = text.partition(":")
+    try:
+        return slug, float(weight) if colon else None
+    except ValueError:
+        raise argparse.ArgumentTypeError(_("%r is no weight. Use one such as 0.8.") % weight) from None
+
+
+class Command(BaseCommand):
+    """Queue one job, show its progress, save its pictures. Exit code 0 only when all came."""
+
+    help = "Make pictures and wait for them. The studio (or a worker) has to run."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """As the README lists them."""
+        parser.add_argument("--prompt", required=True)
+        parser.add_argument("--style", action="append", type=weighted, default=[], metavar="SLUG[:WEIGHT]")
+        parser.add_argument("--size", type=size, default=(1024, 1024), metavar="WIDTHxHEIGHT")
+        parser.add_argument("--count", type=int, default=1, metavar="N")
+        parser.add_argument("--seed", type=int, metavar="N")
+        parser.add_argument("--steps", type=int, default=orders.STEPS, metavar="N")
+        parser.add_argument("--cfg", type=float, default=orders.CFG, metavar="X")
+        parser.add_argument("--negative", default="", metavar="TEXT")
+        parser.add_argument("--reference", type=Path, metavar="FILE")
+        parser.add_argument("--denoise", type=float, default=orders.DENOISE, metavar="0..1")
+        parser.add_argument("--user", metavar="NAME")
+        parser.add_argument("--output", type=Path, metavar="DIR")
+        parser.add_argument("--json", action="store_true", help="print one JSON message a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Queue, wait, save."""
+        user = _user(options["user"])
+        if not Worker.objects.alive().exists():
+            raise CommandError(_("No worker is alive. Start the studio with: python3 run.py"))
+        order = _order(options, user)
+        try:
+            task = orders.place(order, user)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        live.publisher.flush()
+        try:
+            self._follow(task, as_json=options["json"])
+        except BrokenPipeError:  # whoever read our lines has enough; the job goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except KeyboardInterrupt:
+            self.stderr.write(_("Job %d goes on. Cancel it in the studio if you do not want it.") % task.pk)
+            sys.exit(130)
+        if options["output"]:
+            self._save(task, options["output"], quiet=options["json"])
+        if task.status != Status.COMPLETED:
+            raise CommandError(_why(task))
+
+    def _follow(self, task: GenerationTask, *, as_json: bool) -> None:
+        """Print every change until the job ends."""
+        shown, alone_since = 0, None
+        while True:
+            task.refresh_from_db()
+            task.__dict__.pop("stored", None)
+            if task.version != shown:
+                shown = task.version
+                self.stdout.write(
+                    json.dumps(live.facts(task)) if as_json else _bar(task), ending="\n" if as_json else ""
+                )
+                self.stdout.flush()
+            if not task.is_active:
+                if not as_json:
+                    self.stdout.write("")
+                return
+            if Worker.objects.alive().exists():
+                alone_since = None
+            elif time.monotonic() - (alone_since := alone_since or time.monotonic()) > PATIENCE:
+                raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % task.pk)
+            time.sleep(LOOK)
+
+    def _save(self, task: GenerationTask, folder: Path, *, quiet: bool) -> None:
+        """Copy what was made, the pictures of a failed job too."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for picture in task.pictures.order_by("index"):
+                target = folder / f"{task.pk}-{picture.index + 1}-{picture.seed}{Path(str(picture.file.name)).suffix}"
+                with picture.file.open("rb") as source:
+                    target.write_bytes(source.read())
+                if not quiet:
+                    self.stdout.write(str(target))
+        except OSError as error:
+            raise CommandError(
+                _("The pictures are in the studio, but could not be written to %(folder)s: %(error)s")
+                % {"folder": folder, "error": error.strerror or error}
+            ) from None
+
+
+def _user(name: str | None) -> User:
+    users = User.objects.filter(is_active=True)
+    user = users.filter(username=name).first() if name else users.filter(is_superuser=True).order_by("pk").first()
+    if user is None:
+        raise CommandError(
+            _("There is no account called %s.") % name
+            if name
+            else _("There is no account yet. Open the studio and create the owner.")
+        )
+    return user
+
+
+def _order(options: dict[str, Any], user: User) -> Order:
+    width, height = options["size"]
+    mix = [_ingredient(slug, weight) for slug, weight in options["style"]]
+    return Order(
+        prompt=options["prompt"],
+        negative=options["negative"],
+        width=width,
+        height=height,
+        count=options["count"],
+        seed=options["seed"],
+        steps=options["steps"],
+        cfg=options["cfg"],
+        denoise=options["denoise"],
+        reference=_reference(options["reference"], user),
+        mix=tuple(one for one in mix if one),
+    )
+
+
+def _ingredient(slug: str, weight: float | None) -> Ingredient | None:
+    style = Style.objects.prefetch_related("versions").filter(slug=slug).first()
+    if style is None or style.version is None:
+        raise CommandError(_("There is no style called %s.") % slug)
+    if style.is_base:
+        return None
+    return Ingredient(style.version, style.version.default_strength if weight is None else weight)
+
+
+def _reference(file: Path | None, user: User) -> Reference | None:
+    if file is None:
+        return None
+    try:
+        with file.open("rb") as handle:
+            return add_reference(handle, user)
+    except OSError as error:
+        raise CommandError(_("%(file)s cannot be read: %(error)s") % {"file": file, "error": error.strerror}) from None
+    except BadPicture as error:
+        raise CommandError(f"{file}: {error}") from None
+
+
+def _bar(task: GenerationTask, width: int = 30) -> str:
+    full = width * task.progress // 100
+    words = str(task.get_status_display())
+    if task.status == Status.RUNNING and task.making is not None:
+        words = _("step %(step)d of %(steps)d · picture %(picture)d of %(count)d") % {
+            "step": task.step,
+            "steps": task.steps,
+            "picture": task.picture_number,
+            "count": task.count,
+        }
+    return f"\r[{'#' * full}{'.' * (width - full)}] {task.progress:3d} % {words:<40}"
+
+
+def _why(task: GenerationTask) -> str:
+    made = ngettext("%(made)d of %(count)d picture came.", "%(made)d of %(count)d pictures came.", task.count) % {
+        "made": task.saved,
+        "count": task.count,
+    }
+    if task.status == Status.CANCELLED:
+        return _("The job was cancelled.") + " " + made
+    return " ".join(filter(None, [task.explanation, task.error, task.remedy, made]))

@@ -1,0 +1,450 @@
+"""Asking for pictures: the task, its styles, the prompts sent to engines, the pictures that came, and the engines."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from generation import estimates, faults
+from generation.shapes import shape_name
+from styles.models import MAX_STRENGTH, StyleVersion
+from stylestudio.comfy.address import split_credentials
+from stylestudio.jobs import Job, JobQuerySet, Status
+
+LEAST_SIDE, MOST_SIDE = 64, 2048
+MOST_PICTURES = 16
+MOST_STYLES = 5
+# Seeds of all pictures of a task stay within a signed 64-bit column; engines take up to 2**64 - 1.
+MOST_SEED = 2**63 - 1 - MOST_PICTURES
+
+
+class Engine(models.Model):
+    """A ComfyUI server, or the preview engine. Its health is what the last probe saw."""
+
+    class Source(models.TextChoices):
+        """Who named this engine."""
+
+        ENVIRONMENT = "env", _("COMFYUI_URL")
+        FOUND = "found", _("Found on this machine")
+        PREVIEW = "preview", _("Preview engine")
+        ADMIN = "admin", _("Added here")
+
+    class Health(models.TextChoices):
+        """What the last probe saw."""
+
+        UNKNOWN = "unknown", _("Not asked yet")
+        OK = "ok", _("Ready")
+        UNREACHABLE = "unreachable", _("Not reachable")
+
+    address = models.CharField(
+        _("address"), max_length=300, unique=True, help_text=_("Such as http://192.168.1.20:8188")
+    )
+    credentials = models.CharField(
+        _("user:password"),
+        max_length=300,
+        blank=True,
+        help_text=_("For a server behind basic authentication. Never shown"),
+    )
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.ADMIN, editable=False)
+    active = models.BooleanField(default=True, editable=False)  # false: no longer named by the environment
+    paused = models.BooleanField(_("paused"), default=False, help_text=_("Finishes what it has, gets nothing new"))
+    held_by = models.CharField(max_length=100, blank=True, editable=False)
+    held_until = models.DateTimeField(null=True, editable=False)
+    health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN, editable=False)
+    health_since = models.DateTimeField(default=timezone.now, editable=False)
+    trouble = models.TextField(blank=True, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False)
+    latency_ms = models.FloatField(null=True, editable=False)
+    engine_version = models.CharField(max_length=60, blank=True, editable=False)
+    device = models.CharField(max_length=200, blank=True, editable=False)
+    vram_total = models.BigIntegerField(null=True, editable=False)  # bytes
+    vram_free = models.BigIntegerField(null=True, editable=False)  # bytes
+    checkpoints = models.JSONField(default=list, editable=False)
+    loras = models.JSONField(default=list, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("engine")
+        verbose_name_plural = _("engines")
+
+    def __str__(self) -> str:
+        return self.name or self.device or self.address
+
+    @property
+    def is_preview(self) -> bool:
+        """Draws sketches, needs no GPU."""
+        return self.source == self.Source.PREVIEW
+
+    @property
+    def url(self) -> str:
+        """The address to call, with credentials. Never to be shown."""
+        for configured in settings.COMFYUI_URLS:
+            address, credentials = split_credentials(configured)
+            if address == self.address and credentials:
+                return self._with(credentials)
+        return self._with(self.credentials) if self.credentials else self.address
+
+    def _with(self, credentials: str) -> str:
+        scheme, _sep, rest = self.address.partition("://")
+        return f"{scheme}://{credentials}@{rest}"
+
+
+class Reference(models.Model):
+    """A picture to start from, cleaned and stored once however often it is used."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    file = models.ImageField(upload_to="uploads/references/%Y/%m", width_field="width", height_field="height")
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.width} × {self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of one picture in a card: done, making, wait or gone."""
+
+    number: int
+    state: str
+    picture: GeneratedImage | None
+
+
+class GenerationTask(Job):
+    """One press of Generate: 1 to 16 pictures from one frozen snapshot of everything asked for."""
+
+    kind: ClassVar[str] = "generation"
+
+    class Mode(models.TextChoices):
+        """What the pictures start from."""
+
+        TEXT = "text", _("Text to image")
+        IMAGE = "image", _("Image to image")
+
+    mode = models.CharField(max_length=5, choices=Mode.choices, default=Mode.TEXT)
+    prompt = models.TextField(max_length=4000)
+    final_prompt = models.TextField()
+    negative = models.TextField(blank=True)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    count = models.PositiveSmallIntegerField(default=1)
+    seeds = models.JSONField()  # one per picture
+    steps = models.PositiveSmallIntegerField(default=4)
+    cfg = models.FloatField(default=1.0)
+    sampler = models.CharField(max_length=40, default="euler")
+    scheduler = models.CharField(max_length=40, default="sgm_uniform")
+    denoise = models.FloatField(default=1.0)
+    reference = models.ForeignKey(Reference, null=True, on_delete=models.PROTECT, related_name="tasks")
+    checkpoint = models.CharField(max_length=255)
+    lightning = models.CharField(max_length=255)
+    snapshot = models.JSONField()
+    snapshot_sha256 = models.CharField(max_length=64)
+    styles = models.ManyToManyField(StyleVersion, through="TaskStyle", related_name="tasks")
+    # What the running card shows: step `step` of `steps` of picture `making` (from 0).
+    step = models.PositiveSmallIntegerField(default=0, editable=False)
+    making = models.PositiveSmallIntegerField(null=True, editable=False)
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["GenerationTask"].as_manager()
+
+    class Meta(Job.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("generation")
+        verbose_name_plural = _("generations")
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(count__gte=1, count__lte=MOST_PICTURES), name="generationtask_count_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(width__gte=LEAST_SIDE, width__lte=MOST_SIDE, height__gte=LEAST_SIDE, height__lte=MOST_SIDE),
+                name="generationtask_size_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(mode="text", reference=None) | Q(mode="image", reference__isnull=False),
+                name="generationtask_image_mode_has_reference",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.prompt[:80]
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:job", args=[self.pk])
+
+    @property
+    def seed(self) -> int:
+        """The first picture's seed."""
+        return int(self.seeds[0])
+
+    def complete_if_whole(self) -> bool:
+        """End the task when its last picture is stored. One of several callers wins."""
+        if self.pictures(manager="everything").count() < self.count:
+            return False
+        # Only what runs can complete, and another worker may have put it back among the waiting between two pictures.
+        return self.complete() or (self.start(self.worker) and self.complete())
+
+    @cached_property
+    def mix_rows(self) -> list[TaskStyle]:
+        """The styles of the mix, in order."""
+        return list(self.mix.select_related("version__style"))
+
+    @cached_property
+    def stored(self) -> dict[int, GeneratedImage]:
+        """Pictures by their place, those in the trash included (their place is not "not made")."""
+        return {picture.index: picture for picture in self.pictures(manager="everything").all()}
+
+    @property
+    def saved(self) -> int:
+        """How many pictures are stored."""
+        return len(self.stored)
+
+    @property
+    def look(self) -> str:
+        """One of waiting, loading, running, done, partial, failed, cancelled."""
+        if self.status == Status.QUEUED:
+            return "waiting"
+        if self.status == Status.RUNNING:
+            return "loading" if self.making is None and not self.stored else "running"
+        if self.status == Status.FAILED:
+            return "partial" if self.stored else "failed"
+        return "done" if self.status == Status.COMPLETED else "cancelled"
+
+    @property
+    def title(self) -> str:
+        """What was asked for, in the person's own words."""
+        return self.prompt
+
+    @property
+    def mix_text(self) -> str:
+        """Such as "Ink & mist v3 0.80 + Paper lantern v1 0.35"."""
+        parts = [f"{row.version.style.title} v{row.version.number} {row.weight:.2f}" for row in self.mix_rows]
+        return " + ".join(parts) or gettext("Base style")
+
+    @property
+    def shape_name(self) -> str:
+        """Such as 3:2, or the size where it is none of the eight shapes."""
+        return shape_name(self.width, self.height)
+
+    @property
+    def slots(self) -> list[Slot]:
+        """One for each picture, in order. Pictures in the trash leave their place out."""
+        slots = []
+        for index in range(self.count):
+            picture = self.stored.get(index)
+            if picture and picture.deleted_at:
+                continue
+            if picture:
+                state = "done"
+            elif not self.is_active:
+                state = "gone"
+            else:
+                state = "making" if index == self.making and self.status == Status.RUNNING else "wait"
+            slots.append(Slot(index + 1, state, picture))
+        return slots
+
+    @property
+    def picture_number(self) -> int:
+        """Which picture is being made, from 1."""
+        return (self.making or 0) + 1
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; waiting does not count."""
+        if not self.started_at:
+            return None
+        return ((self.ended_at or timezone.now()) - self.started_at) / timedelta(seconds=1)
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, in the reader's language."""
+        return str(faults.fault(self.error_kind).sentence)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return str(faults.fault(self.error_kind).remedy)
+
+    @cached_property
+    def ahead(self) -> int:
+        """Pictures that are made before this task's first one."""
+        return estimates.pictures_ahead(self)
+
+    @cached_property
+    def wait_seconds(self) -> float | None:
+        """About how long until it begins; None without enough history."""
+        each = estimates.seconds_per_picture(self)
+        return each * self.ahead if each is not None else None
+
+    @cached_property
+    def left_seconds(self) -> float | None:
+        """About how long until the last picture; None without enough history."""
+        each = estimates.seconds_per_picture(self)
+        return each * self.count * (100 - self.progress) / 100 if each is not None else None
+
+
+class TaskStyle(models.Model):
+    """A style in a task's mix, with its weight and the trigger phrases that were used."""
+
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="mix")
+    version = models.ForeignKey(StyleVersion, on_delete=models.PROTECT, related_name="uses")
+    position = models.PositiveSmallIntegerField()
+    weight = models.FloatField(validators=[MinValueValidator(0.0), MaxValueValidator(MAX_STRENGTH)])
+    triggers = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "position"], name="taskstyle_position_once"),
+            models.UniqueConstraint(fields=["task", "version"], name="taskstyle_version_once"),
+            models.CheckConstraint(
+                condition=Q(weight__gte=0.0, weight__lte=MAX_STRENGTH), name="taskstyle_weight_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.weight:.2f}"
+
+
+class EnginePrompt(models.Model):
+    """One attempt at one picture on one engine. Written before the engine hears of it, so nothing is made twice."""
+
+    class State(models.TextChoices):
+        """CLAIMED and POSTED are live: at most one such row for a picture."""
+
+        CLAIMED = "claimed"
+        POSTED = "posted"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+        LOST = "lost"
+
+    LIVE = (State.CLAIMED, State.POSTED)
+
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="prompts")
+    index = models.PositiveSmallIntegerField()
+    attempt = models.PositiveSmallIntegerField(default=1)
+    prompt_id = models.UUIDField(unique=True, default=uuid.uuid4)
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="prompts")
+    worker = models.CharField(max_length=200)
+    lease_until = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
+    progress = models.PositiveSmallIntegerField(default=0)  # percent of this picture
+    graph = models.JSONField(null=True)
+    graph_sha256 = models.CharField(max_length=64, blank=True)
+    claimed_at = models.DateTimeField(default=timezone.now)
+    posted_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["task", "index", "attempt"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "index", "attempt"], name="engineprompt_attempt_once"),
+            models.UniqueConstraint(
+                fields=["task", "index"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_one_live"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["engine"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_live"),
+            # Estimates look at the newest finished prompts.
+            models.Index(fields=["-ended_at"], condition=Q(state="done"), name="engineprompt_done"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_id}/{self.index} attempt {self.attempt}"
+
+
+class PictureQuerySet(models.QuerySet["GeneratedImage"]):
+    """Pictures, newest first where a page asks."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Pictures of tasks that `user` may see."""
+        return self.filter(task__in=GenerationTask.objects.visible_to(user))
+
+    def newest_first(self) -> Self:
+        """The order of the gallery; its key is (created_at, pk)."""
+        return self.order_by("-created_at", "-pk")
+
+
+class LivePictures(models.Manager["GeneratedImage"]):
+    """Pictures that are not in the trash."""
+
+    def get_queryset(self) -> PictureQuerySet:
+        return PictureQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class GeneratedImage(models.Model):
+    """A stored picture. The row exists only when the file does."""
+
+    task = models.ForeignKey(GenerationTask, on_delete=models.PROTECT, related_name="pictures")
+    index = models.PositiveSmallIntegerField()
+    prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
+    file = models.FileField(upload_to="outputs/%Y/%m")
+    thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
+    seed = models.BigIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    has_alpha = models.BooleanField(default=False)
+    size = models.PositiveBigIntegerField()  # bytes
+    sha256 = models.CharField(max_length=64, db_index=True)
+    pixel_sha256 = models.CharField(max_length=64, blank=True)
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="pictures")
+    engine_version = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = LivePictures.from_queryset(PictureQuerySet)()
+    everything = PictureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+        base_manager_name = "everything"
+        constraints = [models.UniqueConstraint(fields=["task", "index"], name="generatedimage_one_per_place")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery")
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.task}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:picture", args=[self.pk])
+
+    @property
+    def thumbnail_url(self) -> str:
+        """The small picture; the original until the small one is made."""
+        return str((self.thumbnail or self.file).url)
+
+    @property
+    def alt(self) -> str:
+        """What a screen reader says: the prompt, at most 120 characters."""
+        prompt = self.task.prompt
+        return prompt if len(prompt) <= 120 else prompt[:119] + "…"
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Move to the trash; the file stays."""
+        self.deleted_at = timezone.now()
+        self.save(update_fields=["deleted_at"])
+        return 1, {"generation.GeneratedImage": 1}
+
+    def restore(self) -> None:
+        """Take it out of the trash."""
+        self.deleted_at = None
+        self.save(update_fields=["deleted_at"])

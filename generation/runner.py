@@ -1,0 +1,398 @@
+"""Making pictures: claim one, let the engine make it, store it, say so. Every thread of a worker does just this."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+import uuid
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
+from PIL import Image
+
+from generation import engines, faults, graphs
+from generation.claim import Claim, anything_open, look_for_orphans, next_picture
+from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from stylestudio import images, live, workers
+from stylestudio.comfy import events, graph
+from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.errors import (
+    BadResponse,
+    ComfyError,
+    EngineTimeout,
+    EngineUnreachable,
+    MissingFile,
+    PromptInterrupted,
+    PromptLost,
+    PromptStalled,
+)
+
+log = logging.getLogger(__name__)
+
+LOOK = 0.25  # seconds between looks at the task's row (was it cancelled?) while the engine is silent
+PROGRESS_EVERY = 0.25  # seconds between writes of progress
+ATTEMPTS = 3
+PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
+PREVIEW_SIDE, PREVIEW_BYTES = 384, 20_000
+PREVIEW_TRIES = ((384, 70), (384, 40), (192, 40), (96, 40))  # (side, quality), until one is small enough
+# Decoding is not sampling: a picture is done only when it is stored.
+SAMPLED = 95
+
+# References that this process uploaded to an engine since it came up. An engine keeps its input files.
+_sent: set[tuple[int, datetime, str]] = set()
+
+
+def work() -> None:
+    """Make pictures until nothing can be claimed."""
+    while not workers.stopping.is_set():
+        with next_picture(workers.worker_name()) as claimed:
+            if claimed is None:
+                return
+            run(claimed)
+
+
+def run(claimed: Claim) -> None:
+    """One attempt at one picture, to whatever end. Never raises."""
+    prompt, task = claimed.prompt, claimed.prompt.task
+    try:
+        outcome = _Making(prompt, task).run(attach=claimed.attach)
+    except ComfyError as error:
+        _failed(prompt, task, error)
+    except images.BadPicture as error:
+        _end_prompt(prompt, EnginePrompt.State.FAILED, str(error))
+        _fail_task(task, "bad_picture", str(error))
+    except OSError as error:
+        log.exception("Could not store a picture of task %s", task.pk)
+        _end_prompt(prompt, EnginePrompt.State.FAILED, str(error))
+        _fail_task(task, "storage", detail=str(error))
+    except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
+        log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
+        _end_prompt(prompt, EnginePrompt.State.FAILED, repr(error))
+        _fail_task(task, "internal", detail=repr(error))
+    else:
+        _end_prompt(prompt, outcome)
+    settle(task, made=prompt.state == EnginePrompt.State.DONE)
+
+
+@dataclass(slots=True)
+class _Making:
+    """The state of one attempt while the engine's events come in."""
+
+    prompt: EnginePrompt
+    task: GenerationTask
+    samplers: frozenset[str] = frozenset()
+    written: float = 0.0
+    previewed: float = 0.0
+    making: bool = False
+    unwritten: tuple[int, int] | None = None
+    stored: bool = False
+
+    def run(self, *, attach: bool) -> EnginePrompt.State:
+        """Drive the prompt to its end. DONE, CANCELLED, or POSTED when the worker stops and leaves it running."""
+        engine = self.prompt.engine
+        client = engines.pool.client(engine)
+        nodes = self.prompt.graph or {}
+        if not attach:
+            nodes = self._adapted(client, nodes)
+        self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"])
+        if self.task.reference and not attach:
+            self._send_reference(engine)
+        stream = client.run(
+            nodes,
+            str(self.prompt.prompt_id),
+            attach=attach,
+            stall_timeout=settings.COMFYUI_TIMEOUT,
+            patience=PATIENCE,
+            extra_data={"preview_method": "auto"},
+        )
+        if self._watch(engines.pool.loop.iterate(stream, poll=LOOK)):
+            return EnginePrompt.State.DONE
+        if workers.stopping.is_set():
+            return EnginePrompt.State.POSTED
+        _stop_on_engine(self.prompt)
+        return EnginePrompt.State.CANCELLED
+
+    def _watch(self, stream: Generator[events.Event | None]) -> bool:
+        """Follow the events to the end. False when this worker stops, or nobody wants the picture any more."""
+        looked = time.monotonic()
+        with closing(stream):
+            for event in stream:
+                if workers.stopping.is_set():
+                    return False
+                if event is None or time.monotonic() - looked > LOOK:
+                    looked = time.monotonic()
+                    if not self._wanted():
+                        return False
+                if event is not None:
+                    self._on(event)
+                else:
+                    self._catch_up()
+        return self.stored
+
+    def _wanted(self) -> bool:
+        return GenerationTask.objects.active().filter(pk=self.task.pk).exists()
+
+    def _on(self, event: events.Event) -> None:
+        match event:
+            case events.Posted():
+                self.prompt.posted_at = timezone.now()
+            case events.Started():
+                self._begin()
+            case events.Progress(node=node, value=value, max=most) if node in self.samplers:
+                self._progress(value, most)
+            case events.Preview(mime=mime, data=data):
+                self._preview(mime, data)
+            case events.Executed(images=found) if found:
+                self._store(found[0])
+            case events.Completed(outputs=outputs):
+                self._finish(outputs)
+            case _:
+                pass
+
+    def _begin(self) -> None:
+        """The engine works on it now: only from here on the task is running. Before, it waits in the engine's queue."""
+        self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at, started_at=timezone.now())
+        self.written = time.monotonic()
+        live.engines_changed()
+        if self.task.start(workers.worker_name()):
+            live.changed(self.task)
+
+    def _catch_up(self) -> None:
+        """The engine is silent for a moment: write what was put off."""
+        if self.prompt.posted_at and self.prompt.state == EnginePrompt.State.CLAIMED:
+            self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at)
+        if self.unwritten:
+            self._write_progress(*self.unwritten)
+
+    def _progress(self, step: int, steps: int) -> None:
+        """Write and show step `step` of `steps`, at most four times a second; what is put off follows in a silence.
+
+        A picture that is made faster than that shows no steps: writing them would take longer than making it.
+        """
+        self.unwritten = (step, steps)
+        if time.monotonic() - self.written >= PROGRESS_EVERY:
+            self._write_progress(step, steps)
+
+    def _write_progress(self, step: int, steps: int) -> None:
+        first, self.making, self.written, self.unwritten = not self.making, True, time.monotonic(), None
+        self._write_prompt(progress=round(SAMPLED * step / max(1, steps)))
+        if self.task.advance(progress=overall(self.task), step=step, making=self.prompt.index):
+            if first:
+                live.changed(self.task)
+            else:
+                live.progressed(self.task, "generation/_job_progress.html")
+
+    def _preview(self, mime: str, data: bytes) -> None:
+        now = time.monotonic()
+        if now - self.previewed < live.INTERVAL:
+            return
+        self.previewed = now
+        if small := small_preview(data):
+            live.previewed(self.task, "generation/_preview.html", "image/webp", small)
+
+    def _finish(self, outputs: Mapping[str, tuple[events.ImageRef, ...]]) -> None:
+        if not self.stored:
+            found = [ref for refs in outputs.values() for ref in refs]
+            if not found:
+                raise images.BadPicture("The engine finished without a picture.")
+            self._store(found[0])
+
+    def _store(self, ref: events.ImageRef) -> None:
+        """Fetch, check, save, and commit the row: only then the picture exists."""
+        if self.stored:
+            return
+        if self.prompt.started_at is None:
+            self._begin()  # it was over before this worker heard of it
+        client = engines.pool.client(self.prompt.engine)
+        data = engines.pool.loop.call(client.fetch(ref))
+        store(self.prompt, data)
+        self.stored = True
+
+    def _send_reference(self, engine: Engine) -> None:
+        reference = self.task.reference
+        assert reference is not None  # the caller looked
+        place = (engine.pk, engine.health_since, reference.sha256)
+        if place in _sent:
+            return
+        with reference.file.open("rb") as handle:
+            data = handle.read()
+        name = graphs.reference_name(reference.sha256)
+        stored = engines.pool.loop.call(engines.pool.client(engine).upload_image(data, name))
+        if stored.filename != name:  # the name is the hash of the bytes, so this engine holds something else under it
+            raise BadResponse(f"The engine already has another picture named {name}.")
+        _sent.add(place)
+
+    def _adapted(self, client: ComfyClient, nodes: graph.Graph) -> graph.Graph:
+        """The graph as this engine's version wants it; the client remembers what the engine said of its classes."""
+        classes = {node["class_type"] for node in nodes.values()}
+        infos = engines.pool.loop.call(_infos(client, classes))
+        adapted = graph.adapt(nodes, infos)
+        if adapted != nodes:
+            self._write_prompt(graph=adapted, graph_sha256=graph.sha256(adapted))
+        return adapted
+
+    def _write_prompt(self, **fields: object) -> None:
+        EnginePrompt.objects.filter(pk=self.prompt.pk, state__in=EnginePrompt.LIVE).update(**fields)
+        for name, value in fields.items():
+            setattr(self.prompt, name, value)
+
+
+async def _infos(client: ComfyClient, classes: Iterable[str]) -> dict[str, dict[str, Any] | None]:
+    return {name: await client.object_info(name) for name in classes}
+
+
+def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
+    """Save a picture's bytes and its row. None when this place already has one (another attempt was faster)."""
+    from generation import tasks
+
+    facts = images.check_output(data)
+    task = prompt.task
+    picture = GeneratedImage(
+        task=task,
+        index=prompt.index,
+        prompt=prompt,
+        seed=task.seeds[prompt.index],
+        width=facts.width,
+        height=facts.height,
+        has_alpha=facts.has_alpha,
+        size=len(data),
+        sha256=facts.sha256,
+        engine=prompt.engine,
+        engine_version=prompt.engine.engine_version,
+    )
+    picture.file.save(f"{uuid.uuid4().hex}.{facts.format.lower()}", ContentFile(data), save=False)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            picture.save(force_insert=True)
+            EnginePrompt.objects.filter(pk=prompt.pk).update(state=EnginePrompt.State.DONE, progress=100, ended_at=now)
+    except IntegrityError:
+        picture.file.delete(save=False)
+        return None
+    except BaseException:
+        picture.file.delete(save=False)
+        raise
+    prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
+    tasks.finish_picture(picture.pk)
+    if not task.complete_if_whole():
+        task.advance(progress=overall(task))
+    live.changed(task)
+    return picture
+
+
+def overall(task: GenerationTask) -> int:
+    """Percent of the whole task: stored pictures count fully, those on engines by their steps. At most 99."""
+    done = task.prompts.filter(Q(state=EnginePrompt.State.DONE) | Q(state__in=EnginePrompt.LIVE))
+    total = done.aggregate(sum=Sum("progress"))["sum"] or 0
+    return int(min(99, total // task.count))
+
+
+def settle(task: GenerationTask, *, made: bool) -> None:
+    """After an attempt: a task with nothing on an engine waits again; others may have something to do now.
+
+    After a picture was made its task goes on running, for the next picture is claimed at once. Where none can be, the
+    sweep puts the task back when its lease is over.
+    """
+    from generation import tasks
+
+    task.refresh_from_db()
+    if (
+        task.is_active
+        and not task.complete_if_whole()
+        and not made
+        and not task.prompts.filter(state__in=EnginePrompt.LIVE).exists()
+    ):
+        task.recover()
+    if not task.is_active:
+        live.counts_changed()
+        publish_waiting()
+    live.changed(task)
+    live.engines_changed()
+    if anything_open():
+        tasks.work()
+
+
+def publish_waiting(most: int = 20) -> None:
+    """The first waiting tasks moved up: show their new places."""
+    for task in GenerationTask.objects.waiting().order_by("queued_at")[:most]:
+        live.progressed(task, "generation/_job_progress.html")
+
+
+def sweep() -> None:
+    """Every minute and at start: what a crash left between two steps is finished, the rest is free to be claimed."""
+    from generation import tasks
+
+    for task in GenerationTask.objects.active().order_by("pk"):
+        if task.complete_if_whole():
+            live.changed(task)
+    for task in GenerationTask.objects.abandoned():
+        if not task.prompts.filter(state__in=EnginePrompt.LIVE).exists() and task.recover():
+            live.changed(task)
+    look_for_orphans()
+    tasks.finish_missing()
+    tasks.work()
+
+
+def _failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
+    """The engine's trouble. What may pass is tried again, up to three times; the rest ends the task with a reason."""
+    task.refresh_from_db()
+    if not task.is_active:
+        _end_prompt(prompt, EnginePrompt.State.CANCELLED, str(error))
+        return
+    passing = isinstance(error, PromptLost | EngineUnreachable | EngineTimeout)
+    if isinstance(error, MissingFile) and error.folder == "input":
+        _sent.clear()  # somebody emptied the engine's input folder: send the reference again
+        passing = True
+    if isinstance(error, EngineUnreachable | EngineTimeout):
+        engines.mark_unreachable(prompt.engine, str(error))
+    if isinstance(error, PromptStalled):
+        _stop_on_engine(prompt)
+    log.warning("Task %s picture %s attempt %s: %s", task.pk, prompt.index + 1, prompt.attempt, error)
+    _end_prompt(prompt, EnginePrompt.State.LOST if passing else EnginePrompt.State.FAILED, str(error))
+    if not passing or prompt.attempt >= ATTEMPTS:
+        kind = "interrupted" if isinstance(error, PromptInterrupted) else faults.kind_of(error)
+        _fail_task(task, kind, str(error), error.detail)
+
+
+def _stop_on_engine(prompt: EnginePrompt) -> None:
+    """Nobody wants it any more. The engine may be beyond listening; then it makes a picture that nobody fetches."""
+    with suppress(ComfyError, TimeoutError):
+        engines.pool.loop.call(engines.pool.client(prompt.engine).cancel(str(prompt.prompt_id)), timeout=10.0)
+
+
+def _fail_task(task: GenerationTask, kind: str, error: str = "", detail: str = "") -> None:
+    if task.fail(kind, error, detail):
+        log.warning("Task %s failed: %s %s", task.pk, kind, error or detail)
+
+
+def _end_prompt(prompt: EnginePrompt, state: EnginePrompt.State, error: str = "") -> None:
+    if state in EnginePrompt.LIVE:  # left running on purpose; the next start attaches again
+        return
+    EnginePrompt.objects.filter(pk=prompt.pk, state__in=EnginePrompt.LIVE).update(
+        state=state, ended_at=timezone.now(), error=error
+    )
+
+
+def small_preview(data: bytes) -> bytes:
+    """A step preview for the page: WebP of at most 384 px and 20 kB. Empty when it is no picture."""
+    try:
+        with Image.open(io.BytesIO(data)) as preview:
+            preview.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
+            for side, quality in PREVIEW_TRIES:
+                preview.thumbnail((side, side))
+                small = io.BytesIO()
+                preview.convert("RGB").save(small, "WEBP", quality=quality, method=0)
+                if small.tell() <= PREVIEW_BYTES:
+                    return small.getvalue()
+    except (OSError, ValueError, Image.DecompressionBombError):
+        log.debug("An engine sent a preview that is no picture", exc_info=True)
+    return b""

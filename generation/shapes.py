@@ -1,0 +1,59 @@
+"""The eight shapes that SDXL was trained on (the form offers these; the command takes any multiple of 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A name such as 3:2 and its size in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+    @property
+    def value(self) -> str:
+        """As forms send it."""
+        return f"{self.width}x{self.height}"
+
+    @property
+    def size(self) -> str:
+        """As people read it."""
+        return f"{self.width} × {self.height}"
+
+    @property
+    def label(self) -> str:
+        """Accessible name of the radio button."""
+        return f"{self.name}, {self.size}"
+
+    @property
+    def css(self) -> str:
+        """Class that gives an element this ratio."""
+        return "r-" + self.name.replace(":", "x")
+
+
+# Sizes near one megapixel, from the SDXL report (arXiv:2307.01952, appendix I).
+SHAPES = (
+    Shape("1:1", 1024, 1024),
+    Shape("5:4", 1152, 896),
+    Shape("3:2", 1216, 832),
+    Shape("16:9", 1344, 768),
+    Shape("21:9", 1536, 640),
+    Shape("4:5", 896, 1152),
+    Shape("2:3", 832, 1216),
+    Shape("9:16", 768, 1344),
+)
+
+
+def shape_name(width: int, height: int) -> str:
+    """The name of a size, or the size itself where it is none of the eight."""
+    return next(
+        (shape.name for shape in SHAPES if (shape.width, shape.height) == (width, height)), f"{width} × {height}"
+    )
+
+
+def nearest(width: int, height: int) -> Shape:
+    """The shape whose ratio is closest."""
+    return min(SHAPES, key=lambda shape: abs(shape.width / shape.height - width / height))

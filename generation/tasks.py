@@ -1,0 +1,31 @@
+"""What goes through the queue. Messages are hints that there is work; the rows say which."""
+
+from __future__ import annotations
+
+from huey.contrib.djhuey import db_task
+
+from generation import pictures, runner, sketches
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def work() -> None:
+    """Make pictures until nothing can be claimed."""
+    runner.work()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def finish_picture(pk: int) -> None:
+    """Thumbnail and pixel hash, beside the work on the next picture."""
+    pictures.finish(pk)
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def finish_missing() -> None:
+    """Thumbnails that a crash left unmade."""
+    pictures.finish_missing()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def draw_sheets() -> None:
+    """Faces of the sketch styles."""
+    sketches.draw_sheets()

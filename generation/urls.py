@@ -1,0 +1,27 @@
+"""Addresses of Studio, jobs and gallery."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from generation import gallery_views, views
+
+app_name = "generation"
+
+urlpatterns = [
+    path("", views.studio, name="studio"),
+    path("generate", views.generate, name="generate"),
+    path("compose/", views.compose, name="compose"),
+    path("references/", views.reference, name="reference"),
+    path("live/", views.live_column, name="live"),
+    path("jobs/clear/", views.clear, name="clear"),
+    path("jobs/<int:pk>/", views.job, name="job"),
+    path("jobs/<int:pk>/card/", views.job_card, name="job-card"),
+    path("jobs/<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("jobs/<int:pk>/retry/", views.retry, name="retry"),
+    path("gallery/", gallery_views.gallery, name="gallery"),
+    path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
+    path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
+    path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
+    path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
+]

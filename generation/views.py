@@ -1,0 +1,233 @@
+"""Studio and jobs: fetch, act, answer. A page URL answers a page, a fragment has its own URL."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+
+from generation import forms, orders, runner
+from generation.models import GeneratedImage, GenerationTask
+from generation.orders import Ingredient, Order
+from generation.references import add_reference, reference_from
+from styles.models import Style
+from stylestudio import jobs, live, shell
+from stylestudio.access import StudioRequest, require_maker, visible, whole_number
+from stylestudio.images import BadPicture
+
+RECENT = 20  # jobs in the live column; older ones are in the gallery
+
+
+@require_GET
+def studio(request: StudioRequest) -> HttpResponse:
+    """The form, filled from a picture, a job, a style or a prompt when the address names one, and the live column."""
+    form = forms.OrderForm(user=request.user, initial=_prefill(request))
+    return _studio(request, form)
+
+
+@require_POST
+def generate(request: StudioRequest) -> HttpResponse:
+    """Place an order. htmx gets the job's card, a plain form the Studio page with the card on top."""
+    form = forms.OrderForm(request.POST, request.FILES, user=request.user)
+    if not form.is_valid():
+        return _invalid(request, form)
+    try:
+        task = orders.place(form.order(), request.user, request_id=form.cleaned_data["request_id"])
+    except ValidationError as error:
+        forms.complain(form, error)
+        return _invalid(request, form)
+    if not request.htmx:
+        return redirect(task)
+    context = {"job": task, "request_id": uuid.uuid4(), "reference": task.reference, "form": form, "oob": True}
+    return render(request, "generation/_placed.html", context)
+
+
+@require_POST
+def compose(request: StudioRequest) -> HttpResponse:
+    """The form changed: answer with what follows from it (chips, final prompt, mix, readiness)."""
+    data = request.POST.copy()
+    _press(data)
+    form = forms.OrderForm(data, request.FILES, user=request.user)
+    values = {**data.dict(), "mix": form.mix}
+    if not request.htmx:
+        form.is_valid()  # a file that was chosen must not be lost
+        if chosen := form.cleaned_data["picture"]:
+            values["reference_id"] = chosen.pk
+        return _studio(request, forms.OrderForm(user=request.user, initial=values))
+    quiet = forms.OrderForm(user=request.user, initial=values)
+    return render(request, "generation/_composed.html", {**forms.desk(quiet), "oob": True})
+
+
+@require_POST
+def reference(request: StudioRequest) -> HttpResponse:
+    """Take a reference at once when it is chosen, so that mistakes show before Generate."""
+    context: dict[str, Any] = {
+        "form": forms.OrderForm(user=request.user, initial={"denoise": request.POST.get("denoise", orders.DENOISE)})
+    }
+    status = 200
+    if file := request.FILES.get("reference"):
+        try:
+            context["reference"] = add_reference(file, request.user)
+        except BadPicture as error:
+            context["error"], status = str(error), 422
+    return render(request, "generation/_reference.html", context, status=status)
+
+
+@require_GET
+def live_column(request: StudioRequest) -> HttpResponse:
+    """The live column for "Mine" or "Everyone", with a socket that watches the same."""
+    return render(request, "generation/_live.html", {**_live(request), "oob": True})
+
+
+@require_POST
+def clear(request: StudioRequest) -> HttpResponse:
+    """Take my finished jobs off the live column. Their pictures stay in the gallery."""
+    mine = GenerationTask.objects.ended().filter(owner=request.user, cleared_at=None)
+    mine.update(cleared_at=timezone.now())
+    if not request.htmx:
+        return redirect("generation:studio")
+    return render(request, "generation/_live.html", _live(request))
+
+
+@require_GET
+def job(request: StudioRequest, pk: int) -> HttpResponse:
+    """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
+    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    context = {"job": task, "socket_url": shell.socket_url(f"{task.kind}-{task.pk}")}
+    return render(request, "generation/job.html", context)
+
+
+@require_GET
+def job_card(request: StudioRequest, pk: int) -> HttpResponse:
+    """The card alone."""
+    return render(request, "generation/_job.html", {"job": visible(GenerationTask.objects.all(), request.user, pk=pk)})
+
+
+@require_POST
+def cancel(request: StudioRequest, pk: int) -> HttpResponse:
+    """Cancel this job and no other, waiting or running. Pictures that are there stay."""
+    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    require_maker(request.user, task)
+    if task.cancel():
+        live.changed(task)
+        live.counts_changed()
+        runner.publish_waiting()
+    return _answer(request, task)
+
+
+@require_POST
+def retry(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make the missing pictures of an ended job, with the same settings and seeds."""
+    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    require_maker(request.user, task)
+    try:
+        again = orders.retry(task, request.user)
+    except ValidationError as error:
+        messages.warning(request, " ".join(error.messages))
+        return _answer(request, task)
+    if request.htmx:
+        response = render(request, "generation/_job.html", {"job": again})
+        return (
+            reswap(retarget(response, "#jobs"), "afterbegin")
+            if _on_studio(request)
+            else HttpResponseClientRedirect(again.get_absolute_url())
+        )
+    return redirect(again)
+
+
+def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:
+    """The card as it is now; a plain form goes back to the job's page."""
+    if not request.htmx:
+        return redirect(task)
+    kind = jobs.kind_of(task)
+    wants_row = (request.htmx.target or "").startswith("row-")
+    return render(request, kind.fragments[1 if wants_row else 0], {"job": task})
+
+
+def _on_studio(request: StudioRequest) -> bool:
+    return (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("generation:studio")
+
+
+def _studio(request: StudioRequest, form: forms.OrderForm, status: int = 200) -> HttpResponse:
+    return render(request, "generation/studio.html", {**forms.desk(form), **_live(request)}, status=status)
+
+
+def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
+    """The form with what is wrong, and nothing lost."""
+    if not request.htmx:
+        return _studio(request, form, status=422)
+    response = render(request, "generation/_compose.html", forms.desk(form), status=422)
+    return reswap(retarget(response, "#compose-form"), "outerHTML")
+
+
+def _live(request: StudioRequest) -> dict[str, Any]:
+    """The live column's rows: newest first, cleared ones left out."""
+    who = "all" if request.GET.get("who") == "all" else "mine"
+    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None).select_related("owner", "reference")
+    if who == "mine":
+        tasks = tasks.filter(owner=request.user)
+    found = list(tasks.prefetch_related("mix__version__style")[:RECENT])
+    waiting = sum(1 for task in found if task.is_active)
+    return {"jobs": found, "who": who, "active": waiting, "socket_url": shell.socket_url(who)}
+
+
+def _prefill(request: StudioRequest) -> dict[str, Any]:
+    """The form's first values, from ?picture=, ?task=, ?reference=, ?style= and ?prompt=."""
+    query = request.GET
+    values: dict[str, Any] = {}
+    if number := query.get("picture"):
+        picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=whole_number(number))
+        values = forms.initial_of(orders.with_seed(orders.order_of(picture.task), picture.seed))
+    elif number := query.get("task"):
+        values = forms.initial_of(
+            orders.order_of(visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+        )
+    elif slug := query.get("style"):
+        values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
+    if number := query.get("reference"):
+        values |= _from_picture(request, whole_number(number))
+    if prompt := query.get("prompt"):
+        values["prompt"] = prompt[:4000]
+    return values
+
+
+def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
+    style = next((style for style in forms.offered(request.user) if style.slug == slug and not style.is_base), None)
+    if style is None or style.version is None:
+        if not Style.objects.filter(slug=slug).exists():
+            messages.warning(request, _("There is no style of this name any more."))
+        return ()
+    return (Ingredient(style.version, style.version.default_strength),)
+
+
+def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
+    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    try:
+        found = reference_from(picture, request.user)
+    except BadPicture as error:
+        messages.warning(request, str(error))
+        return {}
+    return {"mode": GenerationTask.Mode.IMAGE, "reference_id": found.pk}
+
+
+def _press(data: QueryDict) -> None:
+    """Apply the button that was pressed: a chip off or on, a style out, no reference, a new seed."""
+    if pair := data.get("drop"):
+        data.appendlist("off", pair)
+    if pair := data.get("add"):
+        data.setlist("off", [one for one in data.getlist("off") if one != pair])
+    if pk := data.get("remove"):
+        data.setlist("style", [one for one in data.getlist("style") if one != pk])
+    if "clear_reference" in data:
+        data["reference_id"] = ""
+    if "dice" in data:
+        data["seed"] = str(forms.random_seed())

@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Starts StyleStudio from a fresh clone, with nothing but Python.
+
+    python3 run.py [--host 127.0.0.1] [--port 8000] [--no-browser]
+    python3 run.py test [pytest arguments]
+
+Makes .venv beside this file, installs what requirements.txt pins whenever that changed (requirements-scale.txt too,
+where DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old Pythons must be able to
+read this file to the end, so that they can say they are too old.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+WINDOWS = os.name == "nt"
+PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
+OLDEST = (3, 11)
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+class Trouble(Exception):
+    """What the person at the keyboard should read."""
+
+
+def main(argv: "list[str]") -> int:
+    """The exit code; on POSIX the studio replaces this process."""
+    if sys.version_info[:2] < OLDEST:
+        raise Trouble(f"StyleStudio needs Python {OLDEST[0]}.{OLDEST[1]} or newer, this is Python {VERSION}.")
+    if argv[:1] == ["test"]:
+        install("requirements-dev.txt", "requirements.txt")
+        os.chdir(ROOT)
+        return become([str(PYTHON), "-m", "pytest", *argv[1:]], environment_for_tests())
+    if any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "S3_BUCKET")):
+        install("requirements-scale.txt", "requirements.txt")
+    else:
+        install("requirements.txt")
+    return become([str(PYTHON), str(ROOT / "manage.py"), "studio", *argv], dict(os.environ))
+
+
+def install(*files: str) -> None:
+    """Bring .venv to what the first of `files` says; the others are those that it includes."""
+    stamp = VENV / f"{files[0]}.installed"
+    wanted = fingerprint(*files)
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return
+    if not venv_works():
+        make_venv()
+    say(f"Installing what {files[0]} lists into .venv; this takes about a minute the first time.")
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--retries=2"]
+    result = subprocess.run([*pip, "-r", str(ROOT / files[0])], stderr=subprocess.PIPE)
+    if result.returncode:
+        raise Trouble(what_pip_means(result.stderr.decode(errors="replace"), files[0]))
+    # Last, so that an installation which was interrupted is done again.
+    stamp.write_text(wanted)
+    for name in files[1:]:
+        (VENV / f"{name}.installed").write_text(fingerprint(name))
+
+
+def fingerprint(*files: str) -> str:
+    """Changes with the content of `files` and with the version of Python."""
+    digest = hashlib.sha256(VERSION.encode())
+    for name in files:
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def venv_works() -> bool:
+    """Whether .venv is whole and of this version of Python: an interrupted start may have left half of one."""
+    probe = "import sys, pip._internal.cli.main; print('%d.%d' % sys.version_info[:2], sys.prefix)"
+    try:
+        result = subprocess.run([str(PYTHON), "-c", probe], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except OSError:
+        return False
+    # Without its pyvenv.cfg it would be the system's Python, into which nothing of ours may be installed.
+    version, _, prefix = result.stdout.decode(errors="replace").strip().partition(" ")
+    return result.returncode == 0 and version == VERSION and Path(prefix).samefile(VENV)
+
+
+def make_venv() -> None:
+    """Make .venv, in place of what may be there."""
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        raise Trouble(
+            "This Python comes without its venv module. On Debian and Ubuntu install it with "
+            f"'sudo apt install python{VERSION}-venv', then run this again."
+        ) from None
+    say("Making a Python environment in .venv; this takes a few seconds.")
+    result = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], stderr=subprocess.PIPE)
+    if result.returncode:
+        raise Trouble(f"The environment .venv could not be made: {last_line(result.stderr.decode(errors='replace'))}")
+
+
+def what_pip_means(errors: str, name: str) -> str:
+    """One sentence for what pip wrote to stderr."""
+    signs = (
+        "NewConnectionError",
+        "ConnectTimeout",
+        "Name or service",
+        "name resolution",
+        "ProxyError",
+        "Read timed out",
+    )
+    if any(sign in errors for sign in (*signs, "getaddrinfo", "Network is unreachable", "Max retries exceeded")):
+        return (
+            "The packages could not be downloaded: the network or its proxy does not let this machine through. "
+            "Check the connection and run this again; what was done is kept."
+        )
+    return f"The packages in {name} could not be installed: {last_line(errors)}"
+
+
+def last_line(text: str) -> str:
+    """The last thing said, errors first."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return (errors or lines or ["no reason was given."])[-1]
+
+
+def find_chromium() -> "str | None":
+    """A browser that the browser tests can drive."""
+    chosen = os.environ.get("STYLESTUDIO_CHROMIUM")
+    if chosen:
+        return chosen if Path(chosen).exists() else None
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"):
+        found = shutil.which(name)
+        if found:
+            return found
+    places = [Path(f"/Applications/{name}.app/Contents/MacOS/{name}") for name in ("Chromium", "Google Chrome")]
+    for folder in (os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")):
+        if folder:
+            places.append(Path(folder, "Google/Chrome/Application/chrome.exe"))
+            places.append(Path(folder, "Microsoft/Edge/Application/msedge.exe"))
+    return next((str(place) for place in places if place.exists()), None)
+
+
+def environment_for_tests() -> "dict[str, str]":
+    """Tells the tests which browser to use; says so when there is none, and on CI refuses to go on."""
+    chromium = find_chromium()
+    if chromium:
+        return dict(os.environ, STYLESTUDIO_CHROMIUM=chromium)
+    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+        raise Trouble("No Chromium was found, and with CI=true the browser tests must run. Install chromium.")
+    say("No Chromium was found: the browser tests will be skipped. Install chromium to run them.")
+    return dict(os.environ)
+
+
+def become(command: "list[str]", env: "dict[str, str]") -> int:
+    """Go on as `command`. On Windows, which cannot do that, run it and answer with its exit code."""
+    sys.stdout.flush()
+    if not WINDOWS:
+        os.execve(command[0], command, env)
+    # The console sends Ctrl-C to the command too; here it must not end the wait for it.
+    for number in (signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGINT)):
+        signal.signal(number, lambda *_: None)
+    return subprocess.Popen(command, env=env).wait()
+
+
+def say(line: str) -> None:
+    """Tell what happens."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Trouble as trouble:
+        sys.exit(str(trouble))
+    except KeyboardInterrupt:
+        sys.exit(130)

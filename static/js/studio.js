@@ -1,0 +1,319 @@
+// What HTML alone cannot do. The server owns all state; here pushed fragments find their place and keys find their button.
+
+const me = document.body.dataset.user;
+const seen = new Set(); // jobs that this page has shown: one that was cleared does not come back
+const byId = (id) => document.getElementById(id);
+const each = (selector, act, root = document) => root.querySelectorAll(selector).forEach(act);
+
+// --- Pushed and answered fragments
+
+function roots(html) {
+  const box = document.createElement("template");
+  box.innerHTML = html;
+  return [...box.content.children];
+}
+
+function wanted(root) {
+  const owns = root.dataset.owner === me;
+  return [...document.querySelectorAll("[data-live-list]")].find((list) => {
+    const wish = list.dataset.liveList;
+    const fits = (list.tagName === "TBODY") === (root.tagName === "TR");
+    return fits && (wish === "all" || (wish === "mine" && owns) || (wish === "others" && !owns));
+  });
+}
+
+// A bar that is kept moves on smoothly; a new one would jump.
+function slide(old, root) {
+  const bar = old.querySelector("progress[value]"), next = root.querySelector("progress[value]");
+  if (!bar || !next) return false;
+  bar.value = next.value;
+  bar.textContent = next.textContent;
+  each(".state:not(.lost)", (line) => line.replaceWith(root.querySelector(".state:not(.lost)")), old);
+  old.dataset.version = root.dataset.version;
+  return true;
+}
+
+function keep(old, root) {
+  each("details[open][id]", (box) => root.querySelector(`#${CSS.escape(box.id)}`)?.setAttribute("open", ""), old);
+  const picture = old.querySelector("img[data-making]"), place = root.querySelector("[data-making]");
+  if (picture && place?.dataset.making === picture.dataset.making) place.replaceWith(picture.cloneNode());
+}
+
+function receive(root) {
+  const old = byId(root.id), isJob = "job" in root.dataset;
+  if (old) {
+    const ahead = Number(root.dataset.version ?? 1) - Number(old.dataset.version ?? 0);
+    if (ahead < 0 || (isJob && ahead === 0)) return;
+    if (!isJob && slide(old, root)) return;
+    const focused = old.contains(document.activeElement);
+    if (isJob && root.dataset.say && root.className !== old.className.replace(" own", "") && root.dataset.owner === me) {
+      byId("announcer").textContent = root.dataset.say;
+    }
+    keep(old, root);
+    htmx.swap(old, root.outerHTML, { swapStyle: "outerHTML" });
+    if (focused && document.activeElement === document.body) {
+      byId(root.id)?.querySelector("a, button")?.focus({ preventScroll: true });
+    }
+  } else if (isJob && !seen.has(root.id)) {
+    const list = wanted(root);
+    if (list) htmx.swap(list, root.outerHTML, { swapStyle: list.dataset.liveAt ?? "afterbegin" });
+  }
+}
+
+function settle() {
+  each("[data-job]", (job) => {
+    seen.add(job.id);
+    job.classList.toggle("own", job.dataset.owner === me);
+  });
+  const active = document.querySelectorAll(".jobs > :is(.is-waiting, .is-loading, .is-running)");
+  each("[data-active]", (line) => {
+    line.hidden = !active.length;
+    line.querySelector("[data-number]").textContent = active.length;
+  });
+  const line = byId("running-line");
+  if (line) line.textContent = [...active].find((job) => job.matches(".is-running.own"))?.querySelector(".state > span")?.textContent ?? "";
+}
+
+document.addEventListener("htmx:wsBeforeMessage", (event) => {
+  event.preventDefault();
+  roots(event.detail.message).forEach(receive);
+  settle();
+});
+
+// An answer may come after the push that it caused: its card is treated like any pushed one.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const found = roots(event.detail.serverResponse ?? "");
+  const cards = found.filter((root) => "job" in root.dataset);
+  if (!cards.length || !event.detail.shouldSwap) return;
+  cards.forEach(receive);
+  event.detail.serverResponse = found.filter((root) => !cards.includes(root)).map((root) => root.outerHTML).join("");
+  event.detail.swapOverride = "none";
+  settle();
+});
+
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail, root = fragment.firstElementChild;
+  if (target.matches("details:not([data-empty])")) root?.toggleAttribute("open", target.open);
+  const names = (box) => [...(box?.querySelectorAll("[type=range]") ?? [])].map((input) => input.name).join();
+  // The same rows again: what is on the page is newer, and perhaps under somebody's finger.
+  if (target.id === "mix" && names(root) && names(root) === names(target)) event.detail.shouldSwap = false;
+});
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  settle();
+  arm();
+  if (event.detail.target?.id === "reference") htmx.trigger(".compose .fields", "change");
+  const refused = event.detail.xhr?.status === 422 && event.detail.target?.id === "compose-form";
+  if (refused) (document.querySelector("#readiness a") ?? document.querySelector("[aria-invalid=true]"))?.focus();
+});
+
+// --- The connection
+
+let lost;
+document.addEventListener("htmx:wsClose", () => {
+  lost ??= setTimeout(() => document.body.classList.add("offline"), 1500);
+});
+document.addEventListener("htmx:wsOpen", () => {
+  clearTimeout(lost);
+  lost = undefined;
+  document.body.classList.remove("offline");
+});
+
+// --- Toast: eight seconds, longer while somebody is at it
+
+let leaving;
+function arm() {
+  clearTimeout(leaving);
+  const toast = byId("toast");
+  if (!toast?.firstElementChild) return;
+  leaving = setTimeout(() => (toast.matches(":hover, :focus-within") ? arm() : toast.replaceChildren()), 8000);
+}
+
+function say(words) {
+  const box = document.createElement("div");
+  box.className = "toast";
+  box.textContent = words;
+  byId("toast").replaceChildren(box);
+  arm();
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const { trouble, forbidden } = byId("toast").dataset;
+  say(event.detail.xhr.status === 403 ? forbidden : trouble);
+});
+document.addEventListener("htmx:sendError", () => say(byId("toast").dataset.offline));
+
+// --- Theme
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const theme = event.detail.requestConfig?.parameters?.theme;
+  if (!event.detail.successful || !event.target.matches(".theme") || !theme) return;
+  document.documentElement.dataset.theme = theme;
+  each("[data-theme-button]", (button) => {
+    button.value = { dark: "light", light: "system", system: "dark" }[theme];
+    button.ariaLabel = button.dataset[theme];
+    button.querySelector(".words").textContent = button.dataset[theme];
+  });
+});
+
+// --- The form
+
+function changed(field) {
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+function sow(value) {
+  byId("seed").value = value;
+  changed(byId("seed"));
+}
+
+const random = () => String(crypto.getRandomValues(new Uint32Array(1))[0]);
+
+function filter() {
+  const words = document.querySelector("[data-style-search]").value.trim().toLowerCase();
+  const kind = document.querySelector("[data-style-kind]:checked")?.value;
+  const cards = [...document.querySelectorAll(".style-card[data-words]")];
+  cards.forEach((card) => {
+    const fits = !kind || card.dataset.kind === kind || card.dataset.kind === "base";
+    card.hidden = !(fits && card.dataset.words.toLowerCase().includes(words));
+  });
+  each("[data-no-style]", (line) => (line.hidden = cards.some((card) => !card.hidden)));
+}
+
+function startFrom(files) {
+  const input = byId("reference-file"), mode = byId("mode-image");
+  const picture = [...(files ?? [])].find((file) => file.type.startsWith("image/"));
+  if (!input || !picture) return false;
+  const carrier = new DataTransfer();
+  carrier.items.add(picture);
+  if (!mode.checked) {
+    mode.checked = true;
+    changed(mode);
+  }
+  input.files = carrier.files;
+  changed(input);
+  return true;
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-style-search], [data-style-kind]")) filter();
+  if (target.id === "seed") byId("keep-seed").ariaPressed = String(target.value !== "");
+  if (!target.name) return;
+  if (target.ariaInvalid) {
+    target.ariaInvalid = null;
+    byId(`${target.name}-error`)?.remove();
+  }
+  const text = target.dataset.text ?? (target.type === "range" ? Number(target.value).toFixed(2) : target.value);
+  each(`[data-shows="${CSS.escape(target.name)}"]`, (output) => (output.textContent = text));
+});
+
+document.addEventListener("click", (event) => {
+  const hit = (selector) => event.target.closest(selector);
+  const opener = hit("[data-open]"), example = hit("[data-prompt]");
+  const remove = hit("[name=remove]"), reason = hit("#readiness a[href^='#']");
+  if (opener) {
+    opener.closest("[popover]")?.hidePopover();
+    byId(opener.dataset.open).showModal();
+  }
+  if (hit("[data-keep-seed]")) sow(byId("seed").value ? "" : random());
+  if (hit("[data-dice]")) {
+    event.preventDefault();
+    sow(random());
+  }
+  if (remove) byId(`style-${remove.value}`).checked = false;
+  if (example) {
+    event.preventDefault();
+    byId("view-compose").checked = true;
+    byId("prompt").value = example.dataset.prompt;
+    changed(byId("prompt"));
+    byId("prompt").focus();
+  }
+  if (reason) {
+    const field = byId(reason.hash.slice(1));
+    const control = field?.matches("input, textarea, select") ? field : field?.querySelector("input, textarea, select");
+    if (!control) return;
+    event.preventDefault();
+    control.closest("details")?.setAttribute("open", "");
+    control.focus();
+  }
+});
+
+document.addEventListener("dragover", (event) => {
+  if (!byId("reference-file") || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  document.querySelector(".file")?.classList.add("over");
+});
+for (const name of ["dragleave", "drop"]) {
+  document.addEventListener(name, () => document.querySelector(".file")?.classList.remove("over"));
+}
+document.addEventListener("drop", (event) => startFrom(event.dataTransfer.files) && event.preventDefault());
+document.addEventListener("paste", (event) => startFrom(event.clipboardData.files) && event.preventDefault());
+
+// --- Filters that submit themselves, text for the clipboard
+
+document.addEventListener("change", ({ target }) => {
+  if (target.matches("[data-autosubmit] select")) target.form.requestSubmit();
+});
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without TLS a page that is not on this machine has no clipboard: the old way still works.
+    const box = document.createElement("textarea");
+    box.value = text;
+    document.body.append(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  }
+}
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-copy]");
+  if (!button) return;
+  await copy(button.dataset.copy);
+  button.focus();
+  say(button.dataset.copied);
+});
+
+// --- Keys
+
+const singles = () => localStorage.getItem("single-keys") !== "off";
+each("[data-single-keys]", (box) => {
+  box.checked = singles();
+  box.addEventListener("change", () => localStorage.setItem("single-keys", box.checked ? "on" : "off"));
+});
+
+let going = 0; // until when a letter after G names a page
+document.addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  const press = (element) => element && (event.preventDefault(), element.click());
+  if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    const form = byId("compose-form");
+    if (form) event.preventDefault();
+    form?.requestSubmit();
+  } else if (event.altKey && !event.ctrlKey && !event.metaKey) {
+    const button = { Digit1: "mode-text", Digit2: "mode-image", KeyR: "dice" }[event.code];
+    if (button) press(byId(button));
+  }
+  const typing = target.isContentEditable || target.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || !singles()) return;
+  const letter = key.toLowerCase();
+  if (event.timeStamp < going) {
+    going = 0;
+    press(document.querySelector(`.rail [data-key="${CSS.escape(letter)}"]`));
+  } else if (letter === "g") going = event.timeStamp + 1500;
+  else if (key === "ArrowLeft" || key === "ArrowRight") press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
+  else if (letter === "t") press(document.querySelector("[data-theme-button]"));
+  else if (key === "?") byId("shortcuts")?.showModal();
+  else if (key === "/") {
+    const search = document.querySelector("[type=search]");
+    if (search) event.preventDefault();
+    search?.focus();
+  }
+});
+
+settle();
+arm();

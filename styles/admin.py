@@ -1,0 +1,132 @@
+"""Styles in the admin: found, corrected, taken out of the trash. The base style cannot be deleted or renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminFileWidget
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from styles.forms import clean_cover
+from styles.models import BaseStyleIsProtected, Style, StyleQuerySet, StyleVersion
+from styles.queries import face
+
+if TYPE_CHECKING:
+    StyleModelForm = forms.ModelForm[Style]
+    StyleModelAdmin = admin.ModelAdmin[Style]
+    VersionInline = admin.StackedInline[StyleVersion, Style]
+else:
+    StyleModelForm, StyleModelAdmin, VersionInline = forms.ModelForm, admin.ModelAdmin, admin.StackedInline
+
+
+class StyleAdminForm(StyleModelForm):
+    """Covers are decoded and written anew, as on the style's own page."""
+
+    cover = forms.FileField(required=False, widget=AdminFileWidget)
+
+    def clean_cover(self) -> Any:
+        """Decoded, made small and written anew."""
+        return clean_cover(self.cleaned_data["cover"])
+
+
+class StyleVersionInline(VersionInline):
+    """Versions are edited here, never added or deleted: pictures point to them."""
+
+    model = StyleVersion
+    extra = 0
+    can_delete = False
+    fields = ["number", "state", "lora_name", "trigger_words", "default_strength", "checkpoint", "lightning"]
+    readonly_fields = ["number", "state"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Every style is born with version 1."""
+        return False
+
+
+@admin.register(Style)
+class StyleAdmin(StyleModelAdmin):
+    """All styles, those in the trash included."""
+
+    form = StyleAdminForm
+    inlines = [StyleVersionInline]
+    list_display = ["thumbnail", "title", "kind", "published", "is_base", "preview_only", "updated_at", "in_trash"]
+    list_display_links = ["thumbnail", "title"]
+    list_filter = ["kind", "is_base", "preview_only", ("deleted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name", "slug", "description", "versions__trigger_words", "versions__lora_name"]
+    readonly_fields = ["is_base", "preview_only", "owner", "created_at", "updated_at"]
+    fields = ["name", "slug", "kind", "description", "cover", *readonly_fields]
+    actions = ["delete_selected", "restore_selected"]
+
+    def get_queryset(self, request: HttpRequest) -> StyleQuerySet:
+        """Deleted ones too, so that they can be restored."""
+        return Style.everything.prefetch_related("versions").in_picker_order()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Style | None = None) -> list[str]:
+        """The base style keeps its name."""
+        fixed = ["name", "slug", "kind"] if obj and obj.is_base else []
+        return [*fixed, *self.readonly_fields]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Style | None = None) -> bool:
+        """Nobody deletes the base style, and nothing is deleted twice."""
+        if obj and (obj.is_base or obj.deleted_at):
+            return False
+        return super().has_delete_permission(request, obj)
+
+    def get_deleted_objects(
+        self, objs: Sequence[Style] | QuerySet[Style], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Deleting is soft, so versions and pictures stay and nothing stands in the way."""
+        return [str(style) for style in objs], {str(Style._meta.verbose_name_plural): len(objs)}, set(), []
+
+    def save_model(self, request: HttpRequest, obj: Style, form: Any, change: bool) -> None:
+        """Whoever creates a style owns it."""
+        if not change:
+            obj.owner_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description=_("Delete selected styles"), permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: StyleQuerySet) -> None:
+        """Move them to the trash; refuses as a whole when the base style is among them."""
+        try:
+            count, _by_model = queryset.filter(deleted_at=None).delete()
+        except BaseStyleIsProtected as error:
+            self.message_user(request, error.messages[0], messages.ERROR)
+            return
+        self.message_user(request, ngettext("%d style is deleted.", "%d styles are deleted.", count) % count)
+
+    @admin.action(description=_("Restore selected styles"), permissions=["change"])
+    def restore_selected(self, request: HttpRequest, queryset: StyleQuerySet) -> None:
+        """Take them out of the trash."""
+        count = queryset.exclude(deleted_at=None).update(deleted_at=None)
+        self.message_user(request, ngettext("%d style is back.", "%d styles are back.", count) % count)
+
+    @admin.display(description=_("preview"))
+    def thumbnail(self, style: Style) -> SafeString | str:
+        """The cover, else the sheet of the version that is shown."""
+        version = face(style)
+        picture = style.cover or (version.sheet if version else None)
+        return format_html('<img src="{}" height="40" alt="">', picture.url) if picture else "–"
+
+    @admin.display(description=_("name"), ordering="name")
+    def title(self, style: Style) -> str:
+        """The base style's name in the reader's language."""
+        return style.title
+
+    @admin.display(description=_("published"))
+    def published(self, style: Style) -> str:
+        """Number and strength of the published version."""
+        version = style.version
+        return f"v{version.number}, {version.default_strength:.2f}" if version else "–"
+
+    @admin.display(description=_("in the trash"), boolean=True)
+    def in_trash(self, style: Style) -> bool:
+        """Whether it is deleted."""
+        return style.deleted_at is not None

@@ -1,0 +1,14 @@
+"""The app of styles."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class StylesConfig(AppConfig):
+    """What a style is."""
+
+    name = "styles"
+    label = "styles"
+    verbose_name = _("Styles")

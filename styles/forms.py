@@ -1,0 +1,100 @@
+"""The form of a style: what it is called, and how its published version works."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils.translation import gettext, gettext_lazy
+
+from styles.models import MAX_STRENGTH, Style, StyleVersion
+from styles.queries import face
+from stylestudio import images
+
+COVER_SIDE = 1024  # pixels; a cover is shown no larger
+MOST_BYTES = 10 * 2**20
+VERSION_FIELDS = ("lora_name", "trigger_words", "default_strength")
+
+
+def clean_cover(value: Any) -> Any:
+    """An uploaded cover as a new WebP without metadata, under a name of our own; anything else as it is."""
+    if not isinstance(value, UploadedFile):
+        return value
+    if (value.size or 0) > MOST_BYTES:
+        raise ValidationError(gettext("This picture is larger than 10 MB. Choose a smaller one."))
+    try:
+        cover = images.thumbnail(value.read(), side=COVER_SIDE)
+    except images.BadPicture as error:
+        raise ValidationError(str(error)) from error
+    return ContentFile(cover, name=f"{uuid.uuid4().hex}.webp")
+
+
+class StyleForm(forms.ModelForm[Style]):
+    """A style and its published version in one form. The base style keeps its name and has no file."""
+
+    cover = forms.FileField(
+        label=gettext_lazy("Cover"), required=False, widget=forms.ClearableFileInput,
+        help_text=gettext_lazy("PNG, JPEG or WebP up to 10 MB. Without one the preview pictures are shown."),
+    )  # fmt: skip
+    lora_name = forms.CharField(
+        label=gettext_lazy("File on the engines"), required=False, max_length=255,
+        help_text=gettext_lazy(
+            "As your engine lists it under models/loras, such as ink_v3.safetensors. "
+            "Empty: the style only adds its trigger words."
+        ),
+    )  # fmt: skip
+    trigger_words = forms.CharField(
+        label=gettext_lazy("Trigger words"), required=False, max_length=500,
+        help_text=gettext_lazy("Separated by commas. Put in front of the prompt when the style is used."),
+    )  # fmt: skip
+    default_strength = forms.FloatField(
+        label=gettext_lazy("Default strength"), min_value=0.0, max_value=MAX_STRENGTH, initial=1.0,
+        widget=forms.NumberInput(attrs={"type": "range", "step": "0.05"}),
+        error_messages={
+            "min_value": gettext_lazy("Strength goes from 0 to 2."),
+            "max_value": gettext_lazy("Strength goes from 0 to 2."),
+        },
+    )  # fmt: skip
+
+    class Meta:
+        model = Style
+        fields = ["name", "kind", "description", "cover"]
+        error_messages = {"name": {"required": gettext_lazy("Give the style a name.")}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.version: StyleVersion | None = face(self.instance) if self.instance.pk else None
+        if self.version:
+            self.initial.update({name: getattr(self.version, name) for name in VERSION_FIELDS})
+        if self.instance.is_base:
+            for name in ("name", "kind", *VERSION_FIELDS):
+                del self.fields[name]
+        for name in {"name", "kind", "description", "lora_name", "trigger_words"} & self.fields.keys():
+            self.fields[name].widget.attrs["class"] = "in"
+
+    def clean_cover(self) -> Any:
+        """Decoded, made small and written anew."""
+        return clean_cover(self.cleaned_data["cover"])
+
+    def clean_lora_name(self) -> str:
+        """A file that ComfyUI's loader takes."""
+        name: str = self.cleaned_data["lora_name"].strip()
+        if name and not name.endswith((".safetensors", ".sft")):
+            raise ValidationError(gettext("The file's name ends in .safetensors."))
+        return name
+
+    def save(self, commit: bool = True) -> Style:
+        """Store the style, then the fields of its published version."""
+        with transaction.atomic():
+            style: Style = super().save(commit)
+            if not style.is_base:
+                version = self.version or style.versions.get(number=1)
+                for name in VERSION_FIELDS:
+                    setattr(version, name, self.cleaned_data[name])
+                version.save(update_fields=VERSION_FIELDS)
+        return style

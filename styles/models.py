@@ -1,0 +1,221 @@
+"""What a style is: a name with versions, each a LoRA (or none) with its triggers and strength."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.jobs import Visibility
+
+BASE_SLUG = "base"
+RESERVED_SLUGS = {BASE_SLUG, "new"}  # "new" is the page where styles are created
+MAX_STRENGTH = 2.0
+
+
+class Kind(models.TextChoices):
+    """What a style is for."""
+
+    ILLUSTRATION = "illustration", _("Illustration")
+    UI = "ui", _("UI")
+    VFX = "vfx", _("VFX")
+    CHARACTER = "character", _("Character")
+    SCENE = "scene", _("Scene")
+    OTHER = "other", _("Other")
+
+
+class BaseStyleIsProtected(ValidationError):
+    """Raised by every way of deleting or unmarking the base style."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The base style is protected. It is what runs when no style is chosen."), code="base_style")
+
+
+class StyleQuerySet(models.QuerySet["Style"]):
+    """Styles; deleting is soft and spares the base style."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Move all of them to the trash. Refuses as a whole when the base style is among them."""
+        if self.filter(is_base=True).exists():
+            raise BaseStyleIsProtected
+        count = self.update(deleted_at=timezone.now())
+        return count, {"styles.Style": count}
+
+    def update(self, **fields: Any) -> int:
+        """As Django's, but never unmarks or deletes the base style."""
+        if ("is_base" in fields or "slug" in fields or fields.get("deleted_at")) and self.filter(is_base=True).exists():
+            raise BaseStyleIsProtected
+        return super().update(**fields)
+
+    def in_picker_order(self) -> Self:
+        """The base style first, then by name."""
+        return self.order_by("-is_base", "name", "pk")
+
+
+class LiveStyles(models.Manager["Style"]):
+    """Styles that are not in the trash."""
+
+    def get_queryset(self) -> StyleQuerySet:
+        return StyleQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class Style(models.Model):
+    """A look that pictures can be made in. Born with version 1 published."""
+
+    name = models.CharField(_("name"), max_length=80)
+    slug = models.SlugField(_("short name"), max_length=90, unique=True, allow_unicode=True, blank=True)
+    kind = models.CharField(_("type"), max_length=20, choices=Kind.choices, default=Kind.ILLUSTRATION)
+    description = models.TextField(_("description"), max_length=2000, blank=True)
+    cover = models.ImageField(_("cover"), upload_to="uploads/covers/%Y/%m", blank=True)
+    is_base = models.BooleanField(_("base style"), default=False, editable=False)
+    preview_only = models.BooleanField(_("preview only"), default=False, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
+    )
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.TEAM, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LiveStyles.from_queryset(StyleQuerySet)()
+    everything = StyleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-is_base", "name", "pk"]
+        verbose_name = _("style")
+        verbose_name_plural = _("styles")
+        base_manager_name = "everything"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_base=True, slug=BASE_SLUG) | (Q(is_base=False) & ~Q(slug=BASE_SLUG)),
+                name="style_base_is_the_one_called_base",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_base=False) | Q(deleted_at__isnull=True), name="style_base_is_never_deleted"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def title(self) -> str:
+        """The name to show; the base style's is translated."""
+        return str(_("Base style")) if self.is_base else self.name
+
+    @property
+    def version(self) -> StyleVersion | None:
+        """The published version: the one that new pictures are made with."""
+        return next((version for version in self.versions.all() if version.state == State.PUBLISHED), None)
+
+    def get_absolute_url(self) -> str:
+        return reverse("styles:style", args=[self.slug])
+
+    def clean(self) -> None:
+        """A short name of one's own; "base" belongs to the base style."""
+        if self._was_base() and (not self.is_base or self.slug != BASE_SLUG):
+            raise BaseStyleIsProtected
+        if not self.is_base and self.slug == BASE_SLUG:
+            raise ValidationError({"slug": _('The short name "base" belongs to the base style.')})
+        if self.slug in RESERVED_SLUGS and not self.is_base:
+            raise ValidationError({"slug": _("This short name is taken.")})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Chooses a free short name, and gives every new style a published version 1."""
+        if self._was_base() and (not self.is_base or self.slug != BASE_SLUG or self.deleted_at):
+            raise BaseStyleIsProtected
+        new = self._state.adding
+        if not self.slug:
+            self.slug = self._free_slug()
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if new and not self.versions.exists():
+                self.versions.create(number=1, state=State.PUBLISHED)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Move to the trash. The base style stays."""
+        if self.is_base or self._was_base():
+            raise BaseStyleIsProtected
+        self.deleted_at = timezone.now()
+        self.save(update_fields=["deleted_at"])
+        return 1, {"styles.Style": 1}
+
+    def restore(self) -> None:
+        """Take it out of the trash."""
+        self.deleted_at = None
+        self.save(update_fields=["deleted_at"])
+
+    def _was_base(self) -> bool:
+        return self.pk is not None and Style.everything.filter(pk=self.pk, is_base=True).exists()
+
+    def _free_slug(self) -> str:
+        stem = slugify(self.name, allow_unicode=True)[:80] or "style"
+        taken = set(Style.everything.filter(slug__startswith=stem).values_list("slug", flat=True)) | RESERVED_SLUGS
+        return next(slug for n in range(1, 10**6) if (slug := stem if n == 1 else f"{stem}-{n}") not in taken)
+
+
+class State(models.TextChoices):
+    """Where a version stands. A style has at most one published version."""
+
+    DRAFT = "draft", _("Draft")
+    PUBLISHED = "published", _("Published")
+    ARCHIVED = "archived", _("Archived")
+
+
+class StyleVersion(models.Model):
+    """One state of a style. Pictures point to the version they were made with, so it is never deleted in use."""
+
+    style = models.ForeignKey(Style, on_delete=models.PROTECT, related_name="versions", verbose_name=_("style"))
+    number = models.PositiveIntegerField(_("version"), default=1)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DRAFT)
+    lora_name = models.CharField(
+        _("file on the engines"),
+        max_length=255,
+        blank=True,
+        help_text=_("As the engine lists it, such as ink_v3.safetensors"),
+    )
+    file = models.FileField(_("file"), upload_to="uploads/styles/%Y/%m", blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    checkpoint = models.CharField(_("checkpoint"), max_length=255, blank=True, help_text=_("Empty: the studio's own"))
+    lightning = models.CharField(
+        _("Lightning file"), max_length=255, blank=True, help_text=_("Empty: the studio's own")
+    )
+    trigger_words = models.CharField(
+        _("trigger words"), max_length=500, blank=True, help_text=_("Separated by commas. Put in front of the prompt")
+    )
+    default_strength = models.FloatField(
+        _("default strength"), default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(MAX_STRENGTH)]
+    )
+    sheet = models.ImageField(upload_to="outputs/sheets/%Y/%m", blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["style", "-number"]
+        verbose_name = _("version")
+        verbose_name_plural = _("versions")
+        constraints = [
+            models.UniqueConstraint(fields=["style", "number"], name="styleversion_number_once"),
+            models.UniqueConstraint(
+                fields=["style"], condition=Q(state="published"), name="styleversion_one_published"
+            ),
+            models.CheckConstraint(
+                condition=Q(default_strength__gte=0.0, default_strength__lte=MAX_STRENGTH),
+                name="styleversion_strength_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.style.title} v{self.number}"
+
+    @property
+    def triggers(self) -> list[str]:
+        """The trigger phrases, in order, without blanks. A Chinese comma separates as well."""
+        return [phrase.strip() for phrase in self.trigger_words.replace("，", ",").split(",") if phrase.strip()]

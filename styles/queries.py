@@ -1,0 +1,83 @@
+"""What the style pages ask the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Q
+from django.urls import reverse
+
+from styles.models import Kind, Style, StyleQuerySet, StyleVersion
+from stylestudio import shell
+from stylestudio.jobs import Visibility
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfCard:
+    """A style on the Styles page. `version` is the published one, else the newest."""
+
+    style: Style
+    version: StyleVersion | None
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
+class KindLink:
+    """A choice of the type filter."""
+
+    title: str
+    href: str
+    chosen: bool
+
+
+def shown() -> StyleQuerySet:
+    """Styles in the picker's order. Sketch styles are left out while a real engine serves."""
+    styles = Style.objects.prefetch_related("versions").in_picker_order()
+    real = any(engine.serves and not engine.is_preview for engine in shell.engine_facts())
+    return styles.filter(preview_only=False) if real else styles
+
+
+def shelf(user: User, kind: str = "", words: str = "") -> list[ShelfCard]:
+    """The styles of a type ("" means all) in whose name, description or trigger words all of `words` stand."""
+    styles = shown()
+    if kind in Kind.values:
+        styles = styles.filter(kind=kind)
+    found = [style for style in styles if _matches(style, words)]
+    counts = picture_counts(found, user)
+    return [ShelfCard(style, face(style), counts.get(style.pk, 0)) for style in found]
+
+
+def _matches(style: Style, words: str) -> bool:
+    triggers = " ".join(version.trigger_words for version in style.versions.all())
+    text = f"{style.title} {style.name} {style.description} {triggers}".casefold()
+    return all(word in text for word in words.casefold().split())
+
+
+def face(style: Style) -> StyleVersion | None:
+    """The version to show: the published one, else the newest."""
+    return style.version or next(iter(style.versions.all()), None)
+
+
+def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
+    """How many pictures that `user` may see were made with each style, by the style's number. Trash does not count."""
+    made = Q(tasks__pictures__deleted_at=None)
+    if not user.is_superuser:
+        made &= Q(tasks__visibility=Visibility.TEAM) | Q(tasks__owner=user)
+    versions = StyleVersion.objects.filter(style__in=[style.pk for style in styles]).order_by()
+    rows = versions.values_list("style").annotate(made=Count("tasks__pictures", filter=made, distinct=True))
+    return dict(rows)
+
+
+def kind_links(kind: str, words: str) -> list[KindLink]:
+    """All, then every type that some style has."""
+    used = set(shown().filter(is_base=False).order_by().values_list("kind", flat=True))
+    choices = [("", None), *((value, label) for value, label in Kind.choices if value in used)]
+    here = reverse("styles:styles")
+    links = []
+    for value, label in choices:
+        query = urlencode({name: text for name, text in (("kind", value), ("q", words)) if text})
+        links.append(KindLink(str(label or ""), f"{here}?{query}" if query else here, value == kind))
+    return links

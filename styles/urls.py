@@ -1,0 +1,18 @@
+"""Addresses of the style pages. `new/` stands before the short names, so no style is ever called "new" there."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from styles import views
+
+app_name = "styles"
+
+urlpatterns = [
+    path("", views.styles, name="styles"),
+    path("new/", views.new, name="new"),
+    path("<str:slug>/", views.style, name="style"),
+    path("<str:slug>/edit/", views.edit, name="edit"),
+    path("<str:slug>/delete/", views.delete, name="delete"),
+    path("<str:slug>/restore/", views.restore, name="restore"),
+]

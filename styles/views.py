@@ -1,0 +1,92 @@
+"""Style pages. Everybody looks and uses; curators create, edit and delete."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from styles import queries
+from styles.forms import StyleForm
+from styles.models import BaseStyleIsProtected, Style
+from stylestudio.access import StudioRequest, require_curator
+
+
+@require_GET
+def styles(request: StudioRequest) -> HttpResponse:
+    """All styles as wide cards, filtered by ?kind= and ?q=."""
+    kind, words = request.GET.get("kind", ""), request.GET.get("q", "").strip()
+    context = {
+        "cards": queries.shelf(request.user, kind, words),
+        "kinds": queries.kind_links(kind, words),
+        "kind": kind,
+        "words": words,
+    }
+    return render(request, "styles/styles.html", context)
+
+
+@require_GET
+def style(request: StudioRequest, slug: str) -> HttpResponse:
+    """One style: its sheet, its facts, its versions, and the newest pictures made with it."""
+    found = _style(slug)
+    context = {
+        "style": found,
+        "version": queries.face(found),
+        "pictures": queries.picture_counts([found], request.user).get(found.pk, 0),
+    }
+    return render(request, "styles/style.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: StudioRequest) -> HttpResponse:
+    """Create a style, born with version 1 published."""
+    require_curator(request.user)
+    return _form_page(request, Style(owner=request.user))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: StudioRequest, slug: str) -> HttpResponse:
+    """Change a style and its published version."""
+    require_curator(request.user)
+    return _form_page(request, _style(slug))
+
+
+@require_POST
+def delete(request: StudioRequest, slug: str) -> HttpResponse:
+    """Move a style to the trash; pictures made with it stay. The base style refuses."""
+    require_curator(request.user)
+    found = _style(slug)
+    try:
+        found.delete()
+    except BaseStyleIsProtected as error:
+        messages.warning(request, error.messages[0])
+        return redirect(found)
+    undo = reverse("styles:restore", args=[found.slug])
+    messages.success(request, _("%(name)s is deleted.") % {"name": found.title}, extra_tags=undo)
+    return redirect("styles:styles")
+
+
+@require_POST
+def restore(request: StudioRequest, slug: str) -> HttpResponse:
+    """Undo of delete."""
+    require_curator(request.user)
+    found = get_object_or_404(Style.everything, slug=slug)
+    found.restore()
+    messages.success(request, _("%(name)s is back.") % {"name": found.title})
+    return redirect(found)
+
+
+def _style(slug: str) -> Style:
+    return get_object_or_404(Style.objects.prefetch_related("versions"), slug=slug)
+
+
+def _form_page(request: StudioRequest, subject: Style) -> HttpResponse:
+    form = StyleForm(request.POST or None, request.FILES or None, instance=subject)
+    if form.is_valid():
+        stored = form.save()
+        messages.success(request, _("%(name)s is saved.") % {"name": stored.title})
+        return redirect(stored)
+    return render(request, "styles/form.html", {"form": form, "style": subject}, status=422 if form.is_bound else 200)

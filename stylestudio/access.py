@@ -1,0 +1,59 @@
+"""Fetch and check in one step: what a person may not see is a 404, what they may not change is a 403."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django_htmx.middleware import HtmxDetails
+
+M = TypeVar("M", bound=Model)
+
+
+class StudioRequest(HttpRequest):
+    """A request as every view of ours gets it: somebody is signed in, htmx has said its part."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+class Owned(Protocol):
+    """Something that somebody made."""
+
+    @property
+    def owner_id(self) -> int | None:
+        """Whose it is."""
+
+
+def is_curator(user: User | AbstractBaseUser | AnonymousUser) -> bool:
+    """Staff look after the team's styles and jobs."""
+    return bool(getattr(user, "is_active", False) and getattr(user, "is_staff", False))
+
+
+def visible(queryset: QuerySet[M], user: User, **lookup: Any) -> M:
+    """The one row that `lookup` names, if `user` may see it; else a 404. The queryset must know `visible_to`."""
+    return get_object_or_404(queryset.visible_to(user), **lookup)  # type: ignore[attr-defined,no-any-return]
+
+
+def require_maker(user: User, thing: Owned) -> None:
+    """Only who made it, or a curator, may change it."""
+    if thing.owner_id != user.pk and not is_curator(user):
+        raise PermissionDenied(_("Only the person who made this, or a curator, can change it."))
+
+
+def require_curator(user: User) -> None:
+    """Only curators (staff) may."""
+    if not is_curator(user):
+        raise PermissionDenied(_("Only curators can do this. An owner can make you one under People."))
+
+
+def whole_number(text: str) -> int:
+    """The number in a query string; nonsense is a page that does not exist."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Http404(_("There is no such thing."))
+    return int(text)

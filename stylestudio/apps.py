@@ -1,0 +1,46 @@
+"""The kernel as a Django app: commands, checks, worker rows, sockets that end with their session."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class StyleStudioConfig(AppConfig):
+    """Registers the system checks and the end of sessions."""
+
+    name = "stylestudio"
+    verbose_name = "StyleStudio"
+
+    def ready(self) -> None:
+        """Importing registers."""
+        from django.conf import settings
+        from django.contrib.auth.signals import user_logged_out
+        from django.db.models.signals import post_save
+
+        from stylestudio import checks  # noqa: F401
+
+        user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
+        post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
+
+
+def _signed_out(request: Any, user: Any, **_: Any) -> None:
+    from stylestudio import live
+
+    if user is None:
+        return
+    # Django tells before it ends the session; a socket that looked now would find it still good.
+    request.session.flush()
+    live.check_sessions(user.pk)
+
+
+def _person_changed(instance: Any, update_fields: Any, **_: Any) -> None:
+    """A new password ends other sessions, and somebody who left has none."""
+    from django.db import transaction
+
+    from stylestudio import live
+
+    if update_fields is None or set(update_fields) & {"password", "is_active"}:
+        transaction.on_commit(partial(live.check_sessions, instance.pk))

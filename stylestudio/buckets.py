@@ -1,0 +1,61 @@
+"""Private files in an S3 bucket, for studios on several machines.
+
+Pages name them by the studio's own addresses, which never change, so that fragments need no signature and browsers may
+keep them. `stylestudio.media` checks the cookie and sends on to an address that is signed and soon expires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.utils.encoding import filepath_to_uri
+from storages.backends.s3 import S3Storage
+
+from stylestudio.media import CONTENT_TYPES
+
+VALID = 3600  # seconds
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Who stores files expects what a disk would raise."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise OSError(f"The bucket {settings.S3_BUCKET} could not be used: {error}") from error
+
+
+class PrivateBucket(S3Storage):  # type: ignore[misc]
+    """Django's storage interface to the bucket."""
+
+    def url(self, name: str, *args: Any, **kwargs: Any) -> str:
+        """The studio's own address of a file."""
+        return f"{settings.MEDIA_URL}{filepath_to_uri(name)}"
+
+    def signed(self, name: str, disposition: str | None = None) -> str:
+        """An address at which the bucket itself serves the file for VALID seconds, to whoever has it."""
+        parameters = {"ResponseContentDisposition": disposition} if disposition else {}
+        return str(super().url(name, parameters, expire=VALID))
+
+    def get_object_parameters(self, name: str) -> dict[str, str]:
+        """What the bucket sends along with the file."""
+        kind = CONTENT_TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
+        return {"ContentType": kind, "CacheControl": "private, max-age=31536000, immutable"}
+
+    def check(self) -> None:
+        """OSError where the bucket is missing or refuses us."""
+        with _as_os_error():
+            self.connection.meta.client.head_bucket(Bucket=self.bucket_name)
+
+    def _save(self, name: str, content: Any) -> str:
+        with _as_os_error():
+            return str(super()._save(name, content))
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        with _as_os_error():
+            return super()._open(name, mode)

@@ -1,0 +1,41 @@
+"""System checks: settings that contradict each other are refused with a hint, before anything starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from yarl import URL
+
+
+@register()
+def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
+    """Every COMFYUI_URL is an http(s) address."""
+    bad = [url for url in settings.COMFYUI_URLS if not _is_http(url)]
+    return [
+        Error(
+            "COMFYUI_URL holds something that is not an address.",
+            hint="Use http://host:8188, several with commas.",
+            id="stylestudio.E001",
+        )
+        for _url in bad
+    ]
+
+
+@register(deploy=True)
+def a_public_address_is_set(**kwargs: Any) -> list[CheckMessage]:
+    """Behind a proxy the address matters for cookies and origins."""
+    if settings.PUBLIC_URL:
+        return []
+    return [
+        Warning("STYLESTUDIO_PUBLIC_URL is not set.", hint="Set it to the address people type.", id="stylestudio.W001")
+    ]
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parsed = URL(url)
+    except ValueError:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.host)

@@ -1,0 +1,207 @@
+"""The engine's JSON answers as values. Shapes are checked here, so that nothing beyond meets a KeyError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stylestudio.comfy.errors import (
+    FILE_INPUTS,
+    BadResponse,
+    ComfyError,
+    GraphInvalid,
+    MissingFile,
+    NodeError,
+    PromptInterrupted,
+    execution_error,
+    without_paths,
+)
+from stylestudio.comfy.events import BadFrame, Failed, ImageRef, images, message_event, output_texts
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A prompt that ended, as the engine remembers it."""
+
+    prompt_id: str
+    status: Literal["success", "failed", "interrupted"]
+    outputs: Mapping[str, tuple[ImageRef, ...]]
+    texts: Mapping[str, tuple[str, ...]]
+    failure: Failed | None = None
+
+    def error(self) -> ComfyError | None:
+        """The error this entry stands for; None after success."""
+        if self.status == "success":
+            return None
+        if self.status == "interrupted":
+            return PromptInterrupted("The work was stopped on the engine.")
+        failed = self.failure or Failed(self.prompt_id, None, "?", "?", "")
+        return execution_error(failed.node, failed.node_type, failed.exception_type, failed.message)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """The prompt ids an engine holds; `pending` in the order in which they will run."""
+
+    running: tuple[str, ...]
+    pending: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStats:
+    """What an engine says about itself. Memory in bytes, 0 when unknown."""
+
+    version: str
+    device_name: str
+    device_type: str
+    vram_total: int
+    vram_free: int
+    python_version: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+def history_entry(prompt_id: str, answer: object) -> HistoryEntry | None:
+    """The entry in an answer of /history/{id}; None while there is none. Raises BadResponse."""
+    answer = _object(answer, "history")
+    if not answer:
+        return None
+    entry = _object(answer.get(prompt_id), "history")
+    outputs: dict[str, tuple[ImageRef, ...]] = {}
+    texts: dict[str, tuple[str, ...]] = {}
+    for node, output in _object(entry.get("outputs") or {}, "history").items():
+        if found := images(output):
+            outputs[node] = found
+        if said := output_texts(output):
+            texts[node] = said
+    status = entry.get("status")
+    if not isinstance(status, dict) or status.get("status_str") == "success":
+        return HistoryEntry(prompt_id, "success", outputs, texts)
+    kinds: dict[object, Mapping[str, Any]] = {
+        message[0]: message[1]
+        for message in _list(status.get("messages") or [], "history")
+        if isinstance(message, list)
+        and len(message) == 2
+        and isinstance(message[0], str)
+        and isinstance(message[1], dict)
+    }
+    if "execution_interrupted" in kinds:
+        return HistoryEntry(prompt_id, "interrupted", outputs, texts)
+    return HistoryEntry(prompt_id, "failed", outputs, texts, _failure(kinds.get("execution_error")))
+
+
+def _failure(data: Mapping[str, Any] | None) -> Failed | None:
+    try:
+        event = message_event("execution_error", data) if data is not None else None
+    except BadFrame:
+        return None
+    return event if isinstance(event, Failed) else None
+
+
+def queue_state(answer: object) -> QueueState:
+    """An answer of /queue. Its pending list is a heap, so it is sorted here. Raises BadResponse."""
+    answer = _object(answer, "queue")
+    return QueueState(
+        tuple(prompt_id for _, prompt_id in _queue_items(answer.get("queue_running"))),
+        tuple(prompt_id for _, prompt_id in sorted(_queue_items(answer.get("queue_pending")))),
+    )
+
+
+def _queue_items(items: object) -> list[tuple[float, str]]:
+    found = []
+    for item in _list(items, "queue"):
+        entry = _list(item, "queue")
+        if len(entry) < 2 or not isinstance(entry[0], int | float) or not isinstance(entry[1], str):
+            raise _unlike_comfyui("queue", item)
+        found.append((entry[0], entry[1]))
+    return found
+
+
+def system_stats(answer: object) -> SystemStats:
+    """An answer of /system_stats. Raises BadResponse when it is not one of ComfyUI's."""
+    answer = _object(answer, "system_stats")
+    system = _object(answer.get("system"), "system_stats")
+    devices = _list(answer.get("devices") or [], "system_stats")
+    device = devices[0] if devices and isinstance(devices[0], dict) else {}
+    return SystemStats(
+        version=str(system.get("comfyui_version") or "unknown"),
+        device_name=str(device.get("name") or "unknown"),
+        device_type=str(device.get("type") or "unknown"),
+        vram_total=_bytes(device.get("vram_total")),
+        vram_free=_bytes(device.get("vram_free")),
+        python_version=str(system.get("python_version") or "unknown").split(" ")[0],
+        raw=answer,
+    )
+
+
+def names(answer: object, what: str) -> tuple[str, ...]:
+    """A JSON list of names. Raises BadResponse."""
+    return tuple(name for name in _list(answer, what) if isinstance(name, str))
+
+
+def node_errors(answer: object) -> tuple[NodeError, ...]:
+    """The `node_errors` of an answer of POST /prompt, flat. What does not look like one is left out."""
+    found: list[NodeError] = []
+    by_node = answer.get("node_errors") if isinstance(answer, dict) else None
+    for node_id, node in by_node.items() if isinstance(by_node, dict) else ():
+        if not isinstance(node, dict):
+            continue
+        class_type = str(node.get("class_type") or "?")
+        errors = node.get("errors")
+        for error in errors if isinstance(errors, list) else ():
+            if isinstance(error, dict):
+                extra = error.get("extra_info")
+                extra = extra if isinstance(extra, dict) else {}
+                input_name = extra.get("input_name")
+                found.append(
+                    NodeError(
+                        node_id,
+                        class_type,
+                        str(error.get("type") or "?"),
+                        input_name if isinstance(input_name, str) else None,
+                        str(error.get("message") or ""),
+                        extra.get("received_value"),
+                    )
+                )
+    return tuple(found)
+
+
+def graph_error(answer: object, graph: Mapping[str, Mapping[str, Any]], detail: str) -> GraphInvalid:
+    """The typed error for a graph that the engine does not accept."""
+    errors = node_errors(answer)
+    for error in errors:
+        if error.type == "value_not_in_list" and error.input_name in FILE_INPUTS:
+            return MissingFile(FILE_INPUTS[error.input_name], str(error.received), detail, errors)
+        if error.type == "custom_validation_failed" and error.class_type == "LoadImage":
+            name = graph.get(error.node_id, {}).get("inputs", {}).get("image")
+            return MissingFile("input", str(name), detail, errors)
+    if errors:
+        first = errors[0]
+        where = f"{first.class_type}, {first.input_name}" if first.input_name else first.class_type
+        return GraphInvalid(
+            f"The engine does not accept the workflow ({where}: {without_paths(first.message)}).", detail, errors
+        )
+    error_of = answer.get("error") if isinstance(answer, dict) else None
+    message = error_of.get("message") if isinstance(error_of, dict) else error_of
+    reason = without_paths(message) if isinstance(message, str) and message else "no reason given"
+    return GraphInvalid(f"The engine does not accept the workflow ({reason.rstrip('.')}).", detail)
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise _unlike_comfyui(what, value)
+
+
+def _list(value: object, what: str) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise _unlike_comfyui(what, value)
+
+
+def _bytes(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else 0
+
+
+def _unlike_comfyui(what: str, value: object) -> BadResponse:
+    return BadResponse("The engine's answer is not what ComfyUI sends.", f"{what}: {str(value)[:300]}")

@@ -1,0 +1,142 @@
+"""An event loop in a thread of its own, for synchronous workers that talk to engines."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from concurrent.futures import CancelledError, Future
+from contextlib import aclosing, suppress
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+_CLOSE_TIMEOUT = 5.0
+
+
+class LoopThread:
+    """One event loop in a daemon thread. Its methods are for other threads, any number of them."""
+
+    def __init__(self, name: str = "engine-loop") -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._thread.start()
+
+    def submit(self, coro: Coroutine[Any, Any, T]) -> Future[T]:
+        """Starts `coro` on the loop. Raises RuntimeError after `stop`."""
+        with self._lock:
+            if self._stopped:
+                coro.close()
+                raise RuntimeError("The loop thread has stopped.")
+            return asyncio.run_coroutine_threadsafe(coro, self._loop)
+
+    def call(self, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Runs `coro` and returns its result; its exceptions pass through.
+
+        After `timeout` seconds it is cancelled and TimeoutError raised. CancelledError (of concurrent.futures) when
+        the loop stops meanwhile.
+        """
+        if threading.current_thread() is self._thread:
+            coro.close()
+            raise RuntimeError("The loop thread cannot wait for itself.")
+        future = self.submit(coro)
+        try:
+            return future.result(timeout)
+        finally:
+            future.cancel()
+
+    def iterate(self, events: AsyncGenerator[T, None], poll: float) -> Generator[T | None, None, None]:
+        """The items of `events` as they come, and None whenever `poll` seconds pass without one.
+
+        Exceptions of `events` pass through. Closing the iterator closes `events` before it returns, so use
+        `contextlib.closing` where the loop may be left early. CancelledError when the loop thread stops meanwhile.
+        """
+        items: queue.SimpleQueue[_Item[T] | _End] = queue.SimpleQueue()
+        pump = self._start(_pump(events, items), lambda task: items.put(_End(_outcome(task))))
+        ended = False
+        try:
+            while True:
+                try:
+                    item = items.get(timeout=poll)
+                except queue.Empty:
+                    yield None
+                    continue
+                if isinstance(item, _Item):
+                    yield item.value
+                    continue
+                ended = True
+                if item.error is not None:
+                    raise item.error
+                return
+        finally:
+            if not ended:
+                self._loop.call_soon_threadsafe(pump.cancel)
+                with suppress(queue.Empty):
+                    while not isinstance(items.get(timeout=_CLOSE_TIMEOUT), _End):
+                        pass
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Cancels what still runs, then ends the thread. May be called again."""
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout)
+
+    def _start(
+        self, coro: Coroutine[Any, Any, None], done: Callable[[asyncio.Task[None]], object]
+    ) -> asyncio.Task[None]:
+        started: Future[asyncio.Task[None]] = Future()
+
+        def start() -> None:
+            task = self._loop.create_task(coro)
+            task.add_done_callback(done)
+            started.set_result(task)
+
+        with self._lock:
+            if self._stopped:
+                coro.close()
+                raise RuntimeError("The loop thread has stopped.")
+            self._loop.call_soon_threadsafe(start)
+        return started.result()
+
+    def _work(self) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+
+
+class _Item(Generic[T]):
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+class _End:
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+async def _pump(events: AsyncGenerator[T, None], items: queue.SimpleQueue[_Item[T] | _End]) -> None:
+    async with aclosing(events):
+        async for event in events:
+            items.put(_Item(event))
+
+
+def _outcome(task: asyncio.Task[None]) -> BaseException | None:
+    return CancelledError() if task.cancelled() else task.exception()

@@ -1,0 +1,199 @@
+"""ComfyClient: runs graphs on one engine as streams of events, and asks it everything else.
+
+The socket is a hint, /history and /queue are the truth. On the healthy path nothing is asked between the POST and the
+fetch of the picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+
+from stylestudio.comfy import answers
+from stylestudio.comfy.answers import HistoryEntry, QueueState, SystemStats
+from stylestudio.comfy.errors import BadResponse, ComfyError, NotFound
+from stylestudio.comfy.event_socket import EventSocket
+from stylestudio.comfy.events import Event, ImageRef, image_ref
+from stylestudio.comfy.run import Run
+from stylestudio.comfy.transport import Refused, Transport
+
+_CANCEL_TRIES = 3
+_CANCEL_PAUSE = 0.25
+
+
+class ComfyClient:
+    """One engine, seen by one client id. Belongs to one event loop; the session stays the caller's.
+
+    `url` may hold user:password@ (sent as basic authentication, never shown) and a path prefix. `client_id` must be
+    one that no other living client uses. `request_timeout` is in seconds; 10 or more, a busy engine answers late.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, *, client_id: str, request_timeout: float = 30.0
+    ) -> None:
+        self.client_id = client_id
+        self.transport = Transport(session, url, request_timeout)
+        self.socket = EventSocket(self.transport, client_id)
+        self._infos: dict[str, dict[str, Any] | None] = {}
+
+    def __repr__(self) -> str:
+        return f"ComfyClient({self.transport.name!r}, client_id={self.client_id!r})"
+
+    def run(
+        self,
+        graph: Mapping[str, Any],
+        prompt_id: str,
+        *,
+        extra_data: Mapping[str, Any] | None = None,
+        attach: bool = False,
+        silence: float = 10.0,
+        stall_timeout: float = 300.0,
+        patience: float = 60.0,
+    ) -> AsyncGenerator[Event, None]:
+        """One prompt as a stream of events; the last is Completed, every other end is an error of the tree.
+
+        `prompt_id` is a fresh one, stored by the caller before, so that `attach=True` finds the prompt again after a
+        crash: nothing is posted then (`graph` is not looked at), and PromptLost says that the engine does not know it.
+        Posting is never repeated: when it is unknown whether the engine took the graph and it is not found there,
+        PromptLost is raised and the caller may post again under a new id.
+
+        Seconds: after `silence` without a frame the engine is asked; `stall_timeout` without any sign of progress
+        while it really runs the prompt raises PromptStalled; `patience` is how long an engine may be away before
+        EngineUnreachable. Closing the generator only stops following: see `cancel`.
+        """
+        run = Run(self, graph, prompt_id, extra_data or {}, silence, stall_timeout, patience)
+        return run.events(attach)
+
+    async def submit(self, graph: Mapping[str, Any], prompt_id: str, extra_data: Mapping[str, Any]) -> float | None:
+        """POST /prompt, without following it. Returns the engine's number.
+
+        Raises GraphInvalid or MissingFile; with any other error the engine may have taken the graph all the same.
+        """
+        payload = {
+            "prompt": graph,
+            "prompt_id": prompt_id,
+            "client_id": self.client_id,
+            "extra_data": dict(extra_data),
+        }
+        try:
+            answer = await self.transport.json("POST", "prompt", payload=payload)
+        except Refused as error:
+            if error.status == 400 and isinstance(error.body, dict):
+                raise answers.graph_error(error.body, graph, error.detail) from error
+            raise
+        if not isinstance(answer, dict) or not isinstance(answer.get("prompt_id"), str):
+            raise BadResponse("The engine's answer is not what ComfyUI sends.", f"POST /prompt: {str(answer)[:300]}")
+        if answer["prompt_id"] != prompt_id:
+            with suppress(ComfyError):
+                await self.cancel(answer["prompt_id"])
+            raise BadResponse("This engine does not let its clients choose prompt ids. Update its ComfyUI.")
+        if answer.get("node_errors"):
+            # It took a part of the graph: some outputs would be missing, so none is wanted.
+            with suppress(ComfyError):
+                await self.cancel(prompt_id)
+            raise answers.graph_error(answer, graph, f"accepted in part: {str(answer['node_errors'])[:300]}")
+        number = answer.get("number")
+        return number if isinstance(number, int | float) else None
+
+    async def cancel(self, prompt_id: str) -> None:
+        """Ends a prompt that waits or runs; safe in every state, and no other prompt is touched.
+
+        A node that cannot be interrupted goes on to its end, so the prompt's own stream of events tells how it ended.
+        """
+        await self.delete([prompt_id])
+        for tried in range(_CANCEL_TRIES):
+            # An interrupt between taking a prompt from the queue and its first node has no effect: look, and repeat.
+            if tried:
+                await asyncio.sleep(_CANCEL_PAUSE)
+            await self.interrupt(prompt_id)
+            if prompt_id not in (await self.queue()).running:
+                return
+
+    async def interrupt(self, prompt_id: str) -> None:
+        """Stops the prompt if it runs now, at its next step; otherwise does nothing."""
+        await self.transport.send("POST", "interrupt", payload={"prompt_id": prompt_id})
+
+    async def delete(self, prompt_ids: Iterable[str]) -> None:
+        """Takes waiting prompts out of the engine's queue; unknown and running ones are left alone."""
+        await self.transport.send("POST", "queue", payload={"delete": list(prompt_ids)})
+
+    async def history(self, prompt_id: str) -> HistoryEntry | None:
+        """How the prompt ended; None when it has not, or when the engine does not know it."""
+        return answers.history_entry(prompt_id, await self.transport.json("GET", "history", prompt_id))
+
+    async def queue(self) -> QueueState:
+        """What the engine runs and what waits there, of all its clients."""
+        return answers.queue_state(await self.transport.json("GET", "queue"))
+
+    async def upload_image(self, data: bytes, filename: str, *, subfolder: str = "", type: str = "input") -> ImageRef:
+        """Stores a file on the engine. The returned name is what counts: another file may have had `filename`.
+
+        `filename` is one that we chose: letters, digits, dots and such. Raises ValueError for quotes, slashes and
+        control characters.
+        """
+        if not filename or any(sign in '"\\/' or not sign.isprintable() for sign in filename):
+            raise ValueError(f"{filename!r} cannot be the name of an upload.")
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field("image", data, filename=filename, content_type="application/octet-stream")
+        form.add_field("type", type)
+        form.add_field("subfolder", subfolder)
+        answer = await self.transport.json("POST", "upload", "image", data=form)
+        named = {**answer, "filename": answer.get("name")} if isinstance(answer, dict) else None
+        ref = image_ref(named)
+        if ref is None:
+            raise BadResponse("The engine's answer is not what ComfyUI sends.", f"upload: {str(answer)[:300]}")
+        return ref
+
+    async def fetch(self, ref: ImageRef, *, limit: int = 256 * 2**20) -> bytes:
+        """The bytes of a file on the engine, never empty. NotFound when it is gone, BadResponse above `limit` bytes."""
+        params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
+        return await self.transport.file("view", params=params, limit=limit)
+
+    async def system_stats(self) -> SystemStats:
+        """Version and memory. The first answer after a start means that the engine is ready."""
+        return answers.system_stats(await self.transport.json("GET", "system_stats"))
+
+    async def models(self, folder: str) -> tuple[str, ...]:
+        """The files in one of the engine's model folders ("checkpoints", "loras"). NotFound for an unknown folder."""
+        try:
+            return answers.names(await self.transport.json("GET", "models", folder), "models")
+        except Refused as error:
+            if error.status == 404:
+                raise NotFound(f"The engine has no folder of models called {folder}.", error.detail) from error
+            raise
+
+    async def node_classes(self) -> frozenset[str]:
+        """The names of all node classes the engine knows. Large: ask seldom."""
+        answer = await self.transport.json("GET", "object_info")
+        if not isinstance(answer, dict):
+            raise BadResponse("The engine's answer is not what ComfyUI sends.", f"object_info: {str(answer)[:300]}")
+        return frozenset(answer)
+
+    async def object_info(self, class_type: str) -> dict[str, Any] | None:
+        """What the engine says about one node class, None when it has none such. Remembered until `forget`."""
+        if class_type not in self._infos:
+            answer = await self.transport.json("GET", "object_info", class_type)
+            info = answer.get(class_type) if isinstance(answer, dict) else None
+            self._infos[class_type] = info if isinstance(info, dict) else None
+        return self._infos[class_type]
+
+    def forget(self) -> None:
+        """Asks the engine anew about node classes; due when it was restarted."""
+        self._infos.clear()
+
+    async def features(self) -> dict[str, Any]:
+        """What the engine can do, with `max_upload_size` in bytes."""
+        answer = await self.transport.json("GET", "features")
+        return answer if isinstance(answer, dict) else {}
+
+    async def free(self) -> None:
+        """Lets the engine unload its models and forget cached results as soon as it is idle."""
+        await self.transport.send("POST", "free", payload={"unload_models": True, "free_memory": True})
+
+    async def close(self) -> None:
+        """Closes the socket. The session stays open."""
+        await self.socket.close()

@@ -1,0 +1,153 @@
+"""Everything that can go wrong with an engine, as one tree.
+
+ComfyError                 str() is one plain sentence for users; .detail is for operators and may hold everything
+  EngineUnreachable        refused, no such host, or gone and not back within patience
+  EngineTimeout            one request took too long
+  BadResponse              it answers, but not as ComfyUI does
+  NotFound                 it has no such file, folder or node class
+  GraphInvalid             it does not accept the graph: .node_errors
+    MissingFile            a checkpoint, LoRA or input picture is not there: .folder, .name
+  ExecutionFailed          a node raised: .node_id, .node_type, .exception_type
+    OutOfMemory
+  PromptInterrupted        somebody stopped it while it ran
+  PromptLost               the engine knows the prompt neither as done nor as waiting: restarted, or deleted there
+  PromptStalled            the engine shows no progress
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Which folder of the engine's models an input takes its file from.
+FILE_INPUTS = {
+    "ckpt_name": "checkpoints",
+    "lora_name": "loras",
+    "vae_name": "vae",
+    "control_net_name": "controlnet",
+    "unet_name": "diffusion_models",
+    "clip_name": "text_encoders",
+}
+
+_FOLDER_WORDS = {"checkpoints": "checkpoint", "loras": "LoRA", "input": "input picture", "vae": "VAE"}
+_PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"<>|]*)(?=[\s'"<>|,;:)\]]|$)""")
+_MEMORY_TYPES = ("OutOfMemoryError", "MemoryError")
+_MEMORY_WORDS = (
+    "out of memory",
+    "allocation on device",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "unable to allocate",
+    "alloc_failed",
+)
+
+
+class ComfyError(Exception):
+    """An engine did not do what was asked."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail or message
+
+
+class EngineUnreachable(ComfyError):
+    """Nothing answers at the engine's address."""
+
+
+class EngineTimeout(ComfyError):
+    """One request took longer than the client waits. The engine may still have acted on it."""
+
+
+class BadResponse(ComfyError):
+    """The engine's answer is not ComfyUI's."""
+
+
+class NotFound(ComfyError):
+    """The engine has no such thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeError:
+    """One reason why the engine does not accept one node. `message` is the engine's own."""
+
+    node_id: str
+    class_type: str
+    type: str
+    input_name: str | None
+    message: str
+    received: object = None
+
+
+class GraphInvalid(ComfyError):
+    """The engine does not accept the graph; nothing was queued."""
+
+    def __init__(self, message: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
+        super().__init__(message, detail)
+        self.node_errors = node_errors
+
+
+class MissingFile(GraphInvalid):
+    """The graph names a file that the engine does not have."""
+
+    def __init__(self, folder: str, name: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
+        super().__init__(
+            f"The engine does not have the {_FOLDER_WORDS.get(folder, folder)} {name}.", detail, node_errors
+        )
+        self.folder = folder
+        self.name = name
+
+
+class ExecutionFailed(ComfyError):
+    """A node raised while the prompt ran."""
+
+    def __init__(self, message: str, detail: str, *, node_id: str | None, node_type: str, exception_type: str) -> None:
+        super().__init__(message, detail)
+        self.node_id = node_id
+        self.node_type = node_type
+        self.exception_type = exception_type
+
+
+class OutOfMemory(ExecutionFailed):
+    """The engine ran out of memory."""
+
+
+class PromptInterrupted(ComfyError):
+    """The prompt was stopped while it ran."""
+
+
+class PromptLost(ComfyError):
+    """The engine does not know the prompt any more. It may be posted again under a new id."""
+
+
+class PromptStalled(ComfyError):
+    """The engine holds the prompt but shows no progress."""
+
+
+def without_paths(text: str, longest: int = 300) -> str:
+    """The first line of an engine's message with folders of its machine cut away and at most `longest` characters."""
+    line = text.strip().split("\n", 1)[0][: 10 * longest]
+    cleaned = _PATH.sub(r"\1", line)
+    return cleaned if len(cleaned) <= longest else cleaned[: longest - 1] + "…"
+
+
+def execution_error(node_id: str | None, node_type: str, exception_type: str, message: str) -> ExecutionFailed:
+    """The typed error for what a node raised."""
+    detail = f"{node_type} (node {node_id}): {exception_type}: {message}"
+    lowered = message.lower()
+    if exception_type.endswith(_MEMORY_TYPES) or any(words in lowered for words in _MEMORY_WORDS):
+        return OutOfMemory(
+            f"The engine ran out of memory in {node_type}. Use a smaller size or free memory on the engine.",
+            detail,
+            node_id=node_id,
+            node_type=node_type,
+            exception_type=exception_type,
+        )
+    reason = without_paths(message) or exception_type
+    return ExecutionFailed(
+        f"The engine failed in {node_type}: {reason}",
+        detail,
+        node_id=node_id,
+        node_type=node_type,
+        exception_type=exception_type,
+    )

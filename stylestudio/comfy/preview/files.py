@@ -1,0 +1,196 @@
+"""The engine's folders: what is uploaded, loaded, saved, numbered and looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+FOLDERS = ("input", "output", "temp")
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+ANNOTATION = re.compile(r" \[(input|output|temp)\]$")
+
+
+class OutsideFolder(Exception):
+    """A name that leads out of the engine's folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One file as the API names it."""
+
+    filename: str
+    subfolder: str
+    type: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"filename": self.filename, "subfolder": self.subfolder, "type": self.type}
+
+
+class Files:
+    """Three folders below `root`, and the names of the models this engine claims to have."""
+
+    def __init__(self, root: Path, checkpoints: Iterable[str], loras: Iterable[str], keep: int) -> None:
+        self.root = root.resolve()
+        self._checkpoints = sorted(checkpoints)
+        self._loras = sorted(loras)
+        self._keep = keep
+        for name in FOLDERS:
+            self.folder(name).mkdir(parents=True, exist_ok=True)
+        kept = [path for path in self.folder("output").rglob("*.png") if path.is_file()]
+        self._written: deque[Path] = deque(sorted(kept, key=lambda path: path.stat().st_mtime))
+
+    def folder(self, kind: str) -> Path:
+        """The folder for "input", "output" or "temp"; ValueError for anything else."""
+        if kind not in FOLDERS:
+            raise ValueError(kind)
+        return self.root / kind
+
+    def checkpoints(self) -> list[str]:
+        return list(self._checkpoints)
+
+    def loras(self) -> list[str]:
+        """The engine's own names and every file uploaded to output/loras."""
+        uploaded = self.folder("output") / "loras"
+        if not uploaded.is_dir():
+            return list(self._loras)
+        found = {path.relative_to(uploaded).as_posix() for path in uploaded.rglob("*.safetensors")}
+        return sorted(found.union(self._loras))
+
+    def models(self) -> dict[str, list[str]]:
+        """Every model folder and the names in it; only two of them are ever filled."""
+        empty: list[str] = []
+        return {
+            "checkpoints": self.checkpoints(),
+            "loras": self.loras(),
+            "vae": empty,
+            "text_encoders": empty,
+            "diffusion_models": empty,
+            "clip_vision": empty,
+            "embeddings": empty,
+            "controlnet": empty,
+            "upscale_models": empty,
+        }
+
+    def input_images(self) -> list[str]:
+        """The top level of the input folder, as LoadImage lists it."""
+        entries = os.scandir(self.folder("input"))
+        return sorted(e.name for e in entries if e.is_file() and Path(e.name).suffix.lower() in IMAGE_SUFFIXES)
+
+    def input_image(self, name: str) -> Path:
+        """The file a LoadImage name means: "a.png", "sub/a.png", "a.png [output]". OutsideFolder when it escapes."""
+        kind, plain = "input", name
+        if match := ANNOTATION.search(name):
+            kind, plain = match.group(1), name[: match.start()]
+        return self._inside(kind, "", plain)
+
+    def fingerprint(self, name: str) -> str:
+        """Changes with the content of the input image, "" when it cannot be read."""
+        try:
+            return hashlib.sha256(self.input_image(name).read_bytes()).hexdigest()
+        except (OSError, OutsideFolder):
+            return ""
+
+    def upload(self, data: bytes, filename: str, subfolder: str, kind: str, *, overwrite: bool) -> str:
+        """Stores a file and returns the name it got: "u (1).png" where "u.png" already holds other bytes."""
+        path = self._inside(kind, subfolder, filename)
+        self._inside(kind, "", subfolder).mkdir(parents=True, exist_ok=True)
+        name = Path(filename)
+        number = 0
+        while not overwrite and path.exists():
+            if path.read_bytes() == data:
+                return filename
+            number += 1
+            filename = f"{name.with_suffix('')} ({number}){name.suffix}"
+            path = self._inside(kind, subfolder, filename)
+        path.write_bytes(data)
+        return filename
+
+    def view(self, kind: str, subfolder: str, filename: str) -> Path:
+        """The path of a file to show. OutsideFolder when the subfolder escapes."""
+        return self._inside(kind, subfolder, Path(filename).name)
+
+    def save(
+        self, images: Iterable[Image.Image], prefix: str, kind: str, graph: Any, pnginfo: dict[str, Any] | None
+    ) -> list[Saved]:
+        """Writes PNGs `prefix_00001_.png`, `prefix_00002_.png`, … with the graph in their text chunks."""
+        saved = []
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text("prompt", json.dumps(graph))
+        for key in pnginfo or ():
+            texts.add_text(key, json.dumps(pnginfo[key]))  # type: ignore[index]
+        folder: Path | None = None
+        counter = 0
+        for image in images:
+            if folder is None:
+                folder, stem, subfolder = self._destination(prefix, kind, image.size)
+                counter = _last_number(folder, stem) + 1
+            name = f"{stem}_{counter:05}_.png"
+            image.save(folder / name, pnginfo=texts, compress_level=1)
+            saved.append(Saved(name, subfolder, kind))
+            self._remember(folder / name)
+            counter += 1
+        return saved
+
+    def wipe_temp(self) -> None:
+        for path in self.folder("temp").rglob("*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+    def _destination(self, prefix: str, kind: str, size: tuple[int, int]) -> tuple[Path, str, str]:
+        now = time.localtime()
+        values = {
+            "%width%": str(size[0]),
+            "%height%": str(size[1]),
+            "%year%": str(now.tm_year),
+            "%month%": f"{now.tm_mon:02}",
+            "%day%": f"{now.tm_mday:02}",
+            "%hour%": f"{now.tm_hour:02}",
+            "%minute%": f"{now.tm_min:02}",
+            "%second%": f"{now.tm_sec:02}",
+        }
+        for variable, value in values.items():
+            prefix = prefix.replace(variable, value)
+        top = self.folder(kind)
+        head, stem = os.path.split(prefix)
+        folder = Path(os.path.normpath(top / head))
+        if not folder.is_relative_to(top) or "\0" in prefix:
+            raise OutsideFolder("**** ERROR: Saving image outside the output folder is not allowed.")
+        folder.mkdir(parents=True, exist_ok=True)
+        subfolder = folder.relative_to(top).as_posix()
+        return folder, stem, "" if subfolder == "." else subfolder
+
+    def _remember(self, path: Path) -> None:
+        self._written.append(path)
+        while len(self._written) > self._keep:
+            oldest = self._written.popleft()
+            oldest.unlink(missing_ok=True)
+            folder = oldest.parent
+            if folder.parent != self.root and folder != path.parent:
+                # A folder per job would otherwise pile up; one that still holds files refuses.
+                try:
+                    folder.rmdir()
+                except OSError:
+                    continue
+
+    def _inside(self, kind: str, subfolder: str, name: str) -> Path:
+        top = self.folder(kind)
+        path = Path(os.path.normpath(top / os.path.normpath(subfolder or ".") / name))
+        if not path.is_relative_to(top) or "\0" in name + subfolder:
+            raise OutsideFolder(name)
+        return path
+
+
+def _last_number(folder: Path, stem: str) -> int:
+    pattern = re.compile(re.escape(stem) + r"_(\d+)_?", re.IGNORECASE)
+    numbers = (int(m.group(1)) for entry in os.scandir(folder) if (m := pattern.match(entry.name)))
+    return max(numbers, default=0)

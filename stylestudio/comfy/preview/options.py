@@ -1,0 +1,35 @@
+"""What a preview engine is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .painter import SKETCH_LORAS
+
+LIGHTNING = "sdxl_lightning_4step_lora.safetensors"
+
+
+def default_loras() -> tuple[str, ...]:
+    """The Lightning LoRA and the sketch styles that the painter can draw."""
+    return (LIGHTNING, *SKETCH_LORAS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`folder` holds input, output and temp; without it a temporary one lives as long as the engine.
+
+    `step_seconds` is the least time one sampling step takes, so that a person sees the picture develop.
+    `scriptable` opens /preview/troubles to everyone who can reach the engine: for tests only.
+    `keep_outputs` is how many saved pictures stay on disk; the oldest go first.
+    """
+
+    checkpoints: tuple[str, ...] = ("sd_xl_base_1.0.safetensors",)
+    loras: tuple[str, ...] = field(default_factory=default_loras)
+    folder: Path | None = None
+    painter: Literal["sketch", "flat"] = "sketch"
+    step_seconds: float = 0.0
+    scriptable: bool = False
+    version: str = "preview-0.1"
+    keep_outputs: int = 500

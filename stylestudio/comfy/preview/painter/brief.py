@@ -1,0 +1,45 @@
+"""What a painter is asked to draw, and what a painter is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Everything that a picture depends on: the same brief gives the same pixels.
+
+    styles     (LoRA file name, strength) in chain order, the Lightning LoRA left out
+    reference  the picture that image to image starts from, already scaled to width x height (RGB)
+    denoise    how far to go away from the reference: 0 returns it, 1 ignores it
+    """
+
+    prompt: str
+    negative: str
+    seed: int
+    width: int
+    height: int
+    steps: int
+    cfg: float
+    styles: tuple[tuple[str, float], ...]
+    reference: Image.Image | None = None
+    denoise: float = 1.0
+
+
+class Painter(Protocol):
+    """Draws pictures for the preview engine."""
+
+    def draw(self, brief: Brief) -> Image.Image:
+        """The sketch: at most 512 px on the long side, RGB or RGBA; deterministic."""
+        ...
+
+    def develop(self, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
+        """What a preview shows after `step` of `brief.steps`: noise that sharpens into the sketch, RGB."""
+        ...
+
+    def finish(self, sketch: Image.Image, brief: Brief) -> Image.Image:
+        """The picture at full size, RGB, or RGBA for transparent styles."""
+        ...

@@ -1,0 +1,223 @@
+"""Who listens, and what they are told. Frames may be sent from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from aiohttp import WSMsgType, web
+
+if TYPE_CHECKING:
+    from .troubles import Troubles
+
+PREVIEW, PREVIEW_WITH_METADATA = 1, 4
+JPEG = 1
+BACKLOG = 2_000
+FEATURES = {
+    "supports_preview_metadata": True,
+    "max_upload_size": 100 * 2**20,
+    "extension": {"manager": {"supports_v4": True}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message to the socket named `sid`, or to all. `image` makes it a binary preview with `data` as metadata."""
+
+    event: str
+    data: dict[str, Any]
+    sid: str | None = None
+    image: bytes = b""
+
+    def with_prompt_id(self, prompt_id: str) -> Frame:
+        if "prompt_id" not in self.data:
+            return self
+        return replace(self, data={**self.data, "prompt_id": prompt_id})
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """One open socket."""
+
+    ws: web.WebSocketResponse
+    request: web.Request
+    metadata: bool = False
+    muted: bool = False
+    ending: bool = False
+    frames: deque[Frame] = field(default_factory=deque)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, frame: Frame) -> None:
+        if self.muted:
+            return
+        self.frames.append(frame)
+        self.ready.set()
+        if len(self.frames) > BACKLOG:
+            self.abort()
+
+    def break_off(self) -> None:
+        """Ends the connection as a crash would, once what was put before has been sent."""
+        self.muted = self.ending = True
+        self.ready.set()
+
+    def abort(self) -> None:
+        """Ends the connection now, without a closing handshake: the client sees code 1006."""
+        if self.request.transport:
+            self.request.transport.abort()
+
+    async def write(self) -> None:
+        """Sends what was put, in order, until the connection ends."""
+        try:
+            while True:
+                await self.ready.wait()
+                self.ready.clear()
+                while self.frames:
+                    await self._send(self.frames.popleft())
+                if self.ending:
+                    self.abort()
+                    return
+        except ConnectionError:
+            return
+
+    async def _send(self, frame: Frame) -> None:
+        if not frame.image:
+            await self.ws.send_str(json.dumps({"type": frame.event, "data": frame.data}))
+        elif self.metadata:
+            about = json.dumps({**frame.data, "image_type": "image/jpeg"}).encode()
+            await self.ws.send_bytes(struct.pack(">II", PREVIEW_WITH_METADATA, len(about)) + about + frame.image)
+        else:
+            await self.ws.send_bytes(struct.pack(">II", PREVIEW, JPEG) + frame.image)
+
+
+class Sockets:
+    """The table of listeners by client id. `running_client` and `running_node` are what a late listener is told."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self.running_client: str | None = None
+        self.running_node: str | None = None
+        self._troubles = troubles
+        self._table: dict[str, Listener] = {}
+        self._open: set[Listener] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._outgoing: deque[Frame] = deque()
+        self._woken = False
+
+    def bind(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Names the loop that owns the sockets; None while the engine is stopped."""
+        self._loop = loop
+
+    def listening(self, sid: str | None) -> bool:
+        return bool(self._table) if sid is None else sid in self._table
+
+    def knows_metadata(self, sid: str | None) -> bool:
+        """Whether previews for `sid` name their prompt. Broadcasts never do."""
+        listener = None if sid is None else self._table.get(sid)
+        return listener is not None and listener.metadata
+
+    def send(self, event: str, data: dict[str, Any], sid: str | None = None, image: bytes = b"") -> None:
+        """Thread-safe. `data` must not change afterwards."""
+        if not self.listening(sid):
+            return
+        self._outgoing.append(Frame(event, data, sid, image))
+        # One wake-up serves all frames that gather before the loop comes round.
+        if not self._woken:
+            self._woken = True
+            self.call(self._deliver)
+
+    def call(self, function: Any, *arguments: Any) -> None:
+        """Runs `function` in the loop, at once when already there."""
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            here = False
+        if here:
+            function(*arguments)
+            return
+        try:
+            loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            return  # The loop closed between the two lines; nobody listens any more.
+
+    def break_all(self) -> None:
+        """Thread-safe. Every connection ends as in a crash."""
+
+        def break_off() -> None:
+            for listener in self._open:
+                listener.break_off()
+
+        self.call(break_off)
+
+    def mute_all(self) -> None:
+        """Thread-safe. The sockets open now stay open and hear nothing more."""
+
+        def mute() -> None:
+            for listener in self._open:
+                listener.muted = True
+
+        self.call(mute)
+
+    async def close_all(self) -> None:
+        self.bind(None)
+        for listener in list(self._open):
+            listener.abort()
+
+    async def serve(self, request: web.Request, remaining: Callable[[], int]) -> web.WebSocketResponse:
+        """One connection, from handshake to end."""
+        ws = web.WebSocketResponse(compress=False)
+        await ws.prepare(request)
+        sid = request.query.get("clientId") or uuid4().hex
+        listener = Listener(ws, request)
+        self._table[sid] = listener
+        self._open.add(listener)
+        writer = asyncio.create_task(listener.write())
+        try:
+            status = {"status": {"exec_info": {"queue_remaining": remaining()}}, "sid": sid}
+            listener.put(Frame("status", status))
+            if self.running_node is not None and self.running_client == sid:
+                listener.put(Frame("executing", {"node": self.running_node}))
+            await self._listen(listener)
+        finally:
+            writer.cancel()
+            self._open.discard(listener)
+            # By id, not by identity: a newer socket of the same client goes deaf, as with the real server.
+            self._table.pop(sid, None)
+        return ws
+
+    async def _listen(self, listener: Listener) -> None:
+        first = True
+        async for message in listener.ws:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            try:
+                said = json.loads(message.data)
+            except ValueError:
+                continue
+            if first and isinstance(said, dict) and said.get("type") == "feature_flags":
+                flags = said.get("data")
+                listener.metadata = isinstance(flags, dict) and bool(flags.get("supports_preview_metadata"))
+                listener.put(Frame("feature_flags", FEATURES))
+            first = False
+
+    def _deliver(self) -> None:
+        # First the flag, then the frames: one that comes in between wakes the loop again.
+        self._woken = False
+        while self._outgoing:
+            self._fan_out(self._outgoing.popleft())
+
+    def _fan_out(self, frame: Frame) -> None:
+        for changed in self._troubles.frames(frame):
+            if changed.sid is None:
+                for listener in list(self._table.values()):
+                    listener.put(changed)
+            elif listener_of := self._table.get(changed.sid):
+                listener_of.put(changed)
+        self._troubles.delivered(frame)

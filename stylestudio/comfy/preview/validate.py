@@ -1,0 +1,199 @@
+"""Says whether a graph can run, in the words and shapes of ComfyUI."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from .files import Files
+from .nodes import NODES, Graph, NodeClass
+
+CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+# What a malformed graph can raise while it is walked; each becomes a reason instead of an answer 500.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+
+Reason = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """`error` is None when at least one output can run; `node_errors` tells of the others."""
+
+    outputs: list[str] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    node_errors: dict[str, Any] = field(default_factory=dict)
+
+
+def validate(graph: Graph, files: Files, targets: Collection[str] | None = None) -> Verdict:
+    """Checks the graph and coerces its plain values in place.
+
+    With `targets` only those output nodes are run. A graph that is no mapping of mappings raises TypeError,
+    IndexError or KeyError: the real server answers 500 to it.
+    """
+    outputs = []
+    for node_id, node in graph.items():
+        if "class_type" not in node:
+            message = "Cannot execute because a node is missing the class_type property."
+            return Verdict(error=_error("invalid_prompt", message, f"Node ID '#{node_id}'"))
+        known = NODES.get(node["class_type"])
+        if known is None:
+            message = f"Cannot execute because node {node['class_type']} does not exist."
+            return Verdict(error=_error("invalid_prompt", message, f"Node ID '#{node_id}'"))
+        if known.is_output and (targets is None or node_id in targets):
+            outputs.append(node_id)
+    if not outputs:
+        return Verdict(error=_error("prompt_no_outputs", "Prompt has no outputs", ""))
+    walk = _Walk(graph, files)
+    verdict = Verdict()
+    complaints: list[Reason] = []
+    for node_id in outputs:
+        try:
+            reasons, good = walk.check(node_id)
+        except MALFORMED as problem:
+            reasons, good = (
+                [_exception("exception_during_validation", "Exception when validating node", problem)],
+                False,
+            )
+            walk.seen[node_id] = (reasons, False)
+        if good:
+            verdict.outputs.append(node_id)
+            continue
+        complaints += reasons
+        for seen_id, (its_reasons, its_good) in walk.seen.items():
+            if its_good or not its_reasons:
+                continue
+            entry = verdict.node_errors.setdefault(
+                seen_id,
+                {"errors": its_reasons, "dependent_outputs": [], "class_type": graph[seen_id]["class_type"]},
+            )
+            entry["dependent_outputs"].append(node_id)
+    if not verdict.outputs:
+        details = "\n".join(dict.fromkeys(f"{reason['message']}: {reason['details']}" for reason in complaints))
+        verdict.error = _error("prompt_outputs_failed_validation", "Prompt outputs failed validation", details)
+    return verdict
+
+
+class _Walk:
+    """Goes from outputs to their ancestors; `seen` holds (own reasons, whether it and all below it are good)."""
+
+    def __init__(self, graph: Graph, files: Files) -> None:
+        self.seen: dict[str, tuple[list[Reason], bool]] = {}
+        self._graph = graph
+        self._files = files
+
+    def check(self, node_id: str) -> tuple[list[Reason], bool]:
+        if node_id in self.seen:
+            return self.seen[node_id]
+        node = self._graph[node_id]
+        inputs = node["inputs"]
+        known = NODES[node["class_type"]]
+        reasons: list[Reason] = []
+        good = True
+        for name, spec in known.inputs(self._files).items():
+            if name not in inputs:
+                reasons.append(_missing(name))
+            elif isinstance(inputs[name], list):
+                reason, below = self._check_link(name, spec, inputs[name])
+                good = good and below
+                if reason:
+                    reasons.append(reason)
+            elif reason := self._check_value(known, name, spec, inputs):
+                reasons.append(reason)
+        if known.refuse and not reasons and (refusal := known.refuse(self._files, inputs)):
+            reasons.append(_refused(*refusal))
+        self.seen[node_id] = (reasons, good and not reasons)
+        return self.seen[node_id]
+
+    def _check_link(self, name: str, spec: list[Any], link: list[Any]) -> tuple[Reason | None, bool]:
+        if len(link) != 2:
+            message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+            return _reason("bad_linked_input", message, name, spec, {"received_value": link}), True
+        source, slot = link
+        given = NODES[self._graph[source]["class_type"]].outputs[slot]
+        wanted = spec[0]
+        if "*" not in (given, wanted) and given != wanted:
+            details = f"{name}, received_type({given}) mismatch input_type({wanted})"
+            facts = {"received_type": given, "linked_node": link}
+            message = "Return type mismatch between linked nodes"
+            return _reason("return_type_mismatch", message, name, spec, facts, details), True
+        try:
+            return None, self.check(source)[1]
+        except MALFORMED as problem:
+            reason = _exception("exception_during_inner_validation", "Exception when validating inner node", problem)
+            reason["extra_info"] |= {"input_name": name, "input_config": _config(spec), "linked_node": link}
+            self.seen[source] = ([reason], False)
+            return None, False
+
+    def _check_value(self, known: NodeClass, name: str, spec: list[Any], inputs: dict[str, Any]) -> Reason | None:
+        kind, limits = _config(spec)
+        value = inputs[name]
+        if isinstance(value, dict) and "__value__" in value:
+            value = inputs[name] = value["__value__"]
+        try:
+            if isinstance(kind, str) and kind in CONVERSIONS:
+                value = inputs[name] = CONVERSIONS[kind](value)
+        except (TypeError, ValueError, OverflowError) as problem:
+            message = f"Failed to convert an input value to a {kind} value"
+            facts = {"received_value": value, "exception_message": str(problem)}
+            return _reason("invalid_input_type", message, name, spec, facts, f"{name}, {value}, {problem}")
+        if known.refuse:
+            return None
+        facts = {"received_value": value}
+        if "min" in limits and value < limits["min"]:
+            message = f"Value {value} smaller than min of {limits['min']}"
+            return _reason("value_smaller_than_min", message, name, spec, facts)
+        if "max" in limits and value > limits["max"]:
+            message = f"Value {value} bigger than max of {limits['max']}"
+            return _reason("value_bigger_than_max", message, name, spec, facts)
+        if isinstance(kind, list) and value not in kind:
+            long = len(kind) > 20
+            details = f"{name}: '{value}' not in {f'(list of length {len(kind)})' if long else kind}"
+            reason = _reason("value_not_in_list", "Value not in list", name, spec, facts, details)
+            if long:
+                reason["extra_info"]["input_config"] = None
+            return reason
+        return None
+
+
+def _config(spec: list[Any]) -> list[Any]:
+    return [spec[0], spec[1] if len(spec) > 1 else {}]
+
+
+def _error(kind: str, message: str, details: str) -> dict[str, Any]:
+    return {"type": kind, "message": message, "details": details, "extra_info": {}}
+
+
+def _reason(
+    kind: str, message: str, name: str, spec: list[Any], facts: dict[str, Any], details: str | None = None
+) -> Reason:
+    extra = {"input_name": name, "input_config": _config(spec), **facts}
+    return {"type": kind, "message": message, "details": name if details is None else details, "extra_info": extra}
+
+
+def _missing(name: str) -> Reason:
+    return {
+        "type": "required_input_missing",
+        "message": "Required input is missing",
+        "details": name,
+        "extra_info": {"input_name": name},
+    }
+
+
+def _refused(name: str, why: str) -> Reason:
+    return {
+        "type": "custom_validation_failed",
+        "message": "Custom validation failed for node",
+        "details": f"{name} - {why}",
+        "extra_info": {"input_name": name},
+    }
+
+
+def _exception(kind: str, message: str, problem: BaseException) -> Reason:
+    extra = {
+        "exception_message": str(problem),
+        "exception_type": type(problem).__qualname__,
+        "traceback": traceback.format_tb(problem.__traceback__)[-2:],
+    }
+    return {"type": kind, "message": message, "details": str(problem), "extra_info": extra}

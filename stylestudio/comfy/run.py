@@ -1,0 +1,284 @@
+"""One prompt on one engine, from the POST to its outputs.
+
+As long as the socket holds, its frames are all there is to it. Whatever makes them doubtful (a gap, silence, a lost
+answer) leads to one question, `_look`: what do /history and /queue say?
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stylestudio.comfy.answers import HistoryEntry
+from stylestudio.comfy.errors import (
+    BadResponse,
+    ComfyError,
+    EngineTimeout,
+    EngineUnreachable,
+    GraphInvalid,
+    PromptInterrupted,
+    PromptLost,
+    PromptStalled,
+    execution_error,
+)
+from stylestudio.comfy.event_socket import Gap, Inbox
+from stylestudio.comfy.events import (
+    Completed,
+    Event,
+    Executed,
+    Executing,
+    Failed,
+    ImageRef,
+    Interrupted,
+    Posted,
+    QueueChanged,
+    Started,
+    Succeeded,
+    Waiting,
+    WireEvent,
+)
+from stylestudio.comfy.transport import NotConnected, Refused
+
+if TYPE_CHECKING:
+    from stylestudio.comfy.client import ComfyClient
+
+T = TypeVar("T")
+
+_FIRST_LOOK = 1.0
+_LONGEST_SILENCE = 60.0
+_LAST_FRAME = 1.0
+_WITHOUT_SOCKET = 1.0
+_RETRY_PAUSE = 0.5
+_LONGEST_RETRY_PAUSE = 5.0
+_HISTORY_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the engine knows about a prompt. All empty: nothing."""
+
+    entry: HistoryEntry | None = None
+    running: bool = False
+    position: int | None = None
+    engine_works: bool = True
+
+    @property
+    def known(self) -> bool:
+        return self.entry is not None or self.running or self.position is not None
+
+
+class Run:
+    """The state of following one prompt. The parameters are those of `ComfyClient.run`."""
+
+    def __init__(
+        self,
+        client: ComfyClient,
+        graph: Mapping[str, Any],
+        prompt_id: str,
+        extra_data: Mapping[str, Any],
+        silence: float,
+        stall_timeout: float,
+        patience: float,
+    ) -> None:
+        self._client = client
+        self._graph = graph
+        self._prompt_id = prompt_id
+        self._extra_data = extra_data
+        self._silence = silence
+        self._stall_timeout = stall_timeout
+        self._patience = patience
+        self._now = time.monotonic
+        self._outputs: dict[str, tuple[ImageRef, ...]] = {}
+        self._texts: dict[str, tuple[str, ...]] = {}
+        self._intact = True
+        self._started = False
+        self._succeeded = False
+        self._position: int | None = None
+        self._sign_of_life = self._now()
+        self._quiet = silence
+        self._due = 0.0
+
+    async def events(self, attach: bool) -> AsyncGenerator[Event, None]:
+        """Every event of the prompt, Completed at last; any other end raises."""
+        socket = self._client.socket
+        inbox = socket.register(self._prompt_id)
+        try:
+            if attach:
+                self._intact = False
+                happened = await self._recover()
+            else:
+                await socket.open()
+                happened = [await self._post()]
+            self._due = self._now() + min(_FIRST_LOOK, self._silence)
+            while True:
+                for event in happened:
+                    yield event
+                    if isinstance(event, Completed):
+                        return
+                happened = await self._next(inbox)
+        finally:
+            socket.unregister(self._prompt_id)
+
+    async def _next(self, inbox: Inbox) -> list[Event]:
+        item = await inbox.get(self._due - self._now())
+        if item is None:
+            self._intact = self._intact and not self._succeeded
+            self._quiet = min(2 * self._quiet, max(self._silence, _LONGEST_SILENCE))
+            return await (self._finish() if self._succeeded else self._recover())
+        if isinstance(item, Gap):
+            self._intact = False
+            return await self._recover()
+        if isinstance(item, QueueChanged):
+            if not self._started:
+                self._due = min(self._due, self._now() + _FIRST_LOOK)
+            return [item]
+        return await self._take(item)
+
+    async def _take(self, event: WireEvent) -> list[Event]:
+        self._sign_of_life = self._now()
+        self._quiet = self._silence
+        self._wait_for_frames()
+        match event:
+            case Failed():
+                raise execution_error(event.node, event.node_type, event.exception_type, event.message)
+            case Interrupted():
+                raise PromptInterrupted("The work was stopped on the engine.")
+            case Executing(node=None):
+                return [event, *await self._finish()]
+            case Started():
+                return self._start()
+            case Succeeded():
+                self._succeeded = True
+                self._due = self._now() + _LAST_FRAME
+            case Executed():
+                if event.images:
+                    self._outputs[event.node] = event.images
+                if event.text:
+                    self._texts[event.node] = event.text
+        return [*self._start(), event]
+
+    def _start(self) -> list[Event]:
+        news: list[Event] = [] if self._started else [Started(self._prompt_id)]
+        self._started = True
+        return news
+
+    def _wait_for_frames(self) -> None:
+        stalled = self._sign_of_life + self._stall_timeout
+        self._due = min(self._now() + self._quiet, max(stalled, self._now()))
+
+    async def _post(self) -> Posted:
+        try:
+            number = await self._client.submit(self._graph, self._prompt_id, self._extra_data)
+        except (GraphInvalid, NotConnected):
+            raise
+        except (EngineTimeout, EngineUnreachable, BadResponse) as error:
+            if isinstance(error, Refused) and error.status < 500:
+                raise
+            await self._search(error)
+            number = None
+        return Posted(self._prompt_id, number)
+
+    async def _search(self, error: ComfyError) -> None:
+        """Returns when the engine took the graph although it did not say so; otherwise raises."""
+        for pause in (0.0, 1.0):
+            # The request may still be on its way through a proxy.
+            await asyncio.sleep(pause)
+            if (await self._patiently(self._standing)).known:
+                return
+        with suppress(ComfyError):
+            await self._client.delete([self._prompt_id])
+        if isinstance(error, BadResponse):
+            raise error
+        raise PromptLost("The engine did not take the work. It can be sent again.", error.detail) from error
+
+    async def _finish(self) -> list[Event]:
+        """The result, when the socket says that the prompt is over."""
+        if self._intact and self._succeeded and self._outputs:
+            return [Completed(self._prompt_id, self._outputs, self._texts)]
+        for pause in _HISTORY_PAUSES:
+            await asyncio.sleep(pause)
+            entry = await self._patiently(lambda: self._client.history(self._prompt_id))
+            if entry is not None:
+                return [self._completed(entry)]
+        return await self._look()
+
+    async def _recover(self) -> list[Event]:
+        """Opens the socket where it is closed, and asks the engine. Goes on without a socket where there is none."""
+        socket = self._client.socket
+        with suppress(EngineUnreachable, EngineTimeout, BadResponse):
+            await socket.open()
+        news = await self._look()
+        if not socket.is_open():
+            self._due = min(self._due, self._now() + _WITHOUT_SOCKET)
+        return news
+
+    async def _look(self) -> list[Event]:
+        """What the engine itself says: news since the last time, or the end."""
+        standing = await self._patiently(self._standing)
+        now = self._now()
+        if standing.entry is not None:
+            return [self._completed(standing.entry)]
+        if standing.running:
+            return await self._still_running(now)
+        if standing.position is None:
+            raise PromptLost("The engine does not know this work any more. It was restarted, or somebody deleted it.")
+        # Waiting may take for ever, but only while the engine works on something.
+        if standing.engine_works:
+            self._sign_of_life = now
+        elif now - self._sign_of_life >= self._stall_timeout:
+            raise PromptStalled("The engine has stopped working through its queue. Restart it.")
+        self._started = False
+        self._due = now + self._quiet
+        moved, self._position = standing.position != self._position, standing.position
+        return [Waiting(self._prompt_id, standing.position)] if moved else []
+
+    async def _still_running(self, now: float) -> list[Event]:
+        socket = self._client.socket
+        news = self._start()
+        if news:
+            self._sign_of_life = now
+        elif now - self._sign_of_life >= self._stall_timeout:
+            raise PromptStalled(f"The engine has shown no progress for {self._stall_timeout:g} seconds.")
+        socket.executing = socket.executing or self._prompt_id
+        self._wait_for_frames()
+        if socket.silence >= self._silence:
+            # It may be one that the engine has forgotten: open, but without frames. The Gap it leaves opens another.
+            await socket.close()
+        return news
+
+    def _completed(self, entry: HistoryEntry) -> Completed:
+        if error := entry.error():
+            raise error
+        return Completed(self._prompt_id, entry.outputs, entry.texts)
+
+    async def _standing(self) -> Standing:
+        # A prompt can end between the two questions, so history is asked again before it counts as unknown.
+        client, prompt_id = self._client, self._prompt_id
+        if entry := await client.history(prompt_id):
+            return Standing(entry)
+        queue = await client.queue()
+        if prompt_id in queue.running:
+            return Standing(running=True)
+        if prompt_id in queue.pending:
+            ahead = len(queue.running) + queue.pending.index(prompt_id)
+            return Standing(position=ahead, engine_works=bool(queue.running))
+        return Standing(await client.history(prompt_id))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Asks until the engine answers, for `patience` seconds after the first failure."""
+        deadline: float | None = None
+        pause = _RETRY_PAUSE
+        while True:
+            try:
+                return await ask()
+            except (EngineUnreachable, EngineTimeout, BadResponse):
+                now = self._now()
+                deadline = now + self._patience if deadline is None else deadline
+                if now >= deadline:
+                    raise
+            await asyncio.sleep(min(pause, deadline - now))
+            pause = min(1.5 * pause, _LONGEST_RETRY_PAUSE)

@@ -1,0 +1,177 @@
+"""One engine's HTTP: every way a request can go wrong is one of our errors, and no body is read without limit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from stylestudio.comfy.errors import BadResponse, EngineTimeout, EngineUnreachable, NotFound
+
+JSON_LIMIT = 64 * 2**20
+_EXCERPT = 500
+
+
+class Refused(BadResponse):
+    """An answer with a status of 400 or more. `body` is its JSON, None when it is something else."""
+
+    def __init__(self, message: str, detail: str, status: int, body: object) -> None:
+        super().__init__(message, detail)
+        self.status = status
+        self.body = body
+
+
+class Transport:
+    """Requests to one engine. `url` may hold user:password@ (sent, never shown) and a path prefix."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, request_timeout: float) -> None:
+        parsed = URL(url)
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise ValueError("An engine's address looks like http://127.0.0.1:8188.")
+        self.session = session
+        self.base = (
+            parsed.with_user(None).with_query(None).with_fragment(None).with_path(parsed.path.rstrip("/") or "/")
+        )
+        self.headers: dict[str, str] = {}
+        self._secrets: tuple[str, ...] = ()
+        if parsed.user is not None:
+            authorization = aiohttp.encode_basic_auth(parsed.user, parsed.password or "", "utf-8")
+            self.headers["Authorization"] = authorization
+            hidden = (authorization.removeprefix("Basic "), parsed.password, parsed.raw_password)
+            self._secrets = tuple(secret for secret in hidden if secret)
+        self.timeout = request_timeout
+
+    @property
+    def name(self) -> str:
+        """The address without user and password."""
+        return str(self.base).rstrip("/")
+
+    def address(self, *segments: str) -> URL:
+        """The URL of a route; each segment is one path segment whatever it holds."""
+        return self.base.joinpath(*(quote(segment, safe="") for segment in segments), encoded=True)
+
+    def reveal(self, text: str) -> str:
+        """`text` for operators: short, and with user's secrets taken out."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text[:_EXCERPT]
+
+    async def json(
+        self,
+        method: str,
+        *segments: str,
+        payload: object = None,
+        data: aiohttp.FormData | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The JSON of an answer. `payload` is sent as JSON. Raises Refused with status and body for 400 and above."""
+        status, body = await self._ask(method, segments, payload, data, params, JSON_LIMIT)
+        parsed = _parsed(body)
+        if status >= 300:
+            raise self._refused(method, segments, status, body)
+        if parsed is None:
+            raise BadResponse(
+                f"What answers at {self.name} is not ComfyUI.", self._excerpt(method, segments, status, body)
+            )
+        return parsed
+
+    async def file(self, *segments: str, params: Mapping[str, str], limit: int) -> bytes:
+        """A file. Raises NotFound for 404, BadResponse when it is empty or larger than `limit` bytes."""
+        status, body = await self._ask("GET", segments, None, None, params, limit)
+        if status == 404:
+            raise NotFound("The engine does not have this file any more.", f"404 for {dict(params)} at {self.name}")
+        if status != 200:
+            detail = self._excerpt("GET", segments, status, body)
+            raise BadResponse(f"The engine refused to hand out a file ({status}).", detail)
+        if not body:
+            raise BadResponse("The engine sent an empty file.", f"{dict(params)} at {self.name}")
+        return body
+
+    async def send(self, method: str, *segments: str, payload: object) -> None:
+        """A request whose answer has no content. Raises BadResponse for 300 and above."""
+        status, body = await self._ask(method, segments, payload, None, None, JSON_LIMIT)
+        if status >= 300:
+            raise self._refused(method, segments, status, body)
+
+    async def _ask(
+        self,
+        method: str,
+        segments: tuple[str, ...],
+        payload: object,
+        data: aiohttp.FormData | None,
+        params: Mapping[str, str] | None,
+        limit: int,
+    ) -> tuple[int, bytes]:
+        where = f"{method} /{'/'.join(segments)} at {self.name}"
+        headers = dict(self.headers)
+        body: aiohttp.FormData | bytes | None = data
+        if payload is not None:
+            body = json.dumps(payload).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self.session.request(
+                method,
+                self.address(*segments),
+                data=body,
+                params=params,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=self.timeout),
+                allow_redirects=False,
+            ) as response:
+                return response.status, await self._body(response, limit, where)
+        except TimeoutError as error:
+            raise EngineTimeout(
+                f"The engine at {self.name} did not answer within {self.timeout:g} seconds.", where
+            ) from error
+        except aiohttp.ClientConnectorError as error:
+            raise NotConnected(
+                f"Nothing answers at {self.name}. Check that the engine is running.", self.reveal(f"{where}: {error}")
+            ) from error
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
+            raise EngineUnreachable(
+                f"The engine at {self.name} closed the connection.", self.reveal(f"{where}: {error!r}")
+            ) from error
+        except aiohttp.ClientError as error:
+            raise BadResponse(
+                f"What answers at {self.name} is not ComfyUI.", self.reveal(f"{where}: {error!r}")
+            ) from error
+
+    async def _body(self, response: aiohttp.ClientResponse, limit: int, where: str) -> bytes:
+        too_large = BadResponse("The engine's answer is too large.", f"more than {limit} bytes for {where}")
+        if (response.content_length or 0) > limit:
+            raise too_large
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > limit:
+                raise too_large
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _refused(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> Refused:
+        parsed = _parsed(body)
+        # A 500 in plain text is ComfyUI's own; any other page comes from a proxy or from another program.
+        ours = isinstance(parsed, dict) or status == 500
+        message = (
+            f"The engine refused a request ({status})." if ours else f"What answers at {self.name} is not ComfyUI."
+        )
+        return Refused(message, self._excerpt(method, segments, status, body), status, parsed)
+
+    def _excerpt(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> str:
+        return self.reveal(f"{status} for {method} /{'/'.join(segments)} at {self.name}: {body[:_EXCERPT]!r}")
+
+
+class NotConnected(EngineUnreachable):
+    """No connection came about, so the engine cannot have seen the request."""
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

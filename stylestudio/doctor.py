@@ -1,0 +1,119 @@
+"""The examination that `manage.py doctor` runs. Apps add their checks; each finding says what to do."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
+
+from stylestudio.models import Worker
+
+LEAST_FREE = 2 * 2**30  # bytes; a 1024 × 1024 picture takes about 1.5 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `remedy` is empty when it is well."""
+
+    name: str
+    state: str
+    remedy: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Nothing to do."""
+        return not self.remedy
+
+
+Check = Callable[[], Iterable[Finding]]
+
+
+def data_folder() -> Iterable[Finding]:
+    """Can be written, has room."""
+    try:
+        with tempfile.TemporaryFile(dir=settings.DATA):
+            pass
+    except OSError as error:
+        yield Finding(
+            _("Data folder"), f"{settings.DATA}: {error.strerror}", _("Make it writable, or set STYLESTUDIO_DATA.")
+        )
+        return
+    free = shutil.disk_usage(settings.DATA).free
+    remedy = "" if free >= LEAST_FREE else _("Make room: less than 2 GB are free.")
+    yield Finding(
+        _("Data folder"), _("%(folder)s, %(free).1f GB free") % {"folder": settings.DATA, "free": free / 1e9}, remedy
+    )
+
+
+def database() -> Iterable[Finding]:
+    """Answers, and is migrated."""
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        yield Finding(_("Database"), str(error), _("Check DATABASE_URL and the data folder's permissions."))
+        return
+    remedy = _("Run: python manage.py migrate") if plan else ""
+    yield Finding(_("Database"), _("%d migrations to apply") % len(plan) if plan else connection.vendor, remedy)
+
+
+def worker() -> Iterable[Finding]:
+    """At least one is alive."""
+    try:
+        names = list(Worker.objects.alive().values_list("name", flat=True))
+    except DatabaseError as error:
+        yield Finding(_("Worker"), str(error), _("Mend the database first."))
+        return
+    remedy = "" if names else _("Start the studio with: python3 run.py")
+    yield Finding(_("Worker"), ", ".join(names) or _("none is alive"), remedy)
+
+
+def redis() -> Iterable[Finding]:
+    """Answers, where REDIS_URL is set."""
+    if not settings.REDIS_URL:
+        return
+    from huey.contrib.djhuey import HUEY
+
+    try:
+        HUEY.storage.conn.ping()
+    except Exception as error:  # noqa: BLE001 - of a package that is not always there; it is what the person should read
+        yield Finding(_("Redis"), str(error), _("Start Redis, or mend REDIS_URL."))
+    else:
+        yield Finding(_("Redis"), _("answers"))
+
+
+def bucket() -> Iterable[Finding]:
+    """Is there and ours, where S3_BUCKET is set."""
+    if not settings.S3_BUCKET:
+        return
+    from stylestudio.buckets import PrivateBucket
+
+    storage = storages["default"]
+    assert isinstance(storage, PrivateBucket)
+    try:
+        storage.check()
+    except OSError as error:
+        yield Finding(_("Bucket"), str(error), _("Make the bucket, or mend S3_BUCKET and its keys."))
+    else:
+        yield Finding(_("Bucket"), settings.S3_BUCKET)
+
+
+_checks: list[Check] = [data_folder, database, redis, bucket, worker]
+
+
+def register(check: Check) -> None:
+    """Apps add a check when they are ready."""
+    _checks.append(check)
+
+
+def examine() -> Iterable[Finding]:
+    """All findings, in order."""
+    for check in _checks:
+        yield from check()

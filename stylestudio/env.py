@@ -1,0 +1,110 @@
+"""Typed readers for environment variables. A value that makes no sense stops the start with a sentence."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable's text without surrounding space; `default` where unset or blank."""
+    return os.environ.get(name, "").strip() or default
+
+
+def boolean(name: str, default: bool = False) -> bool:
+    """1, true, yes, on or 0, false, no, off, in any case. Anything else is an error, never a silent False."""
+    value = text(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {value!r}. Use 1 or 0.")
+
+
+def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int:
+    """A whole number in [least, most]."""
+    value = text(name)
+    if not value:
+        return default
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {value!r}. Use a whole number.") from None
+    if not least <= number <= most:
+        raise ImproperlyConfigured(f"{name} is {number}. Use a number from {least} to {most}.")
+    return number
+
+
+def path(name: str, default: Path) -> Path:
+    """An absolute path; a leading ~ is the home folder."""
+    value = text(name)
+    return Path(value).expanduser().resolve() if value else default
+
+
+def items(name: str) -> list[str]:
+    """A comma separated list without blanks."""
+    return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def require(setting: str, *packages: str) -> None:
+    """Refuse `setting` while a package that it needs is not installed."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ImproperlyConfigured(
+            f"{setting} is set, but these packages are missing: {', '.join(missing)}. Start with python3 run.py, "
+            "which installs what requirements-scale.txt lists, or install that yourself."
+        )
+
+
+def postgres(setting: str, url: str) -> dict[str, Any]:
+    """Django's settings for a database such as postgresql://user:password@host:5432/name?sslmode=require."""
+    parts = _address(url, "postgres", "postgresql")
+    if parts is None or not parts.path.strip("/"):
+        # The address itself stays unsaid: it may hold a password, and this goes to logs.
+        raise ImproperlyConfigured(
+            f"{setting} is no address of a PostgreSQL database. Use one such as "
+            "postgresql://user:password@host:5432/name, or unset it for SQLite."
+        )
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", unquote(parts.hostname or "")),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+    }
+
+
+def redis(setting: str, url: str, **defaults: int) -> str:
+    """A redis:// or rediss:// address, with those `defaults` in its query that it does not set itself."""
+    parts = _address(url, "redis", "rediss")
+    if parts is None or not parts.hostname:
+        raise ImproperlyConfigured(f"{setting} is no address of Redis. Use one such as redis://:password@host:6379/0.")
+    query = {**{name: str(value) for name, value in defaults.items()}, **dict(parse_qsl(parts.query))}
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+def origin(setting: str, url: str) -> str:
+    """Scheme, host and port of an http or https address."""
+    parts = _address(url, "http", "https")
+    if parts is None or not parts.hostname or parts.username or parts.query or parts.path.strip("/"):
+        raise ImproperlyConfigured(f"{setting} is {url!r}. Use an address such as https://storage.example.org:9000.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _address(url: str, *schemes: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _port = parts.port  # raises where it is no number
+    except ValueError:
+        return None
+    return parts if parts.scheme in schemes else None

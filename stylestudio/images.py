@@ -1,0 +1,303 @@
+"""Pictures that come from outside: uploads are validated and made anew, engines' files are checked as they arrive."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from django.utils.translation import gettext
+from PIL import Image, ImageCms, ImageOps
+
+MOST_BYTES = 10 * 2**20
+MOST_PIXELS = 40_000_000
+# No engine input is larger, so a larger reference would only cost time and room.
+MOST_SIDE = 4096
+MOST_TEXT = 2**20  # bytes of one metadata text, unpacked
+
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+# Pillow only warns up to twice the limit.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_PNG = b"\x89PNG\r\n\x1a\n"
+# What a picture needs to look the same; everything else in a PNG is about it, not of it.
+_PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT"}
+# What Pillow and its decoders were seen to raise on broken files.
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
+class BadPicture(ValueError):
+    """The file cannot be used. The text is a translated sentence for the person who sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An uploaded picture made anew: an RGB PNG in sRGB without any metadata."""
+
+    png: bytes
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What is known of an engine's file without decoding it. `format` is PNG, JPEG or WEBP."""
+
+    format: str
+    width: int
+    height: int
+    has_alpha: bool
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Developed:
+    """What one decode of a stored picture gives."""
+
+    thumbnail: bytes
+    pixel_sha256: str
+
+
+def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
+    """The picture in `file`, checked by decoding it and written anew.
+
+    Orientation is applied, colours are brought to sRGB, transparency goes on white, an animation gives its first
+    frame, metadata is left behind. A side of more than 4096 pixels is scaled down to that. BadPicture says why a
+    file is refused: over `most_bytes` (10 MB), over 40 megapixels, not a PNG, JPEG or WebP, broken.
+    """
+    data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        text = gettext("This picture is larger than %(limit)d MB. Choose a smaller one.")
+        raise BadPicture(text % {"limit": most_bytes // 2**20})
+    with _opened(data) as image:
+        kind = image.format
+        try:
+            if kind == "PNG":
+                _check_png(data)
+            image.draft("RGB", (MOST_SIDE, MOST_SIDE))
+            image.load()
+            flat = _flat(_in_srgb(ImageOps.exif_transpose(image)))
+        except _BROKEN as error:
+            raise _broken() from error
+    if max(flat.size) > MOST_SIDE:
+        flat.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
+    png = BytesIO()
+    flat.save(png, "PNG", compress_level=1)
+    return Reference(png.getvalue(), flat.width, flat.height, hashlib.sha256(png.getvalue()).hexdigest())
+
+
+def check_output(data: bytes) -> PictureFacts:
+    """The facts of a picture that an engine sent, or BadPicture where it is empty, cut off or no picture.
+
+    Cheap on purpose (a few ms for a megapixel): structure and checksums are verified, pixels are not decoded.
+    """
+    if not data:
+        raise BadPicture(gettext("The engine sent an empty picture."))
+    with _opened(data) as image:
+        kind = image.format or ""
+        kind = "JPEG" if kind == "MPO" else kind
+        width, height = image.size
+        has_alpha = image.has_transparency_data
+    whole = True
+    if kind == "PNG":
+        _check_png(data)
+    elif kind == "JPEG":
+        whole = b"\xff\xd9" in data[-64:]
+    else:
+        whole = len(data) >= int.from_bytes(data[4:8], "little") + 8
+    if not whole:
+        raise _broken()
+    return PictureFacts(kind, width, height, has_alpha, hashlib.sha256(data).hexdigest())
+
+
+def develop(source: bytes | Path, side: int = 512) -> Developed:
+    """Thumbnail and pixel hash of a stored picture from one decode. BadPicture where it cannot be decoded."""
+    with _opened(source) as image:
+        try:
+            full = _upright(image)
+        except _BROKEN as error:
+            raise _broken() from error
+    return Developed(_small(full, side), _pixel_sha256(full))
+
+
+def thumbnail(source: bytes | Path, side: int = 512) -> bytes:
+    """A WebP with the longer side at most `side` pixels, never enlarged, transparency kept, metadata left behind."""
+    with _opened(source) as image:
+        try:
+            image.draft("RGB", (side, side))
+            full = _upright(image)
+        except _BROKEN as error:
+            raise _broken() from error
+    return _small(full, side)
+
+
+def pixel_sha256(source: bytes | Path) -> str:
+    """A hash of size and pixels alone: equal for equal pictures, whatever their metadata and compression."""
+    return develop(source, side=1).pixel_sha256
+
+
+def read_png_metadata(data: bytes) -> dict[str, str]:
+    """The texts in a PNG by keyword (ComfyUI writes "prompt" and "workflow"). BadPicture where it is no PNG.
+
+    A text that is broken or unpacks to more than 1 MB is left out.
+    """
+    texts = {}
+    for kind, body in _png_chunks(data):
+        if kind in {b"tEXt", b"zTXt", b"iTXt"}:
+            keyword, _, rest = body.partition(b"\0")
+            text = _png_text(kind, rest)
+            if text is not None:
+                texts[keyword.decode("latin-1")] = text
+    return texts
+
+
+def strip_metadata(data: bytes) -> bytes:
+    """The same PNG, pixel for pixel and without decoding, with nothing in it but the picture."""
+    kept = [_PNG]
+    for kind, body in _png_chunks(data):
+        if kind in _PICTURE_CHUNKS:
+            kept += [struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))]
+    return b"".join(kept)
+
+
+def _opened(source: bytes | Path) -> Image.Image:
+    try:
+        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels() from error
+    except _BROKEN as error:
+        raise BadPicture(gettext("This file is not a PNG, JPEG or WebP picture.")) from error
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        raise _too_many_pixels()
+    return image
+
+
+def _too_many_pixels() -> BadPicture:
+    return BadPicture(gettext("This picture has more than 40 megapixels. Choose a smaller one."))
+
+
+def _broken() -> BadPicture:
+    return BadPicture(gettext("This picture is broken or not complete. Save it again and send the new file."))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    image = _eight_bits(image)
+    if not profile:
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image  # a profile that is broken or for other channels: its colours are taken as they are
+    return converted or image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The picture as L, RGB, CMYK or, where anything is transparent, RGBA."""
+    if image.mode.startswith("I"):
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode in {"L", "RGB", "CMYK"} else image.convert("RGB")
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    if image.mode == "RGBA":
+        flat = Image.new("RGB", image.size, "white")
+        flat.paste(image, mask=image)
+        return flat
+    return _bare(image.convert("RGB"))
+
+
+def _bare(image: Image.Image) -> Image.Image:
+    """Without what Pillow carries along from the file and would write into the next one."""
+    image.info.clear()
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The decoded picture as RGB or RGBA, turned as its orientation says."""
+    turned = _eight_bits(ImageOps.exif_transpose(image))
+    return turned if turned.mode == "RGBA" else turned.convert("RGB")
+
+
+def _small(full: Image.Image, side: int) -> bytes:
+    small = _bare(full.copy())
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    webp = BytesIO()
+    small.save(webp, "WEBP", quality=80, method=4)
+    return webp.getvalue()
+
+
+def _pixel_sha256(full: Image.Image) -> str:
+    digest = hashlib.sha256(f"{full.mode} {full.width}x{full.height}\n".encode())
+    digest.update(full.tobytes())
+    return digest.hexdigest()
+
+
+def _check_png(data: bytes) -> None:
+    kinds = [kind for kind, _ in _png_chunks(data)]
+    if kinds[0] != b"IHDR" or b"IDAT" not in kinds:
+        raise _broken()
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Every chunk up to IEND with its checksum verified. BadPicture where the file is no PNG or ends early."""
+    if not data.startswith(_PNG):
+        raise BadPicture(gettext("This file is not a PNG picture."))
+    position = len(_PNG)
+    kind = b""
+    while kind != b"IEND":
+        head = data[position : position + 8]
+        if len(head) < 8:
+            raise _broken()
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        body = data[position + 8 : position + 8 + length]
+        checksum = data[position + 8 + length : position + 12 + length]
+        if len(checksum) < 4 or zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
+            raise _broken()
+        yield kind, body
+        position += 12 + length
+
+
+def _png_text(kind: bytes, rest: bytes) -> str | None:
+    """The text after the keyword of a tEXt, zTXt or iTXt chunk, or None where it cannot be read."""
+    try:
+        if kind == b"tEXt":
+            return rest.decode("latin-1")
+        if kind == b"zTXt":
+            return _unpacked(rest[1:]).decode("latin-1")
+        _language, _, after = rest[2:].partition(b"\0")
+        _translated, _, text = after.partition(b"\0")
+        return (_unpacked(text) if rest[0] else text).decode()
+    except (zlib.error, ValueError, IndexError):
+        return None
+
+
+def _unpacked(data: bytes) -> bytes:
+    text = zlib.decompressobj().decompress(data, MOST_TEXT + 1)
+    if len(text) > MOST_TEXT:
+        raise ValueError("too much text")
+    return text

@@ -1,0 +1,250 @@
+"""The life of a job: statuses, legal moves, lease, and the registry of job kinds.
+
+A job is asked for by a person, waits, runs on an engine and ends once. Apps subclass `Job` and register their kind;
+queue page, badge, socket and sweep iterate the registry and know no app. Only this module writes `status`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# A worker renews every 5 s (stylestudio.workers.Pulse); six missed beats and its jobs are free for others.
+LEASE = timedelta(seconds=30)
+
+
+class Status(models.TextChoices):
+    """Where a job stands. The last three are final."""
+
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+ACTIVE = (Status.QUEUED, Status.RUNNING)
+ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+MOVES: dict[Status, tuple[Status, ...]] = {
+    Status.QUEUED: (Status.RUNNING, Status.FAILED, Status.CANCELLED),
+    Status.RUNNING: (Status.QUEUED, Status.COMPLETED, Status.FAILED, Status.CANCELLED),
+    Status.COMPLETED: (),
+    Status.FAILED: (),
+    Status.CANCELLED: (),
+}
+
+
+class Visibility(models.TextChoices):
+    """Who may see a row. A studio is one team: everything starts as seen by all."""
+
+    TEAM = "team", _("The team")
+    PRIVATE = "private", _("Only me")
+
+
+J = TypeVar("J", bound="Job")
+
+
+class JobQuerySet(models.QuerySet[J]):
+    """Questions about jobs, in plain words."""
+
+    def waiting(self) -> Self:
+        """Not begun."""
+        return self.filter(status=Status.QUEUED)
+
+    def running(self) -> Self:
+        """Begun and not ended."""
+        return self.filter(status=Status.RUNNING)
+
+    def active(self) -> Self:
+        """Waiting or running."""
+        return self.filter(status__in=ACTIVE)
+
+    def ended(self) -> Self:
+        """Completed, failed or cancelled."""
+        return self.filter(status__in=ENDED)
+
+    def visible_to(self, user: User) -> Self:
+        """What `user` may see: the team's and their own; owners of the studio see all."""
+        if user.is_superuser:
+            return self
+        return self.filter(Q(visibility=Visibility.TEAM) | Q(owner=user))
+
+    def changed_since(self, moment: datetime) -> Self:
+        """Updated at or after `moment`, oldest change first."""
+        return self.filter(updated_at__gte=moment).order_by("updated_at")
+
+    def abandoned(self) -> Self:
+        """Running under a lease that is over by the database's clock."""
+        return self.running().filter(Q(lease_until__lt=Now()) | Q(lease_until=None))
+
+
+class Job(models.Model):
+    """Base of every long piece of work. Its verbs answer True where this call made the move."""
+
+    kind: ClassVar[str]
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="%(class)ss")
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.TEAM)
+    request_id = models.UUIDField(default=uuid.uuid4, help_text=_("One per press of the button"))
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, editable=False)
+    progress = models.PositiveSmallIntegerField(default=0, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    priority = models.SmallIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    error_kind = models.CharField(max_length=40, blank=True, editable=False)
+    error = models.TextField(blank=True, editable=False)
+    error_detail = models.TextField(blank=True, editable=False)
+    queued_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    cleared_at = models.DateTimeField(null=True, editable=False)
+    retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", editable=False)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(condition=Q(progress__lte=100), name="%(class)s_progress_is_a_percentage"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="%(class)s_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=ENDED, ended_at__isnull=False) | Q(status__in=ACTIVE, ended_at__isnull=True),
+                name="%(class)s_ended_has_a_time",
+            ),
+            models.UniqueConstraint(fields=["owner", "request_id"], name="%(class)s_one_job_per_request"),
+        ]
+        indexes = [
+            # The claim and the queue page read only what is active; the socket reads what changed lately.
+            models.Index(fields=["queued_at"], condition=Q(status__in=ACTIVE), name="%(class)s_active"),
+            models.Index(fields=["updated_at"], name="%(class)s_updated"),
+            models.Index(fields=["owner", "-queued_at"], name="%(class)s_owner"),
+        ]
+
+    @property
+    def root_id(self) -> str:
+        """The id of the job's card on every page, such as job-generation-7."""
+        return f"job-{self.kind}-{self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        """Waiting or running."""
+        return self.status in ACTIVE
+
+    def start(self, worker: str) -> bool:
+        """Waiting -> running, with a lease for `worker`."""
+        return self._move(
+            Status.RUNNING, worker=worker, lease_until=Now() + LEASE, started_at=self.started_at or timezone.now()
+        )
+
+    def recover(self) -> bool:
+        """Running -> waiting, because its worker is gone."""
+        return self._move(Status.QUEUED, worker="", lease_until=None)
+
+    def complete(self) -> bool:
+        """Running -> completed."""
+        return self._end(Status.COMPLETED, progress=100)
+
+    def fail(self, kind: str, error: str = "", detail: str = "") -> bool:
+        """End with a reason: a kind that the app explains in words, what the engine said, and the operator's detail."""
+        return self._end(Status.FAILED, error_kind=kind, error=error, error_detail=detail)
+
+    def cancel(self) -> bool:
+        """End because somebody asked for it."""
+        return self._end(Status.CANCELLED)
+
+    def advance(self, **fields: Any) -> bool:
+        """Write progress of a running job and raise its version. False when it no longer runs.
+
+        This is written often, so the row is not read back: `version` here stays what it was.
+        """
+        for name, value in fields.items():
+            setattr(self, name, value)
+        return self._update(Q(status=Status.RUNNING), **fields)
+
+    def touch(self, **fields: Any) -> bool:
+        """Write fields that are no move (cleared, thumbnails) and raise the version."""
+        return self._write(Q(), **fields)
+
+    def renew(self, worker: str) -> bool:
+        """Push the end of the lease away. No change that a page shows, so the version stays."""
+        running = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING)
+        return bool(running.update(worker=worker, lease_until=Now() + LEASE))
+
+    def _end(self, to: Status, **fields: Any) -> bool:
+        return self._move(to, ended_at=timezone.now(), lease_until=None, **fields)
+
+    def _move(self, to: Status, **fields: Any) -> bool:
+        sources = [source for source, targets in MOVES.items() if to in targets]
+        return self._write(Q(status__in=sources), status=to, **fields)
+
+    def _write(self, where: Q, **fields: Any) -> bool:
+        won = self._update(where, **fields)
+        self.refresh_from_db()
+        return won
+
+    def _update(self, where: Q, **fields: Any) -> bool:
+        """One filtered UPDATE: exactly one of several callers wins."""
+        mine = type(self)._default_manager.filter(where, pk=self.pk)
+        return bool(mine.update(version=F("version") + 1, updated_at=timezone.now(), **fields))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the kernel needs to know of one kind of job.
+
+    `fragments(job)` names the templates that show a job as a whole, each with one root; `facts(job)` adds
+    to the JSON that scripts get; `sweep()` frees what dead workers held.
+    """
+
+    name: str
+    model: type[Job]
+    fragments: tuple[str, ...]
+    facts: Callable[[Any], dict[str, object]]
+    sweep: Callable[[], None]
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Called once by each app when it is ready."""
+    _kinds[kind.name] = kind
+
+
+def kinds() -> Iterable[Kind]:
+    """All registered kinds, in order of registration."""
+    return _kinds.values()
+
+
+def kind_of(job: Job) -> Kind:
+    """The kind that `job` was registered with."""
+    return _kinds[job.kind]
+
+
+def active() -> Iterator[Job]:
+    """All waiting and running jobs of every kind, in the order in which they were asked for."""
+    jobs = [job for kind in kinds() for job in kind.model._default_manager.active().select_related("owner")]
+    yield from sorted(jobs, key=lambda job: (job.queued_at, job.pk))
+
+
+def counts(user: User) -> tuple[int, int]:
+    """How many active jobs are `user`'s, and how many there are in all."""
+    owners = [
+        owner for kind in kinds() for owner in kind.model._default_manager.active().values_list("owner_id", flat=True)
+    ]
+    return owners.count(user.pk), len(owners)

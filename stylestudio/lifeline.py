@@ -1,0 +1,33 @@
+"""How a child process ends: in time when it is told to, and by itself when its parent is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+# Seconds; the supervisor kills what is still there a moment later.
+GRACE = 4.0
+
+
+def exit_within(seconds: float = GRACE) -> None:
+    """End this process after `seconds` whatever its threads are waiting for. Call it first when stopping."""
+    bomb = threading.Timer(seconds, os._exit, (1,))
+    bomb.daemon = True
+    bomb.start()
+
+
+def exit_with_parent() -> None:
+    """Stop as if by SIGTERM when standard input closes, which happens when the parent ends in any way."""
+    threading.Thread(target=_wait, name="lifeline", daemon=True).start()
+
+
+def _wait() -> None:
+    try:
+        # Not sys.stdin: its lock would be held for ever, and Python aborts when it finds that at exit.
+        while os.read(0, 4096):
+            pass
+    except OSError:
+        pass
+    exit_within()
+    signal.raise_signal(signal.SIGTERM)

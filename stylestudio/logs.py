@@ -1,0 +1,60 @@
+"""One log for all processes of a studio, in the data folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from stylestudio.locks import FileLock, Locked
+
+
+class SharedRotatingFile(logging.Handler):
+    """Appends each record with one write to a file that several processes share, and rotates it.
+
+    The file is opened for every record: then no process writes on into a file that another has rotated away, and
+    Windows lets it be renamed. Rotated files are called name.1 (newest) to name.`keep`.
+    """
+
+    def __init__(self, filename: str | Path, size: int = 5 * 2**20, keep: int = 3) -> None:
+        super().__init__()
+        self._file = Path(filename)
+        self._size = size
+        self._keep = keep
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`; trouble is reported as logging does, never raised."""
+        try:
+            line = self.format(record) + "\n"
+            if self._append(line.encode(errors="backslashreplace")) > self._size:
+                self._rotate()
+        except Exception:  # noqa: BLE001 - the contract of logging handlers
+            self.handleError(record)
+
+    def _append(self, line: bytes) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        try:
+            descriptor = os.open(self._file, flags, 0o600)
+        except FileNotFoundError:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._file, flags, 0o600)
+        try:
+            os.write(descriptor, line)
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+    def _rotate(self) -> None:
+        try:
+            with FileLock(self._numbered(".lock")):
+                if self._file.stat().st_size <= self._size:
+                    return
+                for number in range(self._keep - 1, 0, -1):
+                    if self._numbered(f".{number}").exists():
+                        self._numbered(f".{number}").replace(self._numbered(f".{number + 1}"))
+                self._file.replace(self._numbered(".1"))
+        except (Locked, FileNotFoundError, PermissionError):
+            pass  # another process rotates, or on Windows writes, right now; the next record tries again
+
+    def _numbered(self, suffix: str) -> Path:
+        return self._file.with_name(self._file.name + suffix)

@@ -1,0 +1,62 @@
+"""`manage.py backup DIR`: database and pictures, while the studio runs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from stylestudio.backups import BackupFailed, save_database
+
+
+class Command(BaseCommand):
+    """Writes DIR/stylestudio-YYYYmmdd-HHMMSS with stylestudio.sqlite3 and media/."""
+
+    help = "Save the database and all pictures into a new folder inside DIR."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument("dir", type=Path, metavar="DIR")
+
+    def handle(self, *args: Any, dir: Path, **options: Any) -> None:
+        """The folder has its final name only when it is complete."""
+        media = Path(settings.MEDIA_ROOT)
+        target = dir.expanduser().resolve() / f"stylestudio-{timezone.now():%Y%m%d-%H%M%S}"
+        if media.resolve() in target.parents:
+            raise CommandError(_("%(dir)s is inside the folder that is saved. Choose another one.") % {"dir": dir})
+        if target.exists():
+            raise CommandError(_("%(dir)s exists already. Try again in a second.") % {"dir": target})
+        draft = target.with_name(f"{target.name}.unfinished")
+        try:
+            # The database first: every file it names exists by then, and files are only ever added.
+            save_database(draft / "stylestudio.sqlite3")
+            if media.is_dir():
+                shutil.copytree(media, draft / "media", copy_function=_copy)
+            draft.rename(target)
+        except BackupFailed as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+            raise CommandError(
+                _("The pictures could not be saved to %(dir)s: %(error)s. Nothing was kept there.")
+                % {"dir": dir, "error": reason}
+            ) from error
+        self.stdout.write(_("Saved to %(dir)s.") % {"dir": target})
+        if settings.S3_BUCKET:
+            self.stdout.write(_("The pictures in the bucket %(name)s were not saved.") % {"name": settings.S3_BUCKET})
+
+
+def _copy(source: str, target: str) -> None:
+    # An upload that was given up may vanish while we copy.
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)

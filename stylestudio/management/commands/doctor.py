@@ -1,0 +1,29 @@
+"""`manage.py doctor`: look at everything a studio needs and say what to do about each fault."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from stylestudio import doctor
+
+
+class Command(BaseCommand):
+    """Exit code 0 when all is well, 1 when something has to be done."""
+
+    help = "Check data folder, database, worker and engines, and say what to do about each fault."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print one line for each finding, and what to do under it."""
+        well = True
+        for finding in doctor.examine():
+            well = well and finding.well
+            mark = self.style.SUCCESS("ok  ") if finding.well else self.style.ERROR("FAIL")
+            self.stdout.write(f"{mark} {finding.name}: {finding.state}")
+            if finding.remedy:
+                self.stdout.write(f"     -> {finding.remedy}")
+        if not well:
+            sys.exit(1)

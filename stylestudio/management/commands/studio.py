@@ -1,0 +1,192 @@
+"""`manage.py studio`: the whole house from one command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import time
+import webbrowser
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, connections
+from django.utils.translation import gettext as _
+
+from stylestudio import backups, handover
+from stylestudio.locks import FileLock, Locked
+from stylestudio.supervisor import KILL_AFTER, Child, Supervisor, say
+
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+
+
+class Command(BaseCommand):
+    """Prepares the data folder, then supervises web, worker and preview engine."""
+
+    help = "Start StyleStudio: the pages, the worker and, without a ComfyUI, the preview engine."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default 8000; 0: any free one)")
+        parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+    def handle(self, *args: Any, host: str, port: int, no_browser: bool, **options: Any) -> None:
+        """Comes back when the studio was told to stop."""
+        data = Path(settings.DATA)
+        with contextlib.ExitStack() as stack:
+            try:
+                lock = stack.enter_context(FileLock(data / "studio.lock"))
+            except Locked as taken:
+                _give_up(
+                    _("StyleStudio is already running on this data folder (%(data)s): %(address)s")
+                    % {"data": data, "address": taken or _("it is just starting")}
+                )
+            except OSError as error:
+                _give_up(_("The data folder %(data)s cannot be used: %(error)s.") % {"data": data, "error": error})
+            _wait_for_port(host, port, patience=KILL_AFTER if lock.abandoned else 0)
+            port = port or handover.free_port(host)
+            address = settings.PUBLIC_URL or f"http://{_reachable(host)}:{port}"
+            lock.note(f"{address}/")
+            try:
+                _prepare_data()
+            except KeyboardInterrupt:
+                sys.exit(130)
+            supervisor = Supervisor(_children(host, port, data))
+            supervisor.run(lambda: _announce(host, port, address, browser=not no_browser))
+            for name in ("hub.json", "wake.json"):
+                (data / name).unlink(missing_ok=True)
+
+
+def _give_up(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(1)
+
+
+def _reachable(host: str) -> str:
+    if host in ANYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _wait_for_port(host: str, port: int, patience: float) -> None:
+    """Leave with a sentence where `port` is taken; children of a killed predecessor get `patience` seconds to end."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            family, kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as trial:
+                # On Windows this option would let us take a port that is in use.
+                if sys.platform != "win32":
+                    trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address)
+            return
+        except socket.gaierror:
+            _give_up(_("There is no address %(host)s on this machine. Try --host 127.0.0.1.") % {"host": host})
+        except (OSError, OverflowError) as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            _give_up(
+                _(
+                    "Port %(port)d on %(host)s cannot be opened (%(error)s). Another program may be using it: "
+                    "stop that, or choose another port, for example --port %(other)d."
+                )
+                % {
+                    "port": port,
+                    "host": host,
+                    "error": getattr(error, "strerror", None) or error,
+                    "other": port + 1 if 1024 <= port < 65535 else 8001,
+                }
+            )
+
+
+def _prepare_data() -> None:
+    from stylestudio import start
+
+    try:
+        with backups.one_at_a_time():
+            if backups.unapplied_migrations():
+                saved = backups.save_before_migrating()
+                if saved:
+                    say(_("The database was saved to %(file)s before the update.") % {"file": saved})
+                call_command("migrate", interactive=False, verbosity=0)
+            start.prepare()
+    except backups.BackupFailed as error:
+        _give_up(_("%(error)s The studio was not updated and not started.") % {"error": error})
+    except OperationalError as error:
+        if not settings.DATABASE_URL:
+            raise
+        _give_up(_("The database in DATABASE_URL cannot be used: %(error)s") % {"error": error})
+    # The children have connections of their own; this process needs none any more.
+    connections.close_all()
+
+
+def _children(host: str, port: int, data: Path) -> list[Child]:
+    manage = str(settings.BASE_DIR / "manage.py")
+    common = {
+        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "stylestudio.settings"),
+        "STYLESTUDIO_DATA": str(data.resolve()),
+        "STYLESTUDIO_WORKER_NAME": settings.WORKER_NAME or _worker_name(port),
+    }
+    if not settings.REDIS_URL:
+        common["STYLESTUDIO_HUB"] = str(handover.Door(handover.free_port(), secrets.token_urlsafe(32)))
+        common["STYLESTUDIO_WAKE"] = str(handover.Door(handover.free_port()))
+    preview = None if settings.COMFYUI_URLS else handover.free_port()
+    if preview:
+        common["STYLESTUDIO_PREVIEW_URL"] = f"http://127.0.0.1:{preview}"
+
+    def child(name: str, *argv: str, outlives: bool = False) -> Child:
+        command = [sys.executable, *argv, "--exit-with-parent"]
+        return Child(name, command, common, cwd=settings.BASE_DIR, outlives=outlives)
+
+    children = [
+        child("web", "-m", "stylestudio.web", "--host", host, "--port", str(port)),
+        child("worker", manage, "worker"),
+    ]
+    if preview:
+        # Outlives the worker, which may finish a picture while it stops.
+        where = ("--port", str(preview), "--data", str(data / "preview"))
+        children.append(child("engine", manage, "preview_engine", *where, outlives=True))
+    return children
+
+
+def _worker_name(port: int) -> str:
+    """The same at each start, so that a worker knows what it held before; another one for each studio of a database."""
+    return f"studio-{socket.gethostname()}-{port}" if settings.DATABASE_URL else "studio"
+
+
+def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
+    """When the pages answer: say where, and open a browser there."""
+    from stylestudio.accounts import first_run_link
+
+    while not _answers(host, port):
+        time.sleep(0.1)
+    link = first_run_link(address)
+    connections.close_all()
+    say(_("StyleStudio is running at %(address)s") % {"address": f"{address}/"})
+    if link:
+        say(_("Create the owner account here (the link works once): %(link)s") % {"link": link})
+    if host in ANYWHERE and not settings.PUBLIC_URL:
+        say(_("Other machines are let in only when STYLESTUDIO_PUBLIC_URL says which address they type."))
+    say(_("Stop it with Ctrl-C."))
+    # Where no desktop is, Python would start a text browser in this very terminal.
+    desktop = sys.platform in {"win32", "darwin"} or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    if browser and desktop:
+        webbrowser.open(link or f"{address}/")
+
+
+def _answers(host: str, port: int) -> bool:
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection((_reachable(host).strip("[]"), port), timeout=1) as connection,
+    ):
+        connection.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        return connection.recv(5) == b"HTTP/"
+    return False

@@ -1,0 +1,55 @@
+"""`manage.py worker`: does the queued work."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connections
+from django.utils.module_loading import autodiscover_modules
+
+from stylestudio import layers, lifeline, live, start
+from stylestudio.workers import Pulse, StudioConsumer, thread_count, worker_name
+
+# A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
+SWITCH = 0.0005  # seconds
+
+
+class Command(BaseCommand):
+    """Huey's consumer with threads and a heartbeat."""
+
+    help = "Do queued work until told to stop. `studio` runs this; run it by hand on further machines."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
+
+    def handle(self, *args: Any, exit_with_parent: bool, **options: Any) -> None:
+        """Returns never: threads of work that did not end in time would be waited for."""
+        from huey.contrib.djhuey import HUEY
+
+        from stylestudio import tasks
+
+        autodiscover_modules("tasks")
+        sys.setswitchinterval(SWITCH)
+        if hasattr(signal, "SIGBREAK"):
+            signal.signal(signal.SIGBREAK, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+        start.prepare()
+        pulse = Pulse(worker_name(), thread_count())
+        pulse.start()
+        tasks.sweep()
+        connections.close_all()
+        consumer = StudioConsumer(HUEY, thread_count())
+        if exit_with_parent:
+            lifeline.exit_with_parent()
+        consumer.run()
+        pulse.stop()
+        live.publisher.flush(0.5)
+        layers.drain()
+        logging.shutdown()
+        os._exit(0)

@@ -1,0 +1,136 @@
+"""What every request passes: clean address, security headers, the door, the media cookie. All of it async-capable."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
+from django.utils.decorators import sync_and_async_middleware
+from django_htmx.http import HttpResponseClientRedirect
+
+from stylestudio import media
+from stylestudio.accounts import accounts_exist, first_run_help
+from stylestudio.headers import security_headers as common_headers
+
+OPEN_BEFORE_THE_FIRST_ACCOUNT = {"first-run", "health"}
+MEDIA_COOKIE_REFRESH = 60 * 60  # seconds
+
+GetResponse = Callable[[HttpRequest], Any]
+
+
+def _finishing(get_response: GetResponse, finish: Callable[[HttpRequest, HttpResponseBase], None]) -> GetResponse:
+    """A middleware that only touches the response. Without Django's mixin it costs no change of thread."""
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            answer: Awaitable[HttpResponseBase] = get_response(request)
+            response = await answer
+            finish(request, response)
+            return response
+
+        return later
+
+    def now(request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = get_response(request)
+        finish(request, response)
+        return response
+
+    return now
+
+
+@sync_and_async_middleware
+def security_headers(get_response: GetResponse) -> GetResponse:
+    """Add the security headers to every answer, static files and error pages included."""
+    headers = common_headers()
+
+    def finish(request: HttpRequest, response: HttpResponseBase) -> None:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+
+    return _finishing(get_response, finish)
+
+
+@sync_and_async_middleware
+def without_nul(get_response: GetResponse) -> GetResponse:
+    """Show NUL characters in the address as �, as browsers do: PostgreSQL fails when it is asked for one."""
+
+    def clean(request: HttpRequest) -> None:
+        request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%EF%BF%BD")
+        request.path_info = request.path_info.replace("\0", "\ufffd")
+
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            clean(request)
+            answer: Awaitable[HttpResponseBase] = get_response(request)
+            return await answer
+
+        return later
+
+    def now(request: HttpRequest) -> HttpResponseBase:
+        clean(request)
+        response: HttpResponseBase = get_response(request)
+        return response
+
+    return now
+
+
+class SignInRequired(LoginRequiredMiddleware):
+    """Every page needs a signed-in user unless its view is marked @login_not_required.
+
+    While nobody has an account, every page but the one-time link and /health says where to find that link.
+    """
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        """The page that is shown in place of the view, or None to go on to the view."""
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if not accounts_exist():
+            return None if name in OPEN_BEFORE_THE_FIRST_ACCOUNT else first_run_help(request)
+        if name == "admin:login":
+            # One door only: the admin's own would let people guess passwords without limit.
+            return redirect(_sign_in(request.GET.get("next") or reverse("admin:index")))
+        # Django's own check loads the user, so from here on media_cookie can look at it without a query.
+        request.META["stylestudio.user_known"] = True
+        refusal = super().process_view(request, view_func, view_args, view_kwargs)
+        htmx = getattr(request, "htmx", None)
+        if refusal is not None and htmx:
+            # The whole page moves to sign-in, nothing is swapped; it comes back to the page and not to the fragment.
+            return HttpResponseClientRedirect(_sign_in(htmx.current_url_abs_path or "/"))
+        return refusal
+
+
+def _sign_in(onward: str) -> str:
+    return redirect_to_login(onward, resolve_url(settings.LOGIN_URL)).url
+
+
+@sync_and_async_middleware
+def media_cookie(get_response: GetResponse) -> GetResponse:
+    """Give whoever is signed in the cookie that stylestudio.media asks for, and take it away at sign-out."""
+
+    def finish(request: HttpRequest, response: HttpResponseBase) -> None:
+        if not request.META.get("stylestudio.user_known"):
+            return
+        held = request.COOKIES.get(media.COOKIE)
+        if not request.user.is_authenticated:
+            if held is not None:
+                response.delete_cookie(media.COOKIE, samesite="Lax")
+        elif held is None or media.holder(held, MEDIA_COOKIE_REFRESH) != request.user.pk:
+            response.set_cookie(
+                media.COOKIE,
+                media.sign(request.user.pk),
+                max_age=media.COOKIE_AGE,
+                httponly=True,
+                samesite="Lax",
+                secure=settings.SESSION_COOKIE_SECURE,
+            )
+
+    return _finishing(get_response, finish)

@@ -1,0 +1,252 @@
+"""All settings, from the environment. Every variable read here is in the README's table (a test holds that)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio import env
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA = env.path("STYLESTUDIO_DATA", BASE_DIR / "data")
+
+
+def _kept_secret(file: Path) -> str:
+    """The secret in `file`, made on first use and readable by this user only."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    with os.fdopen(descriptor, "w") as handle:
+        secret = secrets.token_urlsafe(48)
+        handle.write(secret)
+    return secret
+
+
+DEBUG = env.boolean("STYLESTUDIO_DEBUG")
+SECRET_KEY = env.text("STYLESTUDIO_SECRET_KEY") or _kept_secret(DATA / "secret_key")
+
+PUBLIC_URL = env.text("STYLESTUDIO_PUBLIC_URL").rstrip("/")
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS: list[str] = []
+if PUBLIC_URL:
+    _public = urlsplit(PUBLIC_URL)
+    if _public.scheme not in {"http", "https"} or not _public.hostname:
+        raise ImproperlyConfigured(
+            f"STYLESTUDIO_PUBLIC_URL is {PUBLIC_URL!r}. Use an address such as https://studio.example.org."
+        )
+    ALLOWED_HOSTS.append(_public.hostname)
+    CSRF_TRUSTED_ORIGINS.append(f"{_public.scheme}://{_public.netloc}")
+    if _public.scheme == "https":
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+        SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "huey.contrib.djhuey",
+    "stylestudio",
+    "styles",
+    "generation",
+]
+
+# Async-capable middleware only: one sync-only entry can make daphne hang at stop.
+MIDDLEWARE = [
+    "stylestudio.middleware.security_headers",
+    "stylestudio.middleware.without_nul",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "stylestudio.middleware.SignInRequired",
+    "stylestudio.middleware.media_cookie",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+ROOT_URLCONF = "stylestudio.urls"
+ASGI_APPLICATION = "stylestudio.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "stylestudio.shell.shell",
+            ],
+            "builtins": ["stylestudio.templatetags.studio"],
+        },
+    }
+]
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA / "stylestudio.sqlite3",
+        # Opening costs a worker's thread half a millisecond for every job; a file's connection does not go stale.
+        "CONN_MAX_AGE": 600,
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA cache_size=-20000;"
+                "PRAGMA mmap_size=134217728;PRAGMA temp_store=MEMORY;"
+            ),
+        },
+        # A file, so that threads of a test see the same rows through connections of their own.
+        "TEST": {"NAME": DATA / f"test-{os.getpid()}.sqlite3"},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Messages carry no data, only "there is work": rows are the truth. `immediate` is set because Huey would take DEBUG.
+WORKERS = env.integer("STYLESTUDIO_WORKERS", 0, most=64)  # 0: two threads per engine and two more
+HUEY: dict[str, Any] = {
+    "huey_class": "stylestudio.workers.WakingHuey",
+    "name": "stylestudio",
+    "filename": str(DATA / "huey.sqlite3"),
+    "immediate": False,
+    "results": False,
+}
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "stylestudio.layers.HubChannelLayer", "CONFIG": {"file": DATA / "hub.json"}}
+}
+
+AUTHENTICATION_BACKENDS = ["stylestudio.accounts.CuratorBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "generation:studio"
+LOGOUT_REDIRECT_URL = "sign-in"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 30
+X_FRAME_OPTIONS = "DENY"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+SERVESTATIC_USE_FINDERS = True
+# Names decide the address: "outputs/…" and "uploads/…" are served by stylestudio.media, never by Django.
+MEDIA_ROOT = DATA / "media"
+MEDIA_URL = "/"
+MEDIA_ORIGIN = ""  # of the files, where it is not the studio's own
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
+UPLOAD_BODY_LIMIT = 16 * 2**20
+
+COMFYUI_URLS = env.items("COMFYUI_URL")
+COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
+PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")  # set by `studio` for its children
+CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
+LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")
+WORKER_NAME = env.text("STYLESTUDIO_WORKER_NAME")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "file": {
+            "class": "stylestudio.logs.SharedRotatingFile",
+            "filename": DATA / "stylestudio.log",
+            "formatter": "line",
+        },
+    },
+    "root": {"handlers": ["console", "file"], "level": "INFO"},
+    "loggers": {
+        "django.channels.server": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "huey": {"level": "WARNING"},
+        # The supervisor says on the console, in plain words, what it notes here.
+        "stylestudio.supervisor": {"handlers": ["file"], "propagate": False},
+    },
+}
+
+# One machine is not enough any more: the same code on PostgreSQL, Redis and S3.
+DATABASE_URL = env.text("DATABASE_URL")
+REDIS_URL = env.text("REDIS_URL")
+S3_BUCKET = env.text("S3_BUCKET")
+
+if DATABASE_URL:
+    env.require("DATABASE_URL", "psycopg", "psycopg_pool")
+    DATABASES["default"] = env.postgres("DATABASE_URL", DATABASE_URL)
+    DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+    # Each thread of a worker holds a connection while it works; four more for its pulse, monitor, pushes and start.
+    _most = max(8, (WORKERS or 2 * max(1, len(COMFYUI_URLS)) + 2) + 4)
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _most, "timeout": 10}
+
+if REDIS_URL:
+    env.require("REDIS_URL", "redis", "channels_redis")
+    # Waiting for a message takes up to 5 s, so a shorter timeout would end silent sockets; each socket waits on a
+    # connection of its own, and with a small pool their closing fails.
+    _redis = env.redis("REDIS_URL", REDIS_URL, socket_timeout=30, max_connections=4096)
+    CHANNEL_LAYERS["default"] = {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # Redis drops a socket from its groups after this many seconds, even one that is still open.
+        "CONFIG": {"hosts": [_redis], "capacity": 1000, "group_expiry": 7 * 86400},
+    }
+    HUEY = {
+        "huey_class": "stylestudio.workers.RemoteHuey",
+        "name": "stylestudio",
+        "connection": {"url": _redis},
+        "immediate": False,
+        "results": False,
+    }
+
+if S3_BUCKET:
+    env.require("S3_BUCKET", "storages", "boto3")
+    _keys = {"access_key": env.text("S3_ACCESS_KEY"), "secret_key": env.text("S3_SECRET_KEY")}
+    if any(_keys.values()) != all(_keys.values()):
+        raise ImproperlyConfigured(
+            "Set S3_ACCESS_KEY and S3_SECRET_KEY, or neither where the machine itself has a role."
+        )
+    _region = env.text("S3_REGION", "us-east-1")
+    _endpoint = env.origin("S3_ENDPOINT_URL", env.text("S3_ENDPOINT_URL", f"https://s3.{_region}.amazonaws.com"))
+    # Servers of one's own rarely know a host name for each bucket.
+    _own = bool(env.text("S3_ENDPOINT_URL"))
+    MEDIA_ORIGIN = _endpoint if _own else f"https://{S3_BUCKET}.s3.{_region}.amazonaws.com"
+    STORAGES["default"] = {
+        "BACKEND": "stylestudio.buckets.PrivateBucket",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": _endpoint,
+            "region_name": _region,
+            "addressing_style": "path" if _own else "virtual",
+            "signature_version": "s3v4",
+            **{name: key for name, key in _keys.items() if key},
+        },
+    }

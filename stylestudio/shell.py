@@ -1,0 +1,90 @@
+"""What surrounds every page: theme, badge of running work, engines, the page's socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from stylestudio import jobs
+from stylestudio.access import is_curator
+
+THEMES = ("dark", "light", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFact:
+    """One engine as pages show it. `state` is idle, busy, bad, unknown, paused or preview (which may be busy too)."""
+
+    id: int
+    name: str
+    state: str
+    state_text: str
+    is_preview: bool
+    serves: bool
+    address: str
+    source: str
+    device: str
+    version: str
+    vram_total: int | None
+    vram_free: int | None
+    latency_ms: float | None
+    now: str
+    trouble: str
+    since: datetime
+
+    @property
+    def vram_used(self) -> int | None:
+        """Bytes of graphics memory in use; None where the engine does not say."""
+        if self.vram_total is None or self.vram_free is None:
+            return None
+        return max(self.vram_total - self.vram_free, 0)
+
+
+_engines: Callable[[], Sequence[EngineFact]] = lambda: ()  # noqa: E731
+
+
+def provide_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
+    """The app that knows engines says how to ask for them."""
+    global _engines
+    _engines = source
+
+
+def engine_facts() -> Sequence[EngineFact]:
+    """All engines, as the last probes saw them."""
+    return _engines()
+
+
+def theme(request: HttpRequest) -> str:
+    """dark, light or system, from the cookie; written into the page by the server so that nothing flashes."""
+    chosen = request.COOKIES.get("theme", "")
+    return chosen if chosen in THEMES else THEMES[0]
+
+
+def socket_url(watch: str) -> str:
+    """The address of the page's one socket: whose jobs, since when, in which language."""
+    query = {"watch": watch, "since": timezone.now().isoformat(), "lang": get_language() or "en"}
+    return f"/ws/progress?{urlencode(query)}"
+
+
+def shell(request: HttpRequest) -> dict[str, object]:
+    """Context processor for the frame of every page."""
+    context: dict[str, object] = {"theme": theme(request)}
+    user = getattr(request, "user", None)
+    if isinstance(user, User) and user.is_authenticated and not request.path.startswith(reverse("admin:index")):
+        mine, total = jobs.counts(user)
+        context |= {
+            "mine": mine,
+            "total": total,
+            "engines": engine_facts(),
+            "can_curate": is_curator(user),
+            "socket_url": socket_url("mine"),
+        }
+    return context

@@ -1,0 +1,18 @@
+"""What must be true before the first page is served. `studio` and `worker` call `prepare` after migrating."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_steps: list[Callable[[], None]] = []
+
+
+def register(step: Callable[[], None]) -> None:
+    """Apps add their step when they are ready. Steps run in order and may run again at every start."""
+    _steps.append(step)
+
+
+def prepare() -> None:
+    """Run all steps: base style, engines named by the environment, sketch styles."""
+    for step in _steps:
+        step()

@@ -1,0 +1,20 @@
+"""All addresses. The only module besides asgi.py that knows every app."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from stylestudio import accounts, views
+
+admin.site.site_header = admin.site.site_title = "StyleStudio"
+
+urlpatterns = [
+    path("", include("generation.urls")),
+    path("styles/", include("styles.urls")),
+    path("queue/", views.queue, name="queue"),
+    path("health", views.health, name="health"),
+    path("favicon.ico", views.favicon),
+    path("", include(accounts.urlpatterns)),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,102 @@
+"""The queue page of all kinds of jobs, and what monitoring asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import User
+from django.db import DatabaseError
+from django.http import HttpResponse, JsonResponse
+from django.http.request import HttpRequest
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from stylestudio import __version__, jobs, shell
+from stylestudio.access import StudioRequest
+from stylestudio.jobs import Job
+from stylestudio.models import Worker
+
+MOST_ENDED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job and the template of its row in the table."""
+
+    job: Job
+    template: str
+
+
+@require_safe
+def queue(request: StudioRequest) -> HttpResponse:
+    """All active jobs, one's own first, then those that ended today; and the engines."""
+    active = _active(request.user)
+    context = {
+        "own": [row for row in active if row.job.owner_id == request.user.pk],
+        "others": [row for row in active if row.job.owner_id != request.user.pk],
+        "ended": _ended_today(request.user),
+        "socket_url": shell.socket_url("all"),
+    }
+    return render(request, "queue/queue.html", context)
+
+
+def _active(user: User) -> list[Row]:
+    """What runs, then what waits, each in the order in which it was asked for."""
+    rows = [
+        Row(job, kind.fragments[1])
+        for kind in jobs.kinds()
+        for job in kind.model._default_manager.active().visible_to(user).select_related("owner")
+    ]
+    return sorted(rows, key=lambda row: (row.job.status != jobs.Status.RUNNING, row.job.queued_at, row.job.pk))
+
+
+def _ended_today(user: User) -> list[Row]:
+    """The jobs that ended last since midnight, newest first."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = []
+    for kind in jobs.kinds():
+        ended = kind.model._default_manager.ended().visible_to(user).filter(ended_at__gte=midnight)
+        rows += [
+            Row(job, kind.fragments[1]) for job in ended.select_related("owner").order_by("-ended_at")[:MOST_ENDED]
+        ]
+    return sorted(rows, key=lambda row: row.job.ended_at or midnight, reverse=True)[:MOST_ENDED]
+
+
+@login_not_required
+@never_cache
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """Whether the studio can work: 200 with "ok", or 503 with "error" where database or worker are gone."""
+    database, worker, comfyui = _look()
+    well = database and worker
+    facts = {
+        "status": "ok" if well else "error",
+        "database": database,
+        "worker": worker,
+        "comfyui": comfyui,
+        "version": __version__,
+    }
+    return JsonResponse(facts, status=200 if well else 503)
+
+
+def _look() -> tuple[bool, bool, str]:
+    """Does the database answer, does a worker's heart beat, and who makes pictures."""
+    try:
+        beating = Worker.objects.alive().exists()
+        serving = [engine for engine in shell.engine_facts() if engine.serves]
+    except DatabaseError:
+        return False, False, "unreachable"
+    if not serving:
+        return True, beating, "unreachable"
+    return True, beating, "preview" if all(engine.is_preview for engine in serving) else "connected"
+
+
+@login_not_required
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for this on pages that name no icon, such as the admin's."""
+    return redirect(static("icons/favicon.svg"), permanent=True)

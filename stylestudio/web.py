@@ -1,0 +1,68 @@
+"""The web process: daphne around `stylestudio.asgi`, and the hub of the live updates."""
+
+from __future__ import annotations
+
+# Before Django: importing daphne decides which event loop Twisted gets.
+from daphne.server import Server, reactor  # isort: skip
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+
+from channels.layers import get_channel_layer
+from daphne.endpoints import build_endpoint_description_strings
+from django.conf import settings
+
+from stylestudio import lifeline, limits
+
+log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Serve until a stop signal; the exit code is 1 where it could not listen."""
+    parser = argparse.ArgumentParser(prog="python -m stylestudio.web")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
+    options = parser.parse_args()
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
+    from stylestudio.asgi import application
+
+    if options.exit_with_parent:
+        lifeline.exit_with_parent()
+    limits.install(settings.UPLOAD_BODY_LIMIT)
+    server = Server(
+        application,
+        endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
+        application_close_timeout=3,
+        # Behind a proxy the sender's address is what the proxy says; without one anybody could say anything.
+        proxy_forwarded_address_header="X-Forwarded-For" if settings.PUBLIC_URL else None,
+        server_name="StyleStudio",
+    )
+    reactor.addSystemEventTrigger("before", "shutdown", lifeline.exit_within)
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(_open_hub(server)))
+    server.run()
+    if not server.listening_addresses:
+        print(f"{options.host}:{options.port} could not be opened.", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _open_hub(server: Server) -> None:
+    """At once, not when the first page connects: what is sent before would come late or never."""
+    layer = get_channel_layer()
+    if not hasattr(layer, "open"):
+        return
+    try:
+        await layer.open()
+    except OSError as error:
+        log.critical("The hub of the live updates could not listen: %s. Is another web process running?", error)
+        server.listening_addresses.clear()
+        server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""The worker process: a queue that is woken instead of polled, and the row that says the worker lives."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.db.models.functions import Now
+from huey import PriorityRedisHuey, SqliteHuey
+from huey.consumer import Consumer
+from huey.storage import SqliteStorage
+
+from stylestudio.handover import Door
+from stylestudio.lifeline import exit_within
+
+log = logging.getLogger(__name__)
+
+FALLBACK = 0.25  # seconds after which a waiting thread looks by itself, in case a wake-up was lost
+BEAT = 5.0  # seconds between two heartbeats
+
+# Called by every heartbeat, in the thread of the pulse: renew leases, notice the cancelled.
+beats: list[Callable[[], None]] = []
+
+# Set when this worker process was told to stop: take on nothing new.
+stopping = threading.Event()
+
+
+class WakingStorage(SqliteStorage):  # type: ignore[misc]
+    """Huey's SQLite queue, whose readers wait for a byte on a loopback UDP port instead of polling."""
+
+    blocking = True
+
+    def __init__(self, name: str = "huey", filename: str = "huey.sqlite3", **options: Any) -> None:
+        Path(filename).parent.mkdir(parents=True, exist_ok=True)
+        self._file = Path(filename).with_name("wake.json")
+        self._bell = threading.Condition()
+        self._rung = 0
+        self._ears: socket.socket | None = None
+        self._mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._mouth.setblocking(False)
+        super().__init__(name, filename=filename, **options)
+
+    def _create_connection(self) -> Any:
+        connection = super()._create_connection()
+        # NORMAL: with WAL a power cut may lose the last messages but never harms the file, and messages are hints.
+        connection.execute("pragma synchronous=1")
+        return connection
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        """Store the message and wake one reader, here or in another process."""
+        super().enqueue(data, priority)
+        door = Door.from_environment("STYLESTUDIO_WAKE") or Door.from_file(self._file)
+        if door:
+            # A byte that is lost costs FALLBACK seconds.
+            with contextlib.suppress(OSError):
+                self._mouth.sendto(b"!", ("127.0.0.1", door.port))
+
+    def dequeue(self) -> bytes | None:
+        """The next message; None after waiting FALLBACK seconds at most. Only consumers call this."""
+        self._listen()
+        heard = self._rung
+        data: bytes | None = super().dequeue()
+        if data is None:
+            with self._bell:
+                self._bell.wait_for(lambda: self._rung != heard, FALLBACK)
+            data = super().dequeue()
+        return data
+
+    def close(self) -> bool:
+        """Let go of the file and the port."""
+        with self._bell:
+            ears, self._ears = self._ears, None
+        if ears:
+            # The thread that listens closes the port: closing it here would not wake it.
+            with contextlib.suppress(OSError):
+                self._mouth.sendto(b"!", ears.getsockname())
+        return bool(super().close())
+
+    def _listen(self) -> None:
+        with self._bell:
+            if self._ears:
+                return
+            self._ears = ears = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            door = Door.from_environment("STYLESTUDIO_WAKE") or Door(0)
+            try:
+                ears.bind(("127.0.0.1", door.port))
+            except OSError as error:
+                log.warning("Port %d is taken (%s); the queue is looked at every %s s.", door.port, error, FALLBACK)
+                return
+            Door(ears.getsockname()[1]).write(self._file)
+            threading.Thread(target=self._hear, args=(ears,), name="wake", daemon=True).start()
+
+    def _hear(self, ears: socket.socket) -> None:
+        with ears:
+            while self._ears is ears:
+                # Windows reports here that an earlier datagram met a closed port.
+                with contextlib.suppress(ConnectionResetError):
+                    ears.recv(16)
+                with self._bell:
+                    self._rung += 1
+                    self._bell.notify()
+
+
+class WakingHuey(SqliteHuey):  # type: ignore[misc]
+    """The queue of a studio without Redis."""
+
+    storage_class = WakingStorage
+
+
+class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
+    """The queue of a studio with Redis."""
+
+    def enqueue(self, task: Any) -> Any:
+        """Send a message. Without Redis it is lost, as messages may be: the sweep of every minute makes up for it."""
+        try:
+            return super().enqueue(task)
+        except Exception:  # errors of a package that is not always there; work that is stored must not fail for this
+            log.warning("A message to the workers was lost: Redis could not be reached.", exc_info=True)
+            return None
+
+
+class StudioConsumer(Consumer):  # type: ignore[misc]
+    """Huey's consumer with threads, which is gone 4 s after it was told to stop, whatever its jobs do."""
+
+    def __init__(self, huey: Any, workers: int) -> None:
+        super().__init__(
+            huey,
+            workers=workers,
+            worker_type="thread",
+            initial_delay=0.05,
+            max_delay=FALLBACK,
+            graceful_signal="TERM",
+            shutdown_timeout=3,
+        )
+
+    def stop(self, graceful: bool = False) -> None:
+        """Finish what can be finished in 3 s."""
+        exit_within()
+        stopping.set()
+        super().stop(graceful)
+
+
+def worker_name() -> str:
+    """The name of this process's `Worker` row: that of the settings, else host and process id."""
+    return settings.WORKER_NAME or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def thread_count() -> int:
+    """How many jobs this worker may do at once: two for each engine and two more, unless the settings say."""
+    return settings.WORKERS or 2 * max(1, len(settings.COMFYUI_URLS)) + 2
+
+
+class Pulse(threading.Thread):
+    """Keeps the `Worker` row of this process alive until `stop`. The row exists when `start` returns."""
+
+    def __init__(self, name: str, threads: int = 0) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self._row = name
+        self._threads = threads
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Write the row, then beat every BEAT seconds."""
+        from stylestudio.models import Worker
+
+        life = {"host": socket.gethostname(), "pid": os.getpid(), "threads": self._threads}
+        Worker.objects.update_or_create(
+            name=self._row, defaults={**life, "started_at": Now(), "heartbeat_at": Now(), "ended_at": None}
+        )
+        super().start()
+
+    def stop(self) -> None:
+        """Mark the row as ended; waits a second at most."""
+        self._over.set()
+        self.join(1)
+
+    def run(self) -> None:
+        """Beat."""
+        try:
+            while not self._over.wait(BEAT):
+                self._beat()
+            self._end()
+        finally:
+            connections.close_all()
+
+    def _beat(self) -> None:
+        from stylestudio.models import Worker
+
+        try:
+            # The pid too: a predecessor of the same name may have marked the row as ended meanwhile.
+            Worker.objects.filter(name=self._row).update(heartbeat_at=Now(), pid=os.getpid(), ended_at=None)
+        except DatabaseError:
+            log.exception("The heartbeat could not be written.")
+            connections.close_all()
+        for beat in beats:
+            try:
+                beat()
+            except Exception:  # the pulse goes on whatever is wrong with one of its listeners
+                log.exception("A task of the heartbeat failed.")
+
+    def _end(self) -> None:
+        from stylestudio.models import Worker
+
+        with contextlib.suppress(DatabaseError):
+            Worker.objects.filter(name=self._row, pid=os.getpid()).update(ended_at=Now())

@@ -1,0 +1,189 @@
+"""What StyleStudio adds to one picture: the whole studio against a bare client, on the same engine, by turns.
+
+    python tests/benchmarks/overhead.py [--runs 50] [--sizes 64 1024]
+
+Measured from placing the order to the original being stored and its row committed (the thumbnail follows later), and
+for the bare client from building the request to having the picture's bytes. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import aiohttp
+
+ROOT = Path(__file__).parent.parent.parent
+WARM_UPS = 3
+PAUSE = 0.15  # seconds between runs: thumbnails and pushes of one do not weigh on the next
+STORED = "SELECT 1 FROM generation_generatedimage WHERE task_id = ?"
+
+
+@contextmanager
+def running(*arguments: str, until: str) -> Iterator[str]:
+    """A management command beside us; gives the address in the line that `until` finds."""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if found := re.search(until, line):
+                break
+        else:
+            raise SystemExit(f"{arguments[0]} did not start.")
+        # Whatever it says from now on must be read, or its pipe fills.
+        subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
+        yield found.group(1)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_until_well(url: str) -> None:
+    """Until /health says that database, worker and engine are there."""
+    for _try in range(600):
+        with suppress(OSError), urllib.request.urlopen(f"{url}health", timeout=5) as answer:
+            if b'"connected"' in answer.read():
+                return
+        time.sleep(0.1)
+    raise SystemExit("The studio did not become healthy.")
+
+
+class Bare:
+    """The least a program can do: one session, one socket, POST, wait for `executed`, GET."""
+
+    def __init__(self, engine: str) -> None:
+        self.engine, self.id = engine, uuid.uuid4().hex
+        self.loop = asyncio.new_event_loop()
+        self.loop.run_until_complete(self._open())
+
+    async def _open(self) -> None:
+        self.session = aiohttp.ClientSession()
+        self.socket = await self.session.ws_connect(f"{self.engine}/ws?clientId={self.id}", max_msg_size=0)
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self.loop.run_until_complete(self.session.close())
+
+    def seconds(self, graph: dict[str, Any]) -> float:
+        """One picture."""
+        begun = time.perf_counter()
+        data = self.loop.run_until_complete(self._make(graph))
+        assert data.startswith(b"\x89PNG")
+        return time.perf_counter() - begun
+
+    async def _make(self, graph: dict[str, Any]) -> bytes:
+        prompt_id = str(uuid.uuid4())
+        body = {"prompt": graph, "prompt_id": prompt_id, "client_id": self.id}
+        await (await self.session.post(f"{self.engine}/prompt", json=body)).read()
+        async for message in self.socket:
+            if message.type != aiohttp.WSMsgType.TEXT:
+                continue
+            frame = json.loads(message.data)
+            if frame["type"] == "executed" and frame["data"]["prompt_id"] == prompt_id:
+                image = frame["data"]["output"]["images"][0]
+                async with self.session.get(f"{self.engine}/view", params=image) as answer:
+                    return await answer.read()
+        raise AssertionError("The socket closed.")
+
+
+class Ours:
+    """An order placed in this process; the studio's worker makes it."""
+
+    def __init__(self) -> None:
+        from django.conf import settings
+        from django.contrib.auth.models import User
+
+        # Looking through the ORM a thousand times a second would take a core from what is measured.
+        self.rows = sqlite3.connect(settings.DATABASES["default"]["NAME"])
+        self.user = User.objects.create_superuser("bench", password=uuid.uuid4().hex)
+
+    def seconds(self, size: int, seed: int) -> tuple[float, dict[str, Any]]:
+        """One picture, and the graph it was made with."""
+        from generation.orders import Order, place
+
+        begun = time.perf_counter()
+        task = place(Order(prompt="a red house", width=size, height=size, seed=seed), self.user)
+        while not self.rows.execute(STORED, (task.pk,)).fetchone():
+            time.sleep(0.001)
+        took = time.perf_counter() - begun
+        graph = task.prompts.get().graph
+        assert graph is not None
+        return took, graph
+
+
+def measure(engine: str, sizes: list[int], runs: int) -> dict[str, Any]:
+    """Bare and ours by turns; a new seed each time, so that the engine samples each time."""
+    bare, ours, report = Bare(engine), Ours(), {}
+    for size in sizes:
+        alone: list[float] = []
+        whole: list[float] = []
+        for number in range(WARM_UPS + runs):
+            took, graph = ours.seconds(size, seed=size * 1000 + 2 * number)
+            for node in graph.values():
+                if "seed" in node["inputs"]:
+                    node["inputs"]["seed"] += 1
+                if "filename_prefix" in node["inputs"]:
+                    node["inputs"]["filename_prefix"] = f"bare/{uuid.uuid4().hex}"
+            time.sleep(PAUSE)
+            straight = bare.seconds(graph)
+            time.sleep(PAUSE)
+            if number >= WARM_UPS:
+                whole.append(took * 1000)
+                alone.append(straight * 1000)
+        report[f"{size}x{size}"] = {
+            "bare_median_ms": round(median(alone), 1),
+            "bare_p95_ms": round(quantiles(alone, n=20)[-1], 1),
+            "studio_median_ms": round(median(whole), 1),
+            "studio_p95_ms": round(quantiles(whole, n=20)[-1], 1),
+            "added_median_ms": round(median(whole) - median(alone), 1),
+            "added_p95_ms": round(quantiles(whole, n=20)[-1] - quantiles(alone, n=20)[-1], 1),
+            "ratio": round(median(whole) / median(alone), 2),
+        }
+    bare.close()
+    return report
+
+
+def main() -> None:
+    """Start an engine and a studio, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 1024])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"STYLESTUDIO_DATA": folder, "DJANGO_SETTINGS_MODULE": "stylestudio.settings", "COMFYUI_URL": ""}
+        preview = ("preview_engine", "--port", "0", "--painter", "flat", "--data", f"{folder}/engine")
+        with running(*preview, until=r"(http://\S+)") as engine:
+            os.environ["COMFYUI_URL"] = engine
+            with running("studio", "--no-browser", "--port", "0", until=r"running at (http://\S+)") as studio:
+                wait_until_well(studio)
+                sys.path.insert(0, str(ROOT))
+                import django
+
+                django.setup()
+                print(json.dumps(measure(engine, options.sizes, options.runs), indent=2))
+
+
+if __name__ == "__main__":
+    main()

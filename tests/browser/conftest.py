@@ -1,0 +1,222 @@
+"""A whole studio in processes of its own, and a real browser that complains about everything."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+
+from stylestudio.comfy.preview.options import Options
+from stylestudio.comfy.preview.server import PreviewThread
+
+ROOT = Path(__file__).parent.parent.parent
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+CHROMIUM = os.environ.get("STYLESTUDIO_CHROMIUM") or next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+START_SECONDS = 90
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is a browser test; without a browser that is said, and under CI it is a failure."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None and not os.environ.get("CI"):
+                item.add_marker(pytest.mark.skip(reason="no chromium on this machine: install it to run the stories"))
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Studio:
+    """`manage.py studio` on a data folder of its own."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self.data, self.port = data, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = os.environ | {
+            "STYLESTUDIO_DATA": str(data),
+            "DJANGO_SETTINGS_MODULE": "stylestudio.settings",
+            "PYTHONUNBUFFERED": "1",
+        } | environment  # fmt: skip
+        self.output: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Studio:
+        """Start, and wait until /health says that all is well."""
+        command = [sys.executable, "manage.py", "studio", "--no-browser", "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:
+                if b'"unreachable"' not in answer.read():
+                    return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.2)
+        raise AssertionError("The studio did not start:\n" + "".join(self.output))
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a management command on the same data."""
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, text=True, capture_output=True, check=check, timeout=120
+        )
+
+    def child(self, what: str) -> int:
+        """The process id of the child whose command line contains `what`."""
+        assert self.process is not None
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid), "-f", what], text=True, capture_output=True, check=False
+        )
+        return int(found.stdout.split()[0])
+
+    def kill(self, what: str) -> None:
+        """kill -9 of a child."""
+        os.kill(self.child(what), signal.SIGKILL)
+
+    def first_run_link(self) -> str:
+        """The one-time address that the console shows."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if link := re.search(r"http://\S+/welcome/\S+", "".join(self.output)):
+                return link.group()
+            time.sleep(0.1)
+        raise AssertionError("No first-run link:\n" + "".join(self.output))
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.output.append(line)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The driver."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    assert CHROMIUM, "Browser tests need chromium: apt-get install chromium"
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[PreviewThread]:
+    """The engine of the shared studio: plain colours, scriptable from the test."""
+    with PreviewThread(Options(painter="flat", scriptable=True)) as preview:
+        yield preview
+
+
+@pytest.fixture(scope="session")
+def studio(engine: PreviewThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio with an owner (ada), a member (bob) and a style (Ink), shared by the stories."""
+    running = Studio(tmp_path_factory.mktemp("studio"), COMFYUI_URL=engine.url)
+    running.start()
+    running.manage("shell", "-c", SETTING)
+    yield running
+    running.stop()
+
+
+SETTING = """
+from django.contrib.auth.models import User
+from styles.models import Style
+User.objects.create_superuser("ada", password="drawing-room-7")
+User.objects.create_user("bob", password="drawing-room-7")
+style = Style.objects.create(name="Ink & mist")
+style.versions.update(lora_name="sketch_ink.safetensors", trigger_words="inkmist style", default_strength=0.8)
+"""
+
+
+@pytest.fixture(autouse=True)
+def calm_engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Troubles of one story do not reach the next."""
+    yield
+    if "engine" in request.fixturenames:
+        request.getfixturevalue("engine").troubles.clear()
+
+
+class Complaints(list[str]):
+    """What the console of a page said that it should not have."""
+
+    def listen(self, page: Page) -> None:
+        """Note errors, warnings and refused content."""
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.append(f"error: {error}"))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
+
+    def allow(self, text: str) -> None:
+        """This complaint belongs to the story, such as a socket that is refused while the server is down."""
+        self[:] = [complaint for complaint in self if text not in complaint]
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    """A story ends with a silent console."""
+    heard = Complaints()
+    yield heard
+    assert heard == []
+
+
+Enter = Callable[..., Page]
+
+
+@pytest.fixture
+def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
+    """Open a page of a studio, signed in: enter(studio, "ada", width=390)."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(studio: Studio, name: str | None = "ada", path: str = "/", **options: Any) -> Page:
+        width = options.pop("width", 1440)
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        complaints.listen(page)
+        if name:
+            page.goto(f"{studio.url}/sign-in/?next={path}")
+            page.get_by_role("textbox", name="Username").fill(name)
+            page.get_by_role("textbox", name="Password").fill("drawing-room-7")
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(f"{studio.url}{path}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,105 @@
+"""What all tests share: a quiet publisher, a media folder of their own, the cast of people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import translation
+
+from stylestudio import accounts, live
+from stylestudio.jobs import Job
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--comfyui-url` lets the contract tests run against a real server."""
+    parser.addoption(
+        "--comfyui-url",
+        default="",
+        help="Run tests/contract against this live ComfyUI instead of the embedded preview engine.",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The stories come last: Playwright's driver keeps an event loop running in this thread from its first use on."""
+    items.sort(key=lambda item: item.path.parent.name == "browser")
+
+
+class Noted(live.Publisher):
+    """Remembers what would be pushed instead of pushing it from a thread that cannot see this test's rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[tuple[int, dict[str, Any]]] = []
+
+    def note(self, job: Job, **what: Any) -> None:
+        """Keep it."""
+        self.jobs.append((job.pk, what))
+
+    def note_act(self, name: str, act: Callable[[], None]) -> None:
+        """Not called."""
+
+    def flush(self, timeout: float = 5.0) -> None:
+        """Nothing is on its way."""
+
+
+@pytest.fixture(autouse=True)
+def noted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Noted | None:
+    """No push leaves, except in tests marked `live_pushes`."""
+    if request.node.get_closest_marker("live_pushes"):
+        return None
+    quiet = Noted()
+    monkeypatch.setattr(live, "publisher", quiet)
+    return quiet
+
+
+@pytest.fixture(autouse=True)
+def media(settings: Any, tmp_path: Path) -> Path:
+    """Files of a test go to its own folder."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def plain_english() -> Iterator[None]:
+    """A request in Chinese leaves the thread in Chinese; the next test begins in English."""
+    yield
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def nobody_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`accounts_exist` remembers a yes for the life of the process; tests have lives of their own."""
+    monkeypatch.setattr(accounts, "_exist", False)
+
+
+@pytest.fixture
+def people(db: None) -> Callable[..., User]:
+    """Make somebody: people("ada", staff=True)."""
+
+    def make(name: str, *, staff: bool = False, owner: bool = False) -> User:
+        return User.objects.create_user(name, password="drawing-room-7", is_staff=staff or owner, is_superuser=owner)
+
+    return make
+
+
+@pytest.fixture
+def ada(people: Callable[..., User]) -> User:
+    """A member of the team."""
+    return people("ada")
+
+
+@pytest.fixture
+def bob(people: Callable[..., User]) -> User:
+    """Another member."""
+    return people("bob")
+
+
+@pytest.fixture
+def curator(people: Callable[..., User]) -> User:
+    """Staff."""
+    return people("cora", staff=True)

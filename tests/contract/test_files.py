@@ -1,0 +1,91 @@
+"""Uploads and downloads."""
+
+from __future__ import annotations
+
+import io
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from stylestudio.comfy.errors import BadResponse, NotFound
+from stylestudio.comfy.events import ImageRef
+
+from .conftest import Engine
+
+
+def _png(colour: str) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (16, 16), colour).save(data, "PNG")
+    return data.getvalue()
+
+
+async def test_an_upload_comes_back_byte_for_byte(engine: Engine) -> None:
+    name, folder = f"{uuid4().hex}.png", uuid4().hex
+    ref = await engine.client.upload_image(_png("red"), name, subfolder=folder)
+    assert ref == ImageRef(name, folder, "input")
+    assert await engine.client.fetch(ref) == _png("red")
+
+
+async def test_the_same_bytes_keep_the_name_and_other_bytes_get_another(engine: Engine) -> None:
+    stem = uuid4().hex
+    first, again, other, third = [
+        await engine.client.upload_image(data, f"{stem}.png")
+        for data in (_png("red"), _png("red"), _png("blue"), _png("green"))
+    ]
+    assert first == again == ImageRef(f"{stem}.png", "", "input")
+    assert [other.filename, third.filename] == [f"{stem} (1).png", f"{stem} (2).png"]
+    assert await engine.client.fetch(first) == _png("red")
+    assert await engine.client.fetch(other) == _png("blue")
+
+
+async def test_a_name_beyond_ascii_is_kept(engine: Engine) -> None:
+    name = f"猫 é {uuid4().hex}.png"
+    ref = await engine.client.upload_image(_png("red"), name)
+    assert ref.filename == name
+    assert await engine.client.fetch(ref) == _png("red")
+
+
+@pytest.mark.parametrize("subfolder", ["../..", "/tmp"])
+async def test_an_upload_outside_the_input_folder_is_refused(engine: Engine, subfolder: str) -> None:
+    with pytest.raises(BadResponse):
+        await engine.client.upload_image(_png("red"), "x.png", subfolder=subfolder)
+
+
+async def test_an_upload_without_a_file_is_refused(engine: Engine) -> None:
+    form = aiohttp.FormData({"type": "input"}, default_to_multipart=True)
+    async with engine.session.post(f"{engine.url}/upload/image", data=form) as answer:
+        assert answer.status == 400
+
+
+async def test_a_file_that_is_not_there_is_not_found(engine: Engine) -> None:
+    with pytest.raises(NotFound):
+        await engine.client.fetch(ImageRef("nope.png", "", "output"))
+
+
+async def test_a_file_larger_than_the_limit_is_not_read(engine: Engine) -> None:
+    ref = await engine.client.upload_image(_png("red"), f"{uuid4().hex}.png")
+    with pytest.raises(BadResponse, match="too large"):
+        await engine.client.fetch(ref, limit=len(_png("red")) - 1)
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [
+        ({"filename": "../secret.png"}, 400),
+        ({"filename": "/etc/passwd"}, 400),
+        ({"filename": "x.png", "subfolder": "../.."}, 403),
+        ({"filename": "x.png", "type": "bogus"}, 400),
+        ({}, 404),
+    ],
+)
+async def test_views_outside_the_folders_are_refused(engine: Engine, params: dict[str, str], status: int) -> None:
+    assert (await engine.get("/view", **params))[0] == status
+
+
+async def test_a_part_of_a_file_can_be_asked_for(engine: Engine) -> None:
+    ref = await engine.client.upload_image(_png("red"), f"{uuid4().hex}.png")
+    params, headers = {"filename": ref.filename, "type": "input"}, {"Range": "bytes=0-3"}
+    async with engine.session.get(f"{engine.url}/view", params=params, headers=headers) as answer:
+        assert (answer.status, await answer.read()) == (206, b"\x89PNG")

@@ -1,0 +1,157 @@
+"""Security headers, the door, the media cookie."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import signing
+from django.test import AsyncClient, Client
+from pytest_django.fixtures import Settings
+
+from stylestudio import media
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def small_site(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "tests.edge.urls"
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada", password="correct horse")
+
+
+@pytest.mark.parametrize(
+    "address", ["/private/", "/public/", "/no-such-page/", "/sign-in/", "/static/admin/css/base.css"]
+)
+def test_every_answer_has_a_strict_policy(client: Client, ada: User, address: str) -> None:
+    client.force_login(ada)
+    headers = client.get(address).headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
+    assert policy["img-src"] == "'self' data:"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_an_error_page_has_the_headers_too(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    client.raise_request_exception = False
+    answer = client.get("/fails/")
+    assert answer.status_code == 500
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_an_opener_policy_that_browsers_would_complain_about_is_left_out_on_plain_http(
+    client: Client, ada: User, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "http://studio.example.org"
+    assert "Cross-Origin-Opener-Policy" not in client.get("/public/").headers
+
+
+@pytest.mark.parametrize("address", ["/", "/private/", "/public/", "/sign-in/", "/admin/", "/admin/login/"])
+def test_without_any_account_every_page_says_where_the_link_is(client: Client, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert "first_run_token" in answer.text
+    assert "private to" not in answer.text
+
+
+def test_without_any_account_health_and_static_files_still_answer(client: Client) -> None:
+    assert client.get("/health").text == "public"
+    assert client.get("/static/admin/css/base.css").status_code == 200
+
+
+def test_a_stranger_is_sent_to_sign_in_and_back(client: Client, ada: User) -> None:
+    answer = client.get("/private/?a=1&b=2")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/sign-in/?next=/private/%3Fa%3D1%26b%3D2")
+    assert client.get("/public/").text == "public"
+
+
+def test_htmx_moves_the_page_to_sign_in_and_swaps_nothing(client: Client, ada: User) -> None:
+    answer = client.post(
+        "/private/", headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/gallery/?style=ink"}
+    )
+    assert answer.status_code == 200
+    assert answer.headers["HX-Redirect"] == "/sign-in/?next=/gallery/%3Fstyle%3Dink"
+    assert answer.content == b""
+
+
+def test_the_admin_has_no_sign_in_of_its_own(client: Client, ada: User) -> None:
+    answer = client.get("/admin/login/?next=/admin/auth/user/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/sign-in/?next=/admin/auth/user/")
+    assert client.post("/admin/login/", {"username": "ada", "password": "correct horse"}).status_code == 302
+    assert "_auth_user_id" not in client.session
+
+
+def test_whoever_is_signed_in_gets_a_media_cookie_that_scripts_cannot_read(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    cookie = client.get("/private/").cookies[media.COOKIE]
+    assert media.holder(cookie.value) == ada.pk
+    assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 24 * 60 * 60)
+    assert not cookie["secure"]
+
+
+def test_the_media_cookie_is_secure_where_the_session_is(client: Client, ada: User, settings: Settings) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    client.force_login(ada)
+    assert client.get("/private/", secure=True).cookies[media.COOKIE]["secure"]
+
+
+def test_a_fresh_media_cookie_is_left_alone_and_an_old_one_renewed(
+    client: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(ada)
+    client.get("/private/")
+    assert media.COOKIE not in client.get("/private/").cookies
+    now = signing.time.time()
+    monkeypatch.setattr(signing.time, "time", lambda: now + 2 * 60 * 60)
+    assert media.COOKIE in client.get("/private/").cookies
+
+
+def test_a_media_cookie_of_somebody_else_is_replaced(client: Client, ada: User) -> None:
+    client.cookies[media.COOKIE] = media.sign(ada.pk + 1)
+    client.force_login(ada)
+    assert media.holder(client.get("/private/").cookies[media.COOKIE].value) == ada.pk
+
+
+def test_sign_out_takes_the_media_cookie_away(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    client.get("/private/")
+    assert client.cookies[media.COOKIE].value
+    client.post("/sign-out/")
+    assert not client.cookies[media.COOKIE].value
+    assert client.get("/private/").status_code == 302
+
+
+def test_a_person_who_was_switched_off_loses_the_media_cookie(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    client.get("/private/")
+    User.objects.update(is_active=False)
+    assert client.get("/private/").status_code == 302
+    assert not client.cookies[media.COOKIE].value
+
+
+def test_a_stranger_gets_no_media_cookie(client: Client, ada: User) -> None:
+    assert media.COOKIE not in client.get("/public/").cookies
+    assert media.COOKIE not in client.get("/private/").cookies
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_all_of_it_works_under_asgi_too() -> None:
+    ada = await User.objects.acreate_user("ada", password="correct horse")
+    client = AsyncClient()
+    assert (await client.get("/waits/")).status_code == 302
+    await client.aforce_login(ada)
+    answer = await client.get("/waits/")
+    assert answer.content == b"awaited"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert media.holder(answer.cookies[media.COOKIE].value) == ada.pk
+    assert (await client.get("/no-such-page/")).status_code == 404

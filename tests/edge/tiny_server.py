@@ -1,0 +1,47 @@
+"""A real daphne with the body limit around an application that says how much it was sent. Prints its port."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from daphne.server import Server
+from django.conf import settings
+
+settings.configure(USE_I18N=False, MEDIA_ORIGIN="")
+
+from stylestudio import limits  # noqa: E402
+from stylestudio.media import Message, Receive, Scope, Send  # noqa: E402
+
+calls = 0
+
+
+async def count(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with "calls so far, bytes of the body"."""
+    global calls
+    calls += 1
+    size, more = 0, True
+    while more:
+        message: Message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    body = f"{calls} {size}".encode()
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+class TellingServer(Server):  # type: ignore[misc]
+    """Prints the port as soon as it listens."""
+
+    def listen_success(self, port: object) -> None:
+        super().listen_success(port)
+        print(self.listening_addresses[0][1], flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.set_event_loop_policy(None)
+    limits.LINGER = 2.0
+    limits.install(int(sys.argv[1]))
+    TellingServer(count, endpoints=["tcp:port=0:interface=127.0.0.1"]).run()

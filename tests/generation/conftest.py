@@ -1,0 +1,33 @@
+"""A preview engine that paints plain colours, known to the database and well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from generation import engines, runner
+from generation.models import Engine
+from stylestudio import workers
+from stylestudio.comfy.preview.options import Options
+from stylestudio.comfy.preview.server import PreviewThread
+
+
+@pytest.fixture(scope="session")
+def preview() -> Iterator[PreviewThread]:
+    """One engine process for all tests; its troubles are cleared between them."""
+    with PreviewThread(Options(painter="flat", scriptable=True)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(db: None, preview: PreviewThread, settings: object) -> Iterator[Engine]:
+    """The row of the preview engine, probed."""
+    preview.troubles.clear()
+    row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
+    assert engines.probe(row)
+    runner._sent.clear()
+    workers.stopping.clear()
+    yield row
+    preview.troubles.clear()
+    engines.pool.close()

@@ -1,0 +1,93 @@
+"""`manage.py doctor` on engines: reachable, the files, the training nodes; exit code 1 and what to do otherwise."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from generation import checkup, engines
+from generation.models import Engine
+from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.comfy.preview.troubles import Answer
+from stylestudio.doctor import Finding
+from stylestudio.models import Worker
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def look(settings: Any, preview: PreviewThread) -> Callable[..., list[Finding]]:
+    """Findings on the engines that COMFYUI_URL names: look("http://a:1")."""
+    preview.troubles.clear()
+
+    def at(*urls: str) -> list[Finding]:
+        settings.COMFYUI_URLS = list(urls)
+        return list(checkup.look_at_engines())
+
+    return at
+
+
+def test_a_whole_engine_is_well(look: Callable[..., list[Finding]], preview: PreviewThread) -> None:
+    found = look(preview.url)
+    assert all(finding.well for finding in found), found
+    assert [finding.name for finding in found][1:] == ["Checkpoint", "Lightning file", "Training nodes"]
+    assert preview.url in found[0].name
+
+
+def test_missing_files_are_named_with_the_folder_and_the_setting(
+    look: Callable[..., list[Finding]], preview: PreviewThread, settings: Any
+) -> None:
+    settings.CHECKPOINT, settings.LIGHTNING_LORA = "no.safetensors", "neither.safetensors"
+    bad = [finding for finding in look(preview.url) if not finding.well]
+    assert ["no.safetensors" in bad[0].state, "neither.safetensors" in bad[1].state] == [True, True]
+    assert "models/checkpoints" in bad[0].remedy and "STYLESTUDIO_CHECKPOINT" in bad[0].remedy
+    assert "models/loras" in bad[1].remedy and "STYLESTUDIO_LIGHTNING_LORA" in bad[1].remedy
+
+
+def test_an_engine_that_is_named_and_does_not_answer_is_a_fault_without_its_password(
+    look: Callable[..., list[Finding]],
+) -> None:
+    [finding] = look("http://ada:s3cret@127.0.0.1:9")
+    assert not finding.well and "COMFYUI_URL" in finding.remedy
+    assert "s3cret" not in str(finding) and "127.0.0.1:9" in finding.name
+
+
+def test_something_else_at_the_address_is_a_fault(look: Callable[..., list[Finding]], preview: PreviewThread) -> None:
+    preview.troubles.add(Answer("/system_stats", "GET", body=b"<html>", content_type="text/html"))
+    [finding] = look(preview.url)
+    assert not finding.well
+
+
+def test_nobody_at_the_usual_address_is_fine(
+    look: Callable[..., list[Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "LOCAL", "http://127.0.0.1:9")
+    found = look()
+    assert all(finding.well for finding in found) and len(found) == 2
+
+
+def test_the_exit_code_says_whether_something_has_to_be_done(preview: PreviewThread, settings: Any) -> None:
+    preview.troubles.clear()
+    settings.COMFYUI_URLS = [preview.url]
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("doctor", stdout=out)
+    assert ended.value.code == 1
+    assert "FAIL Worker: none is alive" in out.getvalue() and "-> Start the studio" in out.getvalue()
+    now = timezone.now()
+    Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)
+    out = io.StringIO()
+    call_command("doctor", stdout=out)
+    assert "FAIL" not in out.getvalue() and "studio" in out.getvalue()
+
+
+def test_a_look_leaves_what_runs_alone(look: Callable[..., list[Finding]], preview: PreviewThread) -> None:
+    preview.engine.requests.clear()
+    look(preview.url)
+    assert {request.split()[0] for request in preview.engine.requests} == {"GET"}
+    assert not Engine.objects.exists()

@@ -1,0 +1,218 @@
+"""`manage.py generate`: exit code 0 only when every picture came, one JSON message a line, every mistake a sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from PIL import Image
+
+from generation import runner
+from generation.management.commands import generate
+from generation.models import Engine, GenerationTask
+from styles.models import Style
+from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.comfy.preview.troubles import FailNode
+from stylestudio.jobs import Status
+from stylestudio.models import Worker
+
+pytestmark = pytest.mark.django_db
+
+SMALL = ("--size", "64x64")
+
+
+@pytest.fixture
+def olga(people: Callable[..., User]) -> User:
+    """The owner of the studio."""
+    return people("olga", owner=True)
+
+
+@pytest.fixture
+def alive() -> Worker:
+    """A worker's row."""
+    now = timezone.now()
+    return Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)
+
+
+@pytest.fixture
+def studio(engine: Engine, olga: User, alive: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An engine, and a worker that works while the command sleeps."""
+    works = SimpleNamespace(sleep=lambda seconds: runner.work(), monotonic=time.monotonic)
+    monkeypatch.setattr(generate, "time", works)
+    yield
+
+
+def command(*arguments: str) -> str:
+    """What it printed."""
+    out = io.StringIO()
+    call_command("generate", "--prompt", "a fox", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_pictures_are_made_and_a_bar_shows_it(studio: None, olga: User) -> None:
+    shown = command(*SMALL, "--count", "2", "--seed", "0", "--negative", "fog", "--steps", "3", "--cfg", "1.5")
+    task = GenerationTask.objects.get()
+    assert (task.owner, task.status, task.seeds, task.steps, task.cfg, task.negative) == (
+        olga,
+        Status.COMPLETED,
+        [0, 1],
+        3,
+        1.5,
+        "fog",
+    )
+    assert "100 %" in shown and shown.endswith("\n")
+
+
+def test_json_is_one_message_a_line(studio: None) -> None:
+    messages = [json.loads(line) for line in command(*SMALL, "--json").splitlines()]
+    assert [message["status"] for message in messages][0 :: len(messages) - 1] == ["queued", "completed"]
+    task = GenerationTask.objects.get()
+    for message in messages:
+        assert {"kind", "id", "status", "progress", "timestamp"} <= message.keys()
+        assert (message["kind"], message["id"]) == ("generation", task.pk)
+    assert (messages[-1]["progress"], messages[-1]["saved"]) == (100, 1)
+
+
+def test_pictures_are_saved_into_a_folder(studio: None, tmp_path: Path) -> None:
+    shown = command(*SMALL, "--count", "2", "--seed", "7", "--output", str(tmp_path / "new" / "folder"))
+    task = GenerationTask.objects.get()
+    found = sorted((tmp_path / "new" / "folder").iterdir())
+    assert [file.name for file in found] == [f"{task.pk}-1-7.png", f"{task.pk}-2-8.png"]
+    for file in found:
+        assert str(file) in shown
+        with Image.open(file) as picture:
+            assert picture.size == (64, 64)
+
+
+def test_styles_with_and_without_weights(studio: None) -> None:
+    for name, lora in (("Ink", "sketch_ink.safetensors"), ("Paper", "sketch_paper.safetensors")):
+        Style.objects.create(name=name).versions.update(
+            lora_name=lora, default_strength=0.7, trigger_words=f"{name} style"
+        )
+    Style.objects.create(name="Base", slug="base", is_base=True)
+    command(*SMALL, "--style", "paper:0", "--style", "base", "--style", "ink")
+    task = GenerationTask.objects.get()
+    assert [(row.version.style.slug, row.weight) for row in task.mix.all()] == [("paper", 0.0), ("ink", 0.7)]
+    assert task.final_prompt == "Paper style, Ink style, a fox"
+
+
+def test_a_reference_makes_it_image_to_image(studio: None, tmp_path: Path) -> None:
+    Image.new("RGB", (80, 60), "teal").save(tmp_path / "start.png")
+    command(*SMALL, "--reference", str(tmp_path / "start.png"), "--denoise", "0.35")
+    task = GenerationTask.objects.get()
+    assert (task.mode, task.denoise, task.status) == ("image", 0.35, Status.COMPLETED)
+
+
+def test_it_can_be_done_for_somebody(studio: None, ada: User) -> None:
+    command(*SMALL, "--user", "ada")
+    assert GenerationTask.objects.get().owner == ada
+
+
+def test_a_failure_says_why_and_saves_what_came(
+    studio: None, preview: PreviewThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = runner.store
+
+    def store_and_break(prompt: Any, data: bytes) -> Any:
+        preview.troubles.add(FailNode("KSampler", "RuntimeError", "no more"))
+        return store(prompt, data)
+
+    monkeypatch.setattr(runner, "store", store_and_break)
+    with pytest.raises(CommandError, match=r"engine failed while making a picture.*1 of 3 pictures came"):
+        command(*SMALL, "--count", "3", "--seed", "91000", "--output", str(tmp_path))
+    assert len(list(tmp_path.glob("*.png"))) == 1
+
+
+def test_a_cancelled_job_is_no_success(studio: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cancel(seconds: float) -> None:
+        GenerationTask.objects.get().cancel()
+
+    monkeypatch.setattr(generate, "time", SimpleNamespace(sleep=cancel, monotonic=time.monotonic))
+    with pytest.raises(CommandError, match="cancelled"):
+        command(*SMALL)
+
+
+def test_ctrl_c_leaves_the_job_alone_and_says_so(
+    studio: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generate, "time", SimpleNamespace(sleep=interrupt, monotonic=time.monotonic))
+    with pytest.raises(SystemExit) as ended:
+        command(*SMALL)
+    task = GenerationTask.objects.get()
+    assert (ended.value.code, task.status) == (130, Status.QUEUED)
+    assert f"Job {task.pk} goes on" in capsys.readouterr().err
+
+
+def test_it_gives_up_when_the_last_worker_is_gone(studio: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+
+    def pass_time(seconds: float) -> None:
+        Worker.objects.all().delete()
+        now[0] += 30.0
+
+    monkeypatch.setattr(generate, "time", SimpleNamespace(sleep=pass_time, monotonic=lambda: now[0]))
+    with pytest.raises(CommandError, match="No worker is alive any more"):
+        command(*SMALL)
+    assert GenerationTask.objects.get().status == Status.QUEUED
+
+
+MISTAKES = [
+    (["--style", "nowhere"], "no style called nowhere"),
+    (["--style", "ink:heavy"], "no weight"),
+    (["--style", "ink:3"], "Weights go from 0 to 2"),
+    (["--style", "ink:nan"], "Weights go from 0 to 2"),
+    (["--style", "ink", "--style", "ink"], "once"),
+    (["--size", "large"], "no size"),
+    (["--size", "1000x1001"], "multiples of 8"),
+    (["--size", "9" * 5000 + "x8"], "size"),
+    (["--count", "0"], "1 to 16"),
+    (["--count", "many"], "invalid"),
+    (["--seed", "-1"], "seed is a whole number"),
+    (["--seed", str(2**64)], "seed is a whole number"),
+    (["--steps", "0"], "steps"),
+    (["--cfg", "nan"], "Cfg"),
+    (["--prompt", " "], "Say what should be"),
+    (["--user", "nobody"], "no account called nobody"),
+    (["--reference", "/no/such/file.png"], "cannot be read"),
+    (["--reference", "/dev/null"], "not a PNG"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES, ids=lambda value: str(value)[:24])
+def test_every_mistake_is_a_sentence(olga: User, alive: Worker, arguments: list[str], words: str) -> None:
+    Style.objects.create(name="Ink")
+    with pytest.raises(CommandError, match=words):
+        command(*arguments)
+    assert not GenerationTask.objects.exists()
+
+
+def test_without_a_worker_nothing_is_queued(olga: User) -> None:
+    with pytest.raises(CommandError, match="No worker is alive"):
+        command()
+    assert not GenerationTask.objects.exists()
+
+
+def test_without_an_account_that_is_said(alive: Worker) -> None:
+    with pytest.raises(CommandError, match="no account yet"):
+        command()
+
+
+def test_a_folder_that_cannot_be_written_is_said(studio: None, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(CommandError, match="could not be written"):
+        command(*SMALL, "--output", str(tmp_path / "taken"))
+    assert GenerationTask.objects.get().status == Status.COMPLETED
+    assert stat.S_ISREG((tmp_path / "taken").stat().st_mode)

@@ -1,0 +1,355 @@
+"""Making pictures on a real (preview) engine, and every way in which that can end."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import FileSystemStorage
+from django.db import connection
+from django.utils import timezone
+from PIL import Image
+
+from generation import orders, pictures, runner
+from generation.claim import claim, look_for_orphans
+from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from generation.orders import Ingredient, Order
+from generation.references import add_reference
+from styles.models import Style
+from stylestudio import images, workers
+from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.comfy.preview.troubles import (
+    Answer,
+    FailNode,
+    Hold,
+    LateHistory,
+    LoseAnswer,
+    OutOfMemory,
+    Restart,
+)
+from stylestudio.jobs import Status
+
+seeds = itertools.count(100, 20)
+
+
+def place(user: User, **changes: Any) -> GenerationTask:
+    """A small order; its seed is new, because the engine does not sample again what it has in its cache."""
+    return orders.place(
+        Order(**{"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes), user
+    )
+
+
+def made(task: GenerationTask) -> GenerationTask:
+    """The task after a worker has done what it can."""
+    runner.work()
+    return GenerationTask.objects.get(pk=task.pk)
+
+
+def test_a_task_ends_completed_with_every_picture_stored(engine: Engine, ada: User) -> None:
+    task = made(place(ada, count=3, seed=7))
+    assert (task.status, task.progress) == (Status.COMPLETED, 100)
+    rows = list(task.pictures.order_by("index"))
+    assert [(picture.index, picture.seed) for picture in rows] == [(0, 7), (1, 8), (2, 9)]
+    assert all(picture.file.storage.exists(picture.file.name) for picture in rows)
+    assert {prompt.state for prompt in task.prompts.all()} == {EnginePrompt.State.DONE}
+
+
+def test_a_picture_knows_how_it_was_made(engine: Engine, ada: User) -> None:
+    picture = made(place(ada, seed=0)).pictures.get()
+    assert (picture.seed, picture.engine, picture.engine_version) == (0, engine, engine.engine_version)
+    assert picture.prompt.graph_sha256
+    assert len(picture.sha256) == 64
+    with picture.file.open("rb") as handle:
+        assert images.check_output(handle.read()).sha256 == picture.sha256
+
+
+def test_the_same_order_gives_the_same_pixels(engine: Engine, ada: User) -> None:
+    hashes = set()
+    for _time in range(2):
+        picture = made(place(ada, seed=5)).pictures.get()
+        pictures.finish(picture.pk)
+        picture.refresh_from_db()
+        hashes.add(picture.pixel_sha256)
+    assert len(hashes) == 1 and hashes != {""}
+
+
+def test_a_thumbnail_follows(engine: Engine, ada: User) -> None:
+    picture = made(place(ada)).pictures.get()
+    assert picture.thumbnail_url == picture.file.url
+    pictures.finish(picture.pk)
+    picture.refresh_from_db()
+    assert picture.thumbnail_url.endswith(".webp")
+
+
+def test_styles_are_chained_behind_lightning_in_their_order(engine: Engine, ada: User) -> None:
+    mix = []
+    for name, lora in (("Ink", "sketch_ink.safetensors"), ("Pixel", "sketch_pixel.safetensors")):
+        style = Style.objects.create(name=name)
+        style.versions.update(lora_name=lora, trigger_words=f"{name} style")
+        version = Style.objects.get(pk=style.pk).version
+        assert version is not None
+        mix.append(Ingredient(version, 0.5))
+    task = made(place(ada, mix=tuple(mix)))
+    assert task.status == Status.COMPLETED
+    graph = task.prompts.get().graph
+    assert graph is not None
+    names = [node["inputs"]["lora_name"] for node in graph.values() if "lora_name" in node["inputs"]]
+    assert sorted(names) == sorted([task.lightning, "sketch_ink.safetensors", "sketch_pixel.safetensors"])
+    assert task.final_prompt == "Ink style, Pixel style, a red house"
+
+
+def test_image_to_image_sends_the_reference_once(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    stored = io.BytesIO()
+    Image.new("RGB", (80, 60), "teal").save(stored, "PNG")
+    stored.seek(0)
+    preview.engine.requests.clear()
+    task = made(place(ada, count=2, reference=add_reference(stored, ada), denoise=0.4))
+    assert task.status == Status.COMPLETED
+    assert [request for request in preview.engine.requests if "upload" in request] == ["POST /upload/image"]
+
+
+def test_a_reference_that_the_engine_lost_is_sent_again(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    stored = io.BytesIO()
+    Image.new("RGB", (80, 60), "olive").save(stored, "PNG")
+    stored.seek(0)
+    reference = add_reference(stored, ada)
+    assert made(place(ada, reference=reference)).status == Status.COMPLETED
+    lost = list(Path(str(preview.engine._own_folder), "input").glob("stylestudio-*.png"))
+    assert lost
+    for file in lost:
+        file.unlink()
+    assert made(place(ada, reference=reference)).status == Status.COMPLETED
+
+
+def test_out_of_memory_fails_the_task_and_keeps_what_was_saved(
+    engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = place(ada, count=3)
+    store = runner.store
+
+    def store_and_break(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
+        preview.troubles.add(OutOfMemory("KSampler"))
+        return store(prompt, data)
+
+    monkeypatch.setattr(runner, "store", store_and_break)
+    task = made(task)
+    assert (task.status, task.error_kind, task.saved, task.look) == (Status.FAILED, "out_of_memory", 1, "partial")
+    assert str(task.explanation) == "The engine ran out of GPU memory."
+
+
+def test_a_node_that_fails_names_the_node_for_the_operator(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    preview.troubles.add(FailNode("VAEDecode", "RuntimeError", "colour pipe burst"))
+    task = made(place(ada))
+    assert (task.status, task.error_kind) == (Status.FAILED, "execution")
+    assert "colour pipe burst" in task.error + task.error_detail
+
+
+def test_a_missing_file_is_named(engine: Engine, ada: User, settings: Any) -> None:
+    settings.CHECKPOINT = "nowhere.safetensors"
+    task = made(place(ada))
+    assert (task.status, task.error_kind) == (Status.FAILED, "missing_file")
+    assert "nowhere.safetensors" in task.error
+
+
+def test_a_file_that_is_no_picture_fails_and_leaves_nothing(
+    engine: Engine, preview: PreviewThread, ada: User, media: Path
+) -> None:
+    preview.troubles.add(Answer("/view", "GET", status=200, body=b"", content_type="image/png"))
+    task = made(place(ada))
+    assert task.status == Status.FAILED
+    assert not list(media.rglob("*.png"))
+    assert not GeneratedImage.objects.exists()
+
+
+def test_a_disk_that_refuses_is_said_and_leaves_no_row(
+    engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "_save", refuse)
+    task = made(place(ada))
+    assert (task.status, task.error_kind) == (Status.FAILED, "storage")
+    assert not GeneratedImage.objects.exists()
+
+
+def test_a_lost_answer_makes_the_picture_once(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    preview.troubles.add(LoseAnswer(path="/prompt", handled=True))
+    preview.engine.requests.clear()
+    task = made(place(ada))
+    assert task.status == Status.COMPLETED
+    assert list(preview.engine.requests).count("POST /prompt") == 1
+
+
+def test_history_that_comes_late_is_waited_for(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    preview.troubles.add(LateHistory(times=2))
+    assert made(place(ada)).status == Status.COMPLETED
+
+
+def test_an_engine_that_forgot_the_prompt_gets_it_again_under_a_new_id(
+    engine: Engine, preview: PreviewThread, ada: User
+) -> None:
+    gate = preview.troubles.add(Hold(after_step=1))
+    task = place(ada)
+    preview.engine.requests.clear()
+
+    def restart() -> None:
+        gate.wait_reached()
+        preview.troubles.add(Restart())
+        while list(preview.engine.requests).count("POST /prompt") < 2:
+            time.sleep(0.01)
+        gate.release()
+
+    operator = threading.Thread(target=restart)
+    operator.start()
+    task = made(task)
+    operator.join()
+    assert task.status == Status.COMPLETED
+    assert [prompt.state for prompt in task.prompts.order_by("attempt")] == [
+        EnginePrompt.State.LOST,
+        EnginePrompt.State.DONE,
+    ]
+    assert len({prompt.prompt_id for prompt in task.prompts.all()}) == 2
+
+
+def test_a_cancelled_task_is_stopped_on_the_engine(
+    engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = preview.troubles.add(Hold(after_step=1))
+    task = place(ada, count=2)
+    wanted = runner._Making._wanted
+
+    def cancel_then_look(making: runner._Making) -> bool:
+        task.cancel()
+        return wanted(making)
+
+    monkeypatch.setattr(runner._Making, "_wanted", cancel_then_look)
+    preview.engine.requests.clear()
+    task = made(task)
+    gate.release()
+    assert task.status == Status.CANCELLED
+    assert [(p.index, p.state, p.error) for p in task.prompts.all()] == [(0, EnginePrompt.State.CANCELLED, "")]
+    assert "POST /interrupt" in preview.engine.requests
+
+
+def test_a_stopping_worker_leaves_the_prompt_and_the_next_life_attaches(
+    engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = preview.troubles.add(Hold(after_step=1))
+    task = place(ada)
+    on = runner._Making._on
+
+    def stop_at_progress(making: runner._Making, event: Any) -> None:
+        on(making, event)
+        if making.prompt.started_at:
+            workers.stopping.set()
+
+    monkeypatch.setattr(runner._Making, "_on", stop_at_progress)
+    runner.work()
+    assert task.prompts.get().state == EnginePrompt.State.POSTED
+    gate.release()
+    monkeypatch.undo()
+    workers.stopping.clear()
+    look_for_orphans()  # as a new process does
+    preview.engine.requests.clear()
+    task = made(task)
+    assert task.status == Status.COMPLETED
+    assert "POST /prompt" not in preview.engine.requests
+    assert task.prompts.count() == 1
+
+
+def test_a_crash_between_the_claim_and_the_post_is_mended(engine: Engine, ada: User) -> None:
+    task = place(ada)
+    claimed = claim("a worker that dies now")
+    assert claimed is not None
+    assert claim(workers.worker_name()) is None
+    EnginePrompt.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    look_for_orphans()
+    task = made(task)
+    assert task.status == Status.COMPLETED
+    assert [prompt.state for prompt in task.prompts.order_by("attempt")] == [
+        EnginePrompt.State.LOST,
+        EnginePrompt.State.DONE,
+    ]
+
+
+def test_a_crash_after_the_last_picture_is_swept_to_completed(engine: Engine, ada: User) -> None:
+    task = made(place(ada))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE generation_generationtask SET status='running', ended_at=NULL")
+    runner.sweep()
+    task.refresh_from_db()
+    assert task.status == Status.COMPLETED
+
+
+def test_a_running_task_that_nobody_holds_waits_again(engine: Engine, ada: User) -> None:
+    task = place(ada)
+    task.start("gone")
+    GenerationTask.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    runner.sweep()
+    task.refresh_from_db()
+    assert task.status == Status.QUEUED
+
+
+def test_an_unreachable_engine_leaves_the_task_waiting_with_nothing_lost(
+    engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "PATIENCE", 0.3)
+    Engine.objects.filter(pk=engine.pk).update(address="http://127.0.0.1:9")
+    task = made(place(ada))
+    assert (task.status, task.error_kind) == (Status.QUEUED, "")
+    engine.refresh_from_db()
+    assert engine.health == Engine.Health.UNREACHABLE
+    Engine.objects.filter(pk=engine.pk).update(address=engine.address)
+
+
+def test_a_place_that_has_a_picture_takes_no_second_one(engine: Engine, ada: User, media: Path) -> None:
+    picture = made(place(ada)).pictures.get()
+    with picture.file.open("rb") as handle:
+        data = handle.read()
+    task = picture.task
+    twin = EnginePrompt.objects.create(
+        task=task, index=0, attempt=2, engine=engine, worker="w", lease_until=timezone.now()
+    )
+    assert runner.store(twin, data) is None
+    assert len(list(media.rglob("*.png"))) == 1
+
+
+def test_retry_makes_only_what_is_missing_with_its_seeds(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    task = place(ada, count=3, seed=7)
+    first = claim(workers.worker_name())
+    assert first is not None
+    runner.run(first)
+    preview.troubles.add(FailNode("KSampler", "RuntimeError", "no"))
+    task = made(task)
+    assert (task.status, task.saved) == (Status.FAILED, 1)
+    again = orders.retry(task, ada)
+    assert again.seeds == [8, 9]
+    assert made(again).status == Status.COMPLETED
+    assert again.retry_of == task
+
+
+def test_the_graph_depends_on_the_snapshot_alone(engine: Engine, ada: User) -> None:
+    task = place(ada)
+    GenerationTask.objects.filter(pk=task.pk).update(final_prompt="something else", steps=9)
+    task.refresh_from_db()
+    prompt = claim(workers.worker_name())
+    assert prompt is not None and prompt.prompt.graph is not None
+    assert "something else" not in str(prompt.prompt.graph)
+
+
+def test_step_previews_are_small(engine: Engine) -> None:
+    large = io.BytesIO()
+    Image.effect_noise((512, 512), 90).convert("RGB").save(large, "JPEG", quality=95)
+    small = runner.small_preview(large.getvalue())
+    assert 0 < len(small) <= runner.PREVIEW_BYTES
+    with Image.open(io.BytesIO(small)) as picture:
+        assert max(picture.size) <= runner.PREVIEW_SIDE
+    assert runner.small_preview(b"no picture") == b""

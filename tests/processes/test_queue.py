@@ -1,0 +1,158 @@
+"""The queue wakes its readers, and the worker's row shows that it lives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from stylestudio import workers
+from stylestudio.models import Worker
+from stylestudio.workers import Pulse, WakingHuey
+
+ROOT = Path(__file__).parents[2]
+
+# Another process: enqueues one message for each line of its standard input.
+PRODUCER = """
+import sys
+from django.conf import settings
+settings.configure()
+from stylestudio.workers import WakingHuey
+storage = WakingHuey("test", filename=sys.argv[1], results=False).storage
+print("ready", flush=True)
+for line in sys.stdin:
+    storage.enqueue(line.strip().encode())
+"""
+
+
+@pytest.fixture
+def huey(tmp_path: Path) -> Iterator[WakingHuey]:
+    queue = WakingHuey("test", filename=str(tmp_path / "huey.sqlite3"), results=False)
+    yield queue
+    queue.storage.close()
+
+
+@pytest.fixture
+def producer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", PRODUCER, str(tmp_path / "huey.sqlite3")]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_message_of_another_process_is_picked_up_well_under_50_ms(huey, producer, monkeypatch) -> None:
+    monkeypatch.setattr(workers, "FALLBACK", 5.0)
+    huey.storage._listen()
+    delays = []
+    for number in range(9):
+        got: list[bytes | None] = []
+        reader = threading.Thread(target=lambda got=got: got.append(huey.storage.dequeue()))
+        reader.start()
+        time.sleep(0.05)
+        sent = time.perf_counter()
+        producer.stdin.write(f"{number}\n")
+        producer.stdin.flush()
+        reader.join()
+        delays.append(time.perf_counter() - sent)
+        assert got == [str(number).encode()]
+    assert sorted(delays)[4] < 0.05
+
+
+def test_a_lost_wake_up_costs_a_quarter_of_a_second_at_most(huey, monkeypatch) -> None:
+    huey.storage._listen()
+    monkeypatch.setenv("STYLESTUDIO_WAKE", "9")
+    got: list[bytes | None] = []
+    reader = threading.Thread(target=lambda: got.append(huey.storage.dequeue()))
+    reader.start()
+    huey.storage.enqueue(b"quiet")
+    reader.join(2)
+    assert got == [b"quiet"]
+
+
+def test_a_message_that_comes_between_looking_and_waiting_is_not_overlooked(huey, monkeypatch) -> None:
+    monkeypatch.setattr(workers, "FALLBACK", 30.0)
+    look = workers.SqliteStorage.dequeue
+    looked = []
+
+    def look_then_enqueue(storage):
+        found = look(storage)
+        if not looked:
+            looked.append(True)
+            rung = storage._rung
+            storage.enqueue(b"just then")
+            while storage._rung == rung:
+                time.sleep(0.001)
+        return found
+
+    monkeypatch.setattr(workers.SqliteStorage, "dequeue", look_then_enqueue)
+    started = time.perf_counter()
+    assert huey.storage.dequeue() == b"just then"
+    assert time.perf_counter() - started < 10
+
+
+def test_two_messages_wake_two_readers(huey, monkeypatch) -> None:
+    monkeypatch.setattr(workers, "FALLBACK", 30.0)
+    got: list[bytes | None] = []
+    readers = [threading.Thread(target=lambda: got.append(huey.storage.dequeue())) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    huey.storage.enqueue(b"one")
+    huey.storage.enqueue(b"two")
+    for reader in readers:
+        reader.join(10)
+    assert sorted(filter(None, got)) == [b"one", b"two"]
+
+
+def test_an_empty_queue_answers_none(huey) -> None:
+    assert huey.storage.dequeue() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "BEAT", 0.02)
+    beaten = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr(workers, "beats", [lambda: 1 / 0, beaten.wait])
+    pulse = Pulse("tester", threads=4)
+    pulse.start()
+    row = Worker.objects.get(name="tester")
+    assert (row.threads, row.ended_at) == (4, None)
+    Worker.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1), ended_at=timezone.now())
+    beaten.wait()
+    beaten.wait()
+    monkeypatch.setattr(workers, "beats", [])
+    row.refresh_from_db()
+    assert row.ended_at is None
+    assert timezone.now() - row.heartbeat_at < timedelta(minutes=1)
+    beaten.abort()
+    pulse.stop()
+    row.refresh_from_db()
+    assert row.ended_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_predecessor_that_ends_late_does_not_end_its_successor() -> None:
+    pulse = Pulse("studio")
+    pulse.start()
+    Worker.objects.update(pid=1)
+    pulse.stop()
+    assert Worker.objects.get().ended_at is None
+
+
+def test_there_are_two_threads_for_each_engine_and_two_more(settings) -> None:
+    settings.WORKERS = 0
+    settings.COMFYUI_URLS = []
+    assert workers.thread_count() == 4
+    settings.COMFYUI_URLS = ["http://a", "http://b", "http://c"]
+    assert workers.thread_count() == 8
+    settings.WORKERS = 3
+    assert workers.thread_count() == 3

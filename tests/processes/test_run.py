@@ -1,0 +1,132 @@
+"""run.py: from nothing to the studio, and one clear sentence for each thing that may be missing."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "run.py"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with run.py, nothing to install and a `manage.py` that says how it was called."""
+    shutil.copy(RUN, tmp_path / "run.py")
+    (tmp_path / "requirements.txt").write_text("# nothing\n")
+    (tmp_path / "requirements-dev.txt").write_text("-r requirements.txt\n")
+    (tmp_path / "manage.py").write_text("import sys; print(sys.prefix, *sys.argv[1:])\n")
+    (tmp_path / "pytest.py").write_text(
+        "import os, sys; print('tested', sys.argv[1:], os.environ.get('STYLESTUDIO_CHROMIUM'))\n"
+    )
+    return tmp_path
+
+
+def run(clone: Path, *arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run run.py; `code` runs first in the same process."""
+    start = f"import runpy, sys\nsys.argv = ['run.py', *{list(arguments)!r}]\n{code}\n"
+    start += f"runpy.run_path({str(clone / 'run.py')!r}, run_name='__main__')"
+    return subprocess.run(
+        [sys.executable, "-c", start],
+        cwd=clone,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def a_venv(clone: Path) -> None:
+    """A .venv in a moment: the packages of this one, among them pip."""
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", clone / ".venv"], check=True
+    )
+    site = next((clone / ".venv").glob("lib/python*/site-packages"))
+    (site / "borrowed.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+
+
+def test_it_can_be_read_by_python_3_6() -> None:
+    assert ast.parse(RUN.read_text(), feature_version=(3, 6)).body
+
+
+def test_an_old_python_is_told_so_in_one_sentence(clone) -> None:
+    result = run(clone, code="sys.version_info = (3, 8, 1)")
+    assert result.returncode == 1
+    assert result.stderr == "StyleStudio needs Python 3.11 or newer, this is Python 3.8.\n"
+    assert not (clone / ".venv").exists()
+
+
+def test_a_python_without_venv_is_told_what_to_install(clone) -> None:
+    result = run(clone, code="sys.modules['ensurepip'] = None")
+    assert result.returncode == 1
+    assert "sudo apt install python3." in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_fresh_clone_gets_an_environment_and_starts_the_studio_with_the_arguments(clone) -> None:
+    result = run(clone, "--port", "8001", "--no-browser")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == f"{clone / '.venv'} studio --port 8001 --no-browser"
+    assert "Making a Python environment" in result.stdout
+    again = run(clone)
+    assert again.stdout == f"{clone / '.venv'} studio\n"
+
+
+def test_half_an_environment_is_made_anew(clone) -> None:
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (clone / ".venv" / "rubbish").touch()
+    result = run(clone)
+    assert result.returncode == 0, result.stderr
+    assert not (clone / ".venv" / "rubbish").exists()
+
+
+def test_changed_requirements_are_installed_and_what_pip_says_is_passed_on(clone) -> None:
+    a_venv(clone)
+    assert run(clone).returncode == 0
+    (clone / "requirements.txt").write_text("this is not a requirement\n")
+    result = run(clone)
+    assert result.returncode == 1
+    assert "requirements.txt could not be installed: ERROR: Invalid requirement" in result.stderr
+    assert run(clone).returncode == 1
+
+
+def test_what_more_machines_need_is_installed_only_when_a_variable_asks_for_it(clone) -> None:
+    a_venv(clone)
+    (clone / "requirements-scale.txt").write_text("-r requirements.txt\nthis is not a requirement\n")
+    assert run(clone, DATABASE_URL="", REDIS_URL="", S3_BUCKET="").returncode == 0
+    result = run(clone, REDIS_URL="redis://localhost")
+    assert result.returncode == 1
+    assert "requirements-scale.txt could not be installed: ERROR: Invalid requirement" in result.stderr
+
+
+def test_without_a_network_one_sentence_says_so(clone) -> None:
+    a_venv(clone)
+    (clone / "requirements.txt").write_text("a-package-that-is-not-here==1\n")
+    result = run(clone, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_NO_CACHE_DIR="1", PIP_RETRIES="0")
+    assert result.returncode == 1
+    assert result.stderr.startswith("The packages could not be downloaded")
+    assert result.stderr.count("\n") == 1
+
+
+def test_tests_run_with_the_browser_that_was_found(clone) -> None:
+    a_venv(clone)
+    (clone / "chromium").touch()
+    result = run(clone, "test", "-k", "one", STYLESTUDIO_CHROMIUM=str(clone / "chromium"))
+    assert result.stdout.splitlines()[-1] == f"tested ['-k', 'one'] {clone / 'chromium'}"
+
+
+def test_a_missing_browser_is_said_and_on_ci_a_failure(clone) -> None:
+    a_venv(clone)
+    result = run(clone, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="")
+    assert result.returncode == 0
+    assert "the browser tests will be skipped" in result.stdout
+    result = run(clone, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="true")
+    assert result.returncode == 1
+    assert "the browser tests must run" in result.stderr

@@ -1,0 +1,197 @@
+"""DATABASE_URL, REDIS_URL and S3_BUCKET: what the settings make of them, without any server or package of theirs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from stylestudio import env
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("DATABASES", "CHANNEL_LAYERS", "HUEY", "STORAGES", "MEDIA_ORIGIN")
+PACKAGES = ("psycopg", "psycopg_pool", "redis", "channels_redis", "storages", "boto3")
+# Whether the packages are here or not: all but `missing` seem to be.
+SHOW = f"""
+import importlib.util, json, sys
+found = importlib.util.find_spec
+def find(name, *rest):
+    return None if name == sys.argv[1] else name if name in {PACKAGES!r} else found(name, *rest)
+importlib.util.find_spec = find
+from stylestudio import settings
+from stylestudio.headers import CONTENT_SECURITY_POLICY
+shown = {{name: getattr(settings, name) for name in {NAMES!r}}}
+print(json.dumps(shown | {{"policy": CONTENT_SECURITY_POLICY}}, default=str))
+"""
+
+
+def run(data: Path, variables: dict[str, str], missing: str = "") -> tuple[str, str]:
+    """What the settings are with these variables (as JSON), and what the process said on stderr."""
+    mine = ("DATABASE_URL", "REDIS_URL", "S3_", "STYLESTUDIO_", "COMFYUI_", "DJANGO_")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
+    result = subprocess.run(
+        [sys.executable, "-c", SHOW, missing],
+        cwd=ROOT,
+        env=ours | {"STYLESTUDIO_DATA": str(data), "DJANGO_SETTINGS_MODULE": "stylestudio.settings"} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.stdout, result.stderr
+
+
+def settings_with(data: Path, **variables: str) -> dict[str, Any]:
+    """The settings, which must be accepted."""
+    out, said = run(data, variables)
+    assert out, said
+    shown: dict[str, Any] = json.loads(out)
+    return shown
+
+
+def test_without_the_variables_everything_is_on_this_machine(tmp_path) -> None:
+    shown = settings_with(tmp_path)
+    assert shown["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
+    assert shown["CHANNEL_LAYERS"]["default"]["BACKEND"] == "stylestudio.layers.HubChannelLayer"
+    assert shown["HUEY"]["huey_class"] == "stylestudio.workers.WakingHuey"
+    assert shown["STORAGES"]["default"]["BACKEND"] == "django.core.files.storage.FileSystemStorage"
+    assert "img-src 'self' data:;" in shown["policy"]
+
+
+def test_a_database_address_is_taken_apart(tmp_path) -> None:
+    url = "postgres://ada%40home:p%2Fss%3Aword@db.example.org:6543/the%20studio?sslmode=require"
+    database = settings_with(tmp_path, DATABASE_URL=url)["DATABASES"]["default"]
+    pool = database["OPTIONS"].pop("pool")
+    assert database == {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "the studio",
+        "USER": "ada@home",
+        "PASSWORD": "p/ss:word",
+        "HOST": "db.example.org",
+        "PORT": "6543",
+        "OPTIONS": {"sslmode": "require"},
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+    }
+    assert (pool["min_size"], pool["max_size"]) == (1, 8)
+
+
+def test_a_database_behind_a_unix_socket_can_be_named() -> None:
+    database = env.postgres("DATABASE_URL", "postgresql:///studio?host=/var/run/postgresql")
+    assert (database["NAME"], database["HOST"], database["PORT"]) == ("studio", "/var/run/postgresql", "")
+    assert database["OPTIONS"] == {}
+
+
+def test_no_thread_of_a_large_worker_waits_for_a_connection(tmp_path) -> None:
+    engines = ",".join(f"http://gpu{number}:8188" for number in range(9))
+    shown = settings_with(tmp_path, DATABASE_URL="postgresql://localhost/studio", COMFYUI_URL=engines)
+    assert shown["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 24
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://ada:secret@localhost/studio",
+        "postgresql+psycopg://ada:secret@localhost/studio",
+        "sqlite:///secret.sqlite3",
+        "postgresql://ada:secret@localhost",
+        "postgresql://ada:secret@localhost:many/studio",
+        "secret",
+    ],
+)
+def test_any_other_database_is_refused_without_telling_the_password(url) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is no address of a PostgreSQL database") as refused:
+        env.postgres("DATABASE_URL", url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_value_that_makes_no_sense_stops_the_start_with_a_sentence(tmp_path) -> None:
+    out, said = run(tmp_path, {"DATABASE_URL": "mysql://localhost/studio"})
+    assert not out
+    assert "or unset it for SQLite." in said.splitlines()[-1]
+
+
+def test_redis_carries_queue_and_live_updates(tmp_path) -> None:
+    shown = settings_with(tmp_path, REDIS_URL="redis://:secret@localhost:6380/2")
+    address = "redis://:secret@localhost:6380/2?socket_timeout=30&max_connections=4096"
+    layer = shown["CHANNEL_LAYERS"]["default"]
+    assert layer["BACKEND"] == "channels_redis.core.RedisChannelLayer"
+    assert layer["CONFIG"]["hosts"] == [address]
+    assert layer["CONFIG"]["capacity"] == 1000
+    assert shown["HUEY"] == {
+        "huey_class": "stylestudio.workers.RemoteHuey",
+        "name": "stylestudio",
+        "connection": {"url": address},
+        "immediate": False,
+        "results": False,
+    }
+
+
+def test_what_a_redis_address_says_itself_stays() -> None:
+    address = env.redis("REDIS_URL", "rediss://h/1?ssl_cert_reqs=none&socket_timeout=60", socket_timeout=30, other=4)
+    assert address == "rediss://h/1?socket_timeout=60&other=4&ssl_cert_reqs=none"
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost:6379", "redis://", "redis://localhost:many/0"])
+def test_any_other_redis_is_refused(url) -> None:
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL is no address of Redis"):
+        env.redis("REDIS_URL", url)
+
+
+def test_a_bucket_of_ones_own_server_is_addressed_by_path_and_pages_may_show_its_pictures(tmp_path) -> None:
+    keys = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret"}
+    shown = settings_with(tmp_path, S3_BUCKET="studio", S3_ENDPOINT_URL="https://s3.example.org:9000/", **keys)
+    assert shown["STORAGES"]["default"] == {
+        "BACKEND": "stylestudio.buckets.PrivateBucket",
+        "OPTIONS": {
+            "bucket_name": "studio",
+            "endpoint_url": "https://s3.example.org:9000",
+            "region_name": "us-east-1",
+            "addressing_style": "path",
+            "signature_version": "s3v4",
+            "access_key": "key",
+            "secret_key": "secret",
+        },
+    }
+    assert "img-src 'self' data: https://s3.example.org:9000;" in shown["policy"]
+    assert shown["STORAGES"]["staticfiles"]["BACKEND"] == "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+
+def test_a_bucket_at_amazon_needs_its_region_only(tmp_path) -> None:
+    shown = settings_with(tmp_path, S3_BUCKET="studio", S3_REGION="eu-central-1")
+    options = shown["STORAGES"]["default"]["OPTIONS"]
+    assert options["addressing_style"] == "virtual"
+    assert "access_key" not in options
+    assert "img-src 'self' data: https://studio.s3.eu-central-1.amazonaws.com;" in shown["policy"]
+
+
+@pytest.mark.parametrize("url", ["s3.example.org", "ftp://s3.example.org", "https://s3.example.org/studio"])
+def test_an_endpoint_that_is_no_address_is_refused(url) -> None:
+    with pytest.raises(ImproperlyConfigured, match="Use an address such as https://"):
+        env.origin("S3_ENDPOINT_URL", url)
+
+
+def test_half_a_pair_of_keys_is_refused(tmp_path) -> None:
+    out, said = run(tmp_path, {"S3_BUCKET": "studio", "S3_ACCESS_KEY": "key"})
+    assert not out
+    assert "Set S3_ACCESS_KEY and S3_SECRET_KEY, or neither" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "package"),
+    [
+        ("DATABASE_URL", "postgresql://localhost/studio", "psycopg_pool"),
+        ("REDIS_URL", "redis://localhost", "channels_redis"),
+        ("S3_BUCKET", "studio", "storages"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named(tmp_path, variable, value, package) -> None:
+    out, said = run(tmp_path, {variable: value}, missing=package)
+    assert not out
+    assert f"{variable} is set, but these packages are missing: {package}." in said.splitlines()[-1]
+    assert "requirements-scale.txt" in said.splitlines()[-1]
