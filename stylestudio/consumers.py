@@ -23,6 +23,7 @@ Scope = dict[str, Any]
 ASGIApp = Callable[[Scope, Any, Any], Awaitable[None]]
 
 MARGIN = timedelta(seconds=5)  # clocks of the hosts that write `updated_at` may differ by this much
+COUNT_AFTER = 0.2  # seconds in which several changes of the counts become one
 MOST_AT_ONCE = 200  # jobs sent on connect; a page shows far fewer
 MOST_DIGITS = 18  # of a job's number
 SIGNED_OUT = 4401  # not one of the codes that make the page connect again
@@ -59,6 +60,8 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         wished = query.get("lang", "")
         self.language = wished if wished in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
         self.counting: asyncio.Task[None] | None = None
+        self.uncounted = False
+        self.counted: tuple[int, int] | None = None
         self.watch = query.get("watch", "mine")
         group = await self._group()
         if group is None:
@@ -86,18 +89,28 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send(text_data=json.dumps(message["data"]))
 
     async def counts(self, message: dict[str, Any]) -> None:
-        """Somebody's job came or ended. Several in a row are answered once."""
+        """Somebody's job came or ended. Several in a row are answered once, and the last one always is."""
+        self.uncounted = True
         if self.counting is None or self.counting.done():
-            self.counting = asyncio.create_task(self._send_counts(after=0.2))
+            self.counting = asyncio.create_task(self._count())
 
     async def check_session(self, message: dict[str, Any]) -> None:
         """The person signed out somewhere: close unless this session is still good."""
         if not await self._still_signed_in():
             await self.close(SIGNED_OUT)
 
-    async def _send_counts(self, after: float = 0.0) -> None:
-        await asyncio.sleep(after)
-        mine, total = await database_sync_to_async(jobs.counts)(self.user)
+    async def _count(self) -> None:
+        while self.uncounted:
+            await asyncio.sleep(COUNT_AFTER)
+            # Before asking: what changes while the database answers is counted in another round.
+            self.uncounted = False
+            await self._send_counts()
+
+    async def _send_counts(self) -> None:
+        mine, total = counted = await database_sync_to_async(jobs.counts)(self.user)
+        if counted == self.counted:
+            return
+        self.counted = counted
         html = await sync_to_async(live.render)("shell/_badge.html", (self.language,), mine=mine, total=total)
         await self.send(text_data=html[self.language])
 

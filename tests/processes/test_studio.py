@@ -89,7 +89,10 @@ class Studio:
     def children(self) -> dict[str, int]:
         """The process ids of web, worker and engine, read from the system."""
         listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout
         signs = {"web": "stylestudio.web", "worker": "manage.py worker", "engine": "manage.py preview_engine"}
         rows = [line.split(None, 1) for line in listed.splitlines()]
@@ -166,12 +169,16 @@ def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(start, t
     assert address in sentence
     assert "Traceback" not in sentence
 
-    for name, pid in studio.children().items():
+    children = studio.children()
+    assert set(children) == {"web", "worker", "engine"}
+    for name, pid in children.items():
         os.kill(pid, signal.SIGKILL)
         studio.until(rf"^{name} stopped \(killed by SIGKILL\)")
     studio.health(status="ok")
-    children = studio.children()
-    assert set(children) == {"web", "worker", "engine"}
+    deadline = time.monotonic() + 30
+    while set(children := studio.children()) != {"web", "worker", "engine"}:
+        assert time.monotonic() < deadline, children
+        time.sleep(0.05)
 
     began = time.monotonic()
     studio.process.send_signal(signal.SIGINT)
