@@ -5,21 +5,24 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from generation import engines, graphs
+from generation import engines, graphs, recovery
 from generation.engines import E
-from generation.models import EnginePrompt, GenerationTask
+from generation.models import Engine, EnginePrompt, GenerationTask
 from stylestudio.comfy import graph
 from stylestudio.jobs import ACTIVE, LEASE, Status
 
 TAKEN = (*EnginePrompt.LIVE, EnginePrompt.State.DONE)
+PASSES = 2  # pictures that may go first because the engine has their files in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +126,42 @@ def anything_open() -> bool:
 
 
 def _adopt(worker: str) -> EnginePrompt | None:
-    """Take over a picture whose lease is over, or that this worker held in an earlier life."""
+    """Take over a picture whose lease is over, or that this worker held in an earlier life; its engine must answer.
+
+    What nobody wants any more ends here, and what its engine keeps for too long becomes free for another one.
+    """
     over = EnginePrompt.objects.filter(Q(lease_until__lt=Now()) | Q(worker=worker), state__in=EnginePrompt.LIVE)
-    for prompt in over.select_related("task", "engine").order_by("pk"):
+    for prompt in over.select_related("task__reference", "engine").order_by("pk"):
         if prompt.pk in held:
             continue
-        mine = EnginePrompt.objects.filter(
-            pk=prompt.pk, state__in=EnginePrompt.LIVE, worker=prompt.worker, lease_until=prompt.lease_until
-        )
-        if mine.update(worker=worker, lease_until=Now() + LEASE):
-            return prompt
+        if not prompt.task.is_active:
+            prompt.end(EnginePrompt.State.CANCELLED, unclean=True)
+        elif prompt.engine.health == Engine.Health.OK:
+            mine = EnginePrompt.objects.filter(
+                pk=prompt.pk, state__in=EnginePrompt.LIVE, worker=prompt.worker, lease_until=prompt.lease_until
+            )
+            if mine.update(worker=worker, lease_until=Now() + LEASE):
+                return prompt
+        elif recovery.is_hopeless(prompt):
+            prompt.end(EnginePrompt.State.LOST, "The engine did not come back.", unclean=True)
     return None
 
 
 def _open_tasks() -> QuerySet[GenerationTask]:
-    """Active tasks with pictures that nobody works on."""
+    """Active tasks with pictures that nobody works on, but those that rest after an engine was lost."""
     taken = Count("prompts", filter=Q(prompts__state__in=TAKEN))
-    return GenerationTask.objects.filter(status__in=ACTIVE).annotate(taken=taken).filter(taken__lt=F("count"))
+    rested = Q(not_before=None) | Q(not_before__lte=Now())
+    return GenerationTask.objects.filter(rested, status__in=ACTIVE).annotate(taken=taken).filter(taken__lt=F("count"))
 
 
 def _take(worker: str) -> EnginePrompt | None:
     waiting = Count("prompts", filter=Q(prompts__state__in=EnginePrompt.LIVE))
     candidates = engines.chosen(engines.ready().annotate(waiting=waiting).order_by("waiting", "pk"))
-    free = {engine.pk for engine in candidates if engine.waiting < engines.AT_ONCE}
-    pairs = ((task, _engine_for(task, candidates, free)) for task in _by_turn()) if free else iter(())
-    task, engine = next(((task, engine) for task, engine in pairs if engine), (None, None))
-    if task is None or engine is None:
+    load = {engine.pk: engine.waiting for engine in candidates if engine.waiting < engines.AT_ONCE}
+    chosen = _choose(candidates, load) if load else None
+    if chosen is None:
         return None
+    task, engine = chosen
     index, attempt = _place(task)
     prompt_id = uuid.uuid4()
     filled = graphs.build(task, index, prompt_id)
@@ -164,34 +176,78 @@ def _take(worker: str) -> EnginePrompt | None:
         graph=filled,
         graph_sha256=graph.sha256(filled),
     )
+    if engine.warm != (warmth := graphs.warmth(task)):
+        Engine.objects.filter(pk=engine.pk).update(warm=warmth)
     if task.status == Status.RUNNING:
         task.renew(worker)
     return prompt
 
 
+def _choose(candidates: Sequence[E], load: Mapping[int, int]) -> tuple[GenerationTask, E] | None:
+    """Whose turn it is. One for whom an engine would have to load other files is passed over, but not for long."""
+    cold: tuple[GenerationTask, E] | None = None
+    for task in _by_turn():
+        engine = _engine_for(task, candidates, load)
+        if engine is None:
+            continue
+        if engine.warm in ("", graphs.warmth(task)):
+            return task, engine
+        if cold is None:
+            cold = task, engine
+            if not _may_wait(task):
+                break
+    return cold
+
+
+def _may_wait(task: GenerationTask) -> bool:
+    """Whether fewer than PASSES pictures were begun since this person's turn came."""
+    mine = EnginePrompt.objects.filter(task__owner=task.owner_id).aggregate(last=Max("pk"))["last"] or 0
+    newest = EnginePrompt.objects.order_by("-pk")[:PASSES]
+    return sum(1 for other in newest if other.pk > mine and other.claimed_at > task.queued_at) < PASSES
+
+
 def _by_turn() -> Iterator[GenerationTask]:
     """The next task of each waiting person, in the order of their turns; inside a person their own order."""
-    first: dict[int, int] = {}
-    for pk, owner in _open_tasks().order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id"):
-        first.setdefault(owner, pk)
+    first: dict[int, tuple[int, int]] = {}
+    full = _full_owners() if settings.MAX_RUNNING else {}
+    rows = _open_tasks().order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id", "priority")
+    for pk, owner, priority in rows:
+        if owner not in full or pk in full[owner]:
+            first.setdefault(owner, (priority, pk))
     for owner in _turns(first) if len(first) > 1 else first:
-        yield GenerationTask.objects.select_related("reference").get(pk=first[owner])
+        yield GenerationTask.objects.select_related("reference").get(pk=first[owner][1])
 
 
-def _turns(owners: Iterable[int]) -> list[int]:
-    """Round-robin: fewest pictures on engines first, then whose last picture was claimed longest ago."""
-    rows = EnginePrompt.objects.filter(task__owner__in=owners).values("task__owner")
+def _full_owners() -> dict[int, set[int]]:
+    """People who have as many jobs on engines as one may have, and those jobs: only they go on."""
+    rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).values_list("task__owner", "task").distinct()
+    running: defaultdict[int, set[int]] = defaultdict(set)
+    for owner, task in rows:
+        running[owner].add(task)
+    return {owner: tasks for owner, tasks in running.items() if len(tasks) >= settings.MAX_RUNNING}
+
+
+def _turns(first: Mapping[int, tuple[int, int]]) -> list[int]:
+    """Whom somebody moved to the front, then round-robin: fewest pictures on engines, then longest without one."""
+    rows = EnginePrompt.objects.filter(task__owner__in=first).values("task__owner")
     last = {row["task__owner"]: row["at"] for row in rows.annotate(at=Max("pk"))}
     live = rows.filter(state__in=EnginePrompt.LIVE).annotate(live=Count("pk"))
     busy = {row["task__owner"]: row["live"] for row in live}
-    return sorted(owners, key=lambda owner: (busy.get(owner, 0), last.get(owner, 0)))
+    return sorted(first, key=lambda owner: (-first[owner][0], busy.get(owner, 0), last.get(owner, 0)))
 
 
-def _engine_for(task: GenerationTask, candidates: Sequence[E], free: set[int]) -> E | None:
-    """The least busy free engine that has the task's files; where no engine lists them, any free one."""
-    files = graphs.files(task)
-    able = [engine for engine in candidates if engines.has_all(engine, files)]
-    return next((engine for engine in able or candidates if engine.pk in free), None)
+def _engine_for(task: GenerationTask, candidates: Sequence[E], load: Mapping[int, int]) -> E | None:
+    """The least busy engine of those in `load` (prompts by engine) that has what the task needs.
+
+    Of several it is one that has the files in memory. Where no engine has them, the task waits for one that is away;
+    and where none such is known any engine gets it, so that its own words say what is missing.
+    """
+    files, classes, warmth = graphs.files(task), graphs.classes(task), graphs.warmth(task)
+    able = [engine for engine in candidates if engines.has_all(engine, files, classes)]
+    if not able and any(engines.has_all(engine, files, classes) for engine in engines.away()):
+        return None
+    fit = [engine for engine in able or candidates if engine.pk in load]
+    return min(fit, key=lambda engine: (load[engine.pk], engine.warm != warmth, engine.pk), default=None)
 
 
 def _place(task: GenerationTask) -> tuple[int, int]:

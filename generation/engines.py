@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import threading
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import aiohttp
@@ -21,6 +25,7 @@ from django.utils.translation import gettext_lazy
 from generation.models import Engine, EnginePrompt
 from stylestudio import live
 from stylestudio.comfy.address import split_credentials
+from stylestudio.comfy.answers import SystemStats
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
@@ -30,7 +35,16 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Engine)
 
+# What a probe writes. Not the rest: people pause engines meanwhile.
+PROBED = (
+    "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "vram_total",
+    "vram_free", "checkpoints", "loras", "node_classes", "failures",
+)  # fmt: skip
+
 LOCAL = "http://127.0.0.1:8188"  # where ComfyUI listens unless told otherwise
+MOST_OOMS = 3  # pictures in a row that run out of memory before an engine gets no more
+COOL_DOWN = timedelta(minutes=5)  # after which such an engine is given one picture to try
+STUCK_AFTER = 10.0  # seconds in which an engine holds prompts and runs none, until it counts as stuck
 AT_ONCE = 2  # prompts per engine: one runs, the next already waits there
 PROBE_TIMEOUT = 10.0  # seconds; a busy engine takes up to one to answer (measured)
 
@@ -90,6 +104,15 @@ def chosen(engines: Iterable[E]) -> list[E]:
 def serving() -> list[Engine]:
     """Engines that take work now."""
     return chosen(ready())
+
+
+def away() -> QuerySet[Engine]:
+    """Engines that may serve again: paused, or not well at the moment."""
+    return (
+        Engine.objects.filter(active=True)
+        .filter(Q(paused=True) | ~Q(health=Engine.Health.OK))
+        .exclude(source=Engine.Source.PREVIEW)
+    )
 
 
 def preview_serves() -> bool:
@@ -163,9 +186,12 @@ def missing_files(files: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return missing
 
 
-def has_all(engine: Engine, files: Iterable[tuple[str, str]]) -> bool:
-    """Whether the engine's last answer lists every (folder, file name)."""
-    return all(name in _listed(engine, folder) for folder, name in files)
+def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:
+    """Whether the engine's last answer lists every (folder, file name), and every node class where it was asked."""
+    known = engine.node_classes
+    return all(name in _listed(engine, folder) for folder, name in files) and (
+        not known or all(name in known for name in classes)
+    )
 
 
 def _listed(engine: Engine, folder: str) -> list[str]:
@@ -225,50 +251,98 @@ async def _open_session() -> aiohttp.ClientSession:
 pool = Pool()
 
 
-def probe(engine: Engine) -> bool:
-    """Ask one engine how it is and what it has; store the answer and show what changed. True when it is well."""
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What an engine says of itself. `latency` in seconds; `idle`: prompts wait there and none runs."""
+
+    latency: float
+    stats: SystemStats
+    checkpoints: tuple[str, ...]
+    loras: tuple[str, ...]
+    node_classes: frozenset[str] | None
+    idle: bool
+
+
+def ask(engine: Engine) -> Future[Answers]:
+    """Begin to ask how it is and what it has; its node classes, a large answer, only when it is new or back."""
     client = pool.client(engine)
+    fresh = engine.health != Engine.Health.OK or not engine.node_classes
+    if fresh:
+        client.forget()  # it may have come back with other nodes
+    return pool.loop.submit(_ask(client, fresh))
+
+
+async def _ask(client: ComfyClient, fresh: bool) -> Answers:
+    async with asyncio.timeout(PROBE_TIMEOUT):
+        begun = time.perf_counter()
+        stats = await client.system_stats()
+        latency = time.perf_counter() - begun
+        checkpoints, loras = await client.models("checkpoints"), await client.models("loras")
+        nodes = await client.node_classes() if fresh else None
+        queue = await client.queue()
+    return Answers(latency, stats, checkpoints, loras, nodes, bool(queue.pending) and not queue.running)
+
+
+def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
+    """Ask one engine, store the answer and show what changed. True when it is well."""
     before, sketched = (engine.health, engine.engine_version, engine.device), preview_serves()
-    start = time.perf_counter()
     try:
-        stats = pool.loop.call(client.system_stats(), timeout=PROBE_TIMEOUT)
-        engine.latency_ms = round((time.perf_counter() - start) * 1000, 1)
-        engine.checkpoints = list(pool.loop.call(client.models("checkpoints"), timeout=PROBE_TIMEOUT))
-        engine.loras = list(pool.loop.call(client.models("loras"), timeout=PROBE_TIMEOUT))
+        answers = (asked or ask(engine)).result()
+        # Meanwhile a job may have taken it out.
+        engine.refresh_from_db(fields=["health", "health_since"])
     except (ComfyError, TimeoutError) as error:
-        engine.trouble = str(error)
+        engine.trouble = str(error) or _("The engine did not answer in time.")
+        engine.failures += 1
         health = Engine.Health.UNREACHABLE
     else:
-        engine.trouble = ""
-        if engine.health != Engine.Health.OK:
-            client.forget()  # it may have come back with other nodes
-        engine.engine_version, engine.device = stats.version[:60], short_device(stats.device_name)
-        engine.vram_total, engine.vram_free = stats.vram_total or None, stats.vram_free or None
-        health = Engine.Health.OK
+        engine.trouble, engine.failures = "", 0
+        _take_in(engine, answers)
+        health = _health(engine, answers)
     engine.checked_at = timezone.now()
     if engine.health != health:
+        Engine.objects.filter(pk=engine.pk).update(warm="")  # it may have been restarted
         engine.health, engine.health_since = health, timezone.now()
         log.info("Engine %s is %s", engine, engine.get_health_display().lower())
-    engine.save(
-        update_fields=[
-            "health",
-            "health_since",
-            "trouble",
-            "checked_at",
-            "latency_ms",
-            "engine_version",
-            "device",
-            "vram_total",
-            "vram_free",
-            "checkpoints",
-            "loras",
-        ]
-    )
+    engine.save(update_fields=PROBED)
     if before != (engine.health, engine.engine_version, engine.device):
         live.publish_engines()
         if sketched != preview_serves():
             _announce_switch(engine)
     return health == Engine.Health.OK
+
+
+def _take_in(engine: Engine, answers: Answers) -> None:
+    stats = answers.stats
+    engine.latency_ms = round(answers.latency * 1000, 1)
+    engine.engine_version, engine.device = stats.version[:60], short_device(stats.device_name)
+    engine.vram_total, engine.vram_free = stats.vram_total or None, stats.vram_free or None
+    engine.checkpoints, engine.loras = list(answers.checkpoints), list(answers.loras)
+    if answers.node_classes is not None:
+        engine.node_classes = sorted(answers.node_classes)
+
+
+# Since when (monotonic) an engine was seen with prompts that wait and none that runs.
+_idle_since: dict[int, float] = {}
+
+
+def _health(engine: Engine, answers: Answers) -> Engine.Health:
+    """What an engine that answers is good for."""
+    idle_since = _idle_since.setdefault(engine.pk, time.monotonic()) if answers.idle else None
+    if idle_since is None:
+        _idle_since.pop(engine.pk, None)
+    elif engine.health == Engine.Health.STUCK or time.monotonic() - idle_since >= STUCK_AFTER:
+        return Engine.Health.STUCK
+    if engine.health == Engine.Health.EXHAUSTED:
+        if timezone.now() - engine.health_since < COOL_DOWN:
+            return Engine.Health.EXHAUSTED
+        # Half open: one more picture that runs out of memory takes it out again.
+        Engine.objects.filter(pk=engine.pk).update(ooms=MOST_OOMS - 1)
+    return Engine.Health.OK
+
+
+def is_suspect(engine: Engine) -> bool:
+    """Whether it held prompts and ran none when it was asked last, so that it is to be asked again soon."""
+    return engine.pk in _idle_since
 
 
 def _announce_switch(engine: Engine) -> None:
@@ -284,12 +358,39 @@ def _announce_switch(engine: Engine) -> None:
     live.publish_shell("shell/_toast.html", message=message)
 
 
-def mark_unreachable(engine: Engine, trouble: str) -> None:
-    """A job could not reach it: no more work until a probe succeeds."""
-    changed = Engine.objects.filter(pk=engine.pk).exclude(health=Engine.Health.UNREACHABLE)
-    if changed.update(health=Engine.Health.UNREACHABLE, health_since=timezone.now(), trouble=trouble):
-        log.warning("Engine %s is not reachable: %s", engine, trouble)
+def pause(engine: Engine) -> None:
+    """Let it finish what it has, and give it nothing new."""
+    Engine.objects.filter(pk=engine.pk).update(paused=True)
+    live.publish_engines()
+
+
+def resume(engine: Engine) -> None:
+    """Give it work again. One that was taken out is asked at once how it is."""
+    from generation import tasks
+
+    engines = Engine.objects.filter(pk=engine.pk)
+    engines.update(paused=False, ooms=0)
+    out = engines.filter(health__in=(Engine.Health.STUCK, Engine.Health.EXHAUSTED))
+    out.update(health=Engine.Health.UNKNOWN, health_since=timezone.now(), checked_at=None)
+    live.publish_engines()
+    tasks.work()
+
+
+def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health.UNREACHABLE) -> None:
+    """A job found it unfit: no more work until a probe finds it well."""
+    changed = Engine.objects.filter(pk=engine.pk).exclude(health=health)
+    if changed.update(health=health, health_since=timezone.now(), trouble=trouble, warm=""):
+        log.warning("Engine %s is taken out (%s): %s", engine, health, trouble)
         live.publish_engines()
+
+
+def forget_file(engine: Engine, folder: str, name: str) -> None:
+    """The engine said that it does not have this file, although it had listed it."""
+    row = Engine.objects.get(pk=engine.pk)
+    listed = _listed(row, folder)
+    if name in listed:
+        listed.remove(name)
+        Engine.objects.filter(pk=row.pk).update(**{folder: listed})
 
 
 def short_device(name: str) -> str:

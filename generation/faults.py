@@ -71,6 +71,20 @@ def kind_of(error: errors.ComfyError) -> str:
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "internal")
 
 
+# Which field of the form an input of a node comes from.
+_FIELDS = {
+    "width": "shape", "height": "shape", "text": "prompt", "seed": "seed", "noise_seed": "seed", "steps": "steps",
+    "cfg": "cfg", "denoise": "denoise", "ckpt_name": "style", "lora_name": "style", "strength_model": "style",
+    "strength_clip": "style", "image": "reference",
+}  # fmt: skip
+
+
+def field_of(error: errors.GraphInvalid) -> str:
+    """The form's field that the engine complains about first; nothing where the person could not have chosen it."""
+    inputs = (node.input_name for node in error.node_errors)
+    return next((_FIELDS[name] for name in inputs if name in _FIELDS), "")
+
+
 def fault(kind: str) -> Fault:
     """The words for a stored kind; rows of older versions may hold unknown ones."""
     return FAULTS.get(kind, FAULTS["internal"])

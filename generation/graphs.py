@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 from generation import orders
@@ -44,6 +45,16 @@ def files(task: GenerationTask) -> list[tuple[str, str]]:
     """(folder, name) of every file that the engine needs."""
     names = [task.snapshot["lightning"], *(name for name, _weight in loras(task))]
     return [("checkpoints", task.snapshot["checkpoint"]), *(("loras", name) for name in names)]
+
+
+def classes(task: GenerationTask) -> frozenset[str]:
+    """The node classes that the engine must know."""
+    return orders.workflow(task.snapshot["mode"]).classes
+
+
+def warmth(task: GenerationTask) -> str:
+    """A key of the files that the engine holds in memory after this task: equal keys, nothing to load."""
+    return hashlib.sha256(repr(files(task)).encode()).hexdigest()
 
 
 def reference_name(digest: str) -> str:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -31,7 +32,7 @@ MOST_SEED = 2**63 - 1 - MOST_PICTURES
 
 
 class Engine(models.Model):
-    """A ComfyUI server, or the preview engine. Its health is what the last probe saw."""
+    """A ComfyUI server, or the preview engine. Its health is what the last probe, or the last job, saw."""
 
     class Source(models.TextChoices):
         """Who named this engine."""
@@ -42,11 +43,13 @@ class Engine(models.Model):
         ADMIN = "admin", _("Added here")
 
     class Health(models.TextChoices):
-        """What the last probe saw."""
+        """What is known of it. Only an engine that is OK gets work; the others are tried again by the monitor."""
 
         UNKNOWN = "unknown", _("Not asked yet")
         OK = "ok", _("Ready")
         UNREACHABLE = "unreachable", _("Not reachable")
+        STUCK = "stuck", _("Does not work through its queue")
+        EXHAUSTED = "exhausted", _("Out of memory")
 
     address = models.CharField(
         _("address"), max_length=300, unique=True, help_text=_("Such as http://192.168.1.20:8188")
@@ -74,6 +77,10 @@ class Engine(models.Model):
     vram_free = models.BigIntegerField(null=True, editable=False)  # bytes
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
+    node_classes = models.JSONField(default=list, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
+    ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory
+    warm = models.CharField(max_length=64, blank=True, editable=False)  # `graphs.warmth` of what was sent last
 
     class Meta:
         ordering = ["pk"]
@@ -158,6 +165,10 @@ class GenerationTask(Job):
     # What the running card shows: step `step` of `steps` of picture `making` (from 0).
     step = models.PositiveSmallIntegerField(default=0, editable=False)
     making = models.PositiveSmallIntegerField(null=True, editable=False)
+    # After an engine was lost: not before then is the next attempt.
+    not_before = models.DateTimeField(null=True, editable=False)
+    # The field of the form that the engine's explanation is about, where it is about one.
+    error_field = models.CharField(max_length=20, blank=True, editable=False)
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["GenerationTask"].as_manager()
 
@@ -351,6 +362,8 @@ class EnginePrompt(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
+    # Ended here while the engine could not be told: it may still hold it, and is told when it is back.
+    unclean = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["task", "index", "attempt"]
@@ -364,10 +377,22 @@ class EnginePrompt(models.Model):
             models.Index(fields=["engine"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_live"),
             # Estimates look at the newest finished prompts.
             models.Index(fields=["-ended_at"], condition=Q(state="done"), name="engineprompt_done"),
+            models.Index(fields=["engine"], condition=Q(unclean=True), name="engineprompt_unclean"),
         ]
 
     def __str__(self) -> str:
         return f"{self.task_id}/{self.index} attempt {self.attempt}"
+
+    def end(self, state: EnginePrompt.State, error: str = "", *, unclean: bool = False) -> bool:
+        """Live -> an ended state. `unclean`: the engine may still hold it and could not be told."""
+        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
+        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean))
+
+    def park(self) -> bool:
+        """The engine went away and may be making it: nobody follows it now; who finds the engine well, asks for it."""
+        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
+        over = Now() - timedelta(milliseconds=1)
+        return bool(live.update(worker="", lease_until=over, posted_at=self.posted_at or timezone.now()))
 
 
 class PictureQuerySet(models.QuerySet["GeneratedImage"]):

@@ -8,14 +8,16 @@ import time
 
 from django.db import close_old_connections, connections
 
-from generation import engines, tasks
+from generation import engines, recovery, tasks
+from generation.claim import look_for_orphans
 from generation.models import Engine
 
 log = logging.getLogger(__name__)
 
 EVERY = 30.0  # seconds between probes of a healthy engine
-AGAIN = 5.0  # of one that did not answer
+AGAIN = 5.0  # of one that did not answer; longer with each time, up to EVERY
 EAGER = 1.0  # while no engine serves at all
+DOUBTFUL = 2.0  # of one that seems to be stuck
 
 
 class Monitor:
@@ -38,16 +40,22 @@ class Monitor:
         self._stop.set()
 
     def look(self) -> None:
-        """Probe every engine that is due."""
-        serving = engines.serving()
-        for engine in Engine.objects.filter(active=True):
-            if time.monotonic() < self._due.get(engine.pk, 0.0):
-                continue
+        """Probe every engine that is due, all at the same time: one that is dead does not hold up the others."""
+        now = time.monotonic()
+        due = [engine for engine in Engine.objects.filter(active=True) if self._is_due(engine, now)]
+        for engine, asked in [(engine, engines.ask(engine)) for engine in due]:
             was_well = engine.health == Engine.Health.OK
-            well = engines.probe(engine)
-            self._due[engine.pk] = time.monotonic() + (EVERY if well else AGAIN if serving else EAGER)
+            well = engines.probe(engine, asked)
+            self._due[engine.pk] = time.monotonic() + _pause(engine, well)
+            if well:
+                recovery.clean(engine)
             if well and not was_well:
+                look_for_orphans()
                 tasks.work()
+
+    def _is_due(self, engine: Engine, now: float) -> bool:
+        # Never asked: it is new, or somebody wants to know how it is.
+        return engine.checked_at is None or now >= self._due.get(engine.pk, 0.0)
 
     def _run(self) -> None:
         while not self._stop.wait(0.5):
@@ -57,6 +65,17 @@ class Monitor:
             except Exception:  # the monitor must outlive a locked database or a strange answer
                 log.exception("Could not probe the engines")
         connections.close_all()
+
+
+def _pause(engine: Engine, well: bool) -> float:
+    """Seconds until the next probe."""
+    if engines.is_suspect(engine):
+        return DOUBTFUL
+    if well:
+        return EVERY
+    if not engines.serving():
+        return EAGER
+    return min(AGAIN * (engine.failures or 1), EVERY)
 
 
 monitor = Monitor()

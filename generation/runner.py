@@ -7,19 +7,20 @@ import logging
 import time
 import uuid
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.db.models import Q, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 from PIL import Image
 
-from generation import engines, faults, graphs
+from generation import engines, graphs, orphans, recovery
 from generation.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio import images, live, workers
@@ -31,16 +32,13 @@ from stylestudio.comfy.errors import (
     EngineTimeout,
     EngineUnreachable,
     MissingFile,
-    PromptInterrupted,
-    PromptLost,
-    PromptStalled,
 )
 
 log = logging.getLogger(__name__)
 
 LOOK = 0.25  # seconds between looks at the task's row (was it cancelled?) while the engine is silent
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
-ATTEMPTS = 3
+DATABASE_PAUSE = 1.0  # seconds between two tries while the database does not answer
 PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
 PREVIEW_SIDE, PREVIEW_BYTES = 384, 20_000
 PREVIEW_TRIES = ((384, 70), (384, 40), (192, 40), (96, 40))  # (side, quality), until one is small enough
@@ -54,32 +52,51 @@ _sent: set[tuple[int, datetime, str]] = set()
 def work() -> None:
     """Make pictures until nothing can be claimed."""
     while not workers.stopping.is_set():
-        with next_picture(workers.worker_name()) as claimed:
-            if claimed is None:
+        try:
+            with next_picture(workers.worker_name()) as claimed:
+                if claimed is None:
+                    return
+                run(claimed)
+        except DatabaseError:
+            # What was claimed stays so, and is taken up again where it was.
+            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
+            connections.close_all()
+            look_for_orphans()
+            if workers.stopping.wait(DATABASE_PAUSE):
                 return
-            run(claimed)
 
 
 def run(claimed: Claim) -> None:
-    """One attempt at one picture, to whatever end. Never raises."""
+    """One attempt at one picture, to whatever end. Raises DatabaseError alone: then nothing is decided."""
     prompt, task = claimed.prompt, claimed.prompt.task
+    making = _Making(prompt, task, sent=claimed.attach)
     try:
-        outcome = _Making(prompt, task).run(attach=claimed.attach)
+        outcome = making.run(attach=claimed.attach)
+    except DatabaseError:
+        raise
     except ComfyError as error:
-        _failed(prompt, task, error)
+        task.refresh_from_db()
+        if task.is_active:
+            if isinstance(error, MissingFile) and error.folder == "input":
+                _sent.clear()  # somebody emptied the engine's input folder: send the reference again
+            recovery.failed(prompt, task, error, sent=making.sent)
+        else:
+            away = isinstance(error, EngineUnreachable | EngineTimeout)
+            prompt.end(EnginePrompt.State.CANCELLED, str(error), unclean=away and making.sent)
     except images.BadPicture as error:
-        _end_prompt(prompt, EnginePrompt.State.FAILED, str(error))
-        _fail_task(task, "bad_picture", str(error))
+        prompt.end(EnginePrompt.State.FAILED, str(error))
+        recovery.fail_task(task, "bad_picture", str(error))
     except OSError as error:
         log.exception("Could not store a picture of task %s", task.pk)
-        _end_prompt(prompt, EnginePrompt.State.FAILED, str(error))
-        _fail_task(task, "storage", detail=str(error))
+        prompt.end(EnginePrompt.State.FAILED, str(error))
+        recovery.fail_task(task, "storage", detail=str(error))
     except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
         log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
-        _end_prompt(prompt, EnginePrompt.State.FAILED, repr(error))
-        _fail_task(task, "internal", detail=repr(error))
+        prompt.end(EnginePrompt.State.FAILED, repr(error), unclean=making.sent)
+        recovery.fail_task(task, "internal", detail=repr(error))
     else:
-        _end_prompt(prompt, outcome)
+        if outcome not in EnginePrompt.LIVE:  # left running on purpose; the next start attaches again
+            prompt.end(outcome, unclean=making.untold)
     settle(task, made=prompt.state == EnginePrompt.State.DONE)
 
 
@@ -89,6 +106,8 @@ class _Making:
 
     prompt: EnginePrompt
     task: GenerationTask
+    sent: bool = False  # the engine may have the graph
+    untold: bool = False  # it has it, and could not be told that nobody wants it any more
     samplers: frozenset[str] = frozenset()
     written: float = 0.0
     previewed: float = 0.0
@@ -106,6 +125,7 @@ class _Making:
         self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"])
         if self.task.reference and not attach:
             self._send_reference(engine)
+        self.sent = True
         stream = client.run(
             nodes,
             str(self.prompt.prompt_id),
@@ -118,7 +138,7 @@ class _Making:
             return EnginePrompt.State.DONE
         if workers.stopping.is_set():
             return EnginePrompt.State.POSTED
-        _stop_on_engine(self.prompt)
+        self.untold = not recovery.stop_on_engine(self.prompt)
         return EnginePrompt.State.CANCELLED
 
     def _watch(self, stream: Generator[events.Event | None]) -> bool:
@@ -282,6 +302,8 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         picture.file.delete(save=False)
         raise
     prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
+    if prompt.engine.ooms:
+        Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)
     tasks.finish_picture(picture.pk)
     if not task.complete_if_whole():
         task.advance(progress=overall(task))
@@ -299,8 +321,9 @@ def overall(task: GenerationTask) -> int:
 def settle(task: GenerationTask, *, made: bool) -> None:
     """After an attempt: a task with nothing on an engine waits again; others may have something to do now.
 
-    After a picture was made its task goes on running, for the next picture is claimed at once. Where none can be, the
-    sweep puts the task back when its lease is over.
+    A prompt that is parked, because its engine went away, is nothing that runs. After a picture was made its task goes
+    on running, for the next picture is claimed at once. Where none can be, the sweep puts the task back when its lease
+    is over.
     """
     from generation import tasks
 
@@ -309,7 +332,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
         task.is_active
         and not task.complete_if_whole()
         and not made
-        and not task.prompts.filter(state__in=EnginePrompt.LIVE).exists()
+        and not task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exists()
     ):
         task.recover()
     if not task.is_active:
@@ -339,47 +362,8 @@ def sweep() -> None:
             live.changed(task)
     look_for_orphans()
     tasks.finish_missing()
+    orphans.sweep_when_due()
     tasks.work()
-
-
-def _failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
-    """The engine's trouble. What may pass is tried again, up to three times; the rest ends the task with a reason."""
-    task.refresh_from_db()
-    if not task.is_active:
-        _end_prompt(prompt, EnginePrompt.State.CANCELLED, str(error))
-        return
-    passing = isinstance(error, PromptLost | EngineUnreachable | EngineTimeout)
-    if isinstance(error, MissingFile) and error.folder == "input":
-        _sent.clear()  # somebody emptied the engine's input folder: send the reference again
-        passing = True
-    if isinstance(error, EngineUnreachable | EngineTimeout):
-        engines.mark_unreachable(prompt.engine, str(error))
-    if isinstance(error, PromptStalled):
-        _stop_on_engine(prompt)
-    log.warning("Task %s picture %s attempt %s: %s", task.pk, prompt.index + 1, prompt.attempt, error)
-    _end_prompt(prompt, EnginePrompt.State.LOST if passing else EnginePrompt.State.FAILED, str(error))
-    if not passing or prompt.attempt >= ATTEMPTS:
-        kind = "interrupted" if isinstance(error, PromptInterrupted) else faults.kind_of(error)
-        _fail_task(task, kind, str(error), error.detail)
-
-
-def _stop_on_engine(prompt: EnginePrompt) -> None:
-    """Nobody wants it any more. The engine may be beyond listening; then it makes a picture that nobody fetches."""
-    with suppress(ComfyError, TimeoutError):
-        engines.pool.loop.call(engines.pool.client(prompt.engine).cancel(str(prompt.prompt_id)), timeout=10.0)
-
-
-def _fail_task(task: GenerationTask, kind: str, error: str = "", detail: str = "") -> None:
-    if task.fail(kind, error, detail):
-        log.warning("Task %s failed: %s %s", task.pk, kind, error or detail)
-
-
-def _end_prompt(prompt: EnginePrompt, state: EnginePrompt.State, error: str = "") -> None:
-    if state in EnginePrompt.LIVE:  # left running on purpose; the next start attaches again
-        return
-    EnginePrompt.objects.filter(pk=prompt.pk, state__in=EnginePrompt.LIVE).update(
-        state=state, ended_at=timezone.now(), error=error
-    )
 
 
 def small_preview(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # A worker renews every 5 s (stylestudio.workers.Pulse); six missed beats and its jobs are free for others.
 LEASE = timedelta(seconds=30)
+MOST_PRIORITY = 2**15 - 1  # what the column holds
 
 
 class Status(models.TextChoices):
@@ -159,13 +160,19 @@ class Job(models.Model):
         """Running -> completed."""
         return self._end(Status.COMPLETED, progress=100)
 
-    def fail(self, kind: str, error: str = "", detail: str = "") -> bool:
+    def fail(self, kind: str, error: str = "", detail: str = "", **fields: Any) -> bool:
         """End with a reason: a kind that the app explains in words, what the engine said, and the operator's detail."""
-        return self._end(Status.FAILED, error_kind=kind, error=error, error_detail=detail)
+        return self._end(Status.FAILED, error_kind=kind, error=error, error_detail=detail, **fields)
 
     def cancel(self) -> bool:
         """End because somebody asked for it."""
         return self._end(Status.CANCELLED)
+
+    def move_to_front(self) -> bool:
+        """Put a waiting or running job before every other one of its kind."""
+        rows = type(self)._default_manager.active().exclude(pk=self.pk)
+        most = rows.aggregate(most=Max("priority"))["most"] or 0
+        return self._write(Q(status__in=ACTIVE), priority=min(max(most, 0) + 1, MOST_PRIORITY))
 
     def advance(self, **fields: Any) -> bool:
         """Write progress of a running job and raise its version. False when it no longer runs.

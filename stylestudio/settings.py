@@ -173,6 +173,8 @@ PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")  # set by `studio` for its chi
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
 LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")
 WORKER_NAME = env.text("STYLESTUDIO_WORKER_NAME")
+MAX_WAITING = env.integer("STYLESTUDIO_MAX_WAITING", 0, most=100000)  # jobs of one person; 0: any number
+MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)  # jobs of one person that are on engines at once
 
 LOGGING = {
     "version": 1,

@@ -12,6 +12,7 @@ ComfyError                 str() is one plain sentence for users; .detail is for
   PromptInterrupted        somebody stopped it while it ran
   PromptLost               the engine knows the prompt neither as done nor as waiting: restarted, or deleted there
   PromptStalled            the engine shows no progress
+    QueueStuck             it does not even begin: its worker is dead
 """
 
 from __future__ import annotations
@@ -151,3 +152,7 @@ def execution_error(node_id: str | None, node_type: str, exception_type: str, me
         node_type=node_type,
         exception_type=exception_type,
     )
+
+
+class QueueStuck(PromptStalled):
+    """The engine takes prompts and runs none. Only a restart of the engine helps."""

@@ -16,7 +16,7 @@ import aiohttp
 
 from stylestudio.comfy.errors import BadResponse, EngineTimeout, EngineUnreachable
 from stylestudio.comfy.events import Executing, Preview, Progress, QueueChanged, Started, WireEvent, parse
-from stylestudio.comfy.transport import NotConnected, Transport
+from stylestudio.comfy.transport import GATEWAY, NotConnected, Transport
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +147,10 @@ class EventSocket:
         except TimeoutError as error:
             raise EngineTimeout(f"The engine at {name} did not open its live connection in time.", name) from error
         except aiohttp.WSServerHandshakeError as error:
+            if error.status in GATEWAY:
+                raise EngineUnreachable(
+                    f"A proxy answers at {name}, but the engine behind it does not.", f"/ws at {name}: {error.status}"
+                ) from error
             raise BadResponse(
                 f"What answers at {name} does not accept a live connection ({error.status}).",
                 self._transport.reveal(f"/ws at {name}: {error.status} {error.message}"),

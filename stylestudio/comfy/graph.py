@@ -47,6 +47,11 @@ class Workflow:
     nodes: Graph
     placeholders: frozenset[str]
 
+    @property
+    def classes(self) -> frozenset[str]:
+        """The node classes in it."""
+        return frozenset(str(node["class_type"]) for node in self.nodes.values())
+
     def fill(self, values: Mapping[str, object]) -> Graph:
         """The graph with `values` in place of the placeholders.
 

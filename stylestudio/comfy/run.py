@@ -23,6 +23,7 @@ from stylestudio.comfy.errors import (
     PromptInterrupted,
     PromptLost,
     PromptStalled,
+    QueueStuck,
     execution_error,
 )
 from stylestudio.comfy.event_socket import Gap, Inbox
@@ -52,6 +53,8 @@ _FIRST_LOOK = 1.0
 _LONGEST_SILENCE = 60.0
 _LAST_FRAME = 1.0
 _WITHOUT_SOCKET = 1.0
+_STUCK_AFTER = 30.0  # a queue that holds prompts and runs none for so long has lost its worker
+_STUCK_LOOK = 5.0
 _RETRY_PAUSE = 0.5
 _LONGEST_RETRY_PAUSE = 5.0
 _HISTORY_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -99,6 +102,7 @@ class Run:
         self._succeeded = False
         self._position: int | None = None
         self._sign_of_life = self._now()
+        self._idle_since: float | None = None
         self._quiet = silence
         self._due = 0.0
 
@@ -140,6 +144,7 @@ class Run:
 
     async def _take(self, event: WireEvent) -> list[Event]:
         self._sign_of_life = self._now()
+        self._idle_since = None
         self._quiet = self._silence
         self._wait_for_frames()
         match event:
@@ -228,11 +233,14 @@ class Run:
             raise PromptLost("The engine does not know this work any more. It was restarted, or somebody deleted it.")
         # Waiting may take for ever, but only while the engine works on something.
         if standing.engine_works:
-            self._sign_of_life = now
-        elif now - self._sign_of_life >= self._stall_timeout:
-            raise PromptStalled("The engine has stopped working through its queue. Restart it.")
+            self._idle_since = None
+        elif now - (self._idle_since or now) >= min(_STUCK_AFTER, self._stall_timeout):
+            raise QueueStuck("The engine has stopped working through its queue. Restart it.")
+        else:
+            self._idle_since = self._idle_since or now
+        self._sign_of_life = now
         self._started = False
-        self._due = now + self._quiet
+        self._due = now + (self._quiet if self._idle_since is None else min(_STUCK_LOOK, self._stall_timeout))
         moved, self._position = standing.position != self._position, standing.position
         return [Waiting(self._prompt_id, standing.position)] if moved else []
 

@@ -10,8 +10,9 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from stylestudio.comfy.errors import BadResponse, EngineTimeout, EngineUnreachable, NotFound
+from stylestudio.comfy.errors import BadResponse, ComfyError, EngineTimeout, EngineUnreachable, NotFound
 
+GATEWAY = (502, 503, 504)  # what a proxy says while the engine behind it is away
 JSON_LIMIT = 64 * 2**20
 _EXCERPT = 500
 
@@ -84,6 +85,8 @@ class Transport:
         status, body = await self._ask("GET", segments, None, None, params, limit)
         if status == 404:
             raise NotFound("The engine does not have this file any more.", f"404 for {dict(params)} at {self.name}")
+        if status in GATEWAY:
+            raise self._refused("GET", segments, status, body)
         if status != 200:
             detail = self._excerpt("GET", segments, status, body)
             raise BadResponse(f"The engine refused to hand out a file ({status}).", detail)
@@ -153,8 +156,11 @@ class Transport:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _refused(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> Refused:
+    def _refused(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> ComfyError:
         parsed = _parsed(body)
+        if status in GATEWAY and not isinstance(parsed, dict):
+            where = self._excerpt(method, segments, status, body)
+            return EngineUnreachable(f"A proxy answers at {self.name}, but the engine behind it does not.", where)
         # A 500 in plain text is ComfyUI's own; any other page comes from a proxy or from another program.
         ours = isinstance(parsed, dict) or status == 500
         message = (

@@ -183,7 +183,11 @@ def test_an_engine_that_has_the_files_is_preferred_and_waited_for(engine_at: Mak
     place(ada, count=4, mix=(Ingredient(version, 0.8),))
     assert [taken().prompt.engine for _time in range(2)] == [has, has]
     assert claim("other") is None, "the other engine would only fail"
-    Engine.objects.filter(pk=has.pk).update(health=Engine.Health.UNREACHABLE)
+    EnginePrompt.objects.update(state=EnginePrompt.State.DONE)
+    for away in ({"health": Engine.Health.UNREACHABLE}, {"health": Engine.Health.OK, "paused": True}):
+        Engine.objects.filter(pk=has.pk).update(**away)
+        assert claim("other") is None, "it may come back"
+    Engine.objects.filter(pk=has.pk).update(active=False)
     assert taken().prompt.engine == without, "it says which file is missing"
 
 

@@ -141,7 +141,7 @@ def test_nobody_gets_to_see_the_credentials(
     with caplog.at_level(logging.DEBUG):
         assert not engines.probe(engine)
         engine.refresh_from_db()
-        engines.mark_unreachable(engine, "again")
+        engines.take_out(engine, "again")
     client = Client()
     client.force_login(people("olga", owner=True))
     pages = [reverse("queue"), reverse("generation:studio"), reverse("admin:generation_engine_changelist")]
@@ -217,8 +217,8 @@ def test_pages_are_told_when_sketches_become_pictures_and_back(calm: PreviewThre
 
 def test_a_job_that_could_not_reach_it_takes_an_engine_out_once(said: list[str]) -> None:
     engine = Engine.objects.create(address="http://127.0.0.1:9", health=Health.OK)
-    engines.mark_unreachable(engine, "refused")
-    engines.mark_unreachable(engine, "refused")
+    engines.take_out(engine, "refused")
+    engines.take_out(engine, "refused")
     assert said == ["engines"] and engines.serving() == []
 
 
@@ -228,7 +228,7 @@ def test_the_monitor_asks_when_it_is_due_and_says_that_there_may_be_work(
     asked: list[str] = []
     woken: list[bool] = []
     probe = engines.probe
-    monkeypatch.setattr(engines, "probe", lambda engine: asked.append(engine.address) or probe(engine))
+    monkeypatch.setattr(engines, "probe", lambda engine, said: asked.append(engine.address) or probe(engine, said))
     monkeypatch.setattr(tasks, "work", lambda: woken.append(True))
     Engine.objects.create(address=calm.url)
     Engine.objects.create(address="http://127.0.0.1:9", active=False)

@@ -1,0 +1,63 @@
+"""Files without a row: what a crash left between writing a picture and committing it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.core.files.storage import Storage, default_storage
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from generation.models import GeneratedImage, Reference
+
+log = logging.getLogger(__name__)
+
+EVERY = 3600.0  # seconds between two looks
+AGE = timedelta(hours=1)  # no row takes so long to be committed after its file was written
+MONTHS = timedelta(days=35)  # folders are named by month; older ones were looked at when they were new
+_due = 0.0
+
+
+def sweep_when_due() -> None:
+    """Look through the folders of this month and the last, once an hour in each worker."""
+    global _due
+    if time.monotonic() < _due:
+        return
+    _due = time.monotonic() + EVERY
+    if removed := sweep_files():
+        log.info("Removed %d files that no picture is stored in.", removed)
+
+
+def sweep_files(older_than: timedelta = AGE) -> int:
+    """Delete originals, thumbnails and references that no row names and that are older than this. Returns how many."""
+    removed, pictures = 0, GeneratedImage.everything.all()
+    now = timezone.localtime()
+    for month in {f"{moment:%Y/%m}" for moment in (now, now - MONTHS)}:
+        removed += _sweep(f"outputs/{month}", pictures, "file", older_than)
+        removed += _sweep(f"outputs/thumbnails/{month}", pictures, "thumbnail", older_than)
+        removed += _sweep(f"uploads/references/{month}", Reference.objects.all(), "file", older_than)
+    return removed
+
+
+def _sweep(folder: str, rows: QuerySet[Any], field: str, older_than: timedelta) -> int:
+    storage = default_storage
+    try:
+        names = [f"{folder}/{name}" for name in storage.listdir(folder)[1]]
+    except FileNotFoundError:
+        return 0
+    # Files first, rows afterwards: a row that is committed meanwhile belongs to a file that is young.
+    known = set(rows.filter(**{f"{field}__startswith": folder}).values_list(field, flat=True).iterator())
+    orphans = [name for name in names if name not in known and _age(storage, name) >= older_than]
+    for name in orphans:
+        storage.delete(name)
+    return len(orphans)
+
+
+def _age(storage: Storage, name: str) -> timedelta:
+    try:
+        return timezone.now() - storage.get_modified_time(name)
+    except FileNotFoundError:
+        return timedelta(0)

@@ -1,0 +1,338 @@
+"""Every way in which an engine can fail a picture, and what becomes of the picture, the task and the engine."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import OperationalError
+from django.utils import timezone
+
+from generation import engines, monitor, orders, orphans, recovery, runner, tasks
+from generation.claim import look_for_orphans
+from generation.models import Engine, EnginePrompt, GenerationTask
+from generation.orders import Order
+from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, QueueStuck
+from stylestudio.comfy.preview.options import Options
+from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.comfy.preview.troubles import Answer, DeadWorker, DropSockets, Hold, OutOfMemory, Trouble
+from stylestudio.jobs import Status
+
+seeds = itertools.count(5000, 20)
+LOST, DONE, POSTED = EnginePrompt.State.LOST, EnginePrompt.State.DONE, EnginePrompt.State.POSTED
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for an engine that is away, nor between two attempts."""
+    monkeypatch.setattr(runner, "PATIENCE", 0.1)
+    monkeypatch.setattr(recovery, "BACK_OFF", 0.0)
+
+
+def place(user: User, **changes: Any) -> GenerationTask:
+    """A small order with a seed of its own."""
+    return orders.place(
+        Order(**{"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes), user
+    )
+
+
+def made(task: GenerationTask) -> GenerationTask:
+    """The task after a worker, which looks for what was left behind, has done what it can."""
+    look_for_orphans()
+    runner.work()
+    return GenerationTask.objects.get(pk=task.pk)
+
+
+def states(task: GenerationTask) -> list[str]:
+    """What became of each attempt."""
+    return list(task.prompts.order_by("pk").values_list("state", flat=True))
+
+
+@pytest.fixture
+def vanish(preview: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Let the engine go away at the picture's first step: a proxy says so to every question."""
+    troubles: list[Trouble] = []
+
+    def at_the_first_step() -> None:
+        preview.troubles.add(Hold(after_step=1))
+        on = runner._Making._on
+
+        def go_away(making: runner._Making, event: Any) -> None:
+            on(making, event)
+            if making.prompt.started_at and not troubles:
+                troubles.append(preview.troubles.add(Answer(status=502, body="<h1>Bad gateway</h1>", times=None)))
+                preview.troubles.add(DropSockets())
+
+        monkeypatch.setattr(runner._Making, "_on", go_away)
+
+    yield at_the_first_step
+
+
+def come_back(engine: Engine, preview: PreviewThread) -> None:
+    """The engine answers again, and has gone on meanwhile."""
+    preview.troubles.clear()
+    Engine.objects.update(checked_at=None)
+    monitor.Monitor().look()
+
+
+def test_an_engine_that_goes_away_and_comes_back_is_asked_for_the_picture_and_not_sent_it_again(
+    engine: Engine, preview: PreviewThread, ada: User, hasty: None, vanish: Callable[[], None]
+) -> None:
+    vanish()
+    preview.engine.requests.clear()
+    task = made(place(ada))
+    assert (task.status, states(task)) == (Status.QUEUED, [POSTED])
+    assert made(task).status == Status.QUEUED, "nobody asks an engine that is away"
+    come_back(engine, preview)
+    task = made(task)
+    assert (task.status, states(task)) == (Status.COMPLETED, [DONE])
+    assert list(preview.engine.requests).count("POST /prompt") == 1
+
+
+def test_what_a_lost_engine_had_is_made_on_another_after_a_while(
+    engine: Engine, preview: PreviewThread, ada: User, hasty: None, vanish: Callable[[], None]
+) -> None:
+    vanish()
+    task = made(place(ada))
+    with PreviewThread(Options(painter="flat")) as other:
+        assert engines.probe(Engine.objects.create(address=other.url))
+        assert states(made(task)) == [POSTED], "it may be back in a moment"
+        Engine.objects.filter(pk=engine.pk).update(health_since=timezone.now() - recovery.ELSEWHERE)
+        task = made(task)
+        assert (task.status, states(task)) == (Status.COMPLETED, [LOST, DONE])
+        assert task.prompts.get(state=LOST).unclean
+        engines.pool.close()
+
+
+def test_an_engine_that_is_named_no_more_keeps_nothing(
+    engine: Engine, preview: PreviewThread, ada: User, hasty: None, vanish: Callable[[], None]
+) -> None:
+    vanish()
+    task = made(place(ada))
+    Engine.objects.update(active=False)
+    assert states(made(task)) == [LOST]
+
+
+def test_a_job_that_is_cancelled_while_its_engine_is_away_is_taken_from_it_when_it_is_back(
+    engine: Engine, preview: PreviewThread, ada: User, hasty: None, vanish: Callable[[], None]
+) -> None:
+    vanish()
+    task = made(place(ada))
+    assert task.cancel()
+    made(task)
+    prompt = task.prompts.get()
+    assert (prompt.state, prompt.unclean) == (EnginePrompt.State.CANCELLED, True)
+    preview.engine.requests.clear()
+    come_back(engine, preview)
+    assert "POST /queue" in preview.engine.requests
+    prompt.refresh_from_db()
+    assert not prompt.unclean
+    made(task)
+    assert not task.pictures.exists()
+
+
+def test_an_engine_that_was_never_reached_costs_no_attempt(engine: Engine, ada: User, hasty: None) -> None:
+    Engine.objects.filter(pk=engine.pk).update(address="http://127.0.0.1:9")
+    task = place(ada)
+    for _time in range(recovery.ATTEMPTS + 1):
+        Engine.objects.update(health=Engine.Health.OK)
+        GenerationTask.objects.update(not_before=None)
+        task = made(task)
+    assert (task.status, states(task)) == (Status.QUEUED, [LOST] * (recovery.ATTEMPTS + 1))
+    Engine.objects.filter(pk=engine.pk).update(address=engine.address, health=Engine.Health.OK)
+    GenerationTask.objects.update(not_before=None)
+    assert made(task).status == Status.COMPLETED
+
+
+def test_a_picture_that_engines_lose_three_times_fails_with_that_reason(engine: Engine, ada: User) -> None:
+    task = place(ada)
+    for number in range(recovery.ATTEMPTS):
+        EnginePrompt.objects.create(
+            task=task, index=0, attempt=number + 1, engine=engine, worker="gone", lease_until=timezone.now(),
+            posted_at=timezone.now(), state=LOST if number < recovery.ATTEMPTS - 1 else POSTED,
+        )  # fmt: skip
+    EnginePrompt.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    task = made(task)
+    assert (task.status, task.error_kind) == (Status.FAILED, "lost")
+    assert states(task) == [LOST] * recovery.ATTEMPTS
+
+
+def test_the_second_loss_makes_a_task_rest_and_then_go_on(
+    engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(type(tasks.work), "schedule", lambda task, delay: asked.append(delay))
+    task = place(ada)
+    for number in range(2):
+        EnginePrompt.objects.create(
+            task=task, index=0, attempt=number + 1, engine=engine, worker="gone", posted_at=timezone.now(),
+            state=LOST if number == 0 else POSTED, lease_until=timezone.now() - timedelta(seconds=1),
+        )  # fmt: skip
+    task = made(task)
+    assert states(task) == [LOST, LOST]
+    assert task.status == Status.QUEUED and task.not_before is not None and asked == [recovery.BACK_OFF + 0.1]
+    GenerationTask.objects.update(not_before=timezone.now() - timedelta(seconds=1))
+    assert made(task).status == Status.COMPLETED
+
+
+def test_out_of_memory_frees_it_and_after_three_in_a_row_the_engine_gets_no_more(
+    engine: Engine, preview: PreviewThread, ada: User
+) -> None:
+    preview.engine.requests.clear()
+    for number in range(engines.MOST_OOMS):
+        preview.troubles.add(OutOfMemory())
+        task = made(place(ada))
+        assert (task.status, task.error_kind) == (Status.FAILED, "out_of_memory")
+        assert list(preview.engine.requests).count("POST /free") == number + 1
+        engine.refresh_from_db()
+    assert (engine.ooms, engine.health) == (engines.MOST_OOMS, Engine.Health.EXHAUSTED)
+    assert made(place(ada)).status == Status.QUEUED
+
+
+def test_a_picture_that_comes_ends_the_row_of_failures(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    preview.troubles.add(OutOfMemory())
+    made(place(ada))
+    made(place(ada))
+    engine.refresh_from_db()
+    assert engine.ooms == 0
+
+
+def test_an_exhausted_engine_gets_one_picture_to_try_after_a_while(
+    engine: Engine, preview: PreviewThread, ada: User
+) -> None:
+    Engine.objects.update(health=Engine.Health.EXHAUSTED, ooms=3, health_since=timezone.now())
+    engine.refresh_from_db()
+    assert not engines.probe(engine)
+    Engine.objects.update(health_since=timezone.now() - engines.COOL_DOWN)
+    engine.refresh_from_db()
+    assert engines.probe(engine)
+    preview.troubles.add(OutOfMemory())
+    made(place(ada))
+    engine.refresh_from_db()
+    assert engine.health == Engine.Health.EXHAUSTED
+
+
+def test_a_curator_brings_an_exhausted_engine_back(engine: Engine) -> None:
+    Engine.objects.update(health=Engine.Health.EXHAUSTED, ooms=3)
+    engines.resume(engine)
+    monitor.Monitor().look()
+    engine.refresh_from_db()
+    assert (engine.health, engine.ooms) == (Engine.Health.OK, 0)
+
+
+def test_an_engine_whose_queue_does_not_move_is_found_out(
+    engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview.troubles.add(DeadWorker())
+    engines.pool.loop.call(
+        engines.pool.client(engine).submit(graph_of(ada), "11111111-1111-4111-8111-111111111111", {})
+    )
+    assert engines.probe(engine), "one look is not enough: it may be between two prompts"
+    assert engines.is_suspect(engine)
+    monkeypatch.setattr(engines, "STUCK_AFTER", 0.0)
+    assert not engines.probe(engine)
+    assert engine.health == Engine.Health.STUCK
+    monkeypatch.undo()
+    assert not engines.probe(engine), "it stays so while its queue holds what it does not run"
+    preview.troubles.clear()
+    engines.pool.loop.call(engines.pool.client(engine).delete(["11111111-1111-4111-8111-111111111111"]))
+    assert engines.probe(engine)
+
+
+def graph_of(user: User) -> dict[str, Any]:
+    """A graph that the engine takes."""
+    from uuid import uuid4
+
+    from generation import graphs
+
+    task = place(user)
+    task.cancel()
+    return graphs.build(task, 0, uuid4())
+
+
+def test_what_a_stuck_engine_never_ran_is_kept_for_another(engine: Engine, ada: User) -> None:
+    task = place(ada)
+    prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
+    recovery.failed(prompt, task, QueueStuck("It does not move."), sent=True)
+    engine.refresh_from_db()
+    prompt.refresh_from_db()
+    assert (engine.health, prompt.state, prompt.unclean) == (Engine.Health.STUCK, LOST, True)
+    assert GenerationTask.objects.get(pk=task.pk).status == Status.QUEUED
+
+
+def test_a_file_that_only_seemed_to_be_there_is_looked_for_on_another_engine(
+    engine: Engine, preview: PreviewThread, ada: User, settings: Any
+) -> None:
+    settings.CHECKPOINT = "elsewhere.safetensors"
+    Engine.objects.update(checkpoints=["elsewhere.safetensors"])
+    with PreviewThread(Options(painter="flat", checkpoints=("elsewhere.safetensors",))) as other:
+        has = Engine.objects.create(address=other.url)
+        assert engines.probe(has)
+        task = made(place(ada))
+        assert (task.status, states(task)) == (Status.COMPLETED, [LOST, DONE])
+        assert task.pictures.get().engine == has
+        engine.refresh_from_db()
+        assert engine.checkpoints == []
+        engines.pool.close()
+
+
+@pytest.mark.parametrize(("name", "field"), [("width", "shape"), ("lora_name", "style"), ("clip", "")])
+def test_a_refused_input_names_the_field_it_came_from(engine: Engine, ada: User, name: str, field: str) -> None:
+    task = place(ada)
+    prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
+    complaint = NodeError("5", "EmptyLatentImage", "value_bigger_than_max", name, "too big")
+    recovery.failed(prompt, task, GraphInvalid("too big", "", (complaint,)), sent=True)
+    task.refresh_from_db()
+    assert (task.status, task.error_kind, task.error_field) == (Status.FAILED, "invalid", field)
+
+
+def test_a_database_that_does_not_answer_costs_nothing(
+    engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "DATABASE_PAUSE", 0.0)
+    monkeypatch.setattr(runner.connections, "close_all", lambda: None)
+    broken = iter([True])
+    store = runner.store
+
+    def locked_once(prompt: EnginePrompt, data: bytes) -> Any:
+        if next(broken, False):
+            raise OperationalError("database is locked")
+        return store(prompt, data)
+
+    monkeypatch.setattr(runner, "store", locked_once)
+    preview.engine.requests.clear()
+    task = made(place(ada))
+    assert (task.status, states(task)) == (Status.COMPLETED, [DONE])
+    assert list(preview.engine.requests).count("POST /prompt") == 1
+
+
+def test_an_answer_that_is_no_comfyui_is_a_clear_failure(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    preview.troubles.add(Answer(path="/prompt", status=200, body="<html>hello</html>", content_type="text/html"))
+    task = made(place(ada))
+    assert (task.status, task.error_kind) == (Status.FAILED, "bad_response")
+
+
+def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engine, ada: User, media: Path) -> None:
+    picture = made(place(ada)).pictures.get()
+    folder = Path(picture.file.name).parent
+    orphan = default_storage.save(f"{folder}/left.png", ContentFile(b"half a pict"))
+    assert orphans.sweep_files() == 0
+    assert orphans.sweep_files(older_than=timedelta(0)) == 1
+    assert not default_storage.exists(orphan)
+    assert default_storage.exists(picture.file.name)
+
+
+def test_an_engine_that_closes_the_connection_before_the_graph_was_sent_gets_it_again(
+    engine: Engine, ada: User, hasty: None
+) -> None:
+    task = place(ada)
+    prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
+    recovery.failed(prompt, task, EngineUnreachable("closed"), sent=False)
+    assert states(task) == [LOST]
