@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from generation import engines, graphs, recovery
-from generation.engines import E
 from generation.models import Engine, EnginePrompt, GenerationTask
 from stylestudio.comfy import graph
 from stylestudio.jobs import ACTIVE, LEASE, Status
@@ -154,11 +155,48 @@ def _open_tasks() -> QuerySet[GenerationTask]:
     return GenerationTask.objects.filter(rested, status__in=ACTIVE).annotate(taken=taken).filter(taken__lt=F("count"))
 
 
+@cache
+def _open_sql(vendor: str) -> tuple[str, tuple[Any, ...]]:
+    """The question for open tasks, put into words once: that takes longer than the answer."""
+    rows = _open_tasks().order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id", "priority")
+    sql, params = rows.query.sql_with_params()
+    return sql, tuple(params)
+
+
+def _open_rows() -> list[tuple[int, int, int]]:
+    """(task, owner, priority) of open tasks, in the order in which one person's are served."""
+    with connection.cursor() as cursor:
+        cursor.execute(*_open_sql(connection.vendor))
+        return list(cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What is on engines now: prompts by engine, and by person the tasks they belong to, one for each prompt."""
+
+    load: Counter[int]
+    tasks: Mapping[int, list[int]]
+
+    @classmethod
+    def look(cls) -> _Live:
+        rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).order_by()
+        load: Counter[int] = Counter()
+        tasks: defaultdict[int, list[int]] = defaultdict(list)
+        for engine, owner, task in rows.values_list("engine_id", "task__owner_id", "task_id"):
+            load[engine] += 1
+            tasks[owner].append(task)
+        return cls(load, tasks)
+
+    def lets_in(self, owner: int, task: int) -> bool:
+        """Whether this person may have one more task on engines, where there is a limit."""
+        mine = set(self.tasks.get(owner, ()))
+        return not settings.MAX_RUNNING or task in mine or len(mine) < settings.MAX_RUNNING
+
+
 def _take(worker: str) -> EnginePrompt | None:
-    waiting = Count("prompts", filter=Q(prompts__state__in=EnginePrompt.LIVE))
-    candidates = engines.chosen(engines.ready().annotate(waiting=waiting).order_by("waiting", "pk"))
-    load = {engine.pk: engine.waiting for engine in candidates if engine.waiting < engines.AT_ONCE}
-    chosen = _choose(candidates, load) if load else None
+    candidates, now = engines.serving(), _Live.look()
+    free = [engine for engine in candidates if now.load[engine.pk] < engines.AT_ONCE]
+    chosen = _choose(candidates, free, now) if free else None
     if chosen is None:
         return None
     task, engine = chosen
@@ -183,11 +221,11 @@ def _take(worker: str) -> EnginePrompt | None:
     return prompt
 
 
-def _choose(candidates: Sequence[E], load: Mapping[int, int]) -> tuple[GenerationTask, E] | None:
+def _choose(candidates: list[Engine], free: list[Engine], now: _Live) -> tuple[GenerationTask, Engine] | None:
     """Whose turn it is. One for whom an engine would have to load other files is passed over, but not for long."""
-    cold: tuple[GenerationTask, E] | None = None
-    for task in _by_turn():
-        engine = _engine_for(task, candidates, load)
+    cold: tuple[GenerationTask, Engine] | None = None
+    for task in _by_turn(now):
+        engine = _engine_for(task, candidates, free, now)
         if engine is None:
             continue
         if engine.warm in ("", graphs.warmth(task)):
@@ -206,38 +244,25 @@ def _may_wait(task: GenerationTask) -> bool:
     return sum(1 for other in newest if other.pk > mine and other.claimed_at > task.queued_at) < PASSES
 
 
-def _by_turn() -> Iterator[GenerationTask]:
+def _by_turn(now: _Live) -> Iterator[GenerationTask]:
     """The next task of each waiting person, in the order of their turns; inside a person their own order."""
     first: dict[int, tuple[int, int]] = {}
-    full = _full_owners() if settings.MAX_RUNNING else {}
-    rows = _open_tasks().order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id", "priority")
-    for pk, owner, priority in rows:
-        if owner not in full or pk in full[owner]:
-            first.setdefault(owner, (priority, pk))
-    for owner in _turns(first) if len(first) > 1 else first:
-        yield GenerationTask.objects.select_related("reference").get(pk=first[owner][1])
+    for pk, owner, priority in _open_rows():
+        if owner not in first and now.lets_in(owner, pk):
+            first[owner] = (priority, pk)
+    for owner in _turns(first, now) if len(first) > 1 else first:
+        yield GenerationTask.objects.get(pk=first[owner][1])
 
 
-def _full_owners() -> dict[int, set[int]]:
-    """People who have as many jobs on engines as one may have, and those jobs: only they go on."""
-    rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).values_list("task__owner", "task").distinct()
-    running: defaultdict[int, set[int]] = defaultdict(set)
-    for owner, task in rows:
-        running[owner].add(task)
-    return {owner: tasks for owner, tasks in running.items() if len(tasks) >= settings.MAX_RUNNING}
-
-
-def _turns(first: Mapping[int, tuple[int, int]]) -> list[int]:
+def _turns(first: Mapping[int, tuple[int, int]], now: _Live) -> list[int]:
     """Whom somebody moved to the front, then round-robin: fewest pictures on engines, then longest without one."""
     rows = EnginePrompt.objects.filter(task__owner__in=first).values("task__owner")
     last = {row["task__owner"]: row["at"] for row in rows.annotate(at=Max("pk"))}
-    live = rows.filter(state__in=EnginePrompt.LIVE).annotate(live=Count("pk"))
-    busy = {row["task__owner"]: row["live"] for row in live}
-    return sorted(first, key=lambda owner: (-first[owner][0], busy.get(owner, 0), last.get(owner, 0)))
+    return sorted(first, key=lambda owner: (-first[owner][0], len(now.tasks.get(owner, ())), last.get(owner, 0)))
 
 
-def _engine_for(task: GenerationTask, candidates: Sequence[E], load: Mapping[int, int]) -> E | None:
-    """The least busy engine of those in `load` (prompts by engine) that has what the task needs.
+def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engine], now: _Live) -> Engine | None:
+    """The least busy of the free engines that have what the task needs.
 
     Of several it is one that has the files in memory. Where no engine has them, the task waits for one that is away;
     and where none such is known any engine gets it, so that its own words say what is missing.
@@ -246,8 +271,8 @@ def _engine_for(task: GenerationTask, candidates: Sequence[E], load: Mapping[int
     able = [engine for engine in candidates if engines.has_all(engine, files, classes)]
     if not able and any(engines.has_all(engine, files, classes) for engine in engines.away()):
         return None
-    fit = [engine for engine in able or candidates if engine.pk in load]
-    return min(fit, key=lambda engine: (load[engine.pk], engine.warm != warmth, engine.pk), default=None)
+    fit = [engine for engine in free if engine in able or not able]
+    return min(fit, key=lambda engine: (now.load[engine.pk], engine.warm != warmth, engine.pk), default=None)
 
 
 def _place(task: GenerationTask) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 import aiohttp
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
@@ -29,6 +30,7 @@ from stylestudio.comfy.answers import SystemStats
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
+from stylestudio.jobs import Visibility
 from stylestudio.shell import EngineFact
 
 log = logging.getLogger(__name__)
@@ -90,20 +92,20 @@ def _move_preview(address: str) -> None:
     engine.save()
 
 
-def ready() -> QuerySet[Engine]:
-    """Engines that answered the last time they were asked, and are not paused."""
-    return Engine.objects.filter(active=True, paused=False, health=Engine.Health.OK)
-
-
 def chosen(engines: Iterable[E]) -> list[E]:
-    """Of ready engines those that take work: the preview engine serves only while no real one answers."""
+    """Of engines that answer those that take work: real ones that are not paused.
+
+    The preview engine serves only while no real one answers: jobs wait for one that is paused, for nobody wants
+    sketches in place of pictures because an engine rests.
+    """
     every = list(engines)
-    return [engine for engine in every if not engine.is_preview] or every
+    real = [engine for engine in every if not engine.is_preview]
+    return [engine for engine in real or every if not engine.paused]
 
 
 def serving() -> list[Engine]:
     """Engines that take work now."""
-    return chosen(ready())
+    return chosen(Engine.objects.filter(active=True, health=Engine.Health.OK))
 
 
 def away() -> QuerySet[Engine]:
@@ -133,32 +135,62 @@ def known() -> list[Engine]:
     ]
 
 
+# State: the word beside its name, its label on the card, the colour of both.
+STATES = {
+    "idle": (gettext_lazy("idle"), gettext_lazy("Ready"), "good"),
+    "busy": (gettext_lazy("busy"), gettext_lazy("Working"), "live"),
+    "unknown": (gettext_lazy("connecting"), gettext_lazy("Connecting"), "ring"),
+    "paused": (gettext_lazy("paused"), gettext_lazy("Paused"), "ring"),
+    "draining": (gettext_lazy("finishing"), gettext_lazy("Finishing"), "ring"),
+    "bad": (gettext_lazy("not reachable"), gettext_lazy("Not reachable"), "bad"),
+    "stuck": (gettext_lazy("stuck"), gettext_lazy("Stuck"), "bad"),
+    "exhausted": (gettext_lazy("out of memory"), gettext_lazy("Out of memory"), "bad"),
+}
+_UNFIT: dict[str, str] = {
+    Engine.Health.UNREACHABLE: "bad",
+    Engine.Health.UNKNOWN: "unknown",
+    Engine.Health.STUCK: "stuck",
+    Engine.Health.EXHAUSTED: "exhausted",
+}
+
+
 def facts() -> Sequence[EngineFact]:
-    """Engines as the pill, the queue page and /health show them."""
-    live_prompts = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).select_related("task").order_by("pk")
-    now: dict[int, EnginePrompt] = {}
-    for prompt in live_prompts:
-        now.setdefault(prompt.engine_id, prompt)
-    serve = {engine.pk for engine in serving()}
-    return [_fact(engine, now.get(engine.pk), engine.pk in serve) for engine in known()]
+    """Engines as the pill, the queue page and /health show them: those that failed first."""
+    shown = known()
+    serve = {engine.pk for engine in chosen(engine for engine in shown if engine.health == Engine.Health.OK)}
+    prompts = _live_prompts()
+    found = [_fact(engine, prompts.get(engine.pk, []), engine.pk in serve) for engine in shown]
+    return sorted(found, key=lambda fact: not fact.failed)
 
 
-def _fact(engine: Engine, prompt: EnginePrompt | None, serves: bool) -> EngineFact:
+def _live_prompts() -> dict[int, list[EnginePrompt]]:
+    """By engine, what it has of ours: what it works on first."""
+    rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).select_related("task__owner")
+    rows = rows.only("engine", "task__prompt", "task__visibility", "task__owner__username")
+    prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
+    for prompt in rows.order_by(F("started_at").asc(nulls_last=True), "pk"):
+        prompts[prompt.engine_id].append(prompt)
+    return prompts
+
+
+def _state(engine: Engine, prompts: Sequence[EnginePrompt]) -> str:
     if engine.paused:
-        state, text = "paused", _("paused")
-    elif engine.health == Engine.Health.UNREACHABLE:
-        state, text = "bad", _("not reachable")
-    elif engine.health == Engine.Health.UNKNOWN:
-        state, text = "unknown", _("connecting")
-    elif prompt:
-        state, text = "busy", _("busy")
-    else:
-        state, text = "idle", _("idle")
+        return "draining" if prompts and engine.health == Engine.Health.OK else "paused"
+    return _UNFIT.get(engine.health, "busy" if prompts else "idle")
+
+
+def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> EngineFact:
+    state = _state(engine, prompts)
+    text, label, tone = STATES[state]
+    task = prompts[0].task if prompts else None
+    private = task is not None and task.visibility == Visibility.PRIVATE  # everybody sees the same card
     return EngineFact(
         id=engine.pk,
         name=_("Preview engine") if engine.is_preview else str(engine),
         state=state,
-        state_text=text,
+        state_text=str(text),
+        label=str(label),
+        tone=tone,
         is_preview=engine.is_preview,
         serves=serves,
         address=engine.address,
@@ -168,9 +200,15 @@ def _fact(engine: Engine, prompt: EnginePrompt | None, serves: bool) -> EngineFa
         vram_total=engine.vram_total,
         vram_free=engine.vram_free,
         latency_ms=engine.latency_ms,
-        now=prompt.task.title if prompt else "",
+        now="" if task is None else _("A private job") if private else task.title,
+        now_url="" if task is None or private else task.get_absolute_url(),
+        now_by="" if task is None or private else task.owner.get_username(),
+        prompts=len(prompts),
         trouble=engine.trouble,
         since=engine.health_since,
+        checkpoints=tuple(engine.checkpoints),
+        loras=tuple(engine.loras),
+        node_classes=len(engine.node_classes),
     )
 
 
@@ -285,7 +323,7 @@ async def _ask(client: ComfyClient, fresh: bool) -> Answers:
 
 def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
     """Ask one engine, store the answer and show what changed. True when it is well."""
-    before, sketched = (engine.health, engine.engine_version, engine.device), preview_serves()
+    before, sketched = _seen(engine), preview_serves()
     try:
         answers = (asked or ask(engine)).result()
         # Meanwhile a job may have taken it out.
@@ -304,11 +342,17 @@ def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
         engine.health, engine.health_since = health, timezone.now()
         log.info("Engine %s is %s", engine, engine.get_health_display().lower())
     engine.save(update_fields=PROBED)
-    if before != (engine.health, engine.engine_version, engine.device):
+    if before != _seen(engine):
         live.publish_engines()
         if sketched != preview_serves():
             _announce_switch(engine)
     return health == Engine.Health.OK
+
+
+def _seen(engine: Engine) -> tuple[object, ...]:
+    """What pages show of it, but for latency and memory, which are others each time."""
+    has = (*engine.checkpoints, *engine.loras, len(engine.node_classes))
+    return engine.health, engine.engine_version, engine.device, has
 
 
 def _take_in(engine: Engine, answers: Answers) -> None:
@@ -374,6 +418,11 @@ def resume(engine: Engine) -> None:
     out.update(health=Engine.Health.UNKNOWN, health_since=timezone.now(), checked_at=None)
     live.publish_engines()
     tasks.work()
+
+
+def ask_again(engine: Engine) -> None:
+    """Have the monitor ask it now, and not when it is due."""
+    Engine.objects.filter(pk=engine.pk).update(checked_at=None)
 
 
 def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health.UNREACHABLE) -> None:

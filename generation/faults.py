@@ -19,12 +19,12 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {
-    "invalid": Fault(_("The engine refused these settings."), _("Change what it names below, then make them again.")),
+    "invalid": Fault(_("The engine refused these settings."), _("Press Edit and retry to change them.")),
     "missing_file": Fault(
         _("The engine does not have a file that these pictures need."),
         _("Put the file on the engine, or choose another style, then press Retry."),
     ),
-    "out_of_memory": Fault(_("The engine ran out of GPU memory."), _("Choose a smaller shape, then make them again.")),
+    "out_of_memory": Fault(_("The engine ran out of GPU memory."), _("Smaller pictures need less of it.")),
     "execution": Fault(
         _("The engine failed while making a picture."), _("Press Retry. If it happens again, look at Details.")
     ),

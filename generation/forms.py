@@ -52,6 +52,7 @@ class OrderForm(forms.Form):
     cfg = forms.FloatField(min_value=0, max_value=orders.MOST_CFG, initial=orders.CFG)
     sampler = forms.ChoiceField(choices=[(name, name) for name in SAMPLERS], initial=orders.SAMPLER)
     scheduler = forms.ChoiceField(choices=[(name, name) for name in SCHEDULERS], initial=orders.SCHEDULER)
+    style = forms.CharField(required=False)  # for what is wrong with the mix; its values are read by `picked`
     denoise = forms.FloatField(required=False, min_value=0.05, max_value=1.0, initial=orders.DENOISE)
     reference = forms.FileField(required=False)
     reference_id = forms.IntegerField(required=False)
@@ -343,3 +344,13 @@ def complain(form: OrderForm, error: ValidationError) -> None:
     """Show what `Order.check` found at the fields it concerns."""
     for name, messages in error.message_dict.items():
         form.add_error(name if name in form.fields else None, messages)
+
+
+def explain(form: OrderForm, task: GenerationTask) -> None:
+    """Show what the engine said of a failed job at the field it is about, where it is about one.
+
+    The form was not sent yet: it shows this as it shows errors, and may be sent as it is.
+    """
+    if task.error_field in form.fields and not form.errors:
+        form.cleaned_data = {}  # without it a form that was not sent takes no errors
+        form.add_error(task.error_field, task.error or task.explanation)

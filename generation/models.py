@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from generation import estimates, faults
-from generation.shapes import shape_name
+from generation.shapes import Shape, shape_name, smaller
 from styles.models import MAX_STRENGTH, StyleVersion
 from stylestudio.comfy.address import split_credentials
 from stylestudio.jobs import Job, JobQuerySet, Status
@@ -290,6 +290,17 @@ class GenerationTask(Job):
         """What to do about it."""
         return str(faults.fault(self.error_kind).remedy)
 
+    @property
+    def refused_by(self) -> Engine | None:
+        """The engine that failed it first; None where none did."""
+        prompt = self.prompts.filter(state=EnginePrompt.State.FAILED).select_related("engine").order_by("ended_at")
+        return next((each.engine for each in prompt[:1]), None)
+
+    @property
+    def smaller(self) -> Shape | None:
+        """The size to try where this one does not fit into the engine's memory; None where it is the least."""
+        return smaller(self.width, self.height)
+
     @cached_property
     def ahead(self) -> int:
         """Pictures that are made before this task's first one."""
@@ -392,7 +403,8 @@ class EnginePrompt(models.Model):
         """The engine went away and may be making it: nobody follows it now; who finds the engine well, asks for it."""
         live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
         over = Now() - timedelta(milliseconds=1)
-        return bool(live.update(worker="", lease_until=over, posted_at=self.posted_at or timezone.now()))
+        posted = self.posted_at or timezone.now()
+        return bool(live.update(state=self.State.POSTED, worker="", lease_until=over, posted_at=posted))
 
 
 class PictureQuerySet(models.QuerySet["GeneratedImage"]):

@@ -182,18 +182,30 @@ def retry(task: GenerationTask, user: User) -> GenerationTask:
 
     While the last retry waits or runs, asking again answers with that one.
     """
+    return _again(task, user, "retry")
+
+
+def retry_smaller(task: GenerationTask, user: User) -> GenerationTask:
+    """Like `retry`, in the next smaller size. ValidationError where there is none."""
+    shape = task.smaller
+    if shape is None:
+        raise ValidationError(_("These pictures are as small as they can be."))
+    return _again(task, user, "retry smaller", width=shape.width, height=shape.height)
+
+
+def _again(task: GenerationTask, user: User, press: str, **changes: int) -> GenerationTask:
     made = set(task.pictures(manager="everything").values_list("index", flat=True))
     seeds = [seed for index, seed in enumerate(task.seeds) if index not in made]
     if task.is_active or not seeds:
         raise ValidationError(_("There is nothing to make again: all pictures are there, or still to come."))
-    asked = {name: getattr(task, name) for name in ASKED}
+    asked = {name: getattr(task, name) for name in ASKED} | changes
     again = GenerationTask(owner=user, retry_of=task, seeds=seeds, count=len(seeds), **asked)
     mix = [
         TaskStyle(version=row.version, position=row.position, weight=row.weight, triggers=row.triggers)
         for row in task.mix.select_related("version__style")
     ]
-    press = uuid.uuid5(task.request_id, f"retry {task.retries.ended().count()}")
-    return _store(again, mix, task.snapshot["workflow"], press)
+    request_id = uuid.uuid5(task.request_id, f"{press} {task.retries.ended().count()}")
+    return _store(again, mix, task.snapshot["workflow"], request_id)
 
 
 def order_of(task: GenerationTask) -> Order:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import time
 import uuid
 from collections.abc import Generator, Iterable, Mapping
@@ -33,10 +34,13 @@ from stylestudio.comfy.errors import (
     EngineUnreachable,
     MissingFile,
 )
+from stylestudio.jobs import Status
 
 log = logging.getLogger(__name__)
 
-LOOK = 0.25  # seconds between looks at the task's row (was it cancelled?) while the engine is silent
+TICK = 0.1  # seconds that the engine is silent until what was put off is done
+LOOK = 0.25  # seconds between looks at the task's row: was it cancelled?
+SOON = 0.1  # seconds that a picture is in the making until its task is said to be running
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
 DATABASE_PAUSE = 1.0  # seconds between two tries while the database does not answer
 PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
@@ -111,6 +115,8 @@ class _Making:
     samplers: frozenset[str] = frozenset()
     written: float = 0.0
     previewed: float = 0.0
+    begin_at: float = math.inf
+    begun: bool = False
     making: bool = False
     unwritten: tuple[int, int] | None = None
     stored: bool = False
@@ -134,7 +140,7 @@ class _Making:
             patience=PATIENCE,
             extra_data={"preview_method": "auto"},
         )
-        if self._watch(engines.pool.loop.iterate(stream, poll=LOOK)):
+        if self._watch(engines.pool.loop.iterate(stream, poll=TICK)):
             return EnginePrompt.State.DONE
         if workers.stopping.is_set():
             return EnginePrompt.State.POSTED
@@ -148,13 +154,13 @@ class _Making:
             for event in stream:
                 if workers.stopping.is_set():
                     return False
-                if event is None or time.monotonic() - looked > LOOK:
+                if time.monotonic() - looked > LOOK:
                     looked = time.monotonic()
                     if not self._wanted():
                         return False
                 if event is not None:
                     self._on(event)
-                else:
+                if event is None or time.monotonic() > self.begin_at:
                     self._catch_up()
         return self.stored
 
@@ -165,8 +171,9 @@ class _Making:
         match event:
             case events.Posted():
                 self.prompt.posted_at = timezone.now()
-            case events.Started():
-                self._begin()
+            case events.Started() if self.prompt.started_at is None:
+                self.prompt.started_at = timezone.now()
+                self.begin_at = time.monotonic() + SOON
             case events.Progress(node=node, value=value, max=most) if node in self.samplers:
                 self._progress(value, most)
             case events.Preview(mime=mime, data=data):
@@ -179,8 +186,13 @@ class _Making:
                 pass
 
     def _begin(self) -> None:
-        """The engine works on it now: only from here on the task is running. Before, it waits in the engine's queue."""
-        self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at, started_at=timezone.now())
+        """The engine works on it: only from here on the task is running. Before, it waits in the engine's queue.
+
+        A picture that is made sooner than SOON is not said to be begun: that would take longer than making it.
+        """
+        self.begun, self.begin_at = True, math.inf
+        started = self.prompt.started_at or timezone.now()
+        self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at, started_at=started)
         self.written = time.monotonic()
         live.engines_changed()
         if self.task.start(workers.worker_name()):
@@ -188,9 +200,11 @@ class _Making:
 
     def _catch_up(self) -> None:
         """The engine is silent for a moment: write what was put off."""
+        if not self.begun and time.monotonic() > self.begin_at:
+            self._begin()
         if self.prompt.posted_at and self.prompt.state == EnginePrompt.State.CLAIMED:
             self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at)
-        if self.unwritten:
+        if self.begun and self.unwritten:
             self._write_progress(*self.unwritten)
 
     def _progress(self, step: int, steps: int) -> None:
@@ -199,7 +213,7 @@ class _Making:
         A picture that is made faster than that shows no steps: writing them would take longer than making it.
         """
         self.unwritten = (step, steps)
-        if time.monotonic() - self.written >= PROGRESS_EVERY:
+        if self.begun and time.monotonic() - self.written >= PROGRESS_EVERY:
             self._write_progress(step, steps)
 
     def _write_progress(self, step: int, steps: int) -> None:
@@ -213,7 +227,7 @@ class _Making:
 
     def _preview(self, mime: str, data: bytes) -> None:
         now = time.monotonic()
-        if now - self.previewed < live.INTERVAL:
+        if not self.begun or now - self.previewed < live.INTERVAL:
             return
         self.previewed = now
         if small := small_preview(data):
@@ -230,8 +244,6 @@ class _Making:
         """Fetch, check, save, and commit the row: only then the picture exists."""
         if self.stored:
             return
-        if self.prompt.started_at is None:
-            self._begin()  # it was over before this worker heard of it
         client = engines.pool.client(self.prompt.engine)
         data = engines.pool.loop.call(client.fetch(ref))
         store(self.prompt, data)
@@ -294,7 +306,13 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     try:
         with transaction.atomic():
             picture.save(force_insert=True)
-            EnginePrompt.objects.filter(pk=prompt.pk).update(state=EnginePrompt.State.DONE, progress=100, ended_at=now)
+            EnginePrompt.objects.filter(pk=prompt.pk).update(
+                state=EnginePrompt.State.DONE,
+                progress=100,
+                posted_at=prompt.posted_at or now,
+                started_at=prompt.started_at or now,
+                ended_at=now,
+            )
     except IntegrityError:
         picture.file.delete(save=False)
         return None
@@ -305,6 +323,8 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     if prompt.engine.ooms:
         Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)
     tasks.finish_picture(picture.pk)
+    if task.status == Status.QUEUED:
+        task.start(workers.worker_name())  # it was over before anybody said that it had begun
     if not task.complete_if_whole():
         task.advance(progress=overall(task))
     live.changed(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from generation import gallery_views, views
+from generation import engine_views, gallery_views, views
 
 app_name = "generation"
 
@@ -15,10 +15,16 @@ urlpatterns = [
     path("references/", views.reference, name="reference"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),
+    path("jobs/cancel-waiting/", views.cancel_waiting, name="cancel-waiting"),
     path("jobs/<int:pk>/", views.job, name="job"),
     path("jobs/<int:pk>/card/", views.job_card, name="job-card"),
     path("jobs/<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("jobs/<int:pk>/front/", views.move_to_front, name="move-to-front"),
     path("jobs/<int:pk>/retry/", views.retry, name="retry"),
+    path("jobs/<int:pk>/retry-smaller/", views.retry_smaller, name="retry-smaller"),
+    path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
+    path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
+    path("engines/<int:pk>/ask/", engine_views.ask, name="engine-ask"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),

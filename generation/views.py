@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
@@ -21,7 +24,7 @@ from generation.orders import Ingredient, Order
 from generation.references import add_reference, reference_from
 from styles.models import Style
 from stylestudio import jobs, live, shell
-from stylestudio.access import StudioRequest, require_maker, visible, whole_number
+from stylestudio.access import StudioRequest, require_curator, require_maker, visible, whole_number
 from stylestudio.images import BadPicture
 
 RECENT = 20  # jobs in the live column; older ones are in the gallery
@@ -31,6 +34,8 @@ RECENT = 20  # jobs in the live column; older ones are in the gallery
 def studio(request: StudioRequest) -> HttpResponse:
     """The form, filled from a picture, a job, a style or a prompt when the address names one, and the live column."""
     form = forms.OrderForm(user=request.user, initial=_prefill(request))
+    if number := request.GET.get("task"):
+        forms.explain(form, visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
     return _studio(request, form)
 
 
@@ -125,12 +130,58 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def cancel_waiting(request: StudioRequest) -> HttpResponse:
+    """Cancel all my jobs that wait. What runs goes on."""
+    waiting = list(GenerationTask.objects.waiting().filter(owner=request.user))
+    cancelled = [task for task in waiting if task.withdraw()]
+    for task in cancelled:
+        live.changed(task)
+    if cancelled:
+        live.counts_changed()
+        runner.publish_waiting()
+    said = ngettext("%(number)d waiting job is cancelled.", "%(number)d waiting jobs are cancelled.", len(cancelled))
+    return toast(request, said % {"number": len(cancelled)} if cancelled else _("No job of yours is waiting."))
+
+
+@require_POST
+def move_to_front(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make this job the next one. Only curators may: it goes before other people's."""
+    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    require_curator(request.user)
+    if task.move_to_front():
+        live.changed(task)
+        runner.publish_waiting()
+    return _answer(request, task)
+
+
+@require_POST
 def retry(request: StudioRequest, pk: int) -> HttpResponse:
     """Make the missing pictures of an ended job, with the same settings and seeds."""
+    return _retried(request, pk, orders.retry)
+
+
+@require_POST
+def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make the missing pictures of an ended job in the next smaller size, with the same seeds."""
+    return _retried(request, pk, orders.retry_smaller)
+
+
+def toast(request: StudioRequest, words: str) -> HttpResponse:
+    """A sentence in the corner; a plain form gets it with the queue page."""
+    if request.htmx:
+        return render(request, "shell/_toast.html", {"message": words})
+    messages.info(request, words)
+    return redirect("queue")
+
+
+def _retried(
+    request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]
+) -> HttpResponse:
+    """The new job, where the person is."""
     task = visible(GenerationTask.objects.all(), request.user, pk=pk)
     require_maker(request.user, task)
     try:
-        again = orders.retry(task, request.user)
+        again = make(task, request.user)
     except ValidationError as error:
         messages.warning(request, " ".join(error.messages))
         return _answer(request, task)

@@ -168,6 +168,10 @@ class Job(models.Model):
         """End because somebody asked for it."""
         return self._end(Status.CANCELLED)
 
+    def withdraw(self) -> bool:
+        """Waiting -> cancelled. One that has begun meanwhile goes on."""
+        return self._write(Q(status=Status.QUEUED), status=Status.CANCELLED, ended_at=timezone.now(), lease_until=None)
+
     def move_to_front(self) -> bool:
         """Put a waiting or running job before every other one of its kind."""
         rows = type(self)._default_manager.active().exclude(pk=self.pk)

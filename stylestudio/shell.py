@@ -21,12 +21,20 @@ THEMES = ("dark", "light", "system")
 
 @dataclass(frozen=True, slots=True)
 class EngineFact:
-    """One engine as pages show it. `state` is idle, busy, bad, unknown, paused or preview (which may be busy too)."""
+    """One engine as pages show it; the same for everybody.
+
+    `state` is idle, busy, unknown, paused, draining (paused, but not done yet), bad (not reachable), stuck or
+    exhausted (out of memory too often). `state_text` follows its name, `label` stands alone, `tone` colours both.
+    `now` is the job it works on, without `now_url` and `now_by` where that is private; `prompts` counts all pictures
+    of ours that it holds.
+    """
 
     id: int
     name: str
     state: str
     state_text: str
+    label: str
+    tone: str
     is_preview: bool
     serves: bool
     address: str
@@ -37,8 +45,24 @@ class EngineFact:
     vram_free: int | None
     latency_ms: float | None
     now: str
+    now_url: str
+    now_by: str
+    prompts: int
     trouble: str
     since: datetime
+    checkpoints: tuple[str, ...]
+    loras: tuple[str, ...]
+    node_classes: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether somebody has to look after it."""
+        return self.state in ("bad", "stuck", "exhausted")
+
+    @property
+    def waiting(self) -> int:
+        """Pictures of ours that wait there behind the current one."""
+        return max(self.prompts - 1, 0)
 
     @property
     def vram_used(self) -> int | None:

@@ -170,6 +170,8 @@ def test_the_preview_engine_works_only_while_no_real_one_is_well(engine_at: Make
     assert [taken().prompt.engine for _time in range(2)] == [real, real]
     assert claim("other") is None
     Engine.objects.filter(pk=real.pk).update(paused=True)
+    assert claim("other") is None, "nobody wants a sketch because an engine rests"
+    Engine.objects.filter(pk=real.pk).update(health=Engine.Health.UNREACHABLE)
     assert taken().prompt.engine == preview
 
 

@@ -1,0 +1,52 @@
+"""What curators do with engines on the queue page."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from generation import engines
+from generation.models import Engine
+from generation.views import toast
+from stylestudio import shell
+from stylestudio.access import StudioRequest, require_curator
+
+
+@require_POST
+def pause(request: StudioRequest, pk: int) -> HttpResponse:
+    """Let an engine finish what it has, and give it nothing new."""
+    engine = _engine(request, pk)
+    engines.pause(engine)
+    return _card(request, engine)
+
+
+@require_POST
+def resume(request: StudioRequest, pk: int) -> HttpResponse:
+    """Give an engine work again, also one that was taken out."""
+    engine = _engine(request, pk)
+    engines.resume(engine)
+    return _card(request, engine)
+
+
+@require_POST
+def ask(request: StudioRequest, pk: int) -> HttpResponse:
+    """Ask an engine how it is now, and not when it is due."""
+    engine = _engine(request, pk)
+    engines.ask_again(engine)
+    return toast(request, _("Asking %s how it is.") % engine)
+
+
+def _engine(request: StudioRequest, pk: int) -> Engine:
+    require_curator(request.user)
+    return get_object_or_404(Engine, pk=pk, active=True)
+
+
+def _card(request: StudioRequest, engine: Engine) -> HttpResponse:
+    """The engine's card as it is now; a plain form goes back to the queue page."""
+    fact = next((fact for fact in shell.engine_facts() if fact.id == engine.pk), None)
+    if not request.htmx or fact is None:
+        return redirect(reverse("queue") + "#engines")
+    return render(request, "queue/_engine_card.html", {"engine": fact})
