@@ -60,6 +60,11 @@ class EngineFact:
         return self.state in ("bad", "stuck", "exhausted")
 
     @property
+    def is_out(self) -> bool:
+        """Whether it gets no work until somebody says so, or for a while."""
+        return self.state in ("paused", "draining", "stuck", "exhausted")
+
+    @property
     def waiting(self) -> int:
         """Pictures of ours that wait there behind the current one."""
         return max(self.prompts - 1, 0)

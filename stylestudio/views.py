@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
@@ -17,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from stylestudio import __version__, jobs, shell
 from stylestudio.access import StudioRequest
-from stylestudio.jobs import Job
+from stylestudio.jobs import MOST_PRIORITY, Job
 from stylestudio.models import Worker
 
 MOST_ENDED = 20
@@ -33,33 +34,42 @@ class Row:
 
 @require_safe
 def queue(request: StudioRequest) -> HttpResponse:
-    """All active jobs, one's own first, then those that ended today; and the engines."""
+    """All active jobs, one's own first, then those that ended today; and the engines. With ?who=mine one's own only."""
+    who = "mine" if request.GET.get("who") == "mine" else "all"
     active = _active(request.user)
     context = {
+        "who": who,
         "own": [row for row in active if row.job.owner_id == request.user.pk],
-        "others": [row for row in active if row.job.owner_id != request.user.pk],
-        "ended": _ended_today(request.user),
-        "socket_url": shell.socket_url("all"),
+        "others": [row for row in active if row.job.owner_id != request.user.pk] if who == "all" else [],
+        "ended": _ended_today(request.user, mine=who == "mine"),
+        "socket_url": shell.socket_url(who),
     }
     return render(request, "queue/queue.html", context)
 
 
 def _active(user: User) -> list[Row]:
-    """What runs, then what waits, each in the order in which it was asked for."""
+    """What runs, then what waits: first what was moved to the front, then in the order in which it was asked for."""
     rows = [
         Row(job, kind.fragments[1])
         for kind in jobs.kinds()
         for job in kind.model._default_manager.active().visible_to(user).select_related("owner")
     ]
-    return sorted(rows, key=lambda row: (row.job.status != jobs.Status.RUNNING, row.job.queued_at, row.job.pk))
+    return sorted(rows, key=lambda row: _turn(row.job))
 
 
-def _ended_today(user: User) -> list[Row]:
+def _turn(job: Job) -> tuple[int, datetime, int]:
+    front = MOST_PRIORITY + 1 if job.status == jobs.Status.RUNNING else job.priority
+    return -front, job.queued_at, job.pk
+
+
+def _ended_today(user: User, *, mine: bool) -> list[Row]:
     """The jobs that ended last since midnight, newest first."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = []
     for kind in jobs.kinds():
         ended = kind.model._default_manager.ended().visible_to(user).filter(ended_at__gte=midnight)
+        if mine:
+            ended = ended.filter(owner=user)
         rows += [
             Row(job, kind.fragments[1]) for job in ended.select_related("owner").order_by("-ended_at")[:MOST_ENDED]
         ]

@@ -24,6 +24,7 @@ function wanted(root) {
 
 // A bar that is kept moves on smoothly; a new one would jump.
 function slide(old, root) {
+  if (!root.matches(".job-progress")) return false;
   const bar = old.querySelector("progress[value]"), next = root.querySelector("progress[value]");
   if (!bar || !next) return false;
   bar.value = next.value;
@@ -39,6 +40,20 @@ function keep(old, root) {
   if (picture && place?.dataset.making === picture.dataset.making) place.replaceWith(picture.cloneNode());
 }
 
+// What was moved to the front goes before what waits with less priority, on every page.
+function arrange(row) {
+  const after = [...(row?.parentElement.children ?? [])].find((other) => other.matches(".is-waiting") && Number(other.dataset.priority) < Number(row.dataset.priority));
+  if (after && row.matches(".is-waiting") && row.compareDocumentPosition(after) & Node.DOCUMENT_POSITION_PRECEDING) after.before(row);
+}
+
+// An engine is new, gone or in trouble: the panel is asked for anew, in the order in which the server puts them.
+function recount(found) {
+  const ids = (cards) => String(cards.filter((card) => card.matches(".engine")).map((card) => card.id));
+  const panel = byId("engines");
+  if (!panel || !found.some((root) => root.id === "engine-pill")) return;
+  if (ids(found) !== ids([...panel.querySelectorAll(".engine")])) htmx.trigger(panel, "renew");
+}
+
 function receive(root) {
   const old = byId(root.id), isJob = "job" in root.dataset;
   if (old) {
@@ -51,6 +66,7 @@ function receive(root) {
     }
     keep(old, root);
     htmx.swap(old, root.outerHTML, { swapStyle: "outerHTML" });
+    if (root.dataset.priority) arrange(byId(root.id));
     if (focused && document.activeElement === document.body) {
       byId(root.id)?.querySelector("a, button")?.focus({ preventScroll: true });
     }
@@ -76,7 +92,9 @@ function settle() {
 
 document.addEventListener("htmx:wsBeforeMessage", (event) => {
   event.preventDefault();
-  roots(event.detail.message).forEach(receive);
+  const found = roots(event.detail.message);
+  found.forEach(receive);
+  recount(found);
   settle();
 });
 
@@ -200,8 +218,9 @@ document.addEventListener("input", ({ target }) => {
   if (target.matches("[data-style-search], [data-style-kind]")) filter();
   if (target.id === "seed") byId("keep-seed").ariaPressed = String(target.value !== "");
   if (!target.name) return;
-  if (target.ariaInvalid) {
-    target.ariaInvalid = null;
+  const wrong = target.closest("[aria-invalid]");
+  if (wrong) {
+    wrong.ariaInvalid = null;
     byId(`${target.name}-error`)?.remove();
   }
   const text = target.dataset.text ?? (target.type === "range" ? Number(target.value).toFixed(2) : target.value);

@@ -11,63 +11,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import re
 import sqlite3
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.request
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import aiohttp
+from beside import studio
 
-ROOT = Path(__file__).parent.parent.parent
 WARM_UPS = 3
 PAUSE = 0.15  # seconds between runs: thumbnails and pushes of one do not weigh on the next
+PATIENCE = 60.0  # seconds
 STORED = "SELECT 1 FROM generation_generatedimage WHERE task_id = ?"
-
-
-@contextmanager
-def running(*arguments: str, until: str) -> Iterator[str]:
-    """A management command beside us; gives the address in the line that `until` finds."""
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if found := re.search(until, line):
-                break
-        else:
-            raise SystemExit(f"{arguments[0]} did not start.")
-        # Whatever it says from now on must be read, or its pipe fills.
-        subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
-        yield found.group(1)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def wait_until_well(url: str) -> None:
-    """Until /health says that database, worker and engine are there."""
-    for _try in range(600):
-        with suppress(OSError), urllib.request.urlopen(f"{url}health", timeout=5) as answer:
-            if b'"connected"' in answer.read():
-                return
-        time.sleep(0.1)
-    raise SystemExit("The studio did not become healthy.")
 
 
 class Bare:
@@ -126,6 +82,8 @@ class Ours:
         begun = time.perf_counter()
         task = place(Order(prompt="a red house", width=size, height=size, seed=seed), self.user)
         while not self.rows.execute(STORED, (task.pk,)).fetchone():
+            if time.perf_counter() - begun > PATIENCE:
+                raise SystemExit("A picture did not come; see the studio's log.")
             time.sleep(0.001)
         took = time.perf_counter() - begun
         graph = task.prompts.get().graph
@@ -171,18 +129,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 1024])
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"STYLESTUDIO_DATA": folder, "DJANGO_SETTINGS_MODULE": "stylestudio.settings", "COMFYUI_URL": ""}
-        preview = ("preview_engine", "--port", "0", "--painter", "flat", "--data", f"{folder}/engine")
-        with running(*preview, until=r"(http://\S+)") as engine:
-            os.environ["COMFYUI_URL"] = engine
-            with running("studio", "--no-browser", "--port", "0", until=r"running at (http://\S+)") as studio:
-                wait_until_well(studio)
-                sys.path.insert(0, str(ROOT))
-                import django
-
-                django.setup()
-                print(json.dumps(measure(engine, options.sizes, options.runs), indent=2))
+    with studio() as engines:
+        print(json.dumps(measure(engines[0], options.sizes, options.runs), indent=2))
 
 
 if __name__ == "__main__":

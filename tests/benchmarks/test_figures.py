@@ -1,0 +1,39 @@
+"""The figures that users feel: what the studio adds to a picture, and whether engines are kept busy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MOST_ADDED_MS, MOST_ADDED_P95_MS = 20, 50  # 64 × 64, on two cores
+MOST_RATIO = 1.03  # to a client that keeps the engine's queue full
+LEAST_SPEED_UP = 1.9  # of two engines
+LEAST_PER_SECOND = 15  # pictures that take the engine no time
+
+
+def report_of(name: str) -> dict[str, Any]:
+    """What a benchmark prints."""
+    script = Path(__file__).parent / name
+    answer = subprocess.run([sys.executable, str(script)], text=True, stdout=subprocess.PIPE, check=True, timeout=900)
+    print(answer.stdout)
+    return dict(json.loads(answer.stdout))
+
+
+@pytest.mark.heavy
+def test_the_studio_adds_little_to_a_picture() -> None:
+    figures = report_of("overhead.py")["64x64"]
+    assert figures["added_median_ms"] <= MOST_ADDED_MS
+    assert figures["added_p95_ms"] <= MOST_ADDED_P95_MS
+
+
+@pytest.mark.heavy
+def test_engines_go_from_picture_to_picture_without_a_pause() -> None:
+    report = report_of("utilisation.py")
+    assert report["one_engine"]["ratio"] <= MOST_RATIO
+    assert report["two_engines"]["speed_up"] >= LEAST_SPEED_UP
+    assert report["empty_graphs"]["studio_pictures_per_s"] >= LEAST_PER_SECOND
