@@ -323,7 +323,7 @@ async def _ask(client: ComfyClient, fresh: bool) -> Answers:
 
 def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
     """Ask one engine, store the answer and show what changed. True when it is well."""
-    before, sketched = _seen(engine), preview_serves()
+    before, sketched = (engine.health, engine.engine_version, engine.device), preview_serves()
     try:
         answers = (asked or ask(engine)).result()
         # Meanwhile a job may have taken it out.
@@ -342,17 +342,11 @@ def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
         engine.health, engine.health_since = health, timezone.now()
         log.info("Engine %s is %s", engine, engine.get_health_display().lower())
     engine.save(update_fields=PROBED)
-    if before != _seen(engine):
+    if before != (engine.health, engine.engine_version, engine.device):
         live.publish_engines()
         if sketched != preview_serves():
             _announce_switch(engine)
     return health == Engine.Health.OK
-
-
-def _seen(engine: Engine) -> tuple[object, ...]:
-    """What pages show of it, but for latency and memory, which are others each time."""
-    has = (*engine.checkpoints, *engine.loras, len(engine.node_classes))
-    return engine.health, engine.engine_version, engine.device, has
 
 
 def _take_in(engine: Engine, answers: Answers) -> None:

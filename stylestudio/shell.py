@@ -65,6 +65,16 @@ class EngineFact:
         return self.state in ("paused", "draining", "stuck", "exhausted")
 
     @property
+    def host(self) -> str:
+        """The address without http:// in front."""
+        return self.address.partition("://")[2] or self.address
+
+    @property
+    def away_seconds(self) -> float:
+        """How long it has been in this health."""
+        return (timezone.now() - self.since).total_seconds()
+
+    @property
     def waiting(self) -> int:
         """Pictures of ours that wait there behind the current one."""
         return max(self.prompts - 1, 0)

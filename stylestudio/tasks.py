@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from stylestudio import jobs
+from stylestudio import jobs, live
+
+LATELY = timedelta(minutes=2)  # a worker that crashed is started again sooner than that
+MOST_SAID = 200
 
 
 @db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
@@ -19,3 +25,12 @@ def sweep() -> None:
     """Let every kind of job look after what dead workers held."""
     for kind in jobs.kinds():
         kind.sweep()
+
+
+def say_again() -> None:
+    """Push the jobs that ended lately: a worker that was killed may have ended them without saying so."""
+    for kind in jobs.kinds():
+        ended = kind.model._default_manager.ended().filter(ended_at__gte=timezone.now() - LATELY)
+        for job in ended.order_by("-ended_at")[:MOST_SAID]:
+            live.changed(job)
+    live.counts_changed()

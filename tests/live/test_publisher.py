@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.template import TemplateSyntaxError
+from django.utils import timezone
 
 from generation import orders
 from generation.models import GenerationTask
 from generation.orders import Order
-from stylestudio import layers, live
+from stylestudio import layers, live, tasks
 from stylestudio.jobs import Visibility
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live_pushes]
@@ -241,3 +242,16 @@ def test_the_thread_that_pushes_comes_back_when_it_died(task: GenerationTask, li
     live.publisher._thread.join()
     live.changed(task)
     line.wait(lambda: bool(versions(line, task)))
+
+
+def test_what_ended_lately_is_said_again_when_a_worker_starts(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[int] = []
+    monkeypatch.setattr(live, "changed", lambda job: said.append(job.pk))
+    ended, older, active = (orders.place(Order(prompt="a fox"), ada) for _time in range(3))
+    ended.cancel()
+    older.cancel()
+    type(older).objects.filter(pk=older.pk).update(ended_at=timezone.now() - tasks.LATELY)
+    said.clear()
+    tasks.say_again()
+    assert said == [ended.pk]
+    assert active.is_active

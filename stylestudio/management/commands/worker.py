@@ -43,6 +43,7 @@ class Command(BaseCommand):
         pulse = Pulse(worker_name(), thread_count())
         pulse.start()
         tasks.sweep()
+        tasks.say_again()
         connections.close_all()
         consumer = StudioConsumer(HUEY, thread_count())
         if exit_with_parent:

@@ -1,0 +1,372 @@
+"""A storm over a whole studio: processes die, engines misbehave, people press on; then everything is looked at.
+
+    python -m tests.chaos.storm --jobs 300 --seed 7
+    python -m tests.chaos.storm --jobs 30 --seed 7 --real-ports 8191,8192 \\
+        --real-start 'start-comfyui {port}' --real-kill 'kill-comfyui {port}'
+
+Prints the counts and everything that is wrong; the exit code is 0 where nothing is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stylestudio.handover import free_port
+from tests.chaos import studio as processes
+from tests.chaos.plan import STALL_AFTER, USERS, Act, Trouble, script
+from tests.chaos.studio import Engine, PreviewEngine, RealEngine, Studio, ask, wait_until
+
+if TYPE_CHECKING:
+    from tests.chaos.verify import Cause
+
+KEPT = {"STYLESTUDIO_CHECKPOINT", "STYLESTUDIO_LIGHTNING_LORA"}
+AFTER = 20.0  # seconds in which sockets and engines agree with the rows once every job has ended
+MOST_SHOWN = 40
+
+
+def options() -> argparse.Namespace:
+    """What the storm is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="nothing that takes long to get over")
+    parser.add_argument("--seconds", type=float, help="how long the storm lasts")
+    parser.add_argument("--data", type=Path, help="data folder (default: a temporary one)")
+    parser.add_argument("--real-ports", default="", help="ports of ComfyUI servers, separated by commas")
+    parser.add_argument("--real-start", default="", help="command that starts the one on {port}")
+    parser.add_argument("--real-kill", default="", help="command that kills the one on {port} with SIGKILL")
+    return parser.parse_args()
+
+
+class Storm:
+    """The processes, what was done to them, and what is wrong."""
+
+    def __init__(self, told: argparse.Namespace, folder: Path) -> None:
+        self.told, self.folder = told, folder
+        self.real = bool(told.real_ports)
+        self.seconds = told.seconds or told.jobs * (8.0 if self.real else 0.4 if told.short else 0.8)
+        self.patience = 900.0 if self.real else 90.0 if told.short else 180.0  # until every job has ended
+        self.problems: list[str] = []
+        self.kills: Counter[str] = Counter()
+        self.troubles: Counter[str] = Counter()
+        self.causes: list[Cause] = []
+        self._acts: list[Act] = []
+        ports = [int(port) for port in told.real_ports.split(",") if port] or [free_port(), free_port()]
+        self.environment = _environment(folder, ports, self.real)
+        self.engines: list[Engine] = [self._engine(number, port) for number, port in enumerate(ports)]
+        self.studio = Studio(free_port(), folder, self.environment)
+        self.second = processes.second_worker(folder, self.environment)
+
+    def _engine(self, number: int, port: int) -> Engine:
+        if self.real:
+            return RealEngine(port, self.told.real_start, self.told.real_kill, self.folder)
+        return PreviewEngine(number, port, self.folder, self.environment)
+
+    # The course of it.
+
+    def run(self) -> bool:
+        """All of it. Whether nothing is wrong."""
+        begun = time.monotonic()
+        try:
+            self._rise()
+            stormed = time.monotonic()
+            self._rage()
+            calmed = time.monotonic()
+            self._calm()
+            self._settle()
+            settled = time.monotonic()
+        finally:
+            self._fall()
+        swept = self._verify()
+        made = [name for engine in self.engines for name in engine.made()]
+        from tests.chaos import verify
+
+        self._report(
+            {
+                "seed": self.told.seed,
+                **verify.counts(made),
+                "kills": dict(self.kills),
+                "troubles": dict(self.troubles),
+                "files swept": swept,
+                "sockets": {name: getattr(self.watch, name) for name in ("opened", "messages", "stale")},
+                "forms sent again": self.crowd.repeated,
+                "seconds": {
+                    "start": round(stormed - begun, 1),
+                    "storm": round(calmed - stormed, 1),
+                    "settling": round(settled - calmed, 1),
+                    "all": round(time.monotonic() - begun, 1),
+                },
+            }
+        )
+        return not self.problems
+
+    def _rise(self) -> None:
+        for engine in self.engines:
+            engine.start()
+        self.studio.start()
+        _set_up_django()
+        if not wait_until(self.studio.is_well, processes.START_SECONDS + 120 * self.real):
+            raise SystemExit(f"The studio did not start, see {self.folder}")
+        if not self.told.short:
+            self.second.start()
+        from tests.chaos.people import Crowd
+        from tests.chaos.watch import Reader, Watch
+
+        self.database = self.folder / "stylestudio.sqlite3"
+        self.crowd = Crowd(USERS, self.studio.url, self.patience)
+        self.watch = Watch(self.studio.url, [person.cookie for person in self.crowd.people.values()])
+        self.reader = Reader(self.database)
+        self.watch.start()
+        self.reader.start()
+
+    def _rage(self) -> None:
+        facts = {"real": self.real, "short": self.told.short}
+        self._acts = script(self.told.seed, self.told.jobs, self.seconds, len(self.engines), **facts)
+        heapq.heapify(self._acts)
+        self._begun = time.monotonic()
+        while self._acts:
+            act = heapq.heappop(self._acts)
+            time.sleep(max(0.0, self._begun + act.at - time.monotonic()))
+            getattr(self, f"_{act.name}")(**act.facts)
+
+    def _later(self, seconds: float, name: str, **facts: Any) -> None:
+        heapq.heappush(self._acts, Act(time.monotonic() - self._begun + seconds, name, facts))
+
+    def _calm(self) -> None:
+        """Everything is up and well again."""
+        for engine in self.engines:
+            engine.start()
+        self.studio.start()
+        if not self.told.short:
+            self.second.start()
+        if not wait_until(lambda: all(processes.answers(engine) for engine in self.engines), 120):
+            self.problems.append("an engine did not come back")
+        for engine in self.engines:
+            engine.calm()
+        self.crowd.finish()
+
+    def _settle(self) -> None:
+        """Wait for what must come true by itself."""
+        from generation.models import EnginePrompt
+        from tests.chaos import verify
+
+        def is_over() -> bool:
+            self._operate()
+            return not any(verify.ended())
+
+        if not wait_until(is_over, self.patience, every=0.3):
+            self.problems += verify.ended()
+        wait_until(lambda: not self.watch.disagreements(), AFTER)
+        self.problems += self.watch.disagreements()
+
+        ours = {str(prompt) for prompt in EnginePrompt.objects.values_list("prompt_id", flat=True)}
+        for engine in self.engines:
+            if not wait_until(lambda engine=engine: not held_by(engine, ours), AFTER):
+                self.problems.append(f"{engine.url} still holds {len(held_by(engine, ours))} prompts of ours")
+
+    def _operate(self) -> None:
+        """What an operator does: an engine that was taken out, and is well, is given work again."""
+        from generation import engines
+        from generation.models import Engine as Row
+
+        for row in Row.objects.filter(health__in=("stuck", "exhausted")):
+            self.troubles[f"resumed by the operator ({row.health})"] += 1
+            engines.resume(row)
+
+    def _fall(self) -> None:
+        for looking in ("watch", "reader"):
+            if hasattr(self, looking):
+                getattr(self, looking).stop()
+        for name, took in (("the second worker", self.second.stop(10)), ("the studio", self.studio.stop())):
+            if took > 6:
+                self.problems.append(f"{name} took {took:.1f} s to end")
+        for engine in self.engines:
+            engine.stop()
+
+    # What is done, by the names of the acts.
+
+    def _place(self, **order: Any) -> None:
+        self.crowd.place(**order)
+
+    def _cancel(self, **facts: Any) -> None:
+        self.crowd.cancel(**facts)
+
+    def _to_front(self, number: int) -> None:
+        self.crowd.to_front(number)
+
+    def _kill(self, role: str, engine: int, away: float) -> None:
+        if role == "engine":
+            done = self.engines[engine].kill()
+            self._later(away, "start", role=role, engine=engine)
+        elif role == "second":
+            done = self.second.kill()
+            self._later(away, "start", role=role, engine=engine)
+        elif role == "supervisor":
+            done = self.studio.send(role, signal.SIGKILL)
+            self._later(min(away, 2.0), "start", role=role, engine=engine)
+        else:
+            number = signal.SIGTERM if role == "worker told" else signal.SIGKILL
+            done = self.studio.send(role.split()[0], number)
+        self.kills[role] += done
+
+    def _start(self, role: str, engine: int) -> None:
+        if role == "engine":
+            self.engines[engine].start()
+        elif role == "second":
+            if not self.told.short:
+                self.second.start()
+        else:
+            self.studio.start()
+
+    def _trouble(self, trouble: Trouble, engine: int, lasts: float | None, number: int) -> None:
+        place = self.engines[engine]
+        token = ""
+        if trouble.by_stranger:
+            if ask(place.url + trouble.told["path"], trouble.told["body"]) is None:
+                return
+        else:
+            told = dict(trouble.told)
+            if told["trouble"] in ("fail_node", "out_of_memory"):
+                token = told["message"] = f"Storm {number} broke it."
+            started = place.trouble(told)
+            if started is None:
+                return
+            if lasts:
+                self._later(lasts, "release", engine=engine, number=started)
+        self.troubles[trouble.name] += 1
+        self._note(place.url, trouble.name, trouble.kinds, token)
+
+    def _note(self, engine: str, name: str, kinds: frozenset[str], token: str = "") -> None:
+        from tests.chaos.verify import Cause
+
+        self.causes.append(Cause(datetime.now(UTC), engine, name, kinds, token))
+
+    def _release(self, engine: int, number: int) -> None:
+        self.engines[engine].release(number)
+
+    def _lock_database(self, seconds: float) -> None:
+        from tests.chaos.watch import lock_database
+
+        self.troubles["locked database"] += 1
+        threading.Thread(target=lock_database, args=(self.database, seconds)).start()
+
+    def _freeze(self, role: str, seconds: float) -> None:
+        frozen = self._send(role, signal.SIGSTOP)
+        self.troubles[f"frozen {role}"] += frozen
+        if frozen:
+            self._later(seconds, "thaw", role=role)
+
+    def _thaw(self, role: str) -> None:
+        self._send(role, signal.SIGCONT)
+
+    def _send(self, role: str, number: signal.Signals) -> bool:
+        return self.second.send(number) if role == "second" else self.studio.send(role, number)
+
+    def _full_disk(self, seconds: float) -> None:
+        pid = self.studio.child("worker")
+        if pid:
+            self.troubles["full disk"] += 1
+            self._note("", "full disk", frozenset({"storage"}))
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+            self._later(seconds, "free_disk", pid=pid)
+
+    def _free_disk(self, pid: int) -> None:
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    def _pause(self, engine: int, seconds: float) -> None:
+        self._set_paused(engine, True)
+        self.troubles["paused engine"] += 1
+        self._later(seconds, "resume", engine=engine)
+
+    def _resume(self, engine: int) -> None:
+        self._set_paused(engine, False)
+
+    def _set_paused(self, engine: int, paused: bool) -> None:
+        from generation import engines
+        from generation.models import Engine as Row
+
+        for row in Row.objects.filter(address=self.engines[engine].url):
+            (engines.pause if paused else engines.resume)(row)
+
+    # What came of it.
+
+    def _verify(self) -> int:
+        """Note everything that is wrong. How many orphaned files were swept."""
+        from generation.orphans import sweep_files
+        from tests.chaos import verify
+
+        swept = sweep_files(older_than=timedelta(0))
+        crowd = self.crowd
+        self.problems += crowd.problems + self.watch.problems + self.reader.problems
+        self.problems += verify.orders(crowd.tasks.values(), list(crowd.requests.values()))
+        self.problems += verify.cancellations(crowd.cancelled, crowd.maybe_cancelled)
+        self.problems += verify.reasons(self.causes)
+        self.problems += verify.pictures()
+        self.problems += verify.files(self.folder / "media")
+        self.problems += verify.twice(name for engine in self.engines for name in engine.made())
+        return swept
+
+    def _report(self, counts: dict[str, Any]) -> None:
+        print(json.dumps(counts, indent=1))
+        for problem in self.problems[:MOST_SHOWN]:
+            print("WRONG:", problem)
+        print(f"{len(self.problems)} wrong, seed {self.told.seed}, data in {self.folder}", flush=True)
+
+
+def held_by(engine: Engine, ours: set[str]) -> set[str]:
+    """Which of our prompts an engine still holds."""
+    return processes.held_prompts(engine) & ours
+
+
+def _environment(folder: Path, ports: list[int], real: bool) -> dict[str, str]:
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT or not name.startswith(("STYLESTUDIO_", "COMFYUI_", "DATABASE_", "REDIS_", "S3_"))
+    }
+    return own | {
+        "STYLESTUDIO_DATA": str(folder),
+        "DJANGO_SETTINGS_MODULE": "stylestudio.settings",
+        "COMFYUI_URL": ",".join(f"http://127.0.0.1:{port}" for port in ports),
+        "COMFYUI_TIMEOUT": str(300 if real else STALL_AFTER),
+    }
+
+
+def _set_up_django() -> None:
+    import django
+
+    django.setup()
+    logging.getLogger().setLevel(logging.ERROR)
+
+
+def main() -> None:
+    """Storm, report, exit."""
+    told = options()
+    with tempfile.TemporaryDirectory(prefix="storm-", ignore_cleanup_errors=True, delete=False) as temporary:
+        folder = (told.data or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        storm = Storm(told, folder)
+        for name in [name for name in os.environ if name.startswith(("STYLESTUDIO_", "COMFYUI_"))]:
+            del os.environ[name]
+        os.environ.update(storm.environment)
+        sys.exit(0 if storm.run() else 1)
+
+
+if __name__ == "__main__":
+    main()

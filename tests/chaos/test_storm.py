@@ -1,0 +1,32 @@
+"""Processes die and engines misbehave while people press on: no picture is lost, made twice, or said to be what it is not.
+
+pytest tests/chaos -m heavy --jobs 300 --seed 7
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .studio import ROOT
+
+SHORT = 24  # jobs
+
+
+def storm(data: Path, *options: str, seconds: float) -> int:
+    """Run one; the exit code is 0 where nothing is wrong."""
+    command = [sys.executable, "-m", "tests.chaos.storm", f"--data={data}", *options]
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=seconds).returncode
+
+
+def test_a_short_storm_leaves_nothing_wrong(tmp_path: Path, told: list[str]) -> None:
+    assert storm(tmp_path, "--short", f"--jobs={SHORT}", *told, seconds=240) == 0
+
+
+@pytest.mark.heavy
+def test_a_storm_leaves_nothing_wrong(tmp_path: Path, told: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with capfd.disabled():
+        assert storm(tmp_path, *told, seconds=3600) == 0
