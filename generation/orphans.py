@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from generation.models import GeneratedImage, Reference
+from stylestudio.storage import ASIDE
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def sweep_when_due() -> None:
 
 def sweep_files(older_than: timedelta = AGE) -> int:
     """Delete originals, thumbnails and references that no row names and that are older than this. Returns how many."""
-    removed, pictures = 0, GeneratedImage.everything.all()
+    removed, pictures = _sweep_aside(older_than), GeneratedImage.everything.all()
     now = timezone.localtime()
     for month in {f"{moment:%Y/%m}" for moment in (now, now - MONTHS)}:
         removed += _sweep(f"outputs/{month}", pictures, "file", older_than)
@@ -54,6 +55,19 @@ def _sweep(folder: str, rows: QuerySet[Any], field: str, older_than: timedelta) 
     for name in orphans:
         storage.delete(name)
     return len(orphans)
+
+
+def _sweep_aside(older_than: timedelta) -> int:
+    """What a crash left half written."""
+    storage = default_storage
+    try:
+        names = [f"{ASIDE}/{name}" for name in storage.listdir(ASIDE)[1]]
+    except FileNotFoundError:
+        return 0
+    old = [name for name in names if _age(storage, name) >= older_than]
+    for name in old:
+        storage.delete(name)
+    return len(old)
 
 
 def _age(storage: Storage, name: str) -> timedelta:

@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 
 from generation.models import GeneratedImage
 from stylestudio import images
+from stylestudio.storage import AsideStorage
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,8 @@ def finish(pk: int) -> None:
     if picture is None:
         return
     try:
+        if isinstance(picture.file.storage, AsideStorage):
+            picture.file.storage.settle(str(picture.file.name))
         with picture.file.open("rb") as handle:
             data = handle.read()
     except FileNotFoundError:

@@ -174,9 +174,7 @@ def toast(request: StudioRequest, words: str) -> HttpResponse:
     return redirect("queue")
 
 
-def _retried(
-    request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]
-) -> HttpResponse:
+def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
     """The new job, where the person is."""
     task = visible(GenerationTask.objects.all(), request.user, pk=pk)
     require_maker(request.user, task)

@@ -161,7 +161,7 @@ MEDIA_ROOT = DATA / "media"
 MEDIA_URL = "/"
 MEDIA_ORIGIN = ""  # of the files, where it is not the studio's own
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "stylestudio.storage.AsideStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20

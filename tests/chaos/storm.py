@@ -196,7 +196,7 @@ class Storm:
             if took > 6:
                 self.problems.append(f"{name} took {took:.1f} s to end")
         for engine in self.engines:
-            engine.stop()
+            engine.kill()
 
     # What is done, by the names of the acts.
 
@@ -356,16 +356,15 @@ def _set_up_django() -> None:
 
 
 def main() -> None:
-    """Storm, report, exit."""
+    """Storm, report, exit. The data folder stays, for whoever wants to know what went wrong."""
     told = options()
-    with tempfile.TemporaryDirectory(prefix="storm-", ignore_cleanup_errors=True, delete=False) as temporary:
-        folder = (told.data or Path(temporary)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        storm = Storm(told, folder)
-        for name in [name for name in os.environ if name.startswith(("STYLESTUDIO_", "COMFYUI_"))]:
-            del os.environ[name]
-        os.environ.update(storm.environment)
-        sys.exit(0 if storm.run() else 1)
+    folder = (told.data or Path(tempfile.mkdtemp(prefix="storm-"))).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    storm = Storm(told, folder)
+    for name in [name for name in os.environ if name.startswith(("STYLESTUDIO_", "COMFYUI_"))]:
+        del os.environ[name]
+    os.environ.update(storm.environment)
+    sys.exit(0 if storm.run() else 1)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, DeadWorker, DropSockets, Hold, OutOfMemory, Trouble
 from stylestudio.jobs import Status
+from stylestudio.storage import ASIDE
 
 seeds = itertools.count(5000, 20)
 LOST, DONE, POSTED = EnginePrompt.State.LOST, EnginePrompt.State.DONE, EnginePrompt.State.POSTED
@@ -326,6 +327,9 @@ def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engin
     assert orphans.sweep_files() == 0
     assert orphans.sweep_files(older_than=timedelta(0)) == 1
     assert not default_storage.exists(orphan)
+    half = default_storage.save(f"{ASIDE}/half", ContentFile(b"half a pict"))
+    assert orphans.sweep_files(older_than=timedelta(0)) == 1
+    assert not default_storage.exists(half)
     assert default_storage.exists(picture.file.name)
 
 

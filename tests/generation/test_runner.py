@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.storage import FileSystemStorage
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 from django.utils import timezone
 from PIL import Image
@@ -23,7 +24,7 @@ from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTa
 from generation.orders import Ingredient, Order
 from generation.references import add_reference
 from styles.models import Style
-from stylestudio import images, workers
+from stylestudio import images, storage, workers
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import (
     Answer,
@@ -168,16 +169,33 @@ def test_a_file_that_is_no_picture_fails_and_leaves_nothing(
     assert not GeneratedImage.objects.exists()
 
 
-def test_a_disk_that_refuses_is_said_and_leaves_no_row(
-    engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_refuses_is_said_and_leaves_nothing(
+    engine: Engine, ada: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: object, **kwargs: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(FileSystemStorage, "_save", refuse)
-    task = made(place(ada))
-    assert (task.status, task.error_kind) == (Status.FAILED, "storage")
+    for place_of_failure in ((FileSystemStorage, "_save"), (Path, "replace")):
+        with monkeypatch.context() as broken:
+            broken.setattr(*place_of_failure, refuse)
+            task = made(place(ada))
+        assert (task.status, task.error_kind) == (Status.FAILED, "storage")
     assert not GeneratedImage.objects.exists()
+    assert not [path for path in media.rglob("*") if path.is_file()], "nothing half-written stays"
+
+
+def test_a_name_holds_a_whole_file_or_none(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    replace = Path.replace
+
+    def look(aside: Path, target: Path) -> None:
+        seen.append([path.parent.name for path in media.rglob("*") if path.is_file()])
+        replace(aside, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    default_storage.save("outputs/2026/11/whole.png", ContentFile(b"picture"))
+    assert seen == [[storage.ASIDE]]
+    assert (media / "outputs/2026/11/whole.png").read_bytes() == b"picture"
 
 
 def test_a_lost_answer_makes_the_picture_once(engine: Engine, preview: PreviewThread, ada: User) -> None:

@@ -59,7 +59,7 @@ def test_without_the_variables_everything_is_on_this_machine(tmp_path) -> None:
     assert shown["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
     assert shown["CHANNEL_LAYERS"]["default"]["BACKEND"] == "stylestudio.layers.HubChannelLayer"
     assert shown["HUEY"]["huey_class"] == "stylestudio.workers.WakingHuey"
-    assert shown["STORAGES"]["default"]["BACKEND"] == "django.core.files.storage.FileSystemStorage"
+    assert shown["STORAGES"]["default"]["BACKEND"] == "stylestudio.storage.AsideStorage"
     assert "img-src 'self' data:;" in shown["policy"]
 
 
