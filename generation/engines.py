@@ -179,6 +179,16 @@ def _state(engine: Engine, prompts: Sequence[EnginePrompt]) -> str:
     return _UNFIT.get(engine.health, "busy" if prompts else "idle")
 
 
+def title(engine: Engine) -> str:
+    """Its name as people read it."""
+    return _("Preview engine") if engine.is_preview else str(engine)
+
+
+def state_text(engine: Engine) -> str:
+    """How it is, in the word that stands behind its name: paused, not reachable."""
+    return str(STATES[_state(engine, [])][0])
+
+
 def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> EngineFact:
     state = _state(engine, prompts)
     text, label, tone = STATES[state]
@@ -186,7 +196,7 @@ def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> Engi
     private = task is not None and task.visibility == Visibility.PRIVATE  # everybody sees the same card
     return EngineFact(
         id=engine.pk,
-        name=_("Preview engine") if engine.is_preview else str(engine),
+        name=title(engine),
         state=state,
         state_text=str(text),
         label=str(label),
@@ -210,18 +220,6 @@ def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> Engi
         loras=tuple(engine.loras),
         node_classes=len(engine.node_classes),
     )
-
-
-def missing_files(files: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of (folder, file name) pairs, those that no serving engine lists. Empty while no engine was asked yet."""
-    engines = serving()
-    if not engines:
-        return []
-    missing = []
-    for folder, name in files:
-        if not any(name in _listed(engine, folder) for engine in engines):
-            missing.append((folder, name))
-    return missing
 
 
 def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:

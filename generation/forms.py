@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from generation import engines, estimates, orders
+from generation import engines, estimates, needs, orders
 from generation.models import MOST_PICTURES, MOST_SEED, MOST_STYLES, GenerationTask, Reference
 from generation.orders import Ingredient, Order
 from generation.prompts import final_parts, missing_triggers
@@ -211,10 +211,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What will happen, in numbers; or what has to be done first."""
+    """What will happen, in numbers, and which engine that waits for; or what has to be done first."""
 
     lines: list[str]
     problems: list[Problem]
+    wait: str = ""
 
 
 def desk(form: OrderForm) -> dict[str, Any]:
@@ -292,13 +293,8 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
     checkpoint, lightning = order.files()
     files = [("checkpoints", checkpoint), ("loras", lightning)]
     files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
-    problems = [Problem(_missing(folder, name), reverse("queue")) for folder, name in engines.missing_files(files)]
-    if not engines.serving():
-        problems.append(
-            Problem(
-                _("No engine answers now. Pictures you ask for wait until one does."), reverse("queue") + "#engines"
-            )
-        )
+    outlook = needs.outlook(files)
+    problems = [Problem(text, reverse("queue") + "#engines") for text in outlook.problems]
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]
@@ -312,13 +308,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
         lines.append(
             ngettext("%(count)d picture before you", "%(count)d pictures before you", ahead) % {"count": ahead}
         )
-    return Readiness(lines, problems)
-
-
-def _missing(folder: str, name: str) -> str:
-    if folder == "checkpoints":
-        return _("No engine has the checkpoint %s. Put it into models/checkpoints on the engine.") % name
-    return _("No engine has the file %s. Put it into models/loras on the engine.") % name
+    return Readiness(lines, problems, outlook.wait)
 
 
 def _whole(value: Any, default: int) -> int:

@@ -153,9 +153,12 @@ def worker_name() -> str:
     return settings.WORKER_NAME or f"{socket.gethostname()}-{os.getpid()}"
 
 
-def thread_count() -> int:
-    """How many jobs this worker may do at once: two for each engine and two more, unless the settings say."""
-    return settings.WORKERS or 2 * max(1, len(settings.COMFYUI_URLS)) + 2
+def thread_count(engines: int = 0) -> int:
+    """How many jobs this worker may do at once: two for each engine and two more, unless the settings say.
+
+    `engines`: how many are known; more than the environment names where somebody added some.
+    """
+    return settings.WORKERS or 2 * max(1, engines, len(settings.COMFYUI_URLS)) + 2
 
 
 class Pulse(threading.Thread):

@@ -1,4 +1,4 @@
-"""Processes die and engines misbehave while people press on: no picture is lost, made twice, or said to be what it is not.
+"""Processes die and engines misbehave while people press on: nothing is lost, made twice, or said to be what it is not.
 
 pytest tests/chaos -m heavy --jobs 300 --seed 7
 """

@@ -17,7 +17,7 @@ from django.db import connections
 from django.utils import timezone
 
 from generation import claim as claiming
-from generation import engines, orders, runner
+from generation import engines, graphs, orders, runner
 from generation.claim import Claim, held, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Ingredient, Order
@@ -104,6 +104,94 @@ def test_three_people_take_turns(engine_at: Make, ada: User, bob: User, curator:
         place(user, count=3)
     names = [task.owner.username for task in in_turn(9)]
     assert [Counter(names[start : start + 3]) for start in (0, 3, 6)] == [Counter(["ada", "bob", "cora"])] * 3
+
+
+def test_a_person_who_comes_late_starts_within_two_tasks_of_one_who_has_two_hundred(
+    engine_at: Make, ada: User, bob: User
+) -> None:
+    engine_at(1)
+    for number in range(200):
+        place(ada, seed=number)
+    running, next_one = taken(), taken()
+    late = place(bob)
+    done(running)
+    claimed = taken()
+    assert claimed.prompt.task == late
+    done(next_one)
+    # One ran, one waited on the engine behind it: after these two it is bob's turn.
+    assert EnginePrompt.objects.filter(pk__lt=claimed.prompt.pk).count() == 2
+
+
+def test_somebody_with_another_style_is_passed_over_for_a_warm_engine_but_not_for_long(
+    engine_at: Make, ada: User, bob: User
+) -> None:
+    style = Style.objects.create(name="Ink")
+    style.versions.update(lora_name="ink.safetensors")
+    version = Style.objects.get(pk=style.pk).version
+    assert version is not None
+    engine_at(1, loras=[*FILES["loras"], "ink.safetensors"])
+    place(ada, count=16)
+    done(taken())
+    late = place(bob, count=16, mix=(Ingredient(version, 0.8),))
+    order = [task.owner.username for task in in_turn(8)]
+    assert order[: claiming.PASSES] == ["ada"] * claiming.PASSES, "its files are in memory"
+    assert order[claiming.PASSES] == "bob", "its turn comes all the same"
+    assert order.count("bob") >= 3 and late.is_active
+
+
+def test_of_two_idle_engines_the_warm_one_is_taken(engine_at: Make, ada: User) -> None:
+    task = place(ada)
+    engine_at(1, warm="something else")
+    warm = engine_at(2, warm=graphs.warmth(task))
+    assert taken().prompt.engine == warm
+
+
+def test_an_idle_engine_is_taken_before_a_busy_one_that_is_warm(engine_at: Make, ada: User) -> None:
+    task = place(ada, count=3)
+    warm, cold = engine_at(1, warm=graphs.warmth(task)), engine_at(2, warm="something else")
+    assert [taken().prompt.engine for _time in range(2)] == [warm, cold]
+
+
+def test_what_a_curator_moved_to_the_front_comes_before_everybody(engine_at: Make, ada: User, bob: User) -> None:
+    engine_at(1)
+    place(ada)
+    place(bob)
+    last = place(ada)
+    assert last.move_to_front()
+    assert in_turn(1) == [last]
+    first = place(bob)
+    last.refresh_from_db()
+    assert first.move_to_front()
+    assert in_turn(1) == [first]
+
+
+def test_a_person_has_no_more_tasks_on_engines_than_allowed(
+    engine_at: Make, ada: User, bob: User, settings: Any
+) -> None:
+    settings.MAX_RUNNING = 1
+    engine_at(1)
+    engine_at(2)
+    one, _two = place(ada, count=2), place(ada)
+    assert [taken().prompt.task for _time in range(2)] == [one, one]
+    assert claim("other") is None
+    his = place(bob)
+    assert taken().prompt.task == his
+
+
+def test_a_task_that_rests_is_left_alone_until_its_time(engine_at: Make, ada: User) -> None:
+    engine_at(1)
+    task = place(ada)
+    GenerationTask.objects.update(not_before=timezone.now() + timedelta(minutes=1))
+    assert claim("other") is None
+    GenerationTask.objects.update(not_before=timezone.now() - timedelta(minutes=1))
+    assert taken().prompt.task == task
+
+
+def test_an_engine_without_a_node_class_gets_nothing_that_needs_it(engine_at: Make, ada: User) -> None:
+    task = place(ada, count=2)
+    engine_at(1, node_classes=["KSampler"])
+    has = engine_at(2, node_classes=sorted(graphs.classes(task)))
+    assert [taken().prompt.engine for _time in range(2)] == [has, has]
 
 
 def test_ones_own_jobs_keep_their_order(engine_at: Make, ada: User) -> None:

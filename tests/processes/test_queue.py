@@ -161,5 +161,6 @@ def test_there_are_two_threads_for_each_engine_and_two_more(settings) -> None:
     assert workers.thread_count() == 4
     settings.COMFYUI_URLS = ["http://a", "http://b", "http://c"]
     assert workers.thread_count() == 8
+    assert workers.thread_count(engines=5) == 12
     settings.WORKERS = 3
     assert workers.thread_count() == 3

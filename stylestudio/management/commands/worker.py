@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from stylestudio import layers, lifeline, live, start
+from stylestudio import layers, lifeline, live, shell, start
 from stylestudio.workers import Pulse, StudioConsumer, thread_count, worker_name
 
 # A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
@@ -40,12 +40,13 @@ class Command(BaseCommand):
         if hasattr(signal, "SIGBREAK"):
             signal.signal(signal.SIGBREAK, lambda number, frame: signal.raise_signal(signal.SIGTERM))
         start.prepare()
-        pulse = Pulse(worker_name(), thread_count())
+        threads = thread_count(len(shell.engine_facts()))
+        pulse = Pulse(worker_name(), threads)
         pulse.start()
         tasks.sweep()
         tasks.say_again()
         connections.close_all()
-        consumer = StudioConsumer(HUEY, thread_count())
+        consumer = StudioConsumer(HUEY, threads)
         if exit_with_parent:
             lifeline.exit_with_parent()
         consumer.run()
