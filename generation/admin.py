@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -9,16 +10,19 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from generation import engines
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from stylestudio import live
 from stylestudio.comfy.address import split_credentials
+from stylestudio.templatetags.studio import byte_size
 
 if TYPE_CHECKING:
     EngineModelForm = forms.ModelForm[Engine]
@@ -69,14 +73,78 @@ class EngineAdmin(EngineModelAdmin):
     """Addresses from the environment stay as they are there; engines added here can be changed and deleted."""
 
     form = EngineForm
-    list_display = ["__str__", "address", "source", "health", "paused", "device", "engine_version", "checked_at"]
+    list_display = [
+        "__str__", "address", "source", "health", "paused", "engine_version", "device", "memory", "latency", "now",
+        "has", "checked_at",
+    ]  # fmt: skip
     list_filter = ["source", "health", "paused", "active"]
     search_fields = ["name", "address", "device"]
+    actions = ["pause", "use_again", "ask_again"]
     readonly_fields = [
-        "source", "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device",
-        "checkpoints", "loras",
+        "source", "health", "health_since", "trouble", "checked_at", "latency", "engine_version", "device", "memory",
+        "now", "installed_checkpoints", "installed_loras", "known_nodes",
     ]  # fmt: skip
     fields = ["name", "address", "credentials", "forget", "paused", *readonly_fields]
+
+    @admin.display(description=_("VRAM in use"))
+    def memory(self, engine: Engine) -> str:
+        """Used of all graphics memory."""
+        if engine.vram_total is None or engine.vram_free is None:
+            return "–"
+        used = byte_size(max(engine.vram_total - engine.vram_free, 0))
+        return gettext("%(used)s of %(total)s") % {"used": used, "total": byte_size(engine.vram_total)}
+
+    @admin.display(description=_("answers in"), ordering="latency_ms")
+    def latency(self, engine: Engine) -> str:
+        """How long it took to answer the last time."""
+        return "–" if engine.latency_ms is None else f"{engine.latency_ms:.0f} ms"
+
+    @admin.display(description=_("now"))
+    def now(self, engine: Engine) -> SafeString | str:
+        """The jobs it has, the current one first."""
+        prompts = engine.prompts.filter(state__in=EnginePrompt.LIVE).select_related("task")
+        tasks = dict.fromkeys(prompt.task for prompt in prompts.order_by(F("started_at").asc(nulls_last=True), "pk"))
+        jobs = ((reverse("admin:generation_generationtask_change", args=[task.pk]), task) for task in tasks)
+        return format_html_join(", ", '<a href="{}">{}</a>', jobs) or "–"
+
+    @admin.display(description=_("checkpoints, LoRAs, nodes"))
+    def has(self, engine: Engine) -> str:
+        """How many there are of each."""
+        return f"{len(engine.checkpoints)}, {len(engine.loras)}, {len(engine.node_classes)}"
+
+    @admin.display(description=_("installed checkpoints"))
+    def installed_checkpoints(self, engine: Engine) -> SafeString | str:
+        """One to a line."""
+        return _lines(engine.checkpoints)
+
+    @admin.display(description=_("installed LoRAs"))
+    def installed_loras(self, engine: Engine) -> SafeString | str:
+        """One to a line."""
+        return _lines(engine.loras)
+
+    @admin.display(description=_("node classes"))
+    def known_nodes(self, engine: Engine) -> str:
+        """All in one paragraph: there are many."""
+        return ", ".join(engine.node_classes) or "–"
+
+    @admin.action(description=_("Pause"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
+        """Let them finish what they have, and give them nothing new."""
+        for engine in queryset:
+            engines.pause(engine)
+
+    @admin.action(description=_("Use again"), permissions=["change"])
+    def use_again(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
+        """Give them work again, also those that were taken out."""
+        for engine in queryset:
+            engines.resume(engine)
+
+    @admin.action(description=_("Ask again now"), permissions=["change"])
+    def ask_again(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
+        """Ask them how they are and what they have, and not when they are due."""
+        for engine in queryset:
+            engines.ask_again(engine)
+        self.message_user(request, gettext("They are being asked. Load this page again in a moment."))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Engine | None = None) -> list[str]:
         """The address of an engine that was not added here is not edited here."""
@@ -116,6 +184,10 @@ class ReadOnlyAdmin(ReadOnlyBase):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Pictures are deleted on their own page, where it can be undone."""
         return False
+
+
+def _lines(names: Iterable[str]) -> SafeString | str:
+    return format_html_join(mark_safe("<br>"), "{}", ((name,) for name in names)) or "–"
 
 
 def _small(picture: GeneratedImage | None) -> SafeString | str:

@@ -413,8 +413,8 @@ def resume(engine: Engine) -> None:
 
 
 def ask_again(engine: Engine) -> None:
-    """Have the monitor ask it now, and not when it is due."""
-    Engine.objects.filter(pk=engine.pk).update(checked_at=None)
+    """Have the monitor ask it now, and not when it is due; also for its node classes, which it is seldom asked for."""
+    Engine.objects.filter(pk=engine.pk).update(checked_at=None, node_classes=[])
 
 
 def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health.UNREACHABLE) -> None:

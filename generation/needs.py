@@ -30,7 +30,8 @@ def outlook(files: Sequence[File]) -> Outlook:
     able = [engine for engine in away if engines.has_all(engine, files)]
     problems = [] if serving else [_nobody(away)]
     if not able:
-        return Outlook(problems + _missing(files, serving or away))
+        # What an engine has is known once it answered.
+        return Outlook(problems + _missing(files, serving or [engine for engine in away if engine.engine_version]))
     return Outlook(problems, _waits(files, serving, able) if serving else "")
 
 
@@ -55,9 +56,8 @@ def _waits(files: Sequence[File], serving: Sequence[Engine], able: Sequence[Engi
     }
 
 
-def _missing(files: Sequence[File], candidates: Iterable[Engine]) -> list[str]:
-    """Which files are missing where. Nothing of engines that never said what they have."""
-    asked = [engine for engine in candidates if engine.engine_version]
+def _missing(files: Sequence[File], asked: Sequence[Engine]) -> list[str]:
+    """Which files are missing where."""
     if not asked:
         return []
     if nowhere := _nowhere(files, asked):

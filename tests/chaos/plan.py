@@ -82,7 +82,7 @@ TROUBLES = (
     _trouble("stranger clears the queue", path="/queue", body={"clear": True}),
 )
 
-# Who is killed, in this share. "worker told" is SIGTERM, the others are SIGKILL; "second" is a worker beside the studio.
+# Who is killed, in this share. "worker told" is SIGTERM, the others SIGKILL; "second" is a worker beside the studio.
 VICTIMS = (
     "worker", "engine", "web", "worker told", "engine", "second", "worker", "engine", "supervisor", "web", "worker",
     "second",

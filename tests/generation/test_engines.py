@@ -305,15 +305,6 @@ def test_the_local_address_is_shown_once_something_answered_there() -> None:
     assert engines.known() == [local, preview]
 
 
-def test_files_that_no_serving_engine_has_are_missing() -> None:
-    files = [("checkpoints", "a"), ("loras", "b"), ("loras", "c")]
-    assert engines.missing_files(files) == []
-    Engine.objects.create(address="http://1:1", health=Health.OK, checkpoints=["a"], loras=[])
-    Engine.objects.create(address="http://2:1", health=Health.OK, checkpoints=[], loras=["b"])
-    Engine.objects.create(address="http://3:1", health=Health.UNREACHABLE, loras=["c"])
-    assert engines.missing_files(files) == [("loras", "c")]
-
-
 def test_a_client_is_kept_until_the_address_or_the_credentials_change(calm: PreviewThread) -> None:
     engine = Engine.objects.create(address=calm.url)
     first = engines.pool.client(engine)

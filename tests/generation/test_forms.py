@@ -193,11 +193,18 @@ def test_one_engine_that_has_everything_is_enough(ada: User) -> None:
     assert readiness(ada).problems == []
 
 
-@pytest.mark.parametrize("fields", [{"health": "unreachable"}, {"paused": True}, {"active": False}])
-def test_without_an_engine_that_is_said(ada: User, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"health": "unreachable"}, "No engine answers now"),
+        ({"paused": True}, "All engines are paused"),
+        ({"active": False}, "No engine answers now"),
+    ],
+)
+def test_without_an_engine_that_is_said(ada: User, fields: dict[str, Any], words: str) -> None:
     engine(**fields)
     [problem] = readiness(ada).problems
-    assert "No engine answers now" in problem.text and problem.href.endswith("#engines")
+    assert words in problem.text and problem.href.endswith("#engines")
 
 
 def test_what_will_happen_is_said_in_numbers(ada: User, bob: User) -> None:

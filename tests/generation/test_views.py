@@ -42,9 +42,14 @@ VALID = {
 }
 GET_ONLY = {"studio", "live", "job", "job-card", "gallery", "gallery-page", "picture"}
 POST_ONLY = {
-    "generate", "compose", "reference", "clear", "cancel", "retry", "picture-delete", "picture-restore",
+    "generate", "compose", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry", "retry-smaller",
+    "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
 }  # fmt: skip
-WITH_NUMBER = {"job", "job-card", "cancel", "retry", "picture", "picture-delete", "picture-restore"}
+WITH_NUMBER = {
+    "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "picture", "picture-delete",
+    "picture-restore",
+}  # fmt: skip
+WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
 
 
 def png(width: int = 40, height: int = 24) -> bytes:
@@ -61,7 +66,7 @@ def upload(data: bytes | None = None, name: str = "start.png") -> SimpleUploaded
 
 def address(name: str, pk: int = 1) -> str:
     """The address of a view."""
-    return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER else [])
+    return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE else [])
 
 
 def signed_in(user: User) -> Client:
@@ -143,11 +148,11 @@ def test_a_form_without_its_token_is_refused(ada: User) -> None:
     assert not GenerationTask.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["cancel", "retry"])
+@pytest.mark.parametrize("name", ["cancel", "retry", "retry-smaller"])
 def test_somebody_elses_job_is_not_yours_to_change(ada: User, bob: User, curator: User, name: str) -> None:
     task = place(ada)
-    if name == "retry":
-        task.fail("execution")
+    if name != "cancel":
+        task.fail("out_of_memory")
     for headers in ({}, HTMX):
         response = signed_in(bob).post(address(name, task.pk), **headers)
         assert response.status_code == 403
@@ -157,6 +162,19 @@ def test_somebody_elses_job_is_not_yours_to_change(ada: User, bob: User, curator
     assert signed_in(curator).post(address(name, task.pk), **HTMX).status_code == 200
     task.refresh_from_db()
     assert (task.status, GenerationTask.objects.count()) == (("cancelled", 1) if name == "cancel" else ("failed", 2))
+
+
+def test_only_curators_move_a_job_to_the_front(her: Client, ada: User, bob: User, curator: User) -> None:
+    place(bob)
+    task = place(ada)
+    for client in (her, signed_in(bob)):  # not even one's own: it goes before other people's
+        for headers in ({}, HTMX):
+            assert client.post(address("move-to-front", task.pk), **headers).status_code == 403
+    task.refresh_from_db()
+    assert task.priority == 0
+    assert signed_in(curator).post(address("move-to-front", task.pk), **HTMX).status_code == 200
+    task.refresh_from_db()
+    assert task.priority == 1
 
 
 def test_somebody_elses_picture_is_not_yours_to_delete(ada: User, bob: User, curator: User) -> None:
@@ -507,6 +525,170 @@ def test_a_job_that_ended_is_not_cancelled(her: Client, ada: User) -> None:
     task.start("w")
     task.complete()
     assert "is-done" in her.post(address("cancel", task.pk), **HTMX).content.decode()
+
+
+def test_moving_to_the_front_is_shown_everywhere(
+    curator: User, ada: User, bob: User, noted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, task = place(bob), place(ada)
+    noted.jobs.clear()
+    target = {"HTTP_HX_TARGET": f"row-generation-{task.pk}"}
+    row = signed_in(curator).post(address("move-to-front", task.pk), **target, **HTMX).content.decode()
+    assert row.strip().startswith("<tr") and 'data-priority="1"' in row
+    pushed = {(pk, "whole" if what.get("whole") else what.get("part")) for pk, what in noted.jobs}
+    places = "generation/_job_progress.html"
+    assert pushed == {(task.pk, "whole"), (first.pk, places), (task.pk, places)}
+    plain = signed_in(curator).post(address("move-to-front", task.pk))
+    assert plain.headers["Location"] == address("job", task.pk)
+
+
+def test_a_job_that_ended_is_not_moved(curator: User, ada: User, noted: Any) -> None:
+    task = place(ada)
+    task.cancel()
+    noted.jobs.clear()
+    assert signed_in(curator).post(address("move-to-front", task.pk), **HTMX).status_code == 200
+    task.refresh_from_db()
+    assert (task.priority, noted.jobs) == (0, [])
+
+
+def test_all_my_waiting_jobs_are_cancelled_and_nothing_else(
+    her: Client, ada: User, bob: User, noted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[bool] = []
+    monkeypatch.setattr("stylestudio.live.counts_changed", lambda: counted.append(True))
+    running, done, theirs = place(ada), place(ada), place(bob)
+    running.start("w")
+    done.cancel()
+    ended = GenerationTask.objects.get(pk=done.pk).ended_at
+    waiting = [place(ada), place(ada)]
+    noted.jobs.clear()
+    counted.clear()
+    html = her.post(address("cancel-waiting"), **HTMX).content.decode()
+    assert "2 waiting jobs are cancelled." in html and 'id="toast"' in html
+    status = dict(GenerationTask.objects.values_list("pk", "status"))
+    assert [status[task.pk] for task in (running, done, theirs)] == ["running", "cancelled", "queued"]
+    assert [status[task.pk] for task in waiting] == ["cancelled", "cancelled"]
+    assert GenerationTask.objects.get(pk=done.pk).ended_at == ended
+    assert {pk for pk, what in noted.jobs if what.get("whole")} == {task.pk for task in waiting}
+    assert theirs.pk in {pk for pk, what in noted.jobs if what.get("part")} and counted == [True]
+
+
+def test_cancelling_what_waits_answers_a_plain_form_with_the_queue_page(her: Client, ada: User) -> None:
+    place(ada)
+    response = her.post(address("cancel-waiting"), follow=True)
+    assert response.redirect_chain == [(reverse("queue"), 302)]
+    assert "1 waiting job is cancelled." in response.content.decode()
+    again = her.post(address("cancel-waiting"), follow=True)
+    assert "No job of yours is waiting." in again.content.decode()
+
+
+def test_a_job_that_begins_meanwhile_is_not_withdrawn(ada: User) -> None:
+    task = place(ada)
+    GenerationTask.objects.get(pk=task.pk).start("w")
+    assert task.status == Status.QUEUED
+    assert not task.withdraw() and task.status == Status.RUNNING
+
+
+def test_what_ran_out_of_memory_is_tried_again_smaller(her: Client, ada: User) -> None:
+    task = place(ada, width=1024, height=1024, count=4)
+    picture_of(task, 1)
+    task.start("w")
+    task.fail("out_of_memory")
+    html = her.get(address("job", task.pk)).content.decode()
+    assert re.search(r">\s*Retry at 792 × 792\s*</button>", html)
+    response = her.post(address("retry-smaller", task.pk), HTTP_HX_CURRENT_URL="http://testserver/", **HTMX)
+    again = GenerationTask.objects.get(retry_of=task)
+    assert f'id="{again.root_id}"' in response.content.decode() and response.headers["HX-Retarget"] == "#jobs"
+    assert (again.width, again.height, again.seeds) == (792, 792, [5, 7, 8])
+    plain = her.post(address("retry-smaller", task.pk))
+    assert plain.headers["Location"] == address("job", again.pk)
+
+
+@pytest.mark.parametrize(("kind", "side"), [("out_of_memory", 512), ("execution", 1024)])
+def test_retry_smaller_is_offered_where_it_helps(her: Client, ada: User, kind: str, side: int) -> None:
+    task = place(ada, width=side, height=side)
+    task.fail(kind)
+    assert "Retry at" not in her.get(address("job", task.pk)).content.decode()
+    assert "Retry smaller" not in her.get(reverse("queue")).content.decode()
+
+
+# What the engine refused
+
+
+@pytest.mark.parametrize(
+    "field", ["prompt", "negative", "shape", "count", "seed", "steps", "cfg", "denoise", "style", "reference"]
+)
+def test_what_the_engine_refused_is_said_at_its_field(her: Client, ada: User, field: str) -> None:
+    task = place(ada)
+    task.fail("invalid", "Value <50> is too big.", error_field=field)
+    assert f"?task={task.pk}" in her.get(address("job", task.pk)).content.decode()
+    html = her.get("/", {"task": task.pk}).content.decode()
+    [error] = re.findall(rf'<(?:span|p) class="error" id="{field}-error".*?</(?:span|p)>', html, re.DOTALL)
+    assert "Value &lt;50&gt; is too big." in error
+    assert re.search(rf'<a class="link" href="#{field}">Value &lt;50&gt; is too big.</a>', html)
+    if field != "style":  # the mix is no control
+        [control] = re.findall(rf'<[^>]* aria-describedby="[^"]*\b{field}-error"[^>]*>', html)
+        assert 'aria-invalid="true"' in control
+
+
+def test_a_form_that_was_explained_may_be_sent_as_it_is(her: Client, ada: User) -> None:
+    task = place(ada, count=4, width=1024, height=1024)
+    task.fail("invalid", "Too big.", error_field="steps")
+    html = her.get("/", {"task": task.pk}).content.decode()
+    assert her.post(address("generate"), as_posted(html), **HTMX).status_code == 200
+    assert GenerationTask.objects.latest("pk").snapshot == task.snapshot
+
+
+@pytest.mark.parametrize("field", ["", "nonsense"])
+def test_an_explanation_without_a_field_is_on_the_card_alone(her: Client, ada: User, field: str) -> None:
+    task = place(ada)
+    task.fail("invalid", "No such node.", "the operator's own detail", error_field=field)
+    card = her.get(address("job-card", task.pk)).content.decode()
+    assert "No such node." in card.partition("<details")[0] and "operator&#x27;s own" in card.partition("<details")[2]
+    html = her.get("/", {"task": task.pk}).content.decode()
+    assert 'aria-invalid="true"' not in html and "No such node." not in html.partition('id="live"')[0]
+
+
+def test_a_missing_file_is_named_with_the_engine_that_lacks_it(her: Client, ada: User) -> None:
+    task = place(ada)
+    box = Engine.objects.create(address="http://10.0.0.1:1", name="Big <box>")
+    for index, state in ((1, "cancelled"), (0, "failed")):
+        EnginePrompt.objects.create(
+            task=task, index=index, engine=box, worker="w", lease_until=timezone.now(), state=state,
+            ended_at=timezone.now(),
+        )  # fmt: skip
+    task.fail("missing_file", "The engine does not have the LoRA ink.safetensors.", error_field="style")
+    html = her.get(address("job-card", task.pk)).content.decode()
+    assert "Big &lt;box&gt;: The engine does not have the LoRA ink.safetensors." in html
+
+
+# Engines
+
+
+@pytest.mark.parametrize("name", sorted(WITH_ENGINE))
+def test_engines_are_the_curators(her: Client, curator: User, name: str) -> None:
+    engine = Engine.objects.create(address="http://10.0.0.1:1", health="stuck", checked_at=timezone.now())
+    before = Engine.objects.values().get()
+    for headers in ({}, HTMX):
+        assert her.post(address(name, engine.pk), **headers).status_code == 403
+    assert Engine.objects.values().get() == before
+    hers = signed_in(curator)
+    assert hers.post(address(name, engine.pk), **HTMX).status_code == 200
+    assert Engine.objects.values().get() != before
+    assert hers.post(address(name, engine.pk)).headers["Location"].startswith(reverse("queue"))
+    for pk in (engine.pk + 1000, 10**15, 10**30):
+        assert hers.post(address(name, pk), **HTMX).status_code == 404
+
+
+def test_an_engine_is_paused_and_used_again(curator: User) -> None:
+    engine = Engine.objects.create(address="http://10.0.0.1:1", health="ok")
+    client = signed_in(curator)
+    paused = client.post(address("engine-pause", engine.pk), **HTMX).content.decode()
+    assert f'id="engine-{engine.pk}"' in paused and "Paused" in paused and "Use again" in paused
+    assert Engine.objects.get().paused
+    resumed = client.post(address("engine-resume", engine.pk), **HTMX).content.decode()
+    assert "Ready" in resumed and ">" in resumed and not Engine.objects.get().paused
+    assert re.search(r"Pause\s*</button>", resumed) and "Use again" not in resumed
 
 
 @pytest.mark.parametrize("where", ["studio", "queue", "plain"])
