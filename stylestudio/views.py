@@ -21,6 +21,7 @@ from stylestudio.access import StudioRequest
 from stylestudio.jobs import MOST_PRIORITY, Job
 from stylestudio.models import Worker
 
+MOST_ACTIVE = 100  # rows of each group
 MOST_ENDED = 20
 
 
@@ -37,10 +38,14 @@ def queue(request: StudioRequest) -> HttpResponse:
     """All active jobs, one's own first, then those that ended today; and the engines. With ?who=mine one's own only."""
     who = "mine" if request.GET.get("who") == "mine" else "all"
     active = _active(request.user)
+    own = [row for row in active if row.job.owner_id == request.user.pk]
+    others = [row for row in active if row.job.owner_id != request.user.pk] if who == "all" else []
     context = {
         "who": who,
-        "own": [row for row in active if row.job.owner_id == request.user.pk],
-        "others": [row for row in active if row.job.owner_id != request.user.pk] if who == "all" else [],
+        "own": own[:MOST_ACTIVE],
+        "more_own": len(own[MOST_ACTIVE:]),
+        "others": others[:MOST_ACTIVE],
+        "more_others": len(others[MOST_ACTIVE:]),
         "ended": _ended_today(request.user, mine=who == "mine"),
         "socket_url": shell.socket_url(who),
     }

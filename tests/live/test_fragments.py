@@ -155,7 +155,10 @@ def test_the_pushed_badge_is_the_badge_on_the_page(
 
 
 @in_each_language
-@pytest.mark.parametrize("state", ["idle", "busy", "paused", "bad", "unknown", "preview", "none", "many"])
+@pytest.mark.parametrize(
+    "state",
+    ["idle", "busy", "paused", "draining", "bad", "stuck", "exhausted", "unknown", "preview", "none", "many"],
+)
 def test_the_pushed_pill_and_engine_cards_are_those_on_the_pages(
     task_that_is: Callable[[str], GenerationTask],
     engine: Engine,
@@ -164,11 +167,14 @@ def test_the_pushed_pill_and_engine_cards_are_those_on_the_pages(
     state: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if state == "busy":
+    if state in ("busy", "draining"):
         task = task_that_is("loading")
         EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
     changes = {
         "paused": {"paused": True},
+        "draining": {"paused": True},
+        "stuck": {"health": Engine.Health.STUCK},
+        "exhausted": {"health": Engine.Health.EXHAUSTED},
         "bad": {"health": Engine.Health.UNREACHABLE, "trouble": "<refused>"},
         "unknown": {"health": Engine.Health.UNKNOWN},
         "preview": {"source": Engine.Source.PREVIEW},
