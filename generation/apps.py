@@ -26,6 +26,7 @@ class GenerationConfig(AppConfig):
                 fragments=("generation/_job.html", "generation/_queue_row.html"),
                 facts=job_facts,
                 sweep=runner.sweep,
+                gather=GenerationTask.gather,
             )
         )
         shell.provide_engines(engines.facts)

@@ -3,68 +3,237 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from django.db.models import Count, F, Q
-from django.db.models.functions import Greatest
-
-from stylestudio.jobs import Status
+from django.db.models import Count
 
 if TYPE_CHECKING:
-    from generation.models import GenerationTask
+    from generation.models import Engine, GenerationTask
 
-SAMPLES = 15  # newest finished pictures looked at
+WINDOW = 300  # newest finished pictures looked at, of all kinds
+SAMPLES = 15  # of them, newest of one kind
 ENOUGH = 3  # fewer say too little
+SIZE_CLASS = 1.25  # pictures take the same time up to this ratio of their areas: all shapes of the form are one class
 
 
-def typical_seconds(width: int, height: int, steps: int) -> float | None:
-    """Median seconds of one picture of this size and number of steps; None with fewer than three samples."""
-    from generation.models import EnginePrompt
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What decides how long a picture takes: its workflow (by mode), its area in pixels, its steps."""
 
-    rows = (
-        EnginePrompt.objects.filter(
-            state=EnginePrompt.State.DONE,
-            task__width=width,
-            task__height=height,
-            task__steps=steps,
-            started_at__isnull=False,
+    mode: str
+    area: int
+    steps: int
+
+    @classmethod
+    def of(cls, task: GenerationTask) -> Self:
+        """What a picture of this task is like."""
+        return cls(task.mode, task.width * task.height, task.steps)
+
+    def fits(self, other: Like) -> bool:
+        """Whether both take about the same time on one engine."""
+        smaller, larger = sorted((self.area, other.area))
+        return self.mode == other.mode and self.steps == other.steps and larger <= smaller * SIZE_CLASS
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture that was made, and the seconds it took there."""
+
+    like: Like
+    engine: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An active task in the queue. `left`: pictures that are not stored yet; `rest`: that, less what is half made."""
+
+    task: int
+    owner: int
+    priority: int
+    queued_at: datetime
+    like: Like
+    left: int
+    rest: float
+
+    @property
+    def turn(self) -> tuple[int, datetime, int]:
+        """Sorts one person's tasks as they are served."""
+        return -self.priority, self.queued_at, self.task
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """A picture that an engine already has."""
+
+    prompt: int
+    task: int
+    owner: int
+    engine: int
+
+
+class Forecast:
+    """The queue, the engines and the newest samples at one moment; each is asked for once, when it is needed."""
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """All active tasks that miss pictures, in the order in which one person's are served."""
+        from generation.models import GenerationTask
+
+        rows = GenerationTask.objects.active().order_by().annotate(made=Count("pictures"))
+        fields = ("pk", "owner", "priority", "queued_at", "mode", "width", "height", "steps", "count", "progress")
+        found = [
+            Place(
+                pk, owner, priority, at, Like(mode, width * height, steps), count - made, count * (100 - progress) / 100
+            )
+            for pk, owner, priority, at, mode, width, height, steps, count, progress, made in rows.values_list(
+                *fields, "made"
+            )
+            if made < count
+        ]
+        return sorted(found, key=lambda place: place.turn)
+
+    @cached_property
+    def on_engines(self) -> list[On]:
+        """What engines have of ours, in the order in which they got it."""
+        from generation.models import EnginePrompt
+
+        rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).order_by("pk")
+        return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "engine")]
+
+    @cached_property
+    def engines(self) -> list[Engine]:
+        """Who takes work now."""
+        from generation.engines import serving
+
+        return serving()
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The newest pictures that were made, newest first."""
+        from generation.models import EnginePrompt
+
+        done = EnginePrompt.objects.filter(state=EnginePrompt.State.DONE, started_at__isnull=False)
+        rows = done.order_by("-ended_at").values_list(
+            "task__mode", "task__width", "task__height", "task__steps", "engine", "started_at", "ended_at"
         )
-        .order_by("-ended_at")
-        .values_list("started_at", "ended_at")[:SAMPLES]
-    )
-    seconds = [(ended - started).total_seconds() for started, ended in rows if started and ended]
-    return median(seconds) if len(seconds) >= ENOUGH else None
+        return [
+            Sample(Like(mode, width * height, steps), engine, (ended - started).total_seconds())
+            for mode, width, height, steps, engine, started, ended in rows[:WINDOW]
+            if ended and started
+        ]
+
+    def typical(self, like: Like, engine: int | None = None) -> float | None:
+        """Median seconds of one such picture, on one engine or on any; None with fewer than three samples."""
+        seconds = [
+            sample.seconds
+            for sample in self.samples
+            if sample.like.fits(like) and (engine is None or sample.engine == engine)
+        ][:SAMPLES]
+        return median(seconds) if len(seconds) >= ENOUGH else None
+
+    def duration(self, pictures: float, like: Like) -> float | None:
+        """Seconds until so many such pictures are there when all engines make them; None where nobody can know.
+
+        One picture is not made faster by two engines.
+        """
+        each = self._each(like)
+        return max(pictures * _together(each), min(pictures, 1.0) * min(each)) if each else None
+
+    def _each(self, like: Like) -> list[float]:
+        """What one such picture takes on each engine. One that made too few of them is taken for one like the others.
+
+        Empty without engines or enough samples.
+        """
+        anywhere = self.typical(like)
+        if anywhere is None:
+            return []
+        return [self.typical(like, engine.pk) or anywhere for engine in self.engines]
+
+    def ahead(self, task: GenerationTask) -> int:
+        """Pictures that are begun before this task's first one that is still to come."""
+        return sum(taken for _place, taken in self._before_first(task))
+
+    def wait_seconds(self, task: GenerationTask) -> float | None:
+        """About how long until the task's first picture is begun; None where nobody can know."""
+        return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
+
+    def left_seconds(self, task: GenerationTask) -> float | None:
+        """About how long until the task's last picture is there, with the turns of other people in between."""
+        place = self._place(task)
+        if place is None:
+            return None
+        own = [other for other in self.places if other.owner == place.owner and other.turn < place.turn]
+        turns = sum(other.left for other in own) + place.left
+        before = [(other, float(other.left)) for other in own] + list(self._others(place, turns))
+        work = [(other.like, min(taken, other.rest)) for other, taken in before]
+        waiting, own_time = self._sum(work, task), self.duration(place.rest, place.like)
+        return None if waiting is None or own_time is None else waiting + own_time
+
+    def ahead_of_new(self, owner: int) -> int:
+        """Pictures that are begun before the first one that `owner` would ask for now."""
+        own = [place for place in self.places if place.owner == owner]
+        mine = sum(place.left for place in own)
+        return mine + sum(taken for _place, taken in self._turns_of_others(owner, 0, mine + 1))
+
+    def _place(self, task: GenerationTask) -> Place | None:
+        return next((place for place in self.places if place.task == task.pk), None)
+
+    def _before_first(self, task: GenerationTask) -> list[tuple[Place, int]]:
+        """What comes before it: tasks, and how many pictures of each."""
+        place = self._place(task)
+        if place is None:
+            return []
+        mine = next((on for on in self.on_engines if on.task == task.pk), None)
+        if mine:  # it is in an engine's own queue: only what that engine got earlier comes before
+            earlier = [on.task for on in self.on_engines if on.engine == mine.engine and on.prompt < mine.prompt]
+            return [(other, earlier.count(other.task)) for other in self.places if other.task in earlier]
+        own = [other for other in self.places if other.owner == place.owner and other.turn < place.turn]
+        turns = sum(other.left for other in own) + 1
+        return [(other, other.left) for other in own] + list(self._others(place, turns))
+
+    def _others(self, place: Place, turns: int) -> Iterator[tuple[Place, int]]:
+        return self._turns_of_others(place.owner, place.priority, turns)
+
+    def _turns_of_others(self, owner: int, priority: int, turns: int) -> Iterator[tuple[Place, int]]:
+        """Pictures of other people that come before somebody's picture number `turns`.
+
+        People take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
+        to the front comes before whatever was not.
+        """
+        queues: defaultdict[int, list[Place]] = defaultdict(list)
+        for place in self.places:
+            if place.owner != owner:
+                queues[place.owner].append(place)
+        for other, queue in queues.items():
+            front = sum(place.left for place in queue if place.priority > priority)
+            equal = sum(place.left for place in queue if place.priority == priority)
+            has = sum(1 for on in self.on_engines if on.owner == other)
+            yield from _first(queue, max(front + min(equal, turns), has))
+
+    def _sum(self, work: Iterable[tuple[Like, float]], task: GenerationTask) -> float | None:
+        """Seconds for all of it. What nobody ever made here is taken for pictures like the task's own."""
+        own = self._each(Like.of(task))
+        if not own:
+            return None
+        return sum(pictures * _together(self._each(like) or own) for like, pictures in work)
 
 
-def seconds_per_picture(task: GenerationTask) -> float | None:
-    """Median seconds of one picture like this task's."""
-    return typical_seconds(task.width, task.height, task.steps)
+def _together(each: Sequence[float]) -> float:
+    """Seconds from picture to picture where engines that take so long work beside each other."""
+    return 1 / sum(1 / max(seconds, 0.001) for seconds in each)
 
 
-def remaining_by_owner(before: GenerationTask | None = None) -> dict[int, int]:
-    """Pictures still to make, by owner; with `before` only those of tasks asked for earlier."""
-    from generation.models import GenerationTask
-
-    tasks = GenerationTask.objects.filter(status__in=(Status.QUEUED, Status.RUNNING))
-    if before is not None:
-        tasks = tasks.filter(Q(queued_at__lt=before.queued_at) | Q(queued_at=before.queued_at, pk__lt=before.pk))
-    rows = tasks.annotate(left=Greatest(F("count") - Count("pictures"), 0)).values_list("owner_id", "left")
-    remaining: defaultdict[int, int] = defaultdict(int)
-    for owner, left in rows:
-        remaining[owner] += left
-    return remaining
-
-
-def pictures_ahead(task: GenerationTask) -> int:
-    """Pictures made before this task's first: its owner's earlier ones, and by turns those of other people."""
-    own = remaining_by_owner(before=task).get(task.owner_id, 0)
-    others = (left for owner, left in remaining_by_owner().items() if owner != task.owner_id)
-    return own + sum(min(left, own + 1) for left in others)
-
-
-def ahead_of_new(owner_id: int) -> int:
-    """Pictures made before the first one that `owner_id` would ask for now."""
-    everyone = remaining_by_owner()
-    own = everyone.pop(owner_id, 0)
-    return own + sum(min(left, own + 1) for left in everyone.values())
+def _first(queue: Sequence[Place], pictures: int) -> Iterator[tuple[Place, int]]:
+    """The first so many pictures of one person's tasks."""
+    for place in queue:
+        taken = min(place.left, pictures)
+        if taken <= 0:
+            return
+        yield place, taken
+        pictures -= taken

@@ -238,6 +238,7 @@ def desk(form: OrderForm) -> dict[str, Any]:
             _whole(values["count"], 1),
             str(values["shape"] or ""),
             _whole(values["steps"], orders.STEPS),
+            str(values["mode"]),
         ),
         "reference": reference,
         "request_id": uuid.uuid4(),
@@ -287,7 +288,7 @@ def _chips(mix: Iterable[Ingredient], prompt: str) -> Iterable[Chip]:
             yield Chip(ingredient.version.style_id, phrase, phrase not in ingredient.off)
 
 
-def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, steps: int) -> Readiness:
+def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, steps: int, mode: str) -> Readiness:
     """What pressing Generate will do: pictures, time, place in the queue; or which file or engine is missing."""
     order = Order(prompt="x", mix=tuple(mix))
     checkpoint, lightning = order.files()
@@ -299,12 +300,13 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]
     width, _x, height = shape.partition("x")
-    each = estimates.typical_seconds(_whole(width, 1024), _whole(height, 1024), steps)
-    if each is not None:
-        lines[0] += " · " + about(each * count)
+    forecast = estimates.Forecast()
+    like = estimates.Like(mode, _whole(width, 1024) * _whole(height, 1024), steps)
+    if (seconds := forecast.duration(count, like)) is not None:
+        lines[0] += " · " + about(seconds)
     if engines.preview_serves():
         lines.append(_("sketches, no GPU"))
-    if ahead := estimates.ahead_of_new(user.pk):
+    if ahead := forecast.ahead_of_new(user.pk):
         lines.append(
             ngettext("%(count)d picture before you", "%(count)d pictures before you", ahead) % {"count": ahead}
         )

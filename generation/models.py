@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -302,21 +304,51 @@ class GenerationTask(Job):
         return smaller(self.width, self.height)
 
     @cached_property
+    def forecast(self) -> estimates.Forecast:
+        """What the queue and the engines promise now; one look serves many jobs (see `gather`)."""
+        return estimates.Forecast()
+
+    @cached_property
     def ahead(self) -> int:
-        """Pictures that are made before this task's first one."""
-        return estimates.pictures_ahead(self)
+        """Pictures that are begun before this task's first one."""
+        return self.forecast.ahead(self)
 
     @cached_property
     def wait_seconds(self) -> float | None:
         """About how long until it begins; None without enough history."""
-        each = estimates.seconds_per_picture(self)
-        return each * self.ahead if each is not None else None
+        return self.forecast.wait_seconds(self)
 
     @cached_property
     def left_seconds(self) -> float | None:
         """About how long until the last picture; None without enough history."""
-        each = estimates.seconds_per_picture(self)
-        return each * self.count * (100 - self.progress) / 100 if each is not None else None
+        return self.forecast.left_seconds(self)
+
+    @cached_property
+    def last_engine(self) -> Engine | None:
+        """Where its newest attempt was sent; None before the first."""
+        prompt = self.prompts.select_related("engine").order_by("-pk").first()
+        return prompt.engine if prompt else None
+
+    @classmethod
+    def gather(cls, tasks: Sequence[GenerationTask]) -> None:
+        """Fetch with one question each what the cards and rows of all these tasks show."""
+        forecast = estimates.Forecast()
+        mixes: defaultdict[int, list[TaskStyle]] = defaultdict(list)
+        stored: defaultdict[int, dict[int, GeneratedImage]] = defaultdict(dict)
+        for row in TaskStyle.objects.filter(task__in=tasks).select_related("version__style").order_by("position"):
+            mixes[row.task_id].append(row)
+        for picture in GeneratedImage.everything.filter(task__in=tasks):
+            stored[picture.task_id][picture.index] = picture
+        prompts = EnginePrompt.objects.filter(task__in=tasks).order_by("pk")
+        where = dict(prompts.values_list("task", "engine"))  # the newest attempt comes last
+        engines = Engine.objects.in_bulk(where.values())
+        for task in tasks:
+            vars(task).update(
+                forecast=forecast,
+                mix_rows=mixes[task.pk],
+                stored=stored[task.pk],
+                last_engine=engines.get(where.get(task.pk, 0)),
+            )
 
 
 class TaskStyle(models.Model):

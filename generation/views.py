@@ -224,7 +224,8 @@ def _live(request: StudioRequest) -> dict[str, Any]:
     tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None).select_related("owner", "reference")
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
-    found = list(tasks.prefetch_related("mix__version__style")[:RECENT])
+    found = list(tasks[:RECENT])
+    GenerationTask.gather(found)
     waiting = sum(1 for task in found if task.is_active)
     return {"jobs": found, "who": who, "active": waiting, "socket_url": shell.socket_url(who)}
 

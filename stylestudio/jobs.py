@@ -7,7 +7,7 @@ queue page, badge, socket and sweep iterate the registry and know no app. Only t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -219,7 +219,8 @@ class Kind:
     """What the kernel needs to know of one kind of job.
 
     `fragments(job)` names the templates that show a job as a whole, each with one root; `facts(job)` adds
-    to the JSON that scripts get; `sweep()` frees what dead workers held.
+    to the JSON that scripts get; `sweep()` frees what dead workers held; `gather(jobs)` fetches at once what the views
+    of many jobs on one page show.
     """
 
     name: str
@@ -227,6 +228,7 @@ class Kind:
     fragments: tuple[str, ...]
     facts: Callable[[Any], dict[str, object]]
     sweep: Callable[[], None]
+    gather: Callable[[Sequence[Any]], None]
 
 
 _kinds: dict[str, Kind] = {}

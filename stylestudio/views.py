@@ -40,16 +40,24 @@ def queue(request: StudioRequest) -> HttpResponse:
     active = _active(request.user)
     own = [row for row in active if row.job.owner_id == request.user.pk]
     others = [row for row in active if row.job.owner_id != request.user.pk] if who == "all" else []
+    ended = _ended_today(request.user, mine=who == "mine")
+    _gather(own[:MOST_ACTIVE] + others[:MOST_ACTIVE] + ended)
     context = {
         "who": who,
         "own": own[:MOST_ACTIVE],
         "more_own": len(own[MOST_ACTIVE:]),
         "others": others[:MOST_ACTIVE],
         "more_others": len(others[MOST_ACTIVE:]),
-        "ended": _ended_today(request.user, mine=who == "mine"),
+        "ended": ended,
         "socket_url": shell.socket_url(who),
     }
     return render(request, "queue/queue.html", context)
+
+
+def _gather(rows: list[Row]) -> None:
+    """What all rows show is fetched at once."""
+    for kind in jobs.kinds():
+        kind.gather([row.job for row in rows if row.job.kind == kind.name])
 
 
 def _active(user: User) -> list[Row]:

@@ -54,8 +54,24 @@ function recount(found) {
   if (ids(found) !== ids([...panel.querySelectorAll(".engine")])) htmx.trigger(panel, "renew");
 }
 
+// A job of mine ended while nobody looked. Pushes repeat; of several pages the browser shows one note.
+const told = new Set();
+function notify(root) {
+  const opened = new URLSearchParams(byId("socket")?.getAttribute("ws-connect").split("?")[1]).get("since");
+  const mine = root.dataset.owner === me && root.matches(":is(.is-done, .is-partial, .is-failed)");
+  if (!mine || told.has(root.id) || Date.parse(root.dataset.ended) < Date.parse(opened)) return;
+  told.add(root.id);
+  if (!document.hidden || !notifying() || Notification.permission !== "granted") return;
+  const note = new Notification(root.dataset.say, { tag: root.id, icon: root.querySelector("img")?.getAttribute("src") ?? "" });
+  note.onclick = () => {
+    window.focus();
+    location.assign(root.querySelector("h3 a").getAttribute("href"));
+  };
+}
+
 function receive(root) {
   const old = byId(root.id), isJob = "job" in root.dataset;
+  if (isJob && root.dataset.say) notify(root);
   if (old) {
     const ahead = Number(root.dataset.version ?? 1) - Number(old.dataset.version ?? 0);
     if (ahead < 0 || (isJob && ahead === 0)) return;
@@ -77,6 +93,8 @@ function receive(root) {
 }
 
 function settle() {
+  const mine = Number(byId("rail-badge")?.dataset.mine ?? 0);
+  document.title = `${mine ? `(${mine}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
   each("[data-job]", (job) => {
     seen.add(job.id);
     job.classList.toggle("own", job.dataset.owner === me);
@@ -303,6 +321,22 @@ const singles = () => localStorage.getItem("single-keys") !== "off";
 each("[data-single-keys]", (box) => {
   box.checked = singles();
   box.addEventListener("change", () => localStorage.setItem("single-keys", box.checked ? "on" : "off"));
+});
+
+// --- Notifications: off until somebody wants them, for each person
+
+const notifying = () => "Notification" in window && localStorage.getItem(`notify-${me}`) === "on";
+each("[data-notify]", (box) => {
+  box.disabled = !("Notification" in window && isSecureContext);
+  if (box.disabled) box.closest("label").title = box.dataset.insecure;
+  box.checked = !box.disabled && notifying() && Notification.permission === "granted";
+  box.addEventListener("change", async () => {
+    if (box.checked && (await Notification.requestPermission()) !== "granted") {
+      box.checked = false;
+      say(box.dataset.refused);
+    }
+    localStorage.setItem(`notify-${me}`, box.checked ? "on" : "off");
+  });
 });
 
 let going = 0; // until when a letter after G names a page

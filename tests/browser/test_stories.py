@@ -199,3 +199,55 @@ def test_the_other_member_sees_the_job_but_cannot_cancel_it(
     expect(theirs.get_by_role("button", name="Cancel")).to_be_hidden()
     gate.release()
     look(theirs, "done")
+
+
+# A page that stands for one in a background tab, and keeps what it would have shown.
+HIDDEN = """
+window.shown = [];
+class Shown { constructor(title, options) { window.shown.push({ title, ...options }); } }
+Shown.permission = "granted";
+Shown.requestPermission = async () => Shown.permission;
+window.Notification = Shown;
+Object.defineProperty(document, "hidden", { get: () => true });
+"""
+
+
+def test_the_title_of_every_page_counts_my_jobs(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
+    page, other, bobs = enter(studio), enter(studio, path="/gallery/"), enter(studio, "bob")
+    gate = engine.troubles.add(Hold(after_step=1))
+    job = ask(page, "counted")
+    expect(page).to_have_title("(1) Studio · StyleStudio")
+    expect(other).to_have_title("(1) Gallery · StyleStudio")
+    other.reload()
+    expect(other).to_have_title("(1) Gallery · StyleStudio")
+    expect(bobs).to_have_title("Studio · StyleStudio")
+    gate.release()
+    look(job, "done")
+    for window, title in ((page, "Studio · StyleStudio"), (other, "Gallery · StyleStudio")):
+        expect(window).to_have_title(title)
+
+
+def test_a_hidden_tab_tells_of_the_end_of_my_jobs_once_and_only_when_asked_to(
+    studio: Studio, engine: PreviewThread, enter: Enter
+) -> None:
+    page = enter(studio)
+    page.context.add_init_script(HIDDEN)
+    page.goto(f"{studio.url}/gallery/")
+    page.get_by_role("button", name="Your account").click()
+    wish = page.get_by_role("checkbox", name="Notify me when a job ends")
+    expect(wish).not_to_be_checked()
+    working, bobs = enter(studio), enter(studio, "bob")
+    look(ask(working, "nobody asked to hear of this"), "done")
+    expect(page).to_have_title("Gallery · StyleStudio")
+    assert page.evaluate("shown") == []
+    wish.check()
+    look(ask(bobs, "bob's own affair"), "done")
+    look(ask(working, "the one to hear of"), "done")
+    engine.troubles.add(OutOfMemory(class_type="KSampler", times=1))
+    look(ask(working, "too large to hear of"), "failed")
+    page.wait_for_function("shown.length > 1")
+    said = page.evaluate("shown.map((one) => one.title)")
+    assert said == ["Finished: the one to hear of", "Failed: too large to hear of"]
+    page.goto(f"{studio.url}/styles/")
+    expect(page.locator("[data-notify]")).to_be_checked()
+    assert page.evaluate("shown") == []

@@ -50,7 +50,7 @@ def engine(**fields: Any) -> Engine:
 
 def readiness(user: User, *mix: Ingredient, count: int = 4) -> forms.Readiness:
     """For a plain order."""
-    return forms.readiness(user, mix, count, "1024x1024", 4)
+    return forms.readiness(user, mix, count, "1024x1024", 4, "text")
 
 
 def ingredient(of: Style, weight: float = 0.8, off: frozenset[str] = frozenset()) -> Ingredient:
