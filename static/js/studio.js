@@ -92,7 +92,20 @@ function receive(root) {
   }
 }
 
+// What the form promises depends on who waits and on which engines are well.
+let queue, reckoning;
+function reckon() {
+  const pill = byId("engine-pill"), form = byId("compose-form");
+  const now = [byId("rail-badge")?.textContent, pill?.className, pill?.querySelectorAll(".failed").length].join();
+  if (form && queue !== undefined && queue !== now) {
+    clearTimeout(reckoning);
+    reckoning = setTimeout(() => form.querySelector("[aria-invalid=true]") ?? htmx.trigger(".compose .fields", "renew"), 500);
+  }
+  queue = now;
+}
+
 function settle() {
+  reckon();
   const mine = Number(byId("rail-badge")?.dataset.mine ?? 0);
   document.title = `${mine ? `(${mine}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
   each("[data-job]", (job) => {

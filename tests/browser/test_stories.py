@@ -201,6 +201,17 @@ def test_the_other_member_sees_the_job_but_cannot_cancel_it(
     look(theirs, "done")
 
 
+def test_the_readiness_line_follows_the_queue(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
+    page, bobs = enter(studio), enter(studio, "bob")
+    gate = engine.troubles.add(Hold(after_step=1))
+    job = ask(bobs, "first in the queue")
+    line = page.locator("#readiness")
+    expect(line).to_contain_text("1 picture before you")
+    gate.release()
+    look(job, "done")
+    expect(line).not_to_contain_text("before you")
+
+
 # A page that stands for one in a background tab, and keeps what it would have shown.
 HIDDEN = """
 window.shown = [];
