@@ -62,6 +62,7 @@ _KINDS: tuple[tuple[type[errors.ComfyError], str], ...] = (
     (errors.PromptStalled, "stalled"),
     (errors.EngineUnreachable, "unreachable"),
     (errors.EngineTimeout, "unreachable"),
+    (errors.EmptyFile, "bad_picture"),
     (errors.BadResponse, "bad_response"),
 )
 

@@ -429,7 +429,9 @@ class EnginePrompt(models.Model):
     def end(self, state: EnginePrompt.State, error: str = "", *, unclean: bool = False) -> bool:
         """Live -> an ended state. `unclean`: the engine may still hold it and could not be told."""
         live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
-        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean))
+        # What ends at once had no time to write when it was posted and began.
+        seen = {"posted_at": self.posted_at, "started_at": self.started_at}
+        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean, **seen))
 
     def park(self) -> bool:
         """The engine went away and may be making it: nobody follows it now; who finds the engine well, asks for it."""

@@ -33,6 +33,8 @@ from stylestudio.comfy.errors import (
     EngineTimeout,
     EngineUnreachable,
     MissingFile,
+    NotFound,
+    PromptLost,
 )
 from stylestudio.jobs import Status
 
@@ -245,7 +247,12 @@ class _Making:
         if self.stored:
             return
         client = engines.pool.client(self.prompt.engine)
-        data = engines.pool.loop.call(client.fetch(ref))
+        try:
+            data = engines.pool.loop.call(client.fetch(ref))
+        except NotFound as error:  # somebody emptied its output folder, or its cache named a file of an earlier run
+            raise PromptLost(
+                "The engine made the picture, but does not have its file any more.", error.detail
+            ) from error
         store(self.prompt, data)
         self.stored = True
 

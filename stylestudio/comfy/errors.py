@@ -64,6 +64,10 @@ class BadResponse(ComfyError):
     """The engine's answer is not ComfyUI's."""
 
 
+class EmptyFile(BadResponse):
+    """The engine handed out a file without content."""
+
+
 class NotFound(ComfyError):
     """The engine has no such thing."""
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from stylestudio.comfy.errors import BadResponse, ComfyError, EngineTimeout, EngineUnreachable, NotFound
+from stylestudio.comfy.errors import BadResponse, ComfyError, EmptyFile, EngineTimeout, EngineUnreachable, NotFound
 
 GATEWAY = (502, 503, 504)  # what a proxy says while the engine behind it is away
 JSON_LIMIT = 64 * 2**20
@@ -81,7 +81,7 @@ class Transport:
         return parsed
 
     async def file(self, *segments: str, params: Mapping[str, str], limit: int) -> bytes:
-        """A file. Raises NotFound for 404, BadResponse when it is empty or larger than `limit` bytes."""
+        """A file. Raises NotFound for 404, EmptyFile without content, BadResponse over `limit` bytes."""
         status, body = await self._ask("GET", segments, None, None, params, limit)
         if status == 404:
             raise NotFound("The engine does not have this file any more.", f"404 for {dict(params)} at {self.name}")
@@ -91,7 +91,7 @@ class Transport:
             detail = self._excerpt("GET", segments, status, body)
             raise BadResponse(f"The engine refused to hand out a file ({status}).", detail)
         if not body:
-            raise BadResponse("The engine sent an empty file.", f"{dict(params)} at {self.name}")
+            raise EmptyFile("The engine sent an empty file.", f"{dict(params)} at {self.name}")
         return body
 
     async def send(self, method: str, *segments: str, payload: object) -> None:

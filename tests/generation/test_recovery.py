@@ -340,3 +340,16 @@ def test_an_engine_that_closes_the_connection_before_the_graph_was_sent_gets_it_
     prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
     recovery.failed(prompt, task, EngineUnreachable("closed"), sent=False)
     assert states(task) == [LOST]
+
+
+@pytest.mark.parametrize(("times", "expected", "kind"), [(1, [LOST, DONE], ""), (3, [LOST, LOST, LOST], "lost")])
+def test_a_picture_whose_file_is_gone_from_the_engine_is_made_again(
+    engine: Engine, preview: PreviewThread, ada: User, hasty: None, times: int, expected: list[str], kind: str
+) -> None:
+    preview.troubles.add(Answer("/view", "GET", status=404, times=times))
+    task = place(ada)
+    for _attempt in expected:
+        task = made(task)
+        GenerationTask.objects.update(not_before=None)
+    assert (states(task), task.error_kind, task.saved) == (expected, kind, not kind)
+    assert task.prompts.values("prompt_id").distinct().count() == len(expected), "under a new id, so in a new file"

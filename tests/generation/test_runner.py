@@ -37,6 +37,8 @@ from stylestudio.comfy.preview.troubles import (
 )
 from stylestudio.jobs import Status
 
+PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00@\x00\x00\x00@\x08\x02\x00\x00\x00%\x0b\xe6\x89"
+
 seeds = itertools.count(100, 20)
 
 
@@ -159,12 +161,13 @@ def test_a_missing_file_is_named(engine: Engine, ada: User, settings: Any) -> No
     assert "nowhere.safetensors" in task.error
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", PNG_HEAD, PNG_HEAD * 200], ids=["empty", "html", "head", "cut off"])
 def test_a_file_that_is_no_picture_fails_and_leaves_nothing(
-    engine: Engine, preview: PreviewThread, ada: User, media: Path
+    engine: Engine, preview: PreviewThread, ada: User, media: Path, body: bytes
 ) -> None:
-    preview.troubles.add(Answer("/view", "GET", status=200, body=b"", content_type="image/png"))
+    preview.troubles.add(Answer("/view", "GET", status=200, body=body, content_type="image/png"))
     task = made(place(ada))
-    assert task.status == Status.FAILED
+    assert (task.status, task.error_kind) == (Status.FAILED, "bad_picture")
     assert not list(media.rglob("*.png"))
     assert not GeneratedImage.objects.exists()
 

@@ -229,13 +229,14 @@ class Answer(HttpTrouble):
     """Answers in place of the engine: a rejection, HTML, an empty picture, nonsense."""
 
     status: int = 500
-    body: str = "500 Internal Server Error\n\nServer got itself in trouble"
+    body: str | bytes = "500 Internal Server Error\n\nServer got itself in trouble"
     content_type: str = "text/plain"
 
     async def request(self, request: web.Request) -> web.StreamResponse | None:
         if not self.concerns(request) or not self.strike():
             return None
-        return web.Response(status=self.status, text=self.body, content_type=self.content_type)
+        body = self.body.encode() if isinstance(self.body, str) else self.body
+        return web.Response(status=self.status, body=body, content_type=self.content_type)
 
 
 @dataclass
