@@ -94,7 +94,10 @@ class StyleForm(forms.ModelForm[Style]):
             style: Style = super().save(commit)
             if not style.is_base:
                 version = self.version or style.versions.get(number=1)
-                for name in VERSION_FIELDS:
-                    setattr(version, name, self.cleaned_data[name])
-                version.save(update_fields=VERSION_FIELDS)
+                values = {name: self.cleaned_data[name] for name in VERSION_FIELDS}
+                if version.is_used and values["lora_name"] != version.lora_name:
+                    # Pictures keep the version they were made with: another file is another version.
+                    style.new_version(checkpoint=version.checkpoint, lightning=version.lightning, **values).publish()
+                else:
+                    StyleVersion.objects.filter(pk=version.pk).update(**values)
         return style

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -116,6 +116,13 @@ class Style(models.Model):
         """The published version: the one that new pictures are made with."""
         return next((version for version in self.versions.all() if version.state == State.PUBLISHED), None)
 
+    def new_version(self, **fields: Any) -> StyleVersion:
+        """The next version, a draft unless `fields` say otherwise."""
+        with transaction.atomic():
+            Style.everything.select_for_update().get(pk=self.pk)
+            last = self.versions.aggregate(last=Max("number"))["last"] or 0
+            return self.versions.create(number=last + 1, **fields)
+
     def get_absolute_url(self) -> str:
         return reverse("styles:style", args=[self.slug])
 
@@ -170,12 +177,42 @@ class State(models.TextChoices):
     ARCHIVED = "archived", _("Archived")
 
 
+class Source(models.TextChoices):
+    """Where a version came from."""
+
+    WRITTEN = "written", _("Written here")
+    IMPORTED = "imported", _("Imported file")
+    ENGINE = "engine", _("Found on an engine")
+    TRAINED = "trained", _("Trained here")
+
+
+class Effect(models.TextChoices):
+    """Whether pictures with the version differ from those without it, measured with the same prompt and seed."""
+
+    UNKNOWN = "", _("Not measured")
+    VISIBLE = "visible", _("Visible")
+    NONE = "none", _("No visible effect")
+
+
+class VersionInUse(ValidationError):
+    """Raised when somebody purges a version that pictures were made with, or the published one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("This version cannot be removed: it is published, or pictures were made with it. Archive it instead."),
+            code="version_in_use",
+        )
+
+
 class StyleVersion(models.Model):
     """One state of a style. Pictures point to the version they were made with, so it is never deleted in use."""
 
     style = models.ForeignKey(Style, on_delete=models.PROTECT, related_name="versions", verbose_name=_("style"))
     number = models.PositiveIntegerField(_("version"), default=1)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DRAFT)
+    source = models.CharField(
+        _("source"), max_length=10, choices=Source.choices, default=Source.WRITTEN, editable=False
+    )
     lora_name = models.CharField(
         _("file on the engines"),
         max_length=255,
@@ -183,7 +220,20 @@ class StyleVersion(models.Model):
         help_text=_("As the engine lists it, such as ink_v3.safetensors"),
     )
     file = models.FileField(_("file"), upload_to="uploads/styles/%Y/%m", blank=True)
-    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    size = models.PositiveBigIntegerField(_("size"), null=True, editable=False)  # bytes of the file
+    sha256 = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
+    # Of the tensors alone: the same weights under other metadata are the same style.
+    tensor_sha256 = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
+    family = models.CharField(_("base model family"), max_length=20, blank=True, editable=False)
+    layout = models.CharField(_("layout"), max_length=20, blank=True, editable=False)
+    algorithm = models.CharField(_("algorithm"), max_length=20, blank=True, editable=False)
+    rank = models.PositiveIntegerField(_("rank"), null=True, editable=False)
+    alpha = models.FloatField(_("alpha"), null=True, editable=False)
+    text_encoders = models.BooleanField(_("changes text encoders"), default=False, editable=False)
+    trained_on = models.CharField(_("trained on"), max_length=255, blank=True, editable=False)
+    session = models.CharField(max_length=64, blank=True, editable=False)  # the run that a file is an epoch of
+    epoch = models.PositiveIntegerField(_("epoch"), null=True, editable=False)
+    training = models.JSONField(default=list, blank=True, editable=False)  # [label, value] as the file says
     checkpoint = models.CharField(_("checkpoint"), max_length=255, blank=True, help_text=_("Empty: the studio's own"))
     lightning = models.CharField(
         _("Lightning file"), max_length=255, blank=True, help_text=_("Empty: the studio's own")
@@ -194,6 +244,14 @@ class StyleVersion(models.Model):
     default_strength = models.FloatField(
         _("default strength"), default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(MAX_STRENGTH)]
     )
+    # Outside of it pictures may break; both or none.
+    safe_from = models.FloatField(_("safe from"), null=True, blank=True)
+    safe_to = models.FloatField(_("safe to"), null=True, blank=True)
+    effect = models.CharField(_("effect"), max_length=10, choices=Effect.choices, blank=True, editable=False)
+    difference = models.FloatField(null=True, editable=False)  # 0 to 1, mean over pixels and channels
+    author = models.CharField(_("author"), max_length=200, blank=True)
+    licence = models.CharField(_("licence"), max_length=300, blank=True)
+    notes = models.TextField(_("notes"), max_length=4000, blank=True)
     sheet = models.ImageField(upload_to="outputs/sheets/%Y/%m", blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -210,6 +268,17 @@ class StyleVersion(models.Model):
                 condition=Q(default_strength__gte=0.0, default_strength__lte=MAX_STRENGTH),
                 name="styleversion_strength_range",
             ),
+            models.CheckConstraint(
+                condition=Q(safe_from__isnull=True, safe_to__isnull=True)
+                | Q(
+                    safe_from__isnull=False,
+                    safe_to__isnull=False,
+                    safe_from__gte=0.0,
+                    safe_from__lte=models.F("safe_to"),
+                    safe_to__lte=MAX_STRENGTH,
+                ),
+                name="styleversion_safe_range",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -219,3 +288,41 @@ class StyleVersion(models.Model):
     def triggers(self) -> list[str]:
         """The trigger phrases, in order, without blanks. A Chinese comma separates as well."""
         return [phrase.strip() for phrase in self.trigger_words.replace("，", ",").split(",") if phrase.strip()]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether some task was asked for with it."""
+        return self.pk is not None and self.uses.exists()
+
+    def is_safe(self, weight: float) -> bool:
+        """Whether `weight` is in the safe range; where none is known every weight is."""
+        return self.safe_from is None or self.safe_to is None or self.safe_from <= weight <= self.safe_to
+
+    def publish(self) -> None:
+        """Make this the version that new pictures are made with; the one before is archived, and can come back."""
+        with transaction.atomic():
+            # One after another: two people who publish at once must not meet at the constraint.
+            Style.everything.select_for_update().get(pk=self.style_id)
+            others = StyleVersion.objects.filter(style=self.style_id, state=State.PUBLISHED).exclude(pk=self.pk)
+            others.update(state=State.ARCHIVED)
+            self._set_state(State.PUBLISHED)
+
+    def archive(self) -> None:
+        """Offer it no more. A style without a published version is not offered either; the base style keeps its own."""
+        if self.style.is_base:
+            raise BaseStyleIsProtected
+        self._set_state(State.ARCHIVED)
+
+    def purge(self) -> None:
+        """Remove it with its file for good. Only where no picture was made with it and another one is left."""
+        if self.state == State.PUBLISHED or self.is_used or self.style.versions.count() < 2:
+            raise VersionInUse
+        file, sheet = self.file, self.sheet
+        self.delete()
+        for stored in (file, sheet):
+            if stored:
+                stored.delete(save=False)
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self.save(update_fields=["state"])

@@ -61,6 +61,11 @@ def face(style: Style) -> StyleVersion | None:
     return style.version or next(iter(style.versions.all()), None)
 
 
+def used_versions(style: Style) -> set[int]:
+    """The numbers of the versions that some task was asked for with."""
+    return set(style.versions.filter(uses__isnull=False).values_list("number", flat=True).distinct())
+
+
 def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
     """How many pictures that `user` may see were made with each style, by the style's number. Trash does not count."""
     made = Q(tasks__pictures__deleted_at=None)

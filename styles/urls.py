@@ -15,4 +15,7 @@ urlpatterns = [
     path("<str:slug>/edit/", views.edit, name="edit"),
     path("<str:slug>/delete/", views.delete, name="delete"),
     path("<str:slug>/restore/", views.restore, name="restore"),
+    path("<str:slug>/v/<int:number>/publish/", views.publish, name="publish"),
+    path("<str:slug>/v/<int:number>/archive/", views.archive, name="archive"),
+    path("<str:slug>/v/<int:number>/purge/", views.purge, name="purge"),
 ]

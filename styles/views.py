@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -11,8 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from styles import queries
 from styles.forms import StyleForm
-from styles.models import BaseStyleIsProtected, Style
-from stylestudio.access import StudioRequest, require_curator
+from styles.models import BaseStyleIsProtected, Style, StyleVersion
+from stylestudio.access import StudioRequest, require_curator, whole_number
 
 
 @require_GET
@@ -30,11 +31,13 @@ def styles(request: StudioRequest) -> HttpResponse:
 
 @require_GET
 def style(request: StudioRequest, slug: str) -> HttpResponse:
-    """One style: its sheet, its facts, its versions, and the newest pictures made with it."""
+    """One style: its sheet, its facts, its versions, and the newest pictures made with it. ?version= shows that one."""
     found = _style(slug)
+    number = request.GET.get("version", "")
     context = {
         "style": found,
-        "version": queries.face(found),
+        "version": _version(found, whole_number(number)) if number else queries.face(found),
+        "used": queries.used_versions(found),
         "pictures": queries.picture_counts([found], request.user).get(found.pk, 0),
     }
     return render(request, "styles/style.html", context)
@@ -77,6 +80,50 @@ def restore(request: StudioRequest, slug: str) -> HttpResponse:
     found.restore()
     messages.success(request, _("%(name)s is back.") % {"name": found.title})
     return redirect(found)
+
+
+@require_POST
+def publish(request: StudioRequest, slug: str, number: int) -> HttpResponse:
+    """New pictures are made with this version from now on. Publishing an older one again is how one goes back."""
+    version = _curated(request, slug, number)
+    version.publish()
+    messages.success(request, _("%(version)s is published.") % {"version": version})
+    return redirect(version.style)
+
+
+@require_POST
+def archive(request: StudioRequest, slug: str, number: int) -> HttpResponse:
+    """Offer this version no more."""
+    version = _curated(request, slug, number)
+    try:
+        version.archive()
+    except ValidationError as error:
+        messages.warning(request, error.messages[0])
+    else:
+        messages.success(request, _("%(version)s is archived.") % {"version": version})
+    return redirect(version.style)
+
+
+@require_POST
+def purge(request: StudioRequest, slug: str, number: int) -> HttpResponse:
+    """Remove a version that nothing was made with, and its file."""
+    version = _curated(request, slug, number)
+    try:
+        version.purge()
+    except ValidationError as error:
+        messages.warning(request, error.messages[0])
+    else:
+        messages.success(request, _("Version %(number)d is removed.") % {"number": number})
+    return redirect(version.style)
+
+
+def _curated(request: StudioRequest, slug: str, number: int) -> StyleVersion:
+    require_curator(request.user)
+    return _version(_style(slug), number)
+
+
+def _version(style: Style, number: int) -> StyleVersion:
+    return get_object_or_404(StyleVersion.objects.select_related("style"), style=style, number=number)
 
 
 def _style(slug: str) -> Style:
