@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from generation import forms, orders, runner
+from generation import desk, forms, orders, runner
 from generation.models import GeneratedImage, GenerationTask
 from generation.orders import Ingredient, Order
 from generation.references import add_reference, reference_from
@@ -69,7 +69,7 @@ def compose(request: StudioRequest) -> HttpResponse:
             values["reference_id"] = chosen.pk
         return _studio(request, forms.OrderForm(user=request.user, initial=values))
     quiet = forms.OrderForm(user=request.user, initial=values)
-    return render(request, "generation/_composed.html", {**forms.desk(quiet), "oob": True})
+    return render(request, "generation/_composed.html", {**desk.around(quiet), "oob": True})
 
 
 @require_POST
@@ -207,14 +207,14 @@ def _on_studio(request: StudioRequest) -> bool:
 
 
 def _studio(request: StudioRequest, form: forms.OrderForm, status: int = 200) -> HttpResponse:
-    return render(request, "generation/studio.html", {**forms.desk(form), **_live(request)}, status=status)
+    return render(request, "generation/studio.html", {**desk.around(form), **_live(request)}, status=status)
 
 
 def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
     """The form with what is wrong, and nothing lost."""
     if not request.htmx:
         return _studio(request, form, status=422)
-    response = render(request, "generation/_compose.html", forms.desk(form), status=422)
+    response = render(request, "generation/_compose.html", desk.around(form), status=422)
     return reswap(retarget(response, "#compose-form"), "outerHTML")
 
 
