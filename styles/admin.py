@@ -16,15 +16,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from styles.forms import clean_cover
-from styles.models import BaseStyleIsProtected, Style, StyleQuerySet, StyleVersion
+from styles.models import BaseStyleIsProtected, Preset, Style, StyleQuerySet, StyleVersion
 from styles.queries import face
 
 if TYPE_CHECKING:
     StyleModelForm = forms.ModelForm[Style]
     StyleModelAdmin = admin.ModelAdmin[Style]
     VersionInline = admin.StackedInline[StyleVersion, Style]
+    StylePresetInline = admin.TabularInline[Preset, Style]
 else:
     StyleModelForm, StyleModelAdmin, VersionInline = forms.ModelForm, admin.ModelAdmin, admin.StackedInline
+    StylePresetInline = admin.TabularInline
 
 
 class StyleAdminForm(StyleModelForm):
@@ -43,7 +45,10 @@ class StyleVersionInline(VersionInline):
     model = StyleVersion
     extra = 0
     can_delete = False
-    fields = ["number", "state", "lora_name", "trigger_words", "default_strength", "checkpoint", "lightning"]
+    fields = [
+        "number", "state", "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to", "checkpoint",
+        "lightning",
+    ]  # fmt: skip
     readonly_fields = ["number", "state"]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -51,12 +56,20 @@ class StyleVersionInline(VersionInline):
         return False
 
 
+class PresetInline(StylePresetInline):
+    """Presets of a style, in the order in which the Studio shows them."""
+
+    model = Preset
+    extra = 0
+    fields = ["position", "name", "prefix", "suffix", "negative", "width", "height", "steps"]
+
+
 @admin.register(Style)
 class StyleAdmin(StyleModelAdmin):
     """All styles, those in the trash included."""
 
     form = StyleAdminForm
-    inlines = [StyleVersionInline]
+    inlines = [StyleVersionInline, PresetInline]
     list_display = ["thumbnail", "title", "kind", "published", "is_base", "preview_only", "updated_at", "in_trash"]
     list_display_links = ["thumbnail", "title"]
     list_filter = ["kind", "is_base", "preview_only", ("deleted_at", admin.EmptyFieldListFilter)]

@@ -1,4 +1,4 @@
-"""The form of a style: what it is called, and how its published version works."""
+"""The form of a style: what it is called, and how its published version works; and the form of a preset."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext, gettext_lazy
 
-from styles.models import MAX_STRENGTH, Style, StyleVersion
+from styles.models import MAX_STRENGTH, Preset, Style, StyleVersion
 from styles.queries import face
-from stylestudio import images
+from stylestudio import images, shell
+from stylestudio.templatetags.studio import SHAPES
 
 COVER_SIDE = 1024  # pixels; a cover is shown no larger
 MOST_BYTES = 10 * 2**20
-VERSION_FIELDS = ("lora_name", "trigger_words", "default_strength")
+VERSION_FIELDS = (
+    "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to", "checkpoint", "lightning",
+)  # fmt: skip
+SHAPE_CHOICES = [(f"{width}x{height}", f"{name}, {width} × {height}") for name, width, height in SHAPES]
 
 
 def clean_cover(value: Any) -> Any:
@@ -60,6 +64,25 @@ class StyleForm(forms.ModelForm[Style]):
             "max_value": gettext_lazy("Strength goes from 0 to 2."),
         },
     )  # fmt: skip
+    safe_from = forms.FloatField(
+        label=gettext_lazy("Safe from"), required=False, min_value=0.0, max_value=MAX_STRENGTH,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+    )  # fmt: skip
+    safe_to = forms.FloatField(
+        label=gettext_lazy("Safe to"), required=False, min_value=0.0, max_value=MAX_STRENGTH,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+        help_text=gettext_lazy("Weights outside are warned of. Empty: not known."),
+    )  # fmt: skip
+    checkpoint = forms.CharField(
+        label=gettext_lazy("Checkpoint"), required=False, max_length=255,
+        widget=forms.TextInput(attrs={"list": "checkpoints"}),
+        help_text=gettext_lazy("For a style that needs its own. Empty: the studio's."),
+    )  # fmt: skip
+    lightning = forms.CharField(
+        label=gettext_lazy("Lightning file"), required=False, max_length=255,
+        widget=forms.TextInput(attrs={"list": "loras"}),
+        help_text=gettext_lazy("The Lightning LoRA that goes with that checkpoint. Empty: the studio's."),
+    )  # fmt: skip
 
     class Meta:
         model = Style
@@ -74,8 +97,38 @@ class StyleForm(forms.ModelForm[Style]):
         if self.instance.is_base:
             for name in ("name", "kind", *VERSION_FIELDS):
                 del self.fields[name]
-        for name in {"name", "kind", "description", "lora_name", "trigger_words"} & self.fields.keys():
+        for name in self.fields.keys() - {"cover", "default_strength"}:
             self.fields[name].widget.attrs["class"] = "in"
+
+    @property
+    def advanced(self) -> list[forms.BoundField]:
+        """The fields that few styles need. The base style has none of them."""
+        return [self[name] for name in ("safe_from", "safe_to", "checkpoint", "lightning") if name in self.fields]
+
+    @property
+    def advanced_open(self) -> bool:
+        """Whether one of them says something, or is wrong."""
+        return any(field.errors or field.value() not in (None, "") for field in self.advanced)
+
+    @property
+    def known_files(self) -> dict[str, list[str]]:
+        """What the engines have, to choose from."""
+        engines = shell.engine_facts()
+        return {
+            "checkpoints": sorted({name for engine in engines for name in engine.checkpoints}),
+            "loras": sorted({name for engine in engines for name in engine.loras}),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """A safe range has both ends, in order."""
+        cleaned = super().clean() or {}
+        low, high = cleaned.get("safe_from"), cleaned.get("safe_to")
+        if (low is None) != (high is None) and not {"safe_from", "safe_to"} & self.errors.keys():
+            missing = "safe_from" if low is None else "safe_to"
+            self.add_error(missing, gettext("A safe range has two ends. Give both, or none."))
+        elif low is not None and high is not None and low > high:
+            self.add_error("safe_to", gettext("The safe range ends before it begins."))
+        return cleaned
 
     def clean_cover(self) -> Any:
         """Decoded, made small and written anew."""
@@ -83,8 +136,19 @@ class StyleForm(forms.ModelForm[Style]):
 
     def clean_lora_name(self) -> str:
         """A file that ComfyUI's loader takes."""
-        name: str = self.cleaned_data["lora_name"].strip()
-        if name and not name.endswith((".safetensors", ".sft")):
+        return self._file("lora_name", (".safetensors", ".sft"))
+
+    def clean_checkpoint(self) -> str:
+        """A file that ComfyUI's loader takes."""
+        return self._file("checkpoint", (".safetensors", ".sft", ".ckpt"))
+
+    def clean_lightning(self) -> str:
+        """A file that ComfyUI's loader takes."""
+        return self._file("lightning", (".safetensors", ".sft"))
+
+    def _file(self, field: str, endings: tuple[str, ...]) -> str:
+        name: str = self.cleaned_data[field].strip()
+        if name and not name.endswith(endings):
             raise ValidationError(gettext("The file's name ends in .safetensors."))
         return name
 
@@ -97,7 +161,51 @@ class StyleForm(forms.ModelForm[Style]):
                 values = {name: self.cleaned_data[name] for name in VERSION_FIELDS}
                 if version.is_used and values["lora_name"] != version.lora_name:
                     # Pictures keep the version they were made with: another file is another version.
-                    style.new_version(checkpoint=version.checkpoint, lightning=version.lightning, **values).publish()
+                    style.new_version(**values).publish()
                 else:
                     StyleVersion.objects.filter(pk=version.pk).update(**values)
         return style
+
+
+class PresetForm(forms.ModelForm[Preset]):
+    """A preset. Its style is that of the instance; the size is one of the eight shapes."""
+
+    shape = forms.ChoiceField(label=gettext_lazy("Shape"), choices=SHAPE_CHOICES)
+
+    class Meta:
+        model = Preset
+        fields = ["name", "prefix", "suffix", "negative", "steps"]
+        labels = {
+            "name": gettext_lazy("Name"),
+            "prefix": gettext_lazy("Before the prompt"),
+            "suffix": gettext_lazy("After the prompt"),
+            "negative": gettext_lazy("Negative prompt"),
+            "steps": gettext_lazy("Steps"),
+        }
+        widgets = {"negative": forms.Textarea(attrs={"rows": "2"})}
+        error_messages = {"name": {"required": gettext_lazy("Give the preset a name.")}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["shape"] = self.instance.shape
+        if self.instance.shape not in dict(SHAPE_CHOICES):  # made in the admin
+            self.fields["shape"].choices = [(self.instance.shape, self.instance.shape), *SHAPE_CHOICES]  # type: ignore[attr-defined]
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "in"
+
+    def clean_name(self) -> str:
+        """Its own within the style."""
+        name: str = self.cleaned_data["name"]
+        others = Preset.objects.filter(style=self.instance.style, name=name).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError(
+                gettext("%(style)s has a preset of this name. Choose another name.")
+                % {"style": self.instance.style.title}
+            )
+        return name
+
+    def save(self, commit: bool = True) -> Preset:
+        """With the size of the shape."""
+        width, _x, height = self.cleaned_data["shape"].partition("x")
+        self.instance.width, self.instance.height = int(width), int(height)
+        return super().save(commit)

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, StepValueValidator
 from django.db import models, transaction
 from django.db.models import Max, Q
 from django.urls import reverse
@@ -19,6 +19,9 @@ from stylestudio.jobs import Visibility
 BASE_SLUG = "base"
 RESERVED_SLUGS = {BASE_SLUG, "new"}  # "new" is the page where styles are created
 MAX_STRENGTH = 2.0
+MOST_NAME = 80  # characters of a name
+MOST_WORDS = 500  # characters before or after the prompt
+SIDE = [MinValueValidator(64), MaxValueValidator(2048), StepValueValidator(8)]  # of a picture, in pixels
 
 
 class Kind(models.TextChoices):
@@ -326,3 +329,37 @@ class StyleVersion(models.Model):
     def _set_state(self, state: State) -> None:
         self.state = state
         self.save(update_fields=["state"])
+
+
+class Preset(models.Model):
+    """A named template for prompts in a style: words around the prompt, what to avoid, size in pixels, and steps."""
+
+    style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="presets", verbose_name=_("style"))
+    name = models.CharField(_("name"), max_length=MOST_NAME)
+    prefix = models.CharField(_("before the prompt"), max_length=MOST_WORDS, blank=True)
+    suffix = models.CharField(_("after the prompt"), max_length=MOST_WORDS, blank=True)
+    negative = models.TextField(_("negative prompt"), max_length=4000, blank=True)
+    width = models.PositiveIntegerField(_("width"), default=1024, validators=SIDE)
+    height = models.PositiveIntegerField(_("height"), default=1024, validators=SIDE)
+    steps = models.PositiveSmallIntegerField(
+        _("steps"), default=4, validators=[MinValueValidator(1), MaxValueValidator(50)]
+    )
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, editable=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["style", "position", "name", "pk"]
+        verbose_name = _("preset")
+        verbose_name_plural = _("presets")
+        constraints = [models.UniqueConstraint(fields=["style", "name"], name="preset_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shape(self) -> str:
+        """The size as forms send it, such as 1216x832."""
+        return f"{self.width}x{self.height}"

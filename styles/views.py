@@ -1,4 +1,4 @@
-"""Style pages. Everybody looks and uses; curators create, edit and delete."""
+"""Style pages. Everybody looks and uses; curators create, edit and delete; a preset is also its maker's to change."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from styles import queries
-from styles.forms import StyleForm
-from styles.models import BaseStyleIsProtected, Style, StyleVersion
-from stylestudio.access import StudioRequest, require_curator, whole_number
+from styles.forms import PresetForm, StyleForm
+from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
+from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
 
 
 @require_GET
@@ -38,6 +38,7 @@ def style(request: StudioRequest, slug: str) -> HttpResponse:
         "style": found,
         "version": _version(found, whole_number(number)) if number else queries.face(found),
         "used": queries.used_versions(found),
+        "presets": found.presets.select_related("owner"),
         "pictures": queries.picture_counts([found], request.user).get(found.pk, 0),
     }
     return render(request, "styles/style.html", context)
@@ -115,6 +116,33 @@ def purge(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     else:
         messages.success(request, _("Version %(number)d is removed.") % {"number": number})
     return redirect(version.style)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def preset(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
+    """Change a preset."""
+    found = _preset(request, slug, pk)
+    form = PresetForm(request.POST or None, instance=found)
+    if form.is_valid():
+        messages.success(request, _("%(name)s is saved.") % {"name": form.save().name})
+        return redirect(found.style)
+    context = {"form": form, "preset": found, "style": found.style}
+    return render(request, "styles/preset.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def delete_preset(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
+    """Remove a preset. Pictures made with it keep its words."""
+    found = _preset(request, slug, pk)
+    found.delete()
+    messages.success(request, _("%(name)s is deleted.") % {"name": found.name})
+    return redirect(found.style)
+
+
+def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
+    found = get_object_or_404(Preset.objects.select_related("style"), style__slug=slug, style__deleted_at=None, pk=pk)
+    require_maker(request.user, found)
+    return found
 
 
 def _curated(request: StudioRequest, slug: str, number: int) -> StyleVersion:

@@ -11,6 +11,8 @@ from styles.models import Kind, Style
 
 pytestmark = pytest.mark.django_db
 
+NO_PRESETS = {"presets-TOTAL_FORMS": "0", "presets-INITIAL_FORMS": "0"}
+
 
 @pytest.fixture
 def base() -> Style:
@@ -73,7 +75,7 @@ def test_the_admin_neither_renames_nor_unmarks_the_base_style(desk: Client, base
     posted = {
         "name": "Mine", "slug": "mine", "kind": "vfx", "is_base": "", "description": "Plain",
         "versions-TOTAL_FORMS": "1", "versions-INITIAL_FORMS": "1", "versions-0-id": version.pk,
-        "versions-0-style": base.pk, "versions-0-default_strength": "1.0", "versions-0-lora_name": "",
+        "versions-0-style": base.pk, "versions-0-default_strength": "1.0", "versions-0-lora_name": "", **NO_PRESETS,
     }  # fmt: skip
     assert desk.post(reverse("admin:styles_style_change", args=[base.pk]), posted).status_code == 302
     again = Style.objects.get(pk=base.pk)
@@ -81,7 +83,7 @@ def test_the_admin_neither_renames_nor_unmarks_the_base_style(desk: Client, base
 
 
 def test_a_style_added_in_the_admin_belongs_to_its_maker_and_has_version_1(desk: Client, curator: User) -> None:
-    posted = {"name": "Spark", "kind": "vfx", "versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+    posted = {"name": "Spark", "kind": "vfx", "versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0", **NO_PRESETS}
     assert desk.post(reverse("admin:styles_style_add"), posted).status_code == 302
     style = Style.objects.get(name="Spark")
     assert style.owner == curator
