@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -12,15 +12,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from generation import engines, estimates, forms, needs, orders
+from generation import bases, engines, estimates, forms, needs, orders
 from generation.forms import OrderForm, row_number
-from generation.models import MOST_STYLES, Reference
+from generation.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
 from generation.orders import Ingredient, Order
-from generation.prompts import final_parts, missing_triggers
+from generation.prompts import Frame, final_parts, missing_triggers
 from generation.shapes import SHAPES
+from styles.models import Preset, Style
 from stylestudio.templatetags.studio import about
 
 COUNTS = (1, 2, 4, 8, 12)
+LATELY = 30  # newest tasks of a person that say which styles were used last
+RECENT = 4  # styles that come first in the picker because of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class StyleChoice:
     is_base: bool
     preview_only: bool
     triggers: list[str]
+    safe_from: float | None
+    safe_to: float | None
+    shelf: str  # the heading above it, where a group begins with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,25 @@ class MixRow:
     weight: float
     sheet_url: str
     triggers: list[str]
+    safe_from: float | None
+    safe_to: float | None
+
+    @property
+    def where(self) -> str:
+        """above or below the safe range; "" inside it, and where none is known."""
+        if self.safe_from is None or self.safe_to is None:
+            return ""
+        return "above" if self.weight > self.safe_to else "below" if self.weight < self.safe_from else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PresetChip:
+    """A preset above the prompt. `pk` is None for one that the form uses and no chosen style has."""
+
+    pk: int | None
+    name: str
+    style: str
+    used: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +98,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What will happen, in numbers, and which engine that waits for; or what has to be done first."""
+    """What will happen, in numbers, and which engine that waits for; or what has to be done first.
+
+    `warnings` keep nobody from generating.
+    """
 
     lines: list[str]
     problems: list[Problem]
     wait: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 def around(form: OrderForm) -> dict[str, Any]:
@@ -88,12 +117,14 @@ def around(form: OrderForm) -> dict[str, Any]:
     if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
+    frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
     return {
         "form": form,
         "styles": _choices(form.user, {ingredient.version.style_id for ingredient in mix}),
         "mix": [_mix_row(ingredient) for ingredient in mix],
-        "chips": list(_chips(mix, prompt)),
-        "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers]),
+        "chips": list(_chips(mix, frame.around(prompt))),
+        "presets": _presets(mix, frame),
+        "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
         "readiness": readiness(
             form.user,
             mix,
@@ -112,9 +143,15 @@ def around(form: OrderForm) -> dict[str, Any]:
 
 
 def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
+    """The base style, what this person used last, and the rest by name."""
     sketched = engines.preview_serves()
+    offered = forms.offered(user)
+    recent = _recent(user, offered)
+    offered.sort(key=lambda style: (not style.is_base, recent.index(style.pk) if style.pk in recent else RECENT))
+    rest = next((style.pk for style in offered if not style.is_base and style.pk not in recent), 0)
+    shelves = {rest: _("Other styles"), recent[0]: _("Recent")} if recent else {}
     choices = []
-    for style in forms.offered(user):
+    for style in offered:
         version = style.version
         assert version is not None  # `offered` leaves out styles without a published version
         # The base style's sheet was drawn by the preview engine; a real engine's base looks different.
@@ -133,15 +170,48 @@ def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
                 is_base=style.is_base,
                 preview_only=style.preview_only,
                 triggers=version.triggers,
+                safe_from=version.safe_from,
+                safe_to=version.safe_to,
+                shelf=shelves.get(style.pk, ""),
             )
         )
     return choices
 
 
+def _recent(user: User, offered: Iterable[Style]) -> list[int]:
+    """Numbers of the few styles that this person used last, the newest first."""
+    newest = GenerationTask.objects.filter(owner=user).values("pk")[:LATELY]
+    rows = TaskStyle.objects.filter(task__in=newest).order_by("-task_id", "position")
+    known = {style.pk for style in offered}
+    used = dict.fromkeys(rows.values_list("version__style", flat=True))
+    return [pk for pk in used if pk in known][:RECENT]
+
+
 def _mix_row(ingredient: Ingredient) -> MixRow:
     version = ingredient.version
     sheet = version.sheet.url if version.sheet else ""
-    return MixRow(version.style_id, version.style.title, version.number, ingredient.weight, sheet, version.triggers)
+    return MixRow(
+        pk=version.style_id,
+        title=version.style.title,
+        version_number=version.number,
+        weight=ingredient.weight,
+        sheet_url=sheet,
+        triggers=version.triggers,
+        safe_from=version.safe_from,
+        safe_to=version.safe_to,
+    )
+
+
+def _presets(mix: Sequence[Ingredient], frame: Frame) -> list[PresetChip]:
+    """Presets of the chosen styles in the order of the mix, else of the base style; one in use is always among them."""
+    of = {ingredient.version.style_id: place for place, ingredient in enumerate(mix)}
+    found = Preset.objects.filter(style__in=of) if mix else Preset.objects.filter(style__is_base=True)
+    presets = sorted(found.select_related("style"), key=lambda preset: of.get(preset.style_id, 0))
+    used = next((preset for preset in presets if frame.preset and preset.name == frame.preset), None)
+    chips = [PresetChip(preset.pk, preset.name, preset.style.title, preset is used) for preset in presets]
+    if used is None and frame.facts:
+        chips.insert(0, PresetChip(None, frame.preset or _("Own words"), "", True))
+    return chips
 
 
 def _chips(mix: Iterable[Ingredient], prompt: str) -> Iterable[Chip]:
@@ -152,7 +222,8 @@ def _chips(mix: Iterable[Ingredient], prompt: str) -> Iterable[Chip]:
 
 def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, steps: int, mode: str) -> Readiness:
     """What pressing Generate will do: pictures, time, place in the queue; or which file or engine is missing."""
-    order = Order(prompt="x", mix=tuple(mix))
+    mix = tuple(mix)
+    order = Order(prompt="x", mix=mix)
     checkpoint, lightning = order.files()
     files = [("checkpoints", checkpoint), ("loras", lightning)]
     files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
@@ -166,13 +237,15 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
     like = estimates.Like(mode, _whole(width, 1024) * _whole(height, 1024), steps)
     if (seconds := forecast.duration(count, like)) is not None:
         lines[0] += " · " + about(seconds)
+    if own := bases.chosen(mix):
+        lines.append(own)
     if engines.preview_serves():
         lines.append(_("sketches, no GPU"))
     if ahead := forecast.ahead_of_new(user.pk):
         lines.append(
             ngettext("%(count)d picture before you", "%(count)d pictures before you", ahead) % {"count": ahead}
         )
-    return Readiness(lines, problems, outlook.wait)
+    return Readiness(lines, problems, outlook.wait, bases.warnings(mix))
 
 
 def _whole(value: Any, default: int) -> int:

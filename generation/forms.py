@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy
 from generation import engines, orders
 from generation.models import MOST_PICTURES, MOST_SEED, MOST_STYLES, GenerationTask, Reference
 from generation.orders import Ingredient, Order
+from generation.prompts import Frame
 from generation.references import add_reference
 from generation.shapes import SHAPES, nearest
-from styles.models import MAX_STRENGTH, Style
+from styles.models import MAX_STRENGTH, MOST_NAME, MOST_WORDS, Preset, Style
 from stylestudio.images import BadPicture
 
 # What every ComfyUI offers; the engine checks again.
@@ -48,6 +49,9 @@ class OrderForm(forms.Form):
     scheduler = forms.ChoiceField(choices=[(name, name) for name in SCHEDULERS], initial=orders.SCHEDULER)
     style = forms.CharField(required=False)  # for what is wrong with the mix; its values are read by `picked`
     denoise = forms.FloatField(required=False, min_value=0.05, max_value=1.0, initial=orders.DENOISE)
+    preset = forms.CharField(required=False, max_length=MOST_NAME)
+    before = forms.CharField(required=False, max_length=MOST_WORDS)
+    after = forms.CharField(required=False, max_length=MOST_WORDS)
     reference = forms.FileField(required=False)
     reference_id = forms.IntegerField(required=False)
     request_id = forms.UUIDField(required=False)
@@ -99,6 +103,7 @@ class OrderForm(forms.Form):
             denoise=data["denoise"] if data["denoise"] is not None else orders.DENOISE,
             reference=data["picture"],
             mix=tuple(self.mix),
+            frame=Frame(data["before"], data["after"], data["preset"]),
         )
 
 
@@ -118,7 +123,22 @@ def initial_of(order: Order) -> dict[str, Any]:
         "denoise": order.denoise if order.reference else orders.DENOISE,
         "reference_id": order.reference.pk if order.reference else None,
         "mix": order.mix,
+        "before": order.frame.prefix,
+        "after": order.frame.suffix,
+        "preset": order.frame.preset,
     }
+
+
+def preset_values(preset: Preset) -> dict[str, str]:
+    """The form's values that a preset fills. An empty negative prompt leaves the one that is there."""
+    values = {
+        "preset": preset.name,
+        "before": preset.prefix,
+        "after": preset.suffix,
+        "shape": nearest(preset.width, preset.height).value,
+        "steps": str(preset.steps),
+    }
+    return values | {"negative": preset.negative} if preset.negative else values
 
 
 def offered(user: User) -> list[Style]:

@@ -59,7 +59,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     task = found.task
     mix = list(task.mix.select_related("version__style"))
     phrases = [phrase for row in mix for phrase in row.triggers]
-    sent = final_parts(task.prompt, phrases)
+    sent = final_parts(task.prompt, phrases, task.frame)
     film = wall.film(found, request.user)
     context = {
         "picture": found,
@@ -67,7 +67,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "mix": mix,
         # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
         "final_parts": sent
-        if final_prompt(task.prompt, phrases) == task.final_prompt
+        if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
         else [(task.final_prompt, False)],
         "film": film,
         "shape": shape_name(found.width, found.height),

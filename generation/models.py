@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from generation import estimates, faults
+from generation.prompts import Frame
 from generation.shapes import Shape, shape_name, smaller
 from styles.models import MAX_STRENGTH, StyleVersion
 from stylestudio.comfy.address import split_credentials
@@ -203,6 +204,11 @@ class GenerationTask(Job):
     def seed(self) -> int:
         """The first picture's seed."""
         return int(self.seeds[0])
+
+    @property
+    def frame(self) -> Frame:
+        """The words that a preset put around the prompt."""
+        return Frame.read(self.snapshot)
 
     def complete_if_whole(self) -> bool:
         """End the task when its last picture is stored. One of several callers wins."""

@@ -28,7 +28,7 @@ from generation.models import (
     Reference,
     TaskStyle,
 )
-from generation.prompts import final_prompt, missing_triggers
+from generation.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from styles.models import MAX_STRENGTH, StyleVersion
 from stylestudio import live
 from stylestudio.comfy import graph
@@ -81,6 +81,7 @@ class Order:
     denoise: float = DENOISE
     reference: Reference | None = None
     mix: Sequence[Ingredient] = field(default_factory=tuple)
+    frame: Frame = NO_FRAME
 
     @property
     def mode(self) -> str:
@@ -143,7 +144,7 @@ def place(order: Order, user: User, *, request_id: uuid.UUID | None = None) -> G
         owner=user,
         mode=order.mode,
         prompt=order.prompt.strip(),
-        final_prompt=final_prompt(order.prompt, order.phrases()),
+        final_prompt=final_prompt(order.prompt, order.phrases(), order.frame),
         negative=order.negative.strip(),
         width=order.width,
         height=order.height,
@@ -163,11 +164,11 @@ def place(order: Order, user: User, *, request_id: uuid.UUID | None = None) -> G
             version=ingredient.version,
             position=position,
             weight=ingredient.weight,
-            triggers=missing_triggers(order.prompt, ingredient.triggers),
+            triggers=missing_triggers(order.frame.around(order.prompt), ingredient.triggers),
         )
         for position, ingredient in enumerate(order.mix)
     ]
-    return _store(task, mix, {"name": used.name, "sha256": used.sha256}, request_id)
+    return _store(task, mix, {"name": used.name, "sha256": used.sha256}, order.frame, request_id)
 
 
 # What a retry takes over as it is.
@@ -205,13 +206,13 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
         for row in task.mix.select_related("version__style")
     ]
     request_id = uuid.uuid5(task.request_id, f"{press} {task.retries.ended().count()}")
-    return _store(again, mix, task.snapshot["workflow"], request_id)
+    return _store(again, mix, task.snapshot["workflow"], task.frame, request_id)
 
 
 def order_of(task: GenerationTask) -> Order:
     """What was asked for, as an order: the form is filled from this, the absent included."""
     mix = tuple(
-        Ingredient(row.version, row.weight, frozenset(_off(row, task.prompt)))
+        Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.prompt))))
         for row in task.mix.select_related("version__style")
         if row.version.style.deleted_at is None
     )
@@ -229,6 +230,7 @@ def order_of(task: GenerationTask) -> Order:
         denoise=task.denoise,
         reference=task.reference,
         mix=mix,
+        frame=task.frame,
     )
 
 
@@ -243,9 +245,11 @@ def _off(row: TaskStyle, prompt: str) -> list[str]:
 
 
 def _store(
-    task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], request_id: uuid.UUID | None
+    task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame, request_id: uuid.UUID | None
 ) -> GenerationTask:
     task.snapshot = _snapshot(task, mix, used)
+    if frame.facts:  # orders without a preset have the hashes that they always had
+        task.snapshot["frame"] = frame.facts
     task.snapshot_sha256 = hashlib.sha256(canonical(task.snapshot).encode()).hexdigest()
     task.request_id = request_id or uuid.uuid4()
     try:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", views.studio, name="studio"),
     path("generate", views.generate, name="generate"),
     path("compose/", views.compose, name="compose"),
+    path("presets/", views.save_preset, name="save-preset"),
     path("references/", views.reference, name="reference"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),

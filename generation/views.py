@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,7 +22,8 @@ from generation import desk, forms, orders, runner
 from generation.models import GeneratedImage, GenerationTask
 from generation.orders import Ingredient, Order
 from generation.references import add_reference, reference_from
-from styles.models import Style
+from styles.forms import PresetForm
+from styles.models import Preset, Style
 from stylestudio import jobs, live, shell
 from stylestudio.access import StudioRequest, require_curator, require_maker, visible, whole_number
 from stylestudio.images import BadPicture
@@ -69,7 +70,27 @@ def compose(request: StudioRequest) -> HttpResponse:
             values["reference_id"] = chosen.pk
         return _studio(request, forms.OrderForm(user=request.user, initial=values))
     quiet = forms.OrderForm(user=request.user, initial=values)
-    return render(request, "generation/_composed.html", {**desk.around(quiet), "oob": True})
+    filled = "use_preset" in request.POST or "drop_preset" in request.POST
+    return render(request, "generation/_composed.html", {**desk.around(quiet), "oob": True, "filled": filled})
+
+
+@require_POST
+def save_preset(request: StudioRequest) -> HttpResponse:
+    """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
+    data = request.POST.copy()
+    mix = forms.picked(data, request.user)
+    style = mix[0].version.style if mix else get_object_or_404(Style, is_base=True)
+    preset = Preset(style=style, owner=request.user, position=style.presets.count())
+    wish = PresetForm(_preset_fields(data), instance=preset)
+    if wish.is_valid():
+        data["preset"] = wish.save().name
+        messages.success(request, _("The preset is saved for %(style)s.") % {"style": style.title})
+    form = forms.OrderForm(user=request.user, initial={**data.dict(), "mix": mix})
+    context = {**desk.around(form), "preset_errors": wish.errors, "preset_name": data.get("preset_name", "")}
+    status = 200 if wish.is_valid() else 422
+    if request.htmx:
+        return render(request, "generation/_preset_saved.html", {**context, "oob": True}, status=status)
+    return render(request, "generation/studio.html", {**context, **_live(request)}, status=status)
 
 
 @require_POST
@@ -231,7 +252,7 @@ def _live(request: StudioRequest) -> dict[str, Any]:
 
 
 def _prefill(request: StudioRequest) -> dict[str, Any]:
-    """The form's first values, from ?picture=, ?task=, ?reference=, ?style= and ?prompt=."""
+    """The form's first values, from ?picture=, ?task=, ?style=, ?reference=, ?preset= and ?prompt=."""
     query = request.GET
     values: dict[str, Any] = {}
     if number := query.get("picture"):
@@ -245,6 +266,8 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
         values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
     if number := query.get("reference"):
         values |= _from_picture(request, whole_number(number))
+    if number := query.get("preset"):
+        values |= _preset(number)
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
     return values
@@ -270,14 +293,49 @@ def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
 
 
 def _press(data: QueryDict) -> None:
-    """Apply the button that was pressed: a chip off or on, a style out, no reference, a new seed."""
+    """Apply the button that was pressed: a chip off or on, a style out or moved, a preset, no reference, a new seed."""
     if pair := data.get("drop"):
         data.appendlist("off", pair)
     if pair := data.get("add"):
         data.setlist("off", [one for one in data.getlist("off") if one != pair])
     if pk := data.get("remove"):
         data.setlist("style", [one for one in data.getlist("style") if one != pk])
+    for name, step in (("up", -1), ("down", 1)):
+        if pk := data.get(name):
+            data.setlist("order", _moved(data, pk, step))
+    if pk := data.get("use_preset"):
+        _fill(data, _preset(pk))
+    if "drop_preset" in data:
+        _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
     if "clear_reference" in data:
         data["reference_id"] = ""
     if "dice" in data:
         data["seed"] = str(forms.random_seed())
+
+
+def _fill(data: QueryDict, values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        data[name] = value
+
+
+def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
+    """The order of the mix with one style moved, no further than to its ends; without what is not chosen any more."""
+    chosen = data.getlist("style")
+    order = [one for one in dict.fromkeys(data.getlist("order")) if one in chosen]
+    if pk in order:
+        place = max(order.index(pk) + step, 0)
+        order.remove(pk)
+        order.insert(place, pk)
+    return order
+
+
+def _preset_fields(data: QueryDict) -> dict[str, str]:
+    """What the form says, under the names that a preset has for it."""
+    names = {"name": "preset_name", "prefix": "before", "suffix": "after"}
+    return {field: str(data.get(names.get(field, field), "")) for field in PresetForm.base_fields}
+
+
+def _preset(text: str) -> dict[str, str]:
+    """What the preset of this number fills; one that is gone fills nothing."""
+    preset = Preset.objects.filter(pk=forms.row_number(text) or 0, style__deleted_at=None).first()
+    return forms.preset_values(preset) if preset else {}

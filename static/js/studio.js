@@ -143,9 +143,11 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail, root = fragment.firstElementChild;
   if (target.matches("details:not([data-empty])")) root?.toggleAttribute("open", target.open);
-  const names = (box) => [...(box?.querySelectorAll("[type=range]") ?? [])].map((input) => input.name).join();
+  const names = (box) => [...(box?.querySelectorAll("[type=range]") ?? [])].map((input) => input.name).sort().join();
   // The same rows again: what is on the page is newer, and perhaps under somebody's finger.
-  if (target.id === "mix" && names(root) && names(root) === names(target)) event.detail.shouldSwap = false;
+  if (target.id === "mix" && (dragged || (names(root) && names(root) === names(target)))) event.detail.shouldSwap = false;
+  // Nothing new: a button that waits for its turn must not be taken out of the page.
+  if (root?.isEqualNode(target)) event.detail.shouldSwap = false;
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
@@ -220,12 +222,13 @@ function sow(value) {
 const random = () => String(crypto.getRandomValues(new Uint32Array(1))[0]);
 
 function filter() {
-  const words = document.querySelector("[data-style-search]").value.trim().toLowerCase();
+  const words = document.querySelector("[data-style-search]").value.toLowerCase().split(/\s+/);
   const kind = document.querySelector("[data-style-kind]:checked")?.value;
+  const found = (card) => words.every((word) => card.dataset.words.toLowerCase().includes(word));
   const cards = [...document.querySelectorAll(".style-card[data-words]")];
   cards.forEach((card) => {
     const fits = !kind || card.dataset.kind === kind || card.dataset.kind === "base";
-    card.hidden = !(fits && card.dataset.words.toLowerCase().includes(words));
+    card.hidden = !(fits && found(card));
   });
   each("[data-no-style]", (line) => (line.hidden = cards.some((card) => !card.hidden)));
 }
@@ -248,6 +251,11 @@ function startFrom(files) {
 document.addEventListener("input", ({ target }) => {
   if (target.matches("[data-style-search], [data-style-kind]")) filter();
   if (target.id === "seed") byId("keep-seed").ariaPressed = String(target.value !== "");
+  if (target.dataset.safeTo) {
+    const row = target.closest("li").classList;
+    row.toggle("above", Number(target.value) > Number(target.dataset.safeTo));
+    row.toggle("below", Number(target.value) < Number(target.dataset.safeFrom));
+  }
   if (!target.name) return;
   const wrong = target.closest("[aria-invalid]");
   if (wrong) {
@@ -266,6 +274,12 @@ document.addEventListener("click", (event) => {
     opener.closest("[popover]")?.hidePopover();
     byId(opener.dataset.open).showModal();
   }
+  const mover = hit("[data-move]");
+  if (mover) {
+    event.preventDefault();
+    move(mover.closest("li"), mover.name === "up" ? -1 : 1);
+    mover.focus();
+  }
   if (hit("[data-keep-seed]")) sow(byId("seed").value ? "" : random());
   if (hit("[data-dice]")) {
     event.preventDefault();
@@ -281,13 +295,67 @@ document.addEventListener("click", (event) => {
   }
   if (reason) {
     const field = byId(reason.hash.slice(1));
-    const control = field?.matches("input, textarea, select") ? field : field?.querySelector("input, textarea, select");
+    const control = field?.matches("input, textarea, select") ? field : field?.querySelector("input:not([type=hidden]), textarea, select");
     if (!control) return;
     event.preventDefault();
     control.closest("details")?.setAttribute("open", "");
     control.focus();
   }
 });
+
+// --- The order of the mix: rows change places here, the server reads it with the form
+
+function settled(row) {
+  const rows = [...row.parentElement.children], say = row.parentElement.dataset.placed;
+  const title = row.querySelector(".name").textContent;
+  byId("announcer").textContent = `${title}: ${say.replace("%1", rows.indexOf(row) + 1).replace("%2", rows.length)}`;
+  changed(row.querySelector("[type=range]"));
+}
+
+function move(row, step) {
+  const other = step < 0 ? row.previousElementSibling : row.nextElementSibling;
+  if (!other) return;
+  if (step < 0) other.before(row);
+  else other.after(row);
+  settled(row);
+}
+
+let dragged;
+document.addEventListener("pointerdown", (event) => {
+  const grip = event.target.closest("[data-grip]"), row = grip?.closest("li");
+  if (!row?.parentElement.children[1] || event.button) return;
+  event.preventDefault();
+  grip.setPointerCapture(event.pointerId);
+  dragged = { row, before: row.previousElementSibling };
+  row.classList.add("dragged");
+});
+document.addEventListener("pointermove", ({ clientY }) => {
+  if (!dragged) return;
+  const middle = (other) => other.getBoundingClientRect().top + other.offsetHeight / 2;
+  const { row } = dragged;
+  // Its neighbours give way: were it moved itself, it would lose the pointer.
+  while (row.previousElementSibling && clientY < middle(row.previousElementSibling)) row.after(row.previousElementSibling);
+  while (row.nextElementSibling && clientY > middle(row.nextElementSibling)) row.before(row.nextElementSibling);
+});
+for (const name of ["pointerup", "pointercancel"]) {
+  document.addEventListener(name, () => {
+    if (!dragged) return;
+    const { row, before } = dragged;
+    dragged = undefined;
+    row.classList.remove("dragged");
+    if (row.previousElementSibling !== before) settled(row);
+  });
+}
+
+// --- The large sheet beside a style goes away with Esc and with a press, until one comes back to it
+
+function hush() {
+  each(".pick:is(:hover, :focus-within)", (pick) => pick.classList.add("hushed"));
+}
+document.addEventListener("pointerdown", hush);
+for (const name of ["pointerover", "focusin"]) {
+  document.addEventListener(name, ({ target }) => each(".pick.hushed", (pick) => pick.contains(target) || pick.classList.remove("hushed")));
+}
 
 document.addEventListener("dragover", (event) => {
   if (!byId("reference-file") || !event.dataTransfer.types.includes("Files")) return;
@@ -356,6 +424,8 @@ let going = 0; // until when a letter after G names a page
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   const press = (element) => element && (event.preventDefault(), element.click());
+  if (key === "Escape") hush();
+  if (key === "Enter" && target.dataset?.enter && !event.isComposing) return press(byId(target.dataset.enter));
   if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
     const form = byId("compose-form");
     if (form) event.preventDefault();

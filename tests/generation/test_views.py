@@ -42,8 +42,8 @@ VALID = {
 }
 GET_ONLY = {"studio", "live", "job", "job-card", "gallery", "gallery-page", "picture"}
 POST_ONLY = {
-    "generate", "compose", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry", "retry-smaller",
-    "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
+    "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
+    "retry-smaller", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "picture", "picture-delete",
