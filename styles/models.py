@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from stylestudio.jobs import Visibility
 
 BASE_SLUG = "base"
-RESERVED_SLUGS = {BASE_SLUG, "new"}  # "new" is the page where styles are created
+RESERVED_SLUGS = {BASE_SLUG, "new", "import"}  # the last two are pages
 MAX_STRENGTH = 2.0
 
 
@@ -298,6 +298,18 @@ class StyleVersion(models.Model):
         """Whether `weight` is in the safe range; where none is known every weight is."""
         return self.safe_from is None or self.safe_to is None or self.safe_from <= weight <= self.safe_to
 
+    @property
+    def engine_name(self) -> str:
+        """What the version's file is called on engines: another file never has the same name, for they read it once."""
+        stem = slugify(self.style.slug) or f"style-{self.style_id}"
+        return f"stylestudio_{stem[:60]}_v{self.number}_{self.sha256[:8]}.safetensors"
+
+    def take_file(self, name: str, size: int, sha256: str) -> None:
+        """The file that the storage has as `name` is this version's, and is put on engines under its own name there."""
+        self.file, self.size, self.sha256 = name, size, sha256
+        self.lora_name = self.engine_name
+        self.save(update_fields=["file", "size", "sha256", "lora_name"])
+
     def publish(self) -> None:
         """Make this the version that new pictures are made with; the one before is archived, and can come back."""
         with transaction.atomic():
@@ -326,3 +338,28 @@ class StyleVersion(models.Model):
     def _set_state(self, state: State) -> None:
         self.state = state
         self.save(update_fields=["state"])
+
+
+class LoraImport(models.Model):
+    """A file that was brought in and waits for somebody to say what becomes of it. See `styles.importing`."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="lora_imports")
+    file = models.FileField(upload_to="uploads/styles/%Y/%m")
+    name = models.CharField(max_length=255)  # as its owner calls it
+    title = models.CharField(max_length=80)
+    size = models.PositiveBigIntegerField()  # bytes
+    sha256 = models.CharField(max_length=64)
+    tensor_sha256 = models.CharField(max_length=64)
+    triggers = models.CharField(max_length=500, blank=True)
+    found = models.JSONField(default=dict)
+    picture = models.ImageField(upload_to="uploads/covers/%Y/%m", blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("styles:import", args=[self.pk])

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from typing import IO
+
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from styles import queries
+from styles import cards, import_views, queries
 from styles.forms import StyleForm
 from styles.models import BaseStyleIsProtected, Style, StyleVersion
-from stylestudio.access import StudioRequest, require_curator, whole_number
+from stylestudio.access import StudioRequest, is_curator, require_curator, whole_number
 
 
 @require_GET
@@ -25,6 +31,7 @@ def styles(request: StudioRequest) -> HttpResponse:
         "kinds": queries.kind_links(kind, words),
         "kind": kind,
         "words": words,
+        "imports": import_views.waiting(request) if is_curator(request.user) else [],
     }
     return render(request, "styles/styles.html", context)
 
@@ -115,6 +122,45 @@ def purge(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     else:
         messages.success(request, _("Version %(number)d is removed.") % {"number": number})
     return redirect(version.style)
+
+
+@require_safe
+def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
+    """The version's LoRA with everything that is known of it written into it."""
+    version = _with_file(slug, number)
+    return _attachment(version, cards.write_lora, cards.file_name(version))
+
+
+@require_safe
+def card(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
+    """The version's style card, for another StyleStudio or for use elsewhere."""
+    version = _with_file(slug, number)
+    return _attachment(version, cards.write_card, cards.file_name(version).replace(".safetensors", cards.SUFFIX))
+
+
+def _with_file(slug: str, number: int) -> StyleVersion:
+    version = _version(_style(slug), number)
+    if not version.file:
+        raise Http404(_("This version has no file here, only a name on the engines."))
+    return version
+
+
+def _attachment(
+    version: StyleVersion, write: Callable[[StyleVersion, IO[bytes]], None], name: str
+) -> StreamingHttpResponse:
+    """Written to the disk first, so that the length is known and memory is not needed."""
+    file = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed when the answer has left
+    try:
+        write(version, file)
+        length = file.tell()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    response = StreamingHttpResponse(cards.chunks(file), content_type="application/octet-stream")
+    response["Content-Length"] = str(length)
+    response["Content-Disposition"] = content_disposition_header(True, name)
+    return response
 
 
 def _curated(request: StudioRequest, slug: str, number: int) -> StyleVersion:

@@ -263,6 +263,7 @@ document.addEventListener("click", (event) => {
   const opener = hit("[data-open]"), example = hit("[data-prompt]");
   const remove = hit("[name=remove]"), reason = hit("#readiness a[href^='#']");
   if (opener) {
+    event.preventDefault();
     opener.closest("[popover]")?.hidePopover();
     byId(opener.dataset.open).showModal();
   }
