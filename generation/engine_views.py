@@ -1,14 +1,16 @@
-"""What curators do with engines on the queue page."""
+"""What curators do with engines, and with what they find on them."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
 
-from generation import engines
+from generation import engines, found
 from generation.models import Engine
 from generation.views import toast
 from stylestudio import shell
@@ -37,6 +39,25 @@ def ask(request: StudioRequest, pk: int) -> HttpResponse:
     engine = _engine(request, pk)
     engines.ask_again(engine)
     return toast(request, _("Asking %s how it is.") % engine)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def found_loras(request: StudioRequest) -> HttpResponse:
+    """LoRAs that engines have and no style uses; those that are ticked become styles."""
+    require_curator(request.user)
+    if request.method != "POST":
+        return render(request, "generation/found_loras.html", {"found": found.unused()})
+    made, refused = found.make_styles(request.POST.getlist("name"), request.user)
+    if made:
+        said = ngettext("%(number)d style is made.", "%(number)d styles are made.", len(made))
+        messages.success(request, said % {"number": len(made)})
+    if len(made) == 1 and not refused:
+        return redirect(made[0].style)
+    if made and not refused:
+        return redirect("styles:styles")
+    nothing = [] if refused else [_("Tick at least one file.")]
+    context = {"found": found.unused(), "refused": refused or nothing}
+    return render(request, "generation/found_loras.html", context, status=422)
 
 
 def _engine(request: StudioRequest, pk: int) -> Engine:

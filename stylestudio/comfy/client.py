@@ -166,6 +166,15 @@ class ComfyClient:
                 raise NotFound(f"The engine has no folder of models called {folder}.", error.detail) from error
             raise
 
+    async def lora_metadata(self, name: str) -> dict[str, str]:
+        """What the file of a LoRA says of itself; empty where it says nothing, or the engine cannot tell."""
+        try:
+            answer = await self.transport.json("GET", "view_metadata", "loras", params={"filename": name})
+        except (Refused, BadResponse):
+            return {}
+        told = answer if isinstance(answer, dict) else {}
+        return {key: value for key, value in told.items() if isinstance(value, str)}
+
     async def node_classes(self) -> frozenset[str]:
         """The names of all node classes the engine knows. Large: ask seldom."""
         answer = await self.transport.json("GET", "object_info")
