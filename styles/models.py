@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from styles.lora import labelled
 from stylestudio.jobs import Visibility
 
 BASE_SLUG = "base"
@@ -288,6 +289,11 @@ class StyleVersion(models.Model):
     def triggers(self) -> list[str]:
         """The trigger phrases, in order, without blanks. A Chinese comma separates as well."""
         return [phrase.strip() for phrase in self.trigger_words.replace("，", ",").split(",") if phrase.strip()]
+
+    @property
+    def training_facts(self) -> list[tuple[str, str]]:
+        """Label and value of what the file tells of its training, in the reader's language."""
+        return labelled(tuple((str(key), str(value)) for key, value in self.training))
 
     @property
     def is_used(self) -> bool:
