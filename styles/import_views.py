@@ -112,7 +112,11 @@ def _finished(request: StudioRequest, upload: Upload, found: Any) -> HttpRespons
         raise Refused(str(refusal)) from refusal
     stored = uploads.store(upload, importing.storage_name(upload.name))
     form = ImportForm(row=importing.receive(found, stored, request.user))
-    return HttpResponse(render_to_string("styles/_import_form.html", {"form": form}, request))
+    html = render_to_string("styles/_import_form.html", {"form": form}, request)
+    for other in form.epochs:  # forms that are on the page already learn of this file
+        if other != form.row:
+            html += render_to_string("styles/_import_epochs.html", {"form": ImportForm(row=other), "oob": True})
+    return HttpResponse(html)
 
 
 def _curators(request: StudioRequest) -> None:

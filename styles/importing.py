@@ -237,18 +237,17 @@ def proposal(row: LoraImport) -> Wish:
     )
 
 
-def facts(row: LoraImport) -> Iterator[tuple[str, str]]:
-    """Label and value of each thing that the keys and shapes of the file say."""
+def facts(row: LoraImport) -> Iterator[str]:
+    """What keys, shapes and metadata of the file say, in a few words each."""
     found = row.found
-    yield _("File"), row.name
-    yield _("Kind"), f"{found['algorithm']}, {_('layout of %s') % found['layout']}"
+    yield _("%(algorithm)s in the layout of %(layout)s") % found
     if found["rank"]:
-        yield _("Rank"), f"{found['rank']}" + (f", alpha {found['alpha']:g}" if found["alpha"] is not None else "")
-    yield _("Changes"), _("U-Net and text encoders") if found["text_encoders"] else _("U-Net")
+        yield _("rank %(rank)d, alpha %(alpha)g") % {"rank": found["rank"], "alpha": found["alpha"] or found["rank"]}
+    yield _("changes U-Net and text encoders") if found["text_encoders"] else _("changes the U-Net")
     if found["trained_on"]:
-        yield _("Trained on"), found["trained_on"]
+        yield _("trained on %s") % found["trained_on"]
     if found["epoch"] is not None:
-        yield _("Epoch"), str(found["epoch"])
+        yield _("epoch %d") % found["epoch"]
 
 
 def _forget(row: LoraImport) -> None:

@@ -83,7 +83,7 @@ def test_what_is_found_in_a_file_is_shown_before_anything_becomes_of_it(desk: Cl
     html = desk.get(row.get_absolute_url()).content.decode()
     for words in (
         "watercolour_v2.safetensors", 'value="Watercolour"', 'value="wtrclr painting"', 'value="0.8"', "CC-BY-4.0",
-        "LoRA", "Rank: 4", "sd_xl_base_1.0.safetensors",
+        "LoRA in the layout of kohya", "rank 4, alpha 8", "trained on sd_xl_base_1.0.safetensors",
     ):  # fmt: skip
         assert words in html, words
     assert "/secret/place" not in html
