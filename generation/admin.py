@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from generation import engines
+from generation import engines, style_admin  # noqa: F401 - registers the admin of versions
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from stylestudio import live
 from stylestudio.comfy.address import split_credentials

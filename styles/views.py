@@ -16,7 +16,7 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from styles import cards, import_views, queries
+from styles import cards, history, import_views, queries
 from styles.forms import StyleForm
 from styles.models import BaseStyleIsProtected, Style, StyleVersion
 from stylestudio.access import StudioRequest, is_curator, require_curator, whole_number
@@ -94,6 +94,7 @@ def publish(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """New pictures are made with this version from now on. Publishing an older one again is how one goes back."""
     version = _curated(request, slug, number)
     version.publish()
+    history.note(request.user, version, "Published.")
     messages.success(request, _("%(version)s is published.") % {"version": version})
     return redirect(version.style)
 
@@ -107,6 +108,7 @@ def archive(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     except ValidationError as error:
         messages.warning(request, error.messages[0])
     else:
+        history.note(request.user, version, "Archived.")
         messages.success(request, _("%(version)s is archived.") % {"version": version})
     return redirect(version.style)
 
@@ -180,6 +182,7 @@ def _form_page(request: StudioRequest, subject: Style) -> HttpResponse:
     form = StyleForm(request.POST or None, request.FILES or None, instance=subject)
     if form.is_valid():
         stored = form.save()
+        history.note(request.user, stored, ", ".join(form.changed_data))
         messages.success(request, _("%(name)s is saved.") % {"name": stored.title})
         return redirect(stored)
     return render(request, "styles/form.html", {"form": form, "style": subject}, status=422 if form.is_bound else 200)
