@@ -56,10 +56,11 @@ class Purpose:
     """What complete files are for.
 
     `may` raises PermissionDenied or Http404 for who may not. `request.POST` has the other fields of the form, at the
-    start and at the end. `examine` looks at the complete file for as long as it takes. `finished` gets what `examine`
-    found, and answers with a fragment or with the address to go on to. It runs inside the transaction that marks the
-    upload as finished, so exactly once, and must be quick; it takes the file with `store` or moves `upload.path`, and
-    what it leaves there is deleted. Both raise `Refused` for a file that is not taken.
+    start and at the end; at the start purpose, name, size and fingerprint are those of the file. `examine` looks at the
+    complete file for as long as it takes. `finished` gets what `examine` found, and answers with a fragment or with the
+    address to go on to. It runs inside the transaction that marks the upload as finished, so exactly once, and must be
+    quick; it takes the file with `store` or moves `upload.path`, and what it leaves there is deleted. Both raise
+    `Refused` for a file that is not taken.
     """
 
     name: str

@@ -341,12 +341,16 @@ async function insist(row, ...what) {
   throw new Error();
 }
 
+function fields(form, facts = {}) {
+  const found = new FormData(form);
+  each("[type=file]", (input) => found.delete(input.name), form);
+  Object.entries(facts).forEach((fact) => found.set(...fact));
+  return found;
+}
+
 async function send(form, row, file) {
-  const fields = new FormData(form), bar = row.querySelector("progress");
   const facts = { purpose: form.dataset.upload, name: file.name, size: file.size, fingerprint: file.lastModified };
-  each("[type=file]", (input) => fields.delete(input.name), form);
-  Object.entries(facts).forEach((fact) => fields.set(...fact));
-  const upload = await insist(row, "POST", row.dataset.start, fields);
+  const bar = row.querySelector("progress"), upload = await insist(row, "POST", row.dataset.start, fields(form, facts));
   row.dataset.parts = upload.parts;
   const first = upload.received, since = performance.now();
   const show = (sent) => {
@@ -364,7 +368,7 @@ async function send(form, row, file) {
       bar.removeAttribute("value");
       row.querySelector("button").hidden = true;
       state(row, row.dataset.checking);
-      answer = await insist(row, "POST", upload.finish, fields);
+      answer = await insist(row, "POST", upload.finish, fields(form));
       if (!("received" in answer)) return answer;
     }
     if (answer.received === at) await rest(1); // another page is at this file

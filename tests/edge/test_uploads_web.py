@@ -96,7 +96,7 @@ class Web:
         return self.ask("PUT", f"{upload['parts']}?offset={offset}", body, "application/octet-stream")
 
     def finish(self, upload: dict[str, Any]) -> tuple[int, Any]:
-        return self.post(upload["finish"], shelf=3)
+        return self.post(upload["finish"], name="shelf 3")
 
     def memory(self, what: str) -> int:
         """VmRSS (now) or VmHWM (the most so far) of the process, in bytes."""

@@ -18,7 +18,7 @@ from stylestudio.uploads import Purpose, Refused
 PAGE = """{% extends "base.html" %}{% block heading %}Uploads{% endblock %}{% block main %}
 <form class="panel stack" data-upload="{{ purpose }}" data-upload-target="#kept" data-upload-swap="beforeend"
       method="post" enctype="multipart/form-data">
-  {% csrf_token %}<input type="hidden" name="shelf" value="7">
+  {% csrf_token %}<input type="hidden" name="name" value="shelf 7">
   {% include "shell/_upload.html" with label=label hint=".bin, up to 2 GB" accept=".bin" multiple=True %}
 </form>
 <ul id="kept"></ul>{% endblock %}"""
@@ -39,7 +39,7 @@ def keep(request: StudioRequest, upload: Upload, found: Any) -> HttpResponse:
     kept = settings.DATA / "kept"
     kept.mkdir(exist_ok=True)
     upload.path.replace(kept / upload.name)
-    return HttpResponse(format_html("<li>{} on shelf {}</li>", upload.name, request.POST["shelf"]))
+    return HttpResponse(format_html("<li>{} on {}</li>", upload.name, request.POST["name"]))
 
 
 def keep_and_leave(request: StudioRequest, upload: Upload, found: Any) -> str:
