@@ -13,7 +13,7 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of generation."""
-        from generation import checkup, engines, runner, sketches
+        from generation import checkup, engines, faces, runner, sketches
         from generation.claim import held
         from generation.models import GenerationTask
         from generation.monitor import monitor
@@ -34,6 +34,7 @@ class GenerationConfig(AppConfig):
         start.register(engines.sync_engines)
         start.register(engines.forget_health)
         start.register(sketches.create_once)
+        start.register(faces.create_probes_once)
         workers.beats += [held.renew, monitor.ensure_running]
 
 

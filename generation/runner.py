@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from PIL import Image
 
-from generation import engines, graphs, orphans, recovery
+from generation import engines, faces, graphs, orphans, recovery
 from generation.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio import images, live, workers
@@ -365,6 +365,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     if not task.is_active:
         live.counts_changed()
         publish_waiting()
+        faces.tell(task)
     live.changed(task)
     live.engines_changed()
     if anything_open():
@@ -389,6 +390,7 @@ def sweep() -> None:
             live.changed(task)
     look_for_orphans()
     tasks.finish_missing()
+    faces.follow_missed()
     orphans.sweep_when_due()
     tasks.work()
 

@@ -55,12 +55,14 @@ class StyleVersionAdmin(VersionModelAdmin):
     list_select_related = ["style"]
     search_fields = ["style__name", "style__slug", "trigger_words", "lora_name", "author", "licence", "sha256"]
     ordering = ["-pk"]
-    fields = [
-        "style", "number", "state", "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to",
-        "checkpoint", "lightning", "author", "licence", "notes", "source", "family", "layout", "algorithm", "rank",
-        "alpha", "trained_on", "session", "epoch", "size", "sha256", "tensor_sha256", "effect", "created_at",
+    readonly_fields = [
+        "style", "number", "state", "source", "family", "layout", "algorithm", "rank", "alpha", "trained_on", "session",
+        "epoch", "size", "sha256", "tensor_sha256", "effect", "created_at",
     ]  # fmt: skip
-    readonly_fields = ["style", "number", "state", *fields[13:]]
+    fields = [
+        "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to", "checkpoint", "lightning", "author",
+        "licence", "notes", *readonly_fields,
+    ]  # fmt: skip
     actions = ["publish", "archive"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StyleVersion]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from generation import engine_views, gallery_views, views
+from generation import engine_views, face_views, gallery_views, views
 
 app_name = "generation"
 
@@ -31,4 +31,10 @@ urlpatterns = [
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
+    path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
+    path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
+    path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),
+    path("versions/<int:pk>/strength/", face_views.strength, name="strength"),
+    path("versions/<int:pk>/safe-range/", face_views.safe_range, name="safe-range"),
 ]

@@ -86,7 +86,7 @@ function receive(root) {
     if (focused && document.activeElement === document.body) {
       byId(root.id)?.querySelector("a, button")?.focus({ preventScroll: true });
     }
-  } else if (isJob && !seen.has(root.id)) {
+  } else if (isJob && !seen.has(root.id) && !("aside" in root.dataset)) {
     const list = wanted(root);
     if (list) htmx.swap(list, root.outerHTML, { swapStyle: list.dataset.liveAt ?? "afterbegin" });
   }
@@ -246,6 +246,7 @@ function startFrom(files) {
 }
 
 document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-cut]")) target.closest(".versus").style.setProperty("--cut", `${target.value}%`);
   if (target.matches("[data-style-search], [data-style-kind]")) filter();
   if (target.id === "seed") byId("keep-seed").ariaPressed = String(target.value !== "");
   if (!target.name) return;

@@ -58,7 +58,9 @@ def listed(desk: Client, **query: Any) -> list[int]:
         ({"engines": "all"}, [1]),
     ],
 )
-def test_versions_are_searched_and_filtered(desk: Client, ink: Style, query: dict[str, str], numbers: list[int]) -> None:
+def test_versions_are_searched_and_filtered(
+    desk: Client, ink: Style, query: dict[str, str], numbers: list[int]
+) -> None:
     Engine.objects.create(address="http://10.0.0.1:1", health="ok", loras=["ink1.st", "ink2.st"])
     Engine.objects.create(address="http://10.0.0.2:1", health="ok", loras=["ink1.st"])
     Engine.objects.create(address="http://10.0.0.3:1", health="unreachable")
@@ -79,7 +81,9 @@ def test_several_are_published_and_archived_and_it_is_noted(desk: Client, ink: S
     assert "1 version is archived." in press(desk, "archive", versions[2])
     said = LogEntry.objects.filter(object_id=str(versions[2].pk)).values_list("change_message", flat=True)
     assert sorted(said) == ["Archived.", "Published."]
-    assert "Published." in desk.get(reverse("admin:styles_styleversion_history", args=[versions[2].pk])).content.decode()
+    assert (
+        "Published." in desk.get(reverse("admin:styles_styleversion_history", args=[versions[2].pk])).content.decode()
+    )
 
 
 def test_the_base_style_keeps_its_version(desk: Client) -> None:
@@ -91,7 +95,9 @@ def test_the_base_style_keeps_its_version(desk: Client) -> None:
 def test_a_version_is_corrected_but_not_what_it_is(desk: Client, ink: Style) -> None:
     version = ink.versions.get(number=2)
     address = reverse("admin:styles_styleversion_change", args=[version.pk])
-    desk.post(address, {"lora_name": "ink2.st", "default_strength": "0.5", "licence": "CC0", "number": "9", "rank": "7"})
+    desk.post(
+        address, {"lora_name": "ink2.st", "default_strength": "0.5", "licence": "CC0", "number": "9", "rank": "7"}
+    )
     version.refresh_from_db()
     assert (version.default_strength, version.licence, version.number, version.rank) == (0.5, "CC0", 2, None)
 
