@@ -1,4 +1,4 @@
-"""What curators do with engines on the queue page."""
+"""What curators do with engines on the queue page, and which engines have a style's file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from generation import engines
+from generation import engines, installs
 from generation.models import Engine
 from generation.views import toast
+from styles.models import StyleVersion
 from stylestudio import shell
 from stylestudio.access import StudioRequest, require_curator
 
@@ -37,6 +38,15 @@ def ask(request: StudioRequest, pk: int) -> HttpResponse:
     engine = _engine(request, pk)
     engines.ask_again(engine)
     return toast(request, _("Asking %s how it is.") % engine)
+
+
+@require_GET
+def version_engines(request: StudioRequest, slug: str, number: int) -> HttpResponse:
+    """Which engines have a version's file, are given it, or cannot be: a part of the style's page, or a page of its own."""
+    versions = StyleVersion.objects.select_related("style").exclude(lora_name="").filter(style__deleted_at=None)
+    version = get_object_or_404(versions, style__slug=slug, number=number)
+    template = "generation/_installed.html" if request.htmx else "generation/installed.html"
+    return render(request, template, {"version": version, "places": installs.places(version)})
 
 
 def _engine(request: StudioRequest, pk: int) -> Engine:

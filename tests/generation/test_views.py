@@ -40,7 +40,7 @@ VALID = {
     "sampler": "euler",
     "scheduler": "sgm_uniform",
 }
-GET_ONLY = {"studio", "live", "job", "job-card", "gallery", "gallery-page", "picture"}
+GET_ONLY = {"studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-engines"}
 POST_ONLY = {
     "generate", "compose", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry", "retry-smaller",
     "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
@@ -66,6 +66,8 @@ def upload(data: bytes | None = None, name: str = "start.png") -> SimpleUploaded
 
 def address(name: str, pk: int = 1) -> str:
     """The address of a view."""
+    if name == "version-engines":
+        return reverse("generation:version-engines", args=["ink", 1])
     return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE else [])
 
 
