@@ -1,4 +1,4 @@
-"""What curators do with engines, and with what they find on them."""
+"""What curators do with engines, what they find on them, and which engines have a style's file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation import engines, found
+from generation import engines, found, installs
 from generation.models import Engine
 from generation.views import toast
+from styles.models import StyleVersion
 from stylestudio import shell
 from stylestudio.access import StudioRequest, require_curator
 
@@ -41,23 +42,10 @@ def ask(request: StudioRequest, pk: int) -> HttpResponse:
     return toast(request, _("Asking %s how it is.") % engine)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def found_loras(request: StudioRequest) -> HttpResponse:
-    """LoRAs that engines have and no style uses; those that are ticked become styles."""
-    require_curator(request.user)
-    if request.method != "POST":
-        return render(request, "generation/found_loras.html", {"found": found.unused()})
-    made, refused = found.make_styles(request.POST.getlist("name"), request.user)
-    if made:
-        said = ngettext("%(number)d style is made.", "%(number)d styles are made.", len(made))
-        messages.success(request, said % {"number": len(made)})
-    if len(made) == 1 and not refused:
-        return redirect(made[0].style)
-    if made and not refused:
-        return redirect("styles:styles")
-    nothing = [] if refused else [_("Tick at least one file.")]
-    context = {"found": found.unused(), "refused": refused or nothing}
-    return render(request, "generation/found_loras.html", context, status=422)
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from generation import engines, found, installs
 
 
 def _engine(request: StudioRequest, pk: int) -> Engine:

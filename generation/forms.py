@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from generation import engines, estimates, needs, orders
+from generation import engines, estimates, installs, needs, orders
 from generation.models import MOST_PICTURES, MOST_SEED, MOST_STYLES, GenerationTask, Reference
 from generation.orders import Ingredient, Order
 from generation.prompts import final_parts, missing_triggers
@@ -294,7 +294,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
     checkpoint, lightning = order.files()
     files = [("checkpoints", checkpoint), ("loras", lightning)]
     files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
-    outlook = needs.outlook(files)
+    outlook = needs.outlook(files, installs.stored(one.version for one in order.mix))
     problems = [Problem(text, reverse("queue") + "#engines") for text in outlook.problems]
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))

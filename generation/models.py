@@ -80,6 +80,7 @@ class Engine(models.Model):
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)
+    max_upload = models.BigIntegerField(null=True, editable=False)  # bytes of one request; unknown: ComfyUI's own
     failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
     ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory
     warm = models.CharField(max_length=64, blank=True, editable=False)  # `graphs.warmth` of what was sent last
@@ -167,6 +168,8 @@ class GenerationTask(Job):
     # What the running card shows: step `step` of `steps` of picture `making` (from 0).
     step = models.PositiveSmallIntegerField(default=0, editable=False)
     making = models.PositiveSmallIntegerField(null=True, editable=False)
+    # A file is on its way to an engine: its {"style": title, "engine": key, "percent": number}.
+    installing = models.JSONField(null=True, editable=False)
     # After an engine was lost: not before then is the next attempt.
     not_before = models.DateTimeField(null=True, editable=False)
     # The field of the form that the engine's explanation is about, where it is about one.
@@ -298,6 +301,18 @@ class GenerationTask(Job):
     def remedy(self) -> str:
         """What to do about it."""
         return str(faults.fault(self.error_kind).remedy)
+
+    @property
+    def installing_text(self) -> str:
+        """What is put on an engine now, such as "Installing Ink & mist v3 on Big box, 42 %"; else nothing."""
+        if not self.installing:
+            return ""
+        engine = Engine.objects.filter(pk=self.installing["engine"]).first()
+        return gettext("Installing %(style)s on %(engine)s, %(percent)d %%") % {
+            "style": self.installing["style"],
+            "engine": gettext("Preview engine") if engine is None or engine.is_preview else engine,
+            "percent": self.installing["percent"],
+        }
 
     @property
     def refused_by(self) -> Engine | None:

@@ -26,6 +26,7 @@ urlpatterns = [
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
     path("engines/<int:pk>/ask/", engine_views.ask, name="engine-ask"),
     path("engines/loras/", engine_views.found_loras, name="found-loras"),
+    path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),

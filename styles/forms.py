@@ -76,6 +76,8 @@ class StyleForm(forms.ModelForm[Style]):
         if self.instance.is_base:
             for name in ("name", "kind", *VERSION_FIELDS):
                 del self.fields[name]
+        if self.version and self.version.file and "lora_name" in self.fields:
+            self.fields["lora_name"].disabled = True  # StyleStudio puts the file there under this very name
         for name in {"name", "kind", "description", "lora_name", "trigger_words"} & self.fields.keys():
             self.fields[name].widget.attrs["class"] = "in"
 

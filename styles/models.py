@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.base import File
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Max, Q
@@ -205,6 +207,15 @@ class VersionInUse(ValidationError):
         )
 
 
+def engine_name(style: Style, number: int, sha256: str) -> str:
+    """What the file of a version is called on engines: plain ASCII, and another name for every other content.
+
+    An engine does not read a file again that was overwritten under the same name.
+    """
+    stem = slugify(style.slug)[:60].strip("-_") or f"style-{style.pk}"
+    return f"stylestudio_{stem}_v{number}_{sha256[:8]}.safetensors"
+
+
 class StyleVersion(models.Model):
     """One state of a style. Pictures point to the version they were made with, so it is never deleted in use."""
 
@@ -300,21 +311,27 @@ class StyleVersion(models.Model):
         """Whether some task was asked for with it."""
         return self.pk is not None and self.uses.exists()
 
+    def take_file(self, file: File[bytes] | str, size: int, sha256: str) -> None:
+        """Take the LoRA file (`size` bytes, hash `sha256` in hexadecimal), which is then put on engines that lack it.
+
+        A file is stored; a text is the name of one that the storage has already. Saves the version: its file, size and hash, and `lora_name`, the name on engines. OSError where it cannot be
+        stored; then nothing changed.
+        """
+        if isinstance(file, str):
+            self.file.name = file
+        else:
+            self.file.save(f"{uuid.uuid4().hex}.safetensors", file, save=False)
+        self.size, self.sha256 = size, sha256
+        self.lora_name = engine_name(self.style, self.number, sha256)
+        try:
+            self.save(update_fields=["file", "size", "sha256", "lora_name"])
+        except BaseException:
+            self.file.delete(save=False)
+            raise
+
     def is_safe(self, weight: float) -> bool:
         """Whether `weight` is in the safe range; where none is known every weight is."""
         return self.safe_from is None or self.safe_to is None or self.safe_from <= weight <= self.safe_to
-
-    @property
-    def engine_name(self) -> str:
-        """What the version's file is called on engines: another file never has the same name, for they read it once."""
-        stem = slugify(self.style.slug) or f"style-{self.style_id}"
-        return f"stylestudio_{stem[:60]}_v{self.number}_{self.sha256[:8]}.safetensors"
-
-    def take_file(self, name: str, size: int, sha256: str) -> None:
-        """The file that the storage has as `name` is this version's, and is put on engines under its own name there."""
-        self.file, self.size, self.sha256 = name, size, sha256
-        self.lora_name = self.engine_name
-        self.save(update_fields=["file", "size", "sha256", "lora_name"])
 
     def publish(self) -> None:
         """Make this the version that new pictures are made with; the one before is archived, and can come back."""

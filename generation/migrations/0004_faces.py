@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0002_survival"),
+        ("generation", "0003_installs"),
         ("styles", "0002_versions_grow"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

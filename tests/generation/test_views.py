@@ -42,6 +42,7 @@ VALID = {
 }
 GET_ONLY = {
     "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
+    "version-engines",
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry", "retry-smaller",
@@ -71,6 +72,8 @@ def upload(data: bytes | None = None, name: str = "start.png") -> SimpleUploaded
 
 def address(name: str, pk: int = 1) -> str:
     """The address of a view."""
+    if name == "version-engines":
+        return reverse("generation:version-engines", args=["ink", 1])
     if name in WITH_PURPOSE:
         return reverse(f"generation:{name}", args=[pk, "sheet"])
     return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE | WITH_VERSION else [])
@@ -120,7 +123,9 @@ def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:
 
 
 def test_every_address_is_in_this_table() -> None:
-    assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY
+    assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
+        "found-loras"
+    }  # which takes both, see test_found
 
 
 @pytest.mark.parametrize("name", sorted(GET_ONLY | POST_ONLY))
