@@ -17,6 +17,7 @@ class GenerationConfig(AppConfig):
         from generation.claim import held
         from generation.models import GenerationTask
         from generation.monitor import monitor
+        from styles import importing
         from stylestudio import doctor, jobs, shell, start, workers
 
         jobs.register(
@@ -29,6 +30,7 @@ class GenerationConfig(AppConfig):
                 gather=GenerationTask.gather,
             )
         )
+        importing.version_added.connect(faces.greet)
         shell.provide_engines(engines.facts)
         doctor.register(checkup.look_at_engines)
         start.register(engines.sync_engines)

@@ -42,10 +42,32 @@ def ask(request: StudioRequest, pk: int) -> HttpResponse:
     return toast(request, _("Asking %s how it is.") % engine)
 
 
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
+def found_loras(request: StudioRequest) -> HttpResponse:
+    """LoRAs that engines have and no style uses; those that are ticked become styles."""
+    require_curator(request.user)
+    if request.method != "POST":
+        return render(request, "generation/found_loras.html", {"found": found.unused()})
+    made, refused = found.make_styles(request.POST.getlist("name"), request.user)
+    if made:
+        said = ngettext("%(number)d style is made.", "%(number)d styles are made.", len(made))
+        messages.success(request, said % {"number": len(made)})
+    if len(made) == 1 and not refused:
+        return redirect(made[0].style)
+    if made and not refused:
+        return redirect("styles:styles")
+    nothing = [] if refused else [_("Tick at least one file.")]
+    context = {"found": found.unused(), "refused": refused or nothing}
+    return render(request, "generation/found_loras.html", context, status=422)
 
-from generation import engines, found, installs
+
+@require_GET
+def version_engines(request: StudioRequest, slug: str, number: int) -> HttpResponse:
+    """Which engines have a version's file, are given it, or cannot be: a part of the style's page, or a page."""
+    versions = StyleVersion.objects.select_related("style").exclude(lora_name="").filter(style__deleted_at=None)
+    version = get_object_or_404(versions, style__slug=slug, number=number)
+    template = "generation/_installed.html" if request.htmx else "generation/installed.html"
+    return render(request, template, {"version": version, "places": installs.places(version)})
 
 
 def _engine(request: StudioRequest, pk: int) -> Engine:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -209,6 +210,12 @@ def _plain(version: StyleVersion, prompt: str, seed: int) -> Order:
 def ask_for_sheet(version: StyleVersion, user: User) -> list[GenerationTask]:
     """Ask for the preview sheet of a version in the name of `user`: after an import or a training, or at a press."""
     return ask(version, user, Purpose.SHEET)
+
+
+def greet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> None:
+    """A file became a version: make its previews."""
+    with suppress(ValidationError):  # nothing is lost without probe prompts; the page offers the button
+        ask_for_sheet(version, user)
 
 
 def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:

@@ -314,8 +314,8 @@ class StyleVersion(models.Model):
     def take_file(self, file: File[bytes] | str, size: int, sha256: str) -> None:
         """Take the LoRA file (`size` bytes, hash `sha256` in hexadecimal), which is then put on engines that lack it.
 
-        A file is stored; a text is the name of one that the storage has already. Saves the version: its file, size and hash, and `lora_name`, the name on engines. OSError where it cannot be
-        stored; then nothing changed.
+        A file is stored; a text is the name of one that the storage has already. Saves the version: its file, size
+        and hash, and `lora_name`, the name on engines. OSError where it cannot be stored; then nothing changed.
         """
         if isinstance(file, str):
             self.file.name = file

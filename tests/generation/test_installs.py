@@ -1,4 +1,4 @@
-"""StyleStudio puts the files of styles on engines that lack them: once, in parts, into the right place, or says why not."""
+"""Files of styles are put on engines that lack them: once, in parts, into the right place, or it is said why not."""
 
 from __future__ import annotations
 

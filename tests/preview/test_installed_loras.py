@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -49,7 +50,7 @@ async def picture(client: ComfyClient, *styles: tuple[str, float]) -> np.ndarray
     }
     graph = chain_loras(WORKFLOW.fill(values), [Lora(name, strength, strength) for name, strength in styles])
     event = None
-    async for event in client.run(graph, str(uuid4())):
+    async for event in client.run(graph, str(uuid4())):  # noqa: B007 - the last one is looked at
         pass
     assert isinstance(event, Completed)
     [(ref,)] = event.outputs.values()
@@ -74,8 +75,6 @@ async def test_strengths_and_mixes_show(client: ComfyClient) -> None:
     plain = await picture(client)
     row = [await picture(client, (INK, strength)) for strength in (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)]
     assert apart(row[0], plain) == 0
-    assert all(apart(one, other) > 0.5 for one, other in zip(row, row[1:], strict=False)), (
-        "each cell of a strip differs"
-    )
+    assert all(apart(one, other) > 0.5 for one, other in itertools.pairwise(row)), "each cell of a strip differs"
     both, moss = await picture(client, (INK, 1.0), (MOSS, 1.0)), await picture(client, (MOSS, 1.0))
     assert min(apart(both, row[4]), apart(both, moss), apart(row[4], moss)) > 2

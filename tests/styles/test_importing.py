@@ -18,6 +18,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from PIL import Image
 
+from generation.models import Face, Probe
 from styles import cards, importing, lora
 from styles.importing import NotTaken
 from styles.models import LoraImport, State, Style, StyleVersion
@@ -102,6 +103,17 @@ def test_confirming_makes_a_style_with_everything_that_is_known(desk: Client, cu
     assert version.file.read() == weights()
     assert version.lora_name == f"stylestudio_aquarelle_v1_{version.sha256[:8]}.safetensors"
     assert not LoraImport.objects.exists()
+
+
+def test_previews_are_made_after_an_import(
+    desk: Client, curator: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    Probe.objects.create(prompt="a path", seed=5, position=1)
+    row = brought(desk)
+    with django_capture_on_commit_callbacks(execute=True):
+        desk.post(row.get_absolute_url(), values(row))
+    [face] = Face.objects.all()
+    assert (face.version, face.task.owner) == (StyleVersion.objects.get(), curator)
 
 
 def test_the_licence_or_source_has_to_be_said(desk: Client) -> None:
