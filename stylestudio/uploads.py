@@ -90,6 +90,8 @@ def clean_name(name: str) -> str:
     """What a browser calls a file, without folders and characters that cannot be seen, at most 200 characters long."""
     last = PurePosixPath(name.replace("\\", "/")).name
     visible = "".join(sign for sign in last if unicodedata.category(sign)[0] != "C").strip()
+    if not visible.strip("."):
+        return ""
     suffix = PurePosixPath(visible).suffix[-20:]
     return visible[: NAME_LENGTH - len(suffix)].removesuffix(suffix) + suffix
 

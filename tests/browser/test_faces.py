@@ -108,7 +108,6 @@ def test_previews_are_made_compared_and_a_strength_is_chosen(
     loaded(part(watcher, "strengths").locator("img"), 7)
     watcher.evaluate("scrollTo(0, 0)")
     watcher.screenshot(path=tmp_path / "done-phone.png", full_page=True)
-    assert watcher.evaluate("document.documentElement.scrollWidth") == 390, "only the strip scrolls sideways"
 
     page.goto(f"{atelier.url}/")
     expect(page.locator("article.job")).to_have_count(0)
