@@ -266,12 +266,10 @@ class _Making:
 
         False when this worker stops, or nobody wants the picture any more.
         """
-        lacked = installs.missing(engine, self.task)
         try:
-            return all(self._install(engine, version) for version in lacked)
+            return all(self._install(engine, version) for version in installs.missing(engine, self.task))
         finally:
-            if lacked:
-                self._show_install(None)
+            self._show_install(None)  # also what a worker that was killed left there
 
     def _install(self, engine: Engine, version: StyleVersion) -> bool:
         looked = shown = -math.inf

@@ -231,6 +231,15 @@ def test_a_worker_that_stops_leaves_the_picture_for_the_next_start(
     assert task.status == Status.COMPLETED, task.error
 
 
+def test_what_a_killed_worker_said_of_an_install_is_not_shown_for_ever(engine: Engine, ada: User) -> None:
+    version = styled()
+    assert made(place(ada, version)).status == Status.COMPLETED
+    task = place(ada, version)
+    task.touch(installing={"style": "Ink & mist v1", "engine": engine.pk, "percent": 42})
+    assert task.installing_text == f"Installing Ink & mist v1 on {engine}, 42 %"
+    assert made(task).installing is None, "the file is there already, so nothing is installed any more"
+
+
 def test_an_engine_that_dies_during_the_upload_is_a_lost_engine_and_the_picture_is_made_when_it_is_back(
     engine: Engine, preview: PreviewThread, ada: User
 ) -> None:

@@ -69,6 +69,12 @@ async def test_a_lora_can_be_used_as_soon_as_it_was_sent(client: ComfyClient) ->
     assert apart(await picture(client, (INK, 1.0)), await picture(client)) > 4
 
 
+async def test_a_style_that_is_called_lightning_shows_too(client: ComfyClient) -> None:
+    name = "stylestudio_lightning-over-sea_v1_0a1b2c3d.safetensors"
+    await client.install_lora(io.BytesIO(b"any bytes"), 9, name)
+    assert apart(await picture(client, (name, 1.0)), await picture(client)) > 4
+
+
 async def test_strengths_and_mixes_show(client: ComfyClient) -> None:
     for name in (INK, MOSS):
         await client.install_lora(io.BytesIO(b"any bytes"), 9, name)
