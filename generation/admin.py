@@ -18,8 +18,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from generation import engines
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
+from generation import engines, style_admin  # noqa: F401 - registers the admin of versions
+from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe, TaskStyle
 from stylestudio import live
 from stylestudio.comfy.address import split_credentials
 from stylestudio.templatetags.studio import byte_size
@@ -27,10 +27,11 @@ from stylestudio.templatetags.studio import byte_size
 if TYPE_CHECKING:
     EngineModelForm = forms.ModelForm[Engine]
     EngineModelAdmin = admin.ModelAdmin[Engine]
+    ProbeModelAdmin = admin.ModelAdmin[Probe]
     ReadOnlyBase = admin.ModelAdmin[Any]
     MixInline = admin.TabularInline[TaskStyle, GenerationTask]
 else:
-    EngineModelForm, EngineModelAdmin = forms.ModelForm, admin.ModelAdmin
+    EngineModelForm, EngineModelAdmin, ProbeModelAdmin = forms.ModelForm, admin.ModelAdmin, admin.ModelAdmin
     ReadOnlyBase, MixInline = admin.ModelAdmin, admin.TabularInline
 
 
@@ -168,6 +169,17 @@ class EngineAdmin(EngineModelAdmin):
         transaction.on_commit(live.publish_engines)
 
 
+@admin.register(Probe)
+class ProbeAdmin(ProbeModelAdmin):
+    """What preview sheets show. The first four that fit a style's type are used."""
+
+    list_display = ["prompt", "seed", "position", "kind", "active"]
+    list_editable = ["seed", "position", "kind", "active"]
+    list_filter = ["kind", "active"]
+    search_fields = ["prompt"]
+    fields = ["prompt", "seed", "position", "kind", "active"]
+
+
 class ReadOnlyAdmin(ReadOnlyBase):
     """What happened can be looked at, not rewritten."""
 
@@ -213,7 +225,7 @@ class GenerationTaskAdmin(ReadOnlyAdmin):
 
     list_display = ["preview", "__str__", "owner", "status", "count", "queued_at", "ended_at"]
     list_display_links = ["preview", "__str__"]
-    list_filter = ["status", "mode", "error_kind", "queued_at"]
+    list_filter = ["status", "mode", "is_face", "error_kind", "queued_at"]
     list_select_related = ["owner"]
     search_fields = ["prompt", "final_prompt", "owner__username"]
     date_hierarchy = "queued_at"

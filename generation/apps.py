@@ -13,10 +13,11 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of generation."""
-        from generation import checkup, engines, runner, sketches
+        from generation import checkup, engines, faces, runner, sketches
         from generation.claim import held
         from generation.models import GenerationTask
         from generation.monitor import monitor
+        from styles import importing
         from stylestudio import doctor, jobs, shell, start, workers
 
         jobs.register(
@@ -29,11 +30,13 @@ class GenerationConfig(AppConfig):
                 gather=GenerationTask.gather,
             )
         )
+        importing.version_added.connect(faces.greet)
         shell.provide_engines(engines.facts)
         doctor.register(checkup.look_at_engines)
         start.register(engines.sync_engines)
         start.register(engines.forget_health)
         start.register(sketches.create_once)
+        start.register(faces.create_probes_once)
         workers.beats += [held.renew, monitor.ensure_running]
 
 

@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from generation import engines, graphs, recovery
+from generation import engines, graphs, installs, recovery
 from generation.models import Engine, EnginePrompt, GenerationTask
 from stylestudio.comfy import graph
 from stylestudio.jobs import ACTIVE, LEASE, Status
@@ -262,17 +262,23 @@ def _turns(first: Mapping[int, tuple[int, int]], now: _Live) -> list[int]:
 
 
 def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engine], now: _Live) -> Engine | None:
-    """The least busy of the free engines that have what the task needs.
+    """The least busy of the free engines that have what the task needs, or else of those that can be given it.
 
     Of several it is one that has the files in memory. Where no engine has them, the task waits for one that is away;
     and where none such is known any engine gets it, so that its own words say what is missing.
     """
     files, classes, warmth = graphs.files(task), graphs.classes(task), graphs.warmth(task)
-    able = [engine for engine in candidates if engines.has_all(engine, files, classes)]
-    if not able and any(engines.has_all(engine, files, classes) for engine in engines.away()):
-        return None
-    fit = [engine for engine in free if engine in able or not able]
-    return min(fit, key=lambda engine: (now.load[engine.pk], engine.warm != warmth, engine.pk), default=None)
+    ready = able = [engine for engine in candidates if engines.has_all(engine, files, classes)]
+    if len(ready) < len(candidates):
+        stored = installs.stored_of(task)
+        able = [engine for engine in candidates if installs.is_able(engine, files, classes, stored)]
+        if not able and any(installs.is_able(engine, files, classes, stored) for engine in engines.away()):
+            return None
+
+    def rank(engine: Engine) -> tuple[bool, int, bool, int]:
+        return engine not in ready, now.load[engine.pk], engine.warm != warmth, engine.pk
+
+    return min((engine for engine in free if engine in able or not able), key=rank, default=None)
 
 
 def _place(task: GenerationTask) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from generation import bases, engines, estimates, forms, needs, orders
+from generation import bases, engines, estimates, forms, installs, needs, orders
 from generation.forms import OrderForm, row_number
 from generation.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
 from generation.orders import Ingredient, Order
@@ -227,7 +227,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
     checkpoint, lightning = order.files()
     files = [("checkpoints", checkpoint), ("loras", lightning)]
     files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
-    outlook = needs.outlook(files)
+    outlook = needs.outlook(files, installs.stored(one.version for one in mix))
     problems = [Problem(text, reverse("queue") + "#engines") for text in outlook.problems]
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))

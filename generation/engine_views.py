@@ -1,16 +1,19 @@
-"""What curators do with engines on the queue page."""
+"""What curators do with engines, what they find on them, and which engines have a style's file."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from generation import engines
+from generation import engines, found, installs
 from generation.models import Engine
 from generation.views import toast
+from styles.models import StyleVersion
 from stylestudio import shell
 from stylestudio.access import StudioRequest, require_curator
 
@@ -37,6 +40,34 @@ def ask(request: StudioRequest, pk: int) -> HttpResponse:
     engine = _engine(request, pk)
     engines.ask_again(engine)
     return toast(request, _("Asking %s how it is.") % engine)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def found_loras(request: StudioRequest) -> HttpResponse:
+    """LoRAs that engines have and no style uses; those that are ticked become styles."""
+    require_curator(request.user)
+    if request.method != "POST":
+        return render(request, "generation/found_loras.html", {"found": found.unused()})
+    made, refused = found.make_styles(request.POST.getlist("name"), request.user)
+    if made:
+        said = ngettext("%(number)d style is made.", "%(number)d styles are made.", len(made))
+        messages.success(request, said % {"number": len(made)})
+    if len(made) == 1 and not refused:
+        return redirect(made[0].style)
+    if made and not refused:
+        return redirect("styles:styles")
+    nothing = [] if refused else [_("Tick at least one file.")]
+    context = {"found": found.unused(), "refused": refused or nothing}
+    return render(request, "generation/found_loras.html", context, status=422)
+
+
+@require_GET
+def version_engines(request: StudioRequest, slug: str, number: int) -> HttpResponse:
+    """Which engines have a version's file, are given it, or cannot be: a part of the style's page, or a page."""
+    versions = StyleVersion.objects.select_related("style").exclude(lora_name="").filter(style__deleted_at=None)
+    version = get_object_or_404(versions, style__slug=slug, number=number)
+    template = "generation/_installed.html" if request.htmx else "generation/installed.html"
+    return render(request, template, {"version": version, "places": installs.places(version)})
 
 
 def _engine(request: StudioRequest, pk: int) -> Engine:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import aiohttp
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -40,7 +41,7 @@ E = TypeVar("E", bound=Engine)
 # What a probe writes. Not the rest: people pause engines meanwhile.
 PROBED = (
     "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "vram_total",
-    "vram_free", "checkpoints", "loras", "node_classes", "failures",
+    "vram_free", "checkpoints", "loras", "node_classes", "max_upload", "failures",
 )  # fmt: skip
 
 LOCAL = "http://127.0.0.1:8188"  # where ComfyUI listens unless told otherwise
@@ -289,13 +290,17 @@ pool = Pool()
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What an engine says of itself. `latency` in seconds; `idle`: prompts wait there and none runs."""
+    """What an engine says of itself. `latency` in seconds; `idle`: prompts wait there and none runs.
+
+    Node classes and the largest upload, in bytes, change only when it is restarted: None where it was not asked.
+    """
 
     latency: float
     stats: SystemStats
     checkpoints: tuple[str, ...]
     loras: tuple[str, ...]
     node_classes: frozenset[str] | None
+    max_upload: int | None
     idle: bool
 
 
@@ -315,8 +320,9 @@ async def _ask(client: ComfyClient, fresh: bool) -> Answers:
         latency = time.perf_counter() - begun
         checkpoints, loras = await client.models("checkpoints"), await client.models("loras")
         nodes = await client.node_classes() if fresh else None
+        most = await client.max_upload() if fresh else None
         queue = await client.queue()
-    return Answers(latency, stats, checkpoints, loras, nodes, bool(queue.pending) and not queue.running)
+    return Answers(latency, stats, checkpoints, loras, nodes, most, bool(queue.pending) and not queue.running)
 
 
 def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
@@ -354,7 +360,7 @@ def _take_in(engine: Engine, answers: Answers) -> None:
     engine.vram_total, engine.vram_free = stats.vram_total or None, stats.vram_free or None
     engine.checkpoints, engine.loras = list(answers.checkpoints), list(answers.loras)
     if answers.node_classes is not None:
-        engine.node_classes = sorted(answers.node_classes)
+        engine.node_classes, engine.max_upload = sorted(answers.node_classes), answers.max_upload
 
 
 # Since when (monotonic) an engine was seen with prompts that wait and none that runs.
@@ -432,6 +438,14 @@ def forget_file(engine: Engine, folder: str, name: str) -> None:
     if name in listed:
         listed.remove(name)
         Engine.objects.filter(pk=row.pk).update(**{folder: listed})
+
+
+def note_lora(engine: Engine, name: str) -> None:
+    """The engine has this LoRA from now on; nobody has to wait for the next probe to know."""
+    with transaction.atomic():
+        row = Engine.objects.select_for_update().get(pk=engine.pk)
+        if name not in row.loras:
+            Engine.objects.filter(pk=row.pk).update(loras=[*row.loras, name])
 
 
 def short_device(name: str) -> str:

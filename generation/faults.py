@@ -24,6 +24,10 @@ FAULTS: dict[str, Fault] = {
         _("The engine does not have a file that these pictures need."),
         _("Put the file on the engine, or choose another style, then press Retry."),
     ),
+    "not_installed": Fault(
+        _("A style's file could not be put on the engine."),
+        _("Copy the file into models/loras there, or set COMFYUI_LORA_DIR, then press Retry."),
+    ),
     "out_of_memory": Fault(_("The engine ran out of GPU memory."), _("Smaller pictures need less of it.")),
     "execution": Fault(
         _("The engine failed while making a picture."), _("Press Retry. If it happens again, look at Details.")
@@ -54,6 +58,7 @@ FAULTS: dict[str, Fault] = {
 
 _KINDS: tuple[tuple[type[errors.ComfyError], str], ...] = (
     (errors.MissingFile, "missing_file"),
+    (errors.NotInstalled, "not_installed"),
     (errors.GraphInvalid, "invalid"),
     (errors.OutOfMemory, "out_of_memory"),
     (errors.ExecutionFailed, "execution"),

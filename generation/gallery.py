@@ -26,24 +26,29 @@ STRIP = 12  # newest pictures on the page of a style
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the address asks for: a style's short name and words of the prompt, each "" for any."""
+    """What the address asks for: a style's short name and words of the prompt, each "" for any.
+
+    `previews` lets those through that were made to show what styles look like.
+    """
 
     style: str = ""
     words: str = ""
+    previews: bool = False
 
     @classmethod
     def read(cls, query: QueryDict) -> Filters:
-        """From ?style= and ?q=."""
-        return cls(query.get("style", "").strip(), query.get("q", "").strip()[:200])
+        """From ?style=, ?q= and ?previews=1."""
+        words = query.get("q", "").strip()[:200]
+        return cls(query.get("style", "").strip(), words, query.get("previews") == "1")
 
     @property
     def any(self) -> bool:
         """Whether something is filtered out."""
-        return bool(self.style or self.words)
+        return bool(self.style or self.words or self.previews)
 
     def query(self, **more: str) -> str:
         """The filters as a query string, with further parameters."""
-        pairs = {"style": self.style, "q": self.words, **more}
+        pairs = {"style": self.style, "q": self.words, "previews": "1" if self.previews else "", **more}
         return urlencode({name: text for name, text in pairs.items() if text})
 
 
@@ -71,6 +76,8 @@ class Page:
 def pictures(user: User, filters: Filters) -> PictureQuerySet:
     """What `user` may see and the filters let through, newest first. The base style means no other style."""
     found = GeneratedImage.objects.visible_to(user)
+    if not filters.previews:
+        found = found.filter(task__is_face=False)
     if filters.style == BASE_SLUG:
         found = found.exclude(Exists(TaskStyle.objects.filter(task=OuterRef("task"))))
     elif filters.style:
@@ -148,7 +155,7 @@ def film(picture: GeneratedImage, user: User) -> Film:
 
 def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedImage | None:
     kept = GeneratedImage.objects.filter(task=OuterRef("pk"))
-    tasks = GenerationTask.objects.visible_to(user).filter(Exists(kept))
+    tasks = GenerationTask.objects.visible_to(user).filter(Exists(kept), is_face=task.is_face)
     if newer:
         other = tasks.filter(pk__gt=task.pk).order_by("pk").first()
     else:

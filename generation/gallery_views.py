@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from generation import gallery as wall
-from generation.models import GeneratedImage, PictureQuerySet
+from generation.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.prompts import final_parts, final_prompt
 from generation.shapes import shape_name
 from styles.models import Style
@@ -40,7 +40,8 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
-        return render(request, "generation/_strip.html", {"pictures": pictures})
+        style = Style.objects.filter(slug=filters.style).first()
+        return render(request, "generation/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/_wall_page.html", _wall(request, filters))
 
 
@@ -65,6 +66,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "picture": found,
         "task": task,
         "mix": mix,
+        "styles": _styles(mix),
         # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
         "final_parts": sent
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
@@ -76,6 +78,13 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "can_change": task.owner_id == request.user.pk or is_curator(request.user),
     }
     return render(request, "generation/picture.html", context)
+
+
+def _styles(mix: list[TaskStyle]) -> list[Style]:
+    """The styles that the picture can be a cover of."""
+    if not mix:
+        return list(Style.objects.filter(is_base=True))
+    return [row.version.style for row in mix if row.version.style.deleted_at is None]
 
 
 def _with_story() -> PictureQuerySet:

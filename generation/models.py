@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from generation import estimates, faults
 from generation.prompts import Frame
 from generation.shapes import Shape, shape_name, smaller
-from styles.models import MAX_STRENGTH, StyleVersion
+from styles.models import MAX_STRENGTH, Kind, StyleVersion
 from stylestudio.comfy.address import split_credentials
 from stylestudio.jobs import Job, JobQuerySet, Status
 
@@ -81,6 +81,7 @@ class Engine(models.Model):
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)
+    max_upload = models.BigIntegerField(null=True, editable=False)  # bytes of one request; unknown: ComfyUI's own
     failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
     ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory
     warm = models.CharField(max_length=64, blank=True, editable=False)  # `graphs.warmth` of what was sent last
@@ -168,10 +169,14 @@ class GenerationTask(Job):
     # What the running card shows: step `step` of `steps` of picture `making` (from 0).
     step = models.PositiveSmallIntegerField(default=0, editable=False)
     making = models.PositiveSmallIntegerField(null=True, editable=False)
+    # A file is on its way to an engine: its {"style": title, "engine": key, "percent": number}.
+    installing = models.JSONField(null=True, editable=False)
     # After an engine was lost: not before then is the next attempt.
     not_before = models.DateTimeField(null=True, editable=False)
     # The field of the form that the engine's explanation is about, where it is about one.
     error_field = models.CharField(max_length=20, blank=True, editable=False)
+    # Shows what a style looks like (see `Face`): in the queue like any other, not in the gallery and the live column.
+    is_face = models.BooleanField(_("preview of a style"), default=False, editable=False)
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["GenerationTask"].as_manager()
 
@@ -192,6 +197,11 @@ class GenerationTask(Job):
                 condition=Q(mode="text", reference=None) | Q(mode="image", reference__isnull=False),
                 name="generationtask_image_mode_has_reference",
             ),
+        ]
+        indexes = [
+            *Job.Meta.indexes,
+            # Pictures that versions share are found by what was asked for.
+            models.Index(fields=["snapshot_sha256"], condition=Q(is_face=True), name="generationtask_face"),
         ]
 
     def __str__(self) -> str:
@@ -297,6 +307,18 @@ class GenerationTask(Job):
     def remedy(self) -> str:
         """What to do about it."""
         return str(faults.fault(self.error_kind).remedy)
+
+    @property
+    def installing_text(self) -> str:
+        """What is put on an engine now, such as "Installing Ink & mist v3 on Big box, 42 %"; else nothing."""
+        if not self.installing:
+            return ""
+        engine = Engine.objects.filter(pk=self.installing["engine"]).first()
+        return gettext("Installing %(style)s on %(engine)s, %(percent)d %%") % {
+            "style": self.installing["style"],
+            "engine": gettext("Preview engine") if engine is None or engine.is_preview else engine,
+            "percent": self.installing["percent"],
+        }
 
     @property
     def refused_by(self) -> Engine | None:
@@ -525,3 +547,86 @@ class GeneratedImage(models.Model):
         """Take it out of the trash."""
         self.deleted_at = None
         self.save(update_fields=["deleted_at"])
+
+
+class ProbeQuerySet(models.QuerySet["Probe"]):
+    """Probe prompts; deleting is soft, so that the first ones are known to have been there."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Nobody sees them any more."""
+        count = self.update(deleted_at=timezone.now())
+        return count, {"generation.Probe": count}
+
+
+class LiveProbes(models.Manager["Probe"]):
+    """Probe prompts that were not deleted."""
+
+    def get_queryset(self) -> ProbeQuerySet:
+        return ProbeQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class Probe(models.Model):
+    """A prompt with a seed that shows what styles look like. Four of them make a preview sheet."""
+
+    prompt = models.CharField(_("prompt"), max_length=500)
+    seed = models.BigIntegerField(_("seed"), default=1, validators=[MinValueValidator(0), MaxValueValidator(MOST_SEED)])
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    kind = models.CharField(
+        _("type"),
+        max_length=20,
+        choices=Kind.choices,
+        blank=True,
+        help_text=_("Only for styles of this type, and before the general ones. Empty: for all styles"),
+    )
+    active = models.BooleanField(_("in use"), default=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LiveProbes.from_queryset(ProbeQuerySet)()
+    everything = ProbeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("probe prompt")
+        verbose_name_plural = _("probe prompts")
+
+    def __str__(self) -> str:
+        return self.prompt
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Nobody sees it any more."""
+        self.deleted_at = timezone.now()
+        self.save(update_fields=["deleted_at"])
+        return 1, {"generation.Probe": 1}
+
+
+class Face(models.Model):
+    """What a one-picture task is for: a place in a version's preview sheet, comparison or strength strip.
+
+    One task can have several: versions share pictures whose inputs are equal. Of several at one place the newest
+    counts; older ones stay, because their pictures do.
+    """
+
+    class Purpose(models.TextChoices):
+        """What the pictures at all places together are."""
+
+        SHEET = "sheet", _("Preview sheet")
+        EFFECT = "effect", _("Does it do anything?")
+        STRENGTHS = "strengths", _("Strength strip")
+
+    version = models.ForeignKey(StyleVersion, on_delete=models.CASCADE, related_name="faces")
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="faces")
+    purpose = models.CharField(max_length=10, choices=Purpose.choices)
+    position = models.PositiveSmallIntegerField()  # from 0
+    strength = models.FloatField()  # 0 is without the style
+    asked_at = models.DateTimeField(default=timezone.now)  # a retry keeps it
+    settled = models.BooleanField(default=False)  # its task ended, and what follows from that is done
+
+    class Meta:
+        ordering = ["asked_at", "pk"]
+        indexes = [
+            models.Index(fields=["version", "purpose"], name="face_of_version"),
+            models.Index(fields=["task"], condition=Q(settled=False), name="face_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.purpose} {self.position}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from generation import engines
+from generation import engines, installs
+from generation.installs import Stored
 from generation.models import Engine
 
 File = tuple[str, str]  # (folder, name)
@@ -21,18 +22,23 @@ class Outlook:
     wait: str = ""
 
 
-def outlook(files: Sequence[File]) -> Outlook:
-    """What becomes of pictures that need these (folder, name) pairs, as engines are now."""
+def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
+    """What becomes of pictures that need these (folder, name) pairs, as engines are now.
+
+    `stored` are the files that can be put on engines: where there is a way to an engine, they are there already.
+    """
+    stored = stored or {}
     serving = engines.serving()
-    if any(engines.has_all(engine, files) for engine in serving):
+    if any(installs.is_able(engine, files, (), stored) for engine in serving):
         return Outlook()
     away = list(engines.away())
-    able = [engine for engine in away if engines.has_all(engine, files)]
+    able = [engine for engine in away if installs.is_able(engine, files, (), stored)]
     problems = [] if serving else [_nobody(away)]
     if not able:
         # What an engine has is known once it answered.
-        return Outlook(problems + _missing(files, serving or [engine for engine in away if engine.engine_version]))
-    return Outlook(problems, _waits(files, serving, able) if serving else "")
+        asked = serving or [engine for engine in away if engine.engine_version]
+        return Outlook(problems + _missing(files, asked, stored))
+    return Outlook(problems, _waits(_nowhere(files, serving, stored) or files, able) if serving else "")
 
 
 def _nobody(away: Sequence[Engine]) -> str:
@@ -41,8 +47,8 @@ def _nobody(away: Sequence[Engine]) -> str:
     return _("No engine answers now. Pictures you ask for wait until one does.")
 
 
-def _waits(files: Sequence[File], serving: Sequence[Engine], able: Sequence[Engine]) -> str:
-    names = ", ".join(name for _folder, name in _nowhere(files, serving) or files)
+def _waits(files: Sequence[File], able: Sequence[Engine]) -> str:
+    names = ", ".join(name for _folder, name in files)
     if len(able) == 1:
         return _("The only engine that has %(files)s is %(engine)s, and it is %(state)s. The job will wait for it.") % {
             "files": names,
@@ -56,20 +62,23 @@ def _waits(files: Sequence[File], serving: Sequence[Engine], able: Sequence[Engi
     }
 
 
-def _missing(files: Sequence[File], asked: Sequence[Engine]) -> list[str]:
+def _missing(files: Sequence[File], asked: Sequence[Engine], stored: Stored) -> list[str]:
     """Which files are missing where."""
     if not asked:
         return []
-    if nowhere := _nowhere(files, asked):
-        return [_missing_file(file, asked) for file in nowhere]
+    if nowhere := _nowhere(files, asked, stored):
+        return [_missing_file(file, asked, stored) for file in nowhere]
     lacks = [
-        f"{engines.title(engine)}: {', '.join(name for _folder, name in _nowhere(files, [engine]))}" for engine in asked
+        f"{engines.title(engine)}: {', '.join(name for _folder, name in _nowhere(files, [engine], stored))}"
+        for engine in asked
     ]
     return [_("No engine has all files that these pictures need. Missing are: %s.") % "; ".join(lacks)]
 
 
-def _missing_file(file: File, asked: Sequence[Engine]) -> str:
+def _missing_file(file: File, asked: Sequence[Engine], stored: Stored) -> str:
     folder, name = file
+    if folder == "loras" and name in stored:
+        return installs.obstacle(asked, stored[name])
     facts = {"file": name, "engines": ", ".join(engines.title(engine) for engine in asked)}
     if folder == "checkpoints":
         if len(asked) == 1:
@@ -80,6 +89,12 @@ def _missing_file(file: File, asked: Sequence[Engine]) -> str:
     return _("No engine has the file %(file)s. Put it into models/loras on one of %(engines)s.") % facts
 
 
-def _nowhere(files: Iterable[File], asked: Sequence[Engine]) -> list[File]:
-    """Those of `files` that none of the engines has."""
-    return [file for file in files if not any(engines.has_all(engine, [file]) for engine in asked)]
+def _nowhere(files: Iterable[File], asked: Sequence[Engine], stored: Stored) -> list[File]:
+    """Those of `files` that none of the engines has or can be given."""
+    return [file for file in files if not any(_there(engine, file, stored) for engine in asked)]
+
+
+def _there(engine: Engine, file: File, stored: Stored) -> bool:
+    folder, name = file
+    mine = {name: stored[name]} if folder == "loras" and name in stored else {}
+    return installs.is_able(engine, [file], (), mine)

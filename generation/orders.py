@@ -24,6 +24,7 @@ from generation.models import (
     MOST_SEED,
     MOST_SIDE,
     MOST_STYLES,
+    Face,
     GenerationTask,
     Reference,
     TaskStyle,
@@ -82,6 +83,8 @@ class Order:
     reference: Reference | None = None
     mix: Sequence[Ingredient] = field(default_factory=tuple)
     frame: Frame = NO_FRAME
+    checkpoint: str = ""  # empty: the mix decides
+    lightning: str = ""
 
     @property
     def mode(self) -> str:
@@ -122,11 +125,11 @@ class Order:
         return [phrase for ingredient in self.mix for phrase in ingredient.triggers]
 
     def files(self) -> tuple[str, str]:
-        """(checkpoint, Lightning LoRA): the first style's own, else the studio's."""
+        """(checkpoint, Lightning LoRA): the order's own, else the first style's, else the studio's."""
         versions = [ingredient.version for ingredient in self.mix]
         checkpoint = next((version.checkpoint for version in versions if version.checkpoint), settings.CHECKPOINT)
         lightning = next((version.lightning for version in versions if version.lightning), settings.LIGHTNING_LORA)
-        return checkpoint, lightning
+        return self.checkpoint or checkpoint, self.lightning or lightning
 
 
 def canonical(snapshot: dict[str, Any]) -> str:
@@ -134,14 +137,34 @@ def canonical(snapshot: dict[str, Any]) -> str:
     return json.dumps(snapshot, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def place(order: Order, user: User, *, request_id: uuid.UUID | None = None) -> GenerationTask:
+def digest(snapshot: dict[str, Any]) -> str:
+    """The hash by which equal snapshots are found."""
+    return hashlib.sha256(canonical(snapshot).encode()).hexdigest()
+
+
+def place(order: Order, user: User, *, request_id: uuid.UUID | None = None, is_face: bool = False) -> GenerationTask:
     """Store the order as a waiting task and tell the workers. The same `request_id` twice makes one task."""
     order.check()
+    task, mix = _draft(order)
+    task.owner, task.is_face = user, is_face
+    return _store(task, mix, _workflow_of(order), order.frame, request_id)
+
+
+def snapshot(order: Order) -> dict[str, Any]:
+    """What a task of this order would freeze. Equal orders give equal ones where the seed is named."""
+    return _snapshot(*_draft(order), _workflow_of(order), order.frame)
+
+
+def _workflow_of(order: Order) -> dict[str, str]:
+    used = workflow(order.mode)
+    return {"name": used.name, "sha256": used.sha256}
+
+
+def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
+    """The rows of the order, not stored."""
     first = order.seed if order.seed is not None else secrets.randbelow(RANDOM_SEEDS)
     checkpoint, lightning = order.files()
-    used = workflow(order.mode)
     task = GenerationTask(
-        owner=user,
         mode=order.mode,
         prompt=order.prompt.strip(),
         final_prompt=final_prompt(order.prompt, order.phrases(), order.frame),
@@ -168,13 +191,13 @@ def place(order: Order, user: User, *, request_id: uuid.UUID | None = None) -> G
         )
         for position, ingredient in enumerate(order.mix)
     ]
-    return _store(task, mix, {"name": used.name, "sha256": used.sha256}, order.frame, request_id)
+    return task, mix
 
 
 # What a retry takes over as it is.
 ASKED = (
     "visibility", "mode", "prompt", "final_prompt", "negative", "width", "height", "steps", "cfg", "sampler",
-    "scheduler", "denoise", "reference", "checkpoint", "lightning",
+    "scheduler", "denoise", "reference", "checkpoint", "lightning", "is_face",
 )  # fmt: skip
 
 
@@ -206,7 +229,29 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
         for row in task.mix.select_related("version__style")
     ]
     request_id = uuid.uuid5(task.request_id, f"{press} {task.retries.ended().count()}")
-    return _store(again, mix, task.snapshot["workflow"], task.frame, request_id)
+    with transaction.atomic():
+        again = _store(again, mix, task.snapshot["workflow"], task.frame, request_id)
+        if task.is_face and not again.faces.exists():
+            _take_over(task, again)
+    return again
+
+
+def _take_over(task: GenerationTask, again: GenerationTask) -> None:
+    """What the pictures of `task` were for, those of `again` are."""
+    from generation import faces  # which place orders
+
+    transaction.on_commit(partial(faces.show, again.pk))
+    Face.objects.bulk_create(
+        Face(
+            version=face.version,
+            task=again,
+            purpose=face.purpose,
+            position=face.position,
+            strength=face.strength,
+            asked_at=face.asked_at,
+        )
+        for face in task.faces.select_related("version")
+    )
 
 
 def order_of(task: GenerationTask) -> Order:
@@ -247,10 +292,8 @@ def _off(row: TaskStyle, prompt: str) -> list[str]:
 def _store(
     task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame, request_id: uuid.UUID | None
 ) -> GenerationTask:
-    task.snapshot = _snapshot(task, mix, used)
-    if frame.facts:  # orders without a preset have the hashes that they always had
-        task.snapshot["frame"] = frame.facts
-    task.snapshot_sha256 = hashlib.sha256(canonical(task.snapshot).encode()).hexdigest()
+    task.snapshot = _snapshot(task, mix, used, frame)
+    task.snapshot_sha256 = digest(task.snapshot)
     task.request_id = request_id or uuid.uuid4()
     try:
         with transaction.atomic():
@@ -276,8 +319,10 @@ def _announce(task: GenerationTask) -> None:
     live.counts_changed()
 
 
-def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str]) -> dict[str, Any]:
-    return {
+def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame) -> dict[str, Any]:
+    # Orders without a preset have the hashes that they always had.
+    framed = {"frame": frame.facts} if frame.facts else {}
+    return framed | {
         "schema": SCHEMA,
         "workflow": used,
         "mode": str(task.mode),

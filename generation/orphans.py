@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from generation.models import GeneratedImage, Reference
+from styles.models import Style, StyleVersion
 from stylestudio.storage import ASIDE
 
 log = logging.getLogger(__name__)
@@ -33,13 +34,15 @@ def sweep_when_due() -> None:
 
 
 def sweep_files(older_than: timedelta = AGE) -> int:
-    """Delete originals, thumbnails and references that no row names and that are older than this. Returns how many."""
+    """Delete pictures, references, sheets and covers that no row names and that are older. Returns how many."""
     removed, pictures = _sweep_aside(older_than), GeneratedImage.everything.all()
     now = timezone.localtime()
     for month in {f"{moment:%Y/%m}" for moment in (now, now - MONTHS)}:
         removed += _sweep(f"outputs/{month}", pictures, "file", older_than)
         removed += _sweep(f"outputs/thumbnails/{month}", pictures, "thumbnail", older_than)
         removed += _sweep(f"uploads/references/{month}", Reference.objects.all(), "file", older_than)
+        removed += _sweep(f"outputs/sheets/{month}", StyleVersion.objects.all(), "sheet", older_than)
+        removed += _sweep(f"uploads/covers/{month}", Style.everything.all(), "cover", older_than)
     return removed
 
 

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from generation import engines, faults, graphs
+from generation import engines, faults, graphs, installs
 from generation.models import Engine, EnginePrompt, GenerationTask
 from stylestudio.comfy.errors import (
     ComfyError,
@@ -90,7 +90,16 @@ def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> 
         return True
     # The list of what it has was older than the truth.
     engines.forget_file(prompt.engine, error.folder, error.name)
-    return any(engines.has_all(engine, graphs.files(task)) for engine in engines.serving())
+    files, stored = graphs.files(task), installs.stored_of(task)
+    if _said_before(prompt, error):
+        stored = {}  # it was installed anew after the first time, and that did not help
+    return any(installs.is_able(engine, files, (), stored) for engine in engines.serving())
+
+
+def _said_before(prompt: EnginePrompt, error: ComfyError) -> bool:
+    """Whether an earlier attempt at the same picture ended with the same words."""
+    lost = EnginePrompt.objects.filter(task=prompt.task_id, index=prompt.index, state=EnginePrompt.State.LOST)
+    return lost.filter(engine=prompt.engine_id, error=str(error)).exists()
 
 
 def _try_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
@@ -143,4 +152,5 @@ def is_hopeless(prompt: EnginePrompt) -> bool:
     if engine.health == Engine.Health.OK or timezone.now() - engine.health_since < ELSEWHERE:
         return False
     others = [other for other in engines.serving() if other.is_preview == engine.is_preview]
-    return any(engines.has_all(other, graphs.files(prompt.task)) for other in others)
+    files, stored = graphs.files(prompt.task), installs.stored_of(prompt.task)
+    return any(installs.is_able(other, files, (), stored) for other in others)

@@ -21,9 +21,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from PIL import Image
 
-from generation import engines, graphs, orphans, recovery
+from generation import engines, faces, graphs, installs, orphans, recovery
 from generation.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from styles.models import StyleVersion
 from stylestudio import images, live, workers
 from stylestudio.comfy import events, graph
 from stylestudio.comfy.client import ComfyClient
@@ -44,6 +45,7 @@ TICK = 0.1  # seconds that the engine is silent until what was put off is done
 LOOK = 0.25  # seconds between looks at the task's row: was it cancelled?
 SOON = 0.1  # seconds that a picture is in the making until its task is said to be running
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
+INSTALL_EVERY = 0.5  # seconds between writes of how far a file is
 DATABASE_PAUSE = 1.0  # seconds between two tries while the database does not answer
 PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
 PREVIEW_SIDE, PREVIEW_BYTES = 384, 20_000
@@ -124,8 +126,11 @@ class _Making:
     stored: bool = False
 
     def run(self, *, attach: bool) -> EnginePrompt.State:
-        """Drive the prompt to its end. DONE, CANCELLED, or POSTED when the worker stops and leaves it running."""
+        """Drive the prompt to its end. DONE, CANCELLED, or a live state when the worker stops and leaves it so."""
         engine = self.prompt.engine
+        if not attach and not self._install_files(engine):
+            stopping = workers.stopping.is_set()
+            return EnginePrompt.State.CLAIMED if stopping else EnginePrompt.State.CANCELLED
         client = engines.pool.client(engine)
         nodes = self.prompt.graph or {}
         if not attach:
@@ -256,6 +261,37 @@ class _Making:
         store(self.prompt, data)
         self.stored = True
 
+    def _install_files(self, engine: Engine) -> bool:
+        """Put the files of styles on the engine that it lacks.
+
+        False when this worker stops, or nobody wants the picture any more.
+        """
+        try:
+            return all(self._install(engine, version) for version in installs.missing(engine, self.task))
+        finally:
+            self._show_install(None)  # also what a worker that was killed left there
+
+    def _install(self, engine: Engine, version: StyleVersion) -> bool:
+        looked = shown = -math.inf
+        with closing(installs.put(engine, version)) as ticks:
+            for percent in ticks:
+                now = time.monotonic()
+                if workers.stopping.is_set():
+                    return False
+                if now - looked > LOOK:
+                    looked = now
+                    if not self._wanted():
+                        return False
+                if now - shown > INSTALL_EVERY:
+                    shown = now
+                    self._show_install({"style": str(version), "engine": engine.pk, "percent": percent})
+        return True
+
+    def _show_install(self, facts: dict[str, object] | None) -> None:
+        if self.task.installing != facts and self._wanted():
+            self.task.touch(installing=facts)
+            live.progressed(self.task, "generation/_job_progress.html")
+
     def _send_reference(self, engine: Engine) -> None:
         reference = self.task.reference
         assert reference is not None  # the caller looked
@@ -365,6 +401,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     if not task.is_active:
         live.counts_changed()
         publish_waiting()
+        faces.tell(task)
     live.changed(task)
     live.engines_changed()
     if anything_open():
@@ -389,6 +426,7 @@ def sweep() -> None:
             live.changed(task)
     look_for_orphans()
     tasks.finish_missing()
+    faces.follow_missed()
     orphans.sweep_when_due()
     tasks.work()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import uuid
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from PIL import Image
 
+from generation.sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
 from stylestudio.comfy.preview.painter import SKETCH_LORAS, Brief, SketchPainter
 
@@ -80,7 +80,6 @@ SKETCHES = (
     ),
 )
 BASE_PROBES = ("little castle, morning", "robot character", "red mushroom", "still life, golden ring")
-PANEL = (384, 288)
 
 
 def create_once() -> None:
@@ -128,7 +127,7 @@ def draw_sheet(probes: tuple[str, ...], triggers: str, lora: str) -> bytes:
     """WebP of the probes side by side, drawn by the preview engine's painter."""
     painter = SketchPainter()
     width, height = PANEL
-    sheet = Image.new("RGBA", (width * len(probes), height))
+    panels: list[Image.Image] = []
     for number, probe in enumerate(probes):
         brief = Brief(
             prompt=f"{triggers}, {probe}" if triggers else probe,
@@ -140,7 +139,5 @@ def draw_sheet(probes: tuple[str, ...], triggers: str, lora: str) -> bytes:
             cfg=1.0,
             styles=((lora, 1.0),) if lora else (),
         )
-        sheet.paste(painter.finish(painter.draw(brief), brief), (width * number, 0))
-    stored = io.BytesIO()
-    sheet.save(stored, "WEBP", quality=84, method=4)
-    return stored.getvalue()
+        panels.append(painter.finish(painter.draw(brief), brief))
+    return side_by_side(panels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from huey.contrib.djhuey import db_task
 
-from generation import pictures, runner, sketches
+from generation import faces, pictures, runner, sketches
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -29,3 +29,9 @@ def finish_missing() -> None:
 def draw_sheets() -> None:
     """Faces of the sketch styles."""
     sketches.draw_sheets()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def follow_faces(task: int) -> None:
+    """A task that shows a version ended."""
+    faces.follow(task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from generation import engine_views, gallery_views, views
+from generation import engine_views, face_views, gallery_views, views
 
 app_name = "generation"
 
@@ -26,9 +26,17 @@ urlpatterns = [
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
     path("engines/<int:pk>/ask/", engine_views.ask, name="engine-ask"),
+    path("engines/loras/", engine_views.found_loras, name="found-loras"),
+    path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
+    path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
+    path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
+    path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),
+    path("versions/<int:pk>/strength/", face_views.strength, name="strength"),
+    path("versions/<int:pk>/safe-range/", face_views.safe_range, name="safe-range"),
 ]

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from generation import desk, forms, orders, runner
+from generation import desk, faces, forms, orders, runner
 from generation.models import GeneratedImage, GenerationTask
 from generation.orders import Ingredient, Order
 from generation.references import add_reference, reference_from
@@ -147,6 +147,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
         live.changed(task)
         live.counts_changed()
         runner.publish_waiting()
+        faces.tell(task)
     return _answer(request, task)
 
 
@@ -157,6 +158,7 @@ def cancel_waiting(request: StudioRequest) -> HttpResponse:
     cancelled = [task for task in waiting if task.withdraw()]
     for task in cancelled:
         live.changed(task)
+        faces.tell(task)
     if cancelled:
         live.counts_changed()
         runner.publish_waiting()
@@ -242,7 +244,8 @@ def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
 def _live(request: StudioRequest) -> dict[str, Any]:
     """The live column's rows: newest first, cleared ones left out."""
     who = "all" if request.GET.get("who") == "all" else "mine"
-    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None).select_related("owner", "reference")
+    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None, is_face=False)
+    tasks = tasks.select_related("owner", "reference")
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
     found = list(tasks[:RECENT])

@@ -12,3 +12,11 @@ class StylesConfig(AppConfig):
     name = "styles"
     label = "styles"
     verbose_name = _("Styles")
+
+    def ready(self) -> None:
+        """Tell the kernel which large files belong here."""
+        from styles import import_views, importing
+        from stylestudio import start, uploads
+
+        uploads.register(import_views.PURPOSE)
+        start.register(importing.sweep)

@@ -6,13 +6,15 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext, gettext_lazy
 
-from styles.models import MAX_STRENGTH, Preset, Style, StyleVersion
+from styles import importing
+from styles.models import MAX_STRENGTH, Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio import images, shell
 from stylestudio.templatetags.studio import SHAPES
@@ -97,6 +99,8 @@ class StyleForm(forms.ModelForm[Style]):
         if self.instance.is_base:
             for name in ("name", "kind", *VERSION_FIELDS):
                 del self.fields[name]
+        if self.version and self.version.file and "lora_name" in self.fields:
+            self.fields["lora_name"].disabled = True  # StyleStudio puts the file there under this very name
         for name in self.fields.keys() - {"cover", "default_strength"}:
             self.fields[name].widget.attrs["class"] = "in"
 
@@ -209,3 +213,59 @@ class PresetForm(forms.ModelForm[Preset]):
         width, _x, height = self.cleaned_data["shape"].partition("x")
         self.instance.width, self.instance.height = int(width), int(height)
         return super().save(commit)
+
+
+class ImportForm(forms.Form):
+    """What becomes of a LoRA file that was brought in, filled with what was found in it."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=80, error_messages={"required": gettext_lazy("Give the style a name.")}
+    )
+    kind = forms.ChoiceField(label=gettext_lazy("Type"), choices=Kind.choices)
+    style = forms.ModelChoiceField(
+        label=gettext_lazy("Version of"), queryset=Style.objects.none(), required=False,
+        empty_label=gettext_lazy("A new style"),
+    )  # fmt: skip
+    trigger_words = forms.CharField(
+        label=gettext_lazy("Trigger words"), required=False, max_length=500,
+        help_text=gettext_lazy("Separated by commas. Put in front of the prompt when the style is used."),
+    )  # fmt: skip
+    default_strength = forms.FloatField(
+        label=gettext_lazy("Default strength"), min_value=0.0, max_value=MAX_STRENGTH,
+        widget=forms.NumberInput(attrs={"type": "range", "step": "0.05"}),
+        error_messages={
+            "min_value": gettext_lazy("Strength goes from 0 to 2."),
+            "max_value": gettext_lazy("Strength goes from 0 to 2."),
+        },
+    )  # fmt: skip
+    licence = forms.CharField(
+        label=gettext_lazy("License or source"), max_length=300,
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Where did it come from?")}),
+        error_messages={
+            "required": gettext_lazy("Say where it came from, so the team knows if it may be used."),
+        },
+    )  # fmt: skip
+    author = forms.CharField(label=gettext_lazy("Author"), required=False, max_length=200)
+    notes = forms.CharField(
+        label=gettext_lazy("Notes"), required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    together = forms.BooleanField(required=False, initial=True)
+    publish = forms.BooleanField(label=gettext_lazy("Publish it at once"), required=False, initial=True)
+
+    def __init__(self, data: Any = None, *, row: LoraImport) -> None:
+        wish = importing.proposal(row)
+        initial = {name: getattr(wish, name) for name in self.base_fields if hasattr(wish, name)}
+        super().__init__(data, initial=initial, auto_id=f"import-{row.pk}-%s")
+        self.row = row
+        self.epochs = importing.epochs(row)
+        self.twin = importing.twin(row)
+        self.facts = list(importing.facts(row))
+        self.fields["style"].queryset = Style.objects.filter(is_base=False)  # type: ignore[attr-defined]
+        for name in ("name", "kind", "style", "trigger_words", "licence", "author", "notes"):
+            self.fields[name].widget.attrs["class"] = "in"
+
+    def save(self, user: User) -> list[StyleVersion]:
+        """Make the version, and with it those of the other files of the same run where that is wished."""
+        values = self.cleaned_data
+        self.rows = self.epochs if values.pop("together") and len(self.epochs) > 1 else [self.row]
+        return importing.confirm_all(self.rows, importing.Wish(**values), user)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.base import File
 from django.core.validators import MaxValueValidator, MinValueValidator, StepValueValidator
 from django.db import models, transaction
 from django.db.models import Max, Q
@@ -14,10 +16,11 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from styles.lora import labelled
 from stylestudio.jobs import Visibility
 
 BASE_SLUG = "base"
-RESERVED_SLUGS = {BASE_SLUG, "new"}  # "new" is the page where styles are created
+RESERVED_SLUGS = {BASE_SLUG, "new", "import"}  # the last two are pages
 MAX_STRENGTH = 2.0
 MOST_NAME = 80  # characters of a name
 MOST_WORDS = 500  # characters before or after the prompt
@@ -207,6 +210,15 @@ class VersionInUse(ValidationError):
         )
 
 
+def engine_name(style: Style, number: int, sha256: str) -> str:
+    """What the file of a version is called on engines: plain ASCII, and another name for every other content.
+
+    An engine does not read a file again that was overwritten under the same name.
+    """
+    stem = slugify(style.slug)[:60].strip("-_") or f"style-{style.pk}"
+    return f"stylestudio_{stem}_v{number}_{sha256[:8]}.safetensors"
+
+
 class StyleVersion(models.Model):
     """One state of a style. Pictures point to the version they were made with, so it is never deleted in use."""
 
@@ -293,9 +305,32 @@ class StyleVersion(models.Model):
         return [phrase.strip() for phrase in self.trigger_words.replace("，", ",").split(",") if phrase.strip()]
 
     @property
+    def training_facts(self) -> list[tuple[str, str]]:
+        """Label and value of what the file tells of its training, in the reader's language."""
+        return labelled(tuple((str(key), str(value)) for key, value in self.training))
+
+    @property
     def is_used(self) -> bool:
         """Whether some task was asked for with it."""
         return self.pk is not None and self.uses.exists()
+
+    def take_file(self, file: File[bytes] | str, size: int, sha256: str) -> None:
+        """Take the LoRA file (`size` bytes, hash `sha256` in hexadecimal), which is then put on engines that lack it.
+
+        A file is stored; a text is the name of one that the storage has already. Saves the version: its file, size
+        and hash, and `lora_name`, the name on engines. OSError where it cannot be stored; then nothing changed.
+        """
+        if isinstance(file, str):
+            self.file.name = file
+        else:
+            self.file.save(f"{uuid.uuid4().hex}.safetensors", file, save=False)
+        self.size, self.sha256 = size, sha256
+        self.lora_name = engine_name(self.style, self.number, sha256)
+        try:
+            self.save(update_fields=["file", "size", "sha256", "lora_name"])
+        except BaseException:
+            self.file.delete(save=False)
+            raise
 
     def is_safe(self, weight: float) -> bool:
         """Whether `weight` is in the safe range; where none is known every weight is."""
@@ -363,3 +398,28 @@ class Preset(models.Model):
     def shape(self) -> str:
         """The size as forms send it, such as 1216x832."""
         return f"{self.width}x{self.height}"
+
+
+class LoraImport(models.Model):
+    """A file that was brought in and waits for somebody to say what becomes of it. See `styles.importing`."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="lora_imports")
+    file = models.FileField(upload_to="uploads/styles/%Y/%m")
+    name = models.CharField(max_length=255)  # as its owner calls it
+    title = models.CharField(max_length=80)
+    size = models.PositiveBigIntegerField()  # bytes
+    sha256 = models.CharField(max_length=64)
+    tensor_sha256 = models.CharField(max_length=64)
+    triggers = models.CharField(max_length=500, blank=True)
+    found = models.JSONField(default=dict)
+    picture = models.ImageField(upload_to="uploads/covers/%Y/%m", blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("styles:import", args=[self.pk])

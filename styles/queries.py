@@ -67,8 +67,11 @@ def used_versions(style: Style) -> set[int]:
 
 
 def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
-    """How many pictures that `user` may see were made with each style, by the style's number. Trash does not count."""
-    made = Q(tasks__pictures__deleted_at=None)
+    """How many pictures that `user` may see were made with each style, by the style's number.
+
+    Trash does not count, nor what was made to show the style.
+    """
+    made = Q(tasks__pictures__deleted_at=None, tasks__is_face=False)
     if not user.is_superuser:
         made &= Q(tasks__visibility=Visibility.TEAM) | Q(tasks__owner=user)
     versions = StyleVersion.objects.filter(style__in=[style.pk for style in styles]).order_by()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from typing import IO
+
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from styles import queries
+from styles import cards, history, import_views, queries
 from styles.forms import PresetForm, StyleForm
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
-from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
+from stylestudio.access import StudioRequest, is_curator, require_curator, require_maker, whole_number
 
 
 @require_GET
@@ -25,6 +31,7 @@ def styles(request: StudioRequest) -> HttpResponse:
         "kinds": queries.kind_links(kind, words),
         "kind": kind,
         "words": words,
+        "imports": import_views.waiting(request) if is_curator(request.user) else [],
     }
     return render(request, "styles/styles.html", context)
 
@@ -88,6 +95,7 @@ def publish(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """New pictures are made with this version from now on. Publishing an older one again is how one goes back."""
     version = _curated(request, slug, number)
     version.publish()
+    history.note(request.user, version, "Published.")
     messages.success(request, _("%(version)s is published.") % {"version": version})
     return redirect(version.style)
 
@@ -101,6 +109,7 @@ def archive(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     except ValidationError as error:
         messages.warning(request, error.messages[0])
     else:
+        history.note(request.user, version, "Archived.")
         messages.success(request, _("%(version)s is archived.") % {"version": version})
     return redirect(version.style)
 
@@ -145,6 +154,45 @@ def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
     return found
 
 
+@require_safe
+def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
+    """The version's LoRA with everything that is known of it written into it."""
+    version = _with_file(slug, number)
+    return _attachment(version, cards.write_lora, cards.file_name(version))
+
+
+@require_safe
+def card(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
+    """The version's style card, for another StyleStudio or for use elsewhere."""
+    version = _with_file(slug, number)
+    return _attachment(version, cards.write_card, cards.file_name(version).replace(".safetensors", cards.SUFFIX))
+
+
+def _with_file(slug: str, number: int) -> StyleVersion:
+    version = _version(_style(slug), number)
+    if not version.file:
+        raise Http404(_("This version has no file here, only a name on the engines."))
+    return version
+
+
+def _attachment(
+    version: StyleVersion, write: Callable[[StyleVersion, IO[bytes]], None], name: str
+) -> StreamingHttpResponse:
+    """Written to the disk first, so that the length is known and memory is not needed."""
+    file = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed when the answer has left
+    try:
+        write(version, file)
+        length = file.tell()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    response = StreamingHttpResponse(cards.chunks(file), content_type="application/octet-stream")
+    response["Content-Length"] = str(length)
+    response["Content-Disposition"] = content_disposition_header(True, name)
+    return response
+
+
 def _curated(request: StudioRequest, slug: str, number: int) -> StyleVersion:
     require_curator(request.user)
     return _version(_style(slug), number)
@@ -162,6 +210,7 @@ def _form_page(request: StudioRequest, subject: Style) -> HttpResponse:
     form = StyleForm(request.POST or None, request.FILES or None, instance=subject)
     if form.is_valid():
         stored = form.save()
+        history.note(request.user, stored, ", ".join(form.changed_data))
         messages.success(request, _("%(name)s is saved.") % {"name": stored.title})
         return redirect(stored)
     return render(request, "styles/form.html", {"form": form, "style": subject}, status=422 if form.is_bound else 200)

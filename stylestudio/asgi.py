@@ -17,14 +17,14 @@ from django.urls import path  # noqa: E402
 
 from stylestudio.consumers import ProgressConsumer, same_origin  # noqa: E402
 from stylestudio.limits import limit_bodies  # noqa: E402
-from stylestudio.media import MOUNTS, Application, Receive, Scope, Send, media_app  # noqa: E402
+from stylestudio.media import Application, Receive, Scope, Send, is_file, media_app  # noqa: E402
 
 
 def pages_and_files(pages: Application) -> Application:
     """Send private files past Django: several times faster, and large ones do not fill memory."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        app = media_app if scope["path"].startswith(MOUNTS) else pages
+        app = media_app if is_file(scope["path"]) else pages
         await app(scope, receive, send)
 
     return route

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,21 @@ def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
             id="stylestudio.E001",
         )
         for _url in bad
+    ]
+
+
+@register()
+def the_shared_folder_is_there(**kwargs: Any) -> list[CheckMessage]:
+    """COMFYUI_LORA_DIR is a folder that we may write into."""
+    folder = settings.LORA_DIR
+    if folder is None or (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        return []
+    return [
+        Error(
+            f"COMFYUI_LORA_DIR is {folder}, which is no folder that StyleStudio can write into.",
+            hint="Mount the folder, correct its owner, or unset COMFYUI_LORA_DIR.",
+            id="stylestudio.E002",
+        )
     ]
 
 

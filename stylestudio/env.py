@@ -48,6 +48,11 @@ def path(name: str, default: Path) -> Path:
     return Path(value).expanduser().resolve() if value else default
 
 
+def folder(name: str) -> Path | None:
+    """An absolute path as of `path`; None where unset."""
+    return path(name, Path()) if text(name) else None
+
+
 def items(name: str) -> list[str]:
     """A comma separated list without blanks."""
     return [item.strip() for item in text(name).split(",") if item.strip()]

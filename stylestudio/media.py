@@ -34,6 +34,8 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 COOKIE = "media"
 COOKIE_AGE = 24 * 60 * 60  # seconds
 MOUNTS = ("/outputs/", "/uploads/")
+# Django's, though they look like files: uploads in parts (stylestudio.upload_views). No file has such a name.
+PAGES = re.compile(r"/uploads/(start|(parts|finish)/[0-9a-f-]{36})", re.ASCII)
 CHUNK = 256 * 1024
 ELSEWHERE_AGE = 600  # seconds; less than what a signed address is valid for (stylestudio.buckets)
 # What may be shown in the page; everything else is a download.
@@ -47,6 +49,11 @@ CONTENT_TYPES = {
 }
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
+
+
+def is_file(path: str) -> bool:
+    """Whether this decoded path is answered here and not by Django."""
+    return path.startswith(MOUNTS) and not PAGES.fullmatch(path)
 
 
 def sign(person: int) -> str:

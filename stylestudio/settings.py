@@ -168,6 +168,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 
 COMFYUI_URLS = env.items("COMFYUI_URL")
+LORA_DIR = env.folder("COMFYUI_LORA_DIR")
 COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
 PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")  # set by `studio` for its children
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
@@ -249,6 +250,7 @@ if S3_BUCKET:
             "region_name": _region,
             "addressing_style": "path" if _own else "virtual",
             "signature_version": "s3v4",
+            "max_memory_size": 8 * 2**20,  # what is read is kept in memory up to here, then in a temporary file
             **{name: key for name, key in _keys.items() if key},
         },
     }

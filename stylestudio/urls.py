@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from stylestudio import accounts, views
+from stylestudio import accounts, upload_views, views
 
 admin.site.site_header = admin.site.site_title = "StyleStudio"
 
@@ -16,5 +16,6 @@ urlpatterns = [
     path("health", views.health, name="health"),
     path("favicon.ico", views.favicon),
     path("", include(accounts.urlpatterns)),
+    path("", include(upload_views.urlpatterns)),
     path("admin/", admin.site.urls),
 ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from generation.models import GenerationTask
 from generation.orders import Order, place
@@ -132,3 +134,11 @@ def test_only_the_kernel_writes_a_status() -> None:
             if writes or updates:
                 guilty.append(f"{file.relative_to(ROOT)}:{node.lineno}")
     assert guilty == []
+
+
+def test_leases_go_by_the_clock_of_the_database(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_in(Status.RUNNING, ada)
+    skewed = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: skewed)
+    assert not GenerationTask.objects.abandoned().exists(), "this host's clock is an hour fast"
+    assert job.renew("w") and not GenerationTask.objects.abandoned().exists()

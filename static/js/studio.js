@@ -86,7 +86,7 @@ function receive(root) {
     if (focused && document.activeElement === document.body) {
       byId(root.id)?.querySelector("a, button")?.focus({ preventScroll: true });
     }
-  } else if (isJob && !seen.has(root.id)) {
+  } else if (isJob && !seen.has(root.id) && !("aside" in root.dataset)) {
     const list = wanted(root);
     if (list) htmx.swap(list, root.outerHTML, { swapStyle: list.dataset.liveAt ?? "afterbegin" });
   }
@@ -249,6 +249,7 @@ function startFrom(files) {
 }
 
 document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-cut]")) target.closest(".versus").style.setProperty("--cut", `${target.value}%`);
   if (target.matches("[data-style-search], [data-style-kind]")) filter();
   if (target.id === "seed") byId("keep-seed").ariaPressed = String(target.value !== "");
   if (target.dataset.safeTo) {
@@ -271,6 +272,7 @@ document.addEventListener("click", (event) => {
   const opener = hit("[data-open]"), example = hit("[data-prompt]");
   const remove = hit("[name=remove]"), reason = hit("#readiness a[href^='#']");
   if (opener) {
+    event.preventDefault();
     opener.closest("[popover]")?.hidePopover();
     byId(opener.dataset.open).showModal();
   }
@@ -367,6 +369,140 @@ for (const name of ["dragleave", "drop"]) {
 }
 document.addEventListener("drop", (event) => startFrom(event.dataTransfer.files) && event.preventDefault());
 document.addEventListener("paste", (event) => startFrom(event.clipboardData.files) && event.preventDefault());
+
+// --- Large files: in parts, two files at a time, and after a break on from where the server stands
+
+const line = [];
+let lanes = 0;
+const rest = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+const count = (value, style, unit, digits = 0) => new Intl.NumberFormat(document.documentElement.lang, { style, unit, maximumFractionDigits: digits }).format(value);
+const size = (bytes) => count(bytes / 2 ** 20, "unit", "megabyte", 1);
+const span = (seconds) => (seconds < 90 ? count(Math.ceil(seconds), "unit", "second") : count(Math.ceil(seconds / 60), "unit", "minute"));
+const state = (row, words) => (row.querySelector(".state").textContent = words);
+
+function call(row, method, address, body, tell = () => {}) {
+  const request = (row.request = new XMLHttpRequest());
+  request.open(method, address);
+  const headers = { ...JSON.parse(document.body.getAttribute("hx-headers")), "HX-Request": "true", "HX-Current-URL": location.href };
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+  request.timeout = 300_000;
+  request.upload.onprogress = ({ loaded }) => tell(loaded);
+  return new Promise((answer) => {
+    request.onloadend = () => answer(request);
+    request.send(body);
+  });
+}
+
+// Asks again, with growing pauses, while the studio or the way to it is gone. 409 says where to go on.
+async function insist(row, ...what) {
+  for (let tries = 0; tries < 20 && !row.dataset.ended; tries += 1) {
+    const answer = await call(row, ...what), { status } = answer;
+    if (status && (status < 500 || status === 507)) {
+      const signIn = answer.getResponseHeader("HX-Redirect"), kind = answer.getResponseHeader("Content-Type");
+      if (signIn) location.assign(signIn);
+      const facts = kind?.includes("json") ? JSON.parse(answer.response) : { html: answer.response };
+      if (signIn || (status >= 400 && status !== 409)) throw new Error(facts.error);
+      return facts;
+    }
+    if (!row.dataset.ended) state(row, row.dataset.offline);
+    await rest(Math.min(2 ** tries, 30));
+  }
+  throw new Error();
+}
+
+function fields(form, facts = {}) {
+  const found = new FormData(form);
+  each("[type=file]", (input) => found.delete(input.name), form);
+  Object.entries(facts).forEach((fact) => found.set(...fact));
+  return found;
+}
+
+async function send(form, row, file) {
+  const facts = { purpose: form.dataset.upload, name: file.name, size: file.size, fingerprint: file.lastModified };
+  const bar = row.querySelector("progress"), upload = await insist(row, "POST", row.dataset.start, fields(form, facts));
+  row.dataset.parts = upload.parts;
+  const first = upload.received, since = performance.now();
+  const show = (sent) => {
+    const left = ((file.size - sent) / (sent - first)) * (performance.now() - since) / 1000;
+    const shown = { sent: size(sent), size: size(file.size), percent: count(sent / file.size, "percent"), left: sent > first ? span(left) : "…" };
+    bar.value = sent / file.size;
+    state(row, row.dataset.moving.replace(/{(\w+)}/g, (_, name) => shown[name]));
+  };
+  for (let at = first, answer; ; at = answer.received) {
+    if (at < file.size) {
+      show(at);
+      const part = await file.slice(at, at + upload.part_size).arrayBuffer(); // fails where the file was changed or moved
+      answer = await insist(row, "PUT", `${upload.parts}?offset=${at}`, new Blob([part], { type: "application/octet-stream" }), (loaded) => show(Math.min(at + loaded, file.size)));
+    } else {
+      bar.removeAttribute("value");
+      row.querySelector("button").hidden = true;
+      state(row, row.dataset.checking);
+      answer = await insist(row, "POST", upload.finish, fields(form));
+      if (!("received" in answer)) return answer;
+    }
+    if (answer.received === at) await rest(1); // another page is at this file
+  }
+}
+
+function end(row, how, words) {
+  row.dataset.ended = how;
+  state(row, words);
+  each("progress, button", (part) => part.remove(), row);
+  byId("announcer").textContent = `${row.querySelector(".name").textContent}: ${words}`;
+}
+
+async function carry(form, row, file) {
+  const list = row.parentElement, { uploadTarget, uploadSwap = "innerHTML" } = form.dataset;
+  try {
+    const { html, location: onward } = await send(form, row, file);
+    end(row, "done", row.dataset.done);
+    if (html !== undefined) row.remove();
+    if (html) htmx.swap(uploadTarget, html, { swapStyle: uploadSwap });
+    if (onward && !list.querySelector("li:not([data-ended]), [data-ended=failed]")) location.assign(onward);
+  } catch (error) {
+    if (!row.dataset.ended) end(row, "failed", error.message || row.dataset.failed);
+  }
+}
+
+async function work() {
+  if (lanes > 1) return;
+  lanes += 1;
+  while (line.length) await carry(...line.shift());
+  lanes -= 1;
+}
+
+function take(form, files) {
+  for (const file of files) {
+    const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
+    row.querySelector(".name").textContent = row.querySelector("progress").ariaLabel = file.name;
+    form.querySelector(".uploads").append(row);
+    line.push([form, row, file]);
+    work();
+  }
+}
+
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches("[data-upload] [type=file]")) return;
+  take(target.form, [...target.files]);
+  target.value = "";
+});
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    const form = event.target.closest("[data-upload]");
+    if (!form || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    if (name === "drop") take(form, event.dataTransfer.files);
+    else form.querySelector(".file").classList.add("over");
+  });
+}
+document.addEventListener("click", ({ target }) => {
+  const row = target.closest("[data-upload-cancel]")?.closest("li");
+  if (!row) return;
+  const { request } = row;
+  end(row, "cancelled", row.dataset.cancelled);
+  if (row.dataset.parts) call(row, "DELETE", row.dataset.parts); // where this does not arrive, the sweep forgets it
+  request?.abort();
+});
 
 // --- Filters that submit themselves, text for the clipboard
 

@@ -7,7 +7,7 @@ fetch of the picture.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,11 +15,12 @@ import aiohttp
 
 from stylestudio.comfy import answers
 from stylestudio.comfy.answers import HistoryEntry, QueueState, SystemStats
-from stylestudio.comfy.errors import BadResponse, ComfyError, NotFound
+from stylestudio.comfy.errors import BadResponse, ComfyError, EngineTimeout, NotFound, NotInstalled
 from stylestudio.comfy.event_socket import EventSocket
 from stylestudio.comfy.events import Event, ImageRef, image_ref
 from stylestudio.comfy.run import Run
 from stylestudio.comfy.transport import Refused, Transport
+from stylestudio.comfy.upload import FilePart, Readable
 
 _CANCEL_TRIES = 3
 _CANCEL_PAUSE = 0.25
@@ -135,18 +136,56 @@ class ComfyClient:
         `filename` is one that we chose: letters, digits, dots and such. Raises ValueError for quotes, slashes and
         control characters.
         """
-        if not filename or any(sign in '"\\/' or not sign.isprintable() for sign in filename):
-            raise ValueError(f"{filename!r} cannot be the name of an upload.")
-        form = aiohttp.FormData(quote_fields=False)
-        form.add_field("image", data, filename=filename, content_type="application/octet-stream")
-        form.add_field("type", type)
-        form.add_field("subfolder", subfolder)
-        answer = await self.transport.json("POST", "upload", "image", data=form)
-        named = {**answer, "filename": answer.get("name")} if isinstance(answer, dict) else None
-        ref = image_ref(named)
-        if ref is None:
-            raise BadResponse("The engine's answer is not what ComfyUI sends.", f"upload: {str(answer)[:300]}")
-        return ref
+        form = _form(data, filename, subfolder, type)
+        return _stored(await self.transport.json("POST", "upload", "image", data=form))
+
+    async def install_lora(
+        self,
+        file: Readable,
+        size: int,
+        name: str,
+        *,
+        sent: Callable[[int], None] = lambda done: None,
+        stall_timeout: float = 120.0,
+    ) -> None:
+        """Stores `size` bytes of an open file as the LoRA `name`, and looks whether the engine lists it.
+
+        The file is read in parts, in other threads, and never held in memory; `sent` hears the bytes that left so far.
+        There is no limit to the time as long as bytes move: after `stall_timeout` seconds without it is EngineTimeout.
+        Raises NotInstalled where the engine refuses the file, has another one of that name, or does not list it.
+        A file that the engine holds already under this name is sent again and left as it is.
+        """
+        patience = asyncio.timeout(stall_timeout)
+
+        def moved(done: int) -> None:
+            if not patience.expired():
+                patience.reschedule(asyncio.get_running_loop().time() + stall_timeout)
+            sent(done)
+
+        part = FilePart(file, size, moved)
+        form = _form(part, name, "loras", "output")
+        quick = aiohttp.ClientTimeout(total=None, sock_connect=self.transport.timeout)
+        try:
+            async with patience:
+                answer = await self.transport.json("POST", "upload", "image", data=form, timeout=quick)
+        except TimeoutError as error:
+            raise EngineTimeout(
+                f"The engine at {self.transport.name} took nothing more of {name} for {stall_timeout:g} seconds."
+            ) from error
+        except Refused as error:
+            raise _not_taken(name, error) from error
+        except ComfyError as error:
+            if part.trouble:
+                raise NotInstalled(name, f"The file {name} cannot be read.", repr(part.trouble)) from error
+            raise
+        if (stored := _stored(answer)).filename != name:
+            raise NotInstalled(name, f"The engine already has another file named {name}.", f"stored as {stored}")
+        if not await self.has_lora(name):
+            raise NotInstalled(name, f"The engine took {name}, but does not list it among its LoRAs.")
+
+    async def has_lora(self, name: str) -> bool:
+        """Whether the engine lists this LoRA now, however it spells the path."""
+        return _slashes(name) in {_slashes(known) for known in await self.models("loras")}
 
     async def fetch(self, ref: ImageRef, *, limit: int = 256 * 2**20) -> bytes:
         """The bytes of a file on the engine, never empty. NotFound when it is gone, BadResponse above `limit` bytes."""
@@ -165,6 +204,15 @@ class ComfyClient:
             if error.status == 404:
                 raise NotFound(f"The engine has no folder of models called {folder}.", error.detail) from error
             raise
+
+    async def lora_metadata(self, name: str) -> dict[str, str]:
+        """What the file of a LoRA says of itself; empty where it says nothing, or the engine cannot tell."""
+        try:
+            answer = await self.transport.json("GET", "view_metadata", "loras", params={"filename": name})
+        except (Refused, BadResponse):
+            return {}
+        told = answer if isinstance(answer, dict) else {}
+        return {key: value for key, value in told.items() if isinstance(value, str)}
 
     async def node_classes(self) -> frozenset[str]:
         """The names of all node classes the engine knows. Large: ask seldom."""
@@ -190,6 +238,14 @@ class ComfyClient:
         answer = await self.transport.json("GET", "features")
         return answer if isinstance(answer, dict) else {}
 
+    async def max_upload(self) -> int | None:
+        """Bytes that one request may have; None where the engine does not say."""
+        try:
+            size = (await self.features()).get("max_upload_size")
+        except Refused:  # older than the route
+            return None
+        return size if isinstance(size, int) and 0 < size < 2**63 else None
+
     async def free(self) -> None:
         """Lets the engine unload its models and forget cached results as soon as it is idle."""
         await self.transport.send("POST", "free", payload={"unload_models": True, "free_memory": True})
@@ -197,3 +253,32 @@ class ComfyClient:
     async def close(self) -> None:
         """Closes the socket. The session stays open."""
         await self.socket.close()
+
+
+def _form(content: bytes | FilePart, filename: str, subfolder: str, type: str) -> aiohttp.FormData:
+    """An upload as ComfyUI takes it."""
+    if not filename or any(sign in '"\\/' or not sign.isprintable() for sign in filename):
+        raise ValueError(f"{filename!r} cannot be the name of an upload.")
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("type", type)
+    form.add_field("subfolder", subfolder)
+    form.add_field("image", content, filename=filename, content_type="application/octet-stream")
+    return form
+
+
+def _stored(answer: object) -> ImageRef:
+    """What an upload was stored as."""
+    ref = image_ref({**answer, "filename": answer.get("name")} if isinstance(answer, dict) else None)
+    if ref is None:
+        raise BadResponse("The engine's answer is not what ComfyUI sends.", f"upload: {str(answer)[:300]}")
+    return ref
+
+
+def _not_taken(name: str, error: Refused) -> NotInstalled:
+    reason = "it is too large" if error.status == 413 else f"status {error.status}"
+    sentence = f"The engine, or a proxy before it, does not take the file {name}: {reason}."
+    return NotInstalled(name, sentence, error.detail)
+
+
+def _slashes(name: str) -> str:
+    return name.replace("\\", "/")

@@ -5,6 +5,7 @@ ComfyError                 str() is one plain sentence for users; .detail is for
   EngineTimeout            one request took too long
   BadResponse              it answers, but not as ComfyUI does
   NotFound                 it has no such file, folder or node class
+  NotInstalled             a LoRA could not be put on it: .name
   GraphInvalid             it does not accept the graph: .node_errors
     MissingFile            a checkpoint, LoRA or input picture is not there: .folder, .name
   ExecutionFailed          a node raised: .node_id, .node_type, .exception_type
@@ -70,6 +71,14 @@ class EmptyFile(BadResponse):
 
 class NotFound(ComfyError):
     """The engine has no such thing."""
+
+
+class NotInstalled(ComfyError):
+    """A LoRA could not be put on the engine, and trying the same again would end the same."""
+
+    def __init__(self, name: str, message: str, detail: str = "") -> None:
+        super().__init__(message, detail)
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,9 +68,13 @@ class Transport:
         payload: object = None,
         data: aiohttp.FormData | None = None,
         params: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,
     ) -> Any:
-        """The JSON of an answer. `payload` is sent as JSON. Raises Refused with status and body for 400 and above."""
-        status, body = await self._ask(method, segments, payload, data, params, JSON_LIMIT)
+        """The JSON of an answer. `payload` is sent as JSON. Raises Refused with status and body for 400 and above.
+
+        `timeout` takes the place of the usual one.
+        """
+        status, body = await self._ask(method, segments, payload, data, params, JSON_LIMIT, timeout)
         parsed = _parsed(body)
         if status >= 300:
             raise self._refused(method, segments, status, body)
@@ -108,6 +112,7 @@ class Transport:
         data: aiohttp.FormData | None,
         params: Mapping[str, str] | None,
         limit: int,
+        timeout: aiohttp.ClientTimeout | None = None,
     ) -> tuple[int, bytes]:
         where = f"{method} /{'/'.join(segments)} at {self.name}"
         headers = dict(self.headers)
@@ -122,7 +127,7 @@ class Transport:
                 data=body,
                 params=params,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=self.timeout),
+                timeout=timeout or aiohttp.ClientTimeout(total=self.timeout),
                 allow_redirects=False,
             ) as response:
                 return response.status, await self._body(response, limit, where)

@@ -19,7 +19,13 @@ from .conftest import SETTING, Complaints, Studio
 Enter = Callable[..., Page]
 
 AWAY = 60_000  # milliseconds: a process is started again, and a page waits ever longer between two attempts
-REFUSED = ("WebSocket connection to", "ERR_CONNECTION_REFUSED", "[object Event]")  # the last is htmx's own note of it
+REFUSED = (
+    "htmx:afterRequest",
+    "htmx:sendError",
+    "WebSocket connection to",
+    "ERR_CONNECTION_REFUSED",
+    "[object Event]",
+)  # the last is htmx's own note of it
 
 
 @pytest.fixture(scope="module")

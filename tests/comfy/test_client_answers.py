@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -72,6 +73,7 @@ QUESTIONS: dict[str, Callable[[ComfyClient], Awaitable[object]]] = {
     "models": lambda client: client.models("loras"),
     "node_classes": lambda client: client.node_classes(),
     "upload": lambda client: client.upload_image(b"x", "a.png"),
+    "install": lambda client: client.install_lora(io.BytesIO(b"x"), 1, "a.safetensors"),
     "submit": lambda client: client.submit({}, "p", {}),
 }
 

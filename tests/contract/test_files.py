@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import tempfile
 from uuid import uuid4
 
 import aiohttp
 import pytest
 from PIL import Image
 
-from stylestudio.comfy.errors import BadResponse, NotFound
+from stylestudio.comfy.errors import BadResponse, NotFound, NotInstalled
 from stylestudio.comfy.events import ImageRef
+from stylestudio.comfy.graph import combo_options
 
 from .conftest import Engine
 
@@ -89,3 +93,42 @@ async def test_a_part_of_a_file_can_be_asked_for(engine: Engine) -> None:
     params, headers = {"filename": ref.filename, "type": "input"}, {"Range": "bytes=0-3"}
     async with engine.session.get(f"{engine.url}/view", params=params, headers=headers) as answer:
         assert (answer.status, await answer.read()) == (206, b"\x89PNG")
+
+
+async def test_an_installed_lora_is_listed_at_once_and_comes_back_byte_for_byte(engine: Engine) -> None:
+    name, data = f"stylestudio_contract_v1_{uuid4().hex[:8]}.safetensors", os.urandom(300_000)
+    heard: list[int] = []
+    assert not await engine.client.has_lora(name)
+    await engine.client.install_lora(io.BytesIO(data), len(data), name, sent=heard.append)
+    assert heard[-1] == len(data) and heard == sorted(heard)
+    assert await engine.client.has_lora(name)
+    info = json.loads((await engine.get("/object_info/LoraLoader"))[1])
+    options = combo_options(info["LoraLoader"]["input"]["required"]["lora_name"])
+    assert options is not None and name in options
+    assert await engine.client.fetch(ImageRef(name, "loras", "output")) == data
+
+
+async def test_installing_the_same_lora_again_changes_nothing_and_another_one_is_refused(engine: Engine) -> None:
+    name = f"stylestudio_contract_v1_{uuid4().hex[:8]}.safetensors"
+    for _time in range(2):
+        await engine.client.install_lora(io.BytesIO(b"one"), 3, name)
+    with pytest.raises(NotInstalled, match="already has another file"):
+        await engine.client.install_lora(io.BytesIO(b"two"), 3, name)
+    assert await engine.client.fetch(ImageRef(name, "loras", "output")) == b"one"
+
+
+async def test_the_engine_says_how_large_an_upload_may_be(engine: Engine) -> None:
+    size = (await engine.client.features())["max_upload_size"]
+    assert isinstance(size, int) and size >= 2**20
+
+
+async def test_a_lora_that_is_larger_than_that_is_refused(engine: Engine) -> None:
+    most = (await engine.client.features())["max_upload_size"]
+    if most > 200 * 2**20:
+        pytest.skip("this server takes more than a test should send")
+    name = f"stylestudio_contract_v1_{uuid4().hex[:8]}.safetensors"
+    with tempfile.TemporaryFile() as file:
+        file.truncate(most + 1)
+        with pytest.raises(NotInstalled, match="too large"):
+            await engine.client.install_lora(file, most + 1, name)
+    assert not await engine.client.has_lora(name)

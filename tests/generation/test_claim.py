@@ -163,6 +163,9 @@ def test_what_a_curator_moved_to_the_front_comes_before_everybody(engine_at: Mak
     last.refresh_from_db()
     assert first.move_to_front()
     assert in_turn(1) == [first]
+    again = place(bob)  # who was served just now, so that it would be somebody else's turn
+    assert again.move_to_front()
+    assert in_turn(1) == [again]
 
 
 def test_a_person_has_no_more_tasks_on_engines_than_allowed(

@@ -19,7 +19,7 @@ from generation import engines, monitor, orders, orphans, recovery, runner, task
 from generation.claim import look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
-from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, QueueStuck
+from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, DeadWorker, DropSockets, Hold, OutOfMemory, Trouble
@@ -353,3 +353,12 @@ def test_a_picture_whose_file_is_gone_from_the_engine_is_made_again(
         GenerationTask.objects.update(not_before=None)
     assert (states(task), task.error_kind, task.saved) == (expected, kind, not kind)
     assert task.prompts.values("prompt_id").distinct().count() == len(expected), "under a new id, so in a new file"
+
+
+def test_a_stalled_picture_is_stopped_on_its_engine(engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[EnginePrompt] = []
+    monkeypatch.setattr(recovery, "stop_on_engine", lambda prompt: not told.append(prompt))
+    task = place(ada)
+    prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
+    recovery.failed(prompt, task, PromptStalled("no progress"), sent=True)
+    assert told == [prompt] and task.error_kind == "stalled"

@@ -40,16 +40,22 @@ VALID = {
     "sampler": "euler",
     "scheduler": "sgm_uniform",
 }
-GET_ONLY = {"studio", "live", "job", "job-card", "gallery", "gallery-page", "picture"}
+GET_ONLY = {
+    "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
+    "version-engines",
+}  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
     "retry-smaller", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
+    "picture-cover", "face-ask", "strength", "safe-range",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "picture", "picture-delete",
-    "picture-restore",
+    "picture-restore", "picture-cover",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
+WITH_VERSION = {"version-faces", "strength", "safe-range"}
+WITH_PURPOSE = {"face", "face-ask"}
 
 
 def png(width: int = 40, height: int = 24) -> bytes:
@@ -66,7 +72,11 @@ def upload(data: bytes | None = None, name: str = "start.png") -> SimpleUploaded
 
 def address(name: str, pk: int = 1) -> str:
     """The address of a view."""
-    return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE else [])
+    if name == "version-engines":
+        return reverse("generation:version-engines", args=["ink", 1])
+    if name in WITH_PURPOSE:
+        return reverse(f"generation:{name}", args=[pk, "sheet"])
+    return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE | WITH_VERSION else [])
 
 
 def signed_in(user: User) -> Client:
@@ -113,7 +123,9 @@ def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:
 
 
 def test_every_address_is_in_this_table() -> None:
-    assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY
+    assert {pattern.name for pattern in urlpatterns} == GET_ONLY | POST_ONLY | {
+        "found-loras"
+    }  # which takes both, see test_found
 
 
 @pytest.mark.parametrize("name", sorted(GET_ONLY | POST_ONLY))

@@ -154,6 +154,7 @@ def test_a_bucket_of_ones_own_server_is_addressed_by_path_and_pages_may_show_its
             "region_name": "us-east-1",
             "addressing_style": "path",
             "signature_version": "s3v4",
+            "max_memory_size": 8 * 2**20,
             "access_key": "key",
             "secret_key": "secret",
         },

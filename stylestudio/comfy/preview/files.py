@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from uuid import uuid4
 
 from PIL import Image, PngImagePlugin
 
@@ -100,19 +102,26 @@ class Files:
         except (OSError, OutsideFolder):
             return ""
 
-    def upload(self, data: bytes, filename: str, subfolder: str, kind: str, *, overwrite: bool) -> str:
+    def upload(self, data: IO[bytes], filename: str, subfolder: str, kind: str, *, overwrite: bool) -> str:
         """Stores a file and returns the name it got: "u (1).png" where "u.png" already holds other bytes."""
         path = self._inside(kind, subfolder, filename)
         self._inside(kind, "", subfolder).mkdir(parents=True, exist_ok=True)
         name = Path(filename)
         number = 0
         while not overwrite and path.exists():
-            if path.read_bytes() == data:
+            if _same(path, data):
                 return filename
             number += 1
             filename = f"{name.with_suffix('')} ({number}){name.suffix}"
             path = self._inside(kind, subfolder, filename)
-        path.write_bytes(data)
+        aside = path.with_name(f".{uuid4().hex}.part")
+        try:
+            data.seek(0)
+            with aside.open("wb") as file:
+                shutil.copyfileobj(data, file)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
         return filename
 
     def view(self, kind: str, subfolder: str, filename: str) -> Path:
@@ -188,6 +197,16 @@ class Files:
         if not path.is_relative_to(top) or "\0" in name + subfolder:
             raise OutsideFolder(name)
         return path
+
+
+def _same(path: Path, data: IO[bytes]) -> bool:
+    """Whether the file holds these bytes; neither is read into memory as a whole."""
+    data.seek(0)
+    with path.open("rb") as file:
+        while (piece := file.read(2**20)) == data.read(2**20):
+            if not piece:
+                return True
+    return False
 
 
 def _last_number(folder: Path, stem: str) -> int:

@@ -195,6 +195,11 @@ def _empty_latent(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return (Latent(inputs["width"] // 8 * 8, inputs["height"] // 8 * 8, inputs["batch_size"]),)
 
 
+def _is_lightning(lora: str) -> bool:
+    """Whether the file makes sampling quick and changes no look. One that a studio put here is always a style's."""
+    return "lightning" in lora.lower() and not lora.startswith("stylestudio_")
+
+
 def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     latent: Latent = inputs["latent_image"]
     steps, cfg, denoise = inputs["steps"], inputs["cfg"], inputs["denoise"]
@@ -211,7 +216,7 @@ def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
             height=latent.height,
             steps=steps,
             cfg=cfg,
-            styles=tuple(lora for lora in inputs["model"].loras if "lightning" not in lora[0].lower()),
+            styles=tuple(lora for lora in inputs["model"].loras if not _is_lightning(lora[0])),
             reference=references[place].convert("RGB") if references else None,
             denoise=denoise,
         )

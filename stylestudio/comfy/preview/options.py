@@ -22,6 +22,7 @@ class Options:
 
     `step_seconds` is the least time one sampling step takes, so that a person sees the picture develop.
     `scriptable` opens /preview/troubles to everyone who can reach the engine: for tests only.
+    `max_upload` is how many bytes one request may have; ComfyUI's own limit unless told otherwise.
     `keep_outputs` is how many saved pictures stay on disk; the oldest go first.
     """
 
@@ -33,3 +34,4 @@ class Options:
     scriptable: bool = False
     version: str = "preview-0.1"
     keep_outputs: int = 500
+    max_upload: int = 100 * 2**20

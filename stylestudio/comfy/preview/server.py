@@ -31,14 +31,13 @@ from .nodes import NODES
 from .options import Options
 from .painter.brief import Painter
 from .queue import PromptQueue
-from .sockets import FEATURES, Sockets
+from .sockets import Sockets, features
 from .troubles import Gate, Troubles, from_json
 from .validate import validate
 
 __all__ = ["Options", "PreviewEngine", "PreviewThread"]
 
 COMFYUI_PORT = 8188
-BODY_LIMIT = 100 * 2**20
 ACTIVE_CONTENT = {"text/html", "text/html-sandboxed", "application/xhtml+xml", "text/javascript", "text/css"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -77,7 +76,7 @@ class PreviewEngine:
         self._files = Files(folder, self.options.checkpoints, self.options.loras, self.options.keep_outputs)
         self._files.wipe_temp()
         self._queue = PromptQueue()
-        self._sockets = Sockets(self.troubles)
+        self._sockets = Sockets(self.troubles, features(self.options.max_upload))
         self._sockets.bind(asyncio.get_running_loop())
         self._worker = Worker(
             self._queue, self._sockets, self._files, self.troubles, self._painter, self.options.step_seconds
@@ -140,7 +139,7 @@ class PreviewEngine:
     # Routes.
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_same_origin, self._observed()])
+        app = web.Application(client_max_size=self.options.max_upload, middlewares=[_same_origin, self._observed()])
         for prefix in ("", "/api"):
             app.add_routes(
                 [
@@ -312,7 +311,7 @@ class PreviewEngine:
         return web.json_response({"system": system, "devices": [device]})
 
     async def _features(self, request: web.Request) -> web.Response:
-        return web.json_response(FEATURES)
+        return web.json_response(features(self.options.max_upload))
 
     async def _object_infos(self, request: web.Request) -> web.Response:
         return web.json_response({name: known.info(self._files) for name, known in NODES.items()})
@@ -342,7 +341,7 @@ class PreviewEngine:
         overwrite = post.get("overwrite") in ("true", "1")
         try:
             name = await asyncio.to_thread(
-                lambda: self._files.upload(image.file.read(), image.filename, subfolder, kind, overwrite=overwrite)
+                lambda: self._files.upload(image.file, image.filename, subfolder, kind, overwrite=overwrite)
             )
         except OutsideFolder:
             return web.Response(status=400)

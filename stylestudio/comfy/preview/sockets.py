@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 PREVIEW, PREVIEW_WITH_METADATA = 1, 4
 JPEG = 1
 BACKLOG = 2_000
-FEATURES = {
-    "supports_preview_metadata": True,
-    "max_upload_size": 100 * 2**20,
-    "extension": {"manager": {"supports_v4": True}},
-}
+
+
+def features(max_upload: int) -> dict[str, Any]:
+    """What the engine can do, as GET /features and the socket say it."""
+    return {
+        "supports_preview_metadata": True,
+        "max_upload_size": max_upload,
+        "extension": {"manager": {"supports_v4": True}},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,11 @@ class Listener:
 class Sockets:
     """The table of listeners by client id. `running_client` and `running_node` are what a late listener is told."""
 
-    def __init__(self, troubles: Troubles) -> None:
+    def __init__(self, troubles: Troubles, features: dict[str, Any]) -> None:
         self.running_client: str | None = None
         self.running_node: str | None = None
         self._troubles = troubles
+        self._features = features
         self._table: dict[str, Listener] = {}
         self._open: set[Listener] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -204,7 +209,7 @@ class Sockets:
             if first and isinstance(said, dict) and said.get("type") == "feature_flags":
                 flags = said.get("data")
                 listener.metadata = isinstance(flags, dict) and bool(flags.get("supports_preview_metadata"))
-                listener.put(Frame("feature_flags", FEATURES))
+                listener.put(Frame("feature_flags", self._features))
             first = False
 
     def _deliver(self) -> None:

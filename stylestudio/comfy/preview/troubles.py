@@ -277,6 +277,19 @@ class HoldAnswer(Gate, HttpTrouble):
 
 
 @dataclass
+class HoldRequest(Gate, HttpTrouble):
+    """The request waits until released before its body is read, so that a large one gets stuck on its way."""
+
+    path: str = "/upload"
+    method: str = "POST"
+
+    async def request(self, request: web.Request) -> web.StreamResponse | None:
+        if self.concerns(request) and self.strike():
+            await asyncio.to_thread(self.hold, lambda: False)
+        return None
+
+
+@dataclass
 class LateHistory(Trouble):
     """GET /history/{id} says {} for this many asks after the prompt has ended."""
 
@@ -393,6 +406,7 @@ ALL: tuple[type[Trouble], ...] = (
     Answer,
     LoseAnswer,
     HoldAnswer,
+    HoldRequest,
     LateHistory,
     DropSockets,
     SilentSockets,

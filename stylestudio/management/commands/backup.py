@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from stylestudio.backups import BackupFailed, save_database
+from stylestudio.models import PARTS
 
 
 class Command(BaseCommand):
@@ -39,7 +40,8 @@ class Command(BaseCommand):
             # The database first: every file it names exists by then, and files are only ever added.
             save_database(draft / "stylestudio.sqlite3")
             if media.is_dir():
-                shutil.copytree(media, draft / "media", copy_function=_copy)
+                # Half an upload is of no use to anybody.
+                shutil.copytree(media, draft / "media", copy_function=_copy, ignore=shutil.ignore_patterns(PARTS))
             draft.rename(target)
         except BackupFailed as error:
             shutil.rmtree(draft, ignore_errors=True)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from stylestudio import lifeline
 from stylestudio.comfy.preview.server import COMFYUI_PORT, Options, PreviewEngine
 
+MAX_UPLOAD_SIZE = 4096  # MB; more than the 100 of ComfyUI, because the LoRA files of styles are sent here
 STEP_SECONDS = {"sketch": 0.12, "flat": 0.0}
 
 
@@ -30,6 +31,13 @@ class Command(BaseCommand):
         parser.add_argument("--painter", choices=("sketch", "flat"), default="sketch", help="how pictures are drawn")
         parser.add_argument("--data", type=Path, help="folder for pictures (default: a temporary one)")
         parser.add_argument("--step-seconds", type=float, help="least time one sampling step takes")
+        parser.add_argument(
+            "--max-upload-size",
+            type=int,
+            default=MAX_UPLOAD_SIZE,
+            metavar="MB",
+            help=f"largest upload in megabytes (default {MAX_UPLOAD_SIZE})",
+        )
         parser.add_argument("--scriptable", action="store_true", help="lets tests cause troubles over HTTP")
         parser.add_argument("--exit-with-parent", action="store_true", help="ends when standard input is closed")
 
@@ -41,6 +49,7 @@ class Command(BaseCommand):
                 painter=painter,
                 step_seconds=STEP_SECONDS[painter] if step_seconds is None else step_seconds,
                 scriptable=options["scriptable"],
+                max_upload=options["max_upload_size"] * 2**20,
             )
         )
         if options["port"] == COMFYUI_PORT:

@@ -42,7 +42,7 @@ class SketchPainter:
         if start is not None:
             picture = self._image_to_image(start, stack, picture, weights, brief)
         picture = _guided(picture, brief.cfg)
-        return to_image(picture)
+        return to_image(_overdone(picture, brief.styles))
 
     def develop(self, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
         opaque = _opaque(sketch)
@@ -168,6 +168,15 @@ def _guided(picture: Field, cfg: float) -> Field:
     colour = saturate(picture[..., :3], 1 + 0.25 * push)
     colour = np.clip(0.5 + (colour - 0.5) * np.float32(1 + 0.12 * push), 0, 1)
     return np.concatenate([colour, picture[..., 3:]], axis=2)
+
+
+def _overdone(picture: Field, styles: tuple[tuple[str, float], ...]) -> Field:
+    """Harder and more garish for each style that is stronger than 1, as real LoRAs do it."""
+    excess = min(1.0, sum(max(0.0, strength - 1.0) for _name, strength in styles))
+    if not excess:
+        return picture
+    colour = 0.5 + (saturate(picture[..., :3], 1 + excess) - 0.5) * np.float32(1 + 0.6 * excess)
+    return np.concatenate([np.clip(colour, 0, 1), picture[..., 3:]], axis=2)
 
 
 def _textured(full: Image.Image, seed: int, strength: float) -> Image.Image:

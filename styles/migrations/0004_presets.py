@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("styles", "0002_versions_grow"),
+        ("styles", "0003_lora_imports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,114 @@
+"""LoRAs that engines have and no style uses: each can become a style."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from generation import engines
+from generation.models import Engine
+from styles import importing
+from styles.lora import Facts, read_facts
+from styles.models import MAX_STRENGTH, Kind, Source, Style, StyleVersion
+from stylestudio.comfy.errors import ComfyError
+
+# Adapters that make a checkpoint fast are no styles.
+_SPEED_UPS = re.compile(r"lightning|turbo|\blcm|hyper[-_ ]?sd|dmd2", re.IGNORECASE)
+_OURS = "stylestudio_"
+ASK_TIMEOUT = 10.0  # seconds that an engine has to say what is in a file
+
+
+class NotForSdxl(ValueError):
+    """The file says that it was made for another model. The text says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A LoRA on engines. `title` is its name without folder and ending."""
+
+    name: str
+    title: str
+    engines: list[Engine]
+
+
+def unused() -> list[Found]:
+    """LoRAs of real engines that no style names, by name. What makes a checkpoint fast is left out."""
+    known = set(StyleVersion.objects.filter(style__deleted_at=None).values_list("lora_name", flat=True))
+    known |= set(StyleVersion.objects.values_list("lightning", flat=True)) | {settings.LIGHTNING_LORA}
+    where: defaultdict[str, list[Engine]] = defaultdict(list)
+    for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
+        for name in engine.loras:
+            if name not in known and not _SPEED_UPS.search(name) and _stem(name)[: len(_OURS)] != _OURS:
+                where[name].append(engine)
+    return [Found(name, _stem(name), having) for name, having in sorted(where.items())]
+
+
+def make_style(found: Found, user: User) -> StyleVersion:
+    """A style of a LoRA that stays on the engines, with what its file tells. Raises NotForSdxl."""
+    facts = read_facts(_metadata(found))
+    if other := _other_model(facts):
+        raise NotForSdxl(
+            _("%(name)s was made for %(model)s. Styles here are SDXL.") % {"name": found.name, "model": other}
+        )
+    with transaction.atomic():
+        style = Style.objects.create(
+            name=(facts.title or found.title)[:80],
+            kind=Kind.ILLUSTRATION,
+            description=facts.description[:2000],
+            owner=user,
+        )
+        version = style.versions.get(number=1)
+        version.source, version.lora_name = Source.ENGINE, found.name
+        version.trigger_words = ", ".join(facts.triggers)[:500]
+        version.default_strength = min(facts.weight or 1.0, MAX_STRENGTH)
+        version.author, version.licence = facts.author[:200], facts.licence[:300]
+        version.trained_on, version.session, version.epoch = facts.base_name, facts.session, facts.epoch
+        version.training = [list(pair) for pair in facts.training]
+        version.save()
+    transaction.on_commit(lambda: importing.version_added.send(StyleVersion, version=version, user=user))
+    return version
+
+
+def make_styles(names: Iterable[str], user: User) -> tuple[list[StyleVersion], list[str]]:
+    """Styles of the LoRAs with these names, and a sentence for each that is none."""
+    wanted = set(names)
+    made, refused = [], []
+    for found in unused():
+        if found.name in wanted:
+            try:
+                made.append(make_style(found, user))
+            except NotForSdxl as error:
+                refused.append(str(error))
+    return made, refused
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).stem
+
+
+def _metadata(found: Found) -> dict[str, str]:
+    """What the file says of itself, asked of the first engine that answers; nothing where none does."""
+    for engine in found.engines:
+        try:
+            told = engines.pool.loop.call(engines.pool.client(engine).lora_metadata(found.name), timeout=ASK_TIMEOUT)
+        except (ComfyError, TimeoutError):
+            continue
+        return told
+    return {}
+
+
+def _other_model(facts: Facts) -> str:
+    """The model that it was made for, in its own words, where that is surely not SDXL."""
+    said: Any = facts.base_version.lower()
+    if not said or "xl" in said:
+        return ""
+    return facts.base_version if re.match(r"sd[_-]?(v?1|v?2|3)|flux|pixart|hunyuan|qwen|wan", said) else ""

@@ -1,0 +1,244 @@
+"""Putting a style's file on the engine that needs it: over its upload route, or into a folder that engines share."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.base import File
+from django.utils.translation import gettext as _
+
+from generation import engines, graphs
+from generation.models import Engine, GenerationTask
+from styles.models import StyleVersion
+from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.errors import NotInstalled
+from stylestudio.comfy.upload import Readable
+from stylestudio.templatetags.studio import byte_size
+
+TICK = 0.1  # seconds between two looks of those who wait for a file
+LISTED_WITHIN = 15.0  # seconds after which an engine has noticed a file in a folder that it shares
+ASK_EVERY = 1.0  # seconds between two questions meanwhile
+UNTOLD_LIMIT = 100 * 2**20  # bytes that ComfyUI takes unless it is told otherwise
+ENVELOPE = 4096  # bytes of an upload that are not the file
+CHUNK = 2**22
+
+Stored = Mapping[str, StyleVersion]  # versions whose file we have, by its name on engines
+
+
+def stored(versions: Iterable[StyleVersion]) -> dict[str, StyleVersion]:
+    """Those of `versions` whose file can be put on engines, by its name there."""
+    return {version.lora_name: version for version in versions if version.file and version.lora_name}
+
+
+def stored_of(task: GenerationTask) -> dict[str, StyleVersion]:
+    """`stored` for the mix of a task. What was asked for counts: a file under another name does not help."""
+    asked = {name for name, _weight in graphs.loras(task)}
+    if not asked:
+        return {}
+    rows = task.mix.select_related("version__style")
+    return {name: version for name, version in stored(row.version for row in rows).items() if name in asked}
+
+
+def limit(engine: Engine) -> int:
+    """Bytes of the largest file that the engine takes over HTTP."""
+    return (engine.max_upload or UNTOLD_LIMIT) - ENVELOPE
+
+
+def can_install(engine: Engine, version: StyleVersion) -> bool:
+    """Whether there is a way to put the version's file there."""
+    return bool(settings.LORA_DIR) or (version.size or 0) <= limit(engine)
+
+
+def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str], stored: Stored) -> bool:
+    """Whether the engine has, or can be given, every (folder, file name), and knows every node class."""
+    needed = [file for file in files if file[0] != "loras" or file[1] not in stored]
+    return engines.has_all(engine, needed, classes) and all(
+        can_install(engine, version) for version in _lacked(engine, stored)
+    )
+
+
+def missing(engine: Engine, task: GenerationTask) -> list[StyleVersion]:
+    """Versions of the task whose file has to be put on the engine first. Raises NotInstalled where there is no way."""
+    lacked = _lacked(engine, stored_of(task))
+    for version in lacked:
+        if not can_install(engine, version):
+            raise NotInstalled(version.lora_name, obstacle([engine], version))
+    return lacked
+
+
+def _lacked(engine: Engine, stored: Stored) -> list[StyleVersion]:
+    return [version for name, version in stored.items() if not engines.has_all(engine, [("loras", name)])]
+
+
+def obstacle(refusing: Iterable[Engine], version: StyleVersion) -> str:
+    """Why the file cannot be put on any of these engines, and what to do about it."""
+    every = list(refusing)
+    facts = {"file": version.lora_name, "size": byte_size(version.size)}
+    if len(every) == 1:
+        facts |= {"engine": engines.title(every[0]), "limit": byte_size(limit(every[0]) + ENVELOPE)}
+        return (
+            _(
+                "%(engine)s takes uploads up to %(limit)s and %(file)s has %(size)s. "
+                "Copy it into models/loras there, or set COMFYUI_LORA_DIR."
+            )
+            % facts
+        )
+    limits = (f"{engines.title(engine)} ({byte_size(limit(engine) + ENVELOPE)})" for engine in every)
+    facts["engines"] = ", ".join(limits)
+    return (
+        _(
+            "%(file)s has %(size)s, which is more than any engine takes: %(engines)s. "
+            "Copy it into models/loras on one of them, or set COMFYUI_LORA_DIR."
+        )
+        % facts
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a version stands with an engine. `state`: here, later, never or unknown; `why` says more of the last two."""
+
+    engine: str
+    state: str
+    why: str = ""
+
+
+def places(version: StyleVersion) -> list[Place]:
+    """Whether each engine has the version's file, is given it when it is first needed, or cannot be."""
+    return [_place(engine, version) for engine in engines.known()]
+
+
+def _place(engine: Engine, version: StyleVersion) -> Place:
+    title = engines.title(engine)
+    if not engine.engine_version:
+        return Place(title, "unknown", engines.state_text(engine))
+    if engines.has_all(engine, [("loras", version.lora_name)]):
+        return Place(title, "here")
+    if not version.file:
+        return Place(title, "never", _("Put %(file)s into models/loras there.") % {"file": version.lora_name})
+    if not can_install(engine, version):
+        return Place(title, "never", obstacle([engine], version))
+    return Place(title, "later")
+
+
+@dataclass(slots=True)
+class _Install:
+    """One file on its way to one engine. `percent` of it has left."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    percent: int = 0
+
+
+_installs: dict[tuple[int, str], _Install] = {}
+
+
+def put(engine: Engine, version: StyleVersion) -> Generator[int]:
+    """Put the file on the engine, once however many threads want it there.
+
+    Yields the percent that have left, several times a second, to whoever carries it and to those who wait. Closing the
+    generator breaks off. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
+    """
+    install = _installs.setdefault((engine.pk, version.lora_name), _Install())
+    while not install.lock.acquire(timeout=TICK):
+        yield install.percent
+    try:
+        install.percent = 0
+        yield 0
+        if not _lists(engine, version.lora_name):  # another thread or another worker may have been faster
+            if settings.LORA_DIR and (version.size or 0) > limit(engine):
+                yield from _copied(engine, version, settings.LORA_DIR, install)
+            else:
+                yield from _uploaded(engine, version, install)
+        engines.note_lora(engine, version.lora_name)
+    finally:
+        install.lock.release()
+
+
+def _lists(engine: Engine, name: str) -> bool:
+    return engines.pool.loop.call(engines.pool.client(engine).has_lora(name))
+
+
+@contextmanager
+def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
+    """The stored file and its size in bytes; it may be on a disk or in a bucket."""
+    try:
+        file = version.file.storage.open(str(version.file.name), "rb")
+        size = file.size
+    except OSError as error:
+        name = version.lora_name
+        words = _("StyleStudio cannot read its own copy of %(file)s. Import the file again.")
+        raise NotInstalled(name, words % {"file": name}, repr(error)) from error
+    with file:
+        yield file, size
+
+
+def _uploaded(engine: Engine, version: StyleVersion, install: _Install) -> Generator[int]:
+    loop, client = engines.pool.loop, engines.pool.client(engine)
+    with _opened(version) as (file, size):
+
+        def sent(done: int) -> None:
+            install.percent = 100 * done // max(1, size)
+
+        sending = _sending(client, file, size, version.lora_name, sent)
+        with closing(loop.iterate(sending, poll=TICK)) as ticks:
+            for _tick in ticks:
+                yield install.percent
+
+
+async def _sending(
+    client: ComfyClient, file: Readable, size: int, name: str, sent: Callable[[int], None]
+) -> AsyncGenerator[None, None]:
+    await client.install_lora(file, size, name, sent=sent)
+    yield
+
+
+def _copied(engine: Engine, version: StyleVersion, folder: Path, install: _Install) -> Generator[int]:
+    """Into the folder that engines share: written aside, so that none of them loads half a file."""
+    name, aside = version.lora_name, folder / f".{uuid.uuid4().hex}.part"
+    try:
+        with _opened(version) as (source, size), aside.open("wb") as copy:
+            while chunk := source.read(CHUNK):
+                copy.write(chunk)
+                install.percent = 100 * copy.tell() // max(1, size)
+                yield install.percent
+            copy.flush()
+            os.fsync(copy.fileno())
+        aside.chmod(0o644)  # engines may run as other users
+        aside.replace(folder / name)
+    except OSError as error:
+        raise NotInstalled(
+            name,
+            _("%(file)s could not be copied into COMFYUI_LORA_DIR: %(reason)s.")
+            % {"file": name, "reason": error.strerror or error},
+            repr(error),
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    yield from _noticed(engine, name)
+
+
+def _noticed(engine: Engine, name: str) -> Generator[int]:
+    """Until the engine lists what was copied into the shared folder; network disks take a moment."""
+    until, ask_at = time.monotonic() + LISTED_WITHIN, 0.0
+    while True:
+        now = time.monotonic()
+        if now >= ask_at:
+            if _lists(engine, name):
+                return
+            ask_at = now + ASK_EVERY
+        if now >= until:
+            words = _(
+                "%(file)s was copied into COMFYUI_LORA_DIR, but %(engine)s does not list it. "
+                "Make the folder one of its LoRA folders."
+            )
+            raise NotInstalled(name, words % {"file": name, "engine": engines.title(engine)})
+        time.sleep(TICK)
+        yield 100

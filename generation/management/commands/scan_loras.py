@@ -1,0 +1,47 @@
+"""`manage.py scan_loras`: LoRAs that engines have and no style uses; with --make they become styles."""
+
+from __future__ import annotations
+
+import fnmatch
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from generation import engines, found
+from generation.models import Engine
+
+
+class Command(BaseCommand):
+    """Asks all engines first, so that the list is as it is now."""
+
+    help = "List LoRAs on the engines that no style uses, and make styles of them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument("names", nargs="*", metavar="NAME", help='only these; "*" stands for anything')
+        parser.add_argument("--make", action="store_true", help="make styles of them")
+        parser.add_argument("--user", help="whose styles they are (default: the first owner)")
+
+    def handle(self, *args: Any, names: list[str], make: bool, user: str | None, **options: Any) -> None:
+        """One line for each file. The exit code is 1 where a file was refused."""
+        for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
+            if not engines.probe(engine):
+                self.stderr.write(f"{engine}: {engine.trouble}")
+        chosen = [one for one in found.unused() if not names or any(fnmatch.fnmatch(one.name, name) for name in names)]
+        if not make:
+            for one in chosen:
+                self.stdout.write(f"{one.name}  ({', '.join(str(engine) for engine in one.engines)})")
+            return
+        people = User.objects.filter(username=user) if user else User.objects.filter(is_superuser=True)
+        owner = people.order_by("pk").first()
+        if owner is None:
+            raise CommandError(f"There is nobody called {user}." if user else "Create the owner account first.")
+        made, refused = found.make_styles([one.name for one in chosen], owner)
+        for version in made:
+            self.stdout.write(f"{version}: {version.lora_name}")
+        for words in refused:
+            self.stderr.write(words)
+        if refused:
+            raise SystemExit(1)

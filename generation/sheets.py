@@ -1,0 +1,37 @@
+"""Pixels of previews: panels side by side in one file, and how much two pictures differ."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageOps
+
+PANEL = (384, 288)
+PANELS = 4
+COMPARED = 256  # pixels of both sides at which two pictures are compared
+GREY = (128, 128, 128, 255)  # behind what is transparent
+
+
+def side_by_side(panels: Sequence[Image.Image | None]) -> bytes:
+    """WebP of the panels in a row, each cut to PANEL around its middle. None leaves its place empty."""
+    width, height = PANEL
+    sheet = Image.new("RGBA", (width * len(panels), height))
+    for number, panel in enumerate(panels):
+        if panel is not None:
+            sheet.paste(ImageOps.fit(panel.convert("RGBA"), PANEL, Image.Resampling.LANCZOS), (width * number, 0))
+    stored = io.BytesIO()
+    sheet.save(stored, "WEBP", quality=84, method=4)
+    return stored.getvalue()
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """Mean absolute difference over pixels and channels, 0 to 1, of both at 256 × 256; transparency is grey."""
+    return float(np.abs(_compared(one) - _compared(other)).mean())
+
+
+def _compared(picture: Image.Image) -> np.ndarray:
+    small = picture.convert("RGBA").resize((COMPARED, COMPARED), Image.Resampling.BOX)
+    flat = Image.alpha_composite(Image.new("RGBA", small.size, GREY), small).convert("RGB")
+    return np.asarray(flat, dtype=np.float32) / 255

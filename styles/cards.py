@@ -1,0 +1,277 @@
+"""The style card: one zip with everything that makes a style, for another StyleStudio or for any other program.
+
+    card.json       name, type, triggers, strengths, licence, provenance
+    <name>.safetensors   the LoRA with its full metadata
+    preview.webp    the preview sheet, where there is one
+    cover.webp      the cover, where there is one
+    README.txt      the same for people
+
+The LoRA inside works wherever LoRAs do; the rest tells what it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from styles import importing, lora
+from styles.importing import NotTaken, Wish
+from styles.models import MAX_STRENGTH, Kind, Style, StyleVersion
+from stylestudio import __version__, images
+
+SUFFIX = ".zip"
+SCHEMA = 1
+MOST_TEXT = 2**20  # bytes of card.json
+MOST_PICTURE = 20 * 2**20
+MOST_MEMBERS = 20
+CHUNK = 2**20
+THUMBNAIL_SIDE = 256  # of the picture inside the LoRA
+SHEET_SIDE = 2048
+
+
+def label(version: StyleVersion) -> lora.Label:
+    """What is written into the LoRA about itself."""
+    style = version.style
+    hint = _("Use it at a strength of about %(strength)s.") % {"strength": f"{version.default_strength:g}"}
+    if version.safe_from is not None and version.safe_to is not None:
+        hint += " " + _("Safe from %(low)s to %(high)s.") % {
+            "low": f"{version.safe_from:g}",
+            "high": f"{version.safe_to:g}",
+        }
+    return lora.Label(
+        title=str(version),
+        author=version.author,
+        description="\n\n".join(filter(None, (style.description, version.notes))),
+        licence=version.licence,
+        usage_hint=hint,
+        triggers=tuple(version.triggers),
+        tags=(style.kind,),
+        weight=version.default_strength,
+        made_at=version.created_at,
+        thumbnail=_thumbnail(version),
+        extra={
+            "stylestudio.version": __version__,
+            "stylestudio.style": style.slug,
+            "stylestudio.style_version": str(version.number),
+            "stylestudio.sha256": version.sha256,
+            "stylestudio.source": version.source,
+        },
+    )
+
+
+def file_name(version: StyleVersion) -> str:
+    """What the LoRA is called outside: letters, digits, dashes."""
+    stem = re.sub(r"[^\w-]+", "_", version.style.slug or "style").strip("_") or "style"
+    return f"{stem}_v{version.number}.safetensors"
+
+
+def facts(version: StyleVersion) -> dict[str, Any]:
+    """card.json."""
+    style = version.style
+    return {
+        "schema": SCHEMA,
+        "made_by": f"StyleStudio {__version__}",
+        "style": {"name": style.name, "kind": style.kind, "description": style.description},
+        "version": {
+            "number": version.number,
+            "trigger_words": version.trigger_words,
+            "default_strength": version.default_strength,
+            "safe_from": version.safe_from,
+            "safe_to": version.safe_to,
+            "author": version.author,
+            "licence": version.licence,
+            "notes": version.notes,
+            "checkpoint": version.checkpoint,
+            "lightning": version.lightning,
+            "created_at": version.created_at.isoformat(),
+        },
+        "lora": {
+            "file": file_name(version),
+            "tensor_sha256": version.tensor_sha256,
+            "original_sha256": version.sha256,
+            "family": version.family,
+            "rank": version.rank,
+            "alpha": version.alpha,
+            "trained_on": version.trained_on,
+        },
+        "provenance": {"source": version.source, "training": version.training},
+    }
+
+
+def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
+    """The LoRA with its full metadata, a megabyte at a time."""
+    with version.file.open("rb") as source:
+        lora.write_lora(source, lora.read_header(source), target, label(version), without_folders=True)
+
+
+def write_card(version: StyleVersion, target: IO[bytes]) -> None:
+    """The whole card. Nothing is compressed: weights and pictures do not get smaller."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as card:
+        card.writestr("card.json", json.dumps(facts(version), ensure_ascii=False, indent=1))
+        card.writestr("README.txt", _readme(version))
+        for name, picture in (("preview.webp", version.sheet), ("cover.webp", version.style.cover)):
+            if picture:
+                with picture.open("rb") as file:
+                    card.writestr(name, file.read())
+        with card.open(zipfile.ZipInfo(file_name(version)), "w", force_zip64=True) as member:
+            write_lora(version, member)
+
+
+async def chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    """The rest of a file, a megabyte at a time, without holding up other requests. Closes it."""
+    try:
+        while chunk := await sync_to_async(file.read, thread_sensitive=False)(CHUNK):
+            yield chunk
+    finally:
+        file.close()
+
+
+def unpack(file: IO[bytes], user: User) -> StyleVersion:
+    """Make a style of a card, or the next version of the one that has this name. Raises NotTaken."""
+    try:
+        with zipfile.ZipFile(file) as card:
+            return _unpack(card, user)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise NotTaken(_("This zip is broken. Export the style card again.")) from error
+
+
+def _unpack(card: zipfile.ZipFile, user: User) -> StyleVersion:
+    members = {info.filename: info for info in card.infolist()[: MOST_MEMBERS + 1]}
+    if "card.json" not in members or len(members) > MOST_MEMBERS:
+        raise NotTaken(_("This zip is no style card: it has no card.json."))
+    told = _told(card, members["card.json"])
+    weights = [info for name, info in members.items() if name.lower().endswith(importing.SUFFIXES)]
+    if len(weights) != 1:
+        raise NotTaken(_("A style card has one LoRA file in it. This one has %d.") % len(weights))
+    stored = _weights(card, weights[0])
+    try:
+        with default_storage.open(stored) as kept:
+            found = importing.inspect(kept, PurePosixPath(weights[0].filename).name)
+        with transaction.atomic():
+            row = importing.receive(found, stored, user, _picture(card, members.get("cover.webp")))
+            version = importing.confirm(row, _wish(told), user)
+            _finish(version, told["version"], _picture(card, members.get("preview.webp")))
+    except BaseException:
+        default_storage.delete(stored)
+        raise
+    return version
+
+
+def _told(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
+    """card.json, as far as it has the form that we write. Nothing in it is trusted."""
+    text = _read(card, info, MOST_TEXT)
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotTaken(_("The card.json in this zip is broken. Export the style card again.")) from error
+    if not isinstance(told, dict) or told.get("schema") != SCHEMA:
+        raise NotTaken(_("This style card was made by another version of StyleStudio that writes other cards."))
+    parts = {name: told.get(name) for name in ("style", "version")}
+    if not all(isinstance(part, dict) for part in parts.values()):
+        raise NotTaken(_("The card.json in this zip is broken. Export the style card again."))
+    return parts
+
+
+def _wish(told: dict[str, Any]) -> Wish:
+    style, version = told["style"], told["version"]
+    name = _text(style, "name", 80) or _("Imported style")
+    kind = style.get("kind")
+    return Wish(
+        name=name,
+        kind=kind if kind in Kind.values else Kind.OTHER,
+        style=Style.objects.filter(name=name, is_base=False, preview_only=False).first(),
+        trigger_words=_text(version, "trigger_words", 500),
+        default_strength=_strength(version, "default_strength") or 1.0,
+        author=_text(version, "author", 200),
+        licence=_text(version, "licence", 300),
+        notes=_text(version, "notes", 4000),
+    )
+
+
+def _finish(version: StyleVersion, told: dict[str, Any], sheet: bytes) -> None:
+    """What a card tells beyond what any file does."""
+    low, high = _strength(told, "safe_from"), _strength(told, "safe_to")
+    if low is not None and high is not None and low <= high:
+        version.safe_from, version.safe_to = low, high
+    version.checkpoint, version.lightning = _text(told, "checkpoint", 255), _text(told, "lightning", 255)
+    if sheet:
+        version.sheet.save(f"{uuid.uuid4().hex}.webp", ContentFile(sheet), save=False)
+    version.save()
+
+
+def _weights(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+    """Copy the LoRA out of the card into the storage, a megabyte at a time; its name there."""
+    if info.file_size > importing.MOST_BYTES or info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        raise NotTaken(_("The LoRA in this zip is packed in a way that style cards are not. Export the card again."))
+    with card.open(info) as member:
+        return default_storage.save(importing.storage_name(info.filename), File(member))
+
+
+def _picture(card: zipfile.ZipFile, info: zipfile.ZipInfo | None) -> bytes:
+    """A picture of the card, written anew; empty where there is none."""
+    if info is None or info.file_size > MOST_PICTURE:
+        return b""
+    try:
+        return images.thumbnail(_read(card, info, MOST_PICTURE), side=SHEET_SIDE)
+    except images.BadPicture:
+        return b""
+
+
+def _read(card: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+    """A small member, whatever the zip says of its size."""
+    with card.open(info) as member:
+        data = member.read(most + 1)
+    if len(data) > most:
+        raise NotTaken(_("This zip is no style card: %(name)s is too large.") % {"name": info.filename[:80]})
+    return data
+
+
+def _text(values: dict[str, Any], name: str, most: int) -> str:
+    value = values.get(name)
+    return (
+        "".join(sign for sign in value if sign.isprintable() or sign == "\n")[:most] if isinstance(value, str) else ""
+    )
+
+
+def _strength(values: dict[str, Any], name: str) -> float | None:
+    value = values.get(name)
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_STRENGTH
+    return float(value) if fits and value is not None else None
+
+
+def _thumbnail(version: StyleVersion) -> lora.Thumbnail | None:
+    picture = version.style.cover or version.sheet
+    if not picture:
+        return None
+    try:
+        with picture.open("rb") as file:
+            return lora.Thumbnail("webp", images.thumbnail(file.read(), side=THUMBNAIL_SIDE))
+    except (OSError, images.BadPicture):
+        return None
+
+
+def _readme(version: StyleVersion) -> str:
+    lines = [
+        str(version),
+        "",
+        version.style.description,
+        "",
+        _("File: %s (put it into models/loras of ComfyUI)") % file_name(version),
+        _("Trigger words: %s") % (version.trigger_words or _("none")),
+        _("Strength: %s") % f"{version.default_strength:g}",
+        _("Author: %s") % (version.author or "-"),
+        _("Licence: %s") % (version.licence or "-"),
+    ]
+    return "\n".join(lines) + "\n"

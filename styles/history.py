@@ -1,0 +1,21 @@
+"""Who did what to a style or a version, where the admin shows it too."""
+
+from __future__ import annotations
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+
+from styles.models import Style, StyleVersion
+
+
+def note(user: User, thing: Style | StyleVersion, words: str) -> None:
+    """Remember a change that was made on a page; the admin notes its own."""
+    LogEntry.objects.create(
+        user=user,
+        content_type=ContentType.objects.get_for_model(thing),
+        object_id=str(thing.pk),
+        object_repr=str(thing)[:200],
+        action_flag=CHANGE,
+        change_message=words,
+    )

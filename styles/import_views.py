@@ -1,0 +1,133 @@
+"""Bringing a LoRA file in: choose it, see what was found in it, say what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from styles import cards, importing
+from styles.forms import ImportForm
+from styles.importing import NotTaken
+from styles.models import LoraImport
+from stylestudio import uploads
+from stylestudio.access import StudioRequest, require_curator
+from stylestudio.uploads import Purpose, Refused, Upload
+
+MOST_FORM_BYTES = 10 * 2**20  # of a file that comes with a plain form
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def importer(request: StudioRequest) -> HttpResponse:
+    """Where files are chosen, and those that wait for a word. A plain form brings one small file."""
+    require_curator(request.user)
+    error = ""
+    if request.method == "POST":
+        try:
+            return redirect(_small(request))
+        except NotTaken as refusal:
+            error = str(refusal)
+    context = {"forms": waiting(request), "error": error}
+    return render(request, "styles/import.html", context, status=422 if error else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def review(request: StudioRequest, pk: int) -> HttpResponse:
+    """What was found in a file, and the form that makes a style of it."""
+    require_curator(request.user)
+    row = get_object_or_404(LoraImport, pk=pk, owner=request.user)
+    form = ImportForm(request.POST or None, row=row)
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        template = "styles/_import_form.html" if request.htmx else "styles/import_one.html"
+        return render(request, template, {"form": form}, status=status)
+    versions = form.save(request.user)
+    style = versions[0].style
+    said = _("%(version)s is here.") % {"version": versions[-1]}
+    if not request.htmx:
+        messages.success(request, said)
+        return redirect(style)
+    if not LoraImport.objects.filter(owner=request.user).exists():
+        messages.success(request, said)
+        return HttpResponseClientRedirect(style.get_absolute_url())
+    gone = form.rows[1:]
+    return render(request, "styles/_imported.html", {"pk": pk, "gone": gone, "style": style, "said": said})
+
+
+@require_POST
+def discard(request: StudioRequest, pk: int) -> HttpResponse:
+    """Throw a file away that nobody wants after all."""
+    require_curator(request.user)
+    importing.discard(get_object_or_404(LoraImport, pk=pk, owner=request.user))
+    return HttpResponse() if request.htmx else redirect("styles:importer")
+
+
+def waiting(request: StudioRequest) -> list[ImportForm]:
+    """A form for each of the person's files that wait."""
+    return [ImportForm(row=row) for row in LoraImport.objects.filter(owner=request.user)]
+
+
+def _small(request: StudioRequest) -> Any:
+    file = request.FILES.get("file")
+    if not isinstance(file, UploadedFile) or file.size is None:
+        raise NotTaken(_("Choose a file first."))
+    if file.size > MOST_FORM_BYTES:
+        raise NotTaken(_("Without JavaScript files go up to 10 MB. Larger ones: manage.py import_lora."))
+    name = file.name or ""
+    if name.lower().endswith(cards.SUFFIX):
+        with file.open("rb") as opened:
+            return cards.unpack(opened, request.user).style
+    with file.open("rb") as opened:
+        found = importing.inspect(opened, name)
+        opened.seek(0)
+        stored = default_storage.save(importing.storage_name(name), File(opened))
+    return importing.receive(found, stored, request.user)
+
+
+def _examine(upload: Upload) -> Any:
+    if upload.name.lower().endswith(cards.SUFFIX):
+        return None  # looked into as it is unpacked
+    try:
+        with upload.path.open("rb") as file:
+            return importing.inspect(file, upload.name)
+    except NotTaken as refusal:
+        raise Refused(str(refusal)) from refusal
+
+
+def _finished(request: StudioRequest, upload: Upload, found: Any) -> HttpResponse | str:
+    try:
+        if found is None:
+            with upload.path.open("rb") as file:
+                return cards.unpack(file, request.user).style.get_absolute_url()
+    except NotTaken as refusal:
+        raise Refused(str(refusal)) from refusal
+    stored = uploads.store(upload, importing.storage_name(upload.name))
+    form = ImportForm(row=importing.receive(found, stored, request.user))
+    html = render_to_string("styles/_import_form.html", {"form": form}, request)
+    for other in form.epochs:  # forms that are on the page already learn of this file
+        if other != form.row:
+            html += render_to_string("styles/_import_epochs.html", {"form": ImportForm(row=other), "oob": True})
+    return HttpResponse(html)
+
+
+def _curators(request: StudioRequest) -> None:
+    require_curator(request.user)
+
+
+PURPOSE = Purpose(
+    name="lora",
+    most_bytes=importing.MOST_BYTES,
+    suffixes=(*importing.SUFFIXES, cards.SUFFIX),
+    examine=_examine,
+    finished=_finished,
+    may=_curators,
+)

@@ -1,0 +1,267 @@
+"""Bringing LoRA files in: a file is looked into, the person confirms what was found, and it becomes a version."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from styles import lora
+from styles.models import MAX_STRENGTH, Kind, LoraImport, Source, State, Style, StyleVersion
+from stylestudio import images
+
+MOST_BYTES = 2 * 2**30  # of one LoRA file
+SUFFIXES = (".safetensors", ".sft")
+FACE_SIDE = 768  # pixels of a preview picture that came with a file
+FORGOTTEN = timedelta(days=7)  # an import that nobody confirms is thrown away after that
+
+# Sent with `version` and `user` when a file became a version. Apps above make its previews.
+version_added = Signal()
+
+
+class NotTaken(ValueError):
+    """The file is not taken; the text says why. `version` has the same file already, where that is the reason."""
+
+    def __init__(self, text: str, version: StyleVersion | None = None) -> None:
+        super().__init__(text)
+        self.version = version
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the person wants to make of a file. `style` None: a new one that is called `name`."""
+
+    name: str
+    kind: str = Kind.ILLUSTRATION
+    style: Style | None = None
+    trigger_words: str = ""
+    default_strength: float = 1.0
+    author: str = ""
+    licence: str = ""
+    notes: str = ""
+    publish: bool = True
+
+
+def inspect(file: IO[bytes], name: str, note: lora.Note | None = None) -> lora.Inspection:
+    """Look into a file, with its hashes. Raises NotTaken for what is no LoRA for SDXL, or is here already."""
+    try:
+        found = lora.inspect(file, name, note=note, with_hashes=True)
+    except lora.BadLora as error:
+        raise NotTaken(str(error)) from error
+    if refusal := found.refusal:
+        raise NotTaken(refusal)
+    assert found.hashes is not None  # asked for
+    if version := StyleVersion.objects.filter(sha256=found.hashes.file).select_related("style").first():
+        raise NotTaken(_("This file is already here: it is %(version)s.") % {"version": version}, version)
+    return found
+
+
+def receive(found: lora.Inspection, file_name: str, user: User, picture: bytes = b"") -> LoraImport:
+    """Keep a file that is in the storage as `file_name` until somebody says what becomes of it."""
+    facts, hashes = found.facts, found.hashes
+    assert hashes is not None
+    row = LoraImport(
+        owner=user,
+        file=file_name,
+        name=found.name,
+        title=found.title[:80],
+        size=found.header.size,
+        sha256=hashes.file,
+        tensor_sha256=hashes.tensors,
+        triggers=", ".join(facts.triggers)[:500],
+        found={
+            "family": found.architecture.family.value,
+            "layout": found.architecture.layout.value,
+            "algorithm": found.architecture.algorithm.value,
+            "rank": found.architecture.rank,
+            "alpha": found.architecture.alpha,
+            "text_encoders": list(found.architecture.text_encoders),
+            "trained_on": facts.base_name or facts.base_version,
+            "session": facts.session,
+            "epoch": facts.epoch,
+            "author": facts.author,
+            "licence": facts.licence,
+            "notes": "\n\n".join(filter(None, (facts.description, facts.usage_hint))),
+            "weight": facts.weight,
+            "training": [list(pair) for pair in facts.training],
+        },
+    )
+    if face := _face(picture or (facts.thumbnail.data if facts.thumbnail else b"")):
+        row.picture.save(f"{uuid.uuid4().hex}.webp", ContentFile(face), save=False)
+    row.save()
+    return row
+
+
+def storage_name(name: str) -> str:
+    """Where an imported file is kept; nothing of its own name but the ending."""
+    ending = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), SUFFIXES[0])
+    return f"uploads/styles/{timezone.localtime():%Y/%m}/{uuid.uuid4().hex}{ending}"
+
+
+def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:
+    """Look into a file on this machine, with what lies beside it, and keep a copy. Raises NotTaken and OSError."""
+    beside = lora.find_sidecars(path)
+    with path.open("rb") as file:
+        if path.stat().st_size > MOST_BYTES:
+            raise NotTaken(_("This file is larger than 2 GB. No LoRA for SDXL is."))
+        found = inspect(file, name or path.name, lora.read_notes(beside.notes))
+        if not picture and beside.picture:
+            with suppress(OSError):
+                picture = beside.picture.read_bytes()
+        file.seek(0)
+        stored = default_storage.save(storage_name(path.name), File(file))
+    return receive(found, stored, user, picture)
+
+
+def related(row: LoraImport) -> Style | None:
+    """The style that this file is another epoch of, or that has the same weights; None where there is none."""
+    versions = StyleVersion.objects.filter(style__deleted_at=None, style__is_base=False).select_related("style")
+    session = row.found.get("session")
+    found = versions.filter(session=session).first() if session else None
+    found = found or versions.filter(tensor_sha256=row.tensor_sha256).first()
+    return found.style if found else None
+
+
+def twin(row: LoraImport) -> StyleVersion | None:
+    """A version with the very same weights under other metadata."""
+    return StyleVersion.objects.filter(tensor_sha256=row.tensor_sha256).select_related("style").first()
+
+
+def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
+    """Make a version of the file, of a new style or the next one of an old one."""
+    found = row.found
+    with transaction.atomic():
+        style = wish.style
+        if style is None:
+            style = Style.objects.create(name=wish.name, kind=wish.kind, owner=user)
+            version = style.versions.get(number=1)
+            version.state = State.PUBLISHED if wish.publish else State.DRAFT
+        else:
+            version = style.new_version()
+        values: dict[str, Any] = {
+            "source": Source.IMPORTED,
+            "tensor_sha256": row.tensor_sha256,
+            "family": found["family"],
+            "layout": found["layout"],
+            "algorithm": found["algorithm"],
+            "rank": found["rank"],
+            "alpha": found["alpha"],
+            "text_encoders": bool(found["text_encoders"]),
+            "trained_on": found["trained_on"],
+            "session": found["session"],
+            "epoch": found["epoch"],
+            "training": found["training"],
+            "trigger_words": wish.trigger_words,
+            "default_strength": wish.default_strength,
+            "author": wish.author,
+            "licence": wish.licence,
+            "notes": wish.notes,
+        }
+        for name, value in values.items():
+            setattr(version, name, value)
+        version.save()
+        version.take_file(str(row.file.name), row.size, row.sha256)
+        if row.picture and not style.cover:
+            style.cover, row.picture = row.picture.name, None
+            style.save(update_fields=["cover", "updated_at"])
+        if wish.publish and version.state != State.PUBLISHED:
+            version.publish()
+        _forget(row)
+    transaction.on_commit(lambda: version_added.send(StyleVersion, version=version, user=user))
+    return version
+
+
+def epochs(row: LoraImport) -> list[LoraImport]:
+    """This file and the others of the same training run that wait with it, in the order of their epochs."""
+    session = row.found.get("session")
+    rows = [other for other in LoraImport.objects.filter(owner=row.owner) if other.found.get("session") == session]
+    if not session or len(rows) < 2:
+        return [row]
+    return sorted(rows, key=by_epoch)
+
+
+def by_epoch(row: LoraImport) -> tuple[bool, int, int]:
+    """Sorts files of one training run. The one of the last epoch often has no number."""
+    epoch = row.found["epoch"]
+    return epoch is None, epoch or 0, row.pk
+
+
+def confirm_all(rows: list[LoraImport], wish: Wish, user: User) -> list[StyleVersion]:
+    """Make versions of one style of several files, in their order; the last one is published where that is wished."""
+    versions: list[StyleVersion] = []
+    with transaction.atomic():
+        for row in rows:
+            style = versions[0].style if versions else wish.style
+            last = row is rows[-1]
+            versions.append(confirm(row, replace(wish, style=style, publish=wish.publish and last), user))
+    return versions
+
+
+def discard(row: LoraImport) -> None:
+    """Throw the file away."""
+    with transaction.atomic():
+        file = str(row.file.name)
+        _forget(row)
+        transaction.on_commit(lambda: default_storage.delete(file))
+
+
+def sweep() -> None:
+    """Throw away what nobody confirmed for a week."""
+    for row in LoraImport.objects.filter(created_at__lt=timezone.now() - FORGOTTEN):
+        discard(row)
+
+
+def proposal(row: LoraImport) -> Wish:
+    """What the file itself suggests."""
+    weight = row.found.get("weight")
+    return Wish(
+        name=row.title,
+        style=related(row),
+        trigger_words=row.triggers,
+        default_strength=min(weight, MAX_STRENGTH) if weight else 1.0,
+        author=row.found["author"][:200],
+        licence=row.found["licence"][:300],
+        notes=row.found["notes"][:4000],
+    )
+
+
+def facts(row: LoraImport) -> Iterator[str]:
+    """What keys, shapes and metadata of the file say, in a few words each."""
+    found = row.found
+    yield _("%(algorithm)s in the layout of %(layout)s") % found
+    if found["rank"]:
+        yield _("rank %(rank)d, alpha %(alpha)g") % {"rank": found["rank"], "alpha": found["alpha"] or found["rank"]}
+    yield _("changes U-Net and text encoders") if found["text_encoders"] else _("changes the U-Net")
+    if found["trained_on"]:
+        yield _("trained on %s") % found["trained_on"]
+    if found["epoch"] is not None:
+        yield _("epoch %d") % found["epoch"]
+
+
+def _forget(row: LoraImport) -> None:
+    picture = row.picture.name if row.picture else ""
+    row.delete()
+    if picture:
+        transaction.on_commit(lambda: default_storage.delete(picture))
+
+
+def _face(data: bytes) -> bytes:
+    """A preview picture that came with a file, written anew; empty where it is no picture."""
+    if not data:
+        return b""
+    try:
+        return images.thumbnail(data, side=FACE_SIDE)
+    except images.BadPicture:
+        return b""

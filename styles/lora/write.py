@@ -1,0 +1,121 @@
+"""Copies a LoRA with other metadata. The bytes of the tensors and their order stay as they are."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO
+
+from django.utils.translation import gettext
+
+from .facts import Thumbnail
+from .hashes import CHUNK, tensors_sha256
+from .header import MOST_HEADER, BadLora, Header
+from .values import MOST_JSON, parsed
+
+SPEC_VERSION = "1.0.1"
+_ARCHITECTURE = "stable-diffusion-xl-v1-base/lora"
+# What the standard names for an adapter of SDXL; it says whose code the names of the tensors follow.
+_IMPLEMENTATION = "https://github.com/Stability-AI/generative-models"
+_ALIGNMENT = 8
+
+# Metadata that holds folders of the computer where it was trained.
+_PRIVATE = {"ss_dataset_dirs", "ss_reg_dataset_dirs", "ss_datasets", "ss_config_file", "ot_config"}
+_PATHS = {"ss_sd_model_name", "ss_vae_name"}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is written about a LoRA. What is empty or None is left as it was in the file.
+
+    `extra` goes in as it is, for the keys of stylestudio.*.
+    """
+
+    title: str
+    author: str = ""
+    description: str = ""
+    licence: str = ""
+    usage_hint: str = ""
+    triggers: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    weight: float | None = None
+    resolution: tuple[int, int] = (1024, 1024)
+    made_at: datetime | None = None
+    thumbnail: Thumbnail | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_lora(
+    source: IO[bytes], header: Header, target: IO[bytes], label: Label, *, without_folders: bool = False
+) -> None:
+    """Copy `source`, whose header is given, to `target`, a megabyte at a time.
+
+    All ss_* metadata is kept; with `without_folders` the names of folders where it was trained are left out. BadLora
+    where the metadata becomes larger than this package reads again.
+    """
+    old = _without_folders(header.metadata) if without_folders else header.metadata
+    metadata = {"format": "pt"} | old | spec(label, tensors_sha256(source, header)) | dict(label.extra)
+    head = _encoded(header, metadata)
+    target.write(len(head).to_bytes(8, "little"))
+    target.write(head)
+    source.seek(header.data_start)
+    while chunk := source.read(CHUNK):
+        target.write(chunk)
+
+
+def spec(label: Label, sha256: str) -> dict[str, str]:
+    """The modelspec.* metadata, for a LoRA whose tensors have that hash."""
+    thumbnail = label.thumbnail
+    values = {
+        "sai_model_spec": SPEC_VERSION,
+        "architecture": _ARCHITECTURE,
+        "implementation": _IMPLEMENTATION,
+        "title": label.title,
+        "resolution": "{}x{}".format(*label.resolution),
+        "description": label.description,
+        "author": label.author,
+        "date": label.made_at.isoformat(timespec="seconds") if label.made_at else "",
+        "hash_sha256": f"0x{sha256}",
+        "license": label.licence,
+        "usage_hint": label.usage_hint,
+        "tags": ", ".join(label.tags),
+        "trigger_phrase": ", ".join(label.triggers),
+        "lora_default_weight": "" if label.weight is None else f"{label.weight:g}",
+        "thumbnail": _data_uri(thumbnail) if thumbnail else "",
+    }
+    return {f"modelspec.{key}": value for key, value in values.items() if value}
+
+
+def _encoded(header: Header, metadata: Mapping[str, str]) -> bytes:
+    """The header as bytes, filled up with spaces so that the tensors begin at a multiple of eight."""
+    tensors = {
+        name: {"dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": (tensor.start, tensor.end)}
+        for name, tensor in header.tensors.items()
+    }
+    compact = json.dumps({"__metadata__": metadata} | tensors, ensure_ascii=False, separators=(",", ":"))
+    head = compact.encode()
+    head += b" " * (-len(head) % _ALIGNMENT)
+    if len(head) > MOST_HEADER:
+        raise BadLora(gettext("This LoRA would carry too much metadata. Choose a smaller picture or a shorter text."))
+    return head
+
+
+def _data_uri(thumbnail: Thumbnail) -> str:
+    return f"data:image/{thumbnail.kind};base64,{base64.b64encode(thumbnail.data).decode()}"
+
+
+def _without_folders(metadata: Mapping[str, str]) -> dict[str, str]:
+    kept = {key: value for key, value in metadata.items() if key not in _PRIVATE}
+    for key in _PATHS & kept.keys():
+        kept[key] = re.split(r"[/\\]", kept[key])[-1]
+    if "ss_tag_frequency" in kept:
+        frequency = parsed(kept.pop("ss_tag_frequency"), MOST_JSON)
+        if isinstance(frequency, dict):
+            # Folders named like this give no trigger words.
+            numbered = {f"{number}_img": tags for number, tags in enumerate(frequency.values(), start=1)}
+            kept["ss_tag_frequency"] = json.dumps(numbered)
+    return kept

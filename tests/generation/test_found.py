@@ -1,0 +1,107 @@
+"""LoRAs that are already on engines become styles."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from generation import found
+from generation.models import Engine
+from styles.models import Style, StyleVersion
+from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.comfy.preview.troubles import Answer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stocked(engine: Engine) -> Engine:
+    """An engine with three LoRAs, of which one belongs to a style and one only makes a checkpoint faster."""
+    Engine.objects.update(
+        loras=["mine.safetensors", "sub/new <1>.safetensors", "sdxl_lightning_8step.safetensors",
+               "stylestudio_ink_v1_00000000.safetensors"]
+    )  # fmt: skip
+    Style.objects.create(name="Mine").versions.update(lora_name="mine.safetensors")
+    return engine
+
+
+def told(preview: PreviewThread, **metadata: str) -> None:
+    """What the file on the engine says of itself."""
+    body = json.dumps(metadata)
+    preview.troubles.add(Answer("/view_metadata/loras", "GET", status=200, body=body, content_type="application/json"))
+
+
+def test_only_what_no_style_uses_is_listed(stocked: Engine, curator: User, client: Client) -> None:
+    assert [(one.name, one.title, one.engines) for one in found.unused()] == [
+        ("sub/new <1>.safetensors", "new <1>", [stocked])
+    ]
+    client.force_login(curator)
+    html = client.get(reverse("generation:found-loras")).content.decode()
+    assert "sub/new &lt;1&gt;.safetensors" in html and "lightning_8step" not in html
+    Style.objects.all().delete()
+    assert "mine.safetensors" in [one.name for one in found.unused()], "a style in the trash uses nothing"
+
+
+def test_a_style_takes_what_the_file_tells_and_leaves_the_file_where_it_is(
+    stocked: Engine, preview: PreviewThread, curator: User, client: Client
+) -> None:
+    told(
+        preview,
+        **{"modelspec.title": "Fresh", "modelspec.trigger_phrase": "frsh", "ss_base_model_version": "sdxl_base_v1-0"},
+    )
+    client.force_login(curator)
+    page = client.post(reverse("generation:found-loras"), {"name": ["sub/new <1>.safetensors"]}, follow=True)
+    assert "1 style is made." in page.content.decode()
+    version = StyleVersion.objects.get(style__name="Fresh")
+    assert (version.lora_name, version.triggers, version.source) == ("sub/new <1>.safetensors", ["frsh"], "engine")
+    assert not version.file and version.style.owner == curator
+    assert found.unused() == []
+    assert "Nothing new on your engines" in client.get(reverse("generation:found-loras")).content.decode()
+
+
+def test_a_file_without_metadata_becomes_a_style_by_its_name(stocked: Engine, curator: User) -> None:
+    [version], refused = found.make_styles(["sub/new <1>.safetensors"], curator)
+    assert (version.style.name, version.triggers, refused) == ("new <1>", [], [])
+
+
+@pytest.mark.parametrize("base", ["sd_v1", "flux1", "sd_v2_768_v"])
+def test_what_was_made_for_another_model_is_refused_with_its_name(
+    stocked: Engine, preview: PreviewThread, curator: User, client: Client, base: str
+) -> None:
+    told(preview, ss_base_model_version=base)
+    client.force_login(curator)
+    page = client.post(reverse("generation:found-loras"), {"name": ["sub/new <1>.safetensors"]})
+    assert page.status_code == 422 and f"was made for {base}. Styles here are SDXL." in page.content.decode()
+    assert Style.objects.count() == 1
+
+
+def test_nothing_ticked_and_names_of_ones_own_make_nothing(stocked: Engine, curator: User, client: Client) -> None:
+    client.force_login(curator)
+    for names in ([], ["mine.safetensors"], ["../../etc/passwd"]):
+        page = client.post(reverse("generation:found-loras"), {"name": names})
+        assert page.status_code == 422 and "Tick at least one file." in page.content.decode()
+    assert Style.objects.count() == 1
+
+
+def test_only_curators_may(stocked: Engine, ada: User, client: Client) -> None:
+    client.force_login(ada)
+    assert client.get(reverse("generation:found-loras")).status_code == 403
+    assert client.post(reverse("generation:found-loras"), {"name": "x"}).status_code == 403
+
+
+def test_the_command_lists_and_makes(engine: Engine, capsys: Any) -> None:
+    User.objects.create_superuser("olga")
+    call_command("scan_loras")
+    listed = capsys.readouterr().out.splitlines()
+    assert listed and all(line.endswith(f"({engine})") for line in listed)
+    call_command("scan_loras", "sketch_i*", "--make")
+    made = capsys.readouterr().out.splitlines()
+    assert 0 < len(made) < len(listed) and Style.objects.count() == len(made)
+    call_command("scan_loras", "sketch_i*")
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,395 @@
+"""Bringing LoRA files in, by the page, by the command, and as cards of another StyleStudio."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.test import AsyncClient, Client
+from django.urls import reverse
+from PIL import Image
+
+from generation.models import Face, Probe
+from styles import cards, importing, lora
+from styles.importing import NotTaken
+from styles.models import LoraImport, State, Style, StyleVersion
+
+from .lora.files import kohya_sdxl, packed
+
+pytestmark = pytest.mark.django_db
+
+TOLD = {
+    "ss_output_name": "watercolour",
+    "modelspec.title": "Watercolour",
+    "modelspec.trigger_phrase": "wtrclr painting",
+    "modelspec.license": "CC-BY-4.0",
+    "modelspec.lora_default_weight": "0.8",
+    "ss_sd_model_name": "/secret/place/sd_xl_base_1.0.safetensors",
+    "ss_learning_rate": "0.0001",
+}
+
+
+def weights(told: Mapping[str, str] = TOLD, rank: int = 4) -> bytes:
+    """A small LoRA as kohya's scripts write it."""
+    return packed(kohya_sdxl(rank), told)
+
+
+def picture(colour: str = "teal") -> bytes:
+    """A small PNG."""
+    stored = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(stored, "PNG")
+    return stored.getvalue()
+
+
+@pytest.fixture
+def desk(client: Client, curator: User) -> Client:
+    """A curator's browser."""
+    client.force_login(curator)
+    return client
+
+
+def send(desk: Client, data: bytes, name: str = "watercolour_v2.safetensors") -> Any:
+    """A small file with a plain form."""
+    file = SimpleUploadedFile(name, data, "application/octet-stream")
+    return desk.post(reverse("styles:importer"), {"file": file})
+
+
+def brought(desk: Client, data: bytes | None = None, name: str = "watercolour_v2.safetensors") -> LoraImport:
+    """A file that waits for a word."""
+    send(desk, weights() if data is None else data, name)
+    return LoraImport.objects.latest("pk")
+
+
+def values(row: LoraImport, **changes: str) -> dict[str, str]:
+    """The form as it is proposed, sent back."""
+    wish = importing.proposal(row)
+    return {
+        "name": wish.name, "kind": wish.kind, "style": str(wish.style.pk) if wish.style else "",
+        "trigger_words": wish.trigger_words, "default_strength": str(wish.default_strength),
+        "licence": wish.licence or "mine", "publish": "on", "together": "on",
+    } | changes  # fmt: skip
+
+
+def test_what_is_found_in_a_file_is_shown_before_anything_becomes_of_it(desk: Client) -> None:
+    row = brought(desk)
+    html = desk.get(row.get_absolute_url()).content.decode()
+    for words in (
+        "watercolour_v2.safetensors", 'value="Watercolour"', 'value="wtrclr painting"', 'value="0.8"', "CC-BY-4.0",
+        "LoRA in the layout of kohya", "rank 4, alpha 8", "trained on sd_xl_base_1.0.safetensors",
+    ):  # fmt: skip
+        assert words in html, words
+    assert "/secret/place" not in html
+    assert not Style.objects.exists()
+
+
+def test_confirming_makes_a_style_with_everything_that_is_known(desk: Client, curator: User) -> None:
+    row = brought(desk)
+    page = desk.post(row.get_absolute_url(), values(row, name="Aquarelle"), follow=True)
+    assert page.status_code == 200 and "Aquarelle v1 is here." in page.content.decode()
+    version = StyleVersion.objects.get()
+    assert (version.style.name, version.style.owner, version.state) == ("Aquarelle", curator, State.PUBLISHED)
+    assert (version.rank, version.alpha, version.family, version.source) == (4, 8.0, "sdxl", "imported")
+    assert (version.triggers, version.default_strength) == (["wtrclr painting"], 0.8)
+    assert version.trained_on == "sd_xl_base_1.0.safetensors"
+    assert version.file.read() == weights()
+    assert version.lora_name == f"stylestudio_aquarelle_v1_{version.sha256[:8]}.safetensors"
+    assert not LoraImport.objects.exists()
+
+
+def test_previews_are_made_after_an_import(
+    desk: Client, curator: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    Probe.objects.create(prompt="a path", seed=5, position=1)
+    row = brought(desk)
+    with django_capture_on_commit_callbacks(execute=True):
+        desk.post(row.get_absolute_url(), values(row))
+    found = Face.objects.select_related("task__owner")
+    assert len(found) >= 1 and {face.version for face in found} == {StyleVersion.objects.get()}
+    assert {face.task.owner for face in found} == {curator}
+
+
+def test_the_licence_or_source_has_to_be_said(desk: Client) -> None:
+    row = brought(desk, weights({}))
+    page = desk.post(row.get_absolute_url(), values(row, licence=""))
+    assert page.status_code == 422 and "Say where it came from" in page.content.decode()
+    assert LoraImport.objects.exists() and not Style.objects.exists()
+
+
+def test_a_file_may_become_the_next_version_of_a_style(desk: Client) -> None:
+    style = Style.objects.create(name="Ink")
+    row = brought(desk)
+    desk.post(row.get_absolute_url(), values(row, style=str(style.pk)))
+    assert dict(style.versions.values_list("number", "state")) == {1: "archived", 2: "published"}
+    row = brought(desk, weights(rank=8))
+    sent = values(row, style=str(style.pk))
+    del sent["publish"]
+    desk.post(row.get_absolute_url(), sent)
+    assert style.versions.get(number=3).state == State.DRAFT
+
+
+def test_a_new_style_that_is_not_to_be_published_is_a_draft(desk: Client) -> None:
+    row = brought(desk)
+    sent = values(row)
+    del sent["publish"]
+    desk.post(row.get_absolute_url(), sent)
+    assert StyleVersion.objects.get().state == State.DRAFT
+
+
+def test_the_same_file_twice_is_noticed(desk: Client) -> None:
+    row = brought(desk)
+    desk.post(row.get_absolute_url(), values(row))
+    page = send(desk, weights())
+    assert page.status_code == 422 and "This file is already here: it is Watercolour v1." in page.content.decode()
+    again = brought(desk, weights(TOLD | {"note": "edited"}))
+    html = desk.get(again.get_absolute_url()).content.decode()
+    assert "The same weights are already here, with other metadata: Watercolour v1." in html
+    assert importing.proposal(again).style == Style.objects.get()
+
+
+def test_epochs_of_one_run_become_versions_of_one_style_and_the_last_is_published(desk: Client) -> None:
+    run = TOLD | {"ss_session_id": "77"}
+    for epoch in (2, 1):
+        brought(desk, weights(run | {"ss_epoch": str(epoch)}, rank=epoch), f"w-{epoch}.safetensors")
+    row = brought(desk, weights(run, rank=3), "w.safetensors")
+    assert "Import all 3 files" in desk.get(row.get_absolute_url()).content.decode()
+    desk.post(row.get_absolute_url(), values(row))
+    style = Style.objects.get()
+    found = list(style.versions.order_by("number").values_list("epoch", "state"))
+    assert found == [(1, "draft"), (2, "draft"), (None, "published")]
+    late = brought(desk, weights(run | {"ss_epoch": "4"}, rank=5), "w-4.safetensors")
+    assert importing.proposal(late).style == style
+
+
+def test_one_of_several_epochs_can_be_taken_alone(desk: Client) -> None:
+    for epoch in (1, 2):
+        row = brought(desk, weights(TOLD | {"ss_session_id": "77", "ss_epoch": str(epoch)}, rank=epoch))
+    sent = values(row)
+    del sent["together"]
+    desk.post(row.get_absolute_url(), sent)
+    assert StyleVersion.objects.get().epoch == 2 and LoraImport.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04" + b"0" * 99, "zip"),
+        (b"\x80\x02}q\x00." * 9, "pickle"),
+        (weights()[:-7], "cut off"),
+    ],
+    ids=["empty", "zip", "pickle", "truncated"],
+)
+def test_what_is_no_lora_is_refused_in_words_and_leaves_nothing(
+    desk: Client, media: Path, data: bytes, words: str
+) -> None:
+    page = send(desk, data)
+    assert page.status_code == 422
+    assert 'role="alert"' in page.content.decode()
+    assert not LoraImport.objects.exists() and not [path for path in media.rglob("*") if path.is_file()]
+
+
+def test_a_lora_for_another_model_is_refused_with_its_name(desk: Client) -> None:
+    block = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn2_to_k"
+    data = packed({f"{block}.lora_down.weight": [4, 768], f"{block}.lora_up.weight": [320, 4]})
+    assert "Stable Diffusion 1" in send(desk, data).content.decode()
+
+
+def test_a_file_can_be_thrown_away_again(desk: Client, media: Path, django_capture_on_commit_callbacks: Any) -> None:
+    row = brought(desk)
+    with django_capture_on_commit_callbacks(execute=True):
+        desk.post(reverse("styles:import-discard", args=[row.pk]))
+    assert not LoraImport.objects.exists() and not [path for path in media.rglob("*") if path.is_file()]
+
+
+def test_what_nobody_confirms_is_thrown_away_after_a_week(desk: Client) -> None:
+    row = brought(desk)
+    importing.sweep()
+    assert LoraImport.objects.exists()
+    LoraImport.objects.update(created_at=row.created_at - importing.FORGOTTEN)
+    importing.sweep()
+    assert not LoraImport.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["importer", "import", "import-discard"])
+def test_only_curators_import_and_each_sees_their_own(client: Client, ada: User, desk: Client, name: str) -> None:
+    row = brought(desk)
+    address = reverse(f"styles:{name}", args=[] if name == "importer" else [row.pk])
+    client.force_login(ada)
+    assert client.post(address).status_code == 403
+    other = User.objects.create_user("cleo", is_staff=True)
+    client.force_login(other)
+    assert client.post(address).status_code == (422 if name == "importer" else 404)
+    assert LoraImport.objects.exists()
+
+
+# The command
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """The owner of the studio."""
+    return User.objects.create_superuser("olga")
+
+
+def test_the_command_imports_with_what_lies_beside_a_file(
+    owner: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "soft.safetensors"
+    path.write_bytes(weights({}))
+    (tmp_path / "soft.json").write_text(json.dumps({"activation text": "soft wash", "preferred weight": 0.7}))
+    (tmp_path / "soft.preview.png").write_bytes(picture())
+    call_command("import_lora", str(path))
+    version = StyleVersion.objects.get()
+    assert (version.style.name, version.triggers, version.default_strength) == ("soft", ["soft wash"], 0.7)
+    assert version.style.cover and version.style.owner == owner
+    assert "soft v1 (Published)" in capsys.readouterr().out
+
+
+def test_the_command_groups_epochs_and_goes_on_after_a_refusal(
+    owner: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for epoch in (1, 2):
+        data = weights(TOLD | {"ss_session_id": "9", "ss_epoch": str(epoch)}, rank=epoch)
+        (tmp_path / f"w-{epoch}.safetensors").write_bytes(data)
+    (tmp_path / "bad.safetensors").write_bytes(b"")
+    files = [str(tmp_path / name) for name in ("bad.safetensors", "w-2.safetensors", "w-1.safetensors", "gone.sft")]
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_lora", *files, "--style", "Wash")
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2 and "bad.safetensors: This file is empty" in said and "gone.sft: No such file" in said
+    assert list(StyleVersion.objects.order_by("number").values_list("style__name", "epoch", "state")) == [
+        ("Wash", 1, "draft"),
+        ("Wash", 2, "published"),
+    ]
+
+
+# Style cards
+
+
+@pytest.fixture
+def version(owner: User, tmp_path: Path, media: Path) -> StyleVersion:
+    """A version with everything."""
+    path = tmp_path / "watercolour.safetensors"
+    path.write_bytes(weights())
+    made = importing.confirm(
+        importing.bring(path, owner, picture=picture()),
+        importing.Wish("Wäsche & mist", trigger_words="wtrclr", default_strength=0.75, licence="CC0", author="Ada"),
+        owner,
+    )
+    made.safe_from, made.safe_to, made.notes = 0.6, 1.0, "For paper.\nNot for walls."
+    made.sheet.save("sheet.webp", ContentFile(picture("red")), save=False)
+    made.save()
+    return made
+
+
+def card_of(version: StyleVersion) -> io.BytesIO:
+    """The card as a file."""
+    stored = io.BytesIO()
+    cards.write_card(version, stored)
+    stored.seek(0)
+    return stored
+
+
+def test_a_card_goes_round(version: StyleVersion, owner: User) -> None:
+    card = card_of(version)
+    digest, number = version.tensor_sha256, version.pk
+    version.style.delete()
+    StyleVersion.objects.update(sha256="", tensor_sha256="")  # as in another studio
+    Style.everything.update(name="Elsewhere")
+    again = cards.unpack(card, owner)
+    assert again.pk != number and again.style.name == "Wäsche & mist"
+    assert (again.triggers, again.default_strength, again.safe_from, again.safe_to) == (["wtrclr"], 0.75, 0.6, 1.0)
+    assert (again.licence, again.author, again.notes) == ("CC0", "Ada", "For paper.\nNot for walls.")
+    assert again.tensor_sha256 == digest and again.sheet and again.style.cover and again.state == State.PUBLISHED
+
+
+def test_the_lora_of_a_card_says_everything_to_other_programs(version: StyleVersion) -> None:
+    with zipfile.ZipFile(card_of(version)) as card:
+        [name] = [name for name in card.namelist() if name.endswith(".safetensors")]
+        told = lora.read_header(io.BytesIO(card.read(name))).metadata
+        assert set(card.namelist()) == {"card.json", "README.txt", "preview.webp", "cover.webp", name}
+        assert name.isascii() or name == "wäsche-mist_v1.safetensors"
+    assert told["modelspec.architecture"] == "stable-diffusion-xl-v1-base/lora"
+    assert (told["modelspec.trigger_phrase"], told["modelspec.lora_default_weight"]) == ("wtrclr", "0.75")
+    assert told["modelspec.license"] == "CC0" and told["modelspec.thumbnail"].startswith("data:image/webp;base64,")
+    assert "0.6" in told["modelspec.usage_hint"] and told["stylestudio.sha256"] == version.sha256
+    assert "/secret/place" not in json.dumps(told) and told["ss_learning_rate"] == "0.0001"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_lora_and_card_are_downloaded_under_names_for_people(version: StyleVersion, owner: User) -> None:
+    await Style.objects.aupdate(slug="wash")
+    client = AsyncClient()
+    await client.aforce_login(owner)
+    for name, ending in (("download", ".safetensors"), ("card", ".zip")):
+        page = await client.get(reverse(f"styles:{name}", args=["wash", version.number]))
+        data = b"".join([chunk async for chunk in page.streaming_content])  # type: ignore[union-attr]
+        assert int(page["Content-Length"]) == len(data) > 1000
+        assert ending in page["Content-Disposition"] and "attachment" in page["Content-Disposition"]
+
+
+def test_a_version_without_a_file_has_nothing_to_download(desk: Client) -> None:
+    style = Style.objects.create(name="Words only")
+    assert desk.get(reverse("styles:card", args=[style.slug, 1])).status_code == 404
+    assert "Export style card" not in desk.get(style.get_absolute_url()).content.decode()
+
+
+def zipped(compression: int = zipfile.ZIP_STORED, **members: bytes) -> io.BytesIO:
+    """A zip with these members; dots are written as _ in the names."""
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w", compression) as card:
+        for name, data in members.items():
+            card.writestr(name.replace("__", "/").replace("_", "."), data)
+    stored.seek(0)
+    return stored
+
+
+GOOD = json.dumps({"schema": 1, "style": {"name": "X"}, "version": {}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        (io.BytesIO(b"PK nonsense"), "This zip is broken"),
+        (zipped(a_safetensors=weights()), "no style card"),
+        (zipped(card_json=b"{", a_safetensors=weights()), "card.json in this zip is broken"),
+        (zipped(card_json=b"[" * 9999, a_safetensors=weights()), "card.json in this zip is broken"),
+        (zipped(card_json=b'{"schema": 9}', a_safetensors=weights()), "another version of StyleStudio"),
+        (zipped(card_json=b'{"schema": 1, "style": 1, "version": []}', a_safetensors=weights()), "is broken"),
+        (zipped(card_json=GOOD), "one LoRA file in it. This one has 0"),
+        (zipped(card_json=GOOD, a_safetensors=weights(), b_sft=weights()), "This one has 2"),
+        (zipped(card_json=GOOD, a_safetensors=b"no"), "safetensors"),
+        (zipped(zipfile.ZIP_DEFLATED, card_json=GOOD, a_safetensors=weights()), "packed in a way"),
+        (zipped(card_json=b" " * (2**20 + 1) + GOOD, a_safetensors=weights()), "too large"),
+        (zipped(**{f"f{n}_txt": b"" for n in range(30)}, card_json=GOOD), "no style card"),
+    ],
+)
+def test_a_zip_that_is_no_card_is_refused_and_leaves_nothing(
+    card: io.BytesIO, words: str, owner: User, media: Path
+) -> None:
+    card.seek(0)
+    with pytest.raises(NotTaken, match=words):
+        cards.unpack(card, owner)
+    assert not Style.objects.exists() and not LoraImport.objects.exists()
+    assert not [path for path in media.rglob("*") if path.is_file()]
+
+
+def test_odd_values_in_a_card_are_passed_over(owner: User, media: Path) -> None:
+    told = {
+        "schema": 1,
+        "style": {"name": "X\x00" * 99, "kind": "nonsense", "description": 5},
+        "version": {"default_strength": 99, "safe_from": 1.5, "safe_to": 0.5, "trigger_words": ["a"], "notes": None},
+    }
+    version = cards.unpack(zipped(card_json=json.dumps(told).encode(), a_safetensors=weights({})), owner)
+    assert (version.default_strength, version.safe_from, version.trigger_words) == (1.0, None, "")
+    assert version.style.kind == "other" and set(version.style.name) == {"X"}
