@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import reverse
 
 from generation import claim as claiming
-from generation import engines, forms, installs, monitor, needs, orders, recovery, runner
+from generation import desk, engines, installs, monitor, needs, orders, recovery, runner
 from generation.claim import look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Ingredient, Order
@@ -345,7 +345,7 @@ def test_what_is_too_large_is_said_before_and_after_and_nothing_is_sent(
         f"Small box takes uploads up to 1.0 MB and {version.lora_name} has 3.0 MB. "
         "Copy it into models/loras there, or set COMFYUI_LORA_DIR."
     )
-    ready = forms.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text")
+    ready = desk.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text")
     assert [problem.text for problem in ready.problems] == [words]
     task = made(place(ada, version))
     assert (task.status, task.error_kind, task.error) == (Status.FAILED, "not_installed", words)
@@ -360,7 +360,7 @@ def test_what_is_too_large_goes_through_the_shared_folder(
     shared.mkdir(parents=True)
     settings.LORA_DIR = shared
     version = styled(size=3 * 2**20)
-    assert not forms.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text").problems
+    assert not desk.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text").problems
     task = made(place(ada, version))
     assert task.status == Status.COMPLETED, task.error
     assert uploads(preview) == 0
