@@ -59,13 +59,7 @@ class MixRow:
     triggers: list[str]
     safe_from: float | None
     safe_to: float | None
-
-    @property
-    def where(self) -> str:
-        """above or below the safe range; "" inside it, and where none is known."""
-        if self.safe_from is None or self.safe_to is None:
-            return ""
-        return "above" if self.weight > self.safe_to else "below" if self.weight < self.safe_from else ""
+    where: str  # above or below the safe range, or inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +193,7 @@ def _mix_row(ingredient: Ingredient) -> MixRow:
         triggers=version.triggers,
         safe_from=version.safe_from,
         safe_to=version.safe_to,
+        where=version.side(ingredient.weight),
     )
 
 

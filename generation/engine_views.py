@@ -56,8 +56,7 @@ def found_loras(request: StudioRequest) -> HttpResponse:
         return redirect(made[0].style)
     if made and not refused:
         return redirect("styles:styles")
-    nothing = [] if refused else [_("Tick at least one file.")]
-    context = {"found": found.unused(), "refused": refused or nothing}
+    context = {"found": found.unused(), "refused": refused or [_("Tick at least one file.")]}
     return render(request, "generation/found_loras.html", context, status=422)
 
 

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from generation import faces
-from generation.face_forms import SafeRangeForm, StrengthForm
 from generation.models import Face, GeneratedImage
+from styles.forms import SafeRangeForm, StrengthForm
 from styles.models import Style, StyleVersion
 from stylestudio.access import StudioRequest, require_curator, visible, whole_number
 from stylestudio.templatetags.studio import weight

@@ -6,7 +6,6 @@ pictures of a purpose have ended (a composed sheet, a measured difference) is do
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,11 +21,12 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from generation import engines, orders, sheets
+from generation import bases, engines, orders, sheets
 from generation.models import MOST_SEED, Face, GeneratedImage, GenerationTask, Probe
 from generation.orders import Ingredient, Order
 from generation.prompts import final_prompt
 from styles.forms import COVER_SIDE
+from styles.lora import Family
 from styles.models import Effect, Style, StyleVersion
 from stylestudio import images, live
 from stylestudio.jobs import ACTIVE, Visibility
@@ -396,18 +396,13 @@ def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
         return _("It has no file, and no trigger words of its own were put into the prompt.")
     if not style["weight"]:
         return _("Its default strength is 0.")
-    if version.family not in ("", "sdxl", "unknown"):
-        return _("Its file was made for another family of models (%(family)s).") % {"family": version.family}
-    if version.trained_on and _model(version.trained_on) != _model(snapshot["checkpoint"]):
+    if version.family not in ("", Family.SDXL, Family.UNKNOWN):
+        made_for = {"family": Family(version.family).label}
+        return _("Its file was made for another family of models (%(family)s).") % made_for
+    if bases.differ(version.trained_on, snapshot["checkpoint"]):
         names = {"own": version.trained_on, "used": snapshot["checkpoint"]}
         return _("It was trained on %(own)s, and the pictures were made with %(used)s.") % names
     return _("The engine may not have applied its file.")
-
-
-def _model(name: str) -> str:
-    """A model's name as far as it can be compared: without folder, ending and spelling."""
-    stem = re.sub(r"\.(safetensors|sft|ckpt)$", "", name.lower().replace("\\", "/").rpartition("/")[2])
-    return re.sub(r"[^a-z0-9]", "", stem).replace("stablediffusionxl", "sdxl")
 
 
 def publish(version: StyleVersion, purpose: str) -> None:

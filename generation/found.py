@@ -52,20 +52,47 @@ def unused() -> list[Found]:
     return [Found(name, _stem(name), having) for name, having in sorted(where.items())]
 
 
-def make_style(found: Found, user: User) -> StyleVersion:
+class Asking:
+    """Asks engines what is in files, and one that did not answer not again."""
+
+    def __init__(self) -> None:
+        self._silent: set[int] = set()
+
+    def metadata(self, found: Found) -> dict[str, str]:
+        """What the file says of itself, by the first engine that answers; nothing where none does."""
+        for engine in found.engines:
+            if engine.health != Engine.Health.OK or engine.pk in self._silent:
+                continue
+            client = engines.pool.client(engine)
+            try:
+                return engines.pool.loop.call(client.lora_metadata(found.name), timeout=ASK_TIMEOUT)
+            except (ComfyError, TimeoutError):
+                self._silent.add(engine.pk)
+        return {}
+
+
+def make_styles(names: Iterable[str], user: User) -> tuple[list[StyleVersion], list[str]]:
+    """Styles of the LoRAs with these names, and a sentence for each that is none."""
+    wanted, asking = set(names), Asking()
+    made, refused = [], []
+    for found in unused():
+        if found.name in wanted:
+            try:
+                made.append(_make_style(found, read_facts(asking.metadata(found)), user))
+            except NotForSdxl as error:
+                refused.append(str(error))
+    return made, refused
+
+
+def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
     """A style of a LoRA that stays on the engines, with what its file tells. Raises NotForSdxl."""
-    facts = read_facts(_metadata(found))
     if other := _other_model(facts):
         raise NotForSdxl(
             _("%(name)s was made for %(model)s. Styles here are SDXL.") % {"name": found.name, "model": other}
         )
     with transaction.atomic():
-        style = Style.objects.create(
-            name=(facts.title or found.title)[:80],
-            kind=Kind.ILLUSTRATION,
-            description=facts.description[:2000],
-            owner=user,
-        )
+        name, description = (facts.title or found.title)[:80], facts.description[:2000]
+        style = Style.objects.create(name=name, kind=Kind.ILLUSTRATION, description=description, owner=user)
         version = style.versions.get(number=1)
         version.source, version.lora_name = Source.ENGINE, found.name
         version.trigger_words = ", ".join(facts.triggers)[:500]
@@ -74,36 +101,12 @@ def make_style(found: Found, user: User) -> StyleVersion:
         version.trained_on, version.session, version.epoch = facts.base_name, facts.session, facts.epoch
         version.training = [list(pair) for pair in facts.training]
         version.save()
-    transaction.on_commit(lambda: importing.version_added.send(StyleVersion, version=version, user=user))
+    transaction.on_commit(lambda: importing.version_added.send_robust(StyleVersion, version=version, user=user))
     return version
-
-
-def make_styles(names: Iterable[str], user: User) -> tuple[list[StyleVersion], list[str]]:
-    """Styles of the LoRAs with these names, and a sentence for each that is none."""
-    wanted = set(names)
-    made, refused = [], []
-    for found in unused():
-        if found.name in wanted:
-            try:
-                made.append(make_style(found, user))
-            except NotForSdxl as error:
-                refused.append(str(error))
-    return made, refused
 
 
 def _stem(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).stem
-
-
-def _metadata(found: Found) -> dict[str, str]:
-    """What the file says of itself, asked of the first engine that answers; nothing where none does."""
-    for engine in found.engines:
-        try:
-            told = engines.pool.loop.call(engines.pool.client(engine).lora_metadata(found.name), timeout=ASK_TIMEOUT)
-        except (ComfyError, TimeoutError):
-            continue
-        return told
-    return {}
 
 
 def _other_model(facts: Facts) -> str:

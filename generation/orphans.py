@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from generation.models import GeneratedImage, Reference
-from styles.models import Style, StyleVersion
+from styles.models import LoraImport, Style, StyleVersion
 from stylestudio.storage import ASIDE
 
 log = logging.getLogger(__name__)
@@ -30,30 +31,39 @@ def sweep_when_due() -> None:
         return
     _due = time.monotonic() + EVERY
     if removed := sweep_files():
-        log.info("Removed %d files that no picture is stored in.", removed)
+        log.info("Removed %d files that no row names.", removed)
+
+
+# Who names the files of a folder: (rows, field). A folder is swept only by all of its owners together.
+OWNERS: dict[str, tuple[tuple[QuerySet[Any], str], ...]] = {
+    "outputs": ((GeneratedImage.everything.all(), "file"),),
+    "outputs/thumbnails": ((GeneratedImage.everything.all(), "thumbnail"),),
+    "outputs/sheets": ((StyleVersion.objects.all(), "sheet"),),
+    "uploads/references": ((Reference.objects.all(), "file"),),
+    "uploads/covers": ((Style.everything.all(), "cover"), (LoraImport.objects.all(), "picture")),
+    "uploads/styles": ((StyleVersion.objects.all(), "file"), (LoraImport.objects.all(), "file")),
+}
 
 
 def sweep_files(older_than: timedelta = AGE) -> int:
-    """Delete pictures, references, sheets and covers that no row names and that are older. Returns how many."""
-    removed, pictures = _sweep_aside(older_than), GeneratedImage.everything.all()
-    now = timezone.localtime()
+    """Delete files of ours that no row names and that are older. Returns how many."""
+    removed, now = _sweep_aside(older_than), timezone.localtime()
     for month in {f"{moment:%Y/%m}" for moment in (now, now - MONTHS)}:
-        removed += _sweep(f"outputs/{month}", pictures, "file", older_than)
-        removed += _sweep(f"outputs/thumbnails/{month}", pictures, "thumbnail", older_than)
-        removed += _sweep(f"uploads/references/{month}", Reference.objects.all(), "file", older_than)
-        removed += _sweep(f"outputs/sheets/{month}", StyleVersion.objects.all(), "sheet", older_than)
-        removed += _sweep(f"uploads/covers/{month}", Style.everything.all(), "cover", older_than)
+        for folder, owners in OWNERS.items():
+            removed += _sweep(f"{folder}/{month}", owners, older_than)
     return removed
 
 
-def _sweep(folder: str, rows: QuerySet[Any], field: str, older_than: timedelta) -> int:
+def _sweep(folder: str, owners: Iterable[tuple[QuerySet[Any], str]], older_than: timedelta) -> int:
     storage = default_storage
     try:
         names = [f"{folder}/{name}" for name in storage.listdir(folder)[1]]
     except FileNotFoundError:
         return 0
     # Files first, rows afterwards: a row that is committed meanwhile belongs to a file that is young.
-    known = set(rows.filter(**{f"{field}__startswith": folder}).values_list(field, flat=True).iterator())
+    known: set[str] = set()
+    for rows, field in owners:
+        known.update(rows.filter(**{f"{field}__startswith": folder}).values_list(field, flat=True).iterator())
     orphans = [name for name in names if name not in known and _age(storage, name) >= older_than]
     for name in orphans:
         storage.delete(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from generation import engines
+from generation import engines, faces
 from styles.models import StyleVersion
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class StyleVersionAdmin(VersionModelAdmin):
         "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to", "checkpoint", "lightning", "author",
         "licence", "notes", *readonly_fields,
     ]  # fmt: skip
-    actions = ["publish", "archive"]
+    actions = ["publish", "archive", "make_previews"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StyleVersion]:
         """Versions of styles in the trash are left out."""
@@ -117,3 +118,17 @@ class StyleVersionAdmin(VersionModelAdmin):
                 archived += 1
         said = ngettext("%(number)d version is archived.", "%(number)d versions are archived.", archived)
         self.message_user(request, said % {"number": archived}, messages.SUCCESS)
+
+    @admin.action(description=_("Make previews of the chosen versions"))
+    def make_previews(self, request: HttpRequest, queryset: QuerySet[StyleVersion]) -> None:
+        """They are asked for in the name of whoever presses."""
+        assert isinstance(request.user, User)  # the admin lets nobody else in
+        try:
+            for version in queryset.select_related("style"):
+                faces.ask_for_sheet(version, request.user)
+        except ValidationError as error:
+            self.message_user(request, error.messages[0], messages.WARNING)
+            return
+        asked = queryset.count()
+        said = ngettext("Previews of %(number)d version are made.", "Previews of %(number)d versions are made.", asked)
+        self.message_user(request, said % {"number": asked}, messages.SUCCESS)

@@ -82,12 +82,12 @@ def save_preset(request: StudioRequest) -> HttpResponse:
     style = mix[0].version.style if mix else get_object_or_404(Style, is_base=True)
     preset = Preset(style=style, owner=request.user, position=style.presets.count())
     wish = PresetForm(_preset_fields(data), instance=preset)
-    if wish.is_valid():
-        data["preset"] = wish.save().name
+    if wish.store():
+        data["preset"] = preset.name
         messages.success(request, _("The preset is saved for %(style)s.") % {"style": style.title})
     form = forms.OrderForm(user=request.user, initial={**data.dict(), "mix": mix})
     context = {**desk.around(form), "preset_errors": wish.errors, "preset_name": data.get("preset_name", "")}
-    status = 200 if wish.is_valid() else 422
+    status = 422 if wish.errors else 200
     if request.htmx:
         return render(request, "generation/_preset_saved.html", {**context, "oob": True}, status=status)
     return render(request, "generation/studio.html", {**context, **_live(request)}, status=status)

@@ -16,7 +16,7 @@ class StylesConfig(AppConfig):
     def ready(self) -> None:
         """Tell the kernel which large files belong here."""
         from styles import import_views, importing
-        from stylestudio import start, uploads
+        from stylestudio import uploads, workers
 
         uploads.register(import_views.PURPOSE)
-        start.register(importing.sweep)
+        workers.sweeps.append(importing.sweep)

@@ -16,6 +16,7 @@ import re
 import uuid
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
@@ -113,7 +114,8 @@ def facts(version: StyleVersion) -> dict[str, Any]:
 def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
     """The LoRA with its full metadata, a megabyte at a time."""
     with version.file.open("rb") as source:
-        lora.write_lora(source, lora.read_header(source), target, label(version), without_folders=True)
+        header, digest = lora.read_header(source), version.tensor_sha256
+        lora.write_lora(source, header, target, label(version), digest=digest, without_folders=True)
 
 
 def write_card(version: StyleVersion, target: IO[bytes]) -> None:
@@ -138,16 +140,27 @@ async def chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
         file.close()
 
 
-def unpack(file: IO[bytes], user: User) -> StyleVersion:
-    """Make a style of a card, or the next version of the one that has this name. Raises NotTaken."""
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that was looked into. Its LoRA is in the storage as `stored` already; the pictures are written anew."""
+
+    stored: str
+    found: lora.Inspection
+    told: dict[str, Any]
+    cover: bytes
+    sheet: bytes
+
+
+def unpack(file: IO[bytes]) -> Card:
+    """Look into a card and copy its LoRA out of it, which takes as long as it is large. Raises NotTaken."""
     try:
         with zipfile.ZipFile(file) as card:
-            return _unpack(card, user)
+            return _unpack(card)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise NotTaken(_("This zip is broken. Export the style card again.")) from error
 
 
-def _unpack(card: zipfile.ZipFile, user: User) -> StyleVersion:
+def _unpack(card: zipfile.ZipFile) -> Card:
     members = {info.filename: info for info in card.infolist()[: MOST_MEMBERS + 1]}
     if "card.json" not in members or len(members) > MOST_MEMBERS:
         raise NotTaken(_("This zip is no style card: it has no card.json."))
@@ -159,12 +172,22 @@ def _unpack(card: zipfile.ZipFile, user: User) -> StyleVersion:
     try:
         with default_storage.open(stored) as kept:
             found = importing.inspect(kept, PurePosixPath(weights[0].filename).name)
-        with transaction.atomic():
-            row = importing.receive(found, stored, user, _picture(card, members.get("cover.webp")))
-            version = importing.confirm(row, _wish(told), user)
-            _finish(version, told["version"], _picture(card, members.get("preview.webp")))
+        cover, sheet = (_picture(card, members.get(name)) for name in ("cover.webp", "preview.webp"))
     except BaseException:
         default_storage.delete(stored)
+        raise
+    return Card(stored, found, told, cover, sheet)
+
+
+def take(card: Card, user: User) -> StyleVersion:
+    """Make a style of a card, or the next version of the one that has this name."""
+    try:
+        with transaction.atomic():
+            row = importing.receive(card.found, card.stored, user, card.cover)
+            version = importing.confirm(row, _wish(card.told), user)
+            _finish(version, card.told["version"], card.sheet)
+    except BaseException:
+        default_storage.delete(card.stored)
         raise
     return version
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext, gettext_lazy
 
 from styles import importing
@@ -25,6 +26,45 @@ VERSION_FIELDS = (
     "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to", "checkpoint", "lightning",
 )  # fmt: skip
 SHAPE_CHOICES = [(f"{width}x{height}", f"{name}, {width} × {height}") for name, width, height in SHAPES]
+
+
+OFF_SCALE = {
+    name: gettext_lazy("Strength goes from 0 to 2.") for name in ("min_value", "max_value", "invalid", "required")
+}
+
+
+def strength_field(label: Any, *, slider: bool = False, **more: Any) -> forms.FloatField:
+    """A strength from 0 to 2, to be typed or, with `slider`, to be moved."""
+    looks = {"step": "0.05", "type": "range"} if slider else {"step": "0.05", "inputmode": "decimal"}
+    return forms.FloatField(
+        label=label,
+        min_value=0.0,
+        max_value=MAX_STRENGTH,
+        widget=forms.NumberInput(attrs=looks),
+        error_messages=OFF_SCALE,
+        **more,
+    )
+
+
+def safe_range_fields() -> tuple[forms.FloatField, forms.FloatField]:
+    """From where to where pictures stay whole. See `check_safe_range`."""
+    hint = gettext_lazy("Weights outside are warned of. Empty: not known.")
+    return (
+        strength_field(gettext_lazy("Safe from"), required=False),
+        strength_field(gettext_lazy("Safe to"), required=False, help_text=hint),
+    )
+
+
+def check_safe_range(form: forms.BaseForm, cleaned: Mapping[str, Any]) -> None:
+    """A range has two ends, in order; or none. What is wrong is said at its field."""
+    low, high = cleaned.get("safe_from"), cleaned.get("safe_to")
+    if {"safe_from", "safe_to"} & form.errors.keys():
+        return
+    if (low is None) != (high is None):
+        missing = "safe_from" if low is None else "safe_to"
+        form.add_error(missing, gettext("Fill in both ends of the safe range, or none."))
+    elif low is not None and high is not None and low > high:
+        form.add_error("safe_to", gettext("The safe range ends before it begins."))
 
 
 def clean_cover(value: Any) -> Any:
@@ -58,23 +98,8 @@ class StyleForm(forms.ModelForm[Style]):
         label=gettext_lazy("Trigger words"), required=False, max_length=500,
         help_text=gettext_lazy("Separated by commas. Put in front of the prompt when the style is used."),
     )  # fmt: skip
-    default_strength = forms.FloatField(
-        label=gettext_lazy("Default strength"), min_value=0.0, max_value=MAX_STRENGTH, initial=1.0,
-        widget=forms.NumberInput(attrs={"type": "range", "step": "0.05"}),
-        error_messages={
-            "min_value": gettext_lazy("Strength goes from 0 to 2."),
-            "max_value": gettext_lazy("Strength goes from 0 to 2."),
-        },
-    )  # fmt: skip
-    safe_from = forms.FloatField(
-        label=gettext_lazy("Safe from"), required=False, min_value=0.0, max_value=MAX_STRENGTH,
-        widget=forms.NumberInput(attrs={"step": "0.05"}),
-    )  # fmt: skip
-    safe_to = forms.FloatField(
-        label=gettext_lazy("Safe to"), required=False, min_value=0.0, max_value=MAX_STRENGTH,
-        widget=forms.NumberInput(attrs={"step": "0.05"}),
-        help_text=gettext_lazy("Weights outside are warned of. Empty: not known."),
-    )  # fmt: skip
+    default_strength = strength_field(gettext_lazy("Default strength"), slider=True, initial=1.0)
+    safe_from, safe_to = safe_range_fields()
     checkpoint = forms.CharField(
         label=gettext_lazy("Checkpoint"), required=False, max_length=255,
         widget=forms.TextInput(attrs={"list": "checkpoints"}),
@@ -126,12 +151,7 @@ class StyleForm(forms.ModelForm[Style]):
     def clean(self) -> dict[str, Any]:
         """A safe range has both ends, in order."""
         cleaned = super().clean() or {}
-        low, high = cleaned.get("safe_from"), cleaned.get("safe_to")
-        if (low is None) != (high is None) and not {"safe_from", "safe_to"} & self.errors.keys():
-            missing = "safe_from" if low is None else "safe_to"
-            self.add_error(missing, gettext("A safe range has two ends. Give both, or none."))
-        elif low is not None and high is not None and low > high:
-            self.add_error("safe_to", gettext("The safe range ends before it begins."))
+        check_safe_range(self, cleaned)
         return cleaned
 
     def clean_cover(self) -> Any:
@@ -171,6 +191,24 @@ class StyleForm(forms.ModelForm[Style]):
         return style
 
 
+class StrengthForm(forms.Form):
+    """The strength that a version is used with."""
+
+    strength = strength_field(gettext_lazy("Default strength"))
+
+
+class SafeRangeForm(forms.Form):
+    """From where to where pictures stay whole; both or none."""
+
+    safe_from, safe_to = safe_range_fields()
+
+    def clean(self) -> dict[str, Any]:
+        """A range has two ends, in order."""
+        cleaned = super().clean() or self.cleaned_data
+        check_safe_range(self, cleaned)
+        return cleaned
+
+
 class PresetForm(forms.ModelForm[Preset]):
     """A preset. Its style is that of the instance; the size is one of the eight shapes."""
 
@@ -202,10 +240,7 @@ class PresetForm(forms.ModelForm[Preset]):
         name: str = self.cleaned_data["name"]
         others = Preset.objects.filter(style=self.instance.style, name=name).exclude(pk=self.instance.pk)
         if others.exists():
-            raise ValidationError(
-                gettext("%(style)s has a preset of this name. Choose another name.")
-                % {"style": self.instance.style.title}
-            )
+            raise ValidationError(self._taken())
         return name
 
     def save(self, commit: bool = True) -> Preset:
@@ -213,6 +248,19 @@ class PresetForm(forms.ModelForm[Preset]):
         width, _x, height = self.cleaned_data["shape"].partition("x")
         self.instance.width, self.instance.height = int(width), int(height)
         return super().save(commit)
+
+    def store(self) -> bool:
+        """Save it. False where it is not valid, or somebody just took the name: `errors` says so."""
+        try:
+            with transaction.atomic():
+                return self.is_valid() and bool(self.save())
+        except IntegrityError:
+            self.add_error("name", self._taken())
+            return False
+
+    def _taken(self) -> str:
+        words = gettext("%(style)s has a preset of this name. Choose another name.")
+        return words % {"style": self.instance.style.title}
 
 
 class ImportForm(forms.Form):
@@ -230,14 +278,7 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Trigger words"), required=False, max_length=500,
         help_text=gettext_lazy("Separated by commas. Put in front of the prompt when the style is used."),
     )  # fmt: skip
-    default_strength = forms.FloatField(
-        label=gettext_lazy("Default strength"), min_value=0.0, max_value=MAX_STRENGTH,
-        widget=forms.NumberInput(attrs={"type": "range", "step": "0.05"}),
-        error_messages={
-            "min_value": gettext_lazy("Strength goes from 0 to 2."),
-            "max_value": gettext_lazy("Strength goes from 0 to 2."),
-        },
-    )  # fmt: skip
+    default_strength = strength_field(gettext_lazy("Default strength"), slider=True)
     licence = forms.CharField(
         label=gettext_lazy("License or source"), max_length=300,
         widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Where did it come from?")}),

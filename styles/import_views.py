@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO
 
 from django.contrib import messages
 from django.core.files.base import File
@@ -12,13 +12,14 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from styles import cards, importing
 from styles.forms import ImportForm
 from styles.importing import NotTaken
-from styles.models import LoraImport
+from styles.lora import Inspection
+from styles.models import LoraImport, Style
 from stylestudio import uploads
 from stylestudio.access import StudioRequest, require_curator
 from stylestudio.uploads import Purpose, Refused, Upload
@@ -36,7 +37,7 @@ def importer(request: StudioRequest) -> HttpResponse:
             return redirect(_small(request))
         except NotTaken as refusal:
             error = str(refusal)
-    context = {"forms": waiting(request), "error": error}
+    context = {"forms": _waiting(request), "error": error}
     return render(request, "styles/import.html", context, status=422 if error else 200)
 
 
@@ -48,7 +49,7 @@ def review(request: StudioRequest, pk: int) -> HttpResponse:
     form = ImportForm(request.POST or None, row=row)
     if not form.is_valid():
         status = 422 if form.is_bound else 200
-        template = "styles/_import_form.html" if request.htmx else "styles/import_one.html"
+        template = "styles/_import_form.html" if request.htmx else "styles/import.html"
         return render(request, template, {"form": form}, status=status)
     versions = form.save(request.user)
     style = versions[0].style
@@ -71,45 +72,50 @@ def discard(request: StudioRequest, pk: int) -> HttpResponse:
     return HttpResponse() if request.htmx else redirect("styles:importer")
 
 
-def waiting(request: StudioRequest) -> list[ImportForm]:
+@require_GET
+def import_forms(request: StudioRequest) -> HttpResponse:
+    """The forms of the person's files that wait, for the dialog on the Styles page."""
+    require_curator(request.user)
+    return render(request, "styles/_import_forms.html", {"forms": _waiting(request)})
+
+
+def _waiting(request: StudioRequest) -> list[ImportForm]:
     """A form for each of the person's files that wait."""
     return [ImportForm(row=row) for row in LoraImport.objects.filter(owner=request.user)]
 
 
-def _small(request: StudioRequest) -> Any:
+def _small(request: StudioRequest) -> Style | LoraImport:
     file = request.FILES.get("file")
     if not isinstance(file, UploadedFile) or file.size is None:
         raise NotTaken(_("Choose a file first."))
     if file.size > MOST_FORM_BYTES:
         raise NotTaken(_("Without JavaScript files go up to 10 MB. Larger ones: manage.py import_lora."))
     name = file.name or ""
-    if name.lower().endswith(cards.SUFFIX):
-        with file.open("rb") as opened:
-            return cards.unpack(opened, request.user).style
     with file.open("rb") as opened:
-        found = importing.inspect(opened, name)
+        found = _look(opened, name)
+        if isinstance(found, cards.Card):
+            return cards.take(found, request.user).style
         opened.seek(0)
         stored = default_storage.save(importing.storage_name(name), File(opened))
     return importing.receive(found, stored, request.user)
 
 
-def _examine(upload: Upload) -> Any:
-    if upload.name.lower().endswith(cards.SUFFIX):
-        return None  # looked into as it is unpacked
+def _look(file: IO[bytes], name: str) -> cards.Card | Inspection:
+    """All that takes long. Raises NotTaken."""
+    return cards.unpack(file) if name.lower().endswith(cards.SUFFIX) else importing.inspect(file, name)
+
+
+def _examine(upload: Upload) -> cards.Card | Inspection:
     try:
         with upload.path.open("rb") as file:
-            return importing.inspect(file, upload.name)
+            return _look(file, upload.name)
     except NotTaken as refusal:
         raise Refused(str(refusal)) from refusal
 
 
-def _finished(request: StudioRequest, upload: Upload, found: Any) -> HttpResponse | str:
-    try:
-        if found is None:
-            with upload.path.open("rb") as file:
-                return cards.unpack(file, request.user).style.get_absolute_url()
-    except NotTaken as refusal:
-        raise Refused(str(refusal)) from refusal
+def _finished(request: StudioRequest, upload: Upload, found: cards.Card | Inspection) -> HttpResponse | str:
+    if isinstance(found, cards.Card):
+        return cards.take(found, request.user).style.get_absolute_url()
     stored = uploads.store(upload, importing.storage_name(upload.name))
     form = ImportForm(row=importing.receive(found, stored, request.user))
     html = render_to_string("styles/_import_form.html", {"form": form}, request)

@@ -128,7 +128,7 @@ def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraI
 def related(row: LoraImport) -> Style | None:
     """The style that this file is another epoch of, or that has the same weights; None where there is none."""
     versions = StyleVersion.objects.filter(style__deleted_at=None, style__is_base=False).select_related("style")
-    session = row.found.get("session")
+    session = row.found["session"]
     found = versions.filter(session=session).first() if session else None
     found = found or versions.filter(tensor_sha256=row.tensor_sha256).first()
     return found.style if found else None
@@ -179,17 +179,16 @@ def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
         if wish.publish and version.state != State.PUBLISHED:
             version.publish()
         _forget(row)
-    transaction.on_commit(lambda: version_added.send(StyleVersion, version=version, user=user))
+    transaction.on_commit(lambda: version_added.send_robust(StyleVersion, version=version, user=user))
     return version
 
 
 def epochs(row: LoraImport) -> list[LoraImport]:
     """This file and the others of the same training run that wait with it, in the order of their epochs."""
-    session = row.found.get("session")
-    rows = [other for other in LoraImport.objects.filter(owner=row.owner) if other.found.get("session") == session]
-    if not session or len(rows) < 2:
+    session = row.found["session"]
+    if not session:
         return [row]
-    return sorted(rows, key=by_epoch)
+    return sorted(LoraImport.objects.filter(owner=row.owner_id, found__session=session), key=by_epoch)
 
 
 def by_epoch(row: LoraImport) -> tuple[bool, int, int]:
@@ -225,7 +224,7 @@ def sweep() -> None:
 
 def proposal(row: LoraImport) -> Wish:
     """What the file itself suggests."""
-    weight = row.found.get("weight")
+    weight = row.found["weight"]
     return Wish(
         name=row.title,
         style=related(row),

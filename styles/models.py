@@ -332,9 +332,11 @@ class StyleVersion(models.Model):
             self.file.delete(save=False)
             raise
 
-    def is_safe(self, weight: float) -> bool:
-        """Whether `weight` is in the safe range; where none is known every weight is."""
-        return self.safe_from is None or self.safe_to is None or self.safe_from <= weight <= self.safe_to
+    def side(self, weight: float) -> str:
+        """above or below: on which side of the safe range a weight is; "" inside it, and where none is known."""
+        if self.safe_from is None or self.safe_to is None:
+            return ""
+        return "above" if weight > self.safe_to else "below" if weight < self.safe_from else ""
 
     def publish(self) -> None:
         """Make this the version that new pictures are made with; the one before is archived, and can come back."""

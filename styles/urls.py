@@ -12,6 +12,7 @@ urlpatterns = [
     path("", views.styles, name="styles"),
     path("new/", views.new, name="new"),
     path("import/", import_views.importer, name="importer"),
+    path("import/forms/", import_views.import_forms, name="import-forms"),
     path("import/<int:pk>/", import_views.review, name="import"),
     path("import/<int:pk>/discard/", import_views.discard, name="import-discard"),
     path("<str:slug>/", views.style, name="style"),

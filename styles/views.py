@@ -14,12 +14,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from styles import cards, history, import_views, queries
+from styles import cards, history, queries
 from styles.forms import PresetForm, StyleForm
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
-from stylestudio.access import StudioRequest, is_curator, require_curator, require_maker, whole_number
+from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
 
 
 @require_GET
@@ -31,7 +31,6 @@ def styles(request: StudioRequest) -> HttpResponse:
         "kinds": queries.kind_links(kind, words),
         "kind": kind,
         "words": words,
-        "imports": import_views.waiting(request) if is_curator(request.user) else [],
     }
     return render(request, "styles/styles.html", context)
 
@@ -94,37 +93,37 @@ def restore(request: StudioRequest, slug: str) -> HttpResponse:
 def publish(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """New pictures are made with this version from now on. Publishing an older one again is how one goes back."""
     version = _curated(request, slug, number)
-    version.publish()
-    history.note(request.user, version, "Published.")
-    messages.success(request, _("%(version)s is published.") % {"version": version})
-    return redirect(version.style)
+    return _done(request, version, version.publish, "Published.", _("%(version)s is published."))
 
 
 @require_POST
 def archive(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """Offer this version no more."""
     version = _curated(request, slug, number)
-    try:
-        version.archive()
-    except ValidationError as error:
-        messages.warning(request, error.messages[0])
-    else:
-        history.note(request.user, version, "Archived.")
-        messages.success(request, _("%(version)s is archived.") % {"version": version})
-    return redirect(version.style)
+    return _done(request, version, version.archive, "Archived.", _("%(version)s is archived."))
 
 
 @require_POST
 def purge(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """Remove a version that nothing was made with, and its file."""
     version = _curated(request, slug, number)
+    return _done(
+        request, version.style, version.purge, f"Version {number} removed.", _("Version %d is removed.") % number
+    )
+
+
+def _done(
+    request: StudioRequest, thing: Style | StyleVersion, act: Callable[[], None], noted: str, said: str
+) -> HttpResponse:
+    """Do it, note it and say it; or say why not."""
     try:
-        version.purge()
+        act()
     except ValidationError as error:
         messages.warning(request, error.messages[0])
     else:
-        messages.success(request, _("Version %(number)d is removed.") % {"number": number})
-    return redirect(version.style)
+        history.note(request.user, thing, noted)
+        messages.success(request, said % {"version": thing})
+    return redirect(thing if isinstance(thing, Style) else thing.style)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -132,8 +131,8 @@ def preset(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
     """Change a preset."""
     found = _preset(request, slug, pk)
     form = PresetForm(request.POST or None, instance=found)
-    if form.is_valid():
-        messages.success(request, _("%(name)s is saved.") % {"name": form.save().name})
+    if form.is_bound and form.store():
+        messages.success(request, _("%(name)s is saved.") % {"name": found.name})
         return redirect(found.style)
     context = {"form": form, "preset": found, "style": found.style}
     return render(request, "styles/preset.html", context, status=422 if form.is_bound else 200)
@@ -154,14 +153,14 @@ def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
     return found
 
 
-@require_safe
+@require_GET
 def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
     """The version's LoRA with everything that is known of it written into it."""
     version = _with_file(slug, number)
     return _attachment(version, cards.write_lora, cards.file_name(version))
 
 
-@require_safe
+@require_GET
 def card(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
     """The version's style card, for another StyleStudio or for use elsewhere."""
     version = _with_file(slug, number)

@@ -122,6 +122,23 @@ class OwnerForm(BaseUserCreationForm):  # type: ignore[type-arg]
         return owner
 
 
+class NobodyFound(ValueError):
+    """There is no such account. The text says what to do."""
+
+
+def acting(name: str | None) -> User:
+    """The person whom a command acts for: the one of this name, else the first owner. Raises NobodyFound."""
+    people = User.objects.filter(is_active=True)
+    found = people.filter(username=name).first() if name else people.filter(is_superuser=True).order_by("pk").first()
+    if found is None:
+        raise NobodyFound(
+            _("There is no account called %s.") % name
+            if name
+            else _("There is no account yet. Open the studio and create the owner.")
+        )
+    return found
+
+
 class SignInForm(AuthenticationForm):
     """Name and password. Ten failures of a name from an address within ten minutes, and it has to wait."""
 

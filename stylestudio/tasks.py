@@ -8,7 +8,7 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from stylestudio import jobs, live, parts
+from stylestudio import jobs, live, parts, workers
 
 LATELY = timedelta(minutes=2)  # a worker that crashed is started again sooner than that
 MOST_SAID = 200
@@ -22,9 +22,11 @@ def sweep_every_minute() -> None:
 
 @db_task()  # type: ignore[untyped-decorator]
 def sweep() -> None:
-    """Let every kind of job look after what dead workers held, and forget uploads that nobody goes on with."""
+    """Let every kind of job look after what dead workers held, and forget what nobody goes on with."""
     for kind in jobs.kinds():
         kind.sweep()
+    for tidy in workers.sweeps:
+        tidy()
     parts.sweep_when_due()
 
 

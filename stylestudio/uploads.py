@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -201,6 +202,7 @@ def store(upload: Upload, name: str) -> str:
                 raise
         else:
             target.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
+            os.utime(target)  # its last part may have come long ago, and what is old and has no row yet is swept
             return name
     with upload.path.open("rb") as file:
         return default_storage.save(name, File(file, name=Path(name).name))

@@ -29,6 +29,9 @@ BEAT = 5.0  # seconds between two heartbeats
 # Called by every heartbeat, in the thread of the pulse: renew leases, notice the cancelled.
 beats: list[Callable[[], None]] = []
 
+# Called by the sweep of every minute: throw away what nobody wants any more. Must be cheap where there is nothing.
+sweeps: list[Callable[[], None]] = []
+
 # Set when this worker process was told to stop: take on nothing new.
 stopping = threading.Event()
 

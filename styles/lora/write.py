@@ -50,15 +50,22 @@ class Label:
 
 
 def write_lora(
-    source: IO[bytes], header: Header, target: IO[bytes], label: Label, *, without_folders: bool = False
+    source: IO[bytes],
+    header: Header,
+    target: IO[bytes],
+    label: Label,
+    *,
+    digest: str = "",
+    without_folders: bool = False,
 ) -> None:
     """Copy `source`, whose header is given, to `target`, a megabyte at a time.
 
+    `digest` is the hash of its tensors; where it is not known the whole file is read once more to find it.
     All ss_* metadata is kept; with `without_folders` the names of folders where it was trained are left out. BadLora
     where the metadata becomes larger than this package reads again.
     """
     old = _without_folders(header.metadata) if without_folders else header.metadata
-    metadata = {"format": "pt"} | old | spec(label, tensors_sha256(source, header)) | dict(label.extra)
+    metadata = {"format": "pt"} | old | spec(label, digest or tensors_sha256(source, header)) | dict(label.extra)
     head = _encoded(header, metadata)
     target.write(len(head).to_bytes(8, "little"))
     target.write(head)

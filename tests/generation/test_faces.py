@@ -397,7 +397,7 @@ def test_a_file_that_is_not_applied_is_found_out_whatever_its_trigger_words_do(
     made(version, curator, EFFECT)
     assert again(version).effect == Effect.NONE
     html = signed_in(curator).get(address("face", version, "effect")).content.decode()
-    assert "Its file was made for another family of models (sd1)." in html
+    assert "Its file was made for another family of models (Stable Diffusion 1.x)." in html
 
 
 def test_a_style_without_a_file_is_compared_by_its_trigger_words(
@@ -414,7 +414,7 @@ def test_a_style_without_a_file_is_compared_by_its_trigger_words(
         ({}, {"lora": "", "triggers": ["ink"]}, "only trigger words"),
         ({}, {"lora": "", "triggers": []}, "no trigger words of its own were put into the prompt"),
         ({}, {"weight": 0.0}, "strength is 0"),
-        ({"family": "sd1"}, {}, "another family of models (sd1)"),
+        ({"family": "sd1"}, {}, "another family of models (Stable Diffusion 1.x)"),
         ({"family": "sdxl", "trained_on": "ponyDiffusionV6XL.safetensors"}, {}, "trained on ponyDiffusionV6XL"),
         ({"family": "sdxl", "trained_on": "models/sd_xl_base_1.0.safetensors"}, {}, "may not have applied"),
         ({"trained_on": "stabilityai/stable-diffusion-xl-base-1.0"}, {}, "may not have applied"),

@@ -14,6 +14,8 @@ from django.urls import reverse
 from generation import found
 from generation.models import Engine
 from styles.models import Style, StyleVersion
+from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.errors import EngineUnreachable
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
 
@@ -105,3 +107,21 @@ def test_the_command_lists_and_makes(engine: Engine, capsys: Any) -> None:
     assert 0 < len(made) < len(listed) and Style.objects.count() == len(made)
     call_command("scan_loras", "sketch_i*")
     assert capsys.readouterr().out == ""
+
+
+def test_an_engine_that_does_not_answer_is_asked_once_and_one_that_is_away_not_at_all(
+    stocked: Engine, preview: PreviewThread, curator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Engine.objects.update(loras=[f"{number}.safetensors" for number in range(5)])
+    asked: list[str] = []
+
+    async def silent(client: ComfyClient, name: str) -> dict[str, str]:
+        asked.append(name)
+        raise EngineUnreachable("gone")
+
+    monkeypatch.setattr(ComfyClient, "lora_metadata", silent)
+    made, _refused = found.make_styles([f"{number}.safetensors" for number in range(3)], curator)
+    assert len(made) == 3 and len(asked) == 1
+    Engine.objects.update(health="unreachable")
+    made, _refused = found.make_styles(["3.safetensors"], curator)
+    assert len(made) == 1 and len(asked) == 1

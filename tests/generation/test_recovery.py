@@ -19,6 +19,7 @@ from generation import engines, monitor, orders, orphans, recovery, runner, task
 from generation.claim import look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
+from styles.models import LoraImport, Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
@@ -331,6 +332,24 @@ def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engin
     assert orphans.sweep_files(older_than=timedelta(0)) == 1
     assert not default_storage.exists(half)
     assert default_storage.exists(picture.file.name)
+
+
+def test_files_of_imports_that_wait_are_kept_and_what_a_crash_left_of_one_is_swept(ada: User, media: Path) -> None:
+    month = f"{timezone.localtime():%Y/%m}"
+    file, left_file, picture, left_picture = (
+        default_storage.save(f"uploads/{name}/{month}/{number}", ContentFile(b"x"))
+        for name in ("styles", "covers")
+        for number in range(2)
+    )
+    LoraImport.objects.create(owner=ada, file=file, picture=picture, name="a", title="a", size=1)
+    assert orphans.sweep_files(older_than=timedelta(0)) == 2
+    assert default_storage.exists(file) and default_storage.exists(picture)
+    assert not default_storage.exists(left_file) and not default_storage.exists(left_picture)
+    version = Style.objects.create(name="Ink").versions.get()
+    LoraImport.objects.all().delete()
+    version.take_file(file, 1, "0" * 64)
+    Style.objects.update(cover=picture)
+    assert orphans.sweep_files(older_than=timedelta(0)) == 0
 
 
 def test_an_engine_that_closes_the_connection_before_the_graph_was_sent_gets_it_again(

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from generation.models import Engine
+from generation.models import Engine, Face, GenerationTask, Probe
 from styles.models import Kind, Style, StyleVersion
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +84,15 @@ def test_several_are_published_and_archived_and_it_is_noted(desk: Client, ink: S
     assert (
         "Published." in desk.get(reverse("admin:styles_styleversion_history", args=[versions[2].pk])).content.decode()
     )
+
+
+def test_previews_of_several_are_asked_for_at_once(desk: Client, curator: User, ink: Style) -> None:
+    first, second = ink.versions.order_by("number")[:2]
+    assert "There are no probe prompts in use." in press(desk, "make_previews", first)
+    Probe.objects.create(prompt="a path", seed=5)
+    assert "Previews of 2 versions are made." in press(desk, "make_previews", first, second)
+    assert {face.version for face in Face.objects.all()} == {first, second}
+    assert {task.owner for task in GenerationTask.objects.filter(is_face=True)} == {curator}
 
 
 def test_the_base_style_keeps_its_version(desk: Client) -> None:

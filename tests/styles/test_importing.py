@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from PIL import Image
@@ -169,6 +170,22 @@ def test_epochs_of_one_run_become_versions_of_one_style_and_the_last_is_publishe
     assert importing.proposal(late).style == style
 
 
+def test_the_dialog_asks_for_the_forms_when_it_is_opened(desk: Client, ada: User, client: Client) -> None:
+    row = brought(desk)
+    styles = desk.get(reverse("styles:styles")).content.decode()
+    assert f'hx-get="{reverse("styles:import-forms")}"' in styles and row.name not in styles
+    assert f'id="import-{row.pk}"' in desk.get(reverse("styles:import-forms")).content.decode()
+    client.force_login(ada)
+    assert client.get(reverse("styles:import-forms")).status_code == 403
+
+
+def test_many_files_that_wait_cost_a_few_questions_each(desk: Client, django_assert_max_num_queries: Any) -> None:
+    for epoch in range(6):
+        brought(desk, weights(TOLD | {"ss_session_id": "77", "ss_epoch": str(epoch)}, rank=epoch + 1))
+    with django_assert_max_num_queries(45):
+        desk.get(reverse("styles:import-forms"))
+
+
 def test_one_of_several_epochs_can_be_taken_alone(desk: Client) -> None:
     for epoch in (1, 2):
         row = brought(desk, weights(TOLD | {"ss_session_id": "77", "ss_epoch": str(epoch)}, rank=epoch))
@@ -208,6 +225,43 @@ def test_a_file_can_be_thrown_away_again(desk: Client, media: Path, django_captu
     with django_capture_on_commit_callbacks(execute=True):
         desk.post(reverse("styles:import-discard", args=[row.pk]))
     assert not LoraImport.objects.exists() and not [path for path in media.rglob("*") if path.is_file()]
+
+
+def uploaded(desk: Client, data: bytes, name: str) -> Any:
+    """The answer to a file that came in parts."""
+    begun = desk.post(reverse("upload-start"), {"purpose": "lora", "name": name, "size": len(data)}).json()
+    desk.put(f"{begun['parts']}?offset=0", data, content_type="application/octet-stream")
+    return desk.post(begun["finish"])
+
+
+def test_files_and_cards_come_in_parts_too(desk: Client, curator: User, media: Path) -> None:
+    form = uploaded(desk, weights(), "watercolour_v2.safetensors").content.decode()
+    row = LoraImport.objects.get()
+    assert f'id="import-{row.pk}"' in form and row.file.read() == weights()
+    card = zipped(card_json=GOOD, a_safetensors=weights({}, rank=8)).getvalue()
+    answer = uploaded(desk, card, "x.zip")
+    assert answer.json() == {"location": StyleVersion.objects.get().style.get_absolute_url()}
+    for name, data in (("bad.zip", b"PK nonsense"), ("bad.safetensors", b"PK nonsense")):
+        refused = uploaded(desk, data, name)
+        assert refused.status_code == 422 and refused.json()["error"]
+
+
+def test_a_large_card_holds_up_no_other_writer(
+    desk: Client, media: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
+    """All that takes long is done before the transaction that finishes the upload."""
+    inside: list[bool] = []
+    for module, name in ((cards, "_weights"), (lora, "inspect")):
+        slow = getattr(module, name)
+
+        def noted(*args: Any, slow: Any = slow, **more: Any) -> Any:
+            inside.append(connection.in_atomic_block)
+            return slow(*args, **more)
+
+        monkeypatch.setattr(module, name, noted)
+    uploaded(desk, zipped(card_json=GOOD, a_safetensors=weights()).getvalue(), "x.zip")
+    uploaded(desk, weights(rank=8), "y.safetensors")
+    assert inside == [False, False, False]
 
 
 def test_what_nobody_confirms_is_thrown_away_after_a_week(desk: Client) -> None:
@@ -306,7 +360,7 @@ def test_a_card_goes_round(version: StyleVersion, owner: User) -> None:
     version.style.delete()
     StyleVersion.objects.update(sha256="", tensor_sha256="")  # as in another studio
     Style.everything.update(name="Elsewhere")
-    again = cards.unpack(card, owner)
+    again = cards.take(cards.unpack(card), owner)
     assert again.pk != number and again.style.name == "Wäsche & mist"
     assert (again.triggers, again.default_strength, again.safe_from, again.safe_to) == (["wtrclr"], 0.75, 0.6, 1.0)
     assert (again.licence, again.author, again.notes) == ("CC0", "Ada", "For paper.\nNot for walls.")
@@ -379,7 +433,7 @@ def test_a_zip_that_is_no_card_is_refused_and_leaves_nothing(
 ) -> None:
     card.seek(0)
     with pytest.raises(NotTaken, match=words):
-        cards.unpack(card, owner)
+        cards.take(cards.unpack(card), owner)
     assert not Style.objects.exists() and not LoraImport.objects.exists()
     assert not [path for path in media.rglob("*") if path.is_file()]
 
@@ -390,6 +444,6 @@ def test_odd_values_in_a_card_are_passed_over(owner: User, media: Path) -> None:
         "style": {"name": "X\x00" * 99, "kind": "nonsense", "description": 5},
         "version": {"default_strength": 99, "safe_from": 1.5, "safe_to": 0.5, "trigger_words": ["a"], "notes": None},
     }
-    version = cards.unpack(zipped(card_json=json.dumps(told).encode(), a_safetensors=weights({})), owner)
+    version = cards.take(cards.unpack(zipped(card_json=json.dumps(told).encode(), a_safetensors=weights({}))), owner)
     assert (version.default_strength, version.safe_from, version.trigger_words) == (1.0, None, "")
     assert version.style.kind == "other" and set(version.style.name) == {"X"}

@@ -117,7 +117,7 @@ def test_a_curator_creates_a_style_with_a_published_first_version(client: Client
         ({"name": " "}, "Give the style a name."),
         ({"default_strength": "2.05"}, "Strength goes from 0 to 2."),
         ({"default_strength": "-0.1"}, "Strength goes from 0 to 2."),
-        ({"default_strength": "nan"}, "Enter a number."),
+        ({"default_strength": "nan"}, "Strength goes from 0 to 2."),
         ({"lora_name": "ink.pt"}, "The file&#x27;s name ends in .safetensors."),
     ],
 )

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
 
-from styles.forms import StyleForm
+from styles.forms import PresetForm, StyleForm
 from styles.models import Preset, Style
 from stylestudio import shell
 
@@ -137,10 +137,10 @@ def test_a_style_names_its_checkpoint_lightning_file_and_safe_range(curator: Use
     [
         ({"checkpoint": "pony"}, "checkpoint", "ends in .safetensors"),
         ({"lightning": "hyper.ckpt"}, "lightning", "ends in .safetensors"),
-        ({"safe_from": "0.5"}, "safe_to", "two ends"),
-        ({"safe_to": "0.5"}, "safe_from", "two ends"),
+        ({"safe_from": "0.5"}, "safe_to", "both ends"),
+        ({"safe_to": "0.5"}, "safe_from", "both ends"),
         ({"safe_from": "0.9", "safe_to": "0.5"}, "safe_to", "before it begins"),
-        ({"safe_from": "0.9", "safe_to": "3"}, "safe_to", "less than or equal to 2"),
+        ({"safe_from": "0.9", "safe_to": "3"}, "safe_to", "Strength goes from 0 to 2."),
     ],
 )
 def test_what_makes_no_sense_is_said_at_its_field(wrong: dict[str, str], field: str, words: str) -> None:
@@ -159,3 +159,14 @@ def test_files_are_offered_as_the_engines_list_them(
     html = client.get(reverse("styles:edit", args=[preset.style.slug])).content.decode()
     assert '<datalist id="checkpoints"><option value="pony.safetensors">' in html and '<option value="a.sft">' in html
     assert shell.engine_facts()
+
+
+def test_of_two_who_save_a_name_at_once_the_second_is_told(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    style = Style.objects.create(name="Ink")
+    Preset.objects.create(style=style, name="Valley")
+    fields = {"name": "Valley", "shape": "1024x1024", "steps": "4"}
+    form = PresetForm(fields, instance=Preset(style=style, owner=ada))
+    monkeypatch.setattr(PresetForm, "clean_name", lambda form: form.cleaned_data["name"])  # both looked before
+    assert not form.store()
+    assert form.errors["name"] == ["Ink has a preset of this name. Choose another name."]
+    assert Preset.objects.count() == 1

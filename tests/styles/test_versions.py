@@ -121,9 +121,9 @@ def test_a_safe_range_that_is_none_is_refused(ink: Style, low: float | None, hig
 
 def test_where_no_safe_range_is_known_every_weight_is_safe(ink: Style) -> None:
     version = ink.versions.get()
-    assert version.is_safe(2.0)
+    assert version.side(2.0) == ""
     version.safe_from, version.safe_to = 0.6, 1.0
-    assert [version.is_safe(weight) for weight in (0.55, 0.6, 1.0, 1.05)] == [False, True, True, False]
+    assert [version.side(weight) for weight in (0.55, 0.6, 1.0, 1.05)] == ["below", "", "", "above"]
 
 
 def test_curators_publish_archive_and_remove_on_the_page(ink: Style, curator: User, client: Client) -> None:

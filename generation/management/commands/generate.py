@@ -22,6 +22,7 @@ from generation.orders import Ingredient, Order
 from generation.references import add_reference
 from styles.models import Style
 from stylestudio import live
+from stylestudio.accounts import NobodyFound, acting
 from stylestudio.images import BadPicture
 from stylestudio.jobs import Status
 from stylestudio.models import Worker
@@ -70,7 +71,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Queue, wait, save."""
-        user = _user(options["user"])
+        try:
+            user = acting(options["user"])
+        except NobodyFound as error:
+            raise CommandError(str(error)) from None
         if not Worker.objects.alive().exists():
             raise CommandError(_("No worker is alive. Start the studio with: python3 run.py"))
         order = _order(options, user)
@@ -129,18 +133,6 @@ class Command(BaseCommand):
                 _("The pictures are in the studio, but could not be written to %(folder)s: %(error)s")
                 % {"folder": folder, "error": error.strerror or error}
             ) from None
-
-
-def _user(name: str | None) -> User:
-    users = User.objects.filter(is_active=True)
-    user = users.filter(username=name).first() if name else users.filter(is_superuser=True).order_by("pk").first()
-    if user is None:
-        raise CommandError(
-            _("There is no account called %s.") % name
-            if name
-            else _("There is no account yet. Open the studio and create the owner.")
-        )
-    return user
 
 
 def _order(options: dict[str, Any], user: User) -> Order:

@@ -6,11 +6,11 @@ import fnmatch
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from generation import engines, found
 from generation.models import Engine
+from stylestudio.accounts import NobodyFound, acting
 
 
 class Command(BaseCommand):
@@ -34,10 +34,10 @@ class Command(BaseCommand):
             for one in chosen:
                 self.stdout.write(f"{one.name}  ({', '.join(str(engine) for engine in one.engines)})")
             return
-        people = User.objects.filter(username=user) if user else User.objects.filter(is_superuser=True)
-        owner = people.order_by("pk").first()
-        if owner is None:
-            raise CommandError(f"There is nobody called {user}." if user else "Create the owner account first.")
+        try:
+            owner = acting(user)
+        except NobodyFound as error:
+            raise CommandError(str(error)) from None
         made, refused = found.make_styles([one.name for one in chosen], owner)
         for version in made:
             self.stdout.write(f"{version}: {version.lora_name}")

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from styles import cards, importing
 from styles.importing import NotTaken
 from styles.models import LoraImport, Style, StyleVersion
+from stylestudio.accounts import NobodyFound, acting
 
 
 class Command(BaseCommand):
@@ -39,13 +40,17 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         """Each file by itself: what is refused is said, and the rest goes on. The exit code tells of refusals."""
-        owner, refused = _user(user), 0
+        try:
+            owner, refused = acting(user), 0
+        except NobodyFound as error:
+            raise CommandError(str(error)) from None
+        given = {"name": style, "style": _style(style)} if style else {}
         rows: list[LoraImport] = []
         for path in files:
             try:
                 if path.suffix.lower() == cards.SUFFIX:
                     with path.open("rb") as card:
-                        self._say(cards.unpack(card, owner))
+                        self._say(cards.take(cards.unpack(card), owner))
                 else:
                     rows.append(importing.bring(path, owner))
             except (NotTaken, OSError) as error:
@@ -54,9 +59,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"{path.name}: {reason}")
         for group in _groups(rows):
             wish = importing.proposal(group[-1])
-            fields: dict[str, Any] = {"licence": wish.licence or licence, "publish": not draft}
-            if style:
-                fields |= {"name": style, "style": _style(style)}
+            fields: dict[str, Any] = {"licence": wish.licence or licence, "publish": not draft, **given}
             for version in importing.confirm_all(group, replace(wish, **fields), owner):
                 self._say(version)
         if refused:
@@ -77,14 +80,5 @@ def _groups(rows: list[LoraImport]) -> list[list[LoraImport]]:
 def _style(name: str) -> Style | None:
     found = Style.objects.filter(slug=name).first() or Style.objects.filter(name=name).first()
     if found and found.is_base:
-        raise CommandError("The base style has no LoRA. Give another name.")
-    return found
-
-
-def _user(name: str | None) -> User:
-    """The person of this name, else the first owner of the studio."""
-    people = User.objects.filter(is_active=True)
-    found = people.filter(username=name).first() if name else people.filter(is_superuser=True).order_by("pk").first()
-    if found is None:
-        raise CommandError(f"There is nobody called {name}." if name else "Create the owner account first.")
+        raise CommandError(_("The base style has no LoRA. Give another name."))
     return found
