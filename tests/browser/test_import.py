@@ -1,0 +1,86 @@
+"""A LoRA file comes in, becomes a style, gets a second version, goes back to the first, and makes a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from stylestudio.comfy.preview.server import PreviewThread
+from tests.styles.lora.files import kohya_sdxl, packed
+
+from .conftest import Complaints, Studio
+from .test_stories import ask, look
+
+Enter = Callable[..., Page]
+TOLD = {"modelspec.title": "Watercolour", "modelspec.trigger_phrase": "wtrclr", "modelspec.license": "CC0"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Two epochs of a LoRA, and a file that is none."""
+    (tmp_path / "first.safetensors").write_bytes(packed(kohya_sdxl(4), TOLD))
+    (tmp_path / "second.safetensors").write_bytes(packed(kohya_sdxl(8), TOLD | {"modelspec.title": "Second"}))
+    (tmp_path / "bad.safetensors").write_bytes(b"\x80\x02}q\x00." * 9)
+    return [tmp_path / f"{name}.safetensors" for name in ("first", "second", "bad")]
+
+
+def dialog(page: Page) -> Locator:
+    """The dialog, opened on the Styles page."""
+    page.get_by_role("button", name="Import style").click()
+    return page.get_by_role("dialog", name="Import a style")
+
+
+def version(page: Page, number: int) -> Locator:
+    """A row of the list of versions."""
+    return page.locator("#versions li").filter(has=page.get_by_role("link", name=f"v{number}", exact=True))
+
+
+def test_a_file_becomes_a_style_gets_a_second_version_and_goes_back(
+    studio: Studio, engine: PreviewThread, enter: Enter, complaints: Complaints, files: list[Path], tmp_path: Path
+) -> None:
+    first, second, bad = files
+    page = enter(studio, path="/styles/")
+    box = dialog(page)
+    box.locator("#lora-file").set_input_files([first, bad])
+    expect(box.locator("li").filter(has_text="bad.safetensors")).to_contain_text("Such files can run programs")
+    complaints.allow("status of 422")
+    form = box.get_by_role("form", name="first.safetensors")
+    expect(form.get_by_label("Name")).to_have_value("Watercolour")
+    expect(form.get_by_label("Trigger words")).to_have_value("wtrclr")
+    form.get_by_label("License or source").fill("")
+    form.get_by_role("button", name="Import style").click()
+    expect(form.get_by_text("Say where it came from")).to_be_visible()
+    complaints.allow("status of 422")
+    page.screenshot(path=tmp_path / "refused.png")
+    form.get_by_label("License or source").fill("our own")
+    form.get_by_role("button", name="Import style").click()
+    page.wait_for_url("**/styles/watercolour/")
+    expect(page.get_by_role("heading", name="Watercolour", level=1)).to_be_visible()
+    expect(page.locator(".sheet img").first).to_be_visible(timeout=60_000)
+    page.screenshot(path=tmp_path / "style.png", full_page=True)
+
+    page.goto(f"{studio.url}/styles/")
+    box = dialog(page)
+    box.locator("#lora-file").set_input_files(second)
+    form = box.get_by_role("form", name="second.safetensors")
+    form.get_by_label("Version of").select_option("Watercolour")
+    form.get_by_role("button", name="Import style").click()
+    page.wait_for_url("**/styles/watercolour/")
+    expect(version(page, 2)).to_contain_text("Published")
+    expect(version(page, 1)).to_contain_text("Archived")
+    version(page, 1).get_by_role("button", name="Publish again").click()
+    expect(page.get_by_text("Watercolour v1 is published.")).to_be_visible()
+    expect(version(page, 1)).to_contain_text("Published")
+    expect(version(page, 2)).to_contain_text("Archived")
+    page.screenshot(path=tmp_path / "versions.png", full_page=True)
+
+    page.get_by_role("link", name="Use in Studio").click()
+    expect(page.get_by_role("checkbox", name="Watercolour v1")).to_be_checked()
+    job = ask(page, "a boat in wtrclr")
+    look(job, "done")
+    expect(job).to_contain_text("Watercolour v1")
+    installed = page.request.get(f"{engine.url}/models/loras").json()
+    assert any(name.startswith("stylestudio_watercolour_v1_") for name in installed)
