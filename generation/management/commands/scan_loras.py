@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
 from argparse import ArgumentParser
+from contextlib import closing
+from fnmatch import fnmatch
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from generation import engines, found
+from generation.found import Found
 from generation.models import Engine
 from stylestudio.accounts import NobodyFound, acting
 
@@ -26,18 +29,22 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, names: list[str], make: bool, user: str | None, **options: Any) -> None:
         """One line for each file. The exit code is 1 where a file was refused."""
-        for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
-            if not engines.probe(engine):
-                self.stderr.write(f"{engine}: {engine.trouble}")
-        chosen = [one for one in found.unused() if not names or any(fnmatch.fnmatch(one.name, name) for name in names)]
-        if not make:
-            for one in chosen:
-                self.stdout.write(f"{one.name}  ({', '.join(str(engine) for engine in one.engines)})")
-            return
         try:
-            owner = acting(user)
+            owner = acting(user) if make else None
         except NobodyFound as error:
             raise CommandError(str(error)) from None
+        with closing(engines.pool):
+            for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
+                if not engines.probe(engine):
+                    self.stderr.write(f"{engine}: {engine.trouble}")
+            chosen = [one for one in found.unused() if not names or any(fnmatch(one.name, name) for name in names)]
+            if owner:
+                self._make(chosen, owner)
+            else:
+                for one in chosen:
+                    self.stdout.write(f"{one.name}  ({', '.join(str(engine) for engine in one.engines)})")
+
+    def _make(self, chosen: list[Found], owner: User) -> None:
         made, refused = found.make_styles([one.name for one in chosen], owner)
         for version in made:
             self.stdout.write(f"{version}: {version.lora_name}")
