@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "stylestudio",
     "styles",
     "generation",
+    "training",
 ]
 
 # Async-capable middleware only: one sync-only entry can make daphne hang at stop.
