@@ -175,12 +175,12 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
         product *= max(int(least[:6]), 1)
     if product > MOST_REPEATS:
         raise BadOperation(_("The counts in braces multiply to more than 1,000. Use smaller ones."))
-    return regex.compile(pattern, regex.V0)
+    return regex.compile(pattern)
 
 
 def _too_slow() -> BadOperation:
     return BadOperation(
-        _("This expression takes too long on these captions, so nothing was changed. Make it simpler: nested + and * are slow.")
+        _("This takes too long on these captions, so nothing was changed. Make the expression simpler.")
     )
 
 
@@ -315,12 +315,13 @@ def change(operation: Operation, captions: Iterable[Captioned]) -> Iterator[str]
         yield text
 
 
-_NUMBERING = re.compile(r"^[\d\s._-]+|[\s._-]*\(?\d+\)?$|[\s._-]*\b(?:copy|kopie|img|dsc|image)\b", re.IGNORECASE)
+_CAMERA = re.compile(r"^(?:img|dsc[nf]?|pxl|image|picture|photo|screenshot)(?=[\s._-]*\d)", re.IGNORECASE)
+_NUMBERING = re.compile(r"^[\d\s._-]+|[\s._-]*\(?\d+\)?$|[\s._-]+copy$", re.IGNORECASE)
 
 
 def words_of(source_name: str) -> str:
     """The words in a file's name, without its ending and its numbering: "012_red-roof (3).png" -> "red roof"."""
     stem = PurePath(source_name.replace("\\", "/")).name
     stem = stem.rsplit(".", 1)[0] if "." in stem.lstrip(".") else stem
-    words = re.sub(r"[\s_]+|(?<=\w)-(?=\w)", " ", _NUMBERING.sub(" ", stem)).strip(" -._")
+    words = re.sub(r"[\s_]+|(?<=\w)-(?=\w)", " ", _NUMBERING.sub(" ", _CAMERA.sub("", stem))).strip(" -._")
     return " ".join(words.split())[:MOST_CAPTION]

@@ -54,7 +54,10 @@ def keys(caption: str) -> frozenset[str]:
 
 def unique(tags: Sequence[str]) -> list[str]:
     """The tags without repetitions, each where it was first."""
-    return list({key(tag): tag for tag in reversed(tags)}.values())[::-1] if len(tags) > 1 else list(tags)
+    first: dict[str, str] = {}
+    for tag in tags:
+        first.setdefault(key(tag), tag)
+    return list(first.values())
 
 
 def counts(captions: Iterable[str]) -> list[TagCount]:
