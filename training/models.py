@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, ClassVar, Self
 
@@ -137,7 +138,9 @@ class Dataset(models.Model):
 
     def compose(self, caption: str) -> str:
         """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
-        filled = self.template.replace("{trigger}", self.trigger_words).replace("{caption}", caption)
+        parts = {"{trigger}": self.trigger_words, "{caption}": caption}
+        # At once, so that words that look like a placeholder stay words.
+        filled = re.sub(r"\{trigger\}|\{caption\}", lambda found: parts[found[0]], self.template)
         return ", ".join(part for part in map(str.strip, filled.split(",")) if part)
 
 
