@@ -54,7 +54,8 @@ class TrainingPicture:
         from django.core.files.storage import default_storage
 
         with default_storage.open(self.storage_name, "rb") as file:
-            return file.read()
+            data: bytes = file.read()
+        return data
 
 
 class Course(Protocol):
