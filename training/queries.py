@@ -41,8 +41,8 @@ def shelf(user: User, words: str = "") -> list[ShelfCard]:
         )
     datasets = list(found)
     live = DatasetImage.objects.filter(dataset__in=datasets)
-    counted = live.order_by().values_list("dataset").annotate(Count("pk"), Count("pk", filter=Q(caption="")))
-    counts = {pk: (pictures, empty) for pk, pictures, empty in counted}
+    counted = live.order_by().values("dataset").annotate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
+    counts = {row["dataset"]: (row["pictures"], row["empty"]) for row in counted}
     strips: dict[int, list[DatasetImage]] = {}
     place = Window(RowNumber(), partition_by=[F("dataset")], order_by=["position", "pk"])
     for image in live.annotate(place=place).filter(place__lte=STRIP).order_by("dataset", "position", "pk"):
