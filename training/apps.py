@@ -16,7 +16,7 @@ class TrainingConfig(AppConfig):
     def ready(self) -> None:
         """Tell the kernel what it needs to know of datasets."""
         from stylestudio import jobs, workers
-        from training import work
+        from training import captioners, work
         from training.models import DatasetJob
 
         jobs.register(
@@ -30,3 +30,4 @@ class TrainingConfig(AppConfig):
             )
         )
         workers.beats.append(work.renew)
+        work.register(DatasetJob.Work.CAPTION, captioners.run)

@@ -29,7 +29,7 @@ def done(name: str, caption: str, source_name: str = "a.png", **given: object) -
         ("suffix", {"text": "flat"}, "hills, flat", "hills, flat"),
         ("remove_tag", {"tag": "Red  roof"}, "hills, red roof, dusk", "hills, dusk"),
         ("remove_tag", {"tag": "roof"}, "hills,red roof", "hills,red roof"),
-        ("replace", {"find": "cottage", "replacement": "white cottage"}, "a cottage, cottages", "a white cottage, white cottages"),
+        ("replace", {"find": "hut", "replacement": "white hut"}, "a hut, huts", "a white hut, white huts"),
         ("replace", {"find": "Cottage", "replacement": "x"}, "cottage", "cottage"),
         ("rename_tag", {"find": "tress", "replacement": "trees"}, "tress, hills", "trees, hills"),
         ("rename_tag", {"find": "tress", "replacement": "trees"}, "hills, trees, tress", "hills, trees"),
