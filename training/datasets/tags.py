@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SEPARATOR = re.compile(r"[,，、\n]")
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -47,6 +48,7 @@ def key(tag: str) -> str:
     return " ".join(tag.split()).casefold()
 
 
+@lru_cache(maxsize=16384)
 def keys(caption: str) -> frozenset[str]:
     """The keys of all tags of a caption."""
     return frozenset(map(key, split(caption)))
@@ -65,10 +67,11 @@ def counts(captions: Iterable[str]) -> list[TagCount]:
     spelling: dict[str, str] = {}
     found: Counter[str] = Counter()
     for caption in captions:
-        own = {key(tag): tag for tag in reversed(split(caption))}
-        found.update(own.keys())
-        for name, tag in own.items():
-            spelling.setdefault(name, tag)
+        own = keys(caption)
+        found.update(own)
+        if not own <= spelling.keys():
+            for tag in split(caption):
+                spelling.setdefault(key(tag), tag)
     ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
     return [TagCount(spelling[name], count) for name, count in ordered]
 

@@ -298,7 +298,8 @@ def _describe(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     """Colours and size of the first picture: all that can be said of it without a model."""
     image: Image.Image = inputs["image"][0]
     small = image.convert("RGB").resize((32, 32), Image.Resampling.BOX)
-    palette = Counter(_colour_word(*pixel) for pixel in small.get_flattened_data())
+    pixels: Any = small.get_flattened_data()
+    palette = Counter(_colour_word(*pixel) for pixel in pixels)
     words = [word for word, count in palette.most_common(3) if count >= 32 * 32 / 20]
     return (f"{', '.join(words)}, {image.width} × {image.height} pixels",)
 
