@@ -233,7 +233,7 @@ def diff(before: str, after: str) -> tuple[list[Part], list[Part]]:
             left.append(Part("del", "".join(old[i:j])))
         if m > k:
             right.append(Part("ins", "".join(new[k:m])))
-    return _merged(left), _merged(right)
+    return _trimmed(_merged(left)), _trimmed(_merged(right))
 
 
 def _merged(parts: list[Part]) -> list[Part]:
@@ -246,3 +246,17 @@ def _merged(parts: list[Part]) -> list[Part]:
             part = Part(part.kind, last.text + space.text + part.text)
         merged.append(part)
     return merged
+
+
+def _trimmed(parts: list[Part]) -> list[Part]:
+    """The same pieces with marks around words alone, where there are words."""
+    trimmed: list[Part] = []
+    for part in parts:
+        words = part.text.strip()
+        if part.kind == "same" or not words:
+            trimmed.append(part)
+            continue
+        before, after = part.text.split(words, 1)
+        pieces = (Part("same", before), Part(part.kind, words), Part("same", after))
+        trimmed += [piece for piece in pieces if piece.text]
+    return trimmed
