@@ -561,10 +561,11 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
 });
 document.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
   if (!elt.matches("[data-caption]") || !elt.isConnected) return;
-  if (successful) text(elt).defaultValue = elt.sending;
+  const refused = xhr.status === 422; // its foot says why
+  if (successful && !refused) text(elt).defaultValue = elt.sending;
   delete elt.sending;
   note(elt);
-  elt.closest(".caption").classList.toggle("failed", !successful && xhr.status !== 422);
+  elt.closest(".caption").classList.toggle("failed", !successful && !refused);
 });
 document.addEventListener("htmx:afterSettle", ({ target }) => {
   each(".caption.dirty [data-caption]", note, target);
