@@ -15,9 +15,9 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of datasets."""
-        from generation import engines
+        from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import runner, work
+        from training import runner, samples, work
         from training.models import DatasetJob, TrainingJob
 
         jobs.register(
@@ -41,4 +41,6 @@ class TrainingConfig(AppConfig):
             )
         )
         engines.holders[TrainingJob.kind] = runner.holding
+        runner.followers.append(samples.follow_training)
+        faces.followers.append(samples.follow_task)
         workers.beats += [work.renew, runner.renew]

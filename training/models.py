@@ -494,6 +494,30 @@ class Checkpoint(models.Model):
         return f"{self.job}, {self.step}"
 
 
+class Sample(models.Model):
+    """A picture that shows what a checkpoint does with a probe prompt; without one what the base model does."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="samples")
+    checkpoint = models.ForeignKey(Checkpoint, null=True, on_delete=models.CASCADE, related_name="samples")
+    probe = models.PositiveSmallIntegerField()  # place in the probes of the job
+    strength = models.FloatField()  # 0 without a checkpoint
+    task = models.ForeignKey("generation.GenerationTask", on_delete=models.CASCADE, related_name="samples")
+    # What was measured of its picture, for the report: see training.report.
+    measures = models.JSONField(null=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["checkpoint", "probe", "strength"], name="sample_once", condition=Q(checkpoint__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["job", "probe"], name="sample_base_once", condition=Q(checkpoint__isnull=True)
+            ),
+        ]
+
+
 class LossBlock(models.Model):
     """Raw losses of consecutive steps. `values`: 32-bit floats, little-endian."""
 
