@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,8 +28,8 @@ from generation import engines
 from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status
-from training import checkpoints, faults
-from training.models import Checkpoint, LogBlock, LossBlock, TrainingJob
+from training import checkpoints, faults, losses
+from training.models import Checkpoint, LogBlock, TrainingJob
 from training.trainers import Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 
 log = logging.getLogger(__name__)
@@ -323,7 +322,8 @@ class LiveCourse:
         self._moved: float | None = None
         self._seconds = job.seconds
         self._stop = Stop.NO
-        self._forget_after(self.start.step if self.start else 0)
+        self._pending.step = self.start.step if self.start else 0
+        losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -436,9 +436,8 @@ class LiveCourse:
         """Write what was said."""
         self._written = time.monotonic()
         job, pending = self.job, self._pending
-        for first, values in pending.losses.items():
-            packed = array("f", values).tobytes()
-            LossBlock.objects.update_or_create(job=job, first_step=first, defaults={"values": packed})
+        for first, values in sorted(pending.losses.items()):
+            losses.append(job, first, values)
         pending.losses = {}
         if pending.lines:
             LogBlock.objects.create(job=job, text="\n".join(pending.lines))
@@ -448,16 +447,6 @@ class LiveCourse:
             step=pending.step, epoch=pending.epoch, progress=percent, seconds=self._seconds, preparing=pending.preparing
         )
         live.progressed(job, PROGRESS)
-
-    def _forget_after(self, step: int) -> None:
-        """Losses of steps that are done again are not shown twice."""
-        blocks = LossBlock.objects.filter(job=self.job)
-        blocks.filter(first_step__gt=step).delete()
-        last = blocks.last()
-        if last and last.first_step + len(last.values) // 4 - 1 > step:
-            last.values = bytes(last.values)[: 4 * (step - last.first_step + 1)]
-            last.save(update_fields=["values"])
-        self._pending.step = step
 
 
 def _pictures_wait(engine: int) -> bool:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from stylestudio import shell
 from stylestudio.access import StudioRequest, visible
+from training import losses
 from training.models import TrainingJob
 
 
@@ -16,7 +17,7 @@ from training.models import TrainingJob
 def run(request: StudioRequest, pk: int) -> HttpResponse:
     """One training."""
     found = visible(TrainingJob.objects.select_related("style", "engine", "snapshot__dataset"), request.user, pk=pk)
-    context = {"job": found, "socket_url": shell.socket_url(f"{found.kind}-{found.pk}")}
+    context = {"job": found, "chart": losses.chart(found), "socket_url": shell.socket_url(f"{found.kind}-{found.pk}")}
     return render(request, "training/run.html", context)
 
 
