@@ -419,6 +419,7 @@ class TrainingJob(Job):
     )
     # What the trainer needs to find its work again after a crash: a prompt id, a process.
     state = models.JSONField(default=dict, editable=False)
+    preparing = models.CharField(max_length=100, blank=True, editable=False)  # what it does before its next step
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
     not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
     seconds = models.FloatField(default=0.0, editable=False)  # spent on steps, in all attempts
@@ -491,6 +492,30 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job}, {self.step}"
+
+
+class Sample(models.Model):
+    """A picture that shows what a checkpoint does with a probe prompt; without one what the base model does."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="samples")
+    checkpoint = models.ForeignKey(Checkpoint, null=True, on_delete=models.CASCADE, related_name="samples")
+    probe = models.PositiveSmallIntegerField()  # place in the probes of the job
+    strength = models.FloatField()  # 0 without a checkpoint
+    task = models.ForeignKey("generation.GenerationTask", on_delete=models.CASCADE, related_name="samples")
+    # What was measured of its picture, for the report: see training.report.
+    measures = models.JSONField(null=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["checkpoint", "probe", "strength"], name="sample_once", condition=Q(checkpoint__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["job", "probe"], name="sample_base_once", condition=Q(checkpoint__isnull=True)
+            ),
+        ]
 
 
 class LossBlock(models.Model):
