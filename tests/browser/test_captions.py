@@ -182,3 +182,23 @@ def test_scrolling_loads_more_and_enter_walks_into_it(
     page.keyboard.press("Enter")
     expect(caption(page, 49)).to_be_focused()
     expect(page.get_by_role("article")).to_have_count(60)
+
+
+def test_proposals_arrive_on_the_open_page_and_are_accepted_on_their_cards(
+    studio: Studio, enter: Enter, make: Callable[[str, list[str]], str]
+) -> None:
+    address = make("Proposed", ["", "hills", ""])
+    page, other = enter(studio, path=address), enter(studio, path=address)
+    page.get_by_role("link", name="Propose captions").click()
+    page.get_by_role("radio", name="2 without a caption").check()
+    page.get_by_role("button", name="Propose captions").click()
+    for open_page in (page, other):
+        expect(open_page.get_by_text("2 captions are proposed")).to_be_visible()
+    expect(caption(page, 1)).to_have_value("")
+    other.get_by_role("link", name="Show them").click()
+    expect(other.get_by_role("article", name="Picture")).to_have_count(2)
+    card(other, 1).get_by_role("button", name="Accept").click()
+    expect(caption(other, 1)).to_have_value("old mill")
+    expect(card(other, 1).get_by_role("button", name="Accept")).to_have_count(0)
+    card(other, 3).get_by_role("button", name="Dismiss").click()
+    expect(card(other, 3).get_by_text("No caption", exact=True)).to_be_visible()
