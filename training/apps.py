@@ -34,7 +34,11 @@ class TrainingConfig(AppConfig):
             jobs.Kind(
                 name=TrainingJob.kind,
                 model=TrainingJob,
-                fragments=("training/_training_job.html", "training/_training_row.html"),
+                fragments=(
+                    "training/_training_job.html",
+                    "training/_training_row.html",
+                    "training/_training_run.html",
+                ),
                 facts=runner.facts,
                 sweep=runner.sweep,
                 gather=runner.gather,

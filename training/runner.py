@@ -42,7 +42,7 @@ TICK = 0.25  # seconds between two writes of progress
 LOOK = 1.0  # seconds between two looks whether somebody wants it to stop
 GAP = 30.0  # seconds between two steps that count as time spent on steps; more is waiting
 DATABASE_PAUSE = 2.0
-PROGRESS = "training/_training_progress.html"
+PROGRESS = "training/_training_moved.html"
 
 _trainers: dict[str, Trainer] = {}
 _threads: set[threading.Thread] = set()
