@@ -267,7 +267,8 @@ class ComfyClient:
             size = (await self.features()).get("max_upload_size")
         except Refused:  # older than the route
             return None
-        return size if isinstance(size, int) and 0 < size < 2**63 else None
+        # ComfyUI says a float where it was started with a limit of its own.
+        return int(size) if isinstance(size, int | float) and 1 <= size < 2**63 else None
 
     async def free(self) -> None:
         """Lets the engine unload its models and forget cached results as soon as it is idle."""

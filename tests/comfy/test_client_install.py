@@ -176,8 +176,19 @@ async def test_a_name_that_could_lead_elsewhere_is_refused(client: ComfyClient, 
         await client.install_lora(io.BytesIO(b"x"), 1, name)
 
 
-@pytest.mark.parametrize(("answer", "size"), [("{}", None), ('{"max_upload_size": "big"}', None), ("[]", None)])
-async def test_an_engine_that_does_not_say_how_much_it_takes(
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        ("{}", None),
+        ("[]", None),
+        ('{"max_upload_size": "big"}', None),
+        ('{"max_upload_size": NaN}', None),
+        ('{"max_upload_size": Infinity}', None),
+        ('{"max_upload_size": 0}', None),
+        ('{"max_upload_size": 524288000.0}', 500 * 2**20),  # with --max-upload-size 500
+    ],
+)
+async def test_how_much_an_engine_takes_is_what_it_says_where_it_says_so(
     client: ComfyClient, preview: PreviewEngine, answer: str, size: int | None
 ) -> None:
     preview.troubles.add(Answer("/features", "GET", 200, answer, "application/json"))
