@@ -77,7 +77,7 @@ async def test_an_engine_that_takes_nothing_more_is_given_up(client: ComfyClient
     preview.troubles.add(HoldRequest())
     with tempfile.TemporaryFile() as file:
         file.truncate(LARGE)
-        with pytest.raises(UploadBroken, match="Sending stylestudio_ink.* broke off") as caught:
+        with pytest.raises(UploadBroken, match=r"Sending stylestudio_ink.* broke off") as caught:
             await client.install_lora(file, LARGE, NAME, stall_timeout=0.3)
     assert (caught.value.name, caught.value.detail) == (NAME, "Nothing more was taken for 0.3 seconds.")
 

@@ -346,9 +346,7 @@ def test_a_file_that_cannot_be_looked_at_is_used_as_it_is(engine: Engine, previe
     assert uploads(preview) == 0
 
 
-def test_an_engine_that_stores_a_part_alone_fails_the_job(
-    engine: Engine, preview: PreviewThread, ada: User
-) -> None:
+def test_an_engine_that_stores_a_part_alone_fails_the_job(engine: Engine, preview: PreviewThread, ada: User) -> None:
     version = styled()
     preview.troubles.add(Answer("/view", "HEAD", 200, "half"))
     task = made(place(ada, version))
