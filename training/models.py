@@ -1,0 +1,517 @@
+"""What styles are trained from: datasets of captioned pictures, what was changed in them, and frozen versions."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, StepValueValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.jobs import Job, JobQuerySet, Visibility
+from training import faults
+
+RESERVED_SLUGS = {"new", "jobs", "pictures"}  # these are addresses
+MOST_PICTURES = 2000  # of one dataset
+MOST_CAPTION = 4000  # characters
+MOST_NAME = 80
+TEMPLATE = "{trigger}, {caption}"
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    """Questions about datasets."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Move all of them to the trash."""
+        count = self.update(deleted_at=timezone.now())
+        return count, {"training.Dataset": count}
+
+    def visible_to(self, user: Any) -> Self:
+        """What `user` may see: the team's and their own; owners of the studio see all."""
+        if user.is_superuser:
+            return self
+        return self.filter(Q(visibility=Visibility.TEAM) | Q(owner=user))
+
+
+class LiveDatasets(models.Manager["Dataset"]):
+    """Datasets that are not in the trash."""
+
+    def get_queryset(self) -> DatasetQuerySet:
+        return DatasetQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class Dataset(models.Model):
+    """Pictures with captions that a style is trained from."""
+
+    name = models.CharField(_("name"), max_length=MOST_NAME)
+    slug = models.SlugField(_("short name"), max_length=90, unique=True, allow_unicode=True, blank=True)
+    description = models.TextField(_("description"), max_length=2000, blank=True)
+    trigger_words = models.CharField(
+        _("trigger words"),
+        max_length=200,
+        blank=True,
+        help_text=_("They call the style, such as gouachefield painting"),
+    )
+    # Captions never contain the trigger: it is put around them where they leave for a trainer.
+    template = models.CharField(
+        _("caption template"),
+        max_length=200,
+        default=TEMPLATE,
+        validators=[RegexValidator(r"\{caption\}", _("The template needs {caption}."))],
+        help_text=_("How a caption is given to the trainer: {trigger} and {caption} are filled in"),
+    )
+    style = models.ForeignKey(
+        "styles.Style",
+        verbose_name=_("style"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="datasets",
+        help_text=_("The style that this dataset is meant for"),
+    )
+    licence = models.CharField(_("licence or source"), max_length=200, blank=True)
+    resolution = models.PositiveSmallIntegerField(
+        _("resolution"),
+        default=1024,
+        validators=[MinValueValidator(256), MaxValueValidator(2048), StepValueValidator(64)],
+        help_text=_("Side in pixels of the square whose area every training picture has"),
+    )
+    repeats = models.PositiveSmallIntegerField(
+        _("repeats"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_("How often every picture is shown in one epoch"),
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="datasets", editable=False
+    )
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.TEAM, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LiveDatasets.from_queryset(DatasetQuerySet)()
+    everything = DatasetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated_at", "-pk"]
+        verbose_name = _("dataset")
+        verbose_name_plural = _("datasets")
+        base_manager_name = "everything"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Give it a short name of its own."""
+        if not self.slug:
+            self.slug = self._free_slug()
+        super().save(*args, **kwargs)
+
+    def _free_slug(self) -> str:
+        stem = slugify(self.name, allow_unicode=True)[:MOST_NAME] or "dataset"
+        taken = {*Dataset.everything.filter(slug__startswith=stem).values_list("slug", flat=True), *RESERVED_SLUGS}
+        tries = (stem, *(f"{stem}-{number}" for number in range(2, 1000)))
+        return next((slug for slug in tries if slug not in taken), f"dataset-{uuid.uuid4().hex}")
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:dataset", args=[self.slug])
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Move it to the trash."""
+        return Dataset.objects.filter(pk=self.pk).delete()
+
+    def restore(self) -> None:
+        """Take it out of the trash."""
+        Dataset.everything.filter(pk=self.pk).update(deleted_at=None)
+
+    def touch(self) -> None:
+        """Something in it changed."""
+        Dataset.everything.filter(pk=self.pk).update(updated_at=timezone.now())
+
+    def compose(self, caption: str) -> str:
+        """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
+        parts = {"{trigger}": self.trigger_words, "{caption}": caption}
+        # At once, so that words that look like a placeholder stay words.
+        filled = re.sub(r"\{trigger\}|\{caption\}", lambda found: parts[found[0]], self.template)
+        return ", ".join(part for part in map(str.strip, filled.split(",")) if part)
+
+
+class ImageQuerySet(models.QuerySet["DatasetImage"]):
+    """Questions about pictures of datasets."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Hide all of them; what no frozen version needs is removed for good after a while."""
+        count = self.update(deleted_at=timezone.now())
+        return count, {"training.DatasetImage": count}
+
+    def included(self) -> Self:
+        """Those that take part in training."""
+        return self.filter(included=True)
+
+
+class LiveImages(models.Manager["DatasetImage"]):
+    """Pictures that were not removed."""
+
+    def get_queryset(self) -> ImageQuerySet:
+        return ImageQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class DatasetImage(models.Model):
+    """One picture of a dataset with its caption, and how it is cut for training."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images")
+    file = models.FileField(upload_to="uploads/datasets/%Y/%m")
+    thumbnail = models.FileField(upload_to="uploads/datasets/thumbnails/%Y/%m")
+    width = models.PositiveIntegerField()  # pixels, of `file` as it is stored, upright
+    height = models.PositiveIntegerField()
+    byte_size = models.PositiveBigIntegerField()
+    format = models.CharField(max_length=10)  # as Pillow calls it: PNG, JPEG, WEBP, AVIF, GIF, TIFF, BMP
+    has_alpha = models.BooleanField(_("transparent"), default=False)
+    background = models.CharField(max_length=7, blank=True)  # #rrggbb that transparent parts are laid on; empty: white
+    # Of the file as it was sent, so that dropping it again finds it.
+    sha256 = models.CharField(max_length=64)
+    # 64-bit perceptual hash in hex, equal or nearly so for pictures that look the same.
+    perceptual_hash = models.CharField(max_length=16)
+    caption = models.TextField(_("caption"), max_length=MOST_CAPTION, blank=True)
+    # Raised by every change of the caption, so that an older page cannot overwrite a newer text.
+    caption_version = models.PositiveIntegerField(default=1, editable=False)
+    # What a captioner proposes, until somebody accepts or dismisses it.
+    proposal = models.TextField(max_length=MOST_CAPTION, blank=True, editable=False)
+    proposed_by = models.CharField(max_length=40, blank=True, editable=False)
+    included = models.BooleanField(_("included in training"), default=True)
+    position = models.PositiveIntegerField()
+    source_name = models.CharField(_("source name"), max_length=200)
+    rating = models.PositiveSmallIntegerField(_("rating"), null=True, blank=True)  # 1 to 5
+    # Where the cut lies in the room that the bucket leaves: 0 is left or top, 1 is right or bottom.
+    crop_x = models.FloatField(default=0.5)
+    crop_y = models.FloatField(default=0.5)
+    # What the health check measured of the pixels; None until the worker came by (see training.health.measures).
+    measures = models.JSONField(null=True, editable=False)
+    descriptor = models.BinaryField(null=True, editable=False)
+    picture = models.ForeignKey(
+        "generation.GeneratedImage", null=True, on_delete=models.PROTECT, related_name="dataset_images", editable=False
+    )
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LiveImages.from_queryset(ImageQuerySet)()
+    everything = ImageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("picture of a dataset")
+        verbose_name_plural = _("pictures of datasets")
+        base_manager_name = "everything"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "sha256"], condition=Q(deleted_at=None), name="datasetimage_once_per_dataset"
+            ),
+            models.CheckConstraint(
+                condition=Q(crop_x__gte=0, crop_x__lte=1, crop_y__gte=0, crop_y__lte=1), name="datasetimage_crop_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(rating=None) | Q(rating__gte=1, rating__lte=5), name="datasetimage_rating_range"
+            ),
+        ]
+        indexes = [models.Index(fields=["dataset", "position"], name="datasetimage_in_order")]
+
+    def __str__(self) -> str:
+        return self.source_name
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:image", args=[self.pk])
+
+    @property
+    def url(self) -> str:
+        """Address of the stored file."""
+        return self.file.url
+
+    @property
+    def thumbnail_url(self) -> str:
+        """Address of the small picture."""
+        return self.thumbnail.url
+
+
+class CaptionOperation(models.Model):
+    """One change of many captions, which can be undone as a whole."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="operations")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    operation = models.CharField(max_length=20)  # a name of training.datasets.operations
+    parameters = models.JSONField(default=dict)
+    changed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+
+class CaptionChange(models.Model):
+    """What a caption was before and after somebody changed it."""
+
+    image = models.ForeignKey(DatasetImage, on_delete=models.CASCADE, related_name="changes")
+    operation = models.ForeignKey(CaptionOperation, null=True, on_delete=models.CASCADE, related_name="changes")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    before = models.TextField()
+    after = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-pk"]
+
+
+class DatasetSnapshot(models.Model):
+    """A dataset as it was at one moment, for ever. Trainings point to it."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="snapshots")
+    number = models.PositiveIntegerField()
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    manifest = models.TextField()  # canonical JSON, see training.datasets.snapshots
+    sha256 = models.CharField(max_length=64)  # of the manifest
+    picture_count = models.PositiveIntegerField()  # included ones
+    images = models.ManyToManyField(DatasetImage, through="SnapshotImage", related_name="snapshots")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-number"]
+        verbose_name = _("version of a dataset")
+        verbose_name_plural = _("versions of datasets")
+        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="datasetsnapshot_number")]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} v{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:snapshot", args=[self.dataset.slug, self.number])
+
+
+class SnapshotImage(models.Model):
+    """Keeps the pictures that a snapshot needs."""
+
+    snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.CASCADE, related_name="+")
+    image = models.ForeignKey(DatasetImage, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="snapshotimage_once")]
+
+
+class DatasetJob(Job):
+    """Work on a dataset that takes a while: taking in an archive, measuring pictures, proposing captions."""
+
+    kind: ClassVar[str] = "dataset"
+
+    class Work(models.TextChoices):
+        """What is done."""
+
+        IMPORT = "import", _("Import")
+        CHECK = "check", _("Health check")
+        CAPTION = "caption", _("Captions")
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="jobs")
+    work = models.CharField(max_length=10, choices=Work.choices)
+    file = models.FileField(upload_to="uploads/archives/%Y/%m", blank=True)  # an archive, until it is taken in
+    source_name = models.CharField(max_length=200, blank=True)
+    parameters = models.JSONField(default=dict)
+    # Pictures done of all there are; what of them is already stored is not done again after a crash.
+    done = models.PositiveIntegerField(default=0, editable=False)
+    total = models.PositiveIntegerField(default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    # What was found: {"added": n, "known": n, "refused": [[name, reason], ...], ...}
+    report = models.JSONField(default=dict, editable=False)
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["DatasetJob"].as_manager()
+
+    class Meta(Job.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("work on a dataset")
+        verbose_name_plural = _("work on datasets")
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return self.dataset.get_absolute_url()
+
+    @property
+    def title(self) -> str:
+        """What is done, and with what."""
+        return f"{self.get_work_display()}: {self.source_name or self.dataset.name}"
+
+    @property
+    def look(self) -> str:
+        """How it is shown: waiting, running, done, partial, failed or cancelled."""
+        names = {"queued": "waiting", "completed": "partial" if self.report.get("refused") else "done"}
+        return names.get(self.status, str(self.status))
+
+    @property
+    def left_seconds(self) -> float | None:
+        """About how long until it ends; None before anything tells how fast it goes."""
+        if self.started_at is None or not self.done:
+            return None
+        passed: float = (timezone.now() - self.started_at).total_seconds()
+        return passed / self.done * (self.total - self.done)
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, and what to do, in the reader's language."""
+        return faults.explain(self.error_kind)
+
+    @property
+    def refused_count(self) -> int:
+        """How many files were not taken; the report names the first of them."""
+        return int(self.report.get("refused_count", len(self.report.get("refused", ()))))
+
+    def clear(self) -> None:
+        """Show it no longer."""
+        self.touch(cleared_at=timezone.now())
+
+
+class TrainingJob(Job):
+    """One training of a style from a frozen version of a dataset. What was asked for never changes."""
+
+    kind: ClassVar[str] = "training"
+
+    class Trainer(models.TextChoices):
+        """Who trains."""
+
+        COMFYUI = "comfyui", _("ComfyUI engine")
+        KOHYA = "kohya", _("kohya sd-scripts")
+
+    class Stop(models.TextChoices):
+        """What somebody asked for while it ran."""
+
+        NO = "", _("Goes on")
+        KEEP = "keep", _("Stop and keep checkpoints")
+        FORCE = "force", _("Force stop")
+
+    name = models.CharField(_("name"), max_length=MOST_NAME)
+    style = models.ForeignKey("styles.Style", on_delete=models.PROTECT, related_name="trainings")
+    snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.PROTECT, related_name="trainings")
+    trainer = models.CharField(_("trainer"), max_length=10, choices=Trainer.choices, default=Trainer.COMFYUI)
+    # Every parameter by name, see training.settings; the hash names equal ones.
+    config = models.JSONField()
+    config_sha256 = models.CharField(max_length=64)
+    seed = models.PositiveBigIntegerField()
+    base = models.CharField(_("base checkpoint"), max_length=255)
+    trigger_words = models.CharField(max_length=200, blank=True)
+    probes = models.JSONField(default=list)  # [[prompt, seed], ...] of the sample pictures
+    step = models.PositiveIntegerField(default=0, editable=False)
+    steps = models.PositiveIntegerField()
+    epoch = models.PositiveIntegerField(default=0, editable=False)
+    engine = models.ForeignKey(
+        "generation.Engine", null=True, on_delete=models.PROTECT, related_name="trainings", editable=False
+    )
+    stop = models.CharField(max_length=5, choices=Stop.choices, blank=True, editable=False)
+    # A new job that goes on where this checkpoint of another one is.
+    resumes = models.ForeignKey(
+        "Checkpoint", null=True, on_delete=models.PROTECT, related_name="continued_by", editable=False
+    )
+    # What the trainer needs to find its work again after a crash: a prompt id, a process.
+    state = models.JSONField(default=dict, editable=False)
+    preparing = models.CharField(max_length=100, blank=True, editable=False)  # what it does before its next step
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
+    not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
+    seconds = models.FloatField(default=0.0, editable=False)  # spent on steps, in all attempts
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["TrainingJob"].as_manager()
+
+    class Meta(Job.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("training")
+        verbose_name_plural = _("trainings")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:run", args=[self.pk])
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.name
+
+    @property
+    def look(self) -> str:
+        """One of waiting, loading, running, done, stopped, failed or cancelled."""
+        if self.status == "running":
+            return "running" if self.step else "loading"
+        if self.status == "cancelled":
+            return "stopped" if self.step else "cancelled"
+        return {"queued": "waiting", "completed": "done"}.get(self.status, str(self.status))
+
+    @property
+    def left_seconds(self) -> float | None:
+        """About how long the remaining steps take; None before the first few."""
+        done = self.step - self.first_step
+        if done < 1 or not self.seconds:
+            return None
+        return self.seconds / done * (self.steps - self.step)
+
+    @property
+    def first_step(self) -> int:
+        """The step that it began with: 0, or that of the checkpoint which it goes on from."""
+        return self.resumes.step if self.resumes else 0
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, and what to do, in the reader's language."""
+        return faults.explain(self.error_kind)
+
+
+class Checkpoint(models.Model):
+    """What a training had learned after some steps: a LoRA file that can be used, and gone on from."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.PROTECT, related_name="checkpoints")
+    step = models.PositiveIntegerField()
+    epoch = models.PositiveIntegerField(default=0)
+    loss = models.FloatField(null=True)  # mean of the steps since the checkpoint before
+    # Its file. Number 0 until somebody uses it.
+    version = models.OneToOneField("styles.StyleVersion", on_delete=models.PROTECT, related_name="of_training")
+    state = models.CharField(max_length=500, blank=True)  # what a trainer keeps to go on exactly, in its own folder
+    starred = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)  # its file was deleted to make room
+
+    class Meta:
+        ordering = ["step"]
+        verbose_name = _("checkpoint of a training")
+        verbose_name_plural = _("checkpoints of trainings")
+        constraints = [models.UniqueConstraint(fields=["job", "step"], name="checkpoint_once_per_step")]
+
+    def __str__(self) -> str:
+        return f"{self.job}, {self.step}"
+
+
+class LossBlock(models.Model):
+    """Raw losses of consecutive steps. `values`: 32-bit floats, little-endian."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="losses")
+    first_step = models.PositiveIntegerField()  # of the first value, from 1
+    values = models.BinaryField()
+
+    class Meta:
+        ordering = ["first_step"]
+        constraints = [models.UniqueConstraint(fields=["job", "first_step"], name="lossblock_once")]
+
+
+class LogBlock(models.Model):
+    """Lines that a trainer said."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="log")
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]

@@ -1,0 +1,17 @@
+"""Addresses of datasets and trainings.
+
+`new/`, `jobs/` and `pictures/` stand before the short names: no dataset is ever called so.
+"""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from training import dataset_views, snapshot_views, training_views
+
+app_name = "training"
+
+urlpatterns = [
+    path("datasets/", include([*dataset_views.urlpatterns, *snapshot_views.urlpatterns])),
+    path("training/", include(training_views.urlpatterns)),
+]
