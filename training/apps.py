@@ -17,7 +17,7 @@ class TrainingConfig(AppConfig):
         """Tell the kernel what it needs to know of datasets."""
         from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import runner, samples, work
+        from training import runner, samples, watching, work
         from training.models import DatasetJob, TrainingJob
 
         jobs.register(
@@ -45,6 +45,6 @@ class TrainingConfig(AppConfig):
             )
         )
         engines.holders[TrainingJob.kind] = runner.holding
-        runner.followers.append(samples.follow_training)
+        runner.followers += [samples.follow_training, watching.follow_training]
         faces.followers.append(samples.follow_task)
         workers.beats += [work.renew, runner.renew]
