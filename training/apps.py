@@ -17,7 +17,7 @@ class TrainingConfig(AppConfig):
         """Tell the kernel what it needs to know of datasets."""
         from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import captioners, runner, samples, work
+        from training import captioners, runner, samples, watching, work
         from training.models import DatasetJob, TrainingJob
 
         jobs.register(
@@ -34,14 +34,18 @@ class TrainingConfig(AppConfig):
             jobs.Kind(
                 name=TrainingJob.kind,
                 model=TrainingJob,
-                fragments=("training/_training_job.html", "training/_training_row.html"),
+                fragments=(
+                    "training/_training_job.html",
+                    "training/_training_row.html",
+                    "training/_training_run.html",
+                ),
                 facts=runner.facts,
                 sweep=runner.sweep,
                 gather=runner.gather,
             )
         )
         engines.holders[TrainingJob.kind] = runner.holding
-        runner.followers.append(samples.follow_training)
+        runner.followers += [samples.follow_training, watching.follow_training]
         faces.followers.append(samples.follow_task)
         workers.beats += [work.renew, runner.renew]
         work.register(DatasetJob.Work.CAPTION, captioners.run)
