@@ -239,7 +239,9 @@ def proposal(request: StudioRequest, pk: int) -> HttpResponse:
         captions.accept(found, request.user)
     else:
         captions.dismiss(found)
-    return _card(request, found)
+    answer = _card(request, found)
+    answer["HX-Trigger"] = "proposals-changed"
+    return answer
 
 
 # --- Many pictures

@@ -75,7 +75,7 @@ def test_pictures_are_captioned_with_the_keyboard_and_many_at_once_with_undo(
     expect(card(page, 5).get_by_text("Unsaved")).to_be_hidden()
     keys.press("Alt+ArrowUp")
     expect(caption(page, 4)).to_be_focused()
-    # The list of tags is as old as the page: hills come first after the most frequent ones.
+    # The list of tags keeps the order it had when the page was opened, so that a key does not change its tag.
     keys.press("Alt+1")
     keys.press("Alt+ArrowDown")
     expect(caption(page, 4)).to_have_value("moon, cottage")
@@ -202,3 +202,4 @@ def test_proposals_arrive_on_the_open_page_and_are_accepted_on_their_cards(
     expect(card(other, 1).get_by_role("button", name="Accept")).to_have_count(0)
     card(other, 3).get_by_role("button", name="Dismiss").click()
     expect(card(other, 3).get_by_text("No caption", exact=True)).to_be_visible()
+    expect(other.get_by_role("button", name="Accept all")).to_have_count(0)
