@@ -17,7 +17,7 @@ class TrainingConfig(AppConfig):
         """Tell the kernel what it needs to know of datasets."""
         from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import runner, samples, watching, work
+        from training import report, runner, samples, watching, work
         from training.models import DatasetJob, TrainingJob
 
         jobs.register(
@@ -46,5 +46,5 @@ class TrainingConfig(AppConfig):
         )
         engines.holders[TrainingJob.kind] = runner.holding
         runner.followers += [samples.follow_training, watching.follow_training]
-        faces.followers.append(samples.follow_task)
+        faces.followers += [report.follow_task, samples.follow_task]
         workers.beats += [work.renew, runner.renew]
