@@ -17,7 +17,7 @@ class TrainingConfig(AppConfig):
         """Tell the kernel what it needs to know of datasets."""
         from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import report, runner, samples, watching, work
+        from training import captioners, report, runner, samples, watching, work
         from training.models import DatasetJob, TrainingJob
 
         jobs.register(
@@ -48,3 +48,4 @@ class TrainingConfig(AppConfig):
         runner.followers += [samples.follow_training, watching.follow_training]
         faces.followers += [report.follow_task, samples.follow_task]
         workers.beats += [work.renew, runner.renew]
+        work.register(DatasetJob.Work.CAPTION, captioners.run)
