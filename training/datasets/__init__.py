@@ -1,1 +1,1 @@
-"""Datasets: taking pictures in, their captions, the training plan, and giving them out."""
+"""What happens to pictures and captions between being dropped and being trained on."""
