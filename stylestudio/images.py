@@ -283,7 +283,7 @@ def shrunk(full: Image.Image, side: int) -> Image.Image:
 def webp(small: Image.Image) -> bytes:
     """A thumbnail as it is stored."""
     file = BytesIO()
-    small.save(file, "WEBP", quality=80, method=4)
+    small.save(file, "WEBP", quality=80, method=2)
     return file.getvalue()
 
 

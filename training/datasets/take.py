@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -31,9 +32,11 @@ ENDINGS = {
 _LOSSY = {"JPEG", "AVIF"}  # and WebP, where it is not the lossless kind
 _ORIENTATION = 0x0112
 
-# A picture of 40 megapixels takes 160 MB while it is decoded. However many requests and jobs a process has, it decodes
-# two at a time.
+# A picture of 40 megapixels takes some hundred MB while it is decoded. However many requests and jobs a process has, it
+# decodes two pictures at a time, and of large ones one.
+LARGE = 12_000_000  # pixels
 _room = threading.BoundedSemaphore(2)
+_room_for_large = threading.BoundedSemaphore(1)
 
 _SAMPLES, _KEPT = 32, 8
 _frequencies, _places = np.arange(_KEPT)[:, None], np.arange(_SAMPLES)[None, :]
@@ -77,14 +80,16 @@ def take(data: bytes) -> Taken:
     if not data:
         raise BadPicture(_("This file is empty."))
     if len(data) > MOST_BYTES:
-        raise BadPicture(_("This picture is larger than %d MB.") % (MOST_BYTES // 2**20))
-    with _room, images.open_picture(data, images.MORE_FORMATS) as image:
-        try:
-            return _taken(data, image)
-        except images.BROKEN as error:
-            if isinstance(error, BadPicture):
+        raise BadPicture(_("This picture is larger than 100 MB."))
+    with images.open_picture(data, images.MORE_FORMATS) as image:
+        large = image.width * image.height > LARGE
+        with _room_for_large if large else nullcontext(), _room:
+            try:
+                return _taken(data, image)
+            except BadPicture:
                 raise
-            raise images.broken() from error
+            except images.BROKEN as error:
+                raise images.broken() from error
 
 
 def _taken(data: bytes, image: Image.Image) -> Taken:
@@ -93,19 +98,19 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
         images.check_png(data)
     width, height = image.size
     # Asked before the pixels are there: Pillow turns some kinds upright by itself and forgets that they were not.
-    fits = image.getexif().get(_ORIENTATION, 1) in {0, 1} and images.means_srgb(image)
+    fits = image.getexif().get(_ORIENTATION) not in range(2, 9) and images.means_srgb(image)
     if fits:
-        image.draft("RGB", (2 * SIDE, 2 * SIDE))
+        image.draft("RGB", (SIDE, SIDE))
     image.load()
-    clear = image.has_transparency_data
     full = images.in_srgb(ImageOps.exif_transpose(image))
-    full = full.convert("RGBA" if clear else "RGB")
-    has_alpha = clear and full.getchannel("A").getextrema()[0] < 255
+    has_alpha = full.mode == "RGBA" and full.getchannel("A").getextrema() != (255, 255)
+    if full.mode != "RGB" and not has_alpha:
+        full = full.convert("RGB")
     kept = data
     if not fits:
         width, height = full.size
-        kind, kept = _made_anew(full if has_alpha else full.convert("RGB"), kind, data)
-    small = images.shrunk(full if has_alpha else full.convert("RGB"), SIDE)
+        kind, kept = _made_anew(full, kind, data)
+    small = images.shrunk(full, SIDE)
     return Taken(kept, digest(data), kind, width, height, has_alpha, perceptual_hash(small), images.webp(small))
 
 
