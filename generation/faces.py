@@ -363,9 +363,9 @@ def _compose(version: StyleVersion, cells: Sequence[Cell]) -> None:
     if not any(cell.picture for cell in cells):
         return
     sheet = sheets.side_by_side([_opened(cell.picture) if cell.picture else None for cell in cells])
-    old = StyleVersion.objects.get(pk=version.pk).sheet
+    old = StyleVersion.everything.get(pk=version.pk).sheet
     version.sheet.save(f"{uuid.uuid4().hex}.webp", ContentFile(sheet), save=False)
-    if not StyleVersion.objects.filter(pk=version.pk, sheet=old.name).update(sheet=version.sheet.name):
+    if not StyleVersion.everything.filter(pk=version.pk, sheet=old.name).update(sheet=version.sheet.name):
         version.sheet.delete(save=False)  # another worker was faster
     elif old:
         old.storage.delete(str(old.name))
@@ -378,7 +378,7 @@ def _measure(version: StyleVersion, cells: Sequence[Cell]) -> None:
         return
     differs = sheets.difference(_opened(without), _opened(with_it))
     effect = Effect.NONE if differs < NOTHING else Effect.VISIBLE
-    StyleVersion.objects.filter(pk=version.pk).update(effect=effect, difference=differs)
+    StyleVersion.everything.filter(pk=version.pk).update(effect=effect, difference=differs)
 
 
 def _opened(picture: GeneratedImage) -> Image.Image:
@@ -417,7 +417,7 @@ def publish_all(version: StyleVersion) -> None:
 
 
 def _push(version_pk: int, purpose: str) -> None:
-    version = StyleVersion.objects.select_related("style").filter(pk=version_pk).first()
+    version = StyleVersion.everything.select_related("style").filter(pk=version_pk).first()
     if version:
         live.publish_shell(TEMPLATES[Purpose(purpose)], panel=panel(version, purpose))
 
