@@ -15,9 +15,11 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of datasets."""
-        from stylestudio import jobs, workers
-        from training import work
-        from training.models import DatasetJob
+        from generation import gallery, orphans
+        from stylestudio import jobs, uploads, workers
+        from training import collect_views, work
+        from training.datasets import intake
+        from training.models import DatasetImage, DatasetJob
 
         jobs.register(
             jobs.Kind(
@@ -30,3 +32,10 @@ class TrainingConfig(AppConfig):
             )
         )
         workers.beats.append(work.renew)
+        work.register(DatasetJob.Work.IMPORT, intake.run)
+        workers.sweeps.append(intake.sweep)
+        uploads.register(collect_views.PURPOSE)
+        gallery.offers.append(collect_views.offer)
+        orphans.OWNERS["uploads/datasets"] = ((DatasetImage.everything.all(), "file"),)
+        orphans.OWNERS["uploads/datasets/thumbnails"] = ((DatasetImage.everything.all(), "thumbnail"),)
+        orphans.OWNERS["uploads/archives"] = ((DatasetJob.objects.all(), "file"),)

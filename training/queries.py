@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 
 from stylestudio.access import is_curator
+from training.datasets import sources
 from training.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
 STRIP = 6  # pictures on a card
@@ -61,5 +62,6 @@ def frame(dataset: Dataset, user: User) -> dict[str, Any]:
         "picture_count": dataset.images.count(),
         "jobs": shown,
         "snapshot": DatasetSnapshot.objects.filter(dataset=dataset).defer("manifest").first(),
+        "accept": ",".join(sources.ACCEPT),
         "can_change": dataset.owner_id == user.pk or is_curator(user),
     }

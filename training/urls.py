@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from training import dataset_views, snapshot_views
+from training import collect_views, dataset_views, snapshot_views
 
 app_name = "training"
 
-urlpatterns = [*dataset_views.urlpatterns, *snapshot_views.urlpatterns]
+urlpatterns = [*collect_views.urlpatterns, *dataset_views.urlpatterns, *snapshot_views.urlpatterns]

@@ -80,6 +80,13 @@ def opened(file: IO[bytes]) -> Iterator[Contents]:
         yield _contents(archive)
 
 
+def check(file: IO[bytes]) -> None:
+    """Whether it is worth a place in the queue. Raises BadArchive and OSError."""
+    with opened(file) as found:
+        if not (found.pictures or found.captions or found.tables):
+            raise BadArchive(_("There is no picture in this archive."))
+
+
 def _contents(archive: zipfile.ZipFile) -> Contents:
     found = Contents()
     infos = archive.infolist()

@@ -81,8 +81,9 @@ class Tally:
     known: int = 0
     captions: int = 0
     waiting: int = 0  # captions whose picture is not here
-    refused: list[list[str]] = field(default_factory=list)
+    refused: list[list[str]] = field(default_factory=list)  # the first of them: [name, reason]
     refused_count: int = 0
+    most_named: int = MOST_NAMED
 
     @classmethod
     def read(cls, report: dict[str, Any]) -> Tally:
@@ -92,12 +93,14 @@ class Tally:
     @property
     def report(self) -> dict[str, Any]:
         """For `DatasetJob.report`."""
-        return asdict(self)
+        report = asdict(self)
+        del report["most_named"]
+        return report
 
     def refuse(self, name: str, reason: str) -> None:
         """Count a file that is not taken; the first ones are named."""
         self.refused_count += 1
-        if len(self.refused) < MOST_NAMED:
+        if len(self.refused) < self.most_named:
             self.refused.append([name, reason])
 
     def count(self, entry: Entry) -> None:
@@ -116,6 +119,11 @@ def keep(taken: Taken) -> Kept:
     small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
     facts = (taken.width, taken.height, len(taken.data), taken.format, taken.has_alpha, taken.perceptual_hash)
     return Kept(taken.sha256, file, small, *facts)
+
+
+def archive_name() -> str:
+    """Where an archive is kept until it is taken in."""
+    return f"uploads/archives/{timezone.localtime():%Y/%m}/{uuid.uuid4().hex}{archives.SUFFIX}"
 
 
 def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
@@ -280,11 +288,12 @@ Found = Kept | Here | str  # a text says why a file is not taken
 
 def _looked_at(members: Sequence[Member], known: set[str]) -> Iterator[tuple[Member, Found]]:
     """All pictures, decoded on two cores and stored, in their order; a few at a time, whatever they weigh."""
+    language = translation.get_language()
     with ThreadPoolExecutor(THREADS, "intake") as pool:
         coming: deque[tuple[Member, Future[Found]]] = deque()
         try:
             for member in members:
-                coming.append((member, pool.submit(_look, member, known)))
+                coming.append((member, pool.submit(_look, member, known, language)))
                 if len(coming) >= AHEAD:
                     first, future = coming.popleft()
                     yield first, future.result()
@@ -296,9 +305,8 @@ def _looked_at(members: Sequence[Member], known: set[str]) -> Iterator[tuple[Mem
                 future.cancel()
 
 
-def _look(member: Member, known: set[str]) -> Found:
-    # The report is read by people of all languages, so the sentence is kept as it stands in the source.
-    with translation.override(None):
+def _look(member: Member, known: set[str], language: str | None) -> Found:
+    with translation.override(language):
         try:
             data = member.read()
             if (sha256 := take.digest(data)) in known:
@@ -344,7 +352,8 @@ def run(run: work.Run) -> None:
     except FileNotFoundError as error:
         raise work.Failed("gone") from error
     try:
-        with file, archives.opened(file) as contents, translation.override(None):
+        # People of all languages read the report: sentences are kept as they stand in the source.
+        with file, translation.override(None), archives.opened(file) as contents:
             _import(run, contents)
     except archives.BadArchive as error:
         raise work.Failed("bad_archive", str(error)) from error

@@ -20,6 +20,7 @@ MOST_TOTAL = 4 * 2**30  # bytes of all files of one source together, unpacked
 MOST_FILES = 20_000  # of one source, whatever they are
 TABLE = "metadata.jsonl"
 CAPTION_SUFFIXES = (".txt", ".caption")  # where a picture has both, the first one counts
+ACCEPT = (".zip", *take.SUFFIXES, *CAPTION_SUFFIXES, ".jsonl")  # what a person can choose
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".cbz", ".jar")
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 _SILENT = (".npz",)  # what trainers leave beside pictures
