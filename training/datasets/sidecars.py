@@ -119,7 +119,7 @@ def _row(line: str) -> tuple[str, str]:
 def tidy(text: str) -> str:
     """A caption without what cannot be shown, each line without spaces around it. Raises Unreadable."""
     plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
-    if sum(_is_control(sign) for sign in plain) > len(plain) // 20:
+    if sum(_is_control(sign) for sign in plain) > 1 + len(plain) // 20:
         raise Unreadable(_("This is no text."))
     plain = "".join(sign for sign in plain if not _is_control(sign))
     plain = "\n".join(line.strip() for line in plain.split("\n")).strip()

@@ -129,9 +129,9 @@ def _made_anew(full: Image.Image, kind: str, data: bytes) -> tuple[str, bytes]:
 def perceptual_hash(image: Image.Image) -> str:
     """64 bits in hex that are nearly the same for pictures that look alike (pHash).
 
-    Bit v * 8 + h, the first one being the highest, says whether the cosine of vertical frequency v and horizontal
-    frequency h is stronger than most of the 64 in the grey picture of 32 × 32. So mirroring a picture turns over the
-    bits of odd h, nearly. Transparency counts as white. Pictures of one colour all have the same hash.
+    Bit v * 8 + h, the first one being the highest, is the sign of the cosine of vertical frequency v and horizontal
+    frequency h in the grey picture of 32 × 32 pixels; the very first one is always set. So mirroring a picture turns
+    over the bits of odd h. Transparency counts as white. Pictures of one colour all have the same hash.
     """
     if image.has_transparency_data:
         clear = image.convert("RGBA")
@@ -139,5 +139,5 @@ def perceptual_hash(image: Image.Image) -> str:
         image.paste(clear, mask=clear)
     grey = image.convert("L").resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
     waves = (_COSINES @ np.asarray(grey, dtype=np.float64) @ _COSINES.T).round(3)
-    bits = (waves > np.median(waves.ravel()[1:])).ravel()
-    return np.packbits(bits).tobytes().hex()
+    waves[0, 0] = 1
+    return np.packbits(waves > 0).tobytes().hex()

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("training", "0001_datasets"),
+        ("training", "0002_trainings"),
     ]
 
     operations = [
