@@ -98,7 +98,7 @@ def _said(tally: Tally) -> str:
 
 def _may(request: StudioRequest) -> None:
     """Also says at the start that a file is too large for what it is, before all of it was sent."""
-    _target(request, request.POST.get("dataset", ""))
+    _target(request, request.POST.get("into", ""))
     name, size = request.POST.get("name", "").lower(), request.POST.get("size", "")
     if size.isdecimal() and not name.endswith(archives.SUFFIX) and int(size) > take.MOST_BYTES:
         raise Refused(_("This picture is larger than 100 MB."))
@@ -117,7 +117,7 @@ def _examine(upload: Upload) -> Kept | None:
 
 
 def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> HttpResponse:
-    dataset = _target(request, request.POST.get("dataset", ""))
+    dataset = _target(request, request.POST.get("into", ""))
     name = sources.clean(request.POST.get("path") or upload.name)
     if found is None:
         file = uploads.store(upload, intake.archive_name())
@@ -159,7 +159,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
     picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
-    dataset = _target(request, request.POST.get("dataset", ""))
+    dataset = _target(request, request.POST.get("into", ""))
     try:
         with picture.file.open("rb") as file:
             kept = intake.keep(take.take(file.read()))
