@@ -1,7 +1,7 @@
 """What a trainer really sees of every picture: its bucket, how it is scaled, what is cut away.
 
 Pictures of one size only can go into one batch, so sd-scripts scales and cuts every picture to a *bucket*, a size whose
-sides are multiples of 64. This module makes the same choice from the sizes alone, number for number, so that what people
+sides are multiples of 64. This module makes the same choice from the sizes alone, number for number: what people
 see before a training is what happens in it. It knows no database: sizes in, plan out.
 """
 
