@@ -1,9 +1,9 @@
-"""The starts of sd-scripts in one training's folder, and how far the studio has read each: what survives the worker."""
+"""The starts of sd-scripts in one training's folder, and how far each was followed: what survives the worker."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FOLDER = "starts"
@@ -16,12 +16,7 @@ class Attempt:
 
     folder: Path
     first_step: int
-    output_read: int = 0  # bytes
-    losses_read: dict[str, int] = field(default_factory=dict)
-    losses_step: int = 0
-    losses_pending: list[float] = field(default_factory=list)
-    taken: list[int] = field(default_factory=list)  # steps whose checkpoint the studio has
-    batches: int = 0  # of one epoch; 0 while unknown
+    logged: int = 0  # bytes of its output whose lines are in the log of the training
     over: bool = False  # its end was dealt with
 
     def save(self) -> None:

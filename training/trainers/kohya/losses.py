@@ -22,26 +22,25 @@ class Losses:
     """The mean loss of each step of one attempt, read on from where it was."""
 
     folder: Path
-    read: dict[str, int] = field(default_factory=dict)  # bytes read of each file
     step: int = 0  # the last one that was given
-    pending: list[float] = field(default_factory=list)  # of batches that belong to the next step
+    _read: dict[Path, int] = field(default_factory=dict)  # bytes of each file
+    _pending: list[float] = field(default_factory=list)  # of batches that belong to the next step
 
     def new(self) -> list[float]:
         """Losses of the steps after `step`, consecutive. With accumulation several batches make one."""
         means: list[float] = []
         for file in sorted(self.folder.rglob("events.out.tfevents.*")):
             for step, value in self._values(file):
-                self.pending.append(value)
+                self._pending.append(value)
                 # A batch is noted with the steps done after it, so the one that completes a step is the first with it.
                 if self.step < step <= self.step + MOST_GAP:
-                    means += [math.fsum(self.pending) / len(self.pending)] * (step - self.step)
-                    self.step, self.pending = step, []
+                    means += [math.fsum(self._pending) / len(self._pending)] * (step - self.step)
+                    self.step, self._pending = step, []
         return means
 
     def _values(self, file: Path) -> Iterator[tuple[int, float]]:
-        name = file.relative_to(self.folder).as_posix()
         with file.open("rb") as opened:
-            opened.seek(self.read.get(name, 0))
+            opened.seek(self._read.get(file, 0))
             data = opened.read()
         at = 0
         while at + _HEADER <= len(data):
@@ -51,7 +50,7 @@ class Losses:
                 break
             yield from _scalars(data[at + _HEADER : end - _FOOTER])
             at = end
-        self.read[name] = self.read.get(name, 0) + at
+        self._read[file] = self._read.get(file, 0) + at
 
 
 def _scalars(event: bytes) -> Iterator[tuple[int, float]]:

@@ -39,15 +39,10 @@ def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[
 
 
 def cut(picture: TrainingPicture) -> Image.Image:
-    """The part that is trained, in the size of its bucket, flat. What is smaller than its bucket is not enlarged."""
+    """The part that is trained, in the size of its bucket, flat. sd-scripts has nothing to scale or cut then."""
     with Image.open(BytesIO(picture.open())) as opened:
         image = ImageOps.exif_transpose(opened)
-        if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        if image.has_transparency_data:
             over = image.convert("RGBA")
-            flat = Image.new("RGBA", over.size, picture.background or WHITE)
-            image = Image.alpha_composite(flat, over)
-        image = image.convert("RGB").crop(picture.crop)
-    width, height = picture.bucket
-    if image.width >= width and image.height >= height and image.size != picture.bucket:
-        image = image.resize(picture.bucket, Image.Resampling.LANCZOS)
-    return image
+            image = Image.alpha_composite(Image.new("RGBA", over.size, picture.background or WHITE), over)
+        return image.convert("RGB").resize(picture.bucket, Image.Resampling.LANCZOS, box=picture.crop)

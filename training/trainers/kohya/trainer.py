@@ -16,7 +16,6 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from stylestudio import workers
-from training.datasets import snapshots
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
 from training.trainers.kohya.attempts import Attempt
@@ -76,7 +75,7 @@ def end_leftover(folder: Path) -> None:
 def plan(course: Course) -> config.Plan:
     """The whole training, from its first step. Its base is a name alone where this machine has no such file."""
     job = course.job
-    repeats = int(snapshots.read(job.snapshot).settings["repeats"])
+    repeats = int(course.config["repeats"])
     return config.Plan(
         settings=course.config,
         base=str(find_base(job.base) or job.base),
@@ -186,22 +185,28 @@ def _copy_weights(course: Course, attempt: Attempt) -> Path:
 
 
 class _Watch:
-    """Follows one start of sd-scripts to its end."""
+    """Follows one start of sd-scripts to its end. After a restart of the worker it reads all from the beginning again.
+
+    Losses and steps are then told again from the last checkpoint on, which is where the course has forgotten them;
+    lines of the log are not.
+    """
 
     def __init__(self, course: Course, attempt: Attempt) -> None:
         self.course = course
         self.attempt = attempt
         self.process = process.find(attempt.folder)
-        self.losses = Losses(
-            attempt.folder / "logs", attempt.losses_read, attempt.losses_step, list(attempt.losses_pending)
-        )
+        self.losses = Losses(attempt.folder / "logs")
+        self.stored = course.start.step if course.start else 0  # of the last checkpoint, counted over all starts
+        self.told = self.stored - attempt.first_step  # the last step of this start whose loss the course has
+        self.read = 0  # bytes of the output
         self.lines: deque[str] = deque(maxlen=REMEMBERED)
         self.step = 0  # of this start
+        self.batches = 0  # of one epoch; 0 while unknown
         self.average: float | None = None  # the last loss that the bar showed
-        self.since: list[float] = []  # losses since the last checkpoint
+        self.since: dict[int, float] = {}  # losses by step, since the last checkpoint
         self.bad = 0
         self.ends_at = 0  # the step of the checkpoint with which somebody wants it to end
-        self.files: dict[Path, int] = {}  # sizes that were seen
+        self.sizes: dict[Path, int] = {}  # of files, as they were seen last
 
     @property
     def left(self) -> int:
@@ -217,7 +222,7 @@ class _Watch:
                 time.sleep(POLL)
             self._finish()
         except TrainerStopped:
-            if workers.stopping.is_set() and self.course.stop is not Stop.NOW:
+            if workers.stopping.is_set() and self.course.stop is Stop.NO:
                 raise
             if self.process:
                 self.process.kill()
@@ -230,101 +235,102 @@ class _Watch:
 
     def _look(self, *, final: bool = False) -> None:
         """Pass on everything that is new."""
-        events = self._read(final)
-        values = self.losses.new()
-        first = self.attempt.losses_step + 1
-        self.attempt.losses_read, self.attempt.losses_step = self.losses.read, self.losses.step
-        self.attempt.losses_pending = self.losses.pending
-        # Before it is passed on: a worker that is killed here loses a line rather than counts it twice.
-        self.attempt.save()
-        self._tell(events)
-        if values:
-            self._tell_losses(first, values)
-        self._take_checkpoints(final)
-
-    def _read(self, final: bool) -> list[output.Event]:
-        try:
-            with (self.attempt.folder / process.OUTPUT).open("rb") as file:
-                file.seek(self.attempt.output_read)
-                events, length = output.read(file.read(), final=final)
-        except FileNotFoundError:
-            return []
-        self.attempt.output_read += length
-        return events
-
-    def _tell(self, events: Sequence[output.Event]) -> None:
-        said = []
-        for event in events:
-            match event:
-                case output.Line(text):
-                    said.append(text)
-                case output.Batches(count):
-                    self.attempt.batches = count
-                case output.Bar(done, total) if not self.step:
-                    told = _("Preparing pictures, %(done)s of %(total)s") % {"done": done, "total": total}
-                    self.course.progress(self.attempt.first_step, preparing=told)
-                case output.Step(step, _total, loss):
-                    self.step = step
-                    self.average = loss
+        said = self._read(final)
         if said:
-            self.lines.extend(said)
             self.course.log("\n".join(said))
         if self.step:
             done = self.attempt.first_step + self.step
             self.course.progress(done, epoch=self._epoch(done))
+        self._tell_losses()
+        self._take_checkpoints(final)
+
+    def _read(self, final: bool) -> list[str]:
+        """Take in what was printed; the lines that are not in the log yet."""
+        try:
+            with (self.attempt.folder / process.OUTPUT).open("rb") as file:
+                file.seek(self.read)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        known = max(0, self.attempt.logged - self.read)
+        before, length = output.read(data[:known])
+        after, more = output.read(data[length:], final=final)
+        self.read += length + more
+        if self.read > self.attempt.logged:
+            self.attempt.logged = self.read
+            # Before they are passed on: a worker that is killed here loses a line rather than counts it twice.
+            self.attempt.save()
+        for event in (*before, *after):
+            self._understand(event)
+        return [event.text for event in after if isinstance(event, output.Line)]
+
+    def _understand(self, event: output.Event) -> None:
+        match event:
+            case output.Line(text):
+                self.lines.append(text)
+            case output.Batches(count):
+                self.batches = count
+            case output.Bar(done, total) if not self.step:
+                told = _("Preparing pictures, %(done)s of %(total)s") % {"done": done, "total": total}
+                self.course.progress(self.attempt.first_step, preparing=told)
+            case output.Step(step, _total, loss):
+                self.step, self.average = step, self.average if loss is None else loss
 
     def _epoch(self, step: int) -> int:
         """In which epoch a step lies, from 1; 0 while unknown."""
         accumulation = int(self.course.config.get("accumulation", 1))
-        steps = math.ceil(self.attempt.batches / accumulation)
+        steps = math.ceil(self.batches / accumulation)
         return math.ceil(step / steps) if steps else 0
 
-    def _tell_losses(self, first: int, values: Sequence[float]) -> None:
-        self.course.losses(self.attempt.first_step + first, values)
-        self.since += values
-        for value in values:
+    def _tell_losses(self) -> None:
+        values = self.losses.new()
+        fresh = values[max(0, len(values) - max(0, self.losses.step - self.told)) :]
+        if not fresh:
+            return
+        self.told = self.losses.step
+        first = self.attempt.first_step + self.told - len(fresh) + 1
+        self.course.losses(first, fresh)
+        self.since |= enumerate(fresh, first)
+        for value in fresh:
             self.bad = 0 if math.isfinite(value) else self.bad + 1
         if self.bad >= MOST_BAD:
-            self._fail("diverged", f"The loss is no number since step {self.attempt.first_step + first}.")
+            self._fail("diverged", f"The loss is no number since about step {first}.")
 
     def _take_checkpoints(self, final: bool) -> None:
         """Hand over what is whole. While it runs a file waits for its state, and for a second look at its size."""
-        stored = self.course.start.step if self.course.start else 0
         for one in checkpoints.saved(self.attempt.folder / "output", self.left):
             step = self.attempt.first_step + one.step
-            if one.step in self.attempt.taken or step <= stored:
-                continue
-            if not final and (self._grows(one.file) or one.state is None):
+            if step <= self.stored or (not final and (self._grows(one.file) or one.state is None)):
                 continue
             state = one.state.resolve().relative_to(self.course.folder.parent.resolve()) if one.state else ""
-            self.course.checkpoint(step, one.file, epoch=self._epoch(step), loss=self._mean(), state=str(state))
-            self.attempt.taken.append(one.step)
-            self.attempt.save()
+            self.course.checkpoint(step, one.file, epoch=self._epoch(step), loss=self._mean(step), state=str(state))
+            self.stored = step
             one.file.unlink(missing_ok=True)
 
     def _grows(self, file: Path) -> bool:
         size = file.stat().st_size
-        seen, self.files[file] = self.files.get(file), size
+        seen, self.sizes[file] = self.sizes.get(file), size
         return seen != size
 
-    def _mean(self) -> float | None:
-        """The mean loss since the last checkpoint, or what the bar shows."""
-        values = [value for value in self.since if math.isfinite(value)]
-        self.since = []
+    def _mean(self, step: int) -> float | None:
+        """The mean loss from the checkpoint before to this step, or what the bar shows."""
+        values = [value for at, value in self.since.items() if at <= step and math.isfinite(value)]
+        self.since = {at: value for at, value in self.since.items() if at > step}
         if values:
             return math.fsum(values) / len(values)
         return self.average if self.average is not None and math.isfinite(self.average) else None
 
     def _obey(self) -> None:
         """Do what somebody wants. sd-scripts saves at fixed steps alone, so keeping means waiting for the next."""
+        done = self.stored - self.attempt.first_step
         match self.course.stop:
             case Stop.NOW:
                 raise TrainerStopped
             case Stop.KEEP if not self.ends_at:
                 every = plan(self.course).save_every
-                self.ends_at = min((self.step // every + 1) * every, self.left)
+                self.ends_at = min((max(self.step, done) // every + 1) * every, self.left)
                 self.course.log(f"Ends with the checkpoint at step {self.attempt.first_step + self.ends_at}.")
-            case Stop.KEEP if self.ends_at <= max(self.attempt.taken, default=0) < self.left:
+            case Stop.KEEP if self.ends_at <= done < self.left:
                 if self.process:
                     self.process.end()
                 raise TrainerStopped
@@ -333,7 +339,7 @@ class _Watch:
         """It ended by itself: pass on the rest and say how."""
         self._look(final=True)
         code = self.process.code if self.process else None
-        if code == 0 and self.left in self.attempt.taken:
+        if code == 0 and self.stored == self.course.job.steps:
             self._over()
             return
         if self.process:
@@ -341,16 +347,7 @@ class _Watch:
         if code is None:
             self._over(keep=True)
             raise TrainerLost("sd-scripts is not there any more and left no word.")
-        self._fail(*output.cause(self._last_lines(), code))
-
-    def _last_lines(self) -> list[str]:
-        """Also of before this worker."""
-        try:
-            data = (self.attempt.folder / process.OUTPUT).read_bytes()[-(2**16) :]
-        except FileNotFoundError:
-            return []
-        events, _length = output.read(data, final=True)
-        return [event.text for event in events if isinstance(event, output.Line)][-REMEMBERED:]
+        self._fail(*output.cause(list(self.lines), code))
 
     def _fail(self, kind: str, detail: str) -> None:
         if self.process:
