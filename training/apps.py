@@ -19,6 +19,7 @@ class TrainingConfig(AppConfig):
         from stylestudio import jobs, workers
         from training import runner, samples, watching, work
         from training.models import DatasetJob, TrainingJob
+        from training.trainers.kohya import trainer as kohya
 
         jobs.register(
             jobs.Kind(
@@ -44,7 +45,8 @@ class TrainingConfig(AppConfig):
                 gather=runner.gather,
             )
         )
+        runner.register(kohya.KohyaTrainer())
         engines.holders[TrainingJob.kind] = runner.holding
-        runner.followers += [samples.follow_training, watching.follow_training]
+        runner.followers += [kohya.follow, samples.follow_training, watching.follow_training]
         faces.followers.append(samples.follow_task)
         workers.beats += [work.renew, runner.renew]

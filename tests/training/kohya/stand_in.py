@@ -59,6 +59,7 @@ def train(arguments: list[str]) -> int:
         bar = PICTURE_BAR.format(percent=100 * done // len(pictures), bar="█" * done, done=done, total=len(pictures))
         print(f"\r{bar}", end="", file=sys.stderr)
     print(file=sys.stderr)
+    time.sleep(script.get("wait", 0))
     total, batches = told["max_train_steps"], script.get("batches", 4)
     accumulation = told["gradient_accumulation_steps"]
     print("running training / 学習開始")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from stylestudio import workers
+from stylestudio.checks import the_trainer_is_there
 from tests.training.kohya.conftest import InThread, SdScripts, Told, alive, group, until
 from training.trainers import Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, trainer
@@ -31,7 +32,7 @@ def told(course: Told) -> dict[str, Any]:
 
 
 def test_a_training_gives_steps_losses_and_checkpoints(scripts: SdScripts, course: Told) -> None:
-    scripts.plays(batches=5, pause=0.02)
+    scripts.plays(batches=5, pause=0.02, wait=0.1)
     trainer.KohyaTrainer().run(course)
     assert [one.step for one in course.kept] == [4, 8, 12]
     assert [one.epoch for one in course.kept] == [1, 2, 3]
@@ -135,6 +136,20 @@ def test_a_worker_that_stops_leaves_it_running_and_the_next_one_takes_it_over(sc
     said = [line for line in again.lines if "num batches per epoch" in line]
     assert len(said) == 1, "no line is logged twice"
     assert again.steps[-1] == (12, 3)
+
+
+def test_a_worker_that_stops_before_the_first_step_leaves_it_running(scripts: SdScripts, course: Told) -> None:
+    scripts.plays(hold=1)
+    thread = InThread(course)
+    until(lambda: "Preparing pictures, 2 of 2" in course.preparing)
+    workers.stopping.set()
+    assert isinstance(thread.ended(), TrainerStopped)
+    workers.stopping.clear()
+    scripts.go()
+    again = course.again()
+    trainer.KohyaTrainer().run(again)
+    assert len(scripts.pids) == 1
+    assert again.kept[-1].step == 12
 
 
 def test_what_ended_while_no_worker_was_there_is_collected(scripts: SdScripts, course: Told) -> None:
@@ -304,3 +319,48 @@ def test_the_record_tells_a_process_from_another_with_its_pid(scripts: SdScripts
     file.write_text(json.dumps({**record, "pid": os.getpid()}))
     with pytest.raises(TrainerLost):
         trainer.KohyaTrainer().run(course.again())
+
+
+def test_a_setting_that_leads_nowhere_is_refused_at_the_start(
+    scripts: SdScripts, settings: Any, tmp_path: Path
+) -> None:
+    assert the_trainer_is_there() == []
+    settings.SD_SCRIPTS_MODELS = settings.SD_SCRIPTS_DIR = tmp_path / "nowhere"
+    settings.SD_SCRIPTS_PYTHON = str(tmp_path / "nowhere" / "python")
+    assert [error.id for error in the_trainer_is_there()] == [
+        "stylestudio.E005",
+        "stylestudio.E003",
+        "stylestudio.E004",
+    ]
+    settings.SD_SCRIPTS_MODELS = settings.SD_SCRIPTS_DIR = None
+    assert the_trainer_is_there() == []
+
+
+def test_a_python_that_is_not_there_fails_with_what_the_shell_says(scripts: SdScripts, course: Told) -> None:
+    python = scripts.folder / "python"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit 0\nexec /no/such/python "$@"\n')
+    error = failure(course)
+    assert error.kind in ("trainer", "no_file")
+    assert "/no/such/python" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("base.safetensors", "base.safetensors"),
+        ("sub/deep.safetensors", "sub/deep.safetensors"),
+        ("sub\\deep.safetensors", "sub/deep.safetensors"),
+        ("deep.safetensors", "sub/deep.safetensors"),
+        ("other/deep.safetensors", "sub/deep.safetensors"),
+        ("*.safetensors", None),
+        ("../sdxl_train_network.py", None),
+        ("/etc/passwd", None),
+    ],
+)
+def test_base_checkpoints_are_found_in_the_folder_for_them_alone(
+    scripts: SdScripts, asked: str, found: str | None
+) -> None:
+    models = scripts.folder / "models"
+    (models / "sub").mkdir()
+    (models / "sub" / "deep.safetensors").touch()
+    assert trainer.find_base(asked) == (models / found if found else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import tempfile
 import zipfile
@@ -36,8 +37,9 @@ def write(folder: Path, plan: config.Plan, config_file: str = config.CONFIG_FILE
 def export(target: IO[bytes], plan: config.Plan, images: Sequence[TrainingPicture]) -> None:
     """A zip with pictures, captions, both files and the command, to train on another machine.
 
-    `plan.base` may be a file name alone; the notes in it say where to put its path.
+    Of the base checkpoint it says the name alone: where it lies is said when it is started there.
     """
+    plan = dataclasses.replace(plan, base=Path(plan.base).name)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pictures.lay_out(folder / plan.pictures, images, lambda done: None)

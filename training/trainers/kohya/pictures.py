@@ -39,7 +39,12 @@ def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[
 
 
 def cut(picture: TrainingPicture) -> Image.Image:
-    """The part that is trained, in the size of its bucket, flat. sd-scripts has nothing to scale or cut then."""
+    """The part that is trained, in the size of its bucket, flat. sd-scripts has nothing to scale or cut then.
+
+    Raises OSError for a picture that cannot be read, or is too small for any bucket.
+    """
+    if not all(picture.bucket):
+        raise OSError(f"Picture {picture.name} is {picture.width}x{picture.height} pixels: no bucket is that small.")
     with Image.open(BytesIO(picture.open())) as opened:
         image = ImageOps.exif_transpose(opened)
         if image.has_transparency_data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 import shutil
@@ -9,13 +10,14 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from stylestudio import workers
+from training.models import TrainingJob
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
 from training.trainers.kohya.attempts import Attempt
@@ -72,6 +74,12 @@ def end_leftover(folder: Path) -> None:
         left.kill()
 
 
+def follow(job: TrainingJob, what: str) -> None:
+    """Told by the runner. A training that was withdrawn between two workers may still have its process here."""
+    if what == "ended" and job.trainer == KohyaTrainer.name:
+        end_leftover(Path(settings.DATA) / "training" / str(job.pk))
+
+
 def plan(course: Course) -> config.Plan:
     """The whole training, from its first step. Its base is a name alone where this machine has no such file."""
     job = course.job
@@ -94,12 +102,15 @@ def command_line(course: Course) -> str:
 
 def find_base(name: str) -> Path | None:
     """The base checkpoint on this machine: beneath SD_SCRIPTS_MODELS, or `models` in the folder of sd-scripts."""
-    folders = [settings.SD_SCRIPTS_MODELS, settings.SD_SCRIPTS_DIR and settings.SD_SCRIPTS_DIR / "models"]
-    for folder in filter(None, folders):
-        if (folder / name).is_file():
-            return Path(folder / name)
-        if found := sorted(folder.rglob(Path(name).name)):
-            return Path(found[0])
+    wanted = PurePosixPath(name.replace("\\", "/"))  # as an engine on Windows writes it
+    if wanted.is_absolute() or ".." in wanted.parts:
+        return None
+    for folder in (settings.SD_SCRIPTS_MODELS, settings.SD_SCRIPTS_DIR and settings.SD_SCRIPTS_DIR / "models"):
+        if folder is None:
+            continue
+        for file in (folder / wanted, *sorted(folder.rglob(glob.escape(wanted.name)))):
+            if file.is_file():
+                return Path(file)
     return None
 
 
@@ -201,6 +212,7 @@ class _Watch:
         self.read = 0  # bytes of the output
         self.lines: deque[str] = deque(maxlen=REMEMBERED)
         self.step = 0  # of this start
+        self.preparing = _("Starting sd-scripts")  # what it does before its first step
         self.batches = 0  # of one epoch; 0 while unknown
         self.average: float | None = None  # the last loss that the bar showed
         self.since: dict[int, float] = {}  # losses by step, since the last checkpoint
@@ -238,9 +250,11 @@ class _Watch:
         said = self._read(final)
         if said:
             self.course.log("\n".join(said))
+        done = self.attempt.first_step + self.step
         if self.step:
-            done = self.attempt.first_step + self.step
             self.course.progress(done, epoch=self._epoch(done))
+        else:
+            self.course.progress(done, preparing=self.preparing)
         self._tell_losses()
         self._take_checkpoints(final)
 
@@ -271,8 +285,7 @@ class _Watch:
             case output.Batches(count):
                 self.batches = count
             case output.Bar(done, total) if not self.step:
-                told = _("Preparing pictures, %(done)s of %(total)s") % {"done": done, "total": total}
-                self.course.progress(self.attempt.first_step, preparing=told)
+                self.preparing = _("Preparing pictures, %(done)s of %(total)s") % {"done": done, "total": total}
             case output.Step(step, _total, loss):
                 self.step, self.average = step, self.average if loss is None else loss
 
