@@ -1,0 +1,176 @@
+"""The LoRA files that ComfyUI's training nodes write: made fit to go on from, and spelled as other programs read them.
+
+They hold `diffusion_model.<module>.lora_up.weight`, `.lora_down.weight` and `.alpha` for every layer of the U-Net, all
+matrices flat, also those of convolutions; `.diff` for every norm and `.diff_b` for every bias.
+
+Only headers are made anew here. The numbers are copied a piece at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+from django.utils.translation import gettext_lazy as _
+
+from styles.lora.hashes import CHUNK
+from styles.lora.header import Header, Tensor
+
+_MODEL = "diffusion_model."
+_ALIGNMENT = 8
+_KERNELS = {".in_layers.2": 3, ".out_layers.3": 3, ".skip_connection": 1, ".op": 3, ".conv": 3}
+
+# What kohya's network knows of SDXL: attention, feed-forward and projections of transformer blocks, and, when it has
+# a rank for convolutions, the layers of residual blocks and what stands between two resolutions.
+_TRANSFORMER = re.compile(
+    r"(?:input_blocks\.\d+\.1|middle_block\.1|output_blocks\.\d+\.1)\."
+    r"(?:proj_in|proj_out|transformer_blocks\.\d+\.(?:attn[12]\.to_(?:q|k|v|out\.0)|ff\.net\.(?:0\.proj|2)))"
+)
+_RESIDUAL = re.compile(
+    r"(?:input_blocks\.\d+\.0|middle_block\.[02]|output_blocks\.\d+\.0)\."
+    r"(?:in_layers\.2|emb_layers\.1|out_layers\.3|skip_connection)"
+)
+_RESAMPLING = re.compile(r"input_blocks\.\d+\.0\.op|output_blocks\.\d+\.[12]\.conv")
+
+# What the beginning of a module's name stands for, where it cannot be carried over.
+_WORDS = {
+    "time_embed": _("how noisy the picture is (time embedding)"),
+    "label_emb": _("size and crop (label embedding)"),
+    "input_blocks.0.0": _("the first convolution"),
+    "out.": _("the last convolution"),
+}
+_BIASES = _("norms and biases (left out of every checkpoint)")
+_OTHERS = _("other layers")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A tensor that goes into the new file, under what name and shape."""
+
+    source: Tensor
+    name: str
+    shape: tuple[int, ...]
+
+
+def copy(
+    source: IO[bytes], header: Header, target: IO[bytes], kept: Iterable[Kept], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file with these tensors of `source`, in this order, at most a megabyte in memory."""
+    every = list(kept)
+    described: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    at = 0
+    for each in every:
+        end = at + each.source.end - each.source.start
+        described[each.name] = {"dtype": each.source.dtype, "shape": each.shape, "data_offsets": (at, end)}
+        at = end
+    head = json.dumps(described, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % _ALIGNMENT)
+    target.write(len(head).to_bytes(8, "little") + head)
+    for each in every:
+        source.seek(header.data_start + each.source.start)
+        left = each.source.end - each.source.start
+        while left:
+            piece = source.read(min(CHUNK, left))
+            if not piece:
+                raise EOFError(f"{each.name} is cut off")
+            target.write(piece)
+            left -= len(piece)
+
+
+def without_biases(header: Header) -> list[Kept]:
+    """What of a file the training goes on with.
+
+    The node begins `.diff` and `.diff_b` at zero again when it goes on, so a file that keeps them is not the state
+    that the next segment begins with.
+    """
+    return [
+        Kept(tensor, name, tensor.shape)
+        for name, tensor in header.tensors.items()
+        if not name.endswith((".diff", ".diff_b"))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A file in kohya's layout, and in words what it leaves behind; `left_out` are its modules."""
+
+    kept: list[Kept]
+    metadata: dict[str, str]
+    left_out: tuple[str, ...]
+
+    @property
+    def losses(self) -> list[str]:
+        """What cannot be carried over, in the reader's language."""
+        return [str(words) for words in dict.fromkeys(map(_word, self.left_out))]
+
+
+def is_native(header: Header) -> bool:
+    """Whether the file is one of these, which `to_kohya` converts."""
+    return any(name.startswith(_MODEL) and name.endswith(".lora_up.weight") for name in header.tensors)
+
+
+def to_kohya(header: Header) -> Conversion:
+    """How to write the file as kohya's scripts, and whoever reads those, spell an SDXL LoRA."""
+    kept: list[Kept] = []
+    left_out: dict[str, None] = {}
+    ranks: dict[bool, int] = {}  # of linear layers and of convolutions
+    for name, tensor in header.tensors.items():
+        module, part = _parted(name)
+        if part in {"diff", "diff_b"} or not _is_known(module):
+            left_out[module + ("." + part if part.startswith("diff") else "")] = None
+            continue
+        kernel = _kernel(module)
+        if part == "lora_down.weight":
+            ranks[bool(kernel)] = tensor.shape[0]
+        kept.append(Kept(tensor, f"lora_unet_{module.replace('.', '_')}.{part}", _unfolded(tensor, part, kernel)))
+    return Conversion(kept, header.metadata | _metadata(ranks), tuple(left_out))
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Module and part of a tensor's name."""
+    bare = name.removeprefix(_MODEL)
+    for part in ("lora_up.weight", "lora_down.weight", "alpha", "diff_b", "diff"):
+        if bare.endswith(f".{part}"):
+            return bare.removesuffix(f".{part}"), part
+    return bare, ""
+
+
+def _is_known(module: str) -> bool:
+    return any(pattern.fullmatch(module) for pattern in (_TRANSFORMER, _RESIDUAL, _RESAMPLING))
+
+
+def _kernel(module: str) -> int:
+    """The side of the kernel where the module is a convolution, otherwise 0."""
+    return next((side for end, side in _KERNELS.items() if module.endswith(end)), 0)
+
+
+def _unfolded(tensor: Tensor, part: str, kernel: int) -> tuple[int, ...]:
+    """The shape with the kernel's sides, which the node folds into the second one."""
+    if not kernel or len(tensor.shape) != 2:
+        return tensor.shape
+    rows, columns = tensor.shape
+    if part == "lora_down.weight":
+        return rows, columns // kernel**2, kernel, kernel
+    return rows, columns, 1, 1
+
+
+def _metadata(ranks: Mapping[bool, int]) -> dict[str, str]:
+    rank, of_convolutions = ranks.get(False, 0), ranks.get(True, 0)
+    arguments = {"conv_dim": str(of_convolutions), "conv_alpha": "1"} if of_convolutions else {}
+    return {
+        "format": "pt",
+        "ss_base_model_version": "sdxl_base_v1-0",
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(rank),
+        "ss_network_alpha": "1.0",
+        "ss_network_args": json.dumps(arguments),
+    }
+
+
+def _word(module: str) -> object:
+    if module.endswith((".diff", ".diff_b")):
+        return _BIASES
+    return next((words for start, words in _WORDS.items() if module.startswith(start)), _OTHERS)

@@ -1,0 +1,454 @@
+"""Trains on an engine with ComfyUI's own nodes.
+
+One segment is one prompt. What is needed to find it again is remembered before it is posted, so that whoever goes on
+after a crash follows it, or collects what it left, and trains again only what is really gone: never more than one
+segment.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from generation import engines, installs
+from generation.models import Engine
+from styles.lora.header import BadLora, read_header
+from stylestudio.comfy import events
+from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.errors import (
+    BadResponse,
+    ComfyError,
+    EngineTimeout,
+    EngineUnreachable,
+    ExecutionFailed,
+    NotFound,
+    OutOfMemory,
+    PromptInterrupted,
+    PromptLost,
+    PromptStalled,
+)
+from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.trainers.comfyui import dataset, graph, lora, segments
+from training.trainers.comfyui.segments import Segment
+
+log = logging.getLogger(__name__)
+
+TICK = 0.25  # seconds between two looks at what somebody wants
+PATIENCE = 60.0  # seconds without a connection until the engine counts as lost
+# Seconds without any sign, while the engine works. Encoding shows nothing, nor does a step of a slow machine.
+SILENT = 1800.0
+SILENT_PER_PICTURE = 60.0
+SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the last
+SENT_TOGETHER = 20  # pictures between two notes of how many are there
+LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
+
+SETTINGS = frozenset(
+    {
+        "preset", "steps", "rank", "learning_rate", "batch_size", "accumulation", "resolution", "loss_function",
+        "optimizer", "dtype", "segments", "gradient_checkpointing", "seed",
+    }
+)  # fmt: skip
+
+
+class ComfyTrainer:
+    """The trainer that needs nothing but an engine."""
+
+    name = "comfyui"
+    settings = SETTINGS
+
+    def obstacles(self, config: Mapping[str, Any]) -> list[str]:
+        """Why no engine can train now; empty where one can. `config["base"]` is the checkpoint, where it is known."""
+        serving = engines.serving()
+        if not serving:
+            return [_("No engine answers. Start ComfyUI, then look at the engines on the Queue page.")]
+        found = [obstacle(engine, str(config.get("base", ""))) for engine in serving]
+        return [] if "" in found else list(dict.fromkeys(found))
+
+    def run(self, course: Course) -> None:
+        """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
+        engine = course.job.engine
+        assert engine is not None  # the runner chose one
+        # The same id in every process: after a restart the engine goes on telling us of what we posted.
+        with engines.pool.own_client(engine, f"stylestudio-training-{course.job.pk}") as client:
+            try:
+                _Attempt(course, engine, client).run()
+            except ComfyError as error:
+                raise explained(error) from error
+
+
+def obstacle(engine: Engine, base: str = "") -> str:
+    """Why this engine cannot train, in a sentence that says what to do; "" where it can."""
+    facts = {"engine": engines.title(engine), "version": engine.engine_version, "base": base}
+    if graph.generation(engine.node_classes) is None:
+        words = _(
+            "%(engine)s (ComfyUI %(version)s) has no training nodes. Update its ComfyUI: versions from 0.3.64 on have "
+            "them."
+        )
+        return words % facts
+    if base and not engines.has_all(engine, [("checkpoints", base)]):
+        return _("%(engine)s does not have the checkpoint %(base)s. Copy it into models/checkpoints there.") % facts
+    return ""
+
+
+def explained(error: ComfyError) -> TrainerFailed | TrainerLost:
+    """What an engine's error means for a training."""
+    lost = (EngineUnreachable, EngineTimeout, BadResponse, PromptLost, PromptStalled, NotFound)
+    if isinstance(error, lost):
+        return TrainerLost(str(error))
+    if isinstance(error, OutOfMemory):
+        return TrainerFailed("out_of_memory", error.detail)
+    if isinstance(error, PromptInterrupted):
+        return TrainerFailed("interrupted", error.detail)
+    if isinstance(error, ExecutionFailed):
+        return TrainerFailed("bad_pictures" if error.node_id == graph.LOADER else "trainer", error.detail)
+    return TrainerFailed("engine", f"{error} {error.detail}" if error.detail != str(error) else error.detail)
+
+
+class _Attempt:
+    """One attempt at a training, on one engine."""
+
+    def __init__(self, course: Course, engine: Engine, client: ComfyClient) -> None:
+        self.course = course
+        self.engine = engine
+        self.client = client
+        self.loop = engines.pool.loop
+        self.done = course.start.step if course.start else 0
+        # What earlier attempts left on another engine is of no use here.
+        known = course.state if course.state.get("engine") == engine.pk else {}
+        self.state: dict[str, Any] = {name: known.get(name) for name in ("dataset", "segment", "file", "pace")}
+        self.generation = self._generation()
+        self.items, self.resized, self.uncaptioned = dataset.items(
+            course.pictures, mixed=self.generation.mixed, stand_in=course.job.trigger_words or "picture"
+        )
+
+    def _generation(self) -> graph.Generation:
+        found = self.loop.call(graph.detect(self.client))
+        if found is None:
+            raise TrainerFailed("engine", obstacle(self.engine))
+        return found
+
+    def run(self) -> None:
+        """Segment by segment to the last step."""
+        self._greet()
+        job, config = self.course.job, self.course.config
+        while self.done < job.steps:
+            left = self._left_behind()
+            segment = left or segments.following(self.done, job.first_step, job.steps, int(config.get("segments", 4)))
+            if not (left and self._resume(segment)):
+                self._heed()
+                self._train(segment)
+            self.done = segment.last
+            if self.done < job.steps:
+                self._heed()
+                self.course.pause()
+
+    def _greet(self) -> None:
+        say = self.course.log
+        say(_("Training on %(engine)s, ComfyUI %(version)s, from step %(step)d.") % {
+            "engine": engines.title(self.engine), "version": self.engine.engine_version, "step": self.done,
+        })  # fmt: skip
+        if not self.generation.tells:
+            say(
+                _(
+                    "This version of ComfyUI shows no progress while it trains, so steps are estimated, and it cannot "
+                    "be interrupted: after a force stop the engine works on until the segment is over."
+                )
+            )
+        if self.resized:
+            text = ngettext(
+                "This version of ComfyUI wants all pictures of one size: %(count)d picture is cut to %(size)s.",
+                "This version of ComfyUI wants all pictures of one size: %(count)d pictures are cut to %(size)s.",
+                self.resized,
+            )
+            say(text % {"count": self.resized, "size": "{} × {}".format(*self.items[0].size)})
+        if self.uncaptioned:
+            text = ngettext(
+                "This version of ComfyUI wants captions: %(count)d picture without one gets “%(caption)s”.",
+                "This version of ComfyUI wants captions: %(count)d pictures without one get “%(caption)s”.",
+                self.uncaptioned,
+            )
+            caption = self.course.job.trigger_words or "picture"
+            say(text % {"count": self.uncaptioned, "caption": caption})
+
+    def _heed(self) -> None:
+        """Between two segments nothing is lost by stopping."""
+        if self.course.stop is not Stop.NO:
+            raise TrainerStopped
+
+    def _remember(self, **facts: object) -> None:
+        self.state |= facts
+        self.course.remember(engine=self.engine.pk, **self.state)
+
+    # What an earlier attempt left.
+
+    def _left_behind(self) -> Segment | None:
+        left = self.state["segment"]
+        return Segment(left["first"], left["last"]) if left and left["first"] == self.done else None
+
+    def _resume(self, segment: Segment) -> bool:
+        """Follow or collect the prompt of an earlier attempt. False where the engine knows nothing of it."""
+        left = self.state["segment"]
+        self.course.log(_("Looking on the engine for the segment that was begun before."))
+        try:
+            losses = self._follow(segment, left["prompt"], None)
+        except PromptLost:
+            losses = []  # it may have ended before the engine was restarted
+        if self._saved_as(left["prefix"], tries=1) is None:
+            self._remember(segment=None)
+            return False
+        try:
+            self._collect(segment, left["prefix"], losses)
+        except TrainerLost:  # the engine ended while it wrote the file
+            self._remember(segment=None)
+            return False
+        return True
+
+    # One segment.
+
+    def _train(self, segment: Segment) -> None:
+        folder = self._send_pictures()
+        values = self._values(segment, folder, self._existing())
+        nodes = self.loop.call(graph.adapted(self.client, self.generation, values))
+        prompt = str(uuid.uuid4())
+        left = {"first": segment.first, "last": segment.last, "prompt": prompt, "prefix": values["prefix"]}
+        self._remember(segment=left)
+        try:
+            losses = self._follow(segment, prompt, nodes)
+        except ExecutionFailed as error:
+            if error.node_id == graph.LOADER:
+                self._remember(dataset=None)  # what lies there may be broken: the next attempt sends it again
+            raise
+        self._collect(segment, str(values["prefix"]), losses)
+
+    def _values(self, segment: Segment, folder: str, existing: str) -> dict[str, object]:
+        job, config = self.course.job, self.course.config
+        accumulation = int(config["accumulation"])
+        return {
+            "checkpoint": job.base,
+            "folder": folder,
+            "batch_size": int(config["batch_size"]),
+            "accumulation": accumulation,
+            "steps": segment.steps,
+            "learning_rate": float(config["learning_rate"]),
+            "rank": int(config["rank"]),
+            "optimizer": str(config.get("optimizer", "AdamW")),
+            "loss_function": str(config.get("loss_function", "MSE")),
+            "dtype": str(config.get("dtype", "bf16")),
+            "gradient_checkpointing": bool(config.get("gradient_checkpointing", True)),
+            "seed": segments.seed_of(segment, job.seed, accumulation),
+            "existing_lora": existing,
+            # Unique to the prompt: the node counts files by the steps in their names and would overwrite one.
+            "prefix": f"loras/stylestudio_training{job.pk}_{uuid.uuid4().hex[:12]}",
+        }
+
+    def _existing(self) -> str:
+        """The file on the engine that the segment goes on from, put there where it is lacking."""
+        if not self.done:
+            return graph.NOTHING
+        own = self.state["file"]
+        if own and own["step"] == self.done and self.loop.call(self.client.has_lora(own["name"])):
+            return str(own["name"])
+        start = self.course.start
+        if start is None or start.step != self.done:
+            raise TrainerLost(_("The engine lost the file of the last segment."))
+        if start.job.trainer != self.name:
+            raise TrainerFailed(
+                "trainer", _("ComfyUI's nodes go on only from checkpoints that they trained themselves.")
+            )
+        with closing(installs.put(self.engine, start.version)) as ticks:
+            for percent in ticks:
+                self._preparing(_("Sending the checkpoint to the engine: %(percent)d %%") % {"percent": percent})
+        return str(start.version.lora_name)
+
+    def _send_pictures(self) -> str:
+        """The folder on the engine that holds the pictures, sent where they are not there yet."""
+        known = self.state["dataset"]
+        wanted = dataset.folder_name(self.items)
+        if known and known["folder"].startswith(wanted) and (not known["sent"] or self._lists(known["folder"])):
+            wanted, sent = known["folder"], int(known["sent"])
+        else:
+            sent = 0
+        try:
+            self._send_from(sent, wanted)
+        except dataset.Occupied:
+            wanted = f"{dataset.folder_name(self.items)}_{uuid.uuid4().hex[:8]}"
+            self.course.log(_("The engine has other files in this folder; the pictures go into a new one."))
+            self._send_from(0, wanted)
+        return wanted
+
+    def _lists(self, folder: str) -> bool:
+        self.client.forget()
+        info = self.loop.call(self.client.object_info(self.generation.loader)) or {}
+        options = info.get("input", {}).get("required", {}).get("folder")
+        from stylestudio.comfy.graph import combo_options
+
+        return folder in {option.replace("\\", "/") for option in combo_options(options) or ()}
+
+    def _send_from(self, sent: int, folder: str) -> None:
+        count = len(self.items)
+        for number, item in enumerate(self.items[sent:], sent + 1):
+            self._preparing(_("Sending pictures to the engine: %(number)d of %(count)d") % {
+                "number": number, "count": count,
+            })  # fmt: skip
+            try:
+                png = dataset.encoded(item)
+            except dataset.Unreadable as error:
+                raise TrainerFailed("bad_pictures", str(error)) from error
+            self.loop.call(dataset.send(self.client, folder, item, png))
+            if number == count or number % SENT_TOGETHER == 0:
+                self._remember(dataset={"folder": folder, "sent": number})
+
+    def _preparing(self, text: str) -> None:
+        if self.course.stop is not Stop.NO:
+            raise TrainerStopped
+        self._progress(self.done, text)
+
+    def _progress(self, step: int, preparing: str = "") -> None:
+        epoch = segments.epoch(step, len(self.items), self.course.config)
+        self.course.progress(step, epoch=epoch, preparing=preparing)
+
+    def _follow(self, segment: Segment, prompt: str, nodes: Mapping[str, Any] | None) -> list[float]:
+        """Post the graph, or without one follow what was posted before, to its end. The loss of each step."""
+        watch = _Watch(self, segment, prompt)
+        silent = SILENT + SILENT_PER_PICTURE * len(self.items) if self.generation.tells else SILENT_OLD
+        stream = self.client.run(
+            nodes or {}, prompt, attach=nodes is None, stall_timeout=silent, patience=PATIENCE,
+            extra_data={"preview_method": "none"},
+        )  # fmt: skip
+        with closing(self.loop.iterate(stream, poll=TICK)) as happening:
+            for event in happening:
+                if event is not None:
+                    watch.on(event)
+                watch.look()
+        if watch.pace:
+            self._remember(pace=watch.pace)
+        divided = self.generation.mixed and len({item.size for item in self.items}) > 1
+        return graph.losses(watch.losses, int(self.course.config["accumulation"]), divided=divided)
+
+    def stop_now(self, prompt: str) -> None:
+        """End the prompt on the engine, and the attempt."""
+        with suppress(ComfyError):
+            self.loop.call(self.client.cancel(prompt))
+        self._remember(segment=None)
+        if not self.generation.tells:
+            self.course.log(_("The engine works on until this segment is over, then throws its result away."))
+        raise TrainerStopped
+
+    # Its result.
+
+    def _saved_as(self, prefix: str, tries: int = LISTED_WITHIN) -> str | None:
+        """The name among the engine's LoRAs of what was saved under the prefix."""
+        start = prefix.removeprefix("loras/") + "_"
+        for tried in range(tries):
+            if tried:
+                time.sleep(0.5)
+            names = self.loop.call(self.client.models("loras"))
+            if found := [name for name in names if name.startswith(start)]:
+                return found[0]
+        return None
+
+    def _collect(self, segment: Segment, prefix: str, losses: list[float]) -> None:
+        """Fetch the file of a segment and hand it over as a checkpoint."""
+        name = self._saved_as(prefix)
+        if name is None:
+            self._remember(segment=None)
+            raise TrainerLost(_("The engine trained the segment, but does not list its file."))
+        finite = losses[: next((at for at, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))]
+        if finite:
+            self.course.losses(segment.first + 1, finite)
+        if len(finite) < len(losses):
+            self._remember(segment=None)
+            raise TrainerFailed("diverged", f"step {segment.first + len(finite) + 1}")
+        self._progress(segment.last)
+        whole = self.course.folder / "fetched.safetensors"
+        ready = self.course.folder / f"{segment.last:06}.safetensors"
+        try:
+            ref = events.ImageRef(name, "loras", "output")
+            with whole.open("wb") as target:
+                self.loop.call(self.client.fetch_to(ref, target))
+            with whole.open("rb") as source, ready.open("wb") as target:
+                header = read_header(source)
+                lora.copy(source, header, target, lora.without_biases(header), header.metadata)
+            loss = math.fsum(finite) / len(finite) if finite else None
+            epoch = segments.epoch(segment.last, len(self.items), self.course.config)
+            self.course.checkpoint(segment.last, ready, epoch=epoch, loss=loss)
+        except BadLora as error:
+            raise TrainerLost(f"{name}: {error}") from error
+        finally:
+            whole.unlink(missing_ok=True)
+            ready.unlink(missing_ok=True)
+        self._remember(segment=None, file={"step": segment.last, "name": name})
+
+
+class _Watch:
+    """What is seen of one prompt while it runs."""
+
+    def __init__(self, attempt: _Attempt, segment: Segment, prompt: str) -> None:
+        self.attempt = attempt
+        self.segment = segment
+        self.prompt = prompt
+        self.losses: tuple[str, ...] = ()
+        self.pace: float = 0.0  # seconds that a step took
+        self.text = _("Waiting for the engine")
+        self.started = False
+        self.step = segment.first
+        self.told = False  # the engine shows its steps
+        self.training_since: float | None = None
+        self.looked = 0.0
+
+    def on(self, event: events.Event) -> None:
+        """Take in one event."""
+        match event:
+            case events.Waiting(position=position):
+                words = ngettext("Waiting behind %(count)d other", "Waiting behind %(count)d others", position)
+                self.text = words % {"count": position} if position else _("Next on the engine")
+            case events.Started():
+                self.started, self.text = True, _("The engine loads the model and encodes the pictures")
+            case events.Executing(node=node):
+                self._entered(node)
+            case events.Progress(node=graph.TRAINING, value=value, max=most):
+                self.told = True
+                self.step = self.segment.first + value * self.segment.steps // most
+            case events.Executed(node=graph.LOSS, text=text) if text:
+                self.losses = text
+            case events.Completed(texts=texts):
+                self.losses = texts.get(graph.LOSS, self.losses)
+            case _:
+                pass
+
+    def _entered(self, node: str | None) -> None:
+        now = time.monotonic()
+        if node == graph.TRAINING:
+            self.training_since = now
+        elif self.training_since is not None and not self.pace:
+            self.pace = (now - self.training_since) / self.segment.steps
+
+    def look(self) -> None:
+        """Say how far it is, and do what somebody wants."""
+        now = time.monotonic()
+        if now - self.looked < TICK:
+            return
+        self.looked = now
+        stop = self.attempt.course.stop
+        # What only waits has nothing that could be kept.
+        if stop is Stop.NOW or (stop is Stop.KEEP and not self.started):
+            self.attempt.stop_now(self.prompt)
+        if self.training_since is None and not self.told:
+            self.attempt._progress(self.segment.first, self.text)
+        else:
+            self.attempt._progress(self.step if self.told else self._estimate(now))
+
+    def _estimate(self, now: float) -> int:
+        """The step that an engine without progress may be at, by the pace of the segment before."""
+        pace = self.attempt.state["pace"]
+        if not pace or self.training_since is None:
+            return self.segment.first
+        return min(self.segment.last - 1, self.segment.first + int((now - self.training_since) / pace))
