@@ -100,6 +100,11 @@ class Engine(models.Model):
         return self.source == self.Source.PREVIEW
 
     @property
+    def is_held(self) -> bool:
+        """Whether something else than pictures has it for itself now."""
+        return bool(self.held_by and self.held_until and self.held_until > timezone.now())
+
+    @property
     def url(self) -> str:
         """The address to call, with credentials. Never to be shown."""
         for configured in settings.COMFYUI_URLS:

@@ -15,9 +15,11 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of datasets."""
+        from generation import engines
         from stylestudio import jobs, workers
-        from training import work
-        from training.models import DatasetJob
+        from training import runner, work
+        from training.models import DatasetJob, TrainingJob
+        from training.trainers.comfyui.trainer import ComfyTrainer
 
         jobs.register(
             jobs.Kind(
@@ -29,4 +31,16 @@ class TrainingConfig(AppConfig):
                 gather=work.gather,
             )
         )
-        workers.beats.append(work.renew)
+        jobs.register(
+            jobs.Kind(
+                name=TrainingJob.kind,
+                model=TrainingJob,
+                fragments=("training/_training_job.html", "training/_training_row.html"),
+                facts=runner.facts,
+                sweep=runner.sweep,
+                gather=runner.gather,
+            )
+        )
+        runner.register(ComfyTrainer())
+        engines.holders[TrainingJob.kind] = runner.holding
+        workers.beats += [work.renew, runner.renew]

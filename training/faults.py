@@ -13,6 +13,8 @@ _SENTENCES = {
     "no_engine": _("The engine went away again and again. Look at it, then resume from the last checkpoint."),
     "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
     "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
+    "diverged": _("The loss is not a number any more: the learning rate is too high. Lower it and train again."),
+    "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),
     "trainer": _("The trainer stopped with an error. Its log says more."),
     "internal": _("Something went wrong inside the studio. The log says more."),
 }

@@ -419,6 +419,7 @@ class TrainingJob(Job):
     )
     # What the trainer needs to find its work again after a crash: a prompt id, a process.
     state = models.JSONField(default=dict, editable=False)
+    preparing = models.CharField(max_length=100, blank=True, editable=False)  # what it does before its next step
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
     not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
     seconds = models.FloatField(default=0.0, editable=False)  # spent on steps, in all attempts

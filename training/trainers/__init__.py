@@ -38,7 +38,11 @@ class TrainerLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TrainingPicture:
-    """One picture as the trainer gets it. `crop`: left, top, right, bottom in pixels of the stored file."""
+    """One picture as the trainer gets it.
+
+    `crop`: left, top, right, bottom of what is kept, in pixels of the stored file; `image.resize(bucket, box=crop)`
+    makes what is trained on.
+    """
 
     name: str  # such as 0001
     storage_name: str
@@ -46,7 +50,7 @@ class TrainingPicture:
     width: int
     height: int
     bucket: tuple[int, int]
-    crop: tuple[int, int, int, int]
+    crop: tuple[float, float, float, float]
     background: str  # #rrggbb under transparent parts
 
     def open(self) -> bytes:

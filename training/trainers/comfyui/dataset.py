@@ -98,7 +98,7 @@ def _flat(image: Image.Image, background: str) -> Image.Image:
     return flat
 
 
-def _fitted(crop: tuple[int, int, int, int], size: Size) -> Box:
+def _fitted(crop: Box, size: Size) -> Box:
     """The largest box of this shape in the middle of the crop."""
     left, top, right, bottom = crop
     width, height = right - left, bottom - top

@@ -35,6 +35,8 @@ from stylestudio.comfy.errors import (
     PromptLost,
     PromptStalled,
 )
+from stylestudio.comfy.graph import combo_options
+from training import settings
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.comfyui import dataset, graph, lora, segments
 from training.trainers.comfyui.segments import Segment
@@ -50,19 +52,15 @@ SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the 
 SENT_TOGETHER = 20  # pictures between two notes of how many are there
 LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
 
-SETTINGS = frozenset(
-    {
-        "preset", "steps", "rank", "learning_rate", "batch_size", "accumulation", "resolution", "loss_function",
-        "optimizer", "dtype", "segments", "gradient_checkpointing", "seed",
-    }
-)  # fmt: skip
+# What is remembered of one engine; `file` is what it saved after step `file_step`.
+_KEPT = ("prompt", "prefix", "first", "last", "folder", "sent", "file", "file_step", "pace")
 
 
 class ComfyTrainer:
     """The trainer that needs nothing but an engine."""
 
-    name = "comfyui"
-    settings = SETTINGS
+    name = settings.COMFYUI
+    settings = frozenset(settings.HONOURED[settings.COMFYUI])
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why no engine can train now; empty where one can. `config["base"]` is the checkpoint, where it is known."""
@@ -121,9 +119,8 @@ class _Attempt:
         self.client = client
         self.loop = engines.pool.loop
         self.done = course.start.step if course.start else 0
-        # What earlier attempts left on another engine is of no use here.
-        known = course.state if course.state.get("engine") == engine.pk else {}
-        self.state: dict[str, Any] = {name: known.get(name) for name in ("dataset", "segment", "file", "pace")}
+        if course.state.get("engine") != engine.pk:  # what was left on another one is of no use here
+            course.remember(**dict.fromkeys(_KEPT), engine=engine.pk)
         self.generation = self._generation()
         self.items, self.resized, self.uncaptioned = dataset.items(
             course.pictures, mixed=self.generation.mixed, stand_in=course.job.trigger_words or "picture"
@@ -152,9 +149,12 @@ class _Attempt:
 
     def _greet(self) -> None:
         say = self.course.log
-        say(_("Training on %(engine)s, ComfyUI %(version)s, from step %(step)d.") % {
-            "engine": engines.title(self.engine), "version": self.engine.engine_version, "step": self.done,
-        })  # fmt: skip
+        facts = {
+            "engine": engines.title(self.engine),
+            "version": self.engine.engine_version,
+            "step": self.done,
+        }
+        say(_("Training on %(engine)s, ComfyUI %(version)s, from step %(step)d.") % facts)
         if not self.generation.tells:
             say(
                 _(
@@ -183,31 +183,29 @@ class _Attempt:
         if self.course.stop is not Stop.NO:
             raise TrainerStopped
 
-    def _remember(self, **facts: object) -> None:
-        self.state |= facts
-        self.course.remember(engine=self.engine.pk, **self.state)
+    def _forget_prompt(self) -> None:
+        self.course.remember(prompt=None, prefix=None, first=None, last=None)
 
     # What an earlier attempt left.
 
     def _left_behind(self) -> Segment | None:
-        left = self.state["segment"]
-        return Segment(left["first"], left["last"]) if left and left["first"] == self.done else None
+        left = self.course.state
+        return Segment(left["first"], left["last"]) if left.get("prompt") and left["first"] == self.done else None
 
     def _resume(self, segment: Segment) -> bool:
         """Follow or collect the prompt of an earlier attempt. False where the engine knows nothing of it."""
-        left = self.state["segment"]
+        prompt, prefix = self.course.state["prompt"], self.course.state["prefix"]
         self.course.log(_("Looking on the engine for the segment that was begun before."))
+        losses: list[float] = []
         try:
-            losses = self._follow(segment, left["prompt"], None)
-        except PromptLost:
-            losses = []  # it may have ended before the engine was restarted
-        if self._saved_as(left["prefix"], tries=1) is None:
-            self._remember(segment=None)
-            return False
+            losses = self._follow(segment, prompt, None)
+        except PromptLost:  # the engine was restarted; it may have saved the file before
+            if self._saved_as(prefix, tries=1) is None:
+                self._forget_prompt()
+                return False
         try:
-            self._collect(segment, left["prefix"], losses)
+            self._collect(segment, prefix, losses)
         except TrainerLost:  # the engine ended while it wrote the file
-            self._remember(segment=None)
             return False
         return True
 
@@ -218,15 +216,15 @@ class _Attempt:
         values = self._values(segment, folder, self._existing())
         nodes = self.loop.call(graph.adapted(self.client, self.generation, values))
         prompt = str(uuid.uuid4())
-        left = {"first": segment.first, "last": segment.last, "prompt": prompt, "prefix": values["prefix"]}
-        self._remember(segment=left)
+        prefix = values["prefix"]
+        self.course.remember(prompt=prompt, prefix=prefix, first=segment.first, last=segment.last)
         try:
             losses = self._follow(segment, prompt, nodes)
         except ExecutionFailed as error:
             if error.node_id == graph.LOADER:
-                self._remember(dataset=None)  # what lies there may be broken: the next attempt sends it again
+                self.course.remember(folder=None, sent=None)  # what lies there may be broken
             raise
-        self._collect(segment, str(values["prefix"]), losses)
+        self._collect(segment, str(prefix), losses)
 
     def _values(self, segment: Segment, folder: str, existing: str) -> dict[str, object]:
         job, config = self.course.job, self.course.config
@@ -253,13 +251,13 @@ class _Attempt:
         """The file on the engine that the segment goes on from, put there where it is lacking."""
         if not self.done:
             return graph.NOTHING
-        own = self.state["file"]
-        if own and own["step"] == self.done and self.loop.call(self.client.has_lora(own["name"])):
-            return str(own["name"])
+        state = self.course.state
+        if state.get("file_step") == self.done and self.loop.call(self.client.has_lora(state["file"])):
+            return str(state["file"])
         start = self.course.start
         if start is None or start.step != self.done:
             raise TrainerLost(_("The engine lost the file of the last segment."))
-        if start.job.trainer != self.name:
+        if start.job.trainer != ComfyTrainer.name:
             raise TrainerFailed(
                 "trainer", _("ComfyUI's nodes go on only from checkpoints that they trained themselves.")
             )
@@ -270,41 +268,36 @@ class _Attempt:
 
     def _send_pictures(self) -> str:
         """The folder on the engine that holds the pictures, sent where they are not there yet."""
-        known = self.state["dataset"]
-        wanted = dataset.folder_name(self.items)
-        if known and known["folder"].startswith(wanted) and (not known["sent"] or self._lists(known["folder"])):
-            wanted, sent = known["folder"], int(known["sent"])
-        else:
-            sent = 0
+        folder, sent = dataset.folder_name(self.items), 0
+        known = str(self.course.state.get("folder", ""))
+        if known.startswith(folder) and self._lists(known):
+            folder, sent = known, int(self.course.state["sent"])
         try:
-            self._send_from(sent, wanted)
+            self._send_from(sent, folder)
         except dataset.Occupied:
-            wanted = f"{dataset.folder_name(self.items)}_{uuid.uuid4().hex[:8]}"
             self.course.log(_("The engine has other files in this folder; the pictures go into a new one."))
-            self._send_from(0, wanted)
-        return wanted
+            folder = f"{dataset.folder_name(self.items)}_{uuid.uuid4().hex[:8]}"
+            self._send_from(0, folder)
+        return folder
 
     def _lists(self, folder: str) -> bool:
         self.client.forget()
         info = self.loop.call(self.client.object_info(self.generation.loader)) or {}
         options = info.get("input", {}).get("required", {}).get("folder")
-        from stylestudio.comfy.graph import combo_options
-
         return folder in {option.replace("\\", "/") for option in combo_options(options) or ()}
 
     def _send_from(self, sent: int, folder: str) -> None:
         count = len(self.items)
         for number, item in enumerate(self.items[sent:], sent + 1):
-            self._preparing(_("Sending pictures to the engine: %(number)d of %(count)d") % {
-                "number": number, "count": count,
-            })  # fmt: skip
+            words = _("Sending pictures to the engine: %(number)d of %(count)d")
+            self._preparing(words % {"number": number, "count": count})
             try:
                 png = dataset.encoded(item)
             except dataset.Unreadable as error:
                 raise TrainerFailed("bad_pictures", str(error)) from error
             self.loop.call(dataset.send(self.client, folder, item, png))
             if number == count or number % SENT_TOGETHER == 0:
-                self._remember(dataset={"folder": folder, "sent": number})
+                self.course.remember(folder=folder, sent=number)
 
     def _preparing(self, text: str) -> None:
         if self.course.stop is not Stop.NO:
@@ -329,7 +322,7 @@ class _Attempt:
                     watch.on(event)
                 watch.look()
         if watch.pace:
-            self._remember(pace=watch.pace)
+            self.course.remember(pace=watch.pace)
         divided = self.generation.mixed and len({item.size for item in self.items}) > 1
         return graph.losses(watch.losses, int(self.course.config["accumulation"]), divided=divided)
 
@@ -337,7 +330,7 @@ class _Attempt:
         """End the prompt on the engine, and the attempt."""
         with suppress(ComfyError):
             self.loop.call(self.client.cancel(prompt))
-        self._remember(segment=None)
+        self._forget_prompt()
         if not self.generation.tells:
             self.course.log(_("The engine works on until this segment is over, then throws its result away."))
         raise TrainerStopped
@@ -359,13 +352,13 @@ class _Attempt:
         """Fetch the file of a segment and hand it over as a checkpoint."""
         name = self._saved_as(prefix)
         if name is None:
-            self._remember(segment=None)
+            self._forget_prompt()
             raise TrainerLost(_("The engine trained the segment, but does not list its file."))
         finite = losses[: next((at for at, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))]
         if finite:
             self.course.losses(segment.first + 1, finite)
         if len(finite) < len(losses):
-            self._remember(segment=None)
+            self._forget_prompt()
             raise TrainerFailed("diverged", f"step {segment.first + len(finite) + 1}")
         self._progress(segment.last)
         whole = self.course.folder / "fetched.safetensors"
@@ -381,11 +374,13 @@ class _Attempt:
             epoch = segments.epoch(segment.last, len(self.items), self.course.config)
             self.course.checkpoint(segment.last, ready, epoch=epoch, loss=loss)
         except BadLora as error:
+            self._forget_prompt()
             raise TrainerLost(f"{name}: {error}") from error
         finally:
             whole.unlink(missing_ok=True)
             ready.unlink(missing_ok=True)
-        self._remember(segment=None, file={"step": segment.last, "name": name})
+        self._forget_prompt()
+        self.course.remember(file=name, file_step=segment.last)
 
 
 class _Watch:
@@ -448,7 +443,7 @@ class _Watch:
 
     def _estimate(self, now: float) -> int:
         """The step that an engine without progress may be at, by the pace of the segment before."""
-        pace = self.attempt.state["pace"]
+        pace = self.attempt.course.state.get("pace")
         if not pace or self.training_since is None:
             return self.segment.first
         return min(self.segment.last - 1, self.segment.first + int((now - self.training_since) / pace))
