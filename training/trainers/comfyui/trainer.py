@@ -11,8 +11,9 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -36,6 +37,8 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from stylestudio.comfy.graph import combo_options
+from stylestudio.comfy.upload import Writable
+from stylestudio.templatetags.studio import byte_size
 from training import settings
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.comfyui import dataset, graph, lora, segments
@@ -214,6 +217,7 @@ class _Attempt:
     def _train(self, segment: Segment) -> None:
         folder = self._send_pictures()
         values = self._values(segment, folder, self._existing())
+        self.client.forget()  # it lists the new folder by now, spelled in its own way
         nodes = self.loop.call(graph.adapted(self.client, self.generation, values))
         prompt = str(uuid.uuid4())
         prefix = values["prefix"]
@@ -348,6 +352,19 @@ class _Attempt:
                 return found[0]
         return None
 
+    def _fetch(self, name: str, path: Path, step: int) -> None:
+        words, size = _("Fetching the checkpoint: %(size)s"), 0
+
+        def received(done: int) -> None:
+            nonlocal size
+            size = done
+
+        with path.open("wb") as file:
+            fetching = _fetching(self.client, events.ImageRef(name, "loras", "output"), file, received)
+            with closing(self.loop.iterate(fetching, poll=TICK)) as ticks:
+                for _tick in ticks:
+                    self._progress(step, words % {"size": byte_size(size)})
+
     def _collect(self, segment: Segment, prefix: str, losses: list[float]) -> None:
         """Fetch the file of a segment and hand it over as a checkpoint."""
         name = self._saved_as(prefix)
@@ -364,9 +381,7 @@ class _Attempt:
         whole = self.course.folder / "fetched.safetensors"
         ready = self.course.folder / f"{segment.last:06}.safetensors"
         try:
-            ref = events.ImageRef(name, "loras", "output")
-            with whole.open("wb") as target:
-                self.loop.call(self.client.fetch_to(ref, target))
+            self._fetch(name, whole, segment.last)
             with whole.open("rb") as source, ready.open("wb") as target:
                 header = read_header(source)
                 lora.copy(source, header, target, lora.without_biases(header), header.metadata)
@@ -381,6 +396,14 @@ class _Attempt:
             ready.unlink(missing_ok=True)
         self._forget_prompt()
         self.course.remember(file=name, file_step=segment.last)
+        self._progress(segment.last)
+
+
+async def _fetching(
+    client: ComfyClient, ref: events.ImageRef, file: Writable, received: Callable[[int], None]
+) -> AsyncGenerator[None, None]:
+    await client.fetch_to(ref, file, received=received)
+    yield
 
 
 class _Watch:
@@ -393,7 +416,7 @@ class _Watch:
         self.losses: tuple[str, ...] = ()
         self.pace: float = 0.0  # seconds that a step took
         self.text = _("Waiting for the engine")
-        self.started = False
+        self.waits = False  # in the engine's queue
         self.step = segment.first
         self.told = False  # the engine shows its steps
         self.training_since: float | None = None
@@ -402,11 +425,14 @@ class _Watch:
     def on(self, event: events.Event) -> None:
         """Take in one event."""
         match event:
+            case events.Posted():
+                self.waits = True
             case events.Waiting(position=position):
+                self.waits = True
                 words = ngettext("Waiting behind %(count)d other", "Waiting behind %(count)d others", position)
                 self.text = words % {"count": position} if position else _("Next on the engine")
             case events.Started():
-                self.started, self.text = True, _("The engine loads the model and encodes the pictures")
+                self.waits, self.text = False, _("The engine loads the model and encodes the pictures")
             case events.Executing(node=node):
                 self._entered(node)
             case events.Progress(node=graph.TRAINING, value=value, max=most):
@@ -434,7 +460,7 @@ class _Watch:
         self.looked = now
         stop = self.attempt.course.stop
         # What only waits has nothing that could be kept.
-        if stop is Stop.NOW or (stop is Stop.KEEP and not self.started):
+        if stop is Stop.NOW or (stop is Stop.KEEP and self.waits):
             self.attempt.stop_now(self.prompt)
         if self.training_since is None and not self.told:
             self.attempt._progress(self.segment.first, self.text)
