@@ -7,7 +7,7 @@ pictures of a purpose have ended (a composed sheet, a measured difference) is do
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from generation import bases, engines, orders, sheets
-from generation.models import MOST_SEED, Face, GeneratedImage, GenerationTask, Probe
+from generation.models import MOST_SEED, EnginePrompt, Face, GeneratedImage, GenerationTask, Probe
 from generation.orders import Ingredient, Order
 from generation.prompts import final_prompt
 from styles.forms import COVER_SIDE
@@ -218,6 +218,23 @@ def greet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> N
         ask_for_sheet(version, user)
 
 
+def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
+    """A version is removed for good: so are the pictures that show it. ValidationError while some are made.
+
+    Those without the style stay, since other versions share them.
+    """
+    tasks = GenerationTask.objects.filter(is_face=True, mix__version=version)
+    live_prompts = EnginePrompt.objects.filter(task__in=tasks, state__in=EnginePrompt.LIVE)
+    if tasks.active().exists() or live_prompts.exists():
+        raise ValidationError(_("Its previews are still being made. Cancel them, or wait until they are there."))
+    pictures = GeneratedImage.everything.filter(task__in=tasks)
+    files = [file for picture in pictures for file in (picture.file, picture.thumbnail) if file]
+    pictures.delete()
+    tasks.delete()
+    for file in files:
+        transaction.on_commit(partial(file.storage.delete, str(file.name)))
+
+
 def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:
     """Ask for what a purpose lacks; where nothing is lacking, for all of it anew. ValidationError says why not.
 
@@ -230,8 +247,8 @@ def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]
     with transaction.atomic():
         for wish in wished:
             press = uuid.uuid5(_PRESSES, f"{version.pk} {purpose} {wish.position} {last}")
-            made = None if anew and _is_own(wish, version) else _made(wish.order)
-            task = made or orders.place(wish.order, user, request_id=press, is_face=True)
+            there = None if anew and _is_own(wish, version) else made(wish.order)
+            task = there or orders.place(wish.order, user, request_id=press, is_face=True)
             Face.objects.create(
                 version=version, task=task, purpose=purpose, position=wish.position, strength=wish.strength
             )
@@ -250,7 +267,7 @@ def _is_own(wish: Wish, version: StyleVersion) -> bool:
     return bool(wish.order.mix) or version.style.is_base
 
 
-def _made(order: Order) -> GenerationTask | None:
+def made(order: Order) -> GenerationTask | None:
     """A task of the same inputs that is on its way, or whose picture is stored and from the kind of engine that serves.
 
     A sketch says nothing about a style that a real engine draws.
@@ -315,8 +332,14 @@ def _queue(task: GenerationTask) -> None:
     tasks.follow_faces(task.pk)
 
 
+# Apps above whose pages show such tasks too hear of every one that ended, by its number.
+followers: list[Callable[[int], None]] = []
+
+
 def follow(task_pk: int) -> None:
     """A task that shows versions ended: do what follows, and show it on open pages."""
+    for tell_other in followers:
+        tell_other(task_pk)
     for version, purpose in _shown_by(task_pk):
         settle(version, purpose)
         publish(version, purpose)

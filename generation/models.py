@@ -266,7 +266,7 @@ class GenerationTask(Job):
     @property
     def mix_text(self) -> str:
         """Such as "Ink & mist v3 0.80 + Paper lantern v1 0.35"."""
-        parts = [f"{row.version.style.title} v{row.version.number} {row.weight:.2f}" for row in self.mix_rows]
+        parts = [f"{row.version} {row.weight:.2f}" for row in self.mix_rows]
         return " + ".join(parts) or gettext("Base style")
 
     @property

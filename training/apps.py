@@ -15,9 +15,9 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of datasets."""
-        from generation import engines
+        from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import runner, work
+        from training import runner, samples, watching, work
         from training.models import DatasetJob, TrainingJob
         from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -35,7 +35,11 @@ class TrainingConfig(AppConfig):
             jobs.Kind(
                 name=TrainingJob.kind,
                 model=TrainingJob,
-                fragments=("training/_training_job.html", "training/_training_row.html"),
+                fragments=(
+                    "training/_training_job.html",
+                    "training/_training_row.html",
+                    "training/_training_run.html",
+                ),
                 facts=runner.facts,
                 sweep=runner.sweep,
                 gather=runner.gather,
@@ -43,4 +47,6 @@ class TrainingConfig(AppConfig):
         )
         runner.register(ComfyTrainer())
         engines.holders[TrainingJob.kind] = runner.holding
+        runner.followers += [samples.follow_training, watching.follow_training]
+        faces.followers.append(samples.follow_task)
         workers.beats += [work.renew, runner.renew]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,8 +28,8 @@ from generation import engines
 from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status
-from training import checkpoints, faults
-from training.models import Checkpoint, LogBlock, LossBlock, TrainingJob
+from training import checkpoints, faults, losses, watching
+from training.models import Checkpoint, LogBlock, TrainingJob
 from training.trainers import Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 
 log = logging.getLogger(__name__)
@@ -40,10 +39,11 @@ REST = timedelta(seconds=10)  # after a lost engine, times the number of attempt
 AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
 PAUSE_LIMIT = 600.0  # seconds that waiting pictures get between two segments
 TICK = 0.25  # seconds between two writes of progress
+DRAW = 2.0  # seconds between two curves
 LOOK = 1.0  # seconds between two looks whether somebody wants it to stop
 GAP = 30.0  # seconds between two steps that count as time spent on steps; more is waiting
 DATABASE_PAUSE = 2.0
-PROGRESS = "training/_training_progress.html"
+PROGRESS = "training/_training_moved.html"
 
 _trainers: dict[str, Trainer] = {}
 _threads: set[threading.Thread] = set()
@@ -255,6 +255,8 @@ def run(job: TrainingJob) -> None:
         _fail(course, "internal", repr(error))
     else:
         course.flush()
+        if job.publish_best and (best := checkpoints.best(job)):
+            checkpoints.use(best, job.owner, publish=True)
         job.complete()
         _ended(job)
 
@@ -319,11 +321,12 @@ class LiveCourse:
     def __init__(self, job: TrainingJob) -> None:
         self.job = job
         self._pending = _Pending(step=job.step, epoch=job.epoch)
-        self._written = self._looked = 0.0
+        self._written = self._looked = self._drawn = 0.0
         self._moved: float | None = None
         self._seconds = job.seconds
         self._stop = Stop.NO
-        self._forget_after(self.start.step if self.start else 0)
+        self._pending.step = self.start.step if self.start else 0
+        losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -436,9 +439,11 @@ class LiveCourse:
         """Write what was said."""
         self._written = time.monotonic()
         job, pending = self.job, self._pending
-        for first, values in pending.losses.items():
-            packed = array("f", values).tobytes()
-            LossBlock.objects.update_or_create(job=job, first_step=first, defaults={"values": packed})
+        for first, values in sorted(pending.losses.items()):
+            losses.append(job, first, values)
+        if pending.losses and self._written - self._drawn >= DRAW:
+            self._drawn = self._written
+            watching.publish_chart(job)
         pending.losses = {}
         if pending.lines:
             LogBlock.objects.create(job=job, text="\n".join(pending.lines))
@@ -448,16 +453,6 @@ class LiveCourse:
             step=pending.step, epoch=pending.epoch, progress=percent, seconds=self._seconds, preparing=pending.preparing
         )
         live.progressed(job, PROGRESS)
-
-    def _forget_after(self, step: int) -> None:
-        """Losses of steps that are done again are not shown twice."""
-        blocks = LossBlock.objects.filter(job=self.job)
-        blocks.filter(first_step__gt=step).delete()
-        last = blocks.last()
-        if last and last.first_step + len(last.values) // 4 - 1 > step:
-            last.values = bytes(last.values)[: 4 * (step - last.first_step + 1)]
-            last.save(update_fields=["values"])
-        self._pending.step = step
 
 
 def _pictures_wait(engine: int) -> bool:

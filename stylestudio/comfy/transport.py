@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import aiohttp
@@ -26,6 +26,14 @@ class Refused(BadResponse):
         super().__init__(message, detail)
         self.status = status
         self.body = body
+
+
+class _Answer(NamedTuple):
+    """Status, body, and the length that was announced."""
+
+    status: int
+    body: bytes
+    length: int | None
 
 
 class Transport:
@@ -76,7 +84,7 @@ class Transport:
 
         `timeout` takes the place of the usual one.
         """
-        status, body = await self._ask(method, segments, payload, data, params, JSON_LIMIT, timeout)
+        status, body, _length = await self._ask(method, segments, payload, data, params, JSON_LIMIT, timeout)
         parsed = _parsed(body)
         if status >= 300:
             raise self._refused(method, segments, status, body)
@@ -88,7 +96,7 @@ class Transport:
 
     async def file(self, *segments: str, params: Mapping[str, str], limit: int) -> bytes:
         """A file. Raises NotFound for 404, EmptyFile without content, BadResponse over `limit` bytes."""
-        status, body = await self._ask("GET", segments, None, None, params, limit)
+        status, body, _length = await self._ask("GET", segments, None, None, params, limit)
         if status != 200:
             raise self._not_handed_out(segments, params, status, body)
         if not body:
@@ -127,9 +135,16 @@ class Transport:
         detail = self._excerpt("GET", segments, status, body)
         return BadResponse(f"The engine refused to hand out a file ({status}).", detail)
 
+    async def size(self, *segments: str, params: Mapping[str, str]) -> int | None:
+        """Bytes of a file, without fetching it; None where it is not there, or its size is not said."""
+        status, body, length = await self._ask("HEAD", segments, None, None, params, JSON_LIMIT)
+        if status in GATEWAY:
+            raise self._refused("HEAD", segments, status, body)
+        return length if status == 200 else None
+
     async def send(self, method: str, *segments: str, payload: object) -> None:
         """A request whose answer has no content. Raises BadResponse for 300 and above."""
-        status, body = await self._ask(method, segments, payload, None, None, JSON_LIMIT)
+        status, body, _length = await self._ask(method, segments, payload, None, None, JSON_LIMIT)
         if status >= 300:
             raise self._refused(method, segments, status, body)
 
@@ -142,7 +157,7 @@ class Transport:
         params: Mapping[str, str] | None,
         limit: int,
         timeout: aiohttp.ClientTimeout | None = None,
-    ) -> tuple[int, bytes]:
+    ) -> _Answer:
         body: aiohttp.FormData | bytes | None = data
         headers = dict(self.headers)
         if payload is not None:
@@ -150,7 +165,10 @@ class Transport:
             headers["Content-Type"] = "application/json"
         timeout = timeout or aiohttp.ClientTimeout(total=self.timeout)
         async with self._answer(method, segments, body, params, headers, timeout) as response:
-            return response.status, await self._body(response, limit, self._where(method, segments))
+            # What HEAD announces does not follow.
+            where = self._where(method, segments)
+            content = b"" if method == "HEAD" else await self._body(response, limit, where)
+            return _Answer(response.status, content, response.content_length)
 
     @asynccontextmanager
     async def _answer(

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.utils import timezone
-from safetensors.numpy import save_file
 
 from generation import claim, engines
 from generation.models import Engine
@@ -21,78 +17,12 @@ from styles.models import State, StyleVersion
 from stylestudio import workers
 from stylestudio.jobs import Status
 from tests.training.conftest import AddPicture
+from tests.training.scripted import ask, lora_file, train
 from training import checkpoints, ordering, runner, settings
 from training.models import Checkpoint, Dataset, LossBlock, TrainingJob
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 
-pytestmark = pytest.mark.django_db
-
-
-class Scripted:
-    """A trainer that does what the test says."""
-
-    name = "comfyui"
-    settings: frozenset[str] = frozenset()
-
-    def __init__(self, act: Callable[[Course], None]) -> None:
-        self._act = act
-
-    def obstacles(self, config: Mapping[str, Any]) -> list[str]:
-        return []
-
-    def run(self, course: Course) -> None:
-        self._act(course)
-
-
-def lora_file(folder: Path, step: int) -> Path:
-    """A small LoRA as ComfyUI's training nodes write it."""
-    name = "diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k"
-    path = folder / f"{step}.safetensors"
-    tensors = {
-        f"{name}.lora_down.weight": np.full((4, 2048), step, np.float32),
-        f"{name}.lora_up.weight": np.ones((640, 4), np.float32),
-        f"{name}.alpha": np.array(1.0, np.float32),
-    }
-    save_file(tensors, path)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
-    """Messages go nowhere, nothing rests, folders are this test's."""
-    settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda: None)
-    monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
-    monkeypatch.setattr(runner, "_trainers", {})
-    monkeypatch.setattr(runner, "REST", timedelta(0))
-    monkeypatch.setattr(runner, "LOOK", 0.0)
-    monkeypatch.setattr(runner, "TICK", 0.0)
-    yield
-    workers.stopping.clear()
-    runner._held.clear()
-
-
-@pytest.fixture
-def engine(db: None, settings: Any) -> Engine:
-    """An engine that trains."""
-    return Engine.objects.create(
-        address="http://127.0.0.1:9",
-        source=Engine.Source.ADMIN,
-        health=Engine.Health.OK,
-        checkpoints=[settings.CHECKPOINT],
-        node_classes=["TrainLoraNode"],
-    )
-
-
-def ask(dataset: Dataset, user: User, *, steps: int = 8, style: Any = "Gouache", **more: Any) -> TrainingJob:
-    values = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2}
-    plan = ordering.Plan(dataset=dataset, style=style, trainer="comfyui", preset="quick", values=values, **more)
-    return ordering.start(plan, user)
-
-
-def train(act: Callable[[Course], None]) -> None:
-    runner.register(Scripted(act))
-    runner.work()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
 
 @pytest.fixture
