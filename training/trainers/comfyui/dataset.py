@@ -76,6 +76,8 @@ def folder_name(every: Sequence[Item]) -> str:
 def encoded(item: Item) -> bytes:
     """The picture cut, laid on its background and brought to its size, as a PNG. Raises Unreadable."""
     picture = item.picture
+    if not min(item.size):
+        raise Unreadable(f"{picture.name}: {picture.width} × {picture.height} pixels are too few")
     try:
         with Image.open(BytesIO(picture.open())) as image:
             ready = _flat(image, picture.background).resize(

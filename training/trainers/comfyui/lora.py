@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from styles.lora.hashes import CHUNK
 from styles.lora.header import Header, Tensor
 
+_NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them
 _MODEL = "diffusion_model."
 _ALIGNMENT = 8
 _KERNELS = {".in_layers.2": 3, ".out_layers.3": 3, ".skip_connection": 1, ".op": 3, ".conv": 3}
@@ -53,6 +54,11 @@ class Kept:
     source: Tensor
     name: str
     shape: tuple[int, ...]
+
+
+def file_size(rank: int, dtype: str) -> int:
+    """About how many bytes a checkpoint of this rank has; `dtype` is bf16 or fp32."""
+    return rank * _NUMBERS_PER_RANK * (4 if dtype == "fp32" else 2)
 
 
 def copy(

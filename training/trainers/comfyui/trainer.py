@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings as conf
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -99,6 +100,23 @@ def obstacle(engine: Engine, base: str = "") -> str:
     return ""
 
 
+def hint(engine: Engine, config: Mapping[str, Any]) -> str:
+    """What will be missing although this engine can train; "" where nothing will.
+
+    Checkpoints larger than it takes over HTTP cannot be put on it, so there are no sample pictures.
+    """
+    size = lora.file_size(int(config["rank"]), str(config["dtype"]))
+    if conf.LORA_DIR or size <= installs.limit(engine):
+        return ""
+    words = _(
+        "Checkpoints will have about %(size)s, and %(engine)s takes uploads up to %(limit)s, so no pictures can be "
+        "made with them there. Start ComfyUI with --max-upload-size %(needed)d, or set COMFYUI_LORA_DIR."
+    )
+    limit = byte_size(installs.limit(engine) + installs.ENVELOPE)
+    facts = {"size": byte_size(size), "engine": engines.title(engine), "limit": limit}
+    return words % {**facts, "needed": math.ceil(size * 1.1 / 2**20)}
+
+
 def explained(error: ComfyError) -> TrainerFailed | TrainerLost:
     """What an engine's error means for a training."""
     lost = (EngineUnreachable, EngineTimeout, BadResponse, PromptLost, PromptStalled, NotFound)
@@ -158,6 +176,8 @@ class _Attempt:
             "step": self.done,
         }
         say(_("Training on %(engine)s, ComfyUI %(version)s, from step %(step)d.") % facts)
+        if missing := hint(self.engine, self.course.config):
+            say(missing)
         if not self.generation.tells:
             say(
                 _(
