@@ -243,6 +243,21 @@ class DatasetImage(models.Model):
         return self.thumbnail.url
 
 
+class WaitingCaption(models.Model):
+    """A caption whose picture has not come yet: files arrive in any order."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="waiting_captions")
+    key = models.CharField(max_length=200)  # the path of its picture, without the ending where that does not matter
+    text = models.TextField(max_length=MOST_CAPTION)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "key"], name="waitingcaption_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class CaptionOperation(models.Model):
     """One change of many captions, which can be undone as a whole."""
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from stylestudio.access import is_curator
 from training import settings
+from training.datasets import sources
 from training.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot, TrainingJob
 
 STRIP = 6  # pictures on a card
@@ -63,6 +64,7 @@ def frame(dataset: Dataset, user: User) -> dict[str, Any]:
         "picture_count": dataset.images.count(),
         "jobs": shown,
         "snapshot": DatasetSnapshot.objects.filter(dataset=dataset).defer("manifest").first(),
+        "accept": ",".join(sources.ACCEPT),
         "can_change": dataset.owner_id == user.pk or is_curator(user),
     }
 

@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from styles.models import Style
 from stylestudio import shell
 from stylestudio.access import StudioRequest, is_curator, require_curator, require_maker, visible, whole_number
-from training import checkpoints, desk, losses, ordering, queries, runner, samples, settings
+from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings
 from training.models import Checkpoint, TrainingJob
 from training.training_forms import TrainingForm
 
@@ -188,6 +188,25 @@ def log(request: StudioRequest, pk: int) -> HttpResponse:
     return render(request, "training/run_log.html", {**_frame(request, job, "log"), "blocks": blocks})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def epochs(request: StudioRequest, pk: int) -> HttpResponse:
+    """The epoch report for ?prompt=N; a POST asks for its pictures."""
+    if request.method == "POST":
+        job = _changeable(request, pk)
+        report.ask(job, request.user)
+        messages.success(request, _("The pictures of the report are being made."))
+        return redirect("training:run-epochs", pk)
+    job = _run(request, pk)
+    probe = min(whole_number(request.GET.get("prompt", "0")), max(0, len(job.probes) - 1))
+    context = {
+        **_frame(request, job, "epochs"),
+        "report": report.report(job, probe),
+        "strengths": report.STRENGTHS,
+        "prompts": [(place, prompt) for place, (prompt, _seed) in enumerate(job.probes)],
+    }
+    return render(request, "training/run_epochs.html", context)
+
+
 @require_POST
 def stop(request: StudioRequest, pk: int) -> HttpResponse:
     """End it with the next checkpoint, or at once with wish=force."""
@@ -289,6 +308,7 @@ urlpatterns = [
     path("<int:pk>/", run, name="run"),
     path("<int:pk>/config/", config, name="run-config"),
     path("<int:pk>/log/", log, name="run-log"),
+    path("<int:pk>/epochs/", epochs, name="run-epochs"),
     path("<int:pk>/stop/", stop, name="run-stop"),
     path("<int:pk>/resume/", resume, name="run-resume"),
     path("<int:pk>/sample/", sample, name="run-sample"),

@@ -84,12 +84,14 @@ def old(db: None, old_engine: PreviewThread) -> Iterator[Engine]:
 def ask(dataset: Dataset, add: AddPicture, ada: User) -> Ask:
     """A training that waits: ask(steps=8, segments=2)."""
 
-    def place(*, steps: int = 8, pictures: int = 3, **values: Any) -> TrainingJob:
+    def place(*, steps: int = 8, pictures: int = 3, seed: int | None = None, **values: Any) -> TrainingJob:
         if not dataset.images.exists():
             for number in range(pictures):
                 add(f"hill {number}", width=64, height=64)
         chosen = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2, "rank": 4, **values}
-        plan = ordering.Plan(dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=chosen)
+        plan = ordering.Plan(
+            dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=chosen, seed=seed
+        )
         return ordering.start(plan, ada)
 
     return place
