@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,9 +90,14 @@ def converted(data: bytes) -> tuple[bytes, lora.Conversion]:
     return written(data, conversion.kept, conversion.metadata), conversion
 
 
+def kept(data: bytes) -> bytes:
+    """The checkpoint that a file becomes."""
+    return written(data, lora.checkpoint(BytesIO(data), read_header(BytesIO(data))))
+
+
 def test_a_checkpoint_keeps_every_weight_and_no_bias() -> None:
     data = trained({name: shape for name, _kohya, shape in LAYERS})
-    before, after = load(data), load(written(data, lora.without_biases(read_header(BytesIO(data)))))
+    before, after = load(data), load(kept(data))
     gone = before.keys() - after.keys()
     assert len(gone) == len(LAYERS) + 1
     assert all(name.endswith((".diff", ".diff_b")) for name in gone)
@@ -100,7 +107,7 @@ def test_a_checkpoint_keeps_every_weight_and_no_bias() -> None:
 def test_what_is_written_reads_as_a_lora(tmp_path: Path) -> None:
     data = trained({name: shape for name, _kohya, shape in LAYERS})
     path = tmp_path / "a.safetensors"
-    path.write_bytes(written(data, lora.without_biases(read_header(BytesIO(data)))))
+    path.write_bytes(kept(data))
     with path.open("rb") as file:
         found = inspect(file, path.name)
     assert (found.architecture.rank, found.architecture.alpha) == (RANK, 1.0)
@@ -109,10 +116,42 @@ def test_what_is_written_reads_as_a_lora(tmp_path: Path) -> None:
 
 def test_a_file_that_is_cut_off_meanwhile_is_no_checkpoint() -> None:
     data = trained({"time_embed.0": (1280, 320)})
-    kept = lora.without_biases(read_header(BytesIO(data)))
     header = read_header(BytesIO(data))
+    every = lora.checkpoint(BytesIO(data), header)
     with pytest.raises(EOFError):
-        lora.copy(BytesIO(data[:-9000]), header, BytesIO(), kept, {})
+        lora.copy(BytesIO(data[:-9000]), header, BytesIO(), every, {})
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("F32", 23), ("F16", 10), ("BF16", 7)])
+def test_a_trained_alpha_is_multiplied_into_the_weights(dtype: str, bits: int) -> None:
+    name, up, down = "diffusion_model.middle_block.1.proj_in", np.linspace(-1, 1, 12), np.ones((RANK, 5))
+    numbers = {f"{name}.lora_up.weight": up.reshape(3, RANK), f"{name}.lora_down.weight": down}
+    packed = {f"{name}.alpha": (_packed(np.array(0.75), dtype), ())}
+    packed |= {key: (_packed(value, dtype), value.shape) for key, value in numbers.items()}
+    after = kept(_file(packed, dtype))
+    header = read_header(BytesIO(after))
+    found = {
+        key: lora._floats(after[header.data_start + each.start : header.data_start + each.end], each.dtype)
+        for key, each in header.tensors.items()
+    }
+    assert found[f"{name}.alpha"] == [1.0]
+    assert found[f"{name}.lora_up.weight"] == pytest.approx(0.75 * up, rel=2.0**-bits)
+    assert (found[f"{name}.lora_down.weight"] == 1.0).all()
+
+
+def _packed(values: Any, dtype: str) -> bytes:
+    if dtype == "BF16":
+        return (values.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()
+    return bytes(values.astype({"F32": "<f4", "F16": "<f2"}[dtype]).tobytes())
+
+
+def _file(tensors: Mapping[str, tuple[bytes, tuple[int, ...]]], dtype: str) -> bytes:
+    described, data = {}, b""
+    for name, (packed, shape) in tensors.items():
+        described[name] = {"dtype": dtype, "shape": shape, "data_offsets": (len(data), len(data) + len(packed))}
+        data += packed
+    head = json.dumps(described).encode()
+    return len(head).to_bytes(8, "little") + head + data
 
 
 @pytest.mark.parametrize(("native", "kohya", "shape"), LAYERS)

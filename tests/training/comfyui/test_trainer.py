@@ -106,14 +106,14 @@ def test_every_segment_learns_on_from_the_one_before(engine: Engine, ask: Ask) -
 def test_the_pictures_are_sent_once_for_all_segments_and_trainings(
     engine: Engine, ask: Ask, new_engine: PreviewThread
 ) -> None:
-    job = trained(ask(steps=8, segments=4, pictures=3))
+    job = trained(ask(steps=4, segments=1, pictures=3))
     sent = list(new_engine.engine.requests).count("POST /upload/image")
     folder = Path(str(new_engine.engine._own_folder), "input", job.state["folder"])
     assert sorted(path.name for path in folder.iterdir()) == [
         f"000{number}.{end}" for number in (1, 2, 3) for end in ("png", "txt")
     ]
     assert (folder / "0001.txt").read_text() == "gouachefield painting, hill 0"
-    again = trained(ask(steps=4, segments=2))
+    again = trained(ask(steps=4, segments=1))
     assert again.state["folder"] == job.state["folder"]
     assert list(new_engine.engine.requests).count("POST /upload/image") == sent + 6, "compared, not stored again"
     assert len(list(folder.iterdir())) == 6

@@ -1,9 +1,10 @@
 """The LoRA files that ComfyUI's training nodes write: made fit to go on from, and spelled as other programs read them.
 
 They hold `diffusion_model.<module>.lora_up.weight`, `.lora_down.weight` and `.alpha` for every layer of the U-Net, all
-matrices flat, also those of convolutions; `.diff` for every norm and `.diff_b` for every bias.
+matrices flat, also those of convolutions; `.diff` for every norm and `.diff_b` for every bias. Alpha begins at 1 and is
+trained too.
 
-Only headers are made anew here. The numbers are copied a piece at a time.
+One tensor is in memory at a time.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO
 
+import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from styles.lora.hashes import CHUNK
 from styles.lora.header import Header, Tensor
 
 _NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them
 _MODEL = "diffusion_model."
+_UP, _ALPHA = ".lora_up.weight", ".alpha"
+_DTYPES = {"F32": "<f4", "F16": "<f2"}
 _ALIGNMENT = 8
 _KERNELS = {".in_layers.2": 3, ".out_layers.3": 3, ".skip_connection": 1, ".op": 3, ".conv": 3}
 
@@ -49,11 +52,12 @@ _OTHERS = _("other layers")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A tensor that goes into the new file, under what name and shape."""
+    """A tensor that goes into the new file, under what name and shape, its numbers multiplied by `scale`."""
 
     source: Tensor
     name: str
     shape: tuple[int, ...]
+    scale: float = 1.0
 
 
 def file_size(rank: int, dtype: str) -> int:
@@ -64,7 +68,7 @@ def file_size(rank: int, dtype: str) -> int:
 def copy(
     source: IO[bytes], header: Header, target: IO[bytes], kept: Iterable[Kept], metadata: Mapping[str, str]
 ) -> None:
-    """Write a safetensors file with these tensors of `source`, in this order, at most a megabyte in memory."""
+    """Write a safetensors file with these tensors of `source`, in this order. EOFError where one is cut off."""
     every = list(kept)
     described: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     at = 0
@@ -76,27 +80,56 @@ def copy(
     head += b" " * (-len(head) % _ALIGNMENT)
     target.write(len(head).to_bytes(8, "little") + head)
     for each in every:
-        source.seek(header.data_start + each.source.start)
-        left = each.source.end - each.source.start
-        while left:
-            piece = source.read(min(CHUNK, left))
-            if not piece:
-                raise EOFError(f"{each.name} is cut off")
-            target.write(piece)
-            left -= len(piece)
+        data = _data(source, header, each.source)
+        target.write(data if each.scale == 1.0 else _scaled(data, each.source.dtype, each.scale))
 
 
-def without_biases(header: Header) -> list[Kept]:
-    """What of a file the training goes on with.
+def checkpoint(source: IO[bytes], header: Header) -> list[Kept]:
+    """What of a file the training goes on with: the state that the next segment begins with, in every layer.
 
-    The node begins `.diff` and `.diff_b` at zero again when it goes on, so a file that keeps them is not the state
-    that the next segment begins with.
+    When the node goes on it begins `.diff` and `.diff_b` at zero and alpha at 1 again, whatever the file says. So the
+    first are left out, and what alpha has become is multiplied into the weights, which changes nothing in pictures.
     """
-    return [
-        Kept(tensor, name, tensor.shape)
+    alphas = {
+        name.removesuffix(_ALPHA): _number(_data(source, header, tensor), tensor.dtype)
         for name, tensor in header.tensors.items()
-        if not name.endswith((".diff", ".diff_b"))
-    ]
+        if name.startswith(_MODEL) and name.endswith(_ALPHA)
+    }
+    kept = []
+    for name, tensor in header.tensors.items():
+        if name.endswith((".diff", ".diff_b")):
+            continue
+        alpha = alphas.get(name.removesuffix(_ALPHA).removesuffix(_UP)) or 1.0
+        scale = alpha if name.endswith(_UP) else 1 / alpha if name.endswith(_ALPHA) else 1.0
+        kept.append(Kept(tensor, name, tensor.shape, scale))
+    return kept
+
+
+def _data(source: IO[bytes], header: Header, tensor: Tensor) -> bytes:
+    source.seek(header.data_start + tensor.start)
+    data = source.read(tensor.end - tensor.start)
+    if len(data) != tensor.end - tensor.start:
+        raise EOFError("The file is cut off.")
+    return data
+
+
+def _floats(data: bytes, dtype: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    if dtype == "BF16":  # the upper half of a 32-bit number
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, _DTYPES[dtype]).astype(np.float32)
+
+
+def _number(data: bytes, dtype: str) -> float:
+    return float(_floats(data, dtype)[0])
+
+
+def _scaled(data: bytes, dtype: str, scale: float) -> bytes:
+    values = _floats(data, dtype) * np.float32(scale)
+    if dtype != "BF16":
+        return values.astype(_DTYPES[dtype]).tobytes()
+    bits = values.view(np.uint32)
+    nearest = bits + 0x7FFF + ((bits >> 16) & 1)  # to the nearest, halves to the even one
+    return (nearest >> 16).astype("<u2").tobytes()
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,20 +275,23 @@ class _Attempt:
         """The file on the engine that the segment goes on from, put there where it is lacking."""
         if not self.done:
             return graph.NOTHING
-        state = self.course.state
-        if state.get("file_step") == self.done and self.loop.call(self.client.has_lora(state["file"])):
-            return str(state["file"])
         start = self.course.start
-        if start is None or start.step != self.done:
-            raise TrainerLost(_("The engine lost the file of the last segment."))
-        if start.job.trainer != ComfyTrainer.name:
+        ours = start if start and start.step == self.done else None
+        if ours and ours.job.trainer != ComfyTrainer.name:
             raise TrainerFailed(
                 "trainer", _("ComfyUI's nodes go on only from checkpoints that they trained themselves.")
             )
-        with closing(installs.put(self.engine, start.version)) as ticks:
+        state = self.course.state
+        if not ours or not installs.can_install(self.engine, ours.version):
+            # The engine's own file is the same but for alpha, which begins at 1 again.
+            if state.get("file_step") == self.done and self.loop.call(self.client.has_lora(state["file"])):
+                return str(state["file"])
+            if not ours:
+                raise TrainerLost(_("The engine lost the file of the last segment."))
+        with closing(installs.put(self.engine, ours.version)) as ticks:
             for percent in ticks:
                 self._preparing(_("Sending the checkpoint to the engine: %(percent)d %%") % {"percent": percent})
-        return str(start.version.lora_name)
+        return str(ours.version.lora_name)
 
     def _send_pictures(self) -> str:
         """The folder on the engine that holds the pictures, sent where they are not there yet."""
@@ -404,7 +407,7 @@ class _Attempt:
             self._fetch(name, whole, segment.last)
             with whole.open("rb") as source, ready.open("wb") as target:
                 header = read_header(source)
-                lora.copy(source, header, target, lora.without_biases(header), header.metadata)
+                lora.copy(source, header, target, lora.checkpoint(source, header), header.metadata)
             loss = math.fsum(finite) / len(finite) if finite else None
             epoch = segments.epoch(segment.last, len(self.items), self.course.config)
             self.course.checkpoint(segment.last, ready, epoch=epoch, loss=loss)
