@@ -242,13 +242,7 @@ class _Attempt:
         prompt = str(uuid.uuid4())
         prefix = values["prefix"]
         self.course.remember(prompt=prompt, prefix=prefix, first=segment.first, last=segment.last)
-        try:
-            losses = self._follow(segment, prompt, nodes)
-        except ExecutionFailed as error:
-            if error.node_id == graph.LOADER:
-                self.course.remember(folder=None, sent=None)  # what lies there may be broken
-            raise
-        self._collect(segment, str(prefix), losses)
+        self._collect(segment, str(prefix), self._follow(segment, prompt, nodes))
 
     def _values(self, segment: Segment, folder: str, existing: str) -> dict[str, object]:
         job, config = self.course.job, self.course.config
@@ -343,11 +337,16 @@ class _Attempt:
             nodes or {}, prompt, attach=nodes is None, stall_timeout=silent, patience=PATIENCE,
             extra_data={"preview_method": "none"},
         )  # fmt: skip
-        with closing(self.loop.iterate(stream, poll=TICK)) as happening:
-            for event in happening:
-                if event is not None:
-                    watch.on(event)
-                watch.look()
+        try:
+            with closing(self.loop.iterate(stream, poll=TICK)) as happening:
+                for event in happening:
+                    if event is not None:
+                        watch.on(event)
+                    watch.look()
+        except ExecutionFailed as error:
+            if error.node_id == graph.LOADER:
+                self.course.remember(folder=None, sent=None)  # what lies there may be broken
+            raise
         if watch.pace:
             self.course.remember(pace=watch.pace)
         divided = self.generation.mixed and len({item.size for item in self.items}) > 1
