@@ -56,6 +56,7 @@ def _trainings() -> None:
     from training import report, runner, samples, watching
     from training.models import TrainingJob
     from training.trainers.comfyui.trainer import ComfyTrainer
+    from training.trainers.kohya import trainer as kohya
 
     jobs.register(
         jobs.Kind(
@@ -72,6 +73,7 @@ def _trainings() -> None:
         )
     )
     runner.register(ComfyTrainer())
+    runner.register(kohya.KohyaTrainer())
     engines.holders[TrainingJob.kind] = runner.holding
-    runner.followers += [samples.follow_training, watching.follow_training]
+    runner.followers += [kohya.follow, samples.follow_training, watching.follow_training]
     faces.followers += [report.follow_task, samples.follow_task]

@@ -1,7 +1,8 @@
-"""Training a LoRA with ComfyUI's own nodes: what is said on the way, what is saved under which name, what goes wrong."""
+"""Training a LoRA with ComfyUI's own nodes: what is said on the way, what is saved, what goes wrong."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import struct
@@ -95,9 +96,18 @@ async def history(engine: Engine, graph: Graph) -> dict[str, Any]:
     prompt_id = str(uuid4())
     with suppress(ComfyError):  # what went wrong is looked at in the history
         await engine.follow(graph, prompt_id).end()
-    _status, body = await engine.get(f"/history/{prompt_id}")
-    entry: dict[str, Any] = json.loads(body)[prompt_id]
-    return entry
+    return await told(engine, prompt_id)
+
+
+async def told(engine: Engine, prompt_id: str) -> dict[str, Any]:
+    """The history entry, which comes a moment after the last word of the run."""
+    async with asyncio.timeout(10):
+        while True:
+            _status, body = await engine.get(f"/history/{prompt_id}")
+            entries: dict[str, dict[str, Any]] = json.loads(body)
+            if entries:
+                return entries[prompt_id]
+            await asyncio.sleep(0.02)
 
 
 def failure(entry: dict[str, Any]) -> tuple[str, str, str]:
@@ -108,9 +118,9 @@ def failure(entry: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def losses(entry: dict[str, Any]) -> list[float]:
-    told = json.loads(entry["outputs"][LOSSES]["text"][0])
-    assert list(told) == ["loss"]
-    return list(told["loss"])
+    said = json.loads(entry["outputs"][LOSSES]["text"][0])
+    assert list(said) == ["loss"]
+    return list(said["loss"])
 
 
 async def loras(engine: Engine, prefix: str) -> list[str]:
@@ -153,8 +163,7 @@ async def test_a_training_tells_its_steps_its_losses_and_saves_under_its_prefix(
     assert [(step.node, step.value, step.max) for step in run.of(Progress)] == [(TRAIN, n, 3) for n in (1, 2, 3)]
     executing = [event.node for event in run.of(Executing)]
     assert executing.index("2") < executing.index("3") < executing.index(TRAIN) < executing.index(SAVE)
-    _status, body = await engine.get(f"/history/{prompt_id}")
-    entry = json.loads(body)[prompt_id]
+    entry = await told(engine, prompt_id)
     assert set(entry["outputs"]) == {LOSSES, STEPS}, "the name of the file is not told"
     assert len(losses(entry)) == 3
     assert all(isinstance(loss, float) and loss >= 0 for loss in losses(entry))
@@ -186,8 +195,7 @@ async def test_accumulation_tells_every_micro_step_and_counts_whole_ones(engine:
     run = engine.follow(graph, prompt_id)
     await run.end()
     assert [(step.value, step.max) for step in run.of(Progress)] == [(n, 4) for n in (1, 2, 3, 4)]
-    _status, body = await engine.get(f"/history/{prompt_id}")
-    assert len(losses(json.loads(body)[prompt_id])) == 4
+    assert len(losses(await told(engine, prompt_id))) == 4
     assert await loras(engine, prefix) == [f"{prefix}_2_steps_00001_.safetensors"]
 
 
