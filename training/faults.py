@@ -13,6 +13,7 @@ _SENTENCES = {
     "no_engine": _("The engine went away again and again. Look at it, then resume from the last checkpoint."),
     "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
     "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
+    "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),
     "no_base": _("The base checkpoint is not on the worker's machine. Put it there, or set SD_SCRIPTS_MODELS."),
     "no_package": _("The Python of sd-scripts lacks a package, which the log names. Install it there."),
     "no_gpu": _(
