@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, ClassVar, Self
 
@@ -11,11 +12,11 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.jobs import Job, JobQuerySet, Visibility
+from training import faults
 
 RESERVED_SLUGS = {"new", "jobs", "pictures"}  # these are addresses
 MOST_PICTURES = 2000  # of one dataset
@@ -137,7 +138,9 @@ class Dataset(models.Model):
 
     def compose(self, caption: str) -> str:
         """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
-        filled = self.template.replace("{trigger}", self.trigger_words).replace("{caption}", caption)
+        parts = {"{trigger}": self.trigger_words, "{caption}": caption}
+        # At once, so that words that look like a placeholder stay words.
+        filled = re.sub(r"\{trigger\}|\{caption\}", lambda found: parts[found[0]], self.template)
         return ", ".join(part for part in map(str.strip, filled.split(",")) if part)
 
 
@@ -323,6 +326,7 @@ class DatasetJob(Job):
     # Pictures done of all there are; what of them is already stored is not done again after a crash.
     done = models.PositiveIntegerField(default=0, editable=False)
     total = models.PositiveIntegerField(default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     # What was found: {"added": n, "known": n, "refused": [[name, reason], ...], ...}
     report = models.JSONField(default=dict, editable=False)
 
@@ -334,13 +338,40 @@ class DatasetJob(Job):
         verbose_name_plural = _("work on datasets")
 
     def __str__(self) -> str:
-        return f"{self.get_work_display()}: {self.dataset}"
+        return self.title
 
     def get_absolute_url(self) -> str:
         return self.dataset.get_absolute_url()
 
-    @cached_property
+    @property
+    def title(self) -> str:
+        """What is done, and with what."""
+        return f"{self.get_work_display()}: {self.source_name or self.dataset.name}"
+
+    @property
     def look(self) -> str:
         """How it is shown: waiting, running, done, partial, failed or cancelled."""
         names = {"queued": "waiting", "completed": "partial" if self.report.get("refused") else "done"}
-        return names.get(self.status, self.status)
+        return names.get(self.status, str(self.status))
+
+    @property
+    def left_seconds(self) -> float | None:
+        """About how long until it ends; None before anything tells how fast it goes."""
+        if self.started_at is None or not self.done:
+            return None
+        passed: float = (timezone.now() - self.started_at).total_seconds()
+        return passed / self.done * (self.total - self.done)
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, and what to do, in the reader's language."""
+        return faults.explain(self.error_kind)
+
+    @property
+    def refused_count(self) -> int:
+        """How many files were not taken; the report names the first of them."""
+        return int(self.report.get("refused_count", len(self.report.get("refused", ()))))
+
+    def clear(self) -> None:
+        """Show it no longer."""
+        self.touch(cleared_at=timezone.now())

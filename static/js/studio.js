@@ -69,7 +69,13 @@ function notify(root) {
   };
 }
 
+// Work on a dataset goes on: its page asks for the pictures that came in, where it shows the last ones it knew.
+function arrive({ dataset }) {
+  if (dataset.arrives) each(`[data-arrivals="${dataset.arrives}"]`, (place) => htmx.trigger(place, "arrive"));
+}
+
 function receive(root) {
+  arrive(root);
   const old = byId(root.id), isJob = "job" in root.dataset;
   if (isJob && root.dataset.say) notify(root);
   if (old) {

@@ -1,0 +1,1 @@
+"""What happens to pictures and captions between being dropped and being trained on."""

@@ -1,0 +1,55 @@
+"""A dataset and pictures in it, without going through an import."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from PIL import Image
+
+from training.models import Dataset, DatasetImage
+
+AddPicture = Callable[..., DatasetImage]
+
+
+@pytest.fixture
+def dataset(ada: User) -> Dataset:
+    """Ada's, empty."""
+    return Dataset.objects.create(name="Gouache studies", owner=ada, trigger_words="gouachefield painting")
+
+
+@pytest.fixture
+def add(dataset: Dataset) -> AddPicture:
+    """Put a small picture of its own colour into the dataset: add("red hills", width=64)."""
+
+    def picture(caption: str = "", *, width: int = 64, height: int = 48, **fields: object) -> DatasetImage:
+        number = DatasetImage.everything.filter(dataset=dataset).count()
+        file = BytesIO()
+        Image.new("RGB", (width, height), (number * 37 % 256, number * 91 % 256, 90)).save(file, "PNG")
+        facts = {
+            "source_name": f"picture {number + 1}.png",
+            "sha256": hashlib.sha256(f"{number}".encode()).hexdigest(),
+            "perceptual_hash": f"{number:016x}",
+            "position": number,
+            **fields,
+        }
+        image = DatasetImage(
+            dataset=dataset,
+            width=width,
+            height=height,
+            byte_size=len(file.getvalue()),
+            format="PNG",
+            caption=caption,
+            added_by=dataset.owner,
+            **facts,
+        )
+        image.file.save(f"{number}.png", ContentFile(file.getvalue()), save=False)
+        image.thumbnail.save(f"{number}.png", ContentFile(file.getvalue()), save=False)
+        image.save()
+        return image
+
+    return picture

@@ -1,0 +1,13 @@
+"""What goes through the queue. Messages are hints that there is work; the rows say which."""
+
+from __future__ import annotations
+
+from huey.contrib.djhuey import db_task
+
+from training import work
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def work_on_datasets() -> None:
+    """Do what waits for datasets until nothing can be claimed."""
+    work.work()
