@@ -30,7 +30,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 # What a picture needs to look the same; everything else in a PNG is about it, not of it.
 _PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT"}
 # What Pillow and its decoders were seen to raise on broken files.
-_BROKEN = (
+BROKEN = (
     OSError,
     ValueError,
     SyntaxError,
@@ -96,7 +96,7 @@ def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
             image.draft("RGB", (MOST_SIDE, MOST_SIDE))
             image.load()
             flat = _flat(_in_srgb(ImageOps.exif_transpose(image)))
-        except _BROKEN as error:
+        except BROKEN as error:
             raise _broken() from error
     if max(flat.size) > MOST_SIDE:
         flat.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
@@ -134,7 +134,7 @@ def develop(source: bytes | Path, side: int = 512) -> Developed:
     with _opened(source) as image:
         try:
             full = _upright(image)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise _broken() from error
     return Developed(_small(full, side), _pixel_sha256(full))
 
@@ -145,7 +145,7 @@ def thumbnail(source: bytes | Path, side: int = 512) -> bytes:
         try:
             image.draft("RGB", (side, side))
             full = _upright(image)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise _broken() from error
     return _small(full, side)
 
@@ -184,7 +184,7 @@ def _opened(source: bytes | Path) -> Image.Image:
         image = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise BadPicture(gettext("This file is not a PNG, JPEG or WebP picture.")) from error
     if image.width * image.height > MOST_PIXELS:
         image.close()
