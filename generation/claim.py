@@ -195,7 +195,7 @@ class _Live:
 
 def _take(worker: str) -> EnginePrompt | None:
     candidates, now = engines.serving(), _Live.look()
-    free = [engine for engine in candidates if now.load[engine.pk] < engines.AT_ONCE]
+    free = [engine for engine in candidates if now.load[engine.pk] < engines.AT_ONCE and not engine.is_held]
     chosen = _choose(candidates, free, now) if free else None
     if chosen is None:
         return None

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -142,6 +142,7 @@ STATES = {
     "busy": (gettext_lazy("busy"), gettext_lazy("Working"), "live"),
     "unknown": (gettext_lazy("connecting"), gettext_lazy("Connecting"), "ring"),
     "paused": (gettext_lazy("paused"), gettext_lazy("Paused"), "ring"),
+    "held": (gettext_lazy("training"), gettext_lazy("Training"), "live"),
     "draining": (gettext_lazy("finishing"), gettext_lazy("Finishing"), "ring"),
     "bad": (gettext_lazy("not reachable"), gettext_lazy("Not reachable"), "bad"),
     "stuck": (gettext_lazy("stuck"), gettext_lazy("Stuck"), "bad"),
@@ -153,6 +154,28 @@ _UNFIT: dict[str, str] = {
     Engine.Health.STUCK: "stuck",
     Engine.Health.EXHAUSTED: "exhausted",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What has an engine for itself: its title and address for people, whose it is, about how long it still takes."""
+
+    title: str
+    url: str
+    by: str
+    left_seconds: float | None
+
+
+# Apps above that hold engines say what for: by the word before the dash in `held_by`, asked with the number behind it.
+holders: dict[str, Callable[[int], Holding | None]] = {}
+
+
+def holding(engine: Engine) -> Holding | None:
+    """What has the engine for itself now; None where nothing has, or it cannot be said."""
+    name, _dash, number = engine.held_by.partition("-")
+    if not engine.is_held or name not in holders or not number.isdigit():
+        return None
+    return holders[name](int(number))
 
 
 def facts() -> Sequence[EngineFact]:
@@ -177,7 +200,8 @@ def _live_prompts() -> dict[int, list[EnginePrompt]]:
 def _state(engine: Engine, prompts: Sequence[EnginePrompt]) -> str:
     if engine.paused:
         return "draining" if prompts and engine.health == Engine.Health.OK else "paused"
-    return _UNFIT.get(engine.health, "busy" if prompts else "idle")
+    free = "held" if engine.is_held else "idle"
+    return _UNFIT.get(engine.health, "busy" if prompts else free)
 
 
 def title(engine: Engine) -> str:
@@ -190,11 +214,20 @@ def state_text(engine: Engine) -> str:
     return str(STATES[_state(engine, [])][0])
 
 
+def _now(engine: Engine, prompts: Sequence[EnginePrompt]) -> Holding:
+    """What it works on: a picture of ours before what has it for itself. Everybody sees the same card."""
+    if not prompts:
+        return holding(engine) or Holding("", "", "", None)
+    task = prompts[0].task
+    if task.visibility == Visibility.PRIVATE:
+        return Holding(_("A private job"), "", "", None)
+    return Holding(task.title, task.get_absolute_url(), task.owner.get_username(), None)
+
+
 def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> EngineFact:
     state = _state(engine, prompts)
     text, label, tone = STATES[state]
-    task = prompts[0].task if prompts else None
-    private = task is not None and task.visibility == Visibility.PRIVATE  # everybody sees the same card
+    now = _now(engine, prompts)
     return EngineFact(
         id=engine.pk,
         name=title(engine),
@@ -211,9 +244,10 @@ def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> Engi
         vram_total=engine.vram_total,
         vram_free=engine.vram_free,
         latency_ms=engine.latency_ms,
-        now="" if task is None else _("A private job") if private else task.title,
-        now_url="" if task is None or private else task.get_absolute_url(),
-        now_by="" if task is None or private else task.owner.get_username(),
+        now=now.title,
+        now_url=now.url,
+        now_by=now.by,
+        now_left=now.left_seconds,
         prompts=len(prompts),
         trouble=engine.trouble,
         since=engine.health_since,

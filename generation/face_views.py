@@ -56,7 +56,7 @@ def strength(request: StudioRequest, pk: int) -> HttpResponse:
         messages.warning(request, " ".join(str(error) for error in form.errors["strength"]))
         return _back(request, version)
     chosen = form.cleaned_data["strength"]
-    StyleVersion.objects.filter(pk=version.pk).update(default_strength=chosen)
+    StyleVersion.everything.filter(pk=version.pk).update(default_strength=chosen)
     faces.publish_all(version)
     words = _("%(strength)s is the default strength of %(version)s.")
     messages.success(request, words % {"strength": weight(chosen), "version": version})
@@ -71,7 +71,7 @@ def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
     form = SafeRangeForm(request.POST)
     if not form.is_valid():
         return _page(request, version, form)
-    StyleVersion.objects.filter(pk=version.pk).update(**form.cleaned_data)
+    StyleVersion.everything.filter(pk=version.pk).update(**form.cleaned_data)
     messages.success(request, _("The safe range of %(version)s is saved.") % {"version": version})
     return _back(request, version)
 
@@ -92,7 +92,7 @@ def picture_cover(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _version(pk: int) -> StyleVersion:
-    versions = StyleVersion.objects.select_related("style").filter(style__deleted_at=None)
+    versions = StyleVersion.everything.select_related("style").filter(style__deleted_at=None)
     return get_object_or_404(versions, pk=pk)
 
 

@@ -7,7 +7,7 @@ pictures of a purpose have ended (a composed sheet, a measured difference) is do
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -230,8 +230,8 @@ def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]
     with transaction.atomic():
         for wish in wished:
             press = uuid.uuid5(_PRESSES, f"{version.pk} {purpose} {wish.position} {last}")
-            made = None if anew and _is_own(wish, version) else _made(wish.order)
-            task = made or orders.place(wish.order, user, request_id=press, is_face=True)
+            there = None if anew and _is_own(wish, version) else made(wish.order)
+            task = there or orders.place(wish.order, user, request_id=press, is_face=True)
             Face.objects.create(
                 version=version, task=task, purpose=purpose, position=wish.position, strength=wish.strength
             )
@@ -250,7 +250,7 @@ def _is_own(wish: Wish, version: StyleVersion) -> bool:
     return bool(wish.order.mix) or version.style.is_base
 
 
-def _made(order: Order) -> GenerationTask | None:
+def made(order: Order) -> GenerationTask | None:
     """A task of the same inputs that is on its way, or whose picture is stored and from the kind of engine that serves.
 
     A sketch says nothing about a style that a real engine draws.
@@ -315,8 +315,14 @@ def _queue(task: GenerationTask) -> None:
     tasks.follow_faces(task.pk)
 
 
+# Apps above whose pages show such tasks too hear of every one that ended, by its number.
+followers: list[Callable[[int], None]] = []
+
+
 def follow(task_pk: int) -> None:
     """A task that shows versions ended: do what follows, and show it on open pages."""
+    for tell_other in followers:
+        tell_other(task_pk)
     for version, purpose in _shown_by(task_pk):
         settle(version, purpose)
         publish(version, purpose)
@@ -363,9 +369,9 @@ def _compose(version: StyleVersion, cells: Sequence[Cell]) -> None:
     if not any(cell.picture for cell in cells):
         return
     sheet = sheets.side_by_side([_opened(cell.picture) if cell.picture else None for cell in cells])
-    old = StyleVersion.objects.get(pk=version.pk).sheet
+    old = StyleVersion.everything.get(pk=version.pk).sheet
     version.sheet.save(f"{uuid.uuid4().hex}.webp", ContentFile(sheet), save=False)
-    if not StyleVersion.objects.filter(pk=version.pk, sheet=old.name).update(sheet=version.sheet.name):
+    if not StyleVersion.everything.filter(pk=version.pk, sheet=old.name).update(sheet=version.sheet.name):
         version.sheet.delete(save=False)  # another worker was faster
     elif old:
         old.storage.delete(str(old.name))
@@ -378,7 +384,7 @@ def _measure(version: StyleVersion, cells: Sequence[Cell]) -> None:
         return
     differs = sheets.difference(_opened(without), _opened(with_it))
     effect = Effect.NONE if differs < NOTHING else Effect.VISIBLE
-    StyleVersion.objects.filter(pk=version.pk).update(effect=effect, difference=differs)
+    StyleVersion.everything.filter(pk=version.pk).update(effect=effect, difference=differs)
 
 
 def _opened(picture: GeneratedImage) -> Image.Image:
@@ -417,7 +423,7 @@ def publish_all(version: StyleVersion) -> None:
 
 
 def _push(version_pk: int, purpose: str) -> None:
-    version = StyleVersion.objects.select_related("style").filter(pk=version_pk).first()
+    version = StyleVersion.everything.select_related("style").filter(pk=version_pk).first()
     if version:
         live.publish_shell(TEMPLATES[Purpose(purpose)], panel=panel(version, purpose))
 

@@ -100,6 +100,11 @@ class Engine(models.Model):
         return self.source == self.Source.PREVIEW
 
     @property
+    def is_held(self) -> bool:
+        """Whether something else than pictures has it for itself now."""
+        return bool(self.held_by and self.held_until and self.held_until > timezone.now())
+
+    @property
     def url(self) -> str:
         """The address to call, with credentials. Never to be shown."""
         for configured in settings.COMFYUI_URLS:
@@ -261,7 +266,7 @@ class GenerationTask(Job):
     @property
     def mix_text(self) -> str:
         """Such as "Ink & mist v3 0.80 + Paper lantern v1 0.35"."""
-        parts = [f"{row.version.style.title} v{row.version.number} {row.weight:.2f}" for row in self.mix_rows]
+        parts = [f"{row.version} {row.weight:.2f}" for row in self.mix_rows]
         return " + ".join(parts) or gettext("Base style")
 
     @property

@@ -38,10 +38,10 @@ def sweep_when_due() -> None:
 OWNERS: dict[str, tuple[tuple[QuerySet[Any], str], ...]] = {
     "outputs": ((GeneratedImage.everything.all(), "file"),),
     "outputs/thumbnails": ((GeneratedImage.everything.all(), "thumbnail"),),
-    "outputs/sheets": ((StyleVersion.objects.all(), "sheet"),),
+    "outputs/sheets": ((StyleVersion.everything.all(), "sheet"),),
     "uploads/references": ((Reference.objects.all(), "file"),),
     "uploads/covers": ((Style.everything.all(), "cover"), (LoraImport.objects.all(), "picture")),
-    "uploads/styles": ((StyleVersion.objects.all(), "file"), (LoraImport.objects.all(), "file")),
+    "uploads/styles": ((StyleVersion.everything.all(), "file"), (LoraImport.objects.all(), "file")),
 }
 
 

@@ -14,6 +14,7 @@ from django.db.models import Max, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from styles.lora import labelled
@@ -219,8 +220,19 @@ def engine_name(style: Style, number: int, sha256: str) -> str:
     return f"stylestudio_{stem}_v{number}_{sha256[:8]}.safetensors"
 
 
+class NumberedVersions(models.Manager["StyleVersion"]):
+    """Versions that somebody chose, without the checkpoints of trainings that nobody chose yet."""
+
+    def get_queryset(self) -> models.QuerySet[StyleVersion]:
+        return super().get_queryset().filter(number__gt=0)
+
+
 class StyleVersion(models.Model):
-    """One state of a style. Pictures point to the version they were made with, so it is never deleted in use."""
+    """One state of a style. Pictures point to the version they were made with, so it is never deleted in use.
+
+    A checkpoint of a training is one too, so that sample pictures are made like any others. It has the number 0 and is
+    shown nowhere among the versions until somebody chooses it: see `choose`.
+    """
 
     style = models.ForeignKey(Style, on_delete=models.PROTECT, related_name="versions", verbose_name=_("style"))
     number = models.PositiveIntegerField(_("version"), default=1)
@@ -248,6 +260,7 @@ class StyleVersion(models.Model):
     trained_on = models.CharField(_("trained on"), max_length=255, blank=True, editable=False)
     session = models.CharField(max_length=64, blank=True, editable=False)  # the run that a file is an epoch of
     epoch = models.PositiveIntegerField(_("epoch"), null=True, editable=False)
+    step = models.PositiveIntegerField(_("training step"), null=True, editable=False)
     training = models.JSONField(default=list, blank=True, editable=False)  # [label, value] as the file says
     checkpoint = models.CharField(_("checkpoint"), max_length=255, blank=True, help_text=_("Empty: the studio's own"))
     lightning = models.CharField(
@@ -270,12 +283,18 @@ class StyleVersion(models.Model):
     sheet = models.ImageField(upload_to="outputs/sheets/%Y/%m", blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = NumberedVersions()
+    everything = models.Manager()
+
     class Meta:
         ordering = ["style", "-number"]
         verbose_name = _("version")
         verbose_name_plural = _("versions")
+        base_manager_name = "everything"
         constraints = [
-            models.UniqueConstraint(fields=["style", "number"], name="styleversion_number_once"),
+            models.UniqueConstraint(
+                fields=["style", "number"], condition=Q(number__gt=0), name="styleversion_number_once"
+            ),
             models.UniqueConstraint(
                 fields=["style"], condition=Q(state="published"), name="styleversion_one_published"
             ),
@@ -297,7 +316,19 @@ class StyleVersion(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.is_checkpoint:
+            return gettext("%(style)s after %(step)d steps") % {"style": self.style.title, "step": self.step or 0}
         return f"{self.style.title} v{self.number}"
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether it is a checkpoint of a training that nobody chose yet."""
+        return self.number == 0
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is what a style is born with: no file, no words, no pictures."""
+        return not (self.lora_name or self.file or self.trigger_words or self.is_used)
 
     @property
     def triggers(self) -> list[str]:
@@ -346,6 +377,22 @@ class StyleVersion(models.Model):
             others = StyleVersion.objects.filter(style=self.style_id, state=State.PUBLISHED).exclude(pk=self.pk)
             others.update(state=State.ARCHIVED)
             self._set_state(State.PUBLISHED)
+
+    def choose(self) -> None:
+        """Make a version of a checkpoint: it gets the next number, or the first where the style has a blank one only.
+
+        It is a draft; `publish` it for new pictures. Chosen again nothing changes. It keeps its name on engines.
+        """
+        with transaction.atomic():
+            Style.everything.select_for_update().get(pk=self.style_id)
+            self.refresh_from_db(fields=["number"])
+            if not self.is_checkpoint:
+                return
+            numbered = list(self.style.versions.order_by("number"))
+            if len(numbered) == 1 and numbered[0].is_blank:
+                numbered.pop().delete()
+            self.number = numbered[-1].number + 1 if numbered else 1
+            self.save(update_fields=["number"])
 
     def archive(self) -> None:
         """Offer it no more. A style without a published version is not offered either; the base style keeps its own."""

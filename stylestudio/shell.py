@@ -23,10 +23,11 @@ THEMES = ("dark", "light", "system")
 class EngineFact:
     """One engine as pages show it; the same for everybody.
 
-    `state` is idle, busy, unknown, paused, draining (paused, but not done yet), bad (not reachable), stuck or
-    exhausted (out of memory too often). `state_text` follows its name, `label` stands alone, `tone` colours both.
-    `now` is the job it works on, without `now_url` and `now_by` where that is private; `prompts` counts all pictures
-    of ours that it holds.
+    `state` is idle, busy, held (by a training), unknown, paused, draining (paused, but not done yet), bad (not
+    reachable), stuck or exhausted (out of memory too often). `state_text` follows its name, `label` stands alone,
+    `tone` colours both.
+    `now` is the job it works on, without `now_url` and `now_by` where that is private, and `now_left` the seconds that
+    it still takes, where that is known; `prompts` counts all pictures of ours that it holds.
     """
 
     id: int
@@ -47,6 +48,7 @@ class EngineFact:
     now: str
     now_url: str
     now_by: str
+    now_left: float | None
     prompts: int
     trouble: str
     since: datetime

@@ -12,7 +12,7 @@ admin.site.site_header = admin.site.site_title = "StyleStudio"
 urlpatterns = [
     path("", include("generation.urls")),
     path("styles/", include("styles.urls")),
-    path("datasets/", include("training.urls")),
+    path("", include("training.urls")),
     path("queue/", views.queue, name="queue"),
     path("health", views.health, name="health"),
     path("favicon.ico", views.favicon),

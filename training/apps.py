@@ -15,9 +15,10 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of datasets."""
+        from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import work
-        from training.models import DatasetJob
+        from training import runner, samples, work
+        from training.models import DatasetJob, TrainingJob
 
         jobs.register(
             jobs.Kind(
@@ -29,4 +30,17 @@ class TrainingConfig(AppConfig):
                 gather=work.gather,
             )
         )
-        workers.beats.append(work.renew)
+        jobs.register(
+            jobs.Kind(
+                name=TrainingJob.kind,
+                model=TrainingJob,
+                fragments=("training/_training_job.html", "training/_training_row.html"),
+                facts=runner.facts,
+                sweep=runner.sweep,
+                gather=runner.gather,
+            )
+        )
+        engines.holders[TrainingJob.kind] = runner.holding
+        runner.followers.append(samples.follow_training)
+        faces.followers.append(samples.follow_task)
+        workers.beats += [work.renew, runner.renew]

@@ -1,4 +1,4 @@
-"""Why work on a dataset failed, in words."""
+"""Why work on a dataset or a training failed, in words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ _SENTENCES = {
     "gone": _("The file of this import is not there any more. Drop it once more."),
     "engine": _("The engine could not do this. Look at the engines on the Queue page, then try again."),
     "crashed": _("The worker was killed three times over this. Perhaps it needs more memory; the log says more."),
+    "no_engine": _("The engine went away again and again. Look at it, then resume from the last checkpoint."),
+    "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
+    "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
+    "trainer": _("The trainer stopped with an error. Its log says more."),
     "internal": _("Something went wrong inside the studio. The log says more."),
 }
 

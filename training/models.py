@@ -375,3 +375,167 @@ class DatasetJob(Job):
     def clear(self) -> None:
         """Show it no longer."""
         self.touch(cleared_at=timezone.now())
+
+
+class TrainingJob(Job):
+    """One training of a style from a frozen version of a dataset. What was asked for never changes."""
+
+    kind: ClassVar[str] = "training"
+
+    class Trainer(models.TextChoices):
+        """Who trains."""
+
+        COMFYUI = "comfyui", _("ComfyUI engine")
+        KOHYA = "kohya", _("kohya sd-scripts")
+
+    class Stop(models.TextChoices):
+        """What somebody asked for while it ran."""
+
+        NO = "", _("Goes on")
+        KEEP = "keep", _("Stop and keep checkpoints")
+        FORCE = "force", _("Force stop")
+
+    name = models.CharField(_("name"), max_length=MOST_NAME)
+    style = models.ForeignKey("styles.Style", on_delete=models.PROTECT, related_name="trainings")
+    snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.PROTECT, related_name="trainings")
+    trainer = models.CharField(_("trainer"), max_length=10, choices=Trainer.choices, default=Trainer.COMFYUI)
+    # Every parameter by name, see training.settings; the hash names equal ones.
+    config = models.JSONField()
+    config_sha256 = models.CharField(max_length=64)
+    seed = models.PositiveBigIntegerField()
+    base = models.CharField(_("base checkpoint"), max_length=255)
+    trigger_words = models.CharField(max_length=200, blank=True)
+    probes = models.JSONField(default=list)  # [[prompt, seed], ...] of the sample pictures
+    step = models.PositiveIntegerField(default=0, editable=False)
+    steps = models.PositiveIntegerField()
+    epoch = models.PositiveIntegerField(default=0, editable=False)
+    engine = models.ForeignKey(
+        "generation.Engine", null=True, on_delete=models.PROTECT, related_name="trainings", editable=False
+    )
+    stop = models.CharField(max_length=5, choices=Stop.choices, blank=True, editable=False)
+    # A new job that goes on where this checkpoint of another one is.
+    resumes = models.ForeignKey(
+        "Checkpoint", null=True, on_delete=models.PROTECT, related_name="continued_by", editable=False
+    )
+    # What the trainer needs to find its work again after a crash: a prompt id, a process.
+    state = models.JSONField(default=dict, editable=False)
+    preparing = models.CharField(max_length=100, blank=True, editable=False)  # what it does before its next step
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
+    not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
+    seconds = models.FloatField(default=0.0, editable=False)  # spent on steps, in all attempts
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["TrainingJob"].as_manager()
+
+    class Meta(Job.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("training")
+        verbose_name_plural = _("trainings")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:run", args=[self.pk])
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.name
+
+    @property
+    def look(self) -> str:
+        """One of waiting, loading, running, done, stopped, failed or cancelled."""
+        if self.status == "running":
+            return "running" if self.step else "loading"
+        if self.status == "cancelled":
+            return "stopped" if self.step else "cancelled"
+        return {"queued": "waiting", "completed": "done"}.get(self.status, str(self.status))
+
+    @property
+    def left_seconds(self) -> float | None:
+        """About how long the remaining steps take; None before the first few."""
+        done = self.step - self.first_step
+        if done < 1 or not self.seconds:
+            return None
+        return self.seconds / done * (self.steps - self.step)
+
+    @property
+    def first_step(self) -> int:
+        """The step that it began with: 0, or that of the checkpoint which it goes on from."""
+        return self.resumes.step if self.resumes else 0
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, and what to do, in the reader's language."""
+        return faults.explain(self.error_kind)
+
+
+class Checkpoint(models.Model):
+    """What a training had learned after some steps: a LoRA file that can be used, and gone on from."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.PROTECT, related_name="checkpoints")
+    step = models.PositiveIntegerField()
+    epoch = models.PositiveIntegerField(default=0)
+    loss = models.FloatField(null=True)  # mean of the steps since the checkpoint before
+    # Its file. Number 0 until somebody uses it.
+    version = models.OneToOneField("styles.StyleVersion", on_delete=models.PROTECT, related_name="of_training")
+    state = models.CharField(max_length=500, blank=True)  # what a trainer keeps to go on exactly, in its own folder
+    starred = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)  # its file was deleted to make room
+
+    class Meta:
+        ordering = ["step"]
+        verbose_name = _("checkpoint of a training")
+        verbose_name_plural = _("checkpoints of trainings")
+        constraints = [models.UniqueConstraint(fields=["job", "step"], name="checkpoint_once_per_step")]
+
+    def __str__(self) -> str:
+        return f"{self.job}, {self.step}"
+
+
+class Sample(models.Model):
+    """A picture that shows what a checkpoint does with a probe prompt; without one what the base model does."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="samples")
+    checkpoint = models.ForeignKey(Checkpoint, null=True, on_delete=models.CASCADE, related_name="samples")
+    probe = models.PositiveSmallIntegerField()  # place in the probes of the job
+    strength = models.FloatField()  # 0 without a checkpoint
+    task = models.ForeignKey("generation.GenerationTask", on_delete=models.CASCADE, related_name="samples")
+    # What was measured of its picture, for the report: see training.report.
+    measures = models.JSONField(null=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["checkpoint", "probe", "strength"], name="sample_once", condition=Q(checkpoint__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["job", "probe"], name="sample_base_once", condition=Q(checkpoint__isnull=True)
+            ),
+        ]
+
+
+class LossBlock(models.Model):
+    """Raw losses of consecutive steps. `values`: 32-bit floats, little-endian."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="losses")
+    first_step = models.PositiveIntegerField()  # of the first value, from 1
+    values = models.BinaryField()
+
+    class Meta:
+        ordering = ["first_step"]
+        constraints = [models.UniqueConstraint(fields=["job", "first_step"], name="lossblock_once")]
+
+
+class LogBlock(models.Model):
+    """Lines that a trainer said."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="log")
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]

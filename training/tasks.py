@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from huey.contrib.djhuey import db_task
 
-from training import work
+from training import runner, work
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def work_on_datasets() -> None:
     """Do what waits for datasets until nothing can be claimed."""
     work.work()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def train() -> None:
+    """Begin to train in a thread of its own, where one is free."""
+    runner.wake()

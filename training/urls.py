@@ -1,9 +1,17 @@
-"""Addresses of datasets. `new/`, `jobs/` and `pictures/` stand before the short names: no dataset is ever called so."""
+"""Addresses of datasets and trainings.
+
+`new/`, `jobs/` and `pictures/` stand before the short names: no dataset is ever called so.
+"""
 
 from __future__ import annotations
 
-from training import dataset_views, snapshot_views
+from django.urls import include, path
+
+from training import dataset_views, snapshot_views, training_views
 
 app_name = "training"
 
-urlpatterns = [*dataset_views.urlpatterns, *snapshot_views.urlpatterns]
+urlpatterns = [
+    path("datasets/", include([*dataset_views.urlpatterns, *snapshot_views.urlpatterns])),
+    path("training/", include(training_views.urlpatterns)),
+]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from PIL import Image
 
+from generation.models import Engine
+from stylestudio import workers
+from training import runner
 from training.models import Dataset, DatasetImage
 
 AddPicture = Callable[..., DatasetImage]
@@ -53,3 +59,30 @@ def add(dataset: Dataset) -> AddPicture:
         return image
 
     return picture
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
+    """Messages go nowhere, nothing rests, folders are this test's."""
+    settings.DATA = tmp_path
+    monkeypatch.setattr(runner, "send", lambda: None)
+    monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
+    monkeypatch.setattr(runner, "_trainers", {})
+    monkeypatch.setattr(runner, "REST", timedelta(0))
+    monkeypatch.setattr(runner, "LOOK", 0.0)
+    monkeypatch.setattr(runner, "TICK", 0.0)
+    yield
+    workers.stopping.clear()
+    runner._held.clear()
+
+
+@pytest.fixture
+def engine(db: None, settings: Any) -> Engine:
+    """An engine that trains."""
+    return Engine.objects.create(
+        address="http://127.0.0.1:9",
+        source=Engine.Source.ADMIN,
+        health=Engine.Health.OK,
+        checkpoints=[settings.CHECKPOINT],
+        node_classes=["TrainLoraNode"],
+    )

@@ -1,7 +1,7 @@
 """What a trainer really sees of every picture: its bucket, how it is scaled, what is cut away.
 
 Pictures of one size only can go into one batch, so sd-scripts scales and cuts every picture to a *bucket*, a size whose
-sides are multiples of 64. This module makes the same choice from the sizes alone, number for number, so that what people
+sides are multiples of 64. This module makes the same choice from the sizes alone, number for number: what people
 see before a training is what happens in it. It knows no database: sizes in, plan out.
 """
 
@@ -104,9 +104,7 @@ def plan(
     return Plan(resolution, tuple(frames))
 
 
-def frame(
-    size: Size, resolution: int = 1024, place: tuple[float, float] = CENTRE, *, upscale: bool = False
-) -> Frame:
+def frame(size: Size, resolution: int = 1024, place: tuple[float, float] = CENTRE, *, upscale: bool = False) -> Frame:
     """The frame of one picture. See `plan`."""
     bucket, resized, short = _choice(size, resolution, upscale)
     scale = max(resized[0] / size[0], resized[1] / size[1])

@@ -1,0 +1,55 @@
+"""A trainer that does what a test says, and the files that trainers write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import User
+from safetensors.numpy import save_file
+
+from training import ordering, runner, settings
+from training.models import Dataset, TrainingJob
+from training.trainers import Course
+
+
+class Scripted:
+    """A trainer that does what the test says."""
+
+    name = "comfyui"
+    settings: frozenset[str] = frozenset()
+
+    def __init__(self, act: Callable[[Course], None]) -> None:
+        self._act = act
+
+    def obstacles(self, config: Mapping[str, Any]) -> list[str]:
+        return []
+
+    def run(self, course: Course) -> None:
+        self._act(course)
+
+
+def lora_file(folder: Path, step: int) -> Path:
+    """A small LoRA as ComfyUI's training nodes write it."""
+    name = "diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k"
+    path = folder / f"{step}.safetensors"
+    tensors = {
+        f"{name}.lora_down.weight": np.full((4, 2048), step, np.float32),
+        f"{name}.lora_up.weight": np.ones((640, 4), np.float32),
+        f"{name}.alpha": np.array(1.0, np.float32),
+    }
+    save_file(tensors, path)
+    return path
+
+
+def ask(dataset: Dataset, user: User, *, steps: int = 8, style: Any = "Gouache", **more: Any) -> TrainingJob:
+    values = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2}
+    plan = ordering.Plan(dataset=dataset, style=style, trainer="comfyui", preset="quick", values=values, **more)
+    return ordering.start(plan, user)
+
+
+def train(act: Callable[[Course], None]) -> None:
+    runner.register(Scripted(act))
+    runner.work()

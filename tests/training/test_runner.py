@@ -1,0 +1,296 @@
+"""Trainings: who is next, on which engine, and every way in which an attempt ends."""
+
+from __future__ import annotations
+
+from array import array
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from generation import claim, engines
+from generation.models import Engine
+from styles.models import State, StyleVersion
+from stylestudio import workers
+from stylestudio.jobs import Status
+from tests.training.conftest import AddPicture
+from tests.training.scripted import ask, lora_file, train
+from training import checkpoints, ordering, runner, settings
+from training.models import Checkpoint, Dataset, LossBlock, TrainingJob
+from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
+
+
+@pytest.fixture
+def job(dataset: Dataset, add: AddPicture, ada: User, engine: Engine) -> TrainingJob:
+    """A training of 8 steps that waits."""
+    add("red hills")
+    add("blue hills")
+    return ask(dataset, ada)
+
+
+def test_asking_freezes_the_dataset_and_the_configuration(job: TrainingJob, dataset: Dataset) -> None:
+    assert job.snapshot.number == 1
+    assert job.style.name == "Gouache"
+    assert job.style.version is None, "a new style is offered when one of its checkpoints is published"
+    assert job.config["steps"] == job.steps == 8
+    assert job.trigger_words == dataset.trigger_words
+    assert job.status == Status.QUEUED
+
+
+def test_the_trainer_gets_cut_pictures_with_captions_as_they_are_read(
+    job: TrainingJob, dataset: Dataset, add: AddPicture
+) -> None:
+    add("came later")
+    seen = []
+    train(lambda course: seen.extend(course.pictures))
+    assert [(each.name, each.caption) for each in seen] == [
+        ("0001", "gouachefield painting, red hills"),
+        ("0002", "gouachefield painting, blue hills"),
+    ]
+    assert all(each.open()[:4] == b"\x89PNG" for each in seen)
+
+
+def test_steps_losses_and_checkpoints_are_kept_and_the_training_completes(job: TrainingJob, tmp_path: Path) -> None:
+    def act(course: Course) -> None:
+        for segment in (1, 2):
+            for step in range(4 * segment - 3, 4 * segment + 1):
+                course.progress(step)
+            course.losses(4 * segment - 3, [0.5, 0.4, 0.3, 0.2])
+            course.checkpoint(4 * segment, lora_file(tmp_path, 4 * segment), loss=0.35)
+
+    train(act)
+    job.refresh_from_db()
+    assert (job.status, job.step, job.progress) == (Status.COMPLETED, 8, 100)
+    values = [value for block in job.losses.all() for value in array("f", bytes(block.values))]
+    assert values == pytest.approx([0.5, 0.4, 0.3, 0.2] * 2)
+    made = list(job.checkpoints.select_related("version"))
+    assert [each.step for each in made] == [4, 8]
+    assert [each.version.rank for each in made] == [4, 4]
+    assert all(default_storage.exists(str(each.version.file.name)) for each in made)
+    assert "_4_steps_" in made[0].version.lora_name
+    assert not StyleVersion.objects.filter(style=job.style, number=0).exists(), "no version until somebody chooses"
+
+
+def test_a_checkpoint_becomes_the_first_version_of_a_new_style(job: TrainingJob, tmp_path: Path, ada: User) -> None:
+    train(lambda course: course.checkpoint(8, lora_file(tmp_path, 8)))
+    made = job.checkpoints.get()
+    version = checkpoints.use(made, ada, publish=True)
+    assert (version.number, version.state, version.triggers) == (1, State.PUBLISHED, ["gouachefield painting"])
+    assert job.style.versions.count() == 1
+    assert checkpoints.use(made, ada, publish=True).number == 1, "twice is once"
+
+
+def test_a_crash_goes_on_from_the_last_checkpoint(job: TrainingJob, tmp_path: Path) -> None:
+    starts = []
+
+    def act(course: Course) -> None:
+        starts.append(course.start.step if course.start else 0)
+        if len(starts) == 1:
+            course.losses(1, [0.9] * 4)
+            course.checkpoint(4, lora_file(tmp_path, 4))
+            course.losses(5, [0.8, 0.8])
+            course.progress(6)
+            raise TrainerLost("the engine is gone")
+        course.losses(5, [0.7] * 4)
+        course.checkpoint(8, lora_file(tmp_path, 8))
+
+    train(act)
+    job.refresh_from_db()
+    assert starts == [0, 4]
+    assert job.status == Status.COMPLETED
+    values = [value for block in job.losses.all() for value in array("f", bytes(block.values))]
+    assert values == pytest.approx([0.9] * 4 + [0.7] * 4), "steps that were done again are not shown twice"
+
+
+def test_the_same_checkpoint_twice_is_stored_once(job: TrainingJob, tmp_path: Path) -> None:
+    def act(course: Course) -> None:
+        course.checkpoint(4, lora_file(tmp_path, 4))
+        course.checkpoint(4, lora_file(tmp_path, 4))
+
+    train(act)
+    assert Checkpoint.objects.count() == 1
+    assert StyleVersion.everything.filter(number=0).count() == 1
+
+
+def test_an_engine_that_goes_away_again_and_again_fails_the_training(job: TrainingJob) -> None:
+    tries = []
+
+    def act(course: Course) -> None:
+        tries.append(1)
+        raise TrainerLost("gone")
+
+    train(act)
+    job.refresh_from_db()
+    assert (job.status, job.error_kind, len(tries)) == (Status.FAILED, "no_engine", runner.MOST_ATTEMPTS)
+
+
+def test_a_failed_training_does_not_stop_the_next(job: TrainingJob, dataset: Dataset, ada: User) -> None:
+    second = ask(dataset, ada, style="Second")
+
+    def act(course: Course) -> None:
+        if course.job.pk == job.pk:
+            raise TrainerFailed("out_of_memory", "CUDA out of memory")
+
+    train(act)
+    job.refresh_from_db()
+    second.refresh_from_db()
+    assert (job.status, job.error_kind) == (Status.FAILED, "out_of_memory")
+    assert "Lower the batch size" in job.explanation
+    assert second.status == Status.COMPLETED
+
+
+def test_stop_and_keep_ends_with_the_next_checkpoint(job: TrainingJob, tmp_path: Path) -> None:
+    def act(course: Course) -> None:
+        course.progress(2)
+        runner.stop(TrainingJob.objects.get(pk=job.pk), TrainingJob.Stop.KEEP)
+        assert course.stop is Stop.KEEP
+        course.checkpoint(4, lora_file(tmp_path, 4))
+        raise TrainerStopped
+
+    train(act)
+    job.refresh_from_db()
+    assert (job.status, job.look, job.checkpoints.count()) == (Status.CANCELLED, "stopped", 1)
+
+
+def test_force_stop_is_seen_at_once(job: TrainingJob) -> None:
+    def act(course: Course) -> None:
+        course.progress(2)
+        runner.stop(TrainingJob.objects.get(pk=job.pk), TrainingJob.Stop.FORCE)
+        assert course.stop is Stop.NOW
+        raise TrainerStopped
+
+    train(act)
+    job.refresh_from_db()
+    assert (job.status, job.look) == (Status.CANCELLED, "stopped")
+
+
+def test_what_waits_is_stopped_at_once(job: TrainingJob) -> None:
+    assert runner.stop(job, TrainingJob.Stop.KEEP)
+    job.refresh_from_db()
+    assert (job.status, job.look) == (Status.CANCELLED, "cancelled")
+    assert not runner.stop(job, TrainingJob.Stop.FORCE)
+
+
+def test_a_worker_that_stops_leaves_it_to_the_next_one(job: TrainingJob) -> None:
+    def act(course: Course) -> None:
+        course.remember(prompt="abc")
+        workers.stopping.set()
+        course.progress(3)
+
+    train(act)
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.state) == (Status.QUEUED, 0, {"prompt": "abc"})
+    engine = job.engine
+    assert engine is not None
+    engine.refresh_from_db()
+    assert not engine.held_by
+
+
+def test_an_engine_is_held_while_it_trains_and_gets_no_picture(job: TrainingJob, engine: Engine) -> None:
+    seen = []
+
+    def act(course: Course) -> None:
+        engine.refresh_from_db()
+        fact = next(fact for fact in engines.facts() if fact.id == engine.pk)
+        seen.append((engine.is_held, fact.state, fact.now, claim.claim("worker")))
+
+    train(act)
+    engine.refresh_from_db()
+    assert seen == [(True, "held", job.title, None)]
+    assert not engine.is_held
+
+
+def test_two_trainings_never_share_an_engine(job: TrainingJob, dataset: Dataset, ada: User) -> None:
+    second = ask(dataset, ada, style="Second")
+    first = runner.claim("one")
+    assert first is not None
+    assert first.pk == job.pk
+    assert runner.claim("two") is None
+    second.refresh_from_db()
+    assert second.status == Status.QUEUED
+
+
+def test_the_hold_of_a_dead_worker_runs_out(job: TrainingJob, engine: Engine) -> None:
+    assert runner.claim("dead") is not None
+    runner._held.clear()
+    past = timezone.now() - timedelta(seconds=1)
+    TrainingJob.objects.update(lease_until=past)
+    Engine.objects.update(held_until=past)
+    runner.sweep()
+    train(lambda course: None)
+    job.refresh_from_db()
+    assert job.status == Status.COMPLETED
+
+
+def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None:
+    runner.claim("worker")
+    soon = timezone.now() + timedelta(seconds=2)
+    TrainingJob.objects.update(lease_until=soon)
+    Engine.objects.update(held_until=soon)
+    runner.renew()
+    job.refresh_from_db()
+    engine.refresh_from_db()
+    assert job.lease_until is not None
+    assert job.lease_until > soon
+    assert engine.held_until is not None
+    assert engine.held_until > soon
+
+
+def test_an_engine_without_the_nodes_or_the_checkpoint_does_not_train(job: TrainingJob, engine: Engine) -> None:
+    Engine.objects.update(node_classes=["KSampler"])
+    assert runner.claim("worker") is None
+    Engine.objects.update(node_classes=["TrainLoraNode"], checkpoints=["other.safetensors"])
+    assert runner.claim("worker") is None
+
+
+def test_resuming_is_a_new_training_from_the_last_checkpoint(job: TrainingJob, tmp_path: Path, ada: User) -> None:
+    def fails(course: Course) -> None:
+        course.losses(1, [0.5] * 4)
+        course.checkpoint(4, lora_file(tmp_path, 4))
+        raise TrainerFailed("out_of_memory")
+
+    train(fails)
+    job.refresh_from_db()
+    again = ordering.resume(job, ada)
+    assert (again.resumes, again.step, again.steps) == (job.checkpoints.get(), 4, 8)
+    starts = []
+    train(lambda course: starts.append(course.start.step if course.start else 0))
+    assert starts == [4]
+    assert LossBlock.objects.filter(job=job).exists()
+
+
+def test_the_same_press_twice_is_one_training(dataset: Dataset, add: AddPicture, ada: User, engine: Engine) -> None:
+    import uuid
+
+    add("red hills")
+    press = uuid.uuid4()
+    values = settings.preset_values("quick", "comfyui")
+    plan = ordering.Plan(dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=values)
+    assert ordering.start(plan, ada, press) == ordering.start(plan, ada, press)
+    assert TrainingJob.objects.count() == 1
+
+
+def test_protected_checkpoints_are_not_deleted(job: TrainingJob, tmp_path: Path, ada: User) -> None:
+    def act(course: Course) -> None:
+        for step in (2, 4, 6):
+            course.checkpoint(step, lora_file(tmp_path, step))
+
+    train(act)
+    job.refresh_from_db()
+    starred, used, plain = job.checkpoints.order_by("step")
+    Checkpoint.objects.filter(pk=starred.pk).update(starred=True)
+    checkpoints.use(used, ada, publish=False)
+    starred.refresh_from_db()
+    used.refresh_from_db()
+    for protected in (starred, used):
+        with pytest.raises(Exception, match="protected"):
+            checkpoints.remove(protected)
+    name = str(plain.version.file.name)
+    checkpoints.remove(plain)
+    assert not default_storage.exists(name)
+    assert checkpoints.best(job) == starred

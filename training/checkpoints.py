@@ -1,0 +1,163 @@
+"""Checkpoints of trainings: stored as versions without a number, used, starred, deleted to make room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from styles import importing, lora
+from styles.models import Source, State, Style, StyleVersion
+from training.datasets import snapshots
+from training.datasets.plan import plan
+from training.models import Checkpoint, DatasetImage, TrainingJob
+from training.trainers import TrainerFailed, TrainingPicture
+
+WHITE = "#ffffff"
+
+
+def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
+    """Included pictures of the frozen dataset, in order, cut as the plan says. TrainerFailed where a file is gone."""
+    manifest = snapshots.read(job.snapshot)
+    frozen = manifest.included
+    images = DatasetImage.everything.in_bulk([each.image for each in frozen])
+    frames = plan(
+        [(each.width, each.height) for each in frozen],
+        job.config["resolution"],
+        places=[each.crop for each in frozen],
+    ).frames
+    dataset = job.snapshot.dataset
+    dataset.template = manifest.settings["template"]
+    dataset.trigger_words = job.trigger_words
+    pictures = []
+    for number, (each, frame) in enumerate(zip(frozen, frames, strict=True), 1):
+        image = images.get(each.image)
+        if image is None:
+            raise TrainerFailed("bad_pictures", f"picture {number} of version {job.snapshot.number} is not there")
+        pictures.append(
+            TrainingPicture(
+                name=f"{number:04d}",
+                storage_name=str(image.file.name),
+                caption=dataset.compose(each.caption),
+                width=each.width,
+                height=each.height,
+                bucket=frame.bucket,
+                crop=frame.box,
+                background=each.background or WHITE,
+            )
+        )
+    return pictures
+
+
+def engine_name(job: TrainingJob, step: int, sha256: str) -> str:
+    """What a checkpoint is called on engines. ComfyUI goes on only from names that hold `<number>_steps_`."""
+    stem = slugify(job.style.slug)[:60].strip("-_") or f"style-{job.style_id}"
+    return f"stylestudio_{stem}_t{job.pk}_{step}_steps_{sha256[:8]}.safetensors"
+
+
+def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | None, state: str) -> Checkpoint | None:
+    """Take a complete LoRA file into our storage. None where this step is stored already.
+
+    Raises TrainerFailed for a file that is no LoRA, OSError where it cannot be stored.
+    """
+    if Checkpoint.objects.filter(job=job, step=step).exists():
+        return None
+    with file.open("rb") as opened:
+        try:
+            found = lora.inspect(opened, file.name, with_hashes=True)
+        except lora.BadLora as error:
+            raise TrainerFailed("trainer", f"{file.name}: {error}") from error
+        assert found.hashes is not None  # asked for
+        opened.seek(0)
+        stored = default_storage.save(importing.storage_name(file.name), File(opened))
+    made = found.architecture
+    version = StyleVersion(
+        style=job.style,
+        number=0,
+        state=State.DRAFT,
+        source=Source.TRAINED,
+        file=stored,
+        lora_name=engine_name(job, step, found.hashes.file),
+        size=found.header.size,
+        sha256=found.hashes.file,
+        tensor_sha256=found.hashes.tensors,
+        family=made.family.value,
+        layout=made.layout.value,
+        algorithm=made.algorithm.value,
+        rank=made.rank,
+        alpha=made.alpha,
+        text_encoders=bool(made.text_encoders),
+        trained_on=job.base,
+        checkpoint="" if job.base == settings.CHECKPOINT else job.base,
+        session=f"training-{job.pk}",
+        epoch=epoch or None,
+        step=step,
+        trigger_words=job.trigger_words,
+        licence=job.snapshot.dataset.licence,
+        author=job.owner.get_username(),
+        training=[[name, str(value)] for name, value in sorted(job.config.items())],
+    )
+    try:
+        with transaction.atomic():
+            version.save()
+            return Checkpoint.objects.create(job=job, step=step, epoch=epoch, loss=loss, version=version, state=state)
+    except IntegrityError:
+        default_storage.delete(stored)  # another attempt was faster
+        return None
+
+
+def use(checkpoint: Checkpoint, user: User, *, publish: bool) -> StyleVersion:
+    """Make a version of the style of it, published or a draft, and ask for its preview sheet."""
+    version = checkpoint.version
+    if checkpoint.deleted_at:
+        raise ValidationError(_("The file of this checkpoint was deleted."))
+    is_new = version.is_checkpoint
+    version.choose()
+    if publish:
+        version.publish()
+    if is_new:
+        importing.version_added.send(StyleVersion, version=version, user=user)
+    return version
+
+
+def used(checkpoint: Checkpoint) -> bool:
+    """Whether it became a version of the style."""
+    return not checkpoint.version.is_checkpoint
+
+
+def remove(checkpoint: Checkpoint) -> None:
+    """Delete its file to make room. Its step and its sample pictures stay. ValidationError where it is protected."""
+    if checkpoint.starred or used(checkpoint) or checkpoint.continued_by.exists():
+        raise ValidationError(
+            _("This checkpoint is protected: it is starred, in use, or another training goes on from it.")
+        )
+    if checkpoint.job.is_active and checkpoint == checkpoint.job.checkpoints.last():
+        raise ValidationError(_("The training goes on from this checkpoint. Delete it when the training has ended."))
+    version = checkpoint.version
+    name = str(version.file.name or "")
+    with transaction.atomic():
+        Checkpoint.objects.filter(pk=checkpoint.pk).update(deleted_at=timezone.now())
+        StyleVersion.everything.filter(pk=version.pk).update(file="", size=0)
+    if name:
+        default_storage.delete(name)
+
+
+def best(job: TrainingJob) -> Checkpoint | None:
+    """The checkpoint to use where nobody looked: a starred one, else the last."""
+    there = job.checkpoints.filter(deleted_at=None).select_related("version__style")
+    return there.filter(starred=True).last() or there.last()
+
+
+def new_style(name: str, user: User) -> Style:
+    """A style that a training is for: it shows in the picker when one of its checkpoints is published."""
+    style = Style.objects.create(name=name, owner=user)
+    style.versions.update(state=State.DRAFT)
+    return style

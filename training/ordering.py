@@ -1,0 +1,126 @@
+"""Asking for a training: everything checked, the dataset frozen, the configuration frozen, the job stored."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings as conf
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from generation.models import Probe
+from styles.models import Style
+from stylestudio.jobs import Status
+from training import checkpoints, runner, settings
+from training.datasets import snapshots
+from training.models import Checkpoint, Dataset, DatasetSnapshot, TrainingJob
+
+MOST_PROBES = 6
+RANDOM_SEEDS = 2**32
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything asked for by one press of Start training.
+
+    `style` is an existing one, or the name of a new one. `values`: settings by name, see training.settings. `probes`:
+    (prompt, seed) of the sample pictures. `snapshot` None: the dataset as it is now is frozen.
+    """
+
+    dataset: Dataset
+    style: Style | str
+    trainer: str
+    preset: str
+    values: Mapping[str, Any]
+    trigger_words: str = ""
+    base: str = ""
+    seed: int | None = None
+    probes: Sequence[tuple[str, int]] = field(default_factory=tuple)
+    snapshot: DatasetSnapshot | None = None
+    resumes: Checkpoint | None = None
+
+
+def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
+    """Store the training as waiting and tell the workers. The same `request_id` twice makes one.
+
+    Raises ValidationError with a message for every field that is wrong.
+    """
+    request_id = request_id or uuid.uuid4()
+    if earlier := TrainingJob.objects.filter(owner=user, request_id=request_id).first():
+        return earlier
+    values = settings.clean(plan.trainer, plan.values)
+    style = plan.style if isinstance(plan.style, Style) else None
+    name = style.title if style else " ".join(str(plan.style).split())
+    if not name:
+        raise ValidationError({"style": _("Say what the style is called.")})
+    if len(name) > 80:
+        raise ValidationError({"style": _("A name has at most 80 characters.")})
+    if style and style.is_base:
+        raise ValidationError({"style": _("The base style is protected. Choose another one.")})
+    try:
+        with transaction.atomic():
+            snapshot = plan.snapshot or snapshots.freeze(plan.dataset, user)[0]
+            job = TrainingJob.objects.create(
+                owner=user,
+                request_id=request_id,
+                name=f"{name} · {plan.dataset.name}"[:80],
+                style=style or checkpoints.new_style(name, user),
+                snapshot=snapshot,
+                trainer=plan.trainer,
+                config={"preset": plan.preset, "repeats": plan.dataset.repeats, **values},
+                config_sha256=settings.digest(values),
+                seed=plan.seed if plan.seed is not None else secrets.randbelow(RANDOM_SEEDS),
+                base=plan.base or conf.CHECKPOINT,
+                trigger_words=plan.trigger_words or plan.dataset.trigger_words,
+                probes=[list(probe) for probe in (plan.probes or usual_probes())[:MOST_PROBES]],
+                steps=values["steps"],
+                resumes=plan.resumes,
+            )
+    except IntegrityError:
+        return TrainingJob.objects.get(owner=user, request_id=request_id)
+    runner.announce(job)
+    return job
+
+
+def usual_probes() -> list[tuple[str, int]]:
+    """The first four probe prompts that curators keep for previews."""
+    rows = Probe.objects.filter(active=True, kind="").order_by("position", "pk")[:4]
+    return [(probe.prompt, probe.seed) for probe in rows]
+
+
+def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
+    """A new training that goes on from the last checkpoint of one that ended before its last step.
+
+    Without a checkpoint it begins at the start. Raises ValidationError where there is nothing to resume.
+    """
+    if job.is_active or job.status == Status.COMPLETED:
+        raise ValidationError(_("There is nothing to resume: it has not ended, or it reached its last step."))
+    request_id = request_id or uuid.uuid4()
+    last = job.checkpoints.filter(deleted_at=None).last() or job.resumes
+    again = TrainingJob(
+        owner=user,
+        request_id=request_id,
+        retry_of=job,
+        resumes=last,
+        step=last.step if last else 0,
+        **{name: getattr(job, name) for name in _ASKED},
+    )
+    try:
+        with transaction.atomic():
+            again.save(force_insert=True)
+    except IntegrityError:
+        return TrainingJob.objects.get(owner=user, request_id=request_id)
+    runner.announce(again)
+    return again
+
+
+_ASKED = (
+    "visibility", "name", "style", "snapshot", "trainer", "config", "config_sha256", "seed", "base", "trigger_words",
+    "probes", "steps",
+)  # fmt: skip

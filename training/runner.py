@@ -1,0 +1,482 @@
+"""Trainings: who is next and on which engine, one attempt with its trainer, and what follows from its end.
+
+Trainings have threads of their own, so that none occupies a thread that makes pictures. A training holds its engine:
+no picture is sent there meanwhile. Between segments it lets go for a while, so that pictures which wait are made.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as conf
+from django.db import DatabaseError, connections, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from generation import claim as pictures
+from generation import engines
+from generation.models import Engine, EnginePrompt
+from stylestudio import live, workers
+from stylestudio.jobs import LEASE, Status
+from training import checkpoints, faults, losses
+from training.models import Checkpoint, LogBlock, TrainingJob
+from training.trainers import Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 5  # without a new checkpoint
+REST = timedelta(seconds=10)  # after a lost engine, times the number of attempts
+AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
+PAUSE_LIMIT = 600.0  # seconds that waiting pictures get between two segments
+TICK = 0.25  # seconds between two writes of progress
+LOOK = 1.0  # seconds between two looks whether somebody wants it to stop
+GAP = 30.0  # seconds between two steps that count as time spent on steps; more is waiting
+DATABASE_PAUSE = 2.0
+PROGRESS = "training/_training_progress.html"
+
+_trainers: dict[str, Trainer] = {}
+_threads: set[threading.Thread] = set()
+_held: dict[int, int | None] = {}  # trainings of this process, and the engine that each holds
+_turn = threading.RLock()
+# Told of what happened to a training: (training, what), what is "checkpoint" or "ended".
+followers: list[Callable[[TrainingJob, str], None]] = []
+
+
+def register(trainer: Trainer) -> None:
+    """Make a trainer known; called from `AppConfig.ready`."""
+    _trainers[trainer.name] = trainer
+
+
+def trainer(name: str) -> Trainer:
+    """The trainer of this name."""
+    return _trainers[name]
+
+
+def holder(engine: int) -> str:
+    """How a training is named on the engine that it holds."""
+    return f"training-{engine}"
+
+
+def announce(job: TrainingJob) -> None:
+    """After the commit, tell pages and workers of a training that waits."""
+
+    def tell() -> None:
+        live.changed(job)
+        live.counts_changed()
+        send()
+
+    transaction.on_commit(tell)
+
+
+def send() -> None:
+    """Tell the workers that there may be something to train."""
+    from training import tasks
+
+    tasks.train()
+
+
+def wake() -> None:
+    """In a worker: look for something to train in a thread of its own, where one is free."""
+    with _turn:
+        _threads.difference_update([thread for thread in _threads if not thread.is_alive()])
+        if len(_threads) >= slots():
+            return
+        thread = threading.Thread(target=_train, name="training", daemon=True)
+        _threads.add(thread)
+        thread.start()
+
+
+def slots() -> int:
+    """How many trainings this worker does at once: one for each engine, and one on its own machine."""
+    return max(1, len(engines.serving())) + bool(conf.SD_SCRIPTS_DIR)
+
+
+def _train() -> None:
+    try:
+        work()
+    finally:
+        connections.close_all()
+
+
+def work() -> None:
+    """Train until nothing can be claimed."""
+    while not workers.stopping.is_set():
+        try:
+            job = claim(workers.worker_name())
+            if job is None:
+                return
+            try:
+                run(job)
+            finally:
+                _let_go(job)
+        except DatabaseError:
+            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
+            connections.close_all()
+            if workers.stopping.wait(DATABASE_PAUSE):
+                return
+
+
+def renew() -> None:
+    """Push the end of leases and holds away; called by the worker's heartbeat."""
+    with _turn:
+        held = dict(_held)
+    if not held:
+        return
+    TrainingJob.objects.running().filter(pk__in=held).update(lease_until=Now() + LEASE)
+    for pk, engine in held.items():
+        if engine:
+            Engine.objects.filter(pk=engine, held_by=holder(pk)).update(held_until=Now() + LEASE)
+
+
+def sweep() -> None:
+    """What a dead worker left is free for others, and so are its engines."""
+    for job in TrainingJob.objects.abandoned():
+        if job.recover():
+            live.changed(job)
+    if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
+        live.engines_changed()
+    if TrainingJob.objects.waiting().exists():
+        send()
+
+
+def claim(worker: str) -> TrainingJob | None:
+    """The next training that this worker can do, running and with its engine held when this returns it."""
+    with _turn:
+        rested = Q(not_before=None) | Q(not_before__lte=Now())
+        waiting = TrainingJob.objects.waiting().filter(rested).select_related("engine", "owner", "style", "snapshot")
+        for job in waiting.order_by("-priority", "queued_at", "pk"):
+            engine = None
+            if job.trainer == TrainingJob.Trainer.COMFYUI:
+                engine = _engine_for(job)
+                if engine is None or not _hold(engine, job):
+                    continue
+            elif not conf.SD_SCRIPTS_DIR or _local_is_busy():
+                continue
+            if job.start(worker):
+                _held[job.pk] = engine.pk if engine else None
+                job.touch(engine=engine)
+                return job
+            if engine:
+                _release(engine.pk, job)
+    return None
+
+
+def _local_is_busy() -> bool:
+    return any(engine is None for engine in _held.values())
+
+
+def _engine_for(job: TrainingJob) -> Engine | None:
+    """A free engine that can train it. One that is away and may still work on it is waited for."""
+    free = [engine for engine in able(job.base) if not engine.is_held or engine.held_by == holder(job.pk)]
+    if job.engine and job.state.get("prompt"):
+        if job.engine in free:
+            return job.engine
+        away = job.engine.active and not job.engine.paused and job.engine.health != Engine.Health.OK
+        if away and timezone.now() - job.updated_at < AWAY_LIMIT:
+            return None
+    return next(iter(free), None)
+
+
+def able(base: str) -> list[Engine]:
+    """Engines that serve now, know the training nodes and have the base checkpoint."""
+    return [
+        engine for engine in engines.serving() if engines.has_all(engine, [("checkpoints", base)], ["TrainLoraNode"])
+    ]
+
+
+def _hold(engine: Engine, job: TrainingJob) -> bool:
+    free = Q(held_by="") | Q(held_by=holder(job.pk)) | Q(held_until__lt=Now())
+    won = Engine.objects.filter(free, pk=engine.pk).update(held_by=holder(job.pk), held_until=Now() + LEASE)
+    if won:
+        live.engines_changed()
+    return bool(won)
+
+
+def _release(engine: int, job: TrainingJob) -> None:
+    if Engine.objects.filter(pk=engine, held_by=holder(job.pk)).update(held_by="", held_until=None):
+        live.engines_changed()
+        _wake_pictures()
+
+
+def _let_go(job: TrainingJob) -> None:
+    with _turn:
+        engine = _held.pop(job.pk, None)
+    if engine:
+        with suppress(DatabaseError):  # then the hold runs out by itself
+            _release(engine, job)
+
+
+def _wake_pictures() -> None:
+    from generation import tasks
+
+    tasks.work()
+
+
+def run(job: TrainingJob) -> None:
+    """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
+    course = LiveCourse(job)
+    job.advance(attempts=job.attempts + 1)
+    if job.attempts > MOST_ATTEMPTS:
+        _fail(course, "no_engine" if job.trainer == TrainingJob.Trainer.COMFYUI else "trainer")
+        return
+    live.changed(job)
+    try:
+        trainer(job.trainer).run(course)
+    except DatabaseError:
+        raise
+    except TrainerStopped:
+        _stopped(course)
+    except TrainerLost as error:
+        course.log(str(error))
+        course.flush()
+        job.refresh_from_db()
+        if job.status == Status.RUNNING:
+            job.advance(not_before=timezone.now() + REST * job.attempts)
+            job.recover()
+            live.changed(job)
+    except TrainerFailed as error:
+        _fail(course, error.kind, error.detail)
+    except OSError as error:
+        log.exception("Training %s could not be stored", job.pk)
+        _fail(course, "storage", str(error))
+    except Exception as error:  # the boundary: our own bug ends this training with a reason, not the worker
+        log.exception("Training %s failed", job.pk)
+        _fail(course, "internal", repr(error))
+    else:
+        course.flush()
+        job.complete()
+        _ended(job)
+
+
+def _stopped(course: LiveCourse) -> None:
+    """Somebody wanted it, or the worker stops: then it goes on after the restart and the attempt does not count."""
+    job = course.job
+    course.flush()
+    job.refresh_from_db()
+    if job.status == Status.RUNNING and not job.stop:
+        job.advance(attempts=job.attempts - 1)
+        job.recover()
+        live.changed(job)
+        return
+    if job.status == Status.RUNNING:
+        job.cancel()
+    _ended(job)
+
+
+def _fail(course: LiveCourse, kind: str, detail: str = "") -> None:
+    job = course.job
+    course.log(f"{faults.explain(kind)} {detail}".strip())
+    course.flush()
+    job.fail(kind, detail=detail[:4000])
+    _ended(job)
+
+
+def _ended(job: TrainingJob) -> None:
+    live.changed(job)
+    live.counts_changed()
+    for follow in followers:
+        follow(job, "ended")
+    send()
+
+
+def stop(job: TrainingJob, wish: str) -> bool:
+    """End a training: KEEP with its next checkpoint, FORCE at once. What waits ends now. False where it has ended."""
+    if job.withdraw():
+        _ended(job)
+        return True
+    if not job.advance(stop=wish):
+        return False
+    job.refresh_from_db()
+    live.changed(job)
+    return True
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What was said and is not written yet."""
+
+    losses: dict[int, list[float]] = field(default_factory=dict)  # by their first step
+    lines: list[str] = field(default_factory=list)
+    step: int = 0
+    epoch: int = 0
+    preparing: str = ""
+
+
+class LiveCourse:
+    """What a trainer is given: see training.trainers.Course. One thread uses it."""
+
+    def __init__(self, job: TrainingJob) -> None:
+        self.job = job
+        self._pending = _Pending(step=job.step, epoch=job.epoch)
+        self._written = self._looked = 0.0
+        self._moved: float | None = None
+        self._seconds = job.seconds
+        self._stop = Stop.NO
+        self._pending.step = self.start.step if self.start else 0
+        losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Every setting by name."""
+        config: Mapping[str, Any] = self.job.config
+        return config
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """What `remember` kept in earlier attempts."""
+        state: Mapping[str, Any] = self.job.state
+        return state
+
+    @cached_property
+    def folder(self) -> Path:
+        """A private folder of this training, kept between attempts."""
+        folder = Path(conf.DATA) / "training" / str(self.job.pk)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    @cached_property
+    def pictures(self) -> Sequence[TrainingPicture]:
+        """Included pictures of the frozen dataset, in order."""
+        return checkpoints.training_pictures(self.job)
+
+    @property
+    def start(self) -> Checkpoint | None:
+        """The newest checkpoint of this training, or the one that it resumes."""
+        newest = self.job.checkpoints.filter(deleted_at=None).select_related("version").last()
+        return newest or self.job.resumes
+
+    @property
+    def stop(self) -> Stop:
+        """What somebody wants now."""
+        if time.monotonic() - self._looked >= LOOK:
+            self._looked = time.monotonic()
+            row = TrainingJob.objects.filter(pk=self.job.pk).values("status", "stop", "worker").first()
+            if row is None or row["status"] != Status.RUNNING or row["stop"] == TrainingJob.Stop.FORCE:
+                self._stop = Stop.NOW
+            elif row["stop"] == TrainingJob.Stop.KEEP:
+                self._stop = Stop.KEEP
+        return self._stop
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the worker stops: leave what runs on an engine as it is, and raise TrainerStopped."""
+        return workers.stopping.is_set()
+
+    def remember(self, **state: Any) -> None:
+        """Keep facts for the next attempt; None forgets one."""
+        kept = {**self.job.state, **state}
+        self.job.state = {name: value for name, value in kept.items() if value is not None}
+        TrainingJob.objects.filter(pk=self.job.pk).update(state=self.job.state)
+
+    def progress(self, step: int, *, epoch: int = 0, preparing: str = "") -> None:
+        """How many of the job's steps are done. Raises TrainerStopped when the worker stops."""
+        now, pending = time.monotonic(), self._pending
+        if step > pending.step:
+            if self._moved is not None and now - self._moved < GAP:
+                self._seconds += now - self._moved
+            self._moved = now
+        pending.step, pending.epoch, pending.preparing = step, epoch or pending.epoch, preparing
+        if now - self._written >= TICK:
+            self.flush()
+        if self.leaving:
+            raise TrainerStopped
+
+    def losses(self, first_step: int, values: Sequence[float]) -> None:
+        """Raw loss of consecutive steps."""
+        for begun, block in self._pending.losses.items():
+            if begun + len(block) == first_step:
+                block.extend(values)
+                return
+        self._pending.losses[first_step] = list(values)
+
+    def log(self, text: str) -> None:
+        """Lines for the log."""
+        self._pending.lines.append(text)
+
+    def checkpoint(self, step: int, file: Path, *, epoch: int = 0, loss: float | None = None, state: str = "") -> None:
+        """Store and commit a complete LoRA file."""
+        self._pending.step, self._pending.epoch = max(step, self._pending.step), epoch or self._pending.epoch
+        self.flush()
+        made = checkpoints.store(self.job, step, file, epoch=epoch, loss=loss, state=state)
+        self.job.advance(attempts=0)
+        if made:
+            live.changed(self.job)
+            for follow in followers:
+                follow(self.job, "checkpoint")
+
+    def pause(self) -> None:
+        """Give the engine to pictures that wait, then take it back. Raises TrainerLost where it is gone by then."""
+        engine = _held.get(self.job.pk)
+        if not engine or not _pictures_wait(engine):
+            return
+        self._moved = None
+        _release(engine, self.job)
+        until = time.monotonic() + PAUSE_LIMIT
+        while time.monotonic() < until and _pictures_wait(engine) and self.stop is Stop.NO:
+            if workers.stopping.wait(LOOK):
+                raise TrainerStopped
+        row = Engine.objects.filter(pk=engine).first()
+        while row and not _hold(row, self.job):
+            if workers.stopping.wait(LOOK) or self.stop is Stop.NOW:
+                raise TrainerStopped
+        if row is None or row.health != Engine.Health.OK:
+            raise TrainerLost("The engine went away between two segments.")
+
+    def flush(self) -> None:
+        """Write what was said."""
+        self._written = time.monotonic()
+        job, pending = self.job, self._pending
+        for first, values in sorted(pending.losses.items()):
+            losses.append(job, first, values)
+        pending.losses = {}
+        if pending.lines:
+            LogBlock.objects.create(job=job, text="\n".join(pending.lines))
+            pending.lines = []
+        percent = min(99, 100 * pending.step // max(1, job.steps))
+        job.advance(
+            step=pending.step, epoch=pending.epoch, progress=percent, seconds=self._seconds, preparing=pending.preparing
+        )
+        live.progressed(job, PROGRESS)
+
+
+def _pictures_wait(engine: int) -> bool:
+    """Whether pictures wait that nobody works on, or this engine makes some."""
+    live_ones = EnginePrompt.objects.filter(engine=engine, state__in=EnginePrompt.LIVE)
+    return pictures.anything_open() or live_ones.exists()
+
+
+def gather(jobs: Sequence[TrainingJob]) -> None:
+    """Fetch at once what the rows of many trainings show."""
+    from django.db.models import prefetch_related_objects
+
+    prefetch_related_objects(list(jobs), "engine", "style", "snapshot__dataset", "resumes")
+
+
+def holding(pk: int) -> engines.Holding | None:
+    """What people read of the training that holds an engine."""
+    job = TrainingJob.objects.filter(pk=pk).select_related("owner", "resumes").first()
+    if job is None:
+        return None
+    return engines.Holding(job.title, job.get_absolute_url(), job.owner.get_username(), job.left_seconds)
+
+
+def facts(job: TrainingJob) -> dict[str, object]:
+    """What scripts get beside status and progress."""
+    return {
+        "step": job.step,
+        "steps": job.steps,
+        "epoch": job.epoch,
+        "left_seconds": job.left_seconds,
+        "checkpoints": list(job.checkpoints.values_list("step", flat=True)),
+        "error": job.explanation if job.error_kind else "",
+    }

@@ -1,0 +1,158 @@
+"""Sample pictures of checkpoints: asked for as ordinary pictures, shown as a table while the training goes on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from generation import faces, orders
+from generation.models import GeneratedImage, GenerationTask
+from generation.orders import Ingredient, Order
+from generation.prompts import final_prompt
+from stylestudio import live
+from training.models import Checkpoint, Sample, TrainingJob
+
+USUAL = 1.0  # the strength of the samples that are made by themselves
+LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels; pictures are square, as large as what was trained on
+TEMPLATE = "training/_samples.html"
+_PRESSES = uuid.UUID("0a3f4a0e-9f53-4d6e-8f3f-3b0f3a3a9b52")  # what these orders are named in
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One picture of the table. `state` is done, making, wait, gone or none."""
+
+    sample: Sample | None
+    picture: GeneratedImage | None
+    prompt: str
+
+    @property
+    def state(self) -> str:
+        """Where its picture is."""
+        if self.picture:
+            return "done"
+        if self.sample is None:
+            return "none"
+        if not self.sample.task.is_active:
+            return "gone"
+        return "making" if self.sample.task.started_at else "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """All samples of one checkpoint; None: of the base model."""
+
+    checkpoint: Checkpoint | None
+    cells: Sequence[Cell]
+
+
+def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: User) -> list[Sample]:
+    """Ask for the sample of every probe prompt; those that were asked for already, but for failed ones, stay."""
+    samples = []
+    for place, (prompt, seed) in enumerate(job.probes):
+        order = _order(job, checkpoint, strength, prompt, seed)
+        with transaction.atomic():
+            sample = Sample.objects.filter(job=job, checkpoint=checkpoint, probe=place)
+            sample = sample.filter(strength=strength) if checkpoint else sample
+            there = sample.select_related("task").first()
+            if there and (there.task.is_active or there.task.pictures.exists()):
+                samples.append(there)
+                continue
+            tries = 0 if there is None else there.task_id
+            press = uuid.uuid5(_PRESSES, f"{job.pk} {checkpoint and checkpoint.pk} {place} {strength} {tries}")
+            with suppress(ValidationError):  # a probe that cannot be drawn leaves its place empty
+                task = faces.made(order) or orders.place(order, user, request_id=press, is_face=True)
+                kept, _new = Sample.objects.update_or_create(
+                    job=job,
+                    checkpoint=checkpoint,
+                    probe=place,
+                    strength=strength,
+                    defaults={"task": task, "measures": None},
+                )
+                samples.append(kept)
+    transaction.on_commit(partial(publish, job))
+    return samples
+
+
+def _order(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, prompt: str, seed: int) -> Order:
+    side = min(max(job.config.get("resolution", MOST_SIDE), LEAST_SIDE), MOST_SIDE)
+    words = [phrase.strip() for phrase in job.trigger_words.split(",") if phrase.strip()]
+    mix = (Ingredient(checkpoint.version, strength),) if checkpoint else ()
+    return Order(
+        # The same words with and without: others make another picture by themselves.
+        prompt=prompt if checkpoint else final_prompt(prompt, words),
+        seed=seed,
+        width=side,
+        height=side,
+        mix=mix,
+        checkpoint=job.base,
+    )
+
+
+def follow_training(job: TrainingJob, what: str) -> None:
+    """A checkpoint was stored: ask for its samples, and once for those of the base model."""
+    if what != "checkpoint":
+        return
+    checkpoint = job.checkpoints.select_related("version__style").last()
+    if checkpoint:
+        ask(job, None, 0.0, job.owner)
+        ask(job, checkpoint, USUAL, job.owner)
+
+
+def follow_task(task: int) -> None:
+    """A picture ended: show it in the tables that it stands in."""
+    for job in TrainingJob.objects.filter(samples__task=task).distinct():
+        publish(job)
+
+
+def publish(job: TrainingJob) -> None:
+    """Show the table as it is now on all open pages of the training, soon."""
+    live.publisher.note_act(f"samples {job.pk}", partial(_push, job.pk))
+
+
+def _push(pk: int) -> None:
+    job = TrainingJob.objects.filter(pk=pk).first()
+    if job:
+        live.publish([live.one(job.kind, job.pk)], live.render(TEMPLATE, job=job, rows=table(job)))
+
+
+def table(job: TrainingJob, strength: float = USUAL) -> list[Row]:
+    """The base model first, then every checkpoint at `strength`, in order."""
+    samples = list(job.samples.select_related("task"))
+    pictures = _pictures(samples)
+    placed = {(each.checkpoint_id, each.probe, each.strength): each for each in samples}
+    rows = [_row(job, None, 0.0, placed, pictures)]
+    for checkpoint in job.checkpoints.select_related("version__style"):
+        rows.append(_row(job, checkpoint, strength, placed, pictures))
+    return rows
+
+
+def _row(
+    job: TrainingJob,
+    checkpoint: Checkpoint | None,
+    strength: float,
+    placed: dict[tuple[int | None, int, float], Sample],
+    pictures: dict[int, GeneratedImage],
+) -> Row:
+    cells = []
+    for place, (prompt, _seed) in enumerate(job.probes):
+        sample = placed.get((checkpoint.pk if checkpoint else None, place, strength))
+        cells.append(Cell(sample, pictures.get(sample.task_id) if sample else None, prompt))
+    return Row(checkpoint, cells)
+
+
+def _pictures(samples: Iterable[Sample]) -> dict[int, GeneratedImage]:
+    found = GeneratedImage.objects.filter(task__in=[each.task_id for each in samples])
+    return {picture.task_id: picture for picture in found}
+
+
+def waiting(job: TrainingJob) -> list[GenerationTask]:
+    """Sample pictures that are still to come."""
+    return [sample.task for sample in job.samples.select_related("task") if sample.task.is_active]
