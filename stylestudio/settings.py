@@ -172,6 +172,8 @@ COMFYUI_URLS = env.items("COMFYUI_URL")
 LORA_DIR = env.folder("COMFYUI_LORA_DIR")
 SD_SCRIPTS_DIR = env.folder("SD_SCRIPTS_DIR")
 COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
+# Workflows that propose captions for pictures of datasets.
+CAPTIONERS_DIR = env.path("STYLESTUDIO_CAPTIONERS", DATA / "captioners")
 PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")  # set by `studio` for its children
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
 LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")

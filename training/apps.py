@@ -17,7 +17,7 @@ class TrainingConfig(AppConfig):
         """Tell the kernel what it needs to know of datasets."""
         from generation import engines, faces
         from stylestudio import jobs, workers
-        from training import runner, samples, work
+        from training import captioners, runner, samples, work
         from training.models import DatasetJob, TrainingJob
 
         jobs.register(
@@ -44,3 +44,4 @@ class TrainingConfig(AppConfig):
         runner.followers.append(samples.follow_training)
         faces.followers.append(samples.follow_task)
         workers.beats += [work.renew, runner.renew]
+        work.register(DatasetJob.Work.CAPTION, captioners.run)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from stylestudio import live, shell
 from stylestudio.access import StudioRequest, require_maker, visible
-from training import queries, work
+from training import caption_views, queries, work
 from training.forms import DatasetForm
 from training.models import Dataset, DatasetJob
 
@@ -28,7 +28,12 @@ def datasets(request: StudioRequest) -> HttpResponse:
 def dataset(request: StudioRequest, slug: str) -> HttpResponse:
     """One dataset: its pictures and captions."""
     found = visible(Dataset.objects.all(), request.user, slug=slug)
-    context = {**queries.frame(found, request.user), "tab": "captions", "socket_url": shell.socket_url("all")}
+    context = {
+        **queries.frame(found, request.user),
+        **caption_views.context(request, found),
+        "tab": "captions",
+        "socket_url": shell.socket_url("all"),
+    }
     return render(request, "training/dataset.html", context)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import colorsys
 import json
 import random
 import string
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -292,6 +294,30 @@ def _written(stage: Stage, images: Images, prefix: str, kind: str) -> dict[str, 
     return {"images": [file.as_json() for file in saved]}
 
 
+def _describe(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    """Colours and size of the first picture: all that can be said of it without a model."""
+    image: Image.Image = inputs["image"][0]
+    small = image.convert("RGB").resize((32, 32), Image.Resampling.BOX)
+    pixels: Any = small.get_flattened_data()
+    palette = Counter(_colour_word(*pixel) for pixel in pixels)
+    words = [word for word, count in palette.most_common(3) if count >= 32 * 32 / 20]
+    return (f"{', '.join(words)}, {image.width} × {image.height} pixels",)
+
+
+def _colour_word(red: int, green: int, blue: int) -> str:
+    hue, lightness, saturation = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
+    if lightness < 0.12 or lightness > 0.92 or saturation < 0.15:
+        return next(word for word, most in (("black", 0.2), ("grey", 0.8), ("white", 1.1)) if lightness < most)
+    tone = "dark " if lightness < 0.33 else "light " if lightness > 0.72 else ""
+    return tone + next(word for word, most in COLOUR_WORDS if hue * 360 < most)
+
+
+COLOUR_WORDS = (
+    ("red", 15), ("orange", 42), ("yellow", 68), ("green", 165), ("turquoise", 190), ("blue", 255), ("purple", 290),
+    ("pink", 345), ("red", 361),
+)  # fmt: skip
+
+
 def _show(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:
     source = inputs["source"]
     if isinstance(source, str):
@@ -456,6 +482,16 @@ NODES: dict[str, NodeClass] = {
             _preview,
             is_output=True,
             hidden=WITH_METADATA,
+        ),
+        # Of no real server: it lets the example of a captioner run without a model.
+        NodeClass(
+            "DescribeColours",
+            "Describe colours and size (preview engine only)",
+            "preview engine",
+            lambda files: {"image": ["IMAGE"]},
+            ("STRING",),
+            _describe,
+            module="preview_engine",
         ),
         NodeClass(
             "PreviewAny",

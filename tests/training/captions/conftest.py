@@ -1,0 +1,32 @@
+"""A preview engine for the captioner that runs a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from generation import engines
+from generation.models import Engine
+from stylestudio import workers
+from stylestudio.comfy.preview.options import Options
+from stylestudio.comfy.preview.server import PreviewThread
+
+
+@pytest.fixture(scope="module")
+def preview() -> Iterator[PreviewThread]:
+    """An engine; its troubles are cleared between tests."""
+    with PreviewThread(Options(painter="flat", scriptable=True)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(db: None, preview: PreviewThread) -> Iterator[Engine]:
+    """Its row, probed."""
+    preview.troubles.clear()
+    row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
+    assert engines.probe(row)
+    workers.stopping.clear()
+    yield row
+    preview.troubles.clear()
+    engines.pool.close()
