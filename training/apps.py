@@ -18,6 +18,8 @@ class TrainingConfig(AppConfig):
         from generation import engines, faces
         from stylestudio import jobs, workers
         from training import captioners, runner, samples, work
+        from training.datasets import grid
+        from training.health import check, report
         from training.models import DatasetJob, TrainingJob
 
         jobs.register(
@@ -45,3 +47,5 @@ class TrainingConfig(AppConfig):
         faces.followers.append(samples.follow_task)
         workers.beats += [work.renew, runner.renew]
         work.register(DatasetJob.Work.CAPTION, captioners.run)
+        work.register(DatasetJob.Work.CHECK, check.run)
+        grid.flaggers.append(report.flagged)

@@ -1,7 +1,7 @@
 """What the health check measures of one picture, from a single small decode.
 
-A JPEG is decoded at the smallest scale that still has 512 pixels, and everything is measured on 512 pixels of the longer
-side, so that figures of large and small pictures can be compared. The results are stored with the picture
+A JPEG is decoded at the smallest scale that still has 512 pixels, and everything is measured on 512 pixels of the
+longer side, so that figures of large and small pictures can be compared. The results are stored with the picture
 (`DatasetImage.measures` and `.descriptor`), and only what is missing or of an older `VERSION` is measured again.
 """
 
@@ -37,8 +37,8 @@ class Measures:
     sharpness   how steep the strongest edges are: 1 from one pixel to the next, 0.125 a soft ramp; 1 without any edge
     one_colour  share of the most frequent colour, 0 to 1
     quality     of a JPEG, from its tables, 1 to 100 as most programs count; None for other formats
-    blocks      how much more neighbours differ at the edges of 8 pixel blocks than inside them: 1 not at all; None where
-                the picture was scaled down while it was decoded
+    blocks      how much more neighbours differ at the edges of 8 pixel blocks than inside them: 1 not at all; None
+                where the picture was scaled down while it was decoded
     pixels      equal for pictures with the same pixels, whatever file they are in
     """
 
@@ -146,7 +146,7 @@ def jpeg_quality(image: Image.Image) -> int | None:
     # The standard luminance table sums to 3688 at quality 50; libjpeg scales it by 50/q below and 2 - q/50 above.
     scale = sum(tables[min(tables)]) / 3688
     quality = 50 / scale if scale > 1 else 50 * (2 - scale)
-    return max(1, min(100, round(quality)))
+    return max(1, min(100, int(quality + 0.5)))
 
 
 def blockiness(light: Plane) -> float:

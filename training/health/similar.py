@@ -1,9 +1,9 @@
 """Pictures that are the same but for size, compression, a small cut at the edges or a mirror.
 
-Pictures are compared by their patch (`measures.patch`) in three steps, each dearer and left with fewer pairs: a glance at
-8 by 8 pixels; 81 cuts of one picture laid over the other at 16 pixels; the best of them moved until it fits at 48 pixels.
-What counts in the end is how well the drawing agrees once the broad light and dark is taken away, and that light and
-colours agree too: pictures of one subject by one hand are alike in some of that, copies in all of it.
+Pictures are compared by their patch (`measures.patch`) in three steps, each dearer and left with fewer pairs: a glance
+at 8 by 8 pixels; 81 cuts of one picture laid over the other at 16 pixels; the best of them moved until it fits. What
+counts in the end is how well the drawing agrees once the broad light and dark is taken away, and that light and colours
+agree too: pictures of one subject by one hand are alike in some of that, copies in all of it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.health.measures import PATCH, TINT
 
-Plane = NDArray[np.float32]
+Plane = NDArray[np.floating[Any]]
 Places = NDArray[np.intp]
 
 GLANCE, COARSE = 8, 16  # pixels of the first two looks
@@ -182,7 +183,8 @@ def _less(target: Plane, laid: Plane) -> Plane:
     """What of the target is not explained by the other picture made lighter or darker, with more or less contrast."""
     one, two = (plane - plane.mean(axis=(1, 2), keepdims=True) for plane in (target, laid))
     contrast = (one * two).sum(axis=(1, 2), keepdims=True) / ((two**2).sum(axis=(1, 2), keepdims=True) + 1e-6)
-    return one - contrast * two
+    left: Plane = one - contrast * two
+    return left
 
 
 def _laid(source: Plane, cuts: Plane) -> Plane:
@@ -209,7 +211,8 @@ def _slopes(laid: Plane, drawn: Plane, cuts: Plane) -> Plane:
 def pooled(planes: Plane, side: int) -> Plane:
     """Means of square blocks, so that `side` pixels are left."""
     block = planes.shape[-1] // side
-    return planes.reshape(*planes.shape[:-2], side, block, side, block).mean(axis=(-3, -1))
+    means: Plane = planes.reshape(*planes.shape[:-2], side, block, side, block).mean(axis=(-3, -1))
+    return means
 
 
 def drawing(planes: Plane) -> Plane:
@@ -234,7 +237,7 @@ def normal(planes: Plane) -> Plane:
     rows = planes.reshape(*planes.shape[: -2 if planes.ndim < 4 else -3], -1)
     rows = rows - rows.mean(axis=-1, keepdims=True)
     noise = 1.0 * np.sqrt(rows.shape[-1])  # one grey level
-    return (rows / np.sqrt((rows**2).sum(axis=-1, keepdims=True) + noise**2)).astype(np.float32)
+    return np.asarray(rows / np.sqrt((rows**2).sum(axis=-1, keepdims=True) + noise**2), np.float32)
 
 
 def cutting(side: int, ends: Plane) -> Plane:
@@ -245,4 +248,4 @@ def cutting(side: int, ends: Plane) -> Plane:
     cells = np.arange(side, dtype=np.float32)
     overlap = np.minimum(edges[:, 1:, None], cells + 1) - np.maximum(edges[:, :-1, None], cells)
     weights = np.clip(overlap, 0, None)
-    return weights / weights.sum(axis=2, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=2, keepdims=True), np.float32)
