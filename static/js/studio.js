@@ -649,26 +649,26 @@ function cut(figure) {
   svg.querySelector("path").setAttribute("d", `M0 0h${width}v${height}H0z${hole}`);
 }
 
-let dragged; // the crop under the pressed pointer: where it was pressed, and how far its sliders stood
+let held; // the crop under the pressed pointer: where it was pressed, and how far its sliders stood
 document.addEventListener("pointerdown", (event) => {
   const svg = event.target.closest?.(".crop.moves [data-hole]");
   if (!svg || event.button) return;
   svg.setPointerCapture(event.pointerId);
   const sliders = [...svg.closest(".crop").querySelectorAll("[type=range]")];
-  dragged = { svg, x: event.clientX, y: event.clientY, sliders, from: sliders.map((slider) => Number(slider.value)) };
+  held = { svg, x: event.clientX, y: event.clientY, sliders, from: sliders.map((slider) => Number(slider.value)) };
 });
 document.addEventListener("pointermove", (event) => {
-  if (!dragged) return;
-  const { svg, sliders, from } = dragged, box = svg.getBoundingClientRect(), hole = svg.dataset.hole.split(" ").map(Number);
+  if (!held) return;
+  const { svg, sliders, from } = held, box = svg.getBoundingClientRect(), hole = svg.dataset.hole.split(" ").map(Number);
   const room = { x: box.width * (1 - hole[0] / svg.viewBox.baseVal.width), y: box.height * (1 - hole[1] / svg.viewBox.baseVal.height) };
-  const moved = { x: event.clientX - dragged.x, y: event.clientY - dragged.y };
+  const moved = { x: event.clientX - held.x, y: event.clientY - held.y };
   sliders.forEach((slider, index) => (slider.value = from[index] + (100 * moved[slider.name]) / room[slider.name]));
   cut(svg.closest(".crop"));
 });
 for (const end of ["pointerup", "pointercancel"]) {
   document.addEventListener(end, () => {
-    const moved = dragged?.sliders.find((slider, index) => Number(slider.value) !== dragged.from[index]);
-    dragged = undefined;
+    const moved = held?.sliders.find((slider, index) => Number(slider.value) !== held.from[index]);
+    held = undefined;
     moved?.dispatchEvent(new Event("change", { bubbles: true }));
   });
 }

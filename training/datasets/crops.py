@@ -71,16 +71,6 @@ class Crop:
         """Whether it can be moved up and down."""
         return self.frame.room[1]
 
-    @property
-    def is_small(self) -> bool:
-        """Whether the picture would have to be enlarged to fill a bucket of the resolution."""
-        return self.frame.short > 1
-
-    @property
-    def short(self) -> float:
-        """By how much."""
-        return self.frame.short
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

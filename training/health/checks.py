@@ -22,7 +22,6 @@ from training.health.groups import Group, groups
 
 # --- Limits. PRODUCT.md 6 is the project's collection of what trainers and their users report.
 
-ENLARGED = 1.05  # below, the loss cannot be seen
 MUCH_ENLARGED = 1.5  # less than half of the pixels
 WIDE = 2.4  # the widest shape that SDXL was trained on is 1536 x 640
 VERY_WIDE = 4.0  # most of what such a picture shows is a few pixels high
@@ -170,7 +169,7 @@ def too_small(facts: Facts) -> Iterator[Finding]:
     """Pictures that would have to be enlarged to fill their bucket."""
     resolution = facts.dataset.resolution
     framed = list(zip(facts.pictures, facts.plan.frames, strict=True))
-    small = [(picture, frame.short) for picture, frame in framed if frame.short > ENLARGED or not frame.usable]
+    small = [(picture, frame.short) for picture, frame in framed if frame.too_small or not frame.usable]
     if not small:
         if framed:
             yield Finding(Level.GREEN, _("Every picture is large enough for %d px") % resolution)

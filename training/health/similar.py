@@ -32,12 +32,12 @@ BATCH = 512  # pairs that are moved at once: 40 MB
 
 # Limits between copies and pictures that only look alike. tests/training/health/test_similar.py prints what they yield.
 AT_A_GLANCE = 0.78  # agreement of light and dark at 8 pixels; copies have at least 0.80
-FAR_TINT = 9.0  # levels of 255 by which colours may differ at 4 pixels
+FAR_TINT = 12.0  # levels of 255 by which colours may differ at 4 pixels
 ROUGHLY = 0.80  # agreement of the drawing at 16 pixels; copies have at least 0.84
 DRAWING = 0.85  # agreement of the drawing in the end; most copies have 0.90
 LIGHT = 0.12  # share of light and dark that the other picture does not explain; copies have at most 0.09
 SPOT = 13.0  # levels by which one spot may be lighter; copies have at most 11
-COLOUR = 3.0  # levels by which colours may differ in the mean; copies have at most 3
+COLOUR, COLOUR_SHARE = 1.5, 0.1  # levels by which colours may differ in the mean, and that share of their contrast more
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,8 @@ def _fitted(target: Plane, target_tints: Plane, source: Plane, source_tints: Pla
     tints = np.stack([_laid(source_tints[:, plane], cuts) for plane in (0, 1)], axis=1)
     apart = pooled(tints, 8) - pooled(target_tints, 8)
     colour = np.sqrt((apart**2).mean(axis=(1, 2, 3)))
-    copies = (likeness >= DRAWING) & (blind <= LIGHT) & (np.abs(left).max(axis=(1, 2)) <= SPOT) & (colour <= COLOUR)
+    same_colour = colour <= COLOUR + COLOUR_SHARE * target_tints.std(axis=(2, 3)).max(axis=1)
+    copies = (likeness >= DRAWING) & (blind <= LIGHT) & (np.abs(left).max(axis=(1, 2)) <= SPOT) & same_colour
     return np.where(copies, likeness, 0).astype(np.float32)
 
 
