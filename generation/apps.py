@@ -18,6 +18,7 @@ class GenerationConfig(AppConfig):
         from generation.models import GenerationTask
         from generation.monitor import monitor
         from styles import importing
+        from styles.models import purging
         from stylestudio import doctor, jobs, shell, start, workers
 
         jobs.register(
@@ -31,6 +32,7 @@ class GenerationConfig(AppConfig):
             )
         )
         importing.version_added.connect(faces.greet)
+        purging.connect(faces.forget)
         shell.provide_engines(engines.facts)
         doctor.register(checkup.look_at_engines)
         start.register(engines.sync_engines)

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from generation import bases, engines, orders, sheets
-from generation.models import MOST_SEED, Face, GeneratedImage, GenerationTask, Probe
+from generation.models import MOST_SEED, EnginePrompt, Face, GeneratedImage, GenerationTask, Probe
 from generation.orders import Ingredient, Order
 from generation.prompts import final_prompt
 from styles.forms import COVER_SIDE
@@ -216,6 +216,23 @@ def greet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> N
     """A file became a version: make its previews."""
     with suppress(ValidationError):  # nothing is lost without probe prompts; the page offers the button
         ask_for_sheet(version, user)
+
+
+def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
+    """A version is removed for good: so are the pictures that show it. ValidationError while some are made.
+
+    Those without the style stay, since other versions share them.
+    """
+    tasks = GenerationTask.objects.filter(is_face=True, mix__version=version)
+    live_prompts = EnginePrompt.objects.filter(task__in=tasks, state__in=EnginePrompt.LIVE)
+    if tasks.active().exists() or live_prompts.exists():
+        raise ValidationError(_("Its previews are still being made. Cancel them, or wait until they are there."))
+    pictures = GeneratedImage.everything.filter(task__in=tasks)
+    files = [file for picture in pictures for file in (picture.file, picture.thumbnail) if file]
+    pictures.delete()
+    tasks.delete()
+    for file in files:
+        transaction.on_commit(partial(file.storage.delete, str(file.name)))
 
 
 def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:

@@ -6,7 +6,7 @@ arrives meanwhile neither repeats nor hides another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
@@ -19,9 +19,13 @@ from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
 from styles.models import BASE_SLUG
+from stylestudio.access import StudioRequest
 
 PAGE = 60
 STRIP = 12  # newest pictures on the page of a style
+
+# What apps above offer to do with a picture, as HTML beneath the buttons of its page; filled in `AppConfig.ready`.
+offers: list[Callable[[StudioRequest, GeneratedImage], str]] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "seconds": _seconds(found),
         "download_name": _download_name(found),
         "can_change": task.owner_id == request.user.pk or is_curator(request.user),
+        "offers": [offer(request, found) for offer in wall.offers],
     }
     return render(request, "generation/picture.html", context)
 

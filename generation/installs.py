@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -66,12 +67,46 @@ def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[
 
 
 def missing(engine: Engine, task: GenerationTask) -> list[StyleVersion]:
-    """Versions of the task whose file has to be put on the engine first. Raises NotInstalled where there is no way."""
-    lacked = _lacked(engine, stored_of(task))
-    for version in lacked:
+    """Versions of the task whose file has to be put on the engine first, also where it has a part of it alone.
+
+    Raises NotInstalled where there is no way, and like every request to an engine EngineUnreachable and EngineTimeout.
+    """
+    stored = stored_of(task)
+    lacked = _lacked(engine, stored)
+    parts = [version for version in stored.values() if version not in lacked and not _is_whole(engine, version)]
+    for version in (*lacked, *parts):
         if not can_install(engine, version):
-            raise NotInstalled(version.lora_name, obstacle([engine], version))
-    return lacked
+            why = _only_a_part(engine, version) + " " if version in parts else ""
+            raise NotInstalled(version.lora_name, why + obstacle([engine], version))
+    return [*lacked, *parts]
+
+
+def _only_a_part(engine: Engine, version: StyleVersion) -> str:
+    return _("%(engine)s has only a part of %(file)s.") % {"engine": engines.title(engine), "file": version.lora_name}
+
+
+# What was found whole, on an engine since it came up.
+_whole: set[tuple[int, datetime, str]] = set()
+
+
+def _is_whole(engine: Engine, version: StyleVersion) -> bool:
+    """Whether the file that the engine lists is as long as ours: where writing it broke off, it is listed as well.
+
+    The engine is asked once while it is up. A file that cannot be looked at, since a person put it there, counts as
+    whole.
+    """
+    seen = (engine.pk, engine.health_since, version.lora_name)
+    if seen not in _whole:
+        if _size_there(engine, version.lora_name) not in (None, version.size):
+            return False
+        _whole.add(seen)
+    return True
+
+
+def _size_there(engine: Engine, name: str) -> int | None:
+    if settings.LORA_DIR and (shared := Path(settings.LORA_DIR, name)).is_file():
+        return shared.stat().st_size
+    return engines.pool.loop.call(engines.pool.client(engine).lora_size(name))
 
 
 def _lacked(engine: Engine, stored: Stored) -> list[StyleVersion]:
@@ -152,11 +187,12 @@ def put(engine: Engine, version: StyleVersion) -> Generator[int]:
     try:
         install.percent = 0
         yield 0
-        if not _lists(engine, version.lora_name):  # another thread or another worker may have been faster
+        listed = _lists(engine, version.lora_name)  # another thread or another worker may have been faster
+        if not listed or not _is_whole(engine, version):
             if settings.LORA_DIR and (version.size or 0) > limit(engine):
                 yield from _copied(engine, version, settings.LORA_DIR, install)
             else:
-                yield from _uploaded(engine, version, install)
+                yield from _uploaded(engine, version, install, overwrite=listed)
         engines.note_lora(engine, version.lora_name)
     finally:
         install.lock.release()
@@ -180,23 +216,23 @@ def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
         yield file, size
 
 
-def _uploaded(engine: Engine, version: StyleVersion, install: _Install) -> Generator[int]:
+def _uploaded(engine: Engine, version: StyleVersion, install: _Install, *, overwrite: bool) -> Generator[int]:
     loop, client = engines.pool.loop, engines.pool.client(engine)
     with _opened(version) as (file, size):
 
         def sent(done: int) -> None:
             install.percent = 100 * done // max(1, size)
 
-        sending = _sending(client, file, size, version.lora_name, sent)
+        sending = _sending(client, file, size, version.lora_name, sent, overwrite)
         with closing(loop.iterate(sending, poll=TICK)) as ticks:
             for _tick in ticks:
                 yield install.percent
 
 
 async def _sending(
-    client: ComfyClient, file: Readable, size: int, name: str, sent: Callable[[int], None]
+    client: ComfyClient, file: Readable, size: int, name: str, sent: Callable[[int], None], overwrite: bool
 ) -> AsyncGenerator[None, None]:
-    await client.install_lora(file, size, name, sent=sent)
+    await client.install_lora(file, size, name, sent=sent, overwrite=overwrite)
     yield
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from generation import engines, faults, graphs, installs
 from generation.models import Engine, EnginePrompt, GenerationTask
@@ -18,11 +19,13 @@ from stylestudio.comfy.errors import (
     EngineUnreachable,
     GraphInvalid,
     MissingFile,
+    NotInstalled,
     OutOfMemory,
     PromptInterrupted,
     PromptLost,
     PromptStalled,
     QueueStuck,
+    UploadBroken,
 )
 from stylestudio.comfy.transport import NotConnected
 
@@ -53,6 +56,8 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
         engines.take_out(prompt.engine, str(error), Engine.Health.STUCK)
         # It stays in that queue: as long as prompts wait there and none runs, the engine is known to be stuck.
         prompt.end(EnginePrompt.State.LOST, str(error), unclean=True)
+    elif isinstance(error, UploadBroken) and _breaks_off(prompt, error):
+        _give_up(prompt, task, _not_through(prompt.engine, error))
     elif away or isinstance(error, PromptLost) or _may_pass(prompt, task, error):
         _try_again(prompt, task, error)
     else:
@@ -100,6 +105,21 @@ def _said_before(prompt: EnginePrompt, error: ComfyError) -> bool:
     """Whether an earlier attempt at the same picture ended with the same words."""
     lost = EnginePrompt.objects.filter(task=prompt.task_id, index=prompt.index, state=EnginePrompt.State.LOST)
     return lost.filter(engine=prompt.engine_id, error=str(error)).exists()
+
+
+def _breaks_off(prompt: EnginePrompt, error: UploadBroken) -> bool:
+    """Whether sending this file there broke off before, as often as a picture may be lost."""
+    lost = EnginePrompt.objects.filter(task=prompt.task_id, engine=prompt.engine_id, state=EnginePrompt.State.LOST)
+    return lost.filter(error=str(error)).count() >= ATTEMPTS - 1
+
+
+def _not_through(engine: Engine, error: UploadBroken) -> NotInstalled:
+    words = _(
+        "Sending %(file)s to %(engine)s broke off %(times)d times, and the engine answers otherwise. "
+        "A proxy before it may not let so much through."
+    )
+    facts = {"file": error.name, "engine": engines.title(engine), "times": ATTEMPTS}
+    return NotInstalled(error.name, words % facts, error.detail)
 
 
 def _try_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:

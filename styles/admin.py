@@ -105,6 +105,12 @@ class StyleAdmin(StyleModelAdmin):
             obj.owner_id = request.user.pk
         super().save_model(request, obj, form, change)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Whoever creates a preset owns it."""
+        for row in formset.extra_forms if formset.model is Preset else ():
+            row.instance.owner_id = request.user.pk
+        super().save_formset(request, form, formset, change)
+
     @admin.action(description=_("Delete selected styles"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: StyleQuerySet) -> None:
         """Move them to the trash; refuses as a whole when the base style is among them."""

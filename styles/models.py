@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.validators import MaxValueValidator, MinValueValidator, StepValueValidator
 from django.db import models, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, ProtectedError, Q
+from django.dispatch import Signal
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -19,6 +20,9 @@ from django.utils.translation import gettext_lazy as _
 
 from styles.lora import labelled
 from stylestudio.jobs import Visibility
+
+# Inside the transaction that removes the version in `version` for good: what only shows it goes with it.
+purging = Signal()
 
 BASE_SLUG = "base"
 RESERVED_SLUGS = {BASE_SLUG, "new", "import"}  # the last two are pages
@@ -345,6 +349,11 @@ class StyleVersion(models.Model):
         """Whether some task was asked for with it."""
         return self.pk is not None and self.uses.exists()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether somebody asked for pictures with it, which keep it. Previews that only show it do not."""
+        return self.pk is not None and self.uses.filter(task__is_face=False).exists()
+
     def take_file(self, file: File[bytes] | str, size: int, sha256: str) -> None:
         """Take the LoRA file (`size` bytes, hash `sha256` in hexadecimal), which is then put on engines that lack it.
 
@@ -401,11 +410,20 @@ class StyleVersion(models.Model):
         self._set_state(State.ARCHIVED)
 
     def purge(self) -> None:
-        """Remove it with its file for good. Only where no picture was made with it and another one is left."""
-        if self.state == State.PUBLISHED or self.is_used or self.style.versions.count() < 2:
+        """Remove it with its file and its previews for good.
+
+        Only where no other picture was made with it and another version is left: else VersionInUse. ValidationError
+        while its previews are made.
+        """
+        if self.state == State.PUBLISHED or self.is_kept or self.style.versions.count() < 2:
             raise VersionInUse
         file, sheet = self.file, self.sheet
-        self.delete()
+        try:
+            with transaction.atomic():
+                purging.send(StyleVersion, version=self)
+                self.delete()
+        except ProtectedError as used_meanwhile:
+            raise VersionInUse from used_meanwhile
         for stored in (file, sheet):
             if stored:
                 stored.delete(save=False)

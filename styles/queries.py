@@ -61,9 +61,9 @@ def face(style: Style) -> StyleVersion | None:
     return style.version or next(iter(style.versions.all()), None)
 
 
-def used_versions(style: Style) -> set[int]:
-    """The numbers of the versions that some task was asked for with."""
-    return set(style.versions.filter(uses__isnull=False).values_list("number", flat=True).distinct())
+def kept_versions(style: Style) -> set[int]:
+    """The numbers of the versions that pictures keep, see `StyleVersion.is_kept`."""
+    return set(style.versions.filter(uses__task__is_face=False).values_list("number", flat=True).distinct())
 
 
 def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:

@@ -43,7 +43,7 @@ def style(request: StudioRequest, slug: str) -> HttpResponse:
     context = {
         "style": found,
         "version": _version(found, whole_number(number)) if number else queries.face(found),
-        "used": queries.used_versions(found),
+        "kept": queries.kept_versions(found),
         "presets": found.presets.select_related("owner"),
         "pictures": queries.picture_counts([found], request.user).get(found.pk, 0),
     }

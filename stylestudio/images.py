@@ -8,24 +8,27 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 from django.utils.translation import gettext
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageChops, ImageCms, ImageOps
 
 MOST_BYTES = 10 * 2**20
 MOST_PIXELS = 40_000_000
 # No engine input is larger, so a larger reference would only cost time and room.
 MOST_SIDE = 4096
 MOST_TEXT = 2**20  # bytes of one metadata text, unpacked
+_SAME = 3  # of 255: profiles that call themselves sRGB differ by so much from each other
 
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # Pillow only warns up to twice the limit.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
-_FORMATS = ("PNG", "JPEG", "WEBP")
+FORMATS = ("PNG", "JPEG", "WEBP")
+MORE_FORMATS = (*FORMATS, "AVIF", "GIF", "TIFF", "BMP")
 _PNG = b"\x89PNG\r\n\x1a\n"
 # What a picture needs to look the same; everything else in a PNG is about it, not of it.
 _PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT"}
@@ -88,16 +91,16 @@ def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
     if len(data) > most_bytes:
         text = gettext("This picture is larger than %(limit)d MB. Choose a smaller one.")
         raise BadPicture(text % {"limit": most_bytes // 2**20})
-    with _opened(data) as image:
+    with open_picture(data) as image:
         kind = image.format
         try:
             if kind == "PNG":
-                _check_png(data)
+                check_png(data)
             image.draft("RGB", (MOST_SIDE, MOST_SIDE))
             image.load()
-            flat = _flat(_in_srgb(ImageOps.exif_transpose(image)))
+            flat = _flat(in_srgb(ImageOps.exif_transpose(image)))
         except BROKEN as error:
-            raise _broken() from error
+            raise broken() from error
     if max(flat.size) > MOST_SIDE:
         flat.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
     png = BytesIO()
@@ -112,42 +115,42 @@ def check_output(data: bytes) -> PictureFacts:
     """
     if not data:
         raise BadPicture(gettext("The engine sent an empty picture."))
-    with _opened(data) as image:
+    with open_picture(data) as image:
         kind = image.format or ""
         kind = "JPEG" if kind == "MPO" else kind
         width, height = image.size
         has_alpha = image.has_transparency_data
     whole = True
     if kind == "PNG":
-        _check_png(data)
+        check_png(data)
     elif kind == "JPEG":
         whole = b"\xff\xd9" in data[-64:]
     else:
         whole = len(data) >= int.from_bytes(data[4:8], "little") + 8
     if not whole:
-        raise _broken()
+        raise broken()
     return PictureFacts(kind, width, height, has_alpha, hashlib.sha256(data).hexdigest())
 
 
 def develop(source: bytes | Path, side: int = 512) -> Developed:
     """Thumbnail and pixel hash of a stored picture from one decode. BadPicture where it cannot be decoded."""
-    with _opened(source) as image:
+    with open_picture(source) as image:
         try:
             full = _upright(image)
         except BROKEN as error:
-            raise _broken() from error
-    return Developed(_small(full, side), _pixel_sha256(full))
+            raise broken() from error
+    return Developed(webp(shrunk(full, side)), _pixel_sha256(full))
 
 
 def thumbnail(source: bytes | Path, side: int = 512) -> bytes:
     """A WebP with the longer side at most `side` pixels, never enlarged, transparency kept, metadata left behind."""
-    with _opened(source) as image:
+    with open_picture(source) as image:
         try:
             image.draft("RGB", (side, side))
             full = _upright(image)
         except BROKEN as error:
-            raise _broken() from error
-    return _small(full, side)
+            raise broken() from error
+    return webp(shrunk(full, side))
 
 
 def pixel_sha256(source: bytes | Path) -> str:
@@ -179,13 +182,19 @@ def strip_metadata(data: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _opened(source: bytes | Path) -> Image.Image:
+def open_picture(source: bytes | Path, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """The picture, its pixels not yet decoded; the caller closes it. `formats`: FORMATS or MORE_FORMATS.
+
+    BadPicture where it is of another format or has more than 40 megapixels.
+    """
     try:
-        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
+        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
     except BROKEN as error:
-        raise BadPicture(gettext("This file is not a PNG, JPEG or WebP picture.")) from error
+        if formats == FORMATS:
+            raise BadPicture(gettext("This file is not a PNG, JPEG or WebP picture.")) from error
+        raise BadPicture(gettext("This file is not a PNG, JPEG, WebP, AVIF, GIF, TIFF or BMP picture.")) from error
     if image.width * image.height > MOST_PIXELS:
         image.close()
         raise _too_many_pixels()
@@ -196,11 +205,32 @@ def _too_many_pixels() -> BadPicture:
     return BadPicture(gettext("This picture has more than 40 megapixels. Choose a smaller one."))
 
 
-def _broken() -> BadPicture:
+def broken() -> BadPicture:
+    """What to raise where a picture cannot be decoded."""
     return BadPicture(gettext("This picture is broken or not complete. Save it again and send the new file."))
 
 
-def _in_srgb(image: Image.Image) -> Image.Image:
+def means_srgb(image: Image.Image) -> bool:
+    """Whether whoever takes the file's numbers for 8-bit sRGB or grey, as trainers do, sees the right colours."""
+    if image.mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}:
+        return False
+    profile = image.info.get("icc_profile")
+    return not profile or _is_srgb(bytes(profile), "L" if image.mode in {"1", "L", "LA"} else "RGB")
+
+
+@lru_cache(maxsize=16)
+def _is_srgb(profile: bytes, mode: str) -> bool:
+    """Whether converting from this profile changes next to nothing. A broken one changes nothing."""
+    steps = range(0, 256, 51)
+    cube = bytes(value for red in steps for green in steps for blue in steps for value in (red, green, blue))
+    sample = Image.frombytes("RGB", (len(cube) // 3, 1), cube).convert(mode)
+    sample.info["icc_profile"] = profile
+    difference = ImageChops.difference(in_srgb(sample).convert("RGB"), sample.convert("RGB"))
+    return max(high for _low, high in difference.getextrema()) <= _SAME  # type: ignore[misc]
+
+
+def in_srgb(image: Image.Image) -> Image.Image:
+    """The decoded picture as L, RGB, CMYK or RGBA, its colours brought to sRGB where it has a profile."""
     profile = image.info.get("icc_profile")
     image = _eight_bits(image)
     if not profile:
@@ -243,12 +273,18 @@ def _upright(image: Image.Image) -> Image.Image:
     return turned if turned.mode == "RGBA" else turned.convert("RGB")
 
 
-def _small(full: Image.Image, side: int) -> bytes:
+def shrunk(full: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side has at most `side` pixels, without metadata."""
     small = _bare(full.copy())
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    webp = BytesIO()
-    small.save(webp, "WEBP", quality=80, method=4)
-    return webp.getvalue()
+    return small
+
+
+def webp(small: Image.Image) -> bytes:
+    """A thumbnail as it is stored."""
+    file = BytesIO()
+    small.save(file, "WEBP", quality=80, method=2)
+    return file.getvalue()
 
 
 def _pixel_sha256(full: Image.Image) -> str:
@@ -257,10 +293,11 @@ def _pixel_sha256(full: Image.Image) -> str:
     return digest.hexdigest()
 
 
-def _check_png(data: bytes) -> None:
+def check_png(data: bytes) -> None:
+    """BadPicture where a PNG ends early or one of its checksums is wrong, which Pillow would not always notice."""
     kinds = [kind for kind, _ in _png_chunks(data)]
     if kinds[0] != b"IHDR" or b"IDAT" not in kinds:
-        raise _broken()
+        raise broken()
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -272,12 +309,12 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     while kind != b"IEND":
         head = data[position : position + 8]
         if len(head) < 8:
-            raise _broken()
+            raise broken()
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
         body = data[position + 8 : position + 8 + length]
         checksum = data[position + 8 + length : position + 12 + length]
         if len(checksum) < 4 or zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
-            raise _broken()
+            raise broken()
         yield kind, body
         position += 12 + length
 

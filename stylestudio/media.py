@@ -44,6 +44,9 @@ CONTENT_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".gif": "image/gif",
+    ".bmp": "image/bmp",
     ".safetensors": "application/octet-stream",
     ".zip": "application/zip",
 }

@@ -14,38 +14,65 @@ class TrainingConfig(AppConfig):
     verbose_name = _("Training")
 
     def ready(self) -> None:
-        """Tell the kernel what it needs to know of datasets."""
-        from generation import engines, faces
-        from stylestudio import jobs, workers
-        from training import captioners, runner, samples, work
-        from training.datasets import grid
-        from training.health import check, report
-        from training.models import DatasetJob, TrainingJob
+        """Tell the kernel and the apps below what they need to know."""
+        from stylestudio import workers
+        from training import runner, work
 
-        jobs.register(
-            jobs.Kind(
-                name=DatasetJob.kind,
-                model=DatasetJob,
-                fragments=("training/_dataset_job.html", "training/_dataset_row.html"),
-                facts=work.facts,
-                sweep=work.sweep,
-                gather=work.gather,
-            )
-        )
-        jobs.register(
-            jobs.Kind(
-                name=TrainingJob.kind,
-                model=TrainingJob,
-                fragments=("training/_training_job.html", "training/_training_row.html"),
-                facts=runner.facts,
-                sweep=runner.sweep,
-                gather=runner.gather,
-            )
-        )
-        engines.holders[TrainingJob.kind] = runner.holding
-        runner.followers.append(samples.follow_training)
-        faces.followers.append(samples.follow_task)
+        _datasets()
+        _trainings()
         workers.beats += [work.renew, runner.renew]
-        work.register(DatasetJob.Work.CAPTION, captioners.run)
-        work.register(DatasetJob.Work.CHECK, check.run)
-        grid.flaggers.append(report.flagged)
+
+
+def _datasets() -> None:
+    from generation import gallery, orphans
+    from stylestudio import jobs, uploads, workers
+    from training import captioners, collect_views, work
+    from training.datasets import grid, intake
+    from training.health import check, report
+    from training.models import DatasetImage, DatasetJob
+
+    jobs.register(
+        jobs.Kind(
+            name=DatasetJob.kind,
+            model=DatasetJob,
+            fragments=("training/_dataset_job.html", "training/_dataset_row.html"),
+            facts=work.facts,
+            sweep=work.sweep,
+            gather=work.gather,
+        )
+    )
+    work.register(DatasetJob.Work.IMPORT, intake.run)
+    work.register(DatasetJob.Work.CAPTION, captioners.run)
+    work.register(DatasetJob.Work.CHECK, check.run)
+    grid.flaggers.append(report.flagged)
+    workers.sweeps.append(intake.sweep)
+    uploads.register(collect_views.PURPOSE)
+    gallery.offers.append(collect_views.offer)
+    orphans.OWNERS["uploads/datasets"] = ((DatasetImage.everything.all(), "file"),)
+    orphans.OWNERS["uploads/datasets/thumbnails"] = ((DatasetImage.everything.all(), "thumbnail"),)
+    orphans.OWNERS["uploads/archives"] = ((DatasetJob.objects.all(), "file"),)
+
+
+def _trainings() -> None:
+    from generation import engines, faces
+    from stylestudio import jobs
+    from training import report, runner, samples, watching
+    from training.models import TrainingJob
+
+    jobs.register(
+        jobs.Kind(
+            name=TrainingJob.kind,
+            model=TrainingJob,
+            fragments=(
+                "training/_training_job.html",
+                "training/_training_row.html",
+                "training/_training_run.html",
+            ),
+            facts=runner.facts,
+            sweep=runner.sweep,
+            gather=runner.gather,
+        )
+    )
+    engines.holders[TrainingJob.kind] = runner.holding
+    runner.followers += [samples.follow_training, watching.follow_training]
+    faces.followers += [report.follow_task, samples.follow_task]

@@ -239,7 +239,9 @@ def proposal(request: StudioRequest, pk: int) -> HttpResponse:
         captions.accept(found, request.user)
     else:
         captions.dismiss(found)
-    return _card(request, found)
+    answer = _card(request, found)
+    answer["HX-Trigger"] = "proposals-changed"
+    return answer
 
 
 # --- Many pictures
@@ -357,7 +359,7 @@ def propose(request: StudioRequest, slug: str) -> HttpResponse:
     """Choose who proposes captions, and for which pictures."""
     dataset = _made(request, slug)
     found = grid.Grid(dataset, grid.Filters.read(request.GET))
-    form = ProposeForm(request.POST or None, grid=found)
+    form = ProposeForm(request.POST if request.method == "POST" else None, grid=found)
     if form.is_bound and form.is_valid():
         captioners.order(dataset, request.user, form.captioner, form.pictures)
         return redirect(dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -126,6 +127,32 @@ def use(checkpoint: Checkpoint, user: User, *, publish: bool) -> StyleVersion:
     if is_new:
         importing.version_added.send(StyleVersion, version=version, user=user)
     return version
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A checkpoint in the list of its training. `lowest`: its loss is the lowest of all."""
+
+    checkpoint: Checkpoint
+    lowest: bool
+
+    @property
+    def used(self) -> bool:
+        """Whether it became a version of the style."""
+        return used(self.checkpoint)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its file."""
+        return self.checkpoint.version.size or 0
+
+
+def listed(job: TrainingJob) -> list[Listed]:
+    """All checkpoints of a training, newest first."""
+    rows = list(job.checkpoints.select_related("version__style").order_by("-step"))
+    losses = [each.loss for each in rows if each.loss is not None]
+    lowest = min(losses) if losses else None
+    return [Listed(each, lowest is not None and each.loss == lowest) for each in rows]
 
 
 def used(checkpoint: Checkpoint) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
+from array import array
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -241,6 +243,21 @@ class DatasetImage(models.Model):
         return self.thumbnail.url
 
 
+class WaitingCaption(models.Model):
+    """A caption whose picture has not come yet: files arrive in any order."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="waiting_captions")
+    key = models.CharField(max_length=200)  # the path of its picture, without the ending where that does not matter
+    text = models.TextField(max_length=MOST_CAPTION)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "key"], name="waitingcaption_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class CaptionOperation(models.Model):
     """One change of many captions, which can be undone as a whole."""
 
@@ -419,6 +436,7 @@ class TrainingJob(Job):
     )
     # What the trainer needs to find its work again after a crash: a prompt id, a process.
     state = models.JSONField(default=dict, editable=False)
+    publish_best = models.BooleanField(default=False, editable=False)  # when it completes, without asking anybody
     preparing = models.CharField(max_length=100, blank=True, editable=False)  # what it does before its next step
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
     not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
@@ -463,6 +481,54 @@ class TrainingJob(Job):
     def first_step(self) -> int:
         """The step that it began with: 0, or that of the checkpoint which it goes on from."""
         return self.resumes.step if self.resumes else 0
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """How long a step took so far; None before the first few."""
+        done = self.step - self.first_step
+        return self.seconds / done if done > 0 and self.seconds else None
+
+    @property
+    def every(self) -> int:
+        """Steps between two checkpoints."""
+        return max(1, self.steps // int(self.config.get("segments") or self.config.get("save_count") or 1))
+
+    @property
+    def next_checkpoint(self) -> int:
+        """The step of the next checkpoint."""
+        return min(self.steps, (self.step // self.every + 1) * self.every)
+
+    @property
+    def next_checkpoint_seconds(self) -> float | None:
+        """About how long until then; None where it is not known."""
+        each = self.seconds_per_step
+        return None if each is None else each * (self.next_checkpoint - self.step)
+
+    @property
+    def resume_step(self) -> int:
+        """The step that a new training would go on from."""
+        last = self.checkpoints.filter(deleted_at=None).last() or self.resumes
+        return last.step if last else 0
+
+    @property
+    def steps_at_risk(self) -> int:
+        """Steps that are lost where it is stopped at once."""
+        return max(0, self.step - self.resume_step)
+
+    @property
+    def last_loss(self) -> float | None:
+        """The mean of the last 50 losses; None before the first."""
+        block = self.losses.last()
+        if block is None:
+            return None
+        values = array("f", bytes(block.values)[-200:])
+        finite = [value for value in values if math.isfinite(value)]
+        return sum(finite) / len(finite) if finite else None
+
+    @property
+    def disk_use(self) -> int:
+        """Bytes of the files of all its checkpoints."""
+        return self.checkpoints.aggregate(sum=models.Sum("version__size"))["sum"] or 0
 
     @property
     def explanation(self) -> str:

@@ -44,6 +44,7 @@ class Plan:
     probes: Sequence[tuple[str, int]] = field(default_factory=tuple)
     snapshot: DatasetSnapshot | None = None
     resumes: Checkpoint | None = None
+    publish_best: bool = False
 
 
 def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
@@ -81,6 +82,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
                 probes=[list(probe) for probe in (plan.probes or usual_probes())[:MOST_PROBES]],
                 steps=values["steps"],
                 resumes=plan.resumes,
+                publish_best=plan.publish_best,
             )
     except IntegrityError:
         return TrainingJob.objects.get(owner=user, request_id=request_id)
@@ -122,5 +124,5 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
 
 _ASKED = (
     "visibility", "name", "style", "snapshot", "trainer", "config", "config_sha256", "seed", "base", "trigger_words",
-    "probes", "steps",
+    "probes", "steps", "publish_best",
 )  # fmt: skip

@@ -8,9 +8,12 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
+from django.utils.translation import gettext
 
 from stylestudio.access import is_curator
-from training.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
+from training import settings
+from training.datasets import sources
+from training.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot, TrainingJob
 
 STRIP = 6  # pictures on a card
 SHOWN_JOBS = (DatasetJob.Work.IMPORT, DatasetJob.Work.CAPTION)  # the health report shows its own
@@ -61,5 +64,45 @@ def frame(dataset: Dataset, user: User) -> dict[str, Any]:
         "picture_count": dataset.images.count(),
         "jobs": shown,
         "snapshot": DatasetSnapshot.objects.filter(dataset=dataset).defer("manifest").first(),
+        "accept": ",".join(sources.ACCEPT),
         "can_change": dataset.owner_id == user.pk or is_curator(user),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRow:
+    """One setting of a training, and what another one has in its place."""
+
+    label: str
+    value: str
+    other: str
+    differs: bool
+
+
+def configuration(job: TrainingJob, other: TrainingJob | None = None) -> list[ConfigRow]:
+    """Everything that was asked for, in order; compared with `other` where there is one, differing rows first."""
+    own, theirs = _asked(job), _asked(other) if other else {}
+    labels = [*own, *(label for label in theirs if label not in own)]
+    rows = []
+    for label in labels:
+        value, another = own.get(label, "–"), theirs.get(label, "–")
+        rows.append(ConfigRow(label, value, another, other is not None and value != another))
+    return sorted(rows, key=lambda row: not row.differs)
+
+
+def _asked(job: TrainingJob) -> dict[str, str]:
+    facts = {
+        gettext("Dataset"): str(job.snapshot),
+        gettext("Style"): job.style.title,
+        gettext("Trigger words"): job.trigger_words,
+        gettext("Trainer"): str(TrainingJob.Trainer(job.trainer).label),
+        gettext("Base checkpoint"): job.base,
+        gettext("Seed"): str(job.seed),
+    }
+    preset = settings.PRESETS.get(job.config.get("preset", ""))
+    if preset:
+        facts[gettext("Preset")] = str(preset.label)
+    for name, value in job.config.items():
+        if name in settings.SETTINGS:
+            facts[str(settings.SETTINGS[name].label)] = gettext("yes") if value is True else str(value)
+    return facts

@@ -28,7 +28,7 @@ from generation import engines
 from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status
-from training import checkpoints, faults, losses
+from training import checkpoints, faults, losses, watching
 from training.models import Checkpoint, LogBlock, TrainingJob
 from training.trainers import Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 
@@ -39,10 +39,11 @@ REST = timedelta(seconds=10)  # after a lost engine, times the number of attempt
 AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
 PAUSE_LIMIT = 600.0  # seconds that waiting pictures get between two segments
 TICK = 0.25  # seconds between two writes of progress
+DRAW = 2.0  # seconds between two curves
 LOOK = 1.0  # seconds between two looks whether somebody wants it to stop
 GAP = 30.0  # seconds between two steps that count as time spent on steps; more is waiting
 DATABASE_PAUSE = 2.0
-PROGRESS = "training/_training_progress.html"
+PROGRESS = "training/_training_moved.html"
 
 _trainers: dict[str, Trainer] = {}
 _threads: set[threading.Thread] = set()
@@ -254,6 +255,8 @@ def run(job: TrainingJob) -> None:
         _fail(course, "internal", repr(error))
     else:
         course.flush()
+        if job.publish_best and (best := checkpoints.best(job)):
+            checkpoints.use(best, job.owner, publish=True)
         job.complete()
         _ended(job)
 
@@ -318,7 +321,7 @@ class LiveCourse:
     def __init__(self, job: TrainingJob) -> None:
         self.job = job
         self._pending = _Pending(step=job.step, epoch=job.epoch)
-        self._written = self._looked = 0.0
+        self._written = self._looked = self._drawn = 0.0
         self._moved: float | None = None
         self._seconds = job.seconds
         self._stop = Stop.NO
@@ -438,6 +441,9 @@ class LiveCourse:
         job, pending = self.job, self._pending
         for first, values in sorted(pending.losses.items()):
             losses.append(job, first, values)
+        if pending.losses and self._written - self._drawn >= DRAW:
+            self._drawn = self._written
+            watching.publish_chart(job)
         pending.losses = {}
         if pending.lines:
             LogBlock.objects.create(job=job, text="\n".join(pending.lines))

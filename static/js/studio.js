@@ -378,7 +378,7 @@ document.addEventListener("paste", (event) => startFrom(event.clipboardData.file
 
 // --- Large files: in parts, two files at a time, and after a break on from where the server stands
 
-const line = [];
+const waiting = [];
 let lanes = 0;
 const rest = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 const count = (value, style, unit, digits = 0) => new Intl.NumberFormat(document.documentElement.lang, { style, unit, maximumFractionDigits: digits }).format(value);
@@ -423,8 +423,9 @@ function fields(form, facts = {}) {
   return found;
 }
 
-async function send(form, row, file) {
-  const facts = { purpose: form.dataset.upload, name: file.name, size: file.size, fingerprint: file.lastModified };
+async function send(form, row, { file, path }) {
+  const mark = `${file.lastModified}${path && ` ${path}`}`;
+  const facts = { purpose: form.dataset.upload, name: file.name, size: file.size, fingerprint: mark, path };
   const bar = row.querySelector("progress"), upload = await insist(row, "POST", row.dataset.start, fields(form, facts));
   row.dataset.parts = upload.parts;
   const first = upload.received, since = performance.now();
@@ -443,7 +444,7 @@ async function send(form, row, file) {
       bar.removeAttribute("value");
       row.querySelector("button").hidden = true;
       state(row, row.dataset.checking);
-      answer = await insist(row, "POST", upload.finish, fields(form));
+      answer = await insist(row, "POST", upload.finish, fields(form, { path }));
       if (!("received" in answer)) return answer;
     }
     if (answer.received === at) await rest(1); // another page is at this file
@@ -457,10 +458,10 @@ function end(row, how, words) {
   byId("announcer").textContent = `${row.querySelector(".name").textContent}: ${words}`;
 }
 
-async function carry(form, row, file) {
+async function carry(form, row, [each]) {
   const list = row.parentElement, { uploadTarget, uploadSwap = "innerHTML" } = form.dataset;
   try {
-    const { html, location: onward } = await send(form, row, file);
+    const { html, location: onward } = await send(form, row, each);
     end(row, "done", row.dataset.done);
     if (html !== undefined) row.remove();
     if (html) htmx.swap(uploadTarget, html, { swapStyle: uploadSwap });
@@ -470,26 +471,121 @@ async function carry(form, row, file) {
   }
 }
 
+// Where a form takes several files at once, small ones travel together, and all of a drop are one row that counts.
+
+const CRATE = 6 * 2 ** 20, MOST_IN_CRATE = 50, MOST_NAMED = 100; // a larger file goes in parts
+
+function crates(files) {
+  const found = [];
+  let room = 0;
+  for (const each of files) {
+    if (!found.length || each.file.size > room || found.at(-1).length === MOST_IN_CRATE) {
+      found.push([]);
+      room = CRATE;
+    }
+    found.at(-1).push(each);
+    room -= each.file.size;
+  }
+  return found;
+}
+
+async function sendCrate(form, row, crate, tell) {
+  const body = fields(form);
+  for (const { file, path } of crate) {
+    body.append("file", new File([await file.arrayBuffer()], file.name)); // fails where the file was changed or moved
+    body.append("path", path || file.name);
+  }
+  return insist(row, "POST", form.dataset.uploadTogether, body, tell);
+}
+
+async function carryMany(form, row, files) {
+  const bar = row.querySelector("progress"), sum = { added: 0, known: 0, captions: 0, refused: 0 };
+  const fill = (words, facts) => words.replace(/{(\w+)}/g, (_, name) => count(facts[name], "decimal"));
+  let done = 0;
+  for (const crate of crates(files)) {
+    const show = (part) => {
+      bar.value = (done + part * crate.length) / files.length;
+      state(row, fill(row.dataset.counting, { done, total: files.length }));
+    };
+    show(0);
+    row.querySelector("button").hidden = false;
+    let answer;
+    try {
+      const bytes = crate.reduce((total, { file }) => total + file.size, 1);
+      answer = crate[0].file.size > CRATE ? await send(form, row, crate[0]) : await sendCrate(form, row, crate, (sent) => show(Math.min(sent / bytes, 1)));
+    } catch (error) {
+      if (row.dataset.ended) return;
+      const reason = error.message || row.dataset.failed;
+      answer = { refused: crate.map(({ file, path }) => [path || file.name, reason]), refused_count: crate.length };
+    }
+    done += crate.length;
+    for (const [name, reason] of answer.refused) if (row.parentElement.childElementCount < MOST_NAMED) end(line(form, name), "failed", reason);
+    sum.refused += answer.refused_count;
+    for (const name of ["added", "known", "captions"]) sum[name] += answer[name] ?? 0;
+    arrive(form);
+    if (row.dataset.ended) return;
+  }
+  const words = Object.keys(sum).filter((name) => sum[name] || (name === "added" && !sum.known)).map((name) => fill(row.dataset[name], { n: sum[name] }));
+  end(row, "done", words.join(" · "));
+}
+
 async function work() {
   if (lanes > 1) return;
   lanes += 1;
-  while (line.length) await carry(...line.shift());
+  while (waiting.length) {
+    const [form, row, files] = waiting.shift();
+    await (form.dataset.uploadTogether && !files[0].alone ? carryMany : carry)(form, row, files);
+  }
   lanes -= 1;
 }
 
+function line(form, name) {
+  const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
+  row.querySelector(".name").textContent = row.querySelector("progress").ariaLabel = name;
+  form.querySelector(".uploads").append(row);
+  return row;
+}
+
+// Takes [{ file, path }], path being "" where no folder was chosen.
 function take(form, files) {
-  for (const file of files) {
-    const row = form.querySelector("template").content.firstElementChild.cloneNode(true);
-    row.querySelector(".name").textContent = row.querySelector("progress").ariaLabel = file.name;
-    form.querySelector(".uploads").append(row);
-    line.push([form, row, file]);
-    work();
+  const together = form.dataset.uploadTogether ? files.filter(({ file }) => !file.name.toLowerCase().endsWith(".zip")) : [];
+  if (together.length) {
+    each("[data-ended]", (row) => row.remove(), form.querySelector(".uploads"));
+    const order = new Intl.Collator(undefined, { numeric: true }), called = ({ file, path }) => path || file.name;
+    together.sort((one, other) => order.compare(called(one), called(other)));
+    const row = line(form, "");
+    const name = together.length > 1 ? row.dataset.files.replace("{n}", count(together.length, "decimal")) : together[0].file.name;
+    row.querySelector(".name").textContent = row.querySelector("progress").ariaLabel = name;
+    waiting.push([form, row, together]);
   }
+  for (const each of files) if (!together.includes(each)) waiting.push([form, line(form, each.file.name), [{ ...each, alone: true }]]);
+  work();
+  work();
+}
+
+// What is in dropped folders too. Of a file that the form does not take only the name is sent, so that the answer says why.
+const MOST_FOUND = 5000;
+
+async function unfold(form, entries) {
+  const found = [], endings = form.querySelector("[accept]")?.accept.split(",") ?? [""];
+  const ask = (entry, method) => new Promise((answer, fail) => entry[method](answer, fail));
+  const walk = async (entry, path) => {
+    if (found.length >= MOST_FOUND) return;
+    if (entry.isFile) {
+      const file = await ask(entry, "file"), fits = !path || endings.some((ending) => file.name.toLowerCase().endsWith(ending));
+      found.push({ file: fits ? file : new File([], file.name), path: path && path + file.name });
+    } else {
+      const reader = entry.createReader();
+      for (let some; (some = await ask(reader, "readEntries")).length; ) for (const one of some) await walk(one, `${path}${entry.name}/`);
+    }
+  };
+  for (const entry of entries) await walk(entry, "");
+  return found;
 }
 
 document.addEventListener("change", ({ target }) => {
   if (!target.matches("[data-upload] [type=file]")) return;
-  take(target.form, [...target.files]);
+  take(target.form, [...target.files].map((file) => ({ file, path: file.webkitRelativePath })));
   target.value = "";
 });
 for (const name of ["dragover", "drop"]) {
@@ -497,8 +593,11 @@ for (const name of ["dragover", "drop"]) {
     const form = event.target.closest("[data-upload]");
     if (!form || !event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
-    if (name === "drop") take(form, event.dataTransfer.files);
-    else form.querySelector(".file").classList.add("over");
+    form.querySelector(".file").classList.toggle("over", name === "dragover");
+    if (name === "dragover") return;
+    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry());
+    if (form.dataset.uploadTogether && entries.some((entry) => entry?.isDirectory)) unfold(form, entries.filter(Boolean)).then((found) => take(form, found), () => say(byId("toast").dataset.trouble));
+    else take(form, [...event.dataTransfer.files].map((file) => ({ file, path: "" })));
   });
 }
 document.addEventListener("click", ({ target }) => {
@@ -561,10 +660,11 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
 });
 document.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {
   if (!elt.matches("[data-caption]") || !elt.isConnected) return;
-  if (successful) text(elt).defaultValue = elt.sending;
+  const refused = xhr.status === 422; // its foot says why
+  if (successful && !refused) text(elt).defaultValue = elt.sending;
   delete elt.sending;
   note(elt);
-  elt.closest(".caption").classList.toggle("failed", !successful && xhr.status !== 422);
+  elt.closest(".caption").classList.toggle("failed", !successful && !refused);
 });
 document.addEventListener("htmx:afterSettle", ({ target }) => {
   each(".caption.dirty [data-caption]", note, target);

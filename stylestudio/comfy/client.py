@@ -15,11 +15,19 @@ import aiohttp
 
 from stylestudio.comfy import answers
 from stylestudio.comfy.answers import HistoryEntry, QueueState, SystemStats
-from stylestudio.comfy.errors import BadResponse, ComfyError, EngineTimeout, NotFound, NotInstalled
+from stylestudio.comfy.errors import (
+    BadResponse,
+    ComfyError,
+    EngineTimeout,
+    EngineUnreachable,
+    NotFound,
+    NotInstalled,
+    UploadBroken,
+)
 from stylestudio.comfy.event_socket import EventSocket
 from stylestudio.comfy.events import Event, ImageRef, image_ref
 from stylestudio.comfy.run import Run
-from stylestudio.comfy.transport import Refused, Transport
+from stylestudio.comfy.transport import NotConnected, Refused, Transport
 from stylestudio.comfy.upload import FilePart, Readable
 
 _CANCEL_TRIES = 3
@@ -147,13 +155,16 @@ class ComfyClient:
         *,
         sent: Callable[[int], None] = lambda done: None,
         stall_timeout: float = 120.0,
+        overwrite: bool = False,
     ) -> None:
-        """Stores `size` bytes of an open file as the LoRA `name`, and looks whether the engine lists it.
+        """Stores `size` bytes of an open file as the LoRA `name`, and looks whether the engine has and lists it.
 
         The file is read in parts, in other threads, and never held in memory; `sent` hears the bytes that left so far.
-        There is no limit to the time as long as bytes move: after `stall_timeout` seconds without it is EngineTimeout.
-        Raises NotInstalled where the engine refuses the file, has another one of that name, or does not list it.
-        A file that the engine holds already under this name is sent again and left as it is.
+        There is no limit to the time as long as bytes move: after `stall_timeout` seconds without it is UploadBroken,
+        as when the connection ends. Raises NotInstalled where the engine refuses the file, has another one of that
+        name, does not list it, or stored a part of it. A file that the engine holds already under this name is sent
+        again and left as it is; with `overwrite` it is written anew, which is for one that no engine can have loaded:
+        they do not read a file of the same name again.
         """
         patience = asyncio.timeout(stall_timeout)
 
@@ -163,25 +174,37 @@ class ComfyClient:
             sent(done)
 
         part = FilePart(file, size, moved)
-        form = _form(part, name, "loras", "output")
+        form = _form(part, name, "loras", "output", overwrite=overwrite)
         quick = aiohttp.ClientTimeout(total=None, sock_connect=self.transport.timeout)
         try:
             async with patience:
                 answer = await self.transport.json("POST", "upload", "image", data=form, timeout=quick)
         except TimeoutError as error:
-            raise EngineTimeout(
-                f"The engine at {self.transport.name} took nothing more of {name} for {stall_timeout:g} seconds."
-            ) from error
+            raise self._broken(name, f"Nothing more was taken for {stall_timeout:g} seconds.") from error
         except Refused as error:
             raise _not_taken(name, error) from error
         except ComfyError as error:
             if part.trouble:
                 raise NotInstalled(name, f"The file {name} cannot be read.", repr(part.trouble)) from error
+            if isinstance(error, EngineUnreachable | EngineTimeout) and not isinstance(error, NotConnected):
+                raise self._broken(name, error.detail) from error
             raise
         if (stored := _stored(answer)).filename != name:
             raise NotInstalled(name, f"The engine already has another file named {name}.", f"stored as {stored}")
         if not await self.has_lora(name):
             raise NotInstalled(name, f"The engine took {name}, but does not list it among its LoRAs.")
+        if (there := await self.lora_size(name)) not in (None, size):
+            raise NotInstalled(
+                name, f"The engine stored only a part of {name}. Its disk may be full.", f"{there} of {size} bytes"
+            )
+
+    def _broken(self, name: str, detail: str) -> UploadBroken:
+        return UploadBroken(name, f"Sending {name} to the engine at {self.transport.name} broke off.", detail)
+
+    async def lora_size(self, name: str) -> int | None:
+        """Bytes of a LoRA that was installed over HTTP; None where there is none, as for those in other folders."""
+        params = {"filename": name, "subfolder": "loras", "type": "output"}
+        return await self.transport.size("view", params=params)
 
     async def has_lora(self, name: str) -> bool:
         """Whether the engine lists this LoRA now, however it spells the path."""
@@ -244,7 +267,8 @@ class ComfyClient:
             size = (await self.features()).get("max_upload_size")
         except Refused:  # older than the route
             return None
-        return size if isinstance(size, int) and 0 < size < 2**63 else None
+        # ComfyUI says a float where it was started with a limit of its own.
+        return int(size) if isinstance(size, int | float) and 1 <= size < 2**63 else None
 
     async def free(self) -> None:
         """Lets the engine unload its models and forget cached results as soon as it is idle."""
@@ -255,13 +279,17 @@ class ComfyClient:
         await self.socket.close()
 
 
-def _form(content: bytes | FilePart, filename: str, subfolder: str, type: str) -> aiohttp.FormData:
+def _form(
+    content: bytes | FilePart, filename: str, subfolder: str, type: str, *, overwrite: bool = False
+) -> aiohttp.FormData:
     """An upload as ComfyUI takes it."""
     if not filename or any(sign in '"\\/' or not sign.isprintable() for sign in filename):
         raise ValueError(f"{filename!r} cannot be the name of an upload.")
     form = aiohttp.FormData(quote_fields=False)
     form.add_field("type", type)
     form.add_field("subfolder", subfolder)
+    if overwrite:
+        form.add_field("overwrite", "true")
     form.add_field("image", content, filename=filename, content_type="application/octet-stream")
     return form
 

@@ -2,6 +2,7 @@
 
 ComfyError                 str() is one plain sentence for users; .detail is for operators and may hold everything
   EngineUnreachable        refused, no such host, or gone and not back within patience
+    UploadBroken           while a file was sent to it: .name
   EngineTimeout            one request took too long
   BadResponse              it answers, but not as ComfyUI does
   NotFound                 it has no such file, folder or node class
@@ -55,6 +56,14 @@ class ComfyError(Exception):
 
 class EngineUnreachable(ComfyError):
     """Nothing answers at the engine's address."""
+
+
+class UploadBroken(EngineUnreachable):
+    """The connection ended, or nothing moved any more, while a LoRA was sent. It may be the engine, or a proxy."""
+
+    def __init__(self, name: str, message: str, detail: str = "") -> None:
+        super().__init__(message, detail)
+        self.name = name
 
 
 class EngineTimeout(ComfyError):

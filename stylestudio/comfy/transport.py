@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import aiohttp
@@ -24,6 +24,14 @@ class Refused(BadResponse):
         super().__init__(message, detail)
         self.status = status
         self.body = body
+
+
+class _Answer(NamedTuple):
+    """Status, body, and the length that was announced."""
+
+    status: int
+    body: bytes
+    length: int | None
 
 
 class Transport:
@@ -74,7 +82,7 @@ class Transport:
 
         `timeout` takes the place of the usual one.
         """
-        status, body = await self._ask(method, segments, payload, data, params, JSON_LIMIT, timeout)
+        status, body, _length = await self._ask(method, segments, payload, data, params, JSON_LIMIT, timeout)
         parsed = _parsed(body)
         if status >= 300:
             raise self._refused(method, segments, status, body)
@@ -86,7 +94,7 @@ class Transport:
 
     async def file(self, *segments: str, params: Mapping[str, str], limit: int) -> bytes:
         """A file. Raises NotFound for 404, EmptyFile without content, BadResponse over `limit` bytes."""
-        status, body = await self._ask("GET", segments, None, None, params, limit)
+        status, body, _length = await self._ask("GET", segments, None, None, params, limit)
         if status == 404:
             raise NotFound("The engine does not have this file any more.", f"404 for {dict(params)} at {self.name}")
         if status in GATEWAY:
@@ -98,9 +106,16 @@ class Transport:
             raise EmptyFile("The engine sent an empty file.", f"{dict(params)} at {self.name}")
         return body
 
+    async def size(self, *segments: str, params: Mapping[str, str]) -> int | None:
+        """Bytes of a file, without fetching it; None where it is not there, or its size is not said."""
+        status, body, length = await self._ask("HEAD", segments, None, None, params, JSON_LIMIT)
+        if status in GATEWAY:
+            raise self._refused("HEAD", segments, status, body)
+        return length if status == 200 else None
+
     async def send(self, method: str, *segments: str, payload: object) -> None:
         """A request whose answer has no content. Raises BadResponse for 300 and above."""
-        status, body = await self._ask(method, segments, payload, None, None, JSON_LIMIT)
+        status, body, _length = await self._ask(method, segments, payload, None, None, JSON_LIMIT)
         if status >= 300:
             raise self._refused(method, segments, status, body)
 
@@ -113,7 +128,7 @@ class Transport:
         params: Mapping[str, str] | None,
         limit: int,
         timeout: aiohttp.ClientTimeout | None = None,
-    ) -> tuple[int, bytes]:
+    ) -> _Answer:
         where = f"{method} /{'/'.join(segments)} at {self.name}"
         headers = dict(self.headers)
         body: aiohttp.FormData | bytes | None = data
@@ -130,7 +145,9 @@ class Transport:
                 timeout=timeout or aiohttp.ClientTimeout(total=self.timeout),
                 allow_redirects=False,
             ) as response:
-                return response.status, await self._body(response, limit, where)
+                # What HEAD announces does not follow.
+                content = b"" if method == "HEAD" else await self._body(response, limit, where)
+                return _Answer(response.status, content, response.content_length)
         except TimeoutError as error:
             raise EngineTimeout(
                 f"The engine at {self.name} did not answer within {self.timeout:g} seconds.", where

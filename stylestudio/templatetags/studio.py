@@ -133,3 +133,9 @@ def weight(value: object) -> str:
 def thousands(number: int) -> str:
     """A whole number with commas between thousands."""
     return f"{number:,}"
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 as whole percent: 26 %. Unknown: nothing."""
+    return "" if share is None else f"{round(100 * share)} %"

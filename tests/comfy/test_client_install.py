@@ -11,7 +11,7 @@ import tracemalloc
 import pytest
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.errors import EngineTimeout, EngineUnreachable, NotInstalled
+from stylestudio.comfy.errors import EngineUnreachable, NotInstalled, UploadBroken
 from stylestudio.comfy.preview.server import PreviewEngine
 from stylestudio.comfy.preview.troubles import Answer, HoldRequest, LoseAnswer
 from stylestudio.comfy.upload import CHUNK
@@ -77,16 +77,24 @@ async def test_an_engine_that_takes_nothing_more_is_given_up(client: ComfyClient
     preview.troubles.add(HoldRequest())
     with tempfile.TemporaryFile() as file:
         file.truncate(LARGE)
-        with pytest.raises(EngineTimeout, match="took nothing more of stylestudio_ink"):
+        with pytest.raises(UploadBroken, match=r"Sending stylestudio_ink.* broke off") as caught:
             await client.install_lora(file, LARGE, NAME, stall_timeout=0.3)
+    assert (caught.value.name, caught.value.detail) == (NAME, "Nothing more was taken for 0.3 seconds.")
 
 
 async def test_an_engine_that_goes_away_meanwhile_is_unreachable(client: ComfyClient, preview: PreviewEngine) -> None:
     preview.troubles.add(LoseAnswer("/upload", handled=False))
     with tempfile.TemporaryFile() as file:
         file.truncate(LARGE)
-        with pytest.raises(EngineUnreachable):
+        with pytest.raises(UploadBroken):
             await client.install_lora(file, LARGE, NAME)
+
+
+async def test_where_nothing_listens_no_upload_broke_off(client: ComfyClient, preview: PreviewEngine) -> None:
+    await preview.stop()
+    with pytest.raises(EngineUnreachable) as caught:
+        await client.install_lora(io.BytesIO(b"x"), 1, NAME)
+    assert not isinstance(caught.value, UploadBroken)
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
@@ -94,8 +102,33 @@ async def test_a_proxy_without_an_engine_behind_it_is_unreachable(
     client: ComfyClient, preview: PreviewEngine, status: int
 ) -> None:
     preview.troubles.add(Answer("/upload", "POST", status, "<h1>Bad gateway", "text/html"))
-    with pytest.raises(EngineUnreachable):
+    with pytest.raises(UploadBroken):
         await client.install_lora(io.BytesIO(b"x"), 1, NAME)
+
+
+async def test_the_size_of_what_was_installed_is_known_without_fetching_it(
+    client: ComfyClient, preview: PreviewEngine
+) -> None:
+    assert await client.lora_size(NAME) is None
+    await client.install_lora(io.BytesIO(bytes(1000)), 1000, NAME)
+    assert await client.lora_size(NAME) == 1000
+    preview.troubles.add(Answer("/view", "HEAD", 502, "<h1>Bad gateway", "text/html"))
+    with pytest.raises(EngineUnreachable):
+        await client.lora_size(NAME)
+
+
+async def test_what_an_engine_stored_in_part_is_found_out_and_can_be_written_anew(
+    client: ComfyClient, preview: PreviewEngine
+) -> None:
+    await client.install_lora(io.BytesIO(b"half"), 4, NAME)
+    with pytest.raises(NotInstalled, match="another file named"):
+        await client.install_lora(io.BytesIO(b"half and half"), 13, NAME)
+    await client.install_lora(io.BytesIO(b"half and half"), 13, NAME, overwrite=True)
+    assert await client.lora_size(NAME) == 13
+    preview.troubles.add(Answer("/view", "HEAD", 200, "half"))
+    with pytest.raises(NotInstalled, match="stored only a part") as caught:
+        await client.install_lora(io.BytesIO(b"half and half"), 13, NAME)
+    assert caught.value.detail == "4 of 13 bytes"
 
 
 async def test_a_refusal_before_everything_was_sent_is_heard(client: ComfyClient, preview: PreviewEngine) -> None:
@@ -143,8 +176,19 @@ async def test_a_name_that_could_lead_elsewhere_is_refused(client: ComfyClient, 
         await client.install_lora(io.BytesIO(b"x"), 1, name)
 
 
-@pytest.mark.parametrize(("answer", "size"), [("{}", None), ('{"max_upload_size": "big"}', None), ("[]", None)])
-async def test_an_engine_that_does_not_say_how_much_it_takes(
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        ("{}", None),
+        ("[]", None),
+        ('{"max_upload_size": "big"}', None),
+        ('{"max_upload_size": NaN}', None),
+        ('{"max_upload_size": Infinity}', None),
+        ('{"max_upload_size": 0}', None),
+        ('{"max_upload_size": 524288000.0}', 500 * 2**20),  # with --max-upload-size 500
+    ],
+)
+async def test_how_much_an_engine_takes_is_what_it_says_where_it_says_so(
     client: ComfyClient, preview: PreviewEngine, answer: str, size: int | None
 ) -> None:
     preview.troubles.add(Answer("/features", "GET", 200, answer, "application/json"))

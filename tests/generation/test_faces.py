@@ -20,7 +20,7 @@ from PIL import Image
 from generation import faces, gallery, graphs, orders, runner, sheets, tasks
 from generation.models import Engine, Face, GeneratedImage, GenerationTask, Probe
 from generation.orders import Ingredient, Order
-from styles.models import Effect, Kind, Style, StyleVersion
+from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import FailNode, OutOfMemory
 from stylestudio.jobs import Status
@@ -651,3 +651,74 @@ def test_every_state_of_a_task_is_told_in_the_strip(version: StyleVersion, curat
     faces.follow(ordered[1].pk)
     html = signed_in(curator).get(address("face", version, "strengths")).content.decode()
     assert "7 of 7 pictures were not made." in html
+
+
+# Removing a version
+
+
+def stored_files(media: Path) -> set[Path]:
+    """All files of pictures, thumbnails and sheets."""
+    return {path for path in (media / "outputs").rglob("*") if path.is_file()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_version_that_only_previews_used_is_removed_with_them(
+    engine: Engine, version: StyleVersion, curator: User, media: Path
+) -> None:
+    for purpose in (SHEET, EFFECT):
+        made(version, curator, purpose)
+    mine = GenerationTask.objects.filter(mix__version=version)
+    shown = {Path(picture.file.path) for picture in GeneratedImage.objects.filter(task__in=mine)}
+    shown.add(Path(again(version).sheet.path))
+    before = stored_files(media)
+    assert len(shown) == 5 and shown <= before
+    GeneratedImage.objects.filter(task__in=mine)[0].delete()  # in the trash
+    version.style.new_version().publish()
+    page = signed_in(curator)
+    purge = reverse("styles:purge", args=[version.style.slug, 1])
+    assert purge in page.get(version.style.get_absolute_url()).content.decode()
+    assert "Version 1 is removed." in page.post(purge, follow=True).content.decode()
+    assert not StyleVersion.objects.filter(pk=version.pk).exists() and not mine.exists()
+    assert before - stored_files(media) >= shown
+    [without] = GenerationTask.objects.filter(is_face=True)
+    assert without.pictures.get().file.storage.exists(str(without.pictures.get().file.name)), "others may share it"
+
+
+def test_a_version_is_not_removed_while_its_previews_are_made(
+    engine: Engine, version: StyleVersion, curator: User
+) -> None:
+    ordered = faces.ask_for_sheet(version, curator)
+    version.style.new_version().publish()
+    with pytest.raises(ValidationError, match="still being made"):
+        again(version).purge()
+    for task in ordered:
+        task.cancel()
+    again(version).purge()
+    assert not GenerationTask.objects.filter(is_face=True).exists()
+
+
+def test_a_picture_keeps_the_version_and_then_its_previews_stay_too(
+    engine: Engine, version: StyleVersion, curator: User, ada: User
+) -> None:
+    made(version, curator)
+    version.style.new_version().publish()
+    orders.place(Order(prompt="a fox", mix=[Ingredient(version, 1.0)]), ada).cancel()
+    with pytest.raises(VersionInUse):
+        again(version).purge()
+    assert (
+        reverse("styles:purge", args=[version.style.slug, 1])
+        not in signed_in(curator).get(version.style.get_absolute_url()).content.decode()
+    )
+    assert faces.panel(again(version), SHEET).whole
+
+
+def test_who_uses_a_version_while_it_is_removed_keeps_it(
+    engine: Engine, version: StyleVersion, curator: User, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(version, curator)
+    version.style.new_version().publish()
+    orders.place(Order(prompt="a fox", mix=[Ingredient(version, 1.0)]), ada).cancel()
+    monkeypatch.setattr(StyleVersion, "is_kept", False)  # both looked before
+    with pytest.raises(VersionInUse):
+        again(version).purge()
+    assert faces.panel(again(version), SHEET).whole

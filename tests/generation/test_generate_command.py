@@ -20,7 +20,7 @@ from PIL import Image
 from generation import runner
 from generation.management.commands import generate
 from generation.models import Engine, GenerationTask
-from styles.models import Style
+from styles.models import Preset, Style
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import FailNode
 from stylestudio.jobs import Status
@@ -106,6 +106,38 @@ def test_styles_with_and_without_weights(studio: None) -> None:
     assert task.final_prompt == "Paper style, Ink style, a fox"
 
 
+VALLEY: dict[str, Any] = {"prefix": "wide", "suffix": "soft light", "negative": "people", "steps": 3}
+
+
+def test_a_preset_fills_what_is_not_said(studio: None) -> None:
+    ink, paper = Style.objects.create(name="Ink"), Style.objects.create(name="Paper")
+    Preset.objects.create(style=ink, name="Valley", width=64, height=96, **VALLEY)
+    Preset.objects.create(style=paper, name="Valley", prefix="not this one")
+    command("--style", "ink", "--style", "paper", "--preset", "Valley")
+    task = GenerationTask.objects.get()
+    assert (task.final_prompt, task.frame.preset) == ("wide, a fox, soft light", "Valley")
+    assert (task.width, task.height, task.negative, task.steps) == (64, 96, "people", 3)
+    command(*SMALL, "--style", "ink", "--preset", "Valley", "--negative", "", "--steps", "2")
+    said = GenerationTask.objects.latest("pk")
+    assert (said.width, said.height, said.negative, said.steps) == (64, 64, "", 2)
+
+
+def test_without_a_style_it_is_a_preset_of_the_base_style(studio: None) -> None:
+    base = Style.objects.create(name="Base", slug="base", is_base=True)
+    Preset.objects.create(style=base, name="Valley", width=64, height=64, **VALLEY)
+    command("--preset", "Valley", "--style", "base")
+    assert GenerationTask.objects.get().final_prompt == "wide, a fox, soft light"
+
+
+def test_without_a_preset_it_is_as_the_form_begins(olga: User, alive: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate.Command, "_follow", lambda command, task, as_json: task.complete())
+    with pytest.raises(CommandError):
+        command()
+    task = GenerationTask.objects.get()
+    assert (task.width, task.height, task.steps, task.negative) == (1024, 1024, 4, "")
+    assert "frame" not in task.snapshot
+
+
 def test_a_reference_makes_it_image_to_image(studio: None, tmp_path: Path) -> None:
     Image.new("RGB", (80, 60), "teal").save(tmp_path / "start.png")
     command(*SMALL, "--reference", str(tmp_path / "start.png"), "--denoise", "0.35")
@@ -175,6 +207,8 @@ MISTAKES = [
     (["--style", "ink:3"], "Weights go from 0 to 2"),
     (["--style", "ink:nan"], "Weights go from 0 to 2"),
     (["--style", "ink", "--style", "ink"], "once"),
+    (["--preset", "Valley", "--style", "ink"], "no preset called Valley for Ink"),
+    (["--preset", ""], "no preset called"),
     (["--size", "large"], "no size"),
     (["--size", "1000x1001"], "multiples of 8"),
     (["--size", "9" * 5000 + "x8"], "size"),

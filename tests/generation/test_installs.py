@@ -18,6 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from generation import claim as claiming
 from generation import desk, engines, installs, monitor, needs, orders, recovery, runner
@@ -28,7 +29,7 @@ from styles.models import Style, StyleVersion
 from stylestudio import workers
 from stylestudio.checks import the_shared_folder_is_there
 from stylestudio.comfy.errors import NotInstalled
-from stylestudio.comfy.preview.options import Options
+from stylestudio.comfy.preview.options import LIGHTNING, Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, HoldRequest, LoseAnswer
 from stylestudio.jobs import Status
@@ -270,6 +271,112 @@ def test_an_engine_that_dies_during_the_upload_leaves_the_picture_to_another(
         task = made(task)
         assert task.status == Status.COMPLETED and task.pictures.get().engine == second
         engines.pool.close()
+
+
+def looked_at_again() -> None:
+    """The monitor finds every engine that answers well."""
+    Engine.objects.update(checked_at=None)
+    monitor.Monitor().look()
+
+
+def test_an_upload_that_breaks_off_each_time_fails_the_job_with_a_sentence(
+    engine: Engine, preview: PreviewThread, ada: User
+) -> None:
+    preview.troubles.add(LoseAnswer("/upload", handled=False, times=None))
+    version = styled()
+    task = place(ada, version, count=2)
+    for _try in range(4):
+        task = made(task)
+        looked_at_again()
+    assert (task.status, task.error_kind) == (Status.FAILED, "not_installed")
+    assert f"Sending {version.lora_name} to {engine} broke off 3 times, and the engine answers otherwise." in task.error
+    assert uploads(preview) == 3, "not three times for each picture"
+    engine.refresh_from_db()
+    assert engine.health == Engine.Health.OK
+
+
+def test_an_upload_that_broke_off_twice_may_still_come_through(
+    engine: Engine, preview: PreviewThread, ada: User
+) -> None:
+    preview.troubles.add(LoseAnswer("/upload", handled=False, times=2))
+    task = place(ada, styled())
+    for _try in range(3):
+        task = made(task)
+        looked_at_again()
+    assert task.status == Status.COMPLETED, task.error
+    assert uploads(preview) == 3
+
+
+# A part of a file
+
+
+def test_a_file_that_was_written_in_part_is_listed_and_still_replaced_before_it_is_used(
+    engine: Engine, preview: PreviewThread, ada: User
+) -> None:
+    version = styled()
+    broken = file_on(preview, version)
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.write_bytes(content(version)[:70_000])
+    assert engines.probe(engine) and version.lora_name in engine.loras
+    task = made(place(ada, version))
+    assert task.status == Status.COMPLETED, task.error
+    assert broken.read_bytes() == content(version) and uploads(preview) == 1
+    assert [path.name for path in broken.parent.glob(f"{broken.stem}*")] == [broken.name], "not beside it"
+
+
+def test_an_engine_is_asked_once_whether_a_file_is_whole(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    version = styled()
+    file_on(preview, version).parent.mkdir(parents=True, exist_ok=True)
+    file_on(preview, version).write_bytes(content(version))
+    assert engines.probe(engine)
+    for _time in range(2):
+        assert made(place(ada, version)).status == Status.COMPLETED
+    requests = list(preview.engine.requests)
+    assert (requests.count("HEAD /view"), requests.count(UPLOAD)) == (1, 0)
+    Engine.objects.update(health_since=timezone.now())  # it was away, and may have been killed while it wrote
+    assert made(place(ada, version)).status == Status.COMPLETED
+    assert list(preview.engine.requests).count("HEAD /view") == 2
+
+
+def test_a_file_that_cannot_be_looked_at_is_used_as_it_is(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    version = styled()
+    StyleVersion.objects.filter(pk=version.pk).update(lora_name=LIGHTNING)  # in a folder of the engine's own
+    version.refresh_from_db()
+    assert made(place(ada, version)).status == Status.COMPLETED
+    assert uploads(preview) == 0
+
+
+def test_an_engine_that_stores_a_part_alone_fails_the_job(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    version = styled()
+    preview.troubles.add(Answer("/view", "HEAD", 200, "half"))
+    task = made(place(ada, version))
+    assert (task.status, task.error_kind) == (Status.FAILED, "not_installed")
+    assert f"stored only a part of {version.lora_name}" in task.error
+
+
+def test_a_part_of_a_file_in_the_shared_folder_is_replaced(
+    small: tuple[PreviewThread, Engine], ada: User, settings: Any
+) -> None:
+    preview, row = small
+    settings.LORA_DIR = Path(str(preview.engine._own_folder), "output", "loras")
+    settings.LORA_DIR.mkdir(parents=True)
+    version = styled(size=3 * 2**20)
+    (settings.LORA_DIR / version.lora_name).write_bytes(b"half")
+    assert engines.probe(row) and version.lora_name in row.loras
+    task = made(place(ada, version))
+    assert task.status == Status.COMPLETED, task.error
+    assert (settings.LORA_DIR / version.lora_name).read_bytes() == content(version)
+
+
+def test_a_part_of_a_file_that_cannot_be_replaced_is_said(small: tuple[PreviewThread, Engine], ada: User) -> None:
+    preview, row = small
+    version = styled(size=3 * 2**20)
+    file_on(preview, version).parent.mkdir(parents=True)
+    file_on(preview, version).write_bytes(b"half")
+    assert engines.probe(row)
+    task = made(place(ada, version))
+    assert (task.status, task.error_kind) == (Status.FAILED, "not_installed")
+    assert "Small box has only a part of" in task.error
 
 
 def test_a_file_that_the_engine_lost_is_installed_again_once(engine: Engine, preview: PreviewThread, ada: User) -> None:

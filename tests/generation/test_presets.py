@@ -16,6 +16,7 @@ from generation import graphs, orders
 from generation.models import GenerationTask
 from generation.orders import Ingredient, Order
 from generation.prompts import Frame, final_parts, final_prompt
+from styles.forms import PresetForm
 from styles.models import BASE_SLUG, Preset, Style
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -265,6 +266,17 @@ def test_what_cannot_be_saved_is_said_and_nothing_typed_is_lost(
     assert response.status_code == 422 and words in html and Preset.objects.count() == 1
     assert value(html, "before") == "wide" and value(html, "preset_name") == data["preset_name"]
     assert re.search(r'id="preset-box"[^>]* open', html)
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
+def test_of_two_who_save_a_name_at_one_instant_the_second_gets_the_form_back(
+    her: Client, base: Style, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset(base)
+    monkeypatch.setattr(PresetForm, "clean_name", lambda form: form.cleaned_data["name"])  # both looked before
+    response = her.post(reverse("generation:save-preset"), VALID | {"preset_name": "Valley"}, **headers)
+    assert response.status_code == 422 and "has a preset of this name" in response.content.decode()
+    assert Preset.objects.count() == 1
 
 
 def test_a_later_preset_stands_behind_the_earlier_ones(her: Client, base: Style) -> None:

@@ -118,6 +118,22 @@ def test_the_admin_changes_presets_under_their_style(client: Client, ada: User, 
     assert (preset.name, preset.position, preset.owner) == ("Renamed", 3, ada)
 
 
+def test_a_preset_that_is_made_in_the_admin_belongs_to_whoever_made_it(
+    client: Client, curator: User, ada: User, preset: Preset
+) -> None:
+    client.force_login(curator)
+    posted = {
+        "name": "Ink", "slug": "ink", "kind": "scene", "versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0",
+        "presets-TOTAL_FORMS": "2", "presets-INITIAL_FORMS": "1", "presets-0-id": preset.pk, "presets-0-position": "0",
+        "presets-0-style": preset.style.pk, "presets-0-name": "Renamed", "presets-0-width": "1024",
+        "presets-0-height": "1024", "presets-0-steps": "4", "presets-1-name": "New", "presets-1-position": "1",
+        "presets-1-style": preset.style.pk, "presets-1-width": "1024", "presets-1-height": "1024",
+        "presets-1-steps": "4",
+    }  # fmt: skip
+    assert client.post(reverse("admin:styles_style_change", args=[preset.style.pk]), posted).status_code == 302
+    assert {each.name: each.owner for each in Preset.objects.all()} == {"Renamed": ada, "New": curator}
+
+
 # What else a style says under "Advanced"
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from django.utils.translation import ngettext
 from generation import orders
 from generation.models import GenerationTask, Reference
 from generation.orders import Ingredient, Order
+from generation.prompts import Frame
 from generation.references import add_reference
-from styles.models import Style
+from styles.models import Preset, Style
 from stylestudio import live
 from stylestudio.accounts import NobodyFound, acting
 from stylestudio.images import BadPicture
@@ -57,12 +59,13 @@ class Command(BaseCommand):
         """As the README lists them."""
         parser.add_argument("--prompt", required=True)
         parser.add_argument("--style", action="append", type=weighted, default=[], metavar="SLUG[:WEIGHT]")
-        parser.add_argument("--size", type=size, default=(1024, 1024), metavar="WIDTHxHEIGHT")
+        parser.add_argument("--preset", metavar="NAME")
+        parser.add_argument("--size", type=size, metavar="WIDTHxHEIGHT")
         parser.add_argument("--count", type=int, default=1, metavar="N")
         parser.add_argument("--seed", type=int, metavar="N")
-        parser.add_argument("--steps", type=int, default=orders.STEPS, metavar="N")
+        parser.add_argument("--steps", type=int, metavar="N")
         parser.add_argument("--cfg", type=float, default=orders.CFG, metavar="X")
-        parser.add_argument("--negative", default="", metavar="TEXT")
+        parser.add_argument("--negative", metavar="TEXT")
         parser.add_argument("--reference", type=Path, metavar="FILE")
         parser.add_argument("--denoise", type=float, default=orders.DENOISE, metavar="0..1")
         parser.add_argument("--user", metavar="NAME")
@@ -136,21 +139,36 @@ class Command(BaseCommand):
 
 
 def _order(options: dict[str, Any], user: User) -> Order:
-    width, height = options["size"]
-    mix = [_ingredient(slug, weight) for slug, weight in options["style"]]
+    mix = [one for one in (_ingredient(slug, weight) for slug, weight in options["style"]) if one]
+    # What is said beside a preset counts more.
+    usual = _preset(options["preset"], mix) if options["preset"] is not None else Preset(steps=orders.STEPS)
+    said = {name: options[name] for name in ("negative", "steps") if options[name] is not None}
+    width, height = options["size"] or (usual.width, usual.height)
     return Order(
         prompt=options["prompt"],
-        negative=options["negative"],
+        negative=said.get("negative", usual.negative),
         width=width,
         height=height,
         count=options["count"],
         seed=options["seed"],
-        steps=options["steps"],
+        steps=said.get("steps", usual.steps),
         cfg=options["cfg"],
         denoise=options["denoise"],
         reference=_reference(options["reference"], user),
-        mix=tuple(one for one in mix if one),
+        mix=tuple(mix),
+        frame=Frame(usual.prefix, usual.suffix, usual.name),
     )
+
+
+def _preset(name: str, mix: Sequence[Ingredient]) -> Preset:
+    """The preset of this name of the first style that has one, without styles of the base style."""
+    styles = [ingredient.version.style for ingredient in mix] or list(Style.objects.filter(is_base=True))
+    found = {preset.style_id: preset for preset in Preset.objects.filter(style__in=styles, name=name)}
+    for style in styles:
+        if style.pk in found:
+            return found[style.pk]
+    titles = ", ".join(style.title for style in styles)
+    raise CommandError(_("There is no preset called %(name)s for %(styles)s.") % {"name": name, "styles": titles})
 
 
 def _ingredient(slug: str, weight: float | None) -> Ingredient | None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
-from generation.models import Engine
+from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.jobs import Status
 from training import captioners, work
@@ -67,6 +68,21 @@ def test_the_name_of_the_file_is_proposed_without_its_numbering(add: Any) -> Non
 )
 def test_notes_inside_the_file_come_before_its_name(add: Any, data: bytes, words: str) -> None:
     assert said(store(add(source_name="fallback name.png"), data)) == words
+
+
+def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: Any, ada: User) -> None:
+    task = GenerationTask.objects.create(
+        owner=ada, prompt="a fox in the snow", width=8, height=8, count=1, seeds=[7], checkpoint="base.safetensors",
+        lightning="l.safetensors", snapshot={}, status=Status.COMPLETED, ended_at=timezone.now(),
+    )  # fmt: skip
+    engine = Engine.objects.create(address="http://127.0.0.1:1")
+    prompt = EnginePrompt.objects.create(
+        task=task, index=0, engine=engine, worker="w", lease_until=timezone.now(), state=EnginePrompt.State.DONE
+    )
+    picture = GeneratedImage.objects.create(
+        task=task, index=0, prompt=prompt, engine=engine, seed=7, width=8, height=8, size=1, sha256="ab" * 32
+    )
+    assert said(add(source_name="fallback name.png", picture=picture)) == "a fox in the snow"
 
 
 def ordered(dataset: Dataset, user: User, name: str, images: list[DatasetImage]) -> DatasetJob:

@@ -1,0 +1,42 @@
+"""Small pictures that differ, and archives of them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylestudio import workers
+from training import work
+
+Files = dict[str, bytes]
+
+
+def picture(seed: int = 1, size: tuple[int, int] = (48, 32), kind: str = "PNG", **options: object) -> bytes:
+    """The file of a picture; another one for every seed."""
+    patches = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC).save(file, kind, **options)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def packed(files: Files) -> bytes:
+    """A zip of them."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def no_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Messages to workers go nowhere: tests do the work themselves."""
+    monkeypatch.setattr(work, "wake", lambda: None)
+    yield
+    workers.stopping.clear()
+    work._held.clear()

@@ -1,0 +1,154 @@
+"""The epoch report."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.test import Client
+from PIL import Image
+
+from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe
+from tests.training.conftest import AddPicture
+from tests.training.scripted import ask, lora_file, train
+from training import report, samples
+from training.models import Dataset, DatasetImage, Sample, TrainingJob
+from training.trainers import Course
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
+
+
+def painted(seed: int, warmth: float, *, other_drawing: bool = False) -> bytes:
+    """A drawing whose areas are blue, but for a share (`warmth`) of them that is orange."""
+    random = np.random.default_rng(seed + 100 * other_drawing)
+    shape = np.kron(random.random((8, 8)), np.ones((16, 16)))[..., None]
+    blue, orange = np.array([40, 90, 200]), np.array([230, 130, 40])
+    warm = np.kron(np.random.default_rng(seed).permutation(64).reshape(8, 8) < 64 * warmth, np.ones((16, 16)))
+    pixels = np.where(warm[..., None] > 0, orange, blue) * (0.4 + 0.6 * shape)
+    file = BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def trained(
+    dataset: Dataset, add: AddPicture, ada: User, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> TrainingJob:
+    """Two checkpoints of a training on orange pictures; all pictures of the report are asked for."""
+    monkeypatch.setattr("generation.tasks.work", lambda: None)
+    Probe.objects.create(prompt="a castle", seed=11, position=1)
+    Probe.objects.create(prompt="a meadow", seed=12, position=2)
+    for number in range(4):
+        image = add("orange")
+        image.file.save("x.png", ContentFile(painted(number, 1.0)), save=True)
+    job = ask(dataset, ada)
+
+    def act(course: Course) -> None:
+        for step in (4, 8):
+            course.checkpoint(step, lora_file(tmp_path, step))
+
+    train(act)
+    job.refresh_from_db()
+    report.ask(job, ada)
+    return job
+
+
+def draw(task: GenerationTask, data: bytes, engine: Engine) -> None:
+    """Store the picture of a task as an engine made it."""
+    prompt = EnginePrompt.objects.create(
+        task=task, index=0, engine=engine, worker="w", lease_until=task.queued_at, state=EnginePrompt.State.DONE
+    )
+    picture = GeneratedImage(
+        task=task,
+        prompt=prompt,
+        index=0,
+        seed=task.seed,
+        width=128,
+        height=128,
+        engine=engine,
+        size=len(data),
+        sha256="0" * 64,
+    )
+    picture.file.save("x.png", ContentFile(data), save=False)
+    picture.save()
+    task.start("w")
+    task.complete()
+    report.follow_task(task.pk)
+
+
+def paint(job: TrainingJob, engine: Engine) -> None:
+    """The base model is blue; step 4 becomes orange, step 8 less so and draws something else."""
+    for sample in Sample.objects.filter(job=job).select_related("checkpoint", "task"):
+        if sample.checkpoint is None:
+            data = painted(sample.probe, 0.0)
+        elif sample.checkpoint.step == 4:
+            data = painted(sample.probe, sample.strength)
+        else:
+            data = painted(sample.probe, 0.55 * sample.strength, other_drawing=True)
+        if sample.task.is_active:
+            draw(sample.task, data, engine)
+
+
+def test_the_report_asks_for_every_checkpoint_at_three_strengths_and_for_the_base(trained: TrainingJob) -> None:
+    assert Sample.objects.filter(job=trained).count() == 2 * (1 + 2 * 3)
+    assert report.report(trained).missing == 0
+    assert report.report(trained).waiting == 14
+
+
+def test_numbers_say_how_near_it_comes_to_the_dataset_and_how_much_else_changes(
+    trained: TrainingJob, engine: Engine
+) -> None:
+    paint(trained, engine)
+    found = report.report(trained)
+    near, off = found.lines[1].scores, found.lines[2].scores
+    gains = [score.gain or 0 for score in near]
+    assert gains == sorted(gains), "more strength comes nearer"
+    assert 0.5 < gains[-1] <= 1
+    assert max(score.drift or 0 for score in near) < 0.35
+    assert min(score.drift or 0 for score in off) > 0.5
+    assert [line.suggested for line in found.lines] == [False, True, False]
+
+
+def test_pictures_that_are_not_there_have_no_numbers(trained: TrainingJob) -> None:
+    assert all(score.gain is None for line in report.report(trained).lines for score in line.scores)
+    assert not any(line.suggested for line in report.report(trained).lines)
+
+
+def test_a_picture_is_measured_once_and_by_whoever_shows_it(trained: TrainingJob, engine: Engine) -> None:
+    paint(trained, engine)
+    assert not Sample.objects.filter(job=trained, measures__isnull=True).exists()
+
+
+def test_the_page_shows_pictures_and_hints_for_each_prompt(
+    client: Client, trained: TrainingJob, engine: Engine, ada: User
+) -> None:
+    paint(trained, engine)
+    client.force_login(ada)
+    page = client.get(f"/training/{trained.pk}/epochs/?prompt=1").content.decode()
+    assert "suggested" in page
+    assert page.count("<img") == 1 + 2 * 3
+    assert "gain" in page
+    assert client.get(f"/training/{trained.pk}/epochs/?prompt=99").status_code == 200
+
+
+def test_samples_at_full_strength_are_shared_with_the_report(trained: TrainingJob, ada: User) -> None:
+    before = GenerationTask.objects.count()
+    samples.ask(trained, trained.checkpoints.get(step=4), 1.0, ada)
+    assert GenerationTask.objects.count() == before
+
+
+def test_measures_of_the_dataset_are_used_where_the_health_check_took_them(
+    trained: TrainingJob, engine: Engine
+) -> None:
+    from training.health.measures import measure
+
+    paint(trained, engine)
+    plain = report.report(trained).lines[1].scores[2].gain
+    for image in DatasetImage.objects.all():
+        with image.file.open("rb") as file:
+            DatasetImage.objects.filter(pk=image.pk).update(descriptor=measure(file).descriptor)
+    assert report.report(trained).lines[1].scores[2].gain == pytest.approx(plain)

@@ -1,0 +1,200 @@
+"""Pictures come in from the browser: large files in parts, small ones together, from the gallery. And out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import PurePosixPath
+from typing import IO, Any, cast
+
+from django.contrib import messages
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import path
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from generation.models import GeneratedImage
+from styles.cards import chunks
+from stylestudio import uploads
+from stylestudio.access import StudioRequest, is_curator, require_maker, visible
+from stylestudio.uploads import Purpose, Refused, Upload
+from training import queries, work
+from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
+from training.datasets.intake import Arrival, Kept, Tally
+from training.datasets.sources import Contents
+from training.models import MOST_CAPTION, Dataset, DatasetJob
+
+MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
+
+
+def _target(request: StudioRequest, slug: str) -> Dataset:
+    """The dataset, if this person may put something into it."""
+    found = visible(Dataset.objects.all(), request.user, slug=slug)
+    require_maker(request.user, found)
+    return found
+
+
+@require_POST
+def add(request: StudioRequest, slug: str) -> HttpResponse:
+    """Take in several files of one form: `file`, and for each its `path` where the browser knows it.
+
+    The page sends small files so, a few MB at a time, and reads JSON; without JavaScript up to 10 MB come at once.
+    """
+    dataset = _target(request, slug)
+    tally, jobs = Tally(), []
+    contents = Contents()
+    for name, file in _files(request):
+        if name.lower().endswith(archives.SUFFIX) and not request.htmx:
+            jobs.append(_archive(request, dataset, file, tally))
+        else:
+            contents.sort_in(name, file.size or 0, file.read)
+    intake.bring(contents.finish(), dataset, request.user, tally, lambda done: None)
+    if tally.added:
+        dataset.touch()
+    if request.htmx:
+        return JsonResponse(tally.report)
+    if tally.refused:
+        context = {**queries.frame(dataset, request.user), "tally": tally}
+        return render(request, "training/collected.html", context, status=422)
+    if not any(jobs):
+        messages.success(request, _said(tally))
+    return redirect(dataset)
+
+
+def _files(request: StudioRequest) -> Iterator[tuple[str, UploadedFile[Any]]]:
+    """The files of the form with their path, or their name where there is none."""
+    files: list[UploadedFile[Any]] = request.FILES.getlist("file")
+    for file, name in zip_longest(files, request.POST.getlist("path")[: len(files)]):
+        yield name or file.name or "", file
+
+
+def _archive(request: StudioRequest, dataset: Dataset, file: UploadedFile[Any], tally: Tally) -> DatasetJob | None:
+    """Order the import of an archive that came with a plain form."""
+    name = sources.clean(file.name or "")
+    try:
+        with file.open("rb") as opened:
+            archives.check(opened)
+    except archives.BadArchive as error:
+        tally.refuse(name, str(error))
+        return None
+    with file.open("rb") as opened:
+        stored = default_storage.save(intake.archive_name(), opened)
+    return work.order(dataset, request.user, DatasetJob.Work.IMPORT, file=stored, source_name=name)
+
+
+def _said(tally: Tally) -> str:
+    said = _("%(added)d pictures added, %(known)d were here already.")
+    return said % {"added": tally.added, "known": tally.known}
+
+
+# --- Large files, in parts
+
+
+def _may(request: StudioRequest) -> None:
+    """Also says at the start that a file is too large for what it is, before all of it was sent."""
+    _target(request, request.POST.get("into", ""))
+    name, size = request.POST.get("name", "").lower(), request.POST.get("size", "")
+    if size.isdecimal() and not name.endswith(archives.SUFFIX) and int(size) > take.MOST_BYTES:
+        raise Refused(_("This picture is larger than 100 MB."))
+
+
+def _examine(upload: Upload) -> Kept | None:
+    """Everything that takes long: decoding a picture, or reading what an archive holds."""
+    try:
+        if upload.name.lower().endswith(archives.SUFFIX):
+            with upload.path.open("rb") as file:
+                archives.check(file)
+            return None
+        return intake.keep(take.take(upload.path.read_bytes()))
+    except (take.BadPicture, archives.BadArchive) as error:
+        raise Refused(str(error)) from error
+
+
+def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> HttpResponse:
+    dataset = _target(request, request.POST.get("into", ""))
+    name = sources.clean(request.POST.get("path") or upload.name)
+    if found is None:
+        file = uploads.store(upload, intake.archive_name())
+        job = work.order(dataset, request.user, DatasetJob.Work.IMPORT, file=file, source_name=upload.name)
+        return HttpResponse(render_to_string("training/_dataset_job.html", {"job": job}, request))
+    (entry,) = intake.enter(dataset, request.user, [Arrival(name, found.sha256, found)])
+    if entry.how == "refused":
+        raise Refused(entry.reason)
+    dataset.touch()
+    tally = Tally()
+    tally.count(entry)
+    return JsonResponse(tally.report)
+
+
+PURPOSE = Purpose(
+    name="dataset",
+    most_bytes=archives.MOST_BYTES,
+    suffixes=(archives.SUFFIX, *take.SUFFIXES),
+    examine=_examine,
+    finished=_finished,
+    may=_may,
+)
+
+
+# --- From the gallery
+
+
+def offer(request: StudioRequest, picture: GeneratedImage) -> str:
+    """What the page of a picture offers: the datasets that this person may put it into."""
+    found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
+    if not is_curator(request.user):
+        found = found.filter(owner=request.user)
+    here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
+    context = {"picture": picture, "datasets": found[:MOST_OFFERED], "here": here}
+    return render_to_string("training/_add_to_dataset.html", context, request)
+
+
+@require_POST
+def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
+    """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
+    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    dataset = _target(request, request.POST.get("into", ""))
+    try:
+        with picture.file.open("rb") as file:
+            kept = intake.keep(take.take(file.read()))
+    except (take.BadPicture, FileNotFoundError) as error:
+        raise Http404(_("The file of this picture cannot be read.")) from error
+    words = slugify(picture.task.prompt[:60], allow_unicode=True) or "picture"
+    caption = sidecars.without_trigger(picture.task.prompt[:MOST_CAPTION], dataset.trigger_words)
+    name = f"{words}-{picture.seed}{PurePosixPath(kept.file).suffix}"
+    (entry,) = intake.enter(dataset, request.user, [Arrival(name, kept.sha256, kept, caption, picture)])
+    said = {"added": _("The picture is in %s now."), "back": _("The picture is in %s again.")}
+    if entry.how != "known":
+        dataset.touch()
+    text = said.get(entry.how, _("The picture was in %s already."))
+    messages.success(request, entry.reason or text % dataset)
+    return redirect(picture)
+
+
+# --- Out again
+
+
+@require_GET
+def export(request: StudioRequest, slug: str) -> StreamingHttpResponse:
+    """The dataset as a zip in the layout ?layout=, made while it leaves."""
+    dataset = visible(Dataset.objects.all(), request.user, slug=slug)
+    layout = request.GET.get("layout", layouts.KOHYA)
+    if layout not in layouts.LAYOUTS:
+        raise Http404(_("There is no such layout."))
+    files = layouts.Zipped(layouts.files(dataset, snapshots.present(dataset), layout))
+    response = StreamingHttpResponse(chunks(cast(IO[bytes], files)), content_type="application/zip")
+    response["Content-Disposition"] = content_disposition_header(True, f"{dataset.slug}.zip")
+    return response
+
+
+urlpatterns = [
+    path("pictures/from-gallery/<int:pk>/", add_picture, name="add-picture"),
+    path("<str:slug>/add/", add, name="add"),
+    path("<str:slug>/export/", export, name="export"),
+]

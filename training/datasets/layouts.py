@@ -1,0 +1,167 @@
+"""A dataset as trainers read it: folders of pictures with captions beside them, or with one table."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from io import BytesIO, RawIOBase
+from pathlib import Path, PurePosixPath
+
+from django.utils.text import slugify
+from PIL import Image
+
+from stylestudio import images
+from training.datasets.plan import frame
+from training.datasets.snapshots import Frozen, Manifest
+from training.datasets.take import ENDINGS
+from training.models import Dataset, DatasetImage
+
+KOHYA, TABLE = "kohya", "jsonl"
+LAYOUTS = (KOHYA, TABLE)
+# What every trainer reads; sd-scripts passes over all others without a word.
+_READ_BY_ALL = {"PNG", "JPEG", "WEBP", "BMP"}
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
+_NUMBER = re.compile(r"\d{4}-")
+CHUNK = 2**20
+
+File = tuple[str, bytes]  # path in the layout, content
+
+
+def files(dataset: Dataset, manifest: Manifest, layout: str = KOHYA) -> Iterator[File]:
+    """All files of a dataset as `manifest` holds it, one after the other; pictures that are left out are not there.
+
+    kohya: `N_trigger/0001-name.png` and `N_trigger/0001-name.txt`, where N is the repeats and the text is what the
+    template makes of the caption, on one line. jsonl: `images/0001-name.png`, and `metadata.jsonl` with file_name, text
+    (the same) and caption (without the template). Pictures are the files that were sent, but: formats that trainers
+    pass over become PNG, transparent parts are laid on the picture's background, and where the crop was moved the
+    picture is scaled and cut to its bucket, so that no trainer can cut it elsewhere. Raises OSError and BadPicture.
+    """
+    # Asked for here and not where the files are read: that may be a thread without a connection of its own.
+    found = DatasetImage.everything.filter(dataset=dataset).defer("measures", "descriptor").in_bulk()
+    return _files(dataset, manifest, layout, found)
+
+
+def _files(dataset: Dataset, manifest: Manifest, layout: str, found: dict[int, DatasetImage]) -> Iterator[File]:
+    settings = Dataset(**manifest.settings)
+    folder = _folder(dataset, settings) if layout == KOHYA else "images"
+    rows = []
+    for number, frozen in enumerate(manifest.included, 1):
+        image = found[frozen.image]
+        name = f"{number:04}-{_stem(image.source_name)}"
+        ending, data = picture(image, frozen, settings.resolution)
+        text = " ".join(settings.compose(frozen.caption).split())
+        yield f"{folder}/{name}{ending}", data
+        if layout == TABLE:
+            rows.append({"file_name": f"{folder}/{name}{ending}", "text": text, "caption": frozen.caption})
+        elif text:
+            yield f"{folder}/{name}.txt", text.encode()
+    if layout == TABLE:
+        yield "metadata.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def _folder(dataset: Dataset, settings: Dataset) -> str:
+    trigger = _UNSAFE.sub(" ", settings.trigger_words).strip(" .")
+    return f"{settings.repeats}_{trigger or dataset.slug}"
+
+
+def _stem(source_name: str) -> str:
+    """What is kept of a name: words that every file system takes, without the number of an earlier export."""
+    stem = _NUMBER.sub("", PurePosixPath(source_name).stem, count=1)
+    return slugify(stem, allow_unicode=True)[:60].strip("-") or "picture"
+
+
+def picture(image: DatasetImage, frozen: Frozen, resolution: int) -> tuple[str, bytes]:
+    """The file of a picture as a trainer gets it: its ending and its bytes."""
+    with image.file.open("rb") as file:
+        data = file.read()
+    size = image.width, image.height
+    cut = frame(size, resolution, frozen.crop)
+    moved = cut.usable and cut.offset != frame(size, resolution).offset
+    if image.format in _READ_BY_ALL and not image.has_alpha and not moved:
+        return ENDINGS[image.format], data
+    with images.open_picture(data, images.MORE_FORMATS) as opened:
+        try:
+            opened.load()
+            flat = laid_on(opened, frozen.background or "#ffffff")
+        except images.BROKEN as error:
+            raise images.broken() from error
+    if moved:
+        flat = flat.resize(cut.bucket, Image.Resampling.LANCZOS, box=cut.box)
+    png = BytesIO()
+    flat.save(png, "PNG", compress_level=3)
+    return ".png", png.getvalue()
+
+
+def laid_on(picture: Image.Image, background: str) -> Image.Image:
+    """The picture as RGB, its transparent parts on a colour (#rrggbb)."""
+    if not picture.has_transparency_data:
+        flat = picture.convert("RGB")
+    else:
+        clear = picture.convert("RGBA")
+        flat = Image.new("RGB", clear.size, background)
+        flat.paste(clear, mask=clear)
+    flat.info.clear()
+    return flat
+
+
+def write(found: Iterable[File], folder: Path) -> int:
+    """Write files below a folder; returns how many. Raises OSError."""
+    count = 0
+    for name, data in found:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        count += 1
+    return count
+
+
+class Zipped(RawIOBase):
+    """Files as a zip that is made while it is read, so that it needs neither disk nor memory for all of them."""
+
+    def __init__(self, found: Iterable[File]) -> None:
+        self._found = iter(found)
+        self._out = _Outlet()
+        self._zip = zipfile.ZipFile(self._out, "w", zipfile.ZIP_STORED, allowZip64=True)
+        self._ended = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At least a piece, of `size` bytes at most; nothing at the end."""
+        while not self._ended and (size < 0 or self._out.waiting < size):
+            pair = next(self._found, None)
+            if pair is None:
+                self._zip.close()
+                self._ended = True
+            else:
+                self._zip.writestr(*pair)
+        return self._out.take(size)
+
+
+class _Outlet(RawIOBase):
+    """What was written and not yet read. It cannot go back, so zipfile writes sizes after the files."""
+
+    def __init__(self) -> None:
+        self._pieces = bytearray()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that can be read."""
+        return len(self._pieces)
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, data: object, /) -> int:
+        """Keep a piece."""
+        piece = bytes(data)  # type: ignore[call-overload]
+        self._pieces += piece
+        return len(piece)
+
+    def take(self, size: int) -> bytes:
+        """The oldest `size` bytes, all where it is negative."""
+        end = len(self._pieces) if size < 0 else size
+        piece = bytes(self._pieces[:end])
+        del self._pieces[:end]
+        return piece

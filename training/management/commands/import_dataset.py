@@ -1,0 +1,70 @@
+"""`manage.py import_dataset`: a folder or a zip file of this machine becomes a dataset."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from stylestudio.accounts import NobodyFound, acting
+from training import work
+from training.datasets import archives, intake, sources
+from training.datasets.sources import Contents
+from training.models import MOST_NAME, Dataset, DatasetJob
+
+
+class Command(BaseCommand):
+    """Running it again adds what is new: a file that is there already is known by its content."""
+
+    help = "Import pictures with their captions from a folder or a zip file, kohya's N_name folders too."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument("path", type=Path, metavar="PATH")
+        parser.add_argument("--name", required=True, help="name of the dataset; one that is there is added to")
+        parser.add_argument("--user", help="who imports (default: the first owner)")
+
+    def handle(self, *args: Any, path: Path, name: str, user: str | None, **options: Any) -> None:
+        """Files that are refused are said, and the rest goes on. The exit code tells of refusals."""
+        try:
+            owner = acting(user)
+        except NobodyFound as error:
+            raise CommandError(str(error)) from None
+        if not 0 < len(name.strip()) <= MOST_NAME:
+            raise CommandError(_("A name has up to %d characters.") % MOST_NAME)
+        tally = intake.Tally(most_named=sources.MOST_FILES)
+        try:
+            with _opened(path) as contents:
+                dataset = _dataset(name.strip(), owner)
+                intake.bring(contents, dataset, owner, tally, lambda done: None)
+        except (OSError, archives.BadArchive) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise CommandError(f"{path}: {reason}") from None
+        if tally.added:
+            dataset.touch()
+            work.order(dataset, owner, DatasetJob.Work.CHECK)
+        for file, reason in tally.refused:
+            self.stderr.write(f"{file}: {reason}")
+        counts = {"slug": dataset.slug, "added": tally.added, "known": tally.known, "captions": tally.captions}
+        self.stdout.write(_("%(slug)s: %(added)d added, %(known)d known, %(captions)d captions") % counts)
+        if tally.refused_count:
+            raise SystemExit(1)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Contents]:
+    if path.is_dir():
+        yield sources.folder(path)
+    else:
+        with path.open("rb") as file, archives.opened(file) as contents:
+            yield contents
+
+
+def _dataset(name: str, owner: Any) -> Dataset:
+    """The newest dataset that is called so, or a new one."""
+    return Dataset.objects.filter(name=name).first() or Dataset.objects.create(name=name, owner=owner)

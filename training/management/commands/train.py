@@ -1,0 +1,142 @@
+"""`manage.py train`: train a style from a dataset, from a terminal or a script."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from styles.models import Style
+from stylestudio import live
+from stylestudio.accounts import NobodyFound, acting
+from stylestudio.jobs import Status
+from stylestudio.models import Worker
+from training import desk, ordering, runner, settings
+from training.models import Dataset, TrainingJob
+
+LOOK = 0.5  # seconds between looks at the run
+PATIENCE = 120.0  # seconds without any living worker before giving up
+WIDTH = 24  # characters of the bar
+
+
+class Command(BaseCommand):
+    """Queue a run; with --wait follow it. Its best checkpoint becomes the published version of the style."""
+
+    help = "Train a style from a dataset. The style is made when it does not exist."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """As the README lists them."""
+        parser.add_argument("--dataset", required=True, metavar="SLUG")
+        parser.add_argument("--style", required=True, metavar="NAME", help="name or short name of the style")
+        parser.add_argument("--preset", choices=list(settings.PRESETS), default=settings.DEFAULT_PRESET)
+        parser.add_argument("--trainer", choices=TrainingJob.Trainer.values, default=settings.COMFYUI)
+        parser.add_argument("--steps", type=int, metavar="N")
+        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
+        parser.add_argument("--seed", type=int, metavar="N")
+        parser.add_argument("--base", default="", metavar="FILE", help="base checkpoint")
+        parser.add_argument("--user", metavar="NAME", help="who trains (default: the first owner)")
+        parser.add_argument("--wait", action="store_true", help="follow the run; exit code 0 when it completed")
+        parser.add_argument("--json", action="store_true", help="print one JSON message a line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Queue, and wait where that is wanted."""
+        try:
+            user = acting(options["user"])
+        except NobodyFound as error:
+            raise CommandError(str(error)) from None
+        dataset = Dataset.objects.filter(slug=options["dataset"]).first()
+        if dataset is None:
+            raise CommandError(_("There is no dataset with the short name %s.") % options["dataset"])
+        try:
+            job = self._ask(dataset, user, options)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        live.publisher.flush()
+        if options["wait"]:
+            self._wait(job, as_json=options["json"])
+        elif options["json"]:
+            self.stdout.write(json.dumps(live.facts(job)))
+        else:
+            self.stdout.write(_("Run %d waits. Watch it under Training.") % job.pk)
+
+    def _ask(self, dataset: Dataset, user: User, options: dict[str, Any]) -> TrainingJob:
+        trainer = options["trainer"]
+        if trainer not in desk.trainers():
+            raise CommandError(_("This studio has no such trainer. Set SD_SCRIPTS_DIR."))
+        values = settings.preset_values(options["preset"], trainer, dataset.images.included().count())
+        values |= dict(_pair(text, values) for text in options["set"])
+        if options["steps"] is not None:
+            values["steps"] = options["steps"]
+            # A short run has as many segments as it has pairs of steps.
+            if "segments" in values:
+                values["segments"] = max(1, min(int(values["segments"]), options["steps"] // 2))
+        clean = settings.clean(trainer, values)
+        for obstacle in runner.trainer(trainer).obstacles({**clean, "base": options["base"]}):
+            self.stderr.write(obstacle)
+        name = options["style"]
+        style = Style.objects.filter(name=name, is_base=False).first() or Style.objects.filter(slug=name).first()
+        return ordering.start(
+            ordering.Plan(
+                dataset=dataset,
+                style=style or name,
+                trainer=trainer,
+                preset=options["preset"],
+                values=values,
+                seed=options["seed"],
+                base=options["base"],
+                publish_best=True,
+            ),
+            user,
+        )
+
+    def _wait(self, job: TrainingJob, *, as_json: bool) -> None:
+        shown, alone_since = 0, None
+        try:
+            while True:
+                job.refresh_from_db()
+                if job.version != shown:
+                    shown = job.version
+                    line = json.dumps(live.facts(job)) if as_json else _bar(job)
+                    self.stdout.write(line, ending="\n" if as_json else "")
+                    self.stdout.flush()
+                if not job.is_active:
+                    break
+                if Worker.objects.alive().exists():
+                    alone_since = None
+                elif time.monotonic() - (alone_since := alone_since or time.monotonic()) > PATIENCE:
+                    raise CommandError(_("No worker is alive. Run %d waits until one is.") % job.pk)
+                time.sleep(LOOK)
+        except KeyboardInterrupt:
+            self.stderr.write(_("Run %d goes on. Stop it in the studio if you do not want it.") % job.pk)
+            sys.exit(130)
+        if not as_json:
+            self.stdout.write("")
+        if job.status != Status.COMPLETED:
+            why = job.explanation if job.status == Status.FAILED else _("The run was stopped.")
+            raise CommandError(why)
+        version = job.style.versions.filter(of_training__job=job).first()
+        if not as_json and version:
+            self.stdout.write(_("%s is published.") % version)
+
+
+def _pair(text: str, known: dict[str, Any]) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or name not in known:
+        names = ", ".join(sorted(known))
+        raise CommandError(
+            _("%(text)r is no setting. Use NAME=VALUE with one of: %(names)s.") % {"text": text, "names": names}
+        )
+    return name, value
+
+
+def _bar(job: TrainingJob) -> str:
+    filled = "#" * (WIDTH * job.progress // 100)
+    left = job.left_seconds
+    rest = f", {left:.0f} s left" if left and job.is_active else ""
+    return f"\r[{filled:<{WIDTH}}] {job.progress:3d} %  {job.step}/{job.steps} {job.get_status_display()}{rest}   "

@@ -1,0 +1,158 @@
+"""The form of a new training."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings as conf
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from generation.models import MOST_SEED
+from styles.models import Style
+from training import desk, ordering, settings
+from training.models import Dataset, TrainingJob
+
+NEW_STYLE = "new"
+
+
+class TrainingForm(forms.Form):
+    """Dataset, style, preset, settings and test prompts.
+
+    `shown` names the preset, trainer and dataset that the settings on the page belong to: another one on the way in
+    means that somebody chose a preset, so its settings replace what is on the page.
+    """
+
+    dataset = forms.ModelChoiceField(
+        Dataset.objects.none(), label=_("Dataset"), error_messages={"required": _("Choose a dataset.")}
+    )
+    style = forms.CharField(label=_("Save as"), required=False)
+    style_name = forms.CharField(label=_("Name of the new style"), max_length=80, required=False)
+    trigger_words = forms.CharField(label=_("Trigger words"), max_length=200, required=False)
+    trainer = forms.ChoiceField(label=_("Trainer"), choices=TrainingJob.Trainer.choices, required=False)
+    preset = forms.ChoiceField(label=_("Preset"), required=False)
+    base = forms.CharField(label=_("Base checkpoint"), max_length=255, required=False)
+    seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=MOST_SEED, required=False)
+    request_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, user: User) -> None:
+        super().__init__(data)
+        self.user = user
+        field = self.fields["dataset"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Dataset.objects.all().visible_to(user)
+        preset = self.fields["preset"]
+        assert isinstance(preset, forms.ChoiceField)
+        preset.choices = [(each.name, each.label) for each in settings.PRESETS.values()]
+
+    def raw(self, name: str) -> str:
+        """What stands in a field now."""
+        return str(self.data.get(name) or "").strip()
+
+    @property
+    def chosen_dataset(self) -> Dataset | None:
+        """The dataset that is chosen now."""
+        number = self.raw("dataset")
+        found = Dataset.objects.all().visible_to(self.user).filter(pk=int(number)) if number.isdigit() else None
+        return found.first() if found is not None and len(number) < 19 else None
+
+    @property
+    def chosen_trainer(self) -> str:
+        """The trainer that is chosen now."""
+        return self.raw("trainer") if self.raw("trainer") in desk.trainers() else settings.COMFYUI
+
+    @property
+    def chosen_preset(self) -> str:
+        """The preset that is chosen now."""
+        return self.raw("preset") if self.raw("preset") in settings.PRESETS else settings.DEFAULT_PRESET
+
+    @property
+    def belongs_to(self) -> str:
+        """What the settings on the page should belong to."""
+        return f"{self.chosen_preset} {self.chosen_trainer} {self.raw('dataset')}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Settings by name: as typed, or those of the preset that was just chosen."""
+        names = settings.HONOURED[self.chosen_trainer]
+        if self.raw("shown") != self.belongs_to:
+            dataset = self.chosen_dataset
+            pictures = dataset.images.included().count() if dataset else 0
+            return settings.preset_values(self.chosen_preset, self.chosen_trainer, pictures)
+        return {name: self.data.get(f"set-{name}", "") for name in names}
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The settings as the page shows them."""
+        values, wrong = self.values, self._wrong()
+        return [
+            {
+                "setting": settings.SETTINGS[name],
+                "is_switch": settings.SETTINGS[name].kind is bool,
+                "is_on": settings.SETTINGS[name].kind is bool and settings.SETTINGS[name].clean(values.get(name)),
+                "value": values.get(name),
+                "choices": settings.choices(name, self.chosen_trainer),
+                "errors": wrong.get(name, []),
+            }
+            for name in settings.HONOURED[self.chosen_trainer]
+        ]
+
+    def _wrong(self) -> Mapping[str, list[str]]:
+        if self.raw("shown") != self.belongs_to:
+            return {}
+        try:
+            settings.clean(self.chosen_trainer, self.values)
+        except ValidationError as error:
+            return error.message_dict
+        return {}
+
+    @property
+    def probes(self) -> list[str]:
+        """Test prompts as typed; at first those that curators keep for previews."""
+        if "probe" in self.data or "shown" in self.data:
+            getlist = getattr(self.data, "getlist", None)
+            typed = getlist("probe") if getlist else self.data.get("probe", [])
+            return [" ".join(str(text).split()) for text in typed][: ordering.MOST_PROBES]
+        return [prompt for prompt, _seed in ordering.usual_probes()]
+
+    def clean(self) -> dict[str, Any]:
+        """The settings too, each with its own message."""
+        cleaned = super().clean() or {}
+        for name, messages in self._wrong().items():
+            for message in messages:
+                self.add_error(None, f"{settings.SETTINGS[name].label}: {message}")
+        if not self._style() and not self.raw("style_name"):
+            self.add_error("style_name", _("Say what the new style is called."))
+        return cleaned
+
+    def _style(self) -> Style | None:
+        slug = self.raw("style")
+        if slug in ("", NEW_STYLE):
+            return None
+        return Style.objects.filter(slug=slug, is_base=False, preview_only=False).first()
+
+    def start(self) -> TrainingJob:
+        """Ask for the training. Only when valid; ValidationError says what is wrong all the same."""
+        data = self.cleaned_data
+        seeds = dict(ordering.usual_probes())
+        prompts = [prompt for prompt in self.probes if prompt]
+        return ordering.start(
+            ordering.Plan(
+                dataset=data["dataset"],
+                style=self._style() or data["style_name"],
+                trainer=self.chosen_trainer,
+                preset=self.chosen_preset,
+                values=self.values,
+                trigger_words=" ".join(data["trigger_words"].split()),
+                base=data["base"] or conf.CHECKPOINT,
+                seed=data["seed"],
+                probes=[(prompt, seeds.get(prompt, 11 + place)) for place, prompt in enumerate(prompts)],
+            ),
+            self.user,
+            data["request_id"] or uuid.uuid4(),
+        )
