@@ -27,7 +27,8 @@ def _datasets() -> None:
     from generation import gallery, orphans
     from stylestudio import jobs, uploads, workers
     from training import captioners, collect_views, work
-    from training.datasets import intake
+    from training.datasets import grid, intake
+    from training.health import check, report
     from training.models import DatasetImage, DatasetJob
 
     jobs.register(
@@ -42,6 +43,8 @@ def _datasets() -> None:
     )
     work.register(DatasetJob.Work.IMPORT, intake.run)
     work.register(DatasetJob.Work.CAPTION, captioners.run)
+    work.register(DatasetJob.Work.CHECK, check.run)
+    grid.flaggers.append(report.flagged)
     workers.sweeps.append(intake.sweep)
     uploads.register(collect_views.PURPOSE)
     gallery.offers.append(collect_views.offer)

@@ -28,6 +28,7 @@ from training import queries, work
 from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
 from training.datasets.intake import Arrival, Kept, Tally
 from training.datasets.sources import Contents
+from training.health import check
 from training.models import MOST_CAPTION, Dataset, DatasetJob
 
 MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
@@ -57,6 +58,7 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
     intake.bring(contents.finish(), dataset, request.user, tally, lambda done: None)
     if tally.added:
         dataset.touch()
+        check.want(dataset, request.user)
     if request.htmx:
         return JsonResponse(tally.report)
     if tally.refused:
@@ -126,6 +128,7 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
     if entry.how == "refused":
         raise Refused(entry.reason)
     dataset.touch()
+    check.want(dataset, request.user)
     tally = Tally()
     tally.count(entry)
     return JsonResponse(tally.report)
@@ -171,6 +174,7 @@ def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     said = {"added": _("The picture is in %s now."), "back": _("The picture is in %s again.")}
     if entry.how != "known":
         dataset.touch()
+        check.want(dataset, request.user)
     text = said.get(entry.how, _("The picture was in %s already."))
     messages.success(request, entry.reason or text % dataset)
     return redirect(picture)
