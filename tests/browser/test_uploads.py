@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from stylestudio.comfy.preview.server import PreviewThread
+
 from .conftest import SETTING, Complaints, Studio
 
 Enter = Callable[..., Page]
@@ -85,10 +87,10 @@ class Wire:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def house(engine: PreviewThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A studio with a page that takes uploads."""
     running = Studio(
-        tmp_path_factory.mktemp("uploads"), COMFYUI_URL="", DJANGO_SETTINGS_MODULE="tests.edge.upload_settings"
+        tmp_path_factory.mktemp("uploads"), COMFYUI_URL=engine.url, DJANGO_SETTINGS_MODULE="tests.edge.upload_settings"
     ).start()
     running.manage("shell", "-c", SETTING)
     yield running
