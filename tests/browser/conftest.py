@@ -112,14 +112,14 @@ class Studio:
             self.output.append(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """The driver."""
+    """The driver. While it lives its event loop runs in this thread, where the tests of other files want their own."""
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium, headless."""
     assert CHROMIUM, "Browser tests need chromium: apt-get install chromium"
