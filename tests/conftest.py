@@ -23,12 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories come last: Playwright's driver keeps an event loop running in this thread from its first use on."""
-    items.sort(key=lambda item: item.path.parent.name == "browser")
-
-
 class Noted(live.Publisher):
     """Remembers what would be pushed instead of pushing it from a thread that cannot see this test's rows."""
 
