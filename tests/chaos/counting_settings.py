@@ -10,7 +10,7 @@ from stylestudio.comfy.preview import learning
 from stylestudio.settings import *  # noqa: F403
 from tests.chaos.trainings import STEPS_FILE
 
-STEP_SECONDS = 0.05
+STEP_SECONDS = 0.1
 
 # One byte for each step.
 _step = learning.Training.step

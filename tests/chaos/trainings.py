@@ -118,11 +118,10 @@ class Night:
                 self._stop(what)
 
     def _kill(self, role: str) -> None:
-        """kill -9 while a training runs, where one does soon."""
-        from training.models import TrainingJob
-
-        wait_until(TrainingJob.objects.running().exists, 5, every=0.02)
-        time.sleep(self.random.uniform(0, 1))
+        """kill -9 while the engine does training steps, where it does some soon."""
+        before = self.trained
+        wait_until(lambda: self.trained > before, 15, every=0.02)
+        time.sleep(self.random.uniform(0, 0.5))
         self.kills[role] += self.studio.send(role, signal.SIGKILL)
 
     def _stop(self, how: str) -> None:
