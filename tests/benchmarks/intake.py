@@ -1,8 +1,8 @@
 """How fast an archive of pictures is taken in, beside what Pillow alone needs to decode and shrink them.
 
 200 JPEG pictures of one megapixel with captions, in a zip. Prints JSON: pictures per second, the ratio to one thread of
-Pillow that decodes and writes a thumbnail of the same pictures in the same run, processor time per picture (on two cores,
-80 ms would be 25 a second, however busy the machine is), and how much memory the import added.
+Pillow that decodes and writes a thumbnail of the same pictures in the same run, processor time per picture (however
+busy the machine is: 80 ms are 25 a second on two cores), and how much memory the import added.
 """
 
 from __future__ import annotations
