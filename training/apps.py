@@ -58,6 +58,8 @@ def _trainings() -> None:
     from stylestudio import jobs
     from training import report, runner, samples, watching
     from training.models import TrainingJob
+    from training.trainers.comfyui.trainer import ComfyTrainer
+    from training.trainers.kohya import trainer as kohya
 
     jobs.register(
         jobs.Kind(
@@ -73,6 +75,8 @@ def _trainings() -> None:
             gather=runner.gather,
         )
     )
+    runner.register(ComfyTrainer())
+    runner.register(kohya.KohyaTrainer())
     engines.holders[TrainingJob.kind] = runner.holding
-    runner.followers += [samples.follow_training, watching.follow_training]
+    runner.followers += [kohya.follow, samples.follow_training, watching.follow_training]
     faces.followers += [report.follow_task, samples.follow_task]

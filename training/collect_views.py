@@ -80,13 +80,12 @@ def _archive(request: StudioRequest, dataset: Dataset, file: UploadedFile[Any], 
     """Order the import of an archive that came with a plain form."""
     name = sources.clean(file.name or "")
     try:
-        with file.open("rb") as opened:
-            archives.check(opened)
+        archives.check(file)
     except archives.BadArchive as error:
         tally.refuse(name, str(error))
         return None
-    with file.open("rb") as opened:
-        stored = default_storage.save(intake.archive_name(), opened)
+    file.seek(0)
+    stored = default_storage.save(intake.archive_name(), file)
     return work.order(dataset, request.user, DatasetJob.Work.IMPORT, file=stored, source_name=name)
 
 

@@ -70,9 +70,23 @@ function notify(root) {
 }
 
 // Work on a dataset goes on: its page asks for the pictures that came in, where it shows the last ones it knew.
+// What is being asked for already may have been answered before this came: then it is asked for once more.
+const late = new Set();
 function arrive({ dataset }) {
-  if (dataset.arrives) each(`[data-arrivals="${dataset.arrives}"]`, (place) => htmx.trigger(place, "arrive"));
+  if (!dataset.arrives) return;
+  each(`[data-arrivals="${dataset.arrives}"]`, (place) => {
+    if (place.matches(".htmx-request")) late.add(place.id);
+    else htmx.trigger(place, "arrive");
+  });
 }
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of late) {
+    const place = byId(id);
+    if (place?.matches(".htmx-request")) continue;
+    late.delete(id);
+    if (place?.dataset.arrivals) htmx.trigger(place, "arrive");
+  }
+});
 
 function receive(root) {
   arrive(root);

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from django.db.models.fields.files import FieldFile
 from PIL import Image
 
 from stylestudio import workers
@@ -31,6 +32,12 @@ def packed(files: Files) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return file.getvalue()
+
+
+def content(file: FieldFile) -> bytes:
+    """What is stored."""
+    with file.open("rb") as opened:
+        return bytes(opened.read())
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from training import work
 from training.datasets import archives, intake, snapshots, take
 from training.models import CaptionChange, Dataset, DatasetImage, DatasetJob, WaitingCaption
 
-from .conftest import Files, packed, picture
+from .conftest import Files, content, packed, picture
 
 pytestmark = pytest.mark.django_db
 IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
@@ -81,10 +81,10 @@ def test_an_archive_becomes_pictures_with_captions_in_their_order(dataset: Datas
     assert job.report["refused"] == []
     first = dataset.images.first()
     assert first is not None
-    assert first.file.read() == files["set/1.png"]
+    assert content(first.file) == files["set/1.png"]
     assert first.sha256 == hashlib.sha256(files["set/1.png"]).hexdigest()
     assert (first.format, first.width, first.height, first.byte_size) == ("PNG", 48, 32, len(files["set/1.png"]))
-    assert first.thumbnail.read()[:4] == b"RIFF"
+    assert content(first.thumbnail)[:4] == b"RIFF"
     assert len(stored(media)) == 6
     assert stored(media, "uploads/archives") == []
 
