@@ -102,7 +102,8 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
     if fits:
         image.draft("RGB", (SIDE, SIDE))
     image.load()
-    full = images.in_srgb(ImageOps.exif_transpose(image))
+    ImageOps.exif_transpose(image, in_place=True)  # without a second copy of a large picture
+    full = images.in_srgb(image)
     has_alpha = full.mode == "RGBA" and full.getchannel("A").getextrema() != (255, 255)
     if full.mode != "RGB" and not has_alpha:
         full = full.convert("RGB")
