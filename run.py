@@ -2,7 +2,7 @@
 """Starts StyleStudio from a fresh clone, with nothing but Python.
 
     python3 run.py [--host 127.0.0.1] [--port 8000] [--no-browser]
-    python3 run.py test [pytest arguments]
+    python3 run.py test [pytest arguments]    # without any: all tests, in two processes
 
 Makes .venv beside this file, installs what requirements.txt pins whenever that changed (requirements-scale.txt too,
 where DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old Pythons must be able to
@@ -22,6 +22,7 @@ VENV = ROOT / ".venv"
 WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 OLDEST = (3, 11)
+ALL_TESTS = ["-n2"]  # half of them wait for something most of the time
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -36,7 +37,7 @@ def main(argv: "list[str]") -> int:
     if argv[:1] == ["test"]:
         install("requirements-dev.txt", "requirements.txt")
         os.chdir(ROOT)
-        return become([str(PYTHON), "-m", "pytest", *argv[1:]], environment_for_tests())
+        return become([str(PYTHON), "-m", "pytest", *(argv[1:] or ALL_TESTS)], environment_for_tests())
     if any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "S3_BUCKET")):
         install("requirements-scale.txt", "requirements.txt")
     else:

@@ -9,8 +9,9 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -301,6 +302,22 @@ class Pool:
                 client = ComfyClient(self._session, url, client_id=self._name)
                 self._clients[engine.address] = (url, client)
             return client
+
+    @contextmanager
+    def own_client(self, engine: Engine, client_id: str) -> Iterator[ComfyClient]:
+        """A client under an id of its own, closed at the end.
+
+        An engine tells of a prompt only whoever has the id that it was posted with. So one that is the same in every
+        process hears, after a restart, of what was posted before. No two may live at a time.
+        """
+        self.client(engine)  # the session is there from then on
+        assert self._session is not None
+        client = ComfyClient(self._session, engine.url, client_id=client_id)
+        try:
+            yield client
+        finally:
+            with suppress(TimeoutError):
+                self.loop.call(client.close(), timeout=2.0)
 
     def close(self) -> None:
         """Close sockets and end the loop, without touching what runs on the engines."""

@@ -419,7 +419,7 @@ def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
         return _("It has no file, and no trigger words of its own were put into the prompt.")
     if not style["weight"]:
         return _("Its default strength is 0.")
-    if version.family not in ("", Family.SDXL, Family.UNKNOWN):
+    if version.family not in ("", Family.SDXL, Family.SKETCH, Family.UNKNOWN):
         made_for = {"family": Family(version.family).label}
         return _("Its file was made for another family of models (%(family)s).") % made_for
     if bases.differ(version.trained_on, snapshot["checkpoint"]):

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from generation import engines, graphs
 from generation.models import Engine, GenerationTask
+from styles.lora import Family
 from styles.models import StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import NotInstalled
@@ -54,7 +55,9 @@ def limit(engine: Engine) -> int:
 
 
 def can_install(engine: Engine, version: StyleVersion) -> bool:
-    """Whether there is a way to put the version's file there."""
+    """Whether there is a way to put the version's file there, and a use for it."""
+    if version.family == Family.SKETCH and not engine.is_preview:
+        return False
     return bool(settings.LORA_DIR) or (version.size or 0) <= limit(engine)
 
 
@@ -117,6 +120,8 @@ def obstacle(refusing: Iterable[Engine], version: StyleVersion) -> str:
     """Why the file cannot be put on any of these engines, and what to do about it."""
     every = list(refusing)
     facts = {"file": version.lora_name, "size": byte_size(version.size)}
+    if version.family == Family.SKETCH:
+        return _("%(file)s was trained by the preview engine, and no real engine can use it.") % facts
     if len(every) == 1:
         facts |= {"engine": engines.title(every[0]), "limit": byte_size(limit(every[0]) + ENVELOPE)}
         return (

@@ -109,7 +109,12 @@ def _create(sketch: Sketch) -> None:
 
 def _faceless() -> list[StyleVersion]:
     versions = StyleVersion.objects.filter(style__deleted_at=None, sheet="").select_related("style")
-    return [version for version in versions if version.style.is_base or version.style.preview_only]
+    return [version for version in versions if version.style.is_base or _comes_with_us(version)]
+
+
+def _comes_with_us(version: StyleVersion) -> bool:
+    # What the preview engine trained is preview only too, but has a file, and is drawn by the engine like any style.
+    return version.style.preview_only and not version.file
 
 
 def draw_sheets() -> None:

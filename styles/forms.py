@@ -301,7 +301,8 @@ class ImportForm(forms.Form):
         self.epochs = importing.epochs(row)
         self.twin = importing.twin(row)
         self.facts = list(importing.facts(row))
-        self.fields["style"].queryset = Style.objects.filter(is_base=False)  # type: ignore[attr-defined]
+        styles = Style.objects.filter(is_base=False, preview_only=importing.is_sketch(row))
+        self.fields["style"].queryset = styles  # type: ignore[attr-defined]
         for name in ("name", "kind", "style", "trigger_words", "licence", "author", "notes"):
             self.fields[name].widget.attrs["class"] = "in"
 

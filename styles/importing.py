@@ -139,15 +139,27 @@ def twin(row: LoraImport) -> StyleVersion | None:
     return StyleVersion.objects.filter(tensor_sha256=row.tensor_sha256).select_related("style").first()
 
 
+def is_sketch(row: LoraImport) -> bool:
+    """Whether the preview engine alone can use the file."""
+    return bool(row.found["family"] == lora.Family.SKETCH)
+
+
 def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
-    """Make a version of the file, of a new style or the next one of an old one."""
+    """Make a version of the file, of a new style or the next one of an old one.
+
+    What the preview engine trained becomes a style that is offered there alone. NotTaken where the two would be mixed.
+    """
     found = row.found
     with transaction.atomic():
-        style = wish.style
+        style, sketch = wish.style, is_sketch(row)
         if style is None:
-            style = Style.objects.create(name=wish.name, kind=wish.kind, owner=user)
+            style = Style.objects.create(name=wish.name, kind=wish.kind, owner=user, preview_only=sketch)
             version = style.versions.get(number=1)
             version.state = State.PUBLISHED if wish.publish else State.DRAFT
+        elif style.preview_only != sketch:
+            raise NotTaken(
+                _("What the preview engine trained becomes a style of its own, for no real engine can use it.")
+            )
         else:
             version = style.new_version()
         values: dict[str, Any] = {

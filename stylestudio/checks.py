@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 from django.conf import settings
@@ -37,6 +38,33 @@ def the_shared_folder_is_there(**kwargs: Any) -> list[CheckMessage]:
             id="stylestudio.E002",
         )
     ]
+
+
+@register()
+def the_trainer_is_there(**kwargs: Any) -> list[CheckMessage]:
+    """SD_SCRIPTS_DIR, SD_SCRIPTS_PYTHON and SD_SCRIPTS_MODELS lead to what they are for."""
+    found: list[CheckMessage] = []
+    scripts, models = settings.SD_SCRIPTS_DIR, settings.SD_SCRIPTS_MODELS
+    if models is not None and not models.is_dir():
+        hint = "Set it to a folder with base checkpoints, such as models/checkpoints of ComfyUI."
+        found.append(Error(f"SD_SCRIPTS_MODELS is {models}, which is no folder.", hint=hint, id="stylestudio.E005"))
+    if scripts is None:
+        return found
+    if not (scripts / "sdxl_train_network.py").is_file():
+        hint = "Set it to a copy of https://github.com/kohya-ss/sd-scripts, or unset it."
+        found.append(
+            Error(f"SD_SCRIPTS_DIR is {scripts}, which has no sdxl_train_network.py.", hint=hint, id="stylestudio.E003")
+        )
+    if shutil.which(settings.SD_SCRIPTS_PYTHON) is None:
+        hint = "Set it to the Python for which sd-scripts is installed, such as venv/bin/python in its folder."
+        found.append(
+            Error(
+                f"SD_SCRIPTS_PYTHON is {settings.SD_SCRIPTS_PYTHON}, which cannot be started.",
+                hint=hint,
+                id="stylestudio.E004",
+            )
+        )
+    return found
 
 
 @register(deploy=True)

@@ -170,13 +170,18 @@ UPLOAD_BODY_LIMIT = 16 * 2**20
 
 COMFYUI_URLS = env.items("COMFYUI_URL")
 LORA_DIR = env.folder("COMFYUI_LORA_DIR")
-SD_SCRIPTS_DIR = env.folder("SD_SCRIPTS_DIR")
 COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
 # Workflows that propose captions for pictures of datasets.
 CAPTIONERS_DIR = env.path("STYLESTUDIO_CAPTIONERS", DATA / "captioners")
 PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")  # set by `studio` for its children
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
 LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")
+# kohya's sd-scripts on the worker's machine, the Python it is installed for, and a folder with base checkpoints.
+SD_SCRIPTS_DIR = env.folder("SD_SCRIPTS_DIR")
+SD_SCRIPTS_PYTHON = env.text("SD_SCRIPTS_PYTHON") or (
+    str(SD_SCRIPTS_DIR / "venv" / "bin" / "python") if SD_SCRIPTS_DIR else ""
+)
+SD_SCRIPTS_MODELS = env.folder("SD_SCRIPTS_MODELS")
 WORKER_NAME = env.text("STYLESTUDIO_WORKER_NAME")
 MAX_WAITING = env.integer("STYLESTUDIO_MAX_WAITING", 0, most=100000)  # jobs of one person; 0: any number
 MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)  # jobs of one person that are on engines at once

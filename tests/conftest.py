@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import translation
+from hypothesis import settings as hypothesis_settings
 
 from stylestudio import accounts, live
 from stylestudio.jobs import Job
+
+# How long one example takes says more about the machine, with its two processes, than about the code.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,12 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="Run tests/contract against this live ComfyUI instead of the embedded preview engine.",
     )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories come last: Playwright's driver keeps an event loop running in this thread from its first use on."""
-    items.sort(key=lambda item: item.path.parent.name == "browser")
 
 
 class Noted(live.Publisher):

@@ -27,7 +27,8 @@ def _datasets() -> None:
     from generation import gallery, orphans
     from stylestudio import jobs, uploads, workers
     from training import captioners, collect_views, work
-    from training.datasets import intake
+    from training.datasets import grid, intake
+    from training.health import check, report
     from training.models import DatasetImage, DatasetJob
 
     jobs.register(
@@ -42,6 +43,8 @@ def _datasets() -> None:
     )
     work.register(DatasetJob.Work.IMPORT, intake.run)
     work.register(DatasetJob.Work.CAPTION, captioners.run)
+    work.register(DatasetJob.Work.CHECK, check.run)
+    grid.flaggers.append(report.flagged)
     workers.sweeps.append(intake.sweep)
     uploads.register(collect_views.PURPOSE)
     gallery.offers.append(collect_views.offer)
@@ -55,6 +58,8 @@ def _trainings() -> None:
     from stylestudio import jobs
     from training import report, runner, samples, watching
     from training.models import TrainingJob
+    from training.trainers.comfyui.trainer import ComfyTrainer
+    from training.trainers.kohya import trainer as kohya
 
     jobs.register(
         jobs.Kind(
@@ -70,6 +75,8 @@ def _trainings() -> None:
             gather=runner.gather,
         )
     )
+    runner.register(ComfyTrainer())
+    runner.register(kohya.KohyaTrainer())
     engines.holders[TrainingJob.kind] = runner.holding
-    runner.followers += [samples.follow_training, watching.follow_training]
+    runner.followers += [kohya.follow, samples.follow_training, watching.follow_training]
     faces.followers += [report.follow_task, samples.follow_task]

@@ -252,7 +252,7 @@ def proposals(request: StudioRequest, slug: str) -> HttpResponse:
     """How many proposals wait, for the page that is told of new ones."""
     dataset = _dataset(request, slug)
     context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": _can_change(request, dataset)}
-    return render(request, "training/_proposals.html", context)
+    return render(request, "training/_proposed.html", context)
 
 
 @require_POST

@@ -106,8 +106,12 @@ def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | 
         author=job.owner.get_username(),
         training=[[name, str(value)] for name, value in sorted(job.config.items())],
     )
+    is_sketch = made.family == lora.Family.SKETCH
     try:
         with transaction.atomic():
+            if is_sketch and all(each.is_blank for each in job.style.versions.all()):
+                # Nothing of it is of use to a real engine, so it is not offered where one serves.
+                Style.objects.filter(pk=job.style_id).update(preview_only=True)
             version.save()
             return Checkpoint.objects.create(job=job, step=step, epoch=epoch, loss=loss, version=version, state=state)
     except IntegrityError:
@@ -120,6 +124,9 @@ def use(checkpoint: Checkpoint, user: User, *, publish: bool) -> StyleVersion:
     version = checkpoint.version
     if checkpoint.deleted_at:
         raise ValidationError(_("The file of this checkpoint was deleted."))
+    if version.family == lora.Family.SKETCH and not version.style.preview_only:
+        words = _("The preview engine made this checkpoint. It cannot be a version of a style for real engines.")
+        raise ValidationError(words)
     is_new = version.is_checkpoint
     version.choose()
     if publish:

@@ -13,6 +13,18 @@ _SENTENCES = {
     "no_engine": _("The engine went away again and again. Look at it, then resume from the last checkpoint."),
     "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
     "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
+    "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),
+    "no_base": _("The base checkpoint is not on the worker's machine. Put it there, or set SD_SCRIPTS_MODELS."),
+    "no_package": _("The Python of sd-scripts lacks a package, which the log names. Install it there."),
+    "no_gpu": _(
+        "sd-scripts found no graphics card that it can use. Look at the driver and at PyTorch on that machine."
+    ),
+    "no_tokenizer": _("sd-scripts could not fetch a tokenizer. Let its machine reach huggingface.co once."),
+    "no_file": _("sd-scripts missed a file, which the log names."),
+    "bad_options": _("This sd-scripts does not know an option that it was given. Update it; the log names the option."),
+    "black_pictures": _("The pictures became empty in half precision. Choose bf16 or fp32."),
+    "diverged": _("The loss is no number any more, so nothing was learned. Lower the learning rate, or choose bf16."),
+    "killed": _("The trainer was killed from outside, often because the machine's memory ran out. Free some memory."),
     "trainer": _("The trainer stopped with an error. Its log says more."),
     "internal": _("Something went wrong inside the studio. The log says more."),
 }

@@ -10,14 +10,25 @@ from django import forms
 from django.conf import settings as conf
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from generation import engines
 from generation.models import MOST_SEED
-from styles.models import Style
+from styles.models import Source, Style, StyleQuerySet
 from training import desk, ordering, settings
 from training.models import Dataset, TrainingJob
 
 NEW_STYLE = "new"
+
+
+def trainable() -> StyleQuerySet:
+    """Styles that a training can add a version to: sketches while the preview engine serves, else the others."""
+    styles = Style.objects.filter(is_base=False)
+    if engines.preview_serves():
+        own = Q(preview_only=True, versions__source=Source.TRAINED) | Q(trainings__isnull=False)
+        return styles.filter(own).distinct().order_by("name")
+    return styles.filter(preview_only=False).order_by("name")
 
 
 class TrainingForm(forms.Form):
@@ -134,7 +145,7 @@ class TrainingForm(forms.Form):
         slug = self.raw("style")
         if slug in ("", NEW_STYLE):
             return None
-        return Style.objects.filter(slug=slug, is_base=False, preview_only=False).first()
+        return trainable().filter(slug=slug).first()
 
     def start(self) -> TrainingJob:
         """Ask for the training. Only when valid; ValidationError says what is wrong all the same."""

@@ -15,12 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from styles.models import Style
 from stylestudio import shell
 from stylestudio.access import StudioRequest, is_curator, require_curator, require_maker, visible, whole_number
 from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings
 from training.models import Checkpoint, TrainingJob
-from training.training_forms import TrainingForm
+from training.training_forms import TrainingForm, trainable
 
 PAGE = 30
 LOG_BLOCKS = 400
@@ -108,7 +107,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     return {
         "form": form,
         "datasets": queries.shelf(request.user),
-        "styles": Style.objects.filter(is_base=False, preview_only=False).order_by("name"),
+        "styles": trainable(),
         "presets": settings.PRESETS.values(),
         "trainers": [(name, TrainingJob.Trainer(name).label) for name in desk.trainers()],
         "rows": form.rows,

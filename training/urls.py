@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from training import caption_views, collect_views, dataset_views, snapshot_views, training_views
+from training import caption_views, collect_views, dataset_views, health_views, snapshot_views, training_views
 
 app_name = "training"
 
 _datasets = [
     *collect_views.urlpatterns,
     *caption_views.urlpatterns,
+    *health_views.urlpatterns,
     *dataset_views.urlpatterns,
     *snapshot_views.urlpatterns,
 ]

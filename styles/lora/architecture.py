@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from .families import Family, family
 from .header import Header, Tensor
-from .keys import MODEL, PRIOR, Layer, layers
+from .keys import MODEL, PRIOR, SKETCH, Layer, layers
 
 # Alphas that are looked at; they are nearly always the same in a whole file.
 _MOST_ALPHAS = 256
@@ -31,6 +31,7 @@ class Layout(StrEnum):
     PEFT = "peft"  # unet.down_blocks.….lora_A.weight
     DIFFUSERS = "diffusers"  # unet.down_blocks.….lora.down.weight
     COMFYUI = "comfyui"  # diffusion_model.…
+    SKETCH = "sketch"  # sketch.…; the preview engine writes it
     OTHER = "other"
 
 
@@ -126,7 +127,10 @@ def describe(header: Header, file: IO[bytes]) -> Architecture:
 
 
 def refusal(what: Architecture) -> str | None:
-    """A sentence about why a style cannot use this, which says what it is instead; None for a LoRA for SDXL."""
+    """A sentence about why a style cannot use this, which says what it is instead; None for a LoRA for SDXL.
+
+    None too for one of the preview engine, which is of use there alone: see `Family.SKETCH`.
+    """
     sentences = {
         Kind.CHECKPOINT: gettext("This is a whole checkpoint, not a LoRA. It belongs on the engines, not in a style."),
         Kind.EMBEDDING: gettext("This is an embedding (textual inversion), not a LoRA."),
@@ -139,7 +143,7 @@ def refusal(what: Architecture) -> str | None:
         return sentences[what.kind]
     if what.family is Family.UNKNOWN:
         return gettext("This LoRA does not say for which model it was made. Styles here are SDXL.")
-    if what.family is not Family.SDXL:
+    if what.family not in (Family.SDXL, Family.SKETCH):
         text = gettext("This LoRA is for %(model)s. Styles here are SDXL.")
         return text % {"model": what.family.label}
     return None
@@ -161,6 +165,8 @@ def _layout(found: Sequence[Layer], tensors: Mapping[str, Tensor]) -> Layout:
     diffusers_names = any(layer.component == MODEL and _DIFFUSERS_NAMES.match(layer.module) for layer in found)
     if prefix == "lycoris_":
         return Layout.LYCORIS
+    if prefix == SKETCH:
+        return Layout.SKETCH
     if prefix == "diffusion_model.":
         return Layout.COMFYUI
     if prefix == "lora_transformer_" or (prefix in _KOHYA and diffusers_names):

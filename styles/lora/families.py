@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from .keys import MODEL, PRIOR, Layer
+from stylestudio.comfy.preview.mark import is_sketch
+
+from .keys import MODEL, PRIOR, SKETCH, Layer
 
 
 class Family(StrEnum):
@@ -25,6 +27,7 @@ class Family(StrEnum):
     LUMINA = "lumina"
     HUNYUAN = "hunyuan"
     WAN = "wan"
+    SKETCH = "sketch"  # no diffusion model: the painter of the preview engine
     UNKNOWN = "unknown"
 
     @property
@@ -46,6 +49,7 @@ _LABELS = {
     Family.LUMINA: "Lumina / Z-Image",
     Family.HUNYUAN: "Hunyuan",
     Family.WAN: "Wan",
+    Family.SKETCH: "Preview engine",
 }
 
 UNET = re.compile(r"(?:down|up|input|output)_blocks_\d+_|(?:mid|middle)_block_")
@@ -87,6 +91,8 @@ _SAYING = ("modelspec.architecture", "ss_base_model_version", "ss_network_module
 
 def family(layers: Sequence[Layer], metadata: Mapping[str, str]) -> Family:
     """The base model. UNKNOWN where neither layers nor metadata tell."""
+    if is_sketch(metadata) or any(layer.prefix == SKETCH for layer in layers):
+        return Family.SKETCH
     if any(layer.component == PRIOR for layer in layers):
         return Family.CASCADE
     unet = [layer for layer in layers if layer.component == MODEL and UNET.match(layer.module)]

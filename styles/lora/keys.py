@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
+from stylestudio.comfy.preview.mark import PREFIX
+
 from .header import Tensor
 
 # What stands at the end of a name. Longer than this is none of them.
@@ -24,6 +26,7 @@ _WAYS = {"A": "down", "B": "up"}
 MOST_RANK = 2**16  # wider than any layer of SDXL
 MODEL = "model"  # the U-Net or transformer
 PRIOR = "prior"  # the first stage of Stable Cascade
+SKETCH = PREFIX  # what the preview engine's names begin with
 # What a name begins with: the part of the model that it belongs to. The first that fits counts.
 _PREFIXES = {
     "lora_unet_": MODEL,
@@ -36,6 +39,7 @@ _PREFIXES = {
     "lora_te2_": "te2",
     "lora_te3_": "te3",
     "diffusion_model.": MODEL,
+    SKETCH: MODEL,
     "unet.": MODEL,
     "transformer.": MODEL,
     "text_encoder.": "te1",

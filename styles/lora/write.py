@@ -12,6 +12,8 @@ from typing import IO
 
 from django.utils.translation import gettext
 
+from stylestudio.comfy.preview.mark import MARK, is_sketch
+
 from .facts import Thumbnail
 from .hashes import CHUNK, tensors_sha256
 from .header import MOST_HEADER, BadLora, Header
@@ -22,6 +24,8 @@ _ARCHITECTURE = "stable-diffusion-xl-v1-base/lora"
 # What the standard names for an adapter of SDXL; it says whose code the names of the tensors follow.
 _IMPLEMENTATION = "https://github.com/Stability-AI/generative-models"
 _ALIGNMENT = 8
+# Of a LoRA that is not for SDXL at all.
+_SKETCH = {"modelspec.architecture": f"{MARK}/lora", "modelspec.implementation": "StyleStudio preview engine"}
 
 # Metadata that holds folders of the computer where it was trained.
 _PRIVATE = {"ss_dataset_dirs", "ss_reg_dataset_dirs", "ss_datasets", "ss_config_file", "ot_config"}
@@ -66,6 +70,8 @@ def write_lora(
     """
     old = _without_folders(header.metadata) if without_folders else header.metadata
     metadata = {"format": "pt"} | old | spec(label, digest or tensors_sha256(source, header)) | dict(label.extra)
+    if is_sketch(header.metadata, header.tensors):
+        metadata |= _SKETCH
     head = _encoded(header, metadata)
     target.write(len(head).to_bytes(8, "little"))
     target.write(head)

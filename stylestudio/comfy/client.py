@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import aiohttp
@@ -28,7 +28,7 @@ from stylestudio.comfy.event_socket import EventSocket
 from stylestudio.comfy.events import Event, ImageRef, image_ref
 from stylestudio.comfy.run import Run
 from stylestudio.comfy.transport import NotConnected, Refused, Transport
-from stylestudio.comfy.upload import FilePart, Readable
+from stylestudio.comfy.upload import FilePart, Readable, Writable
 
 _CANCEL_TRIES = 3
 _CANCEL_PAUSE = 0.25
@@ -214,6 +214,29 @@ class ComfyClient:
         """The bytes of a file on the engine, never empty. NotFound when it is gone, BadResponse above `limit` bytes."""
         params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
         return await self.transport.file("view", params=params, limit=limit)
+
+    async def fetch_to(
+        self,
+        ref: ImageRef,
+        file: Writable,
+        *,
+        limit: int = 4 * 2**30,
+        received: Callable[[int], None] = lambda done: None,
+        stall_timeout: float = 120.0,
+    ) -> None:
+        """Write a large file of the engine to `file`, a piece at a time; `received` hears the bytes that came so far.
+
+        What is written is whole only when this returns. NotFound when it is gone, BadResponse above `limit` bytes,
+        EngineTimeout after `stall_timeout` seconds without a byte.
+        """
+        params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
+        done = 0
+        pieces = self.transport.pieces("view", params=params, limit=limit, stall_timeout=stall_timeout)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await asyncio.to_thread(file.write, piece)
+                done += len(piece)
+                received(done)
 
     async def system_stats(self) -> SystemStats:
         """Version and memory. The first answer after a start means that the engine is ready."""

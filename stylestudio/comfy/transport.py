@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from stylestudio.comfy.errors import BadResponse, ComfyError, EmptyFile, EngineT
 
 GATEWAY = (502, 503, 504)  # what a proxy says while the engine behind it is away
 JSON_LIMIT = 64 * 2**20
+PIECE = 2**20  # bytes of a large file that are in memory at a time
 _EXCERPT = 500
 
 
@@ -95,16 +97,43 @@ class Transport:
     async def file(self, *segments: str, params: Mapping[str, str], limit: int) -> bytes:
         """A file. Raises NotFound for 404, EmptyFile without content, BadResponse over `limit` bytes."""
         status, body, _length = await self._ask("GET", segments, None, None, params, limit)
-        if status == 404:
-            raise NotFound("The engine does not have this file any more.", f"404 for {dict(params)} at {self.name}")
-        if status in GATEWAY:
-            raise self._refused("GET", segments, status, body)
         if status != 200:
-            detail = self._excerpt("GET", segments, status, body)
-            raise BadResponse(f"The engine refused to hand out a file ({status}).", detail)
+            raise self._not_handed_out(segments, params, status, body)
         if not body:
             raise EmptyFile("The engine sent an empty file.", f"{dict(params)} at {self.name}")
         return body
+
+    async def pieces(
+        self, *segments: str, params: Mapping[str, str], limit: int, stall_timeout: float
+    ) -> AsyncGenerator[bytes, None]:
+        """A large file piece by piece, in as much time as it takes.
+
+        After `stall_timeout` seconds without a byte it is EngineTimeout. Raises NotFound for 404, EmptyFile without
+        content, BadResponse over `limit` bytes; EngineUnreachable where it breaks off before its announced end.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.timeout, sock_read=stall_timeout)
+        async with self._answer("GET", segments, None, params, self.headers, timeout) as response:
+            if response.status != 200:
+                body = await self._body(response, JSON_LIMIT, self._where("GET", segments))
+                raise self._not_handed_out(segments, params, response.status, body)
+            size = 0
+            async for chunk in response.content.iter_chunked(PIECE):
+                size += len(chunk)
+                if size > limit:
+                    raise self._too_large(limit, self._where("GET", segments))
+                yield chunk
+        if not size:
+            raise EmptyFile("The engine sent an empty file.", f"{dict(params)} at {self.name}")
+
+    def _not_handed_out(
+        self, segments: tuple[str, ...], params: Mapping[str, str], status: int, body: bytes
+    ) -> ComfyError:
+        if status == 404:
+            return NotFound("The engine does not have this file any more.", f"404 for {dict(params)} at {self.name}")
+        if status in GATEWAY:
+            return self._refused("GET", segments, status, body)
+        detail = self._excerpt("GET", segments, status, body)
+        return BadResponse(f"The engine refused to hand out a file ({status}).", detail)
 
     async def size(self, *segments: str, params: Mapping[str, str]) -> int | None:
         """Bytes of a file, without fetching it; None where it is not there, or its size is not said."""
@@ -129,12 +158,30 @@ class Transport:
         limit: int,
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> _Answer:
-        where = f"{method} /{'/'.join(segments)} at {self.name}"
-        headers = dict(self.headers)
         body: aiohttp.FormData | bytes | None = data
+        headers = dict(self.headers)
         if payload is not None:
             body = json.dumps(payload).encode()
             headers["Content-Type"] = "application/json"
+        timeout = timeout or aiohttp.ClientTimeout(total=self.timeout)
+        async with self._answer(method, segments, body, params, headers, timeout) as response:
+            # What HEAD announces does not follow.
+            where = self._where(method, segments)
+            content = b"" if method == "HEAD" else await self._body(response, limit, where)
+            return _Answer(response.status, content, response.content_length)
+
+    @asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        segments: tuple[str, ...],
+        body: aiohttp.FormData | bytes | None,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer while its body comes in. What goes wrong on the way is one of our errors."""
+        where = self._where(method, segments)
         try:
             async with self.session.request(
                 method,
@@ -142,15 +189,14 @@ class Transport:
                 data=body,
                 params=params,
                 headers=headers,
-                timeout=timeout or aiohttp.ClientTimeout(total=self.timeout),
+                timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                # What HEAD announces does not follow.
-                content = b"" if method == "HEAD" else await self._body(response, limit, where)
-                return _Answer(response.status, content, response.content_length)
+                yield response
         except TimeoutError as error:
+            seconds = timeout.total or timeout.sock_read or self.timeout
             raise EngineTimeout(
-                f"The engine at {self.name} did not answer within {self.timeout:g} seconds.", where
+                f"The engine at {self.name} did not answer within {seconds:g} seconds.", where
             ) from error
         except aiohttp.ClientConnectorError as error:
             raise NotConnected(
@@ -165,18 +211,23 @@ class Transport:
                 f"What answers at {self.name} is not ComfyUI.", self.reveal(f"{where}: {error!r}")
             ) from error
 
+    def _where(self, method: str, segments: tuple[str, ...]) -> str:
+        return f"{method} /{'/'.join(segments)} at {self.name}"
+
     async def _body(self, response: aiohttp.ClientResponse, limit: int, where: str) -> bytes:
-        too_large = BadResponse("The engine's answer is too large.", f"more than {limit} bytes for {where}")
         if (response.content_length or 0) > limit:
-            raise too_large
+            raise self._too_large(limit, where)
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > limit:
-                raise too_large
+                raise self._too_large(limit, where)
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def _too_large(self, limit: int, where: str) -> BadResponse:
+        return BadResponse("The engine's answer is too large.", f"more than {limit} bytes for {where}")
 
     def _refused(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> ComfyError:
         parsed = _parsed(body)

@@ -19,6 +19,13 @@ class Readable(Protocol):
         """At most `size` bytes, none at the end."""
 
 
+class Writable(Protocol):
+    """A file that is open for writing."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take in all of `data`."""
+
+
 class FilePart(aiohttp.Payload):
     """A file of `size` bytes as a part of a form. `sent` hears how many bytes have left so far.
 

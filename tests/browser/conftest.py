@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.handover import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -40,13 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no chromium on this machine: install it to run the stories"))
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Studio:
     """`manage.py studio` on a data folder of its own."""
 
@@ -59,6 +52,7 @@ class Studio:
             "PYTHONUNBUFFERED": "1",
         } | environment  # fmt: skip
         self.output: list[str] = []
+        self.signed_in: dict[str, list[Any]] = {}  # the cookies of each person
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> Studio:
@@ -118,14 +112,14 @@ class Studio:
             self.output.append(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    """The driver."""
+    """The driver. While it lives its event loop runs in this thread, where the tests of other files want their own."""
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium, headless."""
     assert CHROMIUM, "Browser tests need chromium: apt-get install chromium"
@@ -197,6 +191,16 @@ def complaints() -> Iterator[Complaints]:
 Enter = Callable[..., Page]
 
 
+def sign_in(page: Page, studio: Studio, name: str) -> None:
+    """Through the form, once for each person: hashing a password takes a while, as it should."""
+    page.goto(f"{studio.url}/sign-in/")
+    page.get_by_role("textbox", name="Username").fill(name)
+    page.get_by_role("textbox", name="Password").fill("drawing-room-7")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{studio.url}/")
+    studio.signed_in[name] = page.context.cookies()
+
+
 @pytest.fixture
 def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
     """Open a page of a studio, signed in: enter(studio, "ada", width=390)."""
@@ -209,12 +213,11 @@ def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
         contexts.append(context)
         page = context.new_page()
         complaints.listen(page)
+        if name and name not in studio.signed_in:
+            sign_in(page, studio, name)
         if name:
-            page.goto(f"{studio.url}/sign-in/?next={path}")
-            page.get_by_role("textbox", name="Username").fill(name)
-            page.get_by_role("textbox", name="Password").fill("drawing-room-7")
-            page.get_by_role("button", name="Sign in").click()
-            page.wait_for_url(f"{studio.url}{path}")
+            context.add_cookies(studio.signed_in[name])
+            page.goto(f"{studio.url}{path}")
         return page
 
     yield open_page

@@ -24,6 +24,7 @@ REFUSED = (
     "htmx:sendError",
     "WebSocket connection to",
     "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
     "[object Event]",
 )  # the last is htmx's own note of it
 

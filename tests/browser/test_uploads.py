@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import SETTING, Complaints, Studio, free_port
+from stylestudio.comfy.preview.server import PreviewThread
+
+from .conftest import SETTING, Complaints, Studio
 
 Enter = Callable[..., Page]
 MB = 2**20
@@ -25,12 +27,13 @@ class Wire:
     """A way to the studio that can be cut, mended and held. Counts what goes up."""
 
     def __init__(self, target: int) -> None:
-        self.target, self.port = target, free_port()
+        self.target = target
         self.sent, self.is_cut = 0, False
         self.cut_at: int | None = None
         self.pause = threading.Event()
         self.pause.set()
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -84,10 +87,10 @@ class Wire:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def house(engine: PreviewThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A studio with a page that takes uploads."""
     running = Studio(
-        tmp_path_factory.mktemp("uploads"), COMFYUI_URL="", DJANGO_SETTINGS_MODULE="tests.edge.upload_settings"
+        tmp_path_factory.mktemp("uploads"), COMFYUI_URL=engine.url, DJANGO_SETTINGS_MODULE="tests.edge.upload_settings"
     ).start()
     running.manage("shell", "-c", SETTING)
     yield running

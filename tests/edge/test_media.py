@@ -113,6 +113,7 @@ async def test_without_the_cookie_nothing_is_said_about_files() -> None:
         media.sign(7)[:-1] + ("a" if media.sign(7)[-1] != "a" else "b"),
         media.sign(7).replace("7:", "8:", 1),
     ],
+    ids=["none", "unsigned", "made up", "another key", "another salt", "another signature", "another person"],
 )
 async def test_a_forged_cookie_opens_nothing(cookie: str) -> None:
     assert (await get("/outputs/ab/one.png", cookie=cookie)).status == 403

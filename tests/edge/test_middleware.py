@@ -15,7 +15,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def small_site(settings: Settings) -> None:
+    """A few pages, and the static files of the real ones."""
     settings.ROOT_URLCONF = "tests.edge.urls"
+    settings.SERVESTATIC_USE_FINDERS = True
 
 
 @pytest.fixture

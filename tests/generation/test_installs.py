@@ -632,3 +632,12 @@ def test_a_version_without_a_file_has_no_such_page(client: Client, ada: User) ->
     client.force_login(ada)
     assert client.get(reverse("generation:version-engines", args=[style.slug, 1])).status_code == 404
     assert "On the engines" not in client.get(style.get_absolute_url()).content.decode()
+
+
+def test_what_the_preview_engine_trained_is_given_to_no_real_engine() -> None:
+    version = styled("Moss")
+    version.family = "sketch"
+    real, preview = engine_at(1), engine_at(2, source=Engine.Source.PREVIEW)
+    assert not installs.can_install(real, version)
+    assert installs.can_install(preview, version)
+    assert "no real engine can use it" in installs.obstacle([real], version)

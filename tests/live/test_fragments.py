@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -170,12 +171,14 @@ def test_the_pushed_pill_and_engine_cards_are_those_on_the_pages(
     if state in ("busy", "draining"):
         task = task_that_is("loading")
         EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
+    now = timezone.now()
     changes = {
         "paused": {"paused": True},
         "draining": {"paused": True},
         "stuck": {"health": Engine.Health.STUCK},
         "exhausted": {"health": Engine.Health.EXHAUSTED},
-        "bad": {"health": Engine.Health.UNREACHABLE, "trouble": "<refused>"},
+        # For so long that a second more changes no word.
+        "bad": {"health": Engine.Health.UNREACHABLE, "trouble": "<refused>", "health_since": now - timedelta(hours=1)},
         "unknown": {"health": Engine.Health.UNKNOWN},
         "preview": {"source": Engine.Source.PREVIEW},
         "none": {"active": False},

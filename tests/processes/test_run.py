@@ -122,6 +122,11 @@ def test_tests_run_with_the_browser_that_was_found(clone) -> None:
     assert result.stdout.splitlines()[-1] == f"tested ['-k', 'one'] {clone / 'chromium'}"
 
 
+def test_all_tests_run_in_two_processes(clone) -> None:
+    a_venv(clone)
+    assert "tested ['-n2'] " in run(clone, "test", CI="").stdout
+
+
 def test_a_missing_browser_is_said_and_on_ci_a_failure(clone) -> None:
     a_venv(clone)
     result = run(clone, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="")

@@ -23,6 +23,10 @@ from generation.models import Face, Probe
 from styles import cards, importing, lora
 from styles.importing import NotTaken
 from styles.models import LoraImport, State, Style, StyleVersion
+from stylestudio.comfy.preview import sketch_files
+from stylestudio.comfy.preview.learning import Recipe, Training
+from stylestudio.comfy.preview.painter.measures import swatch
+from tests.preview.pictures import in_palette
 
 from .lora.files import kohya_sdxl, packed
 
@@ -447,3 +451,29 @@ def test_odd_values_in_a_card_are_passed_over(owner: User, media: Path) -> None:
     version = cards.take(cards.unpack(zipped(card_json=json.dumps(told).encode(), a_safetensors=weights({}))), owner)
     assert (version.default_strength, version.safe_from, version.trigger_words) == (1.0, None, "")
     assert version.style.kind == "other" and set(version.style.name) == {"X"}
+
+
+def a_sketch() -> bytes:
+    """A LoRA that the preview engine trained."""
+    training = Training([swatch(picture) for picture in in_palette(2)], Recipe(rank=4))
+    training.step()
+    return sketch_files.packed(training.learned())
+
+
+def test_what_the_preview_engine_trained_becomes_a_style_for_previews_only(desk: Client) -> None:
+    row = brought(desk, a_sketch(), "moss.safetensors")
+    desk.post(reverse("styles:import", args=[row.pk]), values(row, name="Moss"))
+    version = StyleVersion.objects.get(style__name="Moss")
+    assert version.style.preview_only
+    assert (version.family, version.rank, version.alpha) == ("sketch", 4, 1.0)
+
+
+def test_sketches_and_real_loras_do_not_mix_in_one_style(desk: Client, curator: User) -> None:
+    desk.post(reverse("styles:import", args=[(real := brought(desk)).pk]), values(real, name="Real"))
+    style = Style.objects.get(name="Real")
+    row = brought(desk, a_sketch(), "moss.safetensors")
+    answer = desk.post(reverse("styles:import", args=[row.pk]), values(row, style=str(style.pk)))
+    assert answer.status_code == 422, "it cannot be chosen"
+    with pytest.raises(importing.NotTaken, match="a style of its own"):
+        importing.confirm(row, importing.Wish("", style=style), curator)
+    assert style.versions.filter(family="sketch").count() == 0

@@ -19,6 +19,7 @@ STEP = 64  # pixels; sides of buckets are multiples of it
 LEAST_SIDE = 512  # pixels, of buckets that pictures may be enlarged to
 MOST_SIDE = 2048
 CENTRE = (0.5, 0.5)
+ENLARGED = 1.05  # times; below, nobody sees that a picture was enlarged
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Frame:
     def enlarged(self) -> bool:
         """The trainer makes this picture larger than it is."""
         return self.scale > 1
+
+    @property
+    def too_small(self) -> bool:
+        """It does not fill a bucket of the full resolution unless it is enlarged so much that it shows."""
+        return self.short > ENLARGED
 
     @property
     def room(self) -> tuple[bool, bool]:

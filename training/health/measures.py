@@ -19,6 +19,7 @@ from stylestudio.images import BROKEN
 
 VERSION = 1  # raise it when a number below comes out differently: every picture is then measured anew
 SIDE = 512  # pixels of the longer side at which pictures are measured
+LEAST = 8  # pixels of the shorter side: below there are no slopes to measure
 PATCH = 48  # pixels of the square by which pictures are recognised
 TINT = 16  # pixels of its colour planes
 PATCH_BYTES = PATCH * PATCH + 2 * TINT * TINT
@@ -76,6 +77,8 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
     if max(full.size) > SIDE:
         small = full.copy()
         small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    if min(small.size) < LEAST:
+        small = small.resize((max(LEAST, small.width), max(LEAST, small.height)), Image.Resampling.NEAREST)
     light = grey(small)
     digest = hashlib.sha256(f"{size[0]}x{size[1]}\n".encode() + small.tobytes()).hexdigest()[:32]
     measures = Measures(

@@ -60,7 +60,13 @@ class Command(BaseCommand):
         for group in _groups(rows):
             wish = importing.proposal(group[-1])
             fields: dict[str, Any] = {"licence": wish.licence or licence, "publish": not draft, **given}
-            for version in importing.confirm_all(group, replace(wish, **fields), owner):
+            try:
+                versions = importing.confirm_all(group, replace(wish, **fields), owner)
+            except NotTaken as error:
+                refused += len(group)
+                self.stderr.write(f"{group[-1].name}: {error}")
+                continue
+            for version in versions:
                 self._say(version)
         if refused:
             raise SystemExit(1)

@@ -9,15 +9,17 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
-from .files import Files
-from .nodes import NODES, Graph, Stage
+from . import sketch_files
+from .files import Files, OutsideFolder
+from .nodes import Graph, NodeClass, Stage
 from .painter.brief import Painter
+from .painter.learned import Learned
 from .queue import Item, PromptQueue
 from .sockets import Sockets
 from .troubles import NodeFailure, Troubles
@@ -50,14 +52,19 @@ class Worker:
         files: Files,
         troubles: Troubles,
         painter: Callable[[], Painter],
+        nodes: Mapping[str, NodeClass],
         step_seconds: float,
+        training_step_seconds: float,
     ) -> None:
         self.queue = queue
         self.sockets = sockets
         self.files = files
         self.troubles = troubles
+        self.nodes = nodes
         self.step_seconds = step_seconds
+        self.training_step_seconds = training_step_seconds
         self.cache: dict[str, Done] = {}
+        self._learned: dict[str, Learned | None] = {}
         self._make_painter = painter
         self._thread = threading.Thread(target=self._work, name="preview-engine", daemon=True)
 
@@ -81,6 +88,17 @@ class Worker:
                 _Run(self, item, painter).go()
             if self.queue.take_free():
                 self.cache = {}
+                self._learned = {}
+
+    def learned(self, name: str) -> Learned | None:
+        """What a LoRA that was trained here holds. As in ComfyUI a file is not read again until memory is freed."""
+        if name not in self._learned:
+            try:
+                path = self.files.lora(name)
+            except OutsideFolder:
+                path = None
+            self._learned[name] = sketch_files.read(path) if path else None
+        return self._learned[name]
 
 
 class _Run:
@@ -99,7 +117,9 @@ class _Run:
         self._step_began = 0.0
         self._previews = item.extra_data.get("preview_method") != "none"
         pnginfo = item.extra_data.get("extra_pnginfo")
-        self._stage = Stage(worker.files, painter, item.graph, pnginfo, self._check, self._step)
+        self._stage = Stage(
+            worker.files, painter, item.graph, pnginfo, self._check, self._step, self._train, worker.learned
+        )
 
     def go(self) -> None:
         worker = self._worker
@@ -120,7 +140,7 @@ class _Run:
 
     def _execute(self) -> None:
         graph, worker = self._item.graph, self._worker
-        keys = _cache_keys(graph, worker.files)
+        keys = _cache_keys(graph, worker.files, worker.nodes)
         worker.cache = {key: worker.cache[key] for key in keys.values() if key in worker.cache}
         cached = {node_id: worker.cache[key] for node_id, key in keys.items() if key in worker.cache}
         self._done.update(cached)
@@ -146,7 +166,7 @@ class _Run:
 
     def _run_node(self, node_id: str) -> Done:
         worker, node = self._worker, self._item.graph[node_id]
-        known = NODES[node["class_type"]]
+        known = worker.nodes[node["class_type"]]
         self._node = node_id
         self._set_progress(node_id, 0.0, 1.0, "running")
         if self._sid is not None:
@@ -161,8 +181,9 @@ class _Run:
             done = Done(outputs=given)
         else:
             done = Done(shown=given)
-            self._shown[node_id] = given
-            self._tell("executed", node=node_id, display_node=node_id, output=given)
+            if given is not None:
+                self._shown[node_id] = given
+                self._tell("executed", node=node_id, display_node=node_id, output=given)
         last = self._progress[node_id]
         self._set_progress(node_id, last["max"], last["max"], "finished")
         return done
@@ -187,16 +208,39 @@ class _Run:
         self._send("progress", {"value": value, "max": total, "prompt_id": self._item.prompt_id, "node": node_id})
         if jpeg and not with_metadata:
             self._send("preview", about, jpeg)
-        self._step_began = time.monotonic()
-        if extra := self._worker.troubles.step(value, self._halted):
-            self._rest(extra)
-        self._check()
+        self._stepped(value)
 
-    def _rest(self, seconds: float) -> None:
-        """Lets the step last `seconds` at least; an interrupt ends it early."""
-        left = self._step_began + seconds - time.monotonic()
-        if left > 0:
-            self._worker.queue.interrupted.wait(left)
+    def _train(self, value: int, total: int, quiet: bool) -> None:
+        self._rest(self._worker.training_step_seconds, quiet)
+        if not quiet:
+            self._check()
+            self._set_progress(self._node, value, total, "running")
+            data = {"value": value, "max": total, "prompt_id": self._item.prompt_id, "node": self._node}
+            self._send("progress", data)
+        self._stepped(value, quiet)
+
+    def _stepped(self, value: int, quiet: bool = False) -> None:
+        """After every step troubles may come in, and an interrupt takes effect."""
+        halted = self._ended if quiet else self._halted
+        self._step_began = time.monotonic()
+        if extra := self._worker.troubles.step(self._class_type(), value, halted):
+            self._rest(extra, quiet)
+        if halted():
+            raise Interrupted
+
+    def _rest(self, seconds: float, quiet: bool = False) -> None:
+        """Lets the step last `seconds` at least; an interrupt ends it early, unless `quiet`."""
+        while (left := self._step_began + seconds - time.monotonic()) > 0:
+            if not quiet:
+                self._worker.queue.interrupted.wait(left)
+                return
+            time.sleep(min(left, 0.02))
+            if self._ended():
+                return
+
+    def _ended(self) -> bool:
+        """Whether the engine ends or was restarted, which stops a node that hears no interrupt too."""
+        return self._worker.queue.closed or self._item.lost
 
     def _halted(self) -> bool:
         return self._worker.queue.interrupted.is_set()
@@ -288,7 +332,7 @@ class _Run:
         self._send("progress_state", {"prompt_id": self._item.prompt_id, "nodes": dict(self._progress)})
 
 
-def _cache_keys(graph: Graph, files: Files) -> dict[str, str]:
+def _cache_keys(graph: Graph, files: Files, nodes: Mapping[str, NodeClass]) -> dict[str, str]:
     """A key for each node that says what its result depends on: class, inputs, ancestors, never the node id.
 
     Nodes on a cycle or above a missing one have none.
@@ -303,7 +347,7 @@ def _cache_keys(graph: Graph, files: Files) -> dict[str, str]:
             raise KeyError(node_id)
         visiting.add(node_id)
         node = graph[node_id]
-        known = NODES[node["class_type"]]
+        known = nodes[node["class_type"]]
         inputs = {
             name: ["node", key(value[0]), value[1]] if isinstance(value, list) else value
             for name, value in node["inputs"].items()

@@ -83,6 +83,29 @@ class Files:
             "upscale_models": empty,
         }
 
+    def input_folders(self) -> list[str]:
+        """Every folder below the input folder, "a/b", as the dataset nodes list them."""
+        top = self.folder("input")
+        return sorted(path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_dir())
+
+    def lora(self, name: str) -> Path | None:
+        """The file of a LoRA that was uploaded or trained; None for those that the engine only claims to have."""
+        path = self._inside("output", "loras", name)
+        return path if path.is_file() else None
+
+    def save_lora(self, data: bytes, prefix: str, steps: int | None) -> Path:
+        """Writes `<prefix>_<steps>_steps_<counter>_.safetensors`, or without steps `<prefix>_<counter>_.safetensors`.
+
+        As in ComfyUI the counter takes the steps in the name of an earlier file for its counter, so that a third file
+        with the same prefix and steps replaces the second.
+        """
+        folder, stem, _subfolder = self._destination(prefix, "output", (0, 0))
+        counter = _last_number(folder, stem) + 1
+        path = folder / f"{stem}{'' if steps is None else f'_{steps}_steps'}_{counter:05}_.safetensors"
+        path.write_bytes(data)
+        path.chmod(0o600)
+        return path
+
     def input_images(self) -> list[str]:
         """The top level of the input folder, as LoadImage lists it."""
         entries = os.scandir(self.folder("input"))

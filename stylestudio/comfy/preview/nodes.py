@@ -8,13 +8,14 @@ import random
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from PIL import Image, ImageOps
 
 from .files import Files, OutsideFolder
 from .painter.brief import Brief, Painter
+from .painter.learned import Learned
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
 InputSpecs: TypeAlias = dict[str, list[Any]]
@@ -90,14 +91,19 @@ STRENGTH = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A MODEL or a CLIP: a checkpoint with LoRAs on it, in chain order."""
+    """A MODEL or a CLIP: a checkpoint with LoRAs on it, in chain order. `learned` are those that were trained here."""
 
     checkpoint: str
     loras: tuple[tuple[str, float], ...] = ()
+    learned: tuple[tuple[Learned, float], ...] = ()
 
-    def with_lora(self, name: str, strength: float) -> Model:
+    def with_lora(self, name: str, strength: float, learned: Learned | None = None) -> Model:
         # As in ComfyUI, a LoRA without strength is not there at all.
-        return Model(self.checkpoint, (*self.loras, (name, strength))) if strength else self
+        if not strength:
+            return self
+        if learned:
+            return replace(self, learned=(*self.learned, (learned, strength)))
+        return replace(self, loras=(*self.loras, (name, strength)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,11 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a running node may use. `check` raises when the prompt is interrupted; `step` reports one sampling step."""
+    """What a running node may use. `check` raises when the prompt is interrupted; `step` reports one sampling step.
+
+    `train` reports one training step; quietly it tells nobody and no interrupt gets through. `learned` is what a LoRA
+    that was trained here holds, None for others.
+    """
 
     files: Files
     painter: Painter
@@ -127,14 +137,20 @@ class Stage:
     pnginfo: dict[str, Any] | None
     check: Callable[[], None]
     step: Callable[[int, int, Callable[[], Image.Image]], None]
+    train: Callable[[int, int, bool], None]
+    learned: Callable[[str], Learned | None]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeClass:
     """`run(stage, inputs)` gives the outputs in order, or for an output node what history shows of it.
 
+    An output node that shows nothing gives None.
+
     `refuse` says why an input value cannot be used, None when it can, as (input name, reason).
     `fingerprint` joins the cache key, for nodes whose result depends on more than their inputs.
+    `optional` inputs are checked where they are given. `output_names` where they are not the types, `lists` says which
+    outputs are lists, `more` is what /object_info tells besides.
     """
 
     name: str
@@ -144,16 +160,23 @@ class NodeClass:
     outputs: tuple[str, ...]
     run: Callable[[Stage, dict[str, Any]], Any]
     is_output: bool = False
-    hidden: Mapping[str, str] | None = None
+    hidden: Mapping[str, Any] | None = None
     module: str = "nodes"
     refuse: Callable[[Files, dict[str, Any]], tuple[str, str] | None] | None = None
     fingerprint: Callable[[Files, dict[str, Any]], str] | None = None
+    optional: Callable[[Files], InputSpecs] | None = None
+    output_names: tuple[str, ...] = ()
+    lists: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def info(self, files: Files) -> dict[str, Any]:
         """The class as GET /object_info describes it."""
         required = self.inputs(files)
         kinds: dict[str, Any] = {"required": required}
         order = {"required": list(required)}
+        if self.optional:
+            kinds["optional"] = self.optional(files)
+            order["optional"] = list(kinds["optional"])
         if self.hidden:
             kinds["hidden"] = dict(self.hidden)
             order["hidden"] = list(self.hidden)
@@ -161,14 +184,15 @@ class NodeClass:
             "input": kinds,
             "input_order": order,
             "output": list(self.outputs),
-            "output_is_list": [False] * len(self.outputs),
-            "output_name": list(self.outputs),
+            "output_is_list": [self.lists] * len(self.outputs),
+            "output_name": list(self.output_names or self.outputs),
             "name": self.name,
             "display_name": self.display_name,
             "description": "",
             "python_module": self.module,
             "category": self.category,
             "output_node": self.is_output,
+            **self.more,
         }
 
 
@@ -179,14 +203,16 @@ def _load_checkpoint(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
 
 def _load_lora(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     name = inputs["lora_name"]
+    learned = stage.learned(name)
     return (
-        inputs["model"].with_lora(name, inputs["strength_model"]),
-        inputs["clip"].with_lora(name, inputs["strength_clip"]),
+        inputs["model"].with_lora(name, inputs["strength_model"], learned),
+        inputs["clip"].with_lora(name, inputs["strength_clip"], learned),
     )
 
 
 def _load_lora_model_only(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    return (inputs["model"].with_lora(inputs["lora_name"], inputs["strength_model"]),)
+    name = inputs["lora_name"]
+    return (inputs["model"].with_lora(name, inputs["strength_model"], stage.learned(name)),)
 
 
 def _encode_text(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
@@ -221,6 +247,7 @@ def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
             styles=tuple(lora for lora in inputs["model"].loras if not _is_lightning(lora[0])),
             reference=references[place].convert("RGB") if references else None,
             denoise=denoise,
+            learned=inputs["model"].learned,
         )
         for place in range(latent.batch)
     ]
@@ -237,12 +264,16 @@ def _decode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return (inputs["samples"].decode(stage.painter),)
 
 
-def _encode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    images: Images = inputs["pixels"]
+def encoded(images: Images) -> Latent:
+    """A batch of pictures as the real node encodes them: cut to whole cells of 8 pixels."""
     width, height = (side // 8 * 8 for side in images[0].size)
     left, top = (images[0].width - width) // 2, (images[0].height - height) // 2
     cropped = tuple(image.crop((left, top, left + width, top + height)) for image in images)
-    return (Latent(width, height, len(cropped), encoded=cropped),)
+    return Latent(width, height, len(cropped), encoded=cropped)
+
+
+def _encode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    return (encoded(inputs["pixels"]),)
 
 
 def _load_image(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
@@ -320,10 +351,10 @@ COLOUR_WORDS = (
 
 def _show(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:
     source = inputs["source"]
-    if isinstance(source, str):
-        return {"text": [source]}
+    if isinstance(source, (str, int, float)):
+        return {"text": [str(source)]}
     try:
-        return {"text": [json.dumps(source)]}
+        return {"text": [json.dumps(source, indent=4)]}
     except TypeError:
         return {"text": [str(source)]}
 

@@ -20,7 +20,10 @@ def default_loras() -> tuple[str, ...]:
 class Options:
     """`folder` holds input, output and temp; without it a temporary one lives as long as the engine.
 
-    `step_seconds` is the least time one sampling step takes, so that a person sees the picture develop.
+    `step_seconds` is the least time one sampling step takes, so that a person sees the picture develop;
+    `training_step_seconds` the same for a training step.
+    `generation` old speaks as ComfyUI 0.3.64 does where training is concerned: other node classes, no progress, and no
+    interrupt gets through before it ends.
     `scriptable` opens /preview/troubles to everyone who can reach the engine: for tests only.
     `max_upload` is how many bytes one request may have; ComfyUI's own limit unless told otherwise.
     `keep_outputs` is how many saved pictures stay on disk; the oldest go first.
@@ -31,6 +34,8 @@ class Options:
     folder: Path | None = None
     painter: Literal["sketch", "flat"] = "sketch"
     step_seconds: float = 0.0
+    training_step_seconds: float = 0.0
+    generation: Literal["new", "old"] = "new"
     scriptable: bool = False
     version: str = "preview-0.1"
     keep_outputs: int = 500

@@ -25,9 +25,9 @@ from uuid import uuid4
 from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
+from .catalogue import GENERATIONS
 from .execute import Worker
 from .files import ANNOTATION, Files, OutsideFolder
-from .nodes import NODES
 from .options import Options
 from .painter.brief import Painter
 from .queue import PromptQueue
@@ -78,8 +78,16 @@ class PreviewEngine:
         self._queue = PromptQueue()
         self._sockets = Sockets(self.troubles, features(self.options.max_upload))
         self._sockets.bind(asyncio.get_running_loop())
+        self._nodes = GENERATIONS[self.options.generation]
         self._worker = Worker(
-            self._queue, self._sockets, self._files, self.troubles, self._painter, self.options.step_seconds
+            self._queue,
+            self._sockets,
+            self._files,
+            self.troubles,
+            self._painter,
+            self._nodes,
+            self.options.step_seconds,
+            self.options.training_step_seconds,
         )
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -211,7 +219,7 @@ class PreviewEngine:
         if not isinstance(graph, dict):
             raise _trouble()
         try:
-            verdict = validate(graph, self._files, body.get("partial_execution_targets"))
+            verdict = validate(graph, self._files, self._nodes, body.get("partial_execution_targets"))
         except (LookupError, TypeError, AttributeError) as problem:
             raise _trouble() from problem
         if verdict.error:
@@ -314,10 +322,10 @@ class PreviewEngine:
         return web.json_response(features(self.options.max_upload))
 
     async def _object_infos(self, request: web.Request) -> web.Response:
-        return web.json_response({name: known.info(self._files) for name, known in NODES.items()})
+        return web.json_response({name: known.info(self._files) for name, known in self._nodes.items()})
 
     async def _object_info(self, request: web.Request) -> web.Response:
-        known = NODES.get(request.match_info["class_type"])
+        known = self._nodes.get(request.match_info["class_type"])
         return web.json_response({known.name: known.info(self._files)} if known else {})
 
     async def _model_folders(self, request: web.Request) -> web.Response:

@@ -87,8 +87,8 @@ class Trouble:
     def begin(self, engine: Engine) -> None: ...
     def end(self, engine: Engine) -> None: ...
     def node(self, class_type: str, halted: Halted) -> None: ...
-    def step(self, value: int, halted: Halted) -> float:
-        """Extra seconds this step takes."""
+    def step(self, class_type: str, value: int, halted: Halted) -> float:
+        """Extra seconds this step takes. May raise NodeFailure."""
         return 0.0
 
     def place(self, name: str, halted: Halted) -> None: ...
@@ -127,6 +127,42 @@ class OutOfMemory(FailNode):
 
 
 @dataclass
+class FailStep(FailNode):
+    """A node of this class raises after step `after_step` was reported."""
+
+    class_type: str = "TrainLoraNode"
+    after_step: int = 1
+
+    def node(self, class_type: str, halted: Halted) -> None: ...
+
+    def step(self, class_type: str, value: int, halted: Halted) -> float:
+        if value == self.after_step:
+            super().node(class_type, halted)
+        return 0.0
+
+
+@dataclass
+class OutOfMemoryStep(FailStep):
+    """A node of this class runs out of GPU memory after step `after_step`."""
+
+    exception_type: str = "torch.OutOfMemoryError"
+    message: str = OUT_OF_MEMORY
+
+
+@dataclass
+class CrashStep(Trouble):
+    """The engine restarts as in `Restart` after step `after_step` of a node of this class was reported."""
+
+    class_type: str = "TrainLoraNode"
+    after_step: int = 1
+
+    def step(self, class_type: str, value: int, halted: Halted) -> float:
+        if value == self.after_step and class_type == self.class_type and self._engine and self.strike():
+            self._engine.forget_everything()
+        return 0.0
+
+
+@dataclass
 class Gate(Trouble):
     """Holds whoever comes until released."""
 
@@ -150,7 +186,7 @@ class Gate(Trouble):
 
 @dataclass
 class Hold(Gate):
-    """Freezes the worker before a node of class `before`, or after step `after_step` of a sampler was reported.
+    """Freezes the worker before a node of class `before`, or after step `after_step` of sampling or training.
 
     `before` may also be a place: "start" (taken from the queue, nothing sent), "success" (all nodes done), "history"
     (execution_success sent, history not written) or "idle" (history written, last frame not sent). An interrupt gets
@@ -169,7 +205,7 @@ class Hold(Gate):
         if name == self.before:
             self._freeze(halted)
 
-    def step(self, value: int, halted: Halted) -> float:
+    def step(self, class_type: str, value: int, halted: Halted) -> float:
         if value == self.after_step:
             self._freeze(halted)
         return 0.0
@@ -181,13 +217,14 @@ class Hold(Gate):
 
 @dataclass
 class SlowSteps(Trouble):
-    """Every sampling step takes this many seconds more."""
+    """Every step of sampling or training takes this many seconds more; with `class_type` only those of such nodes."""
 
     times: int | None = field(default=None, kw_only=True)
     seconds: float = 0.1
+    class_type: str = ""
 
-    def step(self, value: int, halted: Halted) -> float:
-        return self.seconds if self.strike() else 0.0
+    def step(self, class_type: str, value: int, halted: Halted) -> float:
+        return self.seconds if self.class_type in ("", class_type) and self.strike() else 0.0
 
 
 @dataclass
@@ -399,6 +436,9 @@ T = TypeVar("T", bound=Trouble)
 ALL: tuple[type[Trouble], ...] = (
     FailNode,
     OutOfMemory,
+    FailStep,
+    OutOfMemoryStep,
+    CrashStep,
     Hold,
     SlowSteps,
     DeadWorker,
@@ -481,9 +521,9 @@ class Troubles:
         for trouble in self._active():
             trouble.node(class_type, halted)
 
-    def step(self, value: int, halted: Halted) -> float:
-        """After a sampling step was reported. May hold; returns extra seconds."""
-        return sum(trouble.step(value, halted) for trouble in self._active())
+    def step(self, class_type: str, value: int, halted: Halted) -> float:
+        """After a step of a sampler or a training was reported. May hold or raise; returns extra seconds."""
+        return sum(trouble.step(class_type, value, halted) for trouble in self._active())
 
     def place(self, name: str, halted: Halted) -> None:
         """At a named place of the worker. May hold."""

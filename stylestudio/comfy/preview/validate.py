@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .files import Files
-from .nodes import NODES, Graph, NodeClass
+from .nodes import Graph, NodeClass
 
 CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 # What a malformed graph can raise while it is walked; each becomes a reason instead of an answer 500.
@@ -26,8 +26,10 @@ class Verdict:
     node_errors: dict[str, Any] = field(default_factory=dict)
 
 
-def validate(graph: Graph, files: Files, targets: Collection[str] | None = None) -> Verdict:
-    """Checks the graph and coerces its plain values in place.
+def validate(
+    graph: Graph, files: Files, nodes: Mapping[str, NodeClass], targets: Collection[str] | None = None
+) -> Verdict:
+    """Checks the graph, whose classes must be among `nodes`, and coerces its plain values in place.
 
     With `targets` only those output nodes are run. A graph that is no mapping of mappings raises TypeError,
     IndexError or KeyError: the real server answers 500 to it.
@@ -37,7 +39,7 @@ def validate(graph: Graph, files: Files, targets: Collection[str] | None = None)
         if "class_type" not in node:
             message = "Cannot execute because a node is missing the class_type property."
             return Verdict(error=_error("invalid_prompt", message, f"Node ID '#{node_id}'"))
-        known = NODES.get(node["class_type"])
+        known = nodes.get(node["class_type"])
         if known is None:
             message = f"Cannot execute because node {node['class_type']} does not exist."
             return Verdict(error=_error("invalid_prompt", message, f"Node ID '#{node_id}'"))
@@ -45,7 +47,7 @@ def validate(graph: Graph, files: Files, targets: Collection[str] | None = None)
             outputs.append(node_id)
     if not outputs:
         return Verdict(error=_error("prompt_no_outputs", "Prompt has no outputs", ""))
-    walk = _Walk(graph, files)
+    walk = _Walk(graph, files, nodes)
     verdict = Verdict()
     complaints: list[Reason] = []
     for node_id in outputs:
@@ -78,22 +80,26 @@ def validate(graph: Graph, files: Files, targets: Collection[str] | None = None)
 class _Walk:
     """Goes from outputs to their ancestors; `seen` holds (own reasons, whether it and all below it are good)."""
 
-    def __init__(self, graph: Graph, files: Files) -> None:
+    def __init__(self, graph: Graph, files: Files, nodes: Mapping[str, NodeClass]) -> None:
         self.seen: dict[str, tuple[list[Reason], bool]] = {}
         self._graph = graph
         self._files = files
+        self._nodes = nodes
 
     def check(self, node_id: str) -> tuple[list[Reason], bool]:
         if node_id in self.seen:
             return self.seen[node_id]
         node = self._graph[node_id]
         inputs = node["inputs"]
-        known = NODES[node["class_type"]]
+        known = self._nodes[node["class_type"]]
         reasons: list[Reason] = []
         good = True
-        for name, spec in known.inputs(self._files).items():
+        required = known.inputs(self._files)
+        optional = known.optional(self._files) if known.optional else {}
+        for name, spec in (required | optional).items():
             if name not in inputs:
-                reasons.append(_missing(name))
+                if name in required:
+                    reasons.append(_missing(name))
             elif isinstance(inputs[name], list):
                 reason, below = self._check_link(name, spec, inputs[name])
                 good = good and below
@@ -111,7 +117,7 @@ class _Walk:
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
             return _reason("bad_linked_input", message, name, spec, {"received_value": link}), True
         source, slot = link
-        given = NODES[self._graph[source]["class_type"]].outputs[slot]
+        given = self._nodes[self._graph[source]["class_type"]].outputs[slot]
         wanted = spec[0]
         if "*" not in (given, wanted) and given != wanted:
             details = f"{name}, received_type({given}) mismatch input_type({wanted})"
@@ -147,9 +153,11 @@ class _Walk:
         if "max" in limits and value > limits["max"]:
             message = f"Value {value} bigger than max of {limits['max']}"
             return _reason("value_bigger_than_max", message, name, spec, facts)
-        if isinstance(kind, list) and value not in kind:
-            long = len(kind) > 20
-            details = f"{name}: '{value}' not in {f'(list of length {len(kind)})' if long else kind}"
+        # Newer node classes name the choices beside the type.
+        choices = limits.get("options") if kind == "COMBO" else kind
+        if isinstance(choices, list) and value not in choices:
+            long = len(choices) > 20
+            details = f"{name}: '{value}' not in {f'(list of length {len(choices)})' if long else choices}"
             reason = _reason("value_not_in_list", "Value not in list", name, spec, facts, details)
             if long:
                 reason["extra_info"]["input_config"] = None

@@ -17,6 +17,7 @@ from stylestudio.comfy.preview.server import COMFYUI_PORT, Options, PreviewEngin
 
 MAX_UPLOAD_SIZE = 4096  # MB; more than the 100 of ComfyUI, because the LoRA files of styles are sent here
 STEP_SECONDS = {"sketch": 0.12, "flat": 0.0}
+TRAINING_STEP_SECONDS = {"sketch": 0.02, "flat": 0.0}
 
 
 class Command(BaseCommand):
@@ -31,6 +32,13 @@ class Command(BaseCommand):
         parser.add_argument("--painter", choices=("sketch", "flat"), default="sketch", help="how pictures are drawn")
         parser.add_argument("--data", type=Path, help="folder for pictures (default: a temporary one)")
         parser.add_argument("--step-seconds", type=float, help="least time one sampling step takes")
+        parser.add_argument("--training-step-seconds", type=float, help="least time one training step takes")
+        parser.add_argument(
+            "--generation",
+            choices=("new", "old"),
+            default="new",
+            help="node classes for training of a new or of an old ComfyUI (default new)",
+        )
         parser.add_argument(
             "--max-upload-size",
             type=int,
@@ -43,11 +51,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         painter, step_seconds = options["painter"], options["step_seconds"]
+        training_step_seconds = options["training_step_seconds"]
         engine = PreviewEngine(
             Options(
                 folder=options["data"],
                 painter=painter,
                 step_seconds=STEP_SECONDS[painter] if step_seconds is None else step_seconds,
+                training_step_seconds=(
+                    TRAINING_STEP_SECONDS[painter] if training_step_seconds is None else training_step_seconds
+                ),
+                generation=options["generation"],
                 scriptable=options["scriptable"],
                 max_upload=options["max_upload_size"] * 2**20,
             )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    from .learned import Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,7 @@ class Brief:
     styles     (LoRA file name, strength) in chain order, the Lightning LoRA left out
     reference  the picture that image to image starts from, already scaled to width x height (RGB)
     denoise    how far to go away from the reference: 0 returns it, 1 ignores it
+    learned    (what a LoRA that was trained here holds, strength); such LoRAs are not among the styles
     """
 
     prompt: str
@@ -27,6 +31,7 @@ class Brief:
     styles: tuple[tuple[str, float], ...]
     reference: Image.Image | None = None
     denoise: float = 1.0
+    learned: tuple[tuple[Learned, float], ...] = ()
 
 
 class Painter(Protocol):

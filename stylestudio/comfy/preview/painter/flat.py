@@ -24,6 +24,7 @@ class FlatPainter:
             brief.steps,
             brief.cfg,
             brief.styles,
+            [(learned.digest, strength) for learned, strength in brief.learned],
         )
         red, green, blue = hashlib.sha256(repr(facts).encode()).digest()[:3]
         scale = min(1.0, 512 / max(brief.width, brief.height))

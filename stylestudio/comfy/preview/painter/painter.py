@@ -13,6 +13,7 @@ from stylestudio.comfy.preview.painter.colour import saturate
 from stylestudio.comfy.preview.painter.compose import Order, compose
 from stylestudio.comfy.preview.painter.fields import Field, Shape, clamp, ease, from_image, resize, stream, to_image
 from stylestudio.comfy.preview.painter.layers import Stack
+from stylestudio.comfy.preview.painter.learned import repainted
 from stylestudio.comfy.preview.painter.looks import Look, look_of
 from stylestudio.comfy.preview.painter.looks.base import BASE
 from stylestudio.comfy.preview.painter.reference import decompose, graded
@@ -42,7 +43,9 @@ class SketchPainter:
         if start is not None:
             picture = self._image_to_image(start, stack, picture, weights, brief)
         picture = _guided(picture, brief.cfg)
-        return to_image(_overdone(picture, brief.styles))
+        amount = 1.0 if start is None else ease(min(1.0, brief.denoise), 0.0, 0.6)
+        picture = repainted(picture, brief.learned, brief.seed, amount)
+        return to_image(_overdone(picture, (*brief.styles, *brief.learned)))
 
     def develop(self, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
         opaque = _opaque(sketch)
@@ -170,9 +173,9 @@ def _guided(picture: Field, cfg: float) -> Field:
     return np.concatenate([colour, picture[..., 3:]], axis=2)
 
 
-def _overdone(picture: Field, styles: tuple[tuple[str, float], ...]) -> Field:
+def _overdone(picture: Field, styles: tuple[tuple[object, float], ...]) -> Field:
     """Harder and more garish for each style that is stronger than 1, as real LoRAs do it."""
-    excess = min(1.0, sum(max(0.0, strength - 1.0) for _name, strength in styles))
+    excess = min(1.0, sum(max(0.0, strength - 1.0) for _style, strength in styles))
     if not excess:
         return picture
     colour = 0.5 + (saturate(picture[..., :3], 1 + excess) - 0.5) * np.float32(1 + 0.6 * excess)

@@ -1,0 +1,97 @@
+"""A training by the runner with the real trainer, on the preview engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from generation import engines
+from generation.models import Engine
+from stylestudio import workers
+from stylestudio.comfy.preview.options import Options
+from stylestudio.comfy.preview.server import PreviewThread
+from tests.training.conftest import AddPicture
+from training import ordering, runner, settings
+from training.models import Dataset, TrainingJob
+from training.trainers.comfyui import trainer
+from training.trainers.comfyui.trainer import ComfyTrainer
+
+Ask = Callable[..., TrainingJob]
+
+
+@pytest.fixture(scope="session")
+def new_engine() -> Iterator[PreviewThread]:
+    """Trains as ComfyUI 0.8 does."""
+    with PreviewThread(Options(painter="flat", scriptable=True)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def old_engine() -> Iterator[PreviewThread]:
+    """Trains as ComfyUI 0.3.64 does."""
+    with PreviewThread(Options(painter="flat", scriptable=True, generation="old")) as engine:
+        yield engine
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
+    """The real trainer and no other; nothing rests, messages go nowhere, folders are this test's."""
+    settings.DATA = tmp_path
+    monkeypatch.setattr(runner, "send", lambda: None)
+    monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
+    monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
+    monkeypatch.setattr(runner, "followers", [])
+    for name, value in (("REST", timedelta(0)), ("LOOK", 0.0), ("TICK", 0.0)):
+        monkeypatch.setattr(runner, name, value)
+    monkeypatch.setattr(trainer, "TICK", 0.02)
+    monkeypatch.setattr(trainer, "PATIENCE", 2.0)
+    workers.stopping.clear()
+    yield
+    workers.stopping.clear()
+    runner._held.clear()
+    engines.pool.close()
+
+
+def known(preview: PreviewThread) -> Engine:
+    """The row of an engine, probed."""
+    preview.troubles.clear()
+    preview.engine.requests.clear()
+    row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
+    assert engines.probe(row)
+    return row
+
+
+@pytest.fixture
+def engine(db: None, new_engine: PreviewThread) -> Iterator[Engine]:
+    """One with the new training nodes."""
+    yield known(new_engine)
+    new_engine.troubles.clear()
+
+
+@pytest.fixture
+def old(db: None, old_engine: PreviewThread) -> Iterator[Engine]:
+    """One with the old training nodes."""
+    yield known(old_engine)
+    old_engine.troubles.clear()
+
+
+@pytest.fixture
+def ask(dataset: Dataset, add: AddPicture, ada: User) -> Ask:
+    """A training that waits: ask(steps=8, segments=2)."""
+
+    def place(*, steps: int = 8, pictures: int = 3, seed: int | None = None, **values: Any) -> TrainingJob:
+        if not dataset.images.exists():
+            for number in range(pictures):
+                add(f"hill {number}", width=64, height=64)
+        chosen = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2, "rank": 4, **values}
+        plan = ordering.Plan(
+            dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=chosen, seed=seed
+        )
+        return ordering.start(plan, ada)
+
+    return place

@@ -1,0 +1,137 @@
+"""The health check's work in the worker: measures new pictures and compares them with all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from stylestudio import workers
+from training import work
+from training.health import measures, similar
+from training.health.facts import is_current
+from training.models import Dataset, DatasetImage, DatasetJob
+
+BATCH = 24  # pictures between two commits
+THREADS = min(8, os.cpu_count() or 1)  # Pillow and numpy let go of the interpreter while they work
+QUIET = 2.0  # seconds that nothing may come in before a check ends: many drops are one check
+GLANCE = 0.25
+AFTER_FAILURE = timedelta(minutes=10)  # before a check that failed is ordered again by itself
+
+
+def want(dataset: Dataset, user: User) -> DatasetJob | None:
+    """Order a check where pictures wait to be measured and none waits already.
+
+    One that runs does not count: it may have looked just before the newest picture came. So there are two at most.
+    """
+    mine = DatasetJob.objects.filter(dataset=dataset, work=DatasetJob.Work.CHECK)
+    failed = mine.filter(status="failed", ended_at__gt=timezone.now() - AFTER_FAILURE)
+    if mine.waiting().exists() or failed.exists() or not _open(dataset):
+        return None
+    return work.order(dataset, user, DatasetJob.Work.CHECK)
+
+
+def want_if_idle(dataset: Dataset) -> DatasetJob | None:
+    """Order a check for the dataset's owner where pictures wait and no check waits or runs."""
+    if DatasetJob.objects.active().filter(dataset=dataset, work=DatasetJob.Work.CHECK).exists():
+        return None
+    return want(dataset, dataset.owner)
+
+
+def run(run: work.Run) -> None:
+    """Handler of the work CHECK. What is stored is not measured again, so that a crash costs one batch."""
+    dataset, done = run.job.dataset, 0
+    with ThreadPoolExecutor(THREADS) as threads:
+        while pks := _next(run, dataset, done):
+            total = done + len(pks)
+            for start in range(0, len(pks), BATCH):
+                part = pks[start : start + BATCH]
+                _measure(part, threads)
+                done += len(part)
+                run.step(done, total)
+            _compare(dataset)
+
+
+def _next(run: work.Run, dataset: Dataset, done: int) -> list[int]:
+    """Pictures to measure. Once some were measured it waits a little for more before it says that there are none."""
+    waited = 0.0
+    while not (pks := _open(dataset)) and done and waited < QUIET:
+        workers.stopping.wait(GLANCE)
+        waited += GLANCE
+        run.step(done, done)
+    return pks
+
+
+def _open(dataset: Dataset) -> list[int]:
+    """Pictures that lack figures of today's code."""
+    rows = dataset.images.order_by("position", "pk").values_list("pk", "measures")
+    return [pk for pk, found in rows if found is None or not is_current(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    image: DatasetImage
+    measures: dict[str, Any]
+    descriptor: bytes | None
+
+
+def _measure(pks: Sequence[int], threads: ThreadPoolExecutor) -> None:
+    """Measure pictures side by side, and store them together."""
+    images = DatasetImage.objects.filter(pk__in=pks).only("file", "background", "measures")
+    missing = [image for image in images if (image.measures or {}).get("version") != measures.VERSION]
+    results = list(threads.map(_measured, missing))
+    with transaction.atomic():
+        for each in results:
+            # Who chose another background meanwhile is measured again.
+            row = DatasetImage.everything.filter(pk=each.image.pk, background=each.image.background)
+            row.update(measures=each.measures, descriptor=each.descriptor)
+
+
+def _measured(image: DatasetImage) -> _Result:
+    try:
+        with image.file.open("rb") as file:
+            found = measures.measure(file, image.background)
+    except (OSError, ValueError):
+        return _Result(image, {"version": measures.VERSION, "broken": True, "twins": []}, None)
+    return _Result(image, found.measures, found.descriptor)
+
+
+def _compare(dataset: Dataset) -> None:
+    """Find the copies of pictures that were not compared yet among all, and note them there.
+
+    Removed ones are compared too: they may come back.
+    """
+    rows: list[Any] = [
+        row
+        for row in DatasetImage.everything.filter(dataset=dataset)
+        .exclude(descriptor=None)
+        .order_by("position", "pk")
+        .values_list("pk", "width", "height", "measures", "descriptor")
+        if row[3] and row[3].get("version") == measures.VERSION
+    ]
+    new = [place for place, row in enumerate(rows) if "twins" not in row[3]]
+    if not new:
+        return
+    patches = measures.read_patches([row[4] for row in rows])
+    shapes = [width / height for _pk, width, height, _measures, _descriptor in rows]
+    twins: dict[int, list[tuple[int, float, bool]]] = {place: [] for place in new}
+    for pair in similar.find(patches, shapes, new):
+        here, there = (pair.first, pair.second) if pair.first in twins else (pair.second, pair.first)
+        twins[here].append((rows[there][0], pair.likeness, pair.mirrored))
+    changed = [
+        DatasetImage(pk=rows[place][0], measures={**rows[place][3], "twins": found}) for place, found in twins.items()
+    ]
+    for part in _parts(changed):
+        DatasetImage.everything.bulk_update(part, ["measures"])
+
+
+def _parts(images: list[DatasetImage], size: int = 200) -> Iterator[list[DatasetImage]]:
+    for start in range(0, len(images), size):
+        yield images[start : start + size]

@@ -1,0 +1,233 @@
+"""The health report and its buttons, and the crops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from stylestudio import shell
+from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_number
+from training import queries, work
+from training.datasets import crops
+from training.health import check, fixes, report
+from training.health.checks import Finding
+from training.models import Dataset, DatasetImage, DatasetJob
+
+MOST_SHOWN = 24  # pictures of one finding
+MOST_GROUPS = 40  # groups of one finding
+PLACES = {"dataset", "crops", "health"}  # pages that a fix comes back to
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finding, and where its link leads: "" where it has none."""
+
+    finding: Finding
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A finding with its pictures, as the health page shows it. `more`: pictures or groups that are not shown."""
+
+    finding: Finding
+    address: str
+    pictures: list[DatasetImage]
+    groups: list[list[DatasetImage]]
+    more: int
+
+
+@require_GET
+def aside(request: StudioRequest, slug: str) -> HttpResponse:
+    """The report by itself, for the column beside captions and crops."""
+    return render(request, "training/_health.html", _context(request, _dataset(request, slug)))
+
+
+@require_GET
+def health(request: StudioRequest, slug: str) -> HttpResponse:
+    """The report over the whole width, with the pictures."""
+    dataset = _dataset(request, slug)
+    context = {
+        **queries.frame(dataset, request.user),
+        **_context(request, dataset),
+        "tab": "health",
+        "socket_url": shell.socket_url("all"),
+    }
+    context["shown"] = _shown(context["rows"])
+    if request.htmx:
+        return render(request, "training/_health_page.html", context)
+    return render(request, "training/health.html", context)
+
+
+def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
+    # Pictures of older code are measured anew with the first look at them.
+    check.want_if_idle(dataset)
+    found = report.report(dataset)
+    return {
+        "dataset": dataset,
+        "report": found,
+        "rows": [Row(each, _address(dataset, each)) for each in found.findings],
+        "can_change": dataset.owner_id == request.user.pk or is_curator(request.user),
+        "place": request.GET.get("place", "dataset"),
+    }
+
+
+def _address(dataset: Dataset, finding: Finding) -> str:
+    """Where the finding's link leads, "" where it has none."""
+    fix = finding.fix
+    if fix is None or not fix.go:
+        return ""
+    address = reverse(f"training:{fix.go}", args=[dataset.slug])
+    query = f"?{urlencode(fix.query)}" if fix.query else ""
+    return f"{address}{query}#{finding.anchor}" if fix.go == "health" else f"{address}{query}"
+
+
+def _shown(rows: list[Row]) -> list[Shown]:
+    """Findings with their first pictures, fetched at once."""
+    parts = []
+    wanted: set[int] = set()
+    for row in rows:
+        groups = row.finding.groups[:MOST_GROUPS]
+        single = () if groups else row.finding.pictures[:MOST_SHOWN]
+        parts.append((row, groups, single))
+        wanted.update(single, *(group.all for group in groups))
+    images = DatasetImage.objects.defer("measures", "descriptor").in_bulk(wanted)
+    return [
+        Shown(
+            row.finding,
+            row.address,
+            [images[pk] for pk in single if pk in images],
+            [[images[pk] for pk in group.all if pk in images] for group in groups],
+            len(row.finding.groups) - len(groups) if groups else len(row.finding.pictures) - len(single),
+        )
+        for row, groups, single in parts
+    ]
+
+
+@require_POST
+def check_again(request: StudioRequest, slug: str) -> HttpResponse:
+    """Order a check now."""
+    dataset = _made(request, slug)
+    active = DatasetJob.objects.active().filter(dataset=dataset, work=DatasetJob.Work.CHECK)
+    if not active.exists():
+        work.order(dataset, request.user, DatasetJob.Work.CHECK)
+    return redirect("training:health", slug)
+
+
+@require_POST
+def fix(request: StudioRequest, slug: str) -> HttpResponse:
+    """Press a finding's button: `finding` names it, `picture` (several) can choose among its pictures."""
+    dataset = _made(request, slug)
+    finding = report.report(dataset).finding(request.POST.get("finding", ""))
+    place = request.POST.get("place", "")
+    back = redirect(f"training:{place if place in PLACES else 'health'}", slug)
+    if finding is None or finding.fix is None or not finding.fix.name:
+        messages.success(request, _("There is nothing left to fix here."))
+        return back
+    name = "remove" if finding.fix.name == "exclude" and "remove" in request.POST else finding.fix.name
+    values = {key: request.POST.get(key, value) for key, value in finding.fix.values.items()}
+    asked = fixes.Asked(dataset, request.user, _chosen(request, finding), values)
+    try:
+        done = fixes.apply(name, asked)
+    except ValidationError as error:
+        messages.warning(request, error.messages[0])
+        return back
+    check.want(dataset, request.user)
+    undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, done.undo)]) if done.undo else ""
+    messages.success(request, done.said, extra_tags=undo)
+    return back
+
+
+def _chosen(request: StudioRequest, finding: Finding) -> list[int]:
+    """The finding's pictures; only the ticked ones where the form has boxes."""
+    if "choose" not in request.POST:
+        return list(finding.pictures)
+    known = {*finding.pictures, *(pk for group in finding.groups for pk in group.all)}
+    ticked = {int(text) for text in request.POST.getlist("picture") if text.isascii() and text.isdigit()}
+    return sorted(known & ticked)
+
+
+@require_POST
+def undo(request: StudioRequest, slug: str, key: str) -> HttpResponse:
+    """Take a fix back."""
+    dataset = _made(request, slug)
+    won = fixes.take_back(request.session, key, dataset, request.user)
+    check.want(dataset, request.user)
+    messages.success(request, _("It is as before.") if won else _("This cannot be undone any more."))
+    return redirect("training:health", slug)
+
+
+# --- Crops
+
+
+@require_GET
+def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
+    """Pictures by bucket, each with what is cut away. `?after=N` shows those behind the first N."""
+    dataset = _dataset(request, slug)
+    context = {
+        **queries.frame(dataset, request.user),
+        "tab": "crops",
+        "page": crops.page(dataset, whole_number(request.GET.get("after", "0"))),
+        "socket_url": shell.socket_url("all"),
+    }
+    if request.htmx:
+        return render(request, "training/_crops_page.html", context)
+    return render(request, "training/crops.html", context)
+
+
+class CropForm(forms.Form):
+    """Where the cut lies, in hundredths of its room; what is left out stays."""
+
+    x = forms.IntegerField(min_value=0, max_value=100, required=False)
+    y = forms.IntegerField(min_value=0, max_value=100, required=False)
+
+
+@require_POST
+def crop(request: StudioRequest, pk: int) -> HttpResponse:
+    """Move the cut of one picture."""
+    seen = Dataset.objects.all().visible_to(request.user)
+    image = get_object_or_404(DatasetImage.objects.filter(dataset__in=seen).select_related("dataset"), pk=pk)
+    require_maker(request.user, image.dataset)
+    form = CropForm(request.POST)
+    if not form.is_valid():
+        raise Http404(_("There is no such place."))
+    for name, value in (("crop_x", form.cleaned_data["x"]), ("crop_y", form.cleaned_data["y"])):
+        if value is not None:
+            setattr(image, name, value / 100)
+    image.save(update_fields=["crop_x", "crop_y"])
+    image.dataset.touch()
+    if request.htmx:
+        return render(request, "training/_crop.html", {"crop": crops.card(image), "can_change": True})
+    return redirect(f"{reverse('training:crops', args=[image.dataset.slug])}#crop-{image.pk}")
+
+
+def _dataset(request: StudioRequest, slug: str) -> Dataset:
+    return visible(Dataset.objects.all(), request.user, slug=slug)
+
+
+def _made(request: StudioRequest, slug: str) -> Dataset:
+    """The dataset, if this person may change it."""
+    found = _dataset(request, slug)
+    require_maker(request.user, found)
+    return found
+
+
+urlpatterns = [
+    path("pictures/<int:pk>/crop/", crop, name="crop"),
+    path("<str:slug>/health/", health, name="health"),
+    path("<str:slug>/health/report/", aside, name="health-report"),
+    path("<str:slug>/health/check/", check_again, name="health-check"),
+    path("<str:slug>/health/fix/", fix, name="health-fix"),
+    path("<str:slug>/health/undo/<str:key>/", undo, name="health-undo"),
+    path("<str:slug>/crops/", crop_page, name="crops"),
+]

@@ -1,0 +1,1 @@
+"""Trains with ComfyUI's own training nodes on an engine, in segments that each leave a checkpoint."""

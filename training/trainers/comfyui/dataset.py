@@ -1,0 +1,125 @@
+"""The pictures and captions of a training as files on an engine.
+
+An engine remembers a folder by its name alone, so a folder is named after what is in it, and never changed once it is
+whole. No engine has a way to delete one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+
+from stylestudio.comfy.client import ComfyClient
+from training.trainers import TrainingPicture
+
+RECIPE = 1  # raised when the same picture would become other bytes
+ROOT = "train"
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+
+Size = tuple[int, int]
+Box = tuple[float, float, float, float]
+
+
+class Unreadable(Exception):
+    """A picture of the dataset cannot be read. The text is its name and the reason."""
+
+
+class Occupied(Exception):
+    """The engine has another file of this name in the folder already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture as the engine gets it."""
+
+    picture: TrainingPicture
+    size: Size
+    caption: str
+
+
+def items(pictures: Sequence[TrainingPicture], *, mixed: bool, stand_in: str) -> tuple[list[Item], int, int]:
+    """What to send, how many pictures change their size, and how many get `stand_in` as caption.
+
+    Unless `mixed`, all get the most frequent size, and a caption: such an engine takes nothing else.
+    """
+    if mixed:
+        return [Item(picture, picture.bucket, picture.caption.strip()) for picture in pictures], 0, 0
+    size = Counter(picture.bucket for picture in pictures).most_common(1)[0][0]
+    every = [Item(picture, size, picture.caption.strip() or stand_in) for picture in pictures]
+    resized = sum(picture.bucket != size for picture in pictures)
+    return every, resized, sum(not picture.caption.strip() for picture in pictures)
+
+
+def folder_name(every: Sequence[Item]) -> str:
+    """The folder of these items on an engine: the same items always have the same one."""
+    facts = [
+        [
+            item.picture.name,
+            item.picture.storage_name,
+            item.picture.crop,
+            item.picture.background,
+            item.size,
+            item.caption,
+        ]
+        for item in every
+    ]
+    digest = hashlib.sha256(json.dumps([RECIPE, facts]).encode()).hexdigest()
+    return f"{ROOT}/stylestudio_{digest[:20]}"
+
+
+def encoded(item: Item) -> bytes:
+    """The picture cut, laid on its background and brought to its size, as a PNG. Raises Unreadable."""
+    picture = item.picture
+    if not min(item.size):
+        raise Unreadable(f"{picture.name}: {picture.width} × {picture.height} pixels are too few")
+    try:
+        with Image.open(BytesIO(picture.open())) as image:
+            ready = _flat(image, picture.background).resize(
+                item.size, Image.Resampling.LANCZOS, box=_fitted(picture.crop, item.size)
+            )
+    except _BROKEN as error:
+        raise Unreadable(f"{picture.name}: {error}") from error
+    png = BytesIO()
+    ready.save(png, "PNG", compress_level=3)
+    return png.getvalue()
+
+
+def _flat(image: Image.Image, background: str) -> Image.Image:
+    """As RGB: whatever is stored means sRGB with eight bits."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    full = image.convert("RGBA")
+    flat = Image.new("RGB", full.size, background or "#ffffff")
+    flat.paste(full, mask=full.getchannel("A"))
+    return flat
+
+
+def _fitted(crop: Box, size: Size) -> Box:
+    """The largest box of this shape in the middle of the crop."""
+    left, top, right, bottom = crop
+    width, height = right - left, bottom - top
+    scale = min(width / size[0], height / size[1])
+    across, down = (width - scale * size[0]) / 2, (height - scale * size[1]) / 2
+    return left + across, top + down, right - across, bottom - down
+
+
+async def send(client: ComfyClient, folder: str, item: Item, png: bytes) -> None:
+    """Put one picture and its caption into the folder. Raises Occupied, or what `ComfyClient.upload_image` does.
+
+    Where the engine has the same bytes there already nothing changes.
+    """
+    await _put(client, folder, f"{item.picture.name}.png", png)
+    if item.caption:
+        await _put(client, folder, f"{item.picture.name}.txt", item.caption.encode())
+
+
+async def _put(client: ComfyClient, folder: str, name: str, data: bytes) -> None:
+    stored = await client.upload_image(data, name, subfolder=folder)
+    if stored.filename != name:
+        raise Occupied(f"{folder}/{name}")

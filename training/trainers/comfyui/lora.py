@@ -1,0 +1,215 @@
+"""The LoRA files that ComfyUI's training nodes write: made fit to go on from, and spelled as other programs read them.
+
+They hold `diffusion_model.<module>.lora_up.weight`, `.lora_down.weight` and `.alpha` for every layer of the U-Net, all
+matrices flat, also those of convolutions; `.diff` for every norm and `.diff_b` for every bias. Alpha begins at 1 and is
+trained too.
+
+One tensor is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+from django.utils.translation import gettext_lazy as _
+
+from styles.lora.header import Header, Tensor
+
+_NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them
+_MODEL = "diffusion_model."
+_UP, _ALPHA = ".lora_up.weight", ".alpha"
+_DTYPES = {"F32": "<f4", "F16": "<f2"}
+_ALIGNMENT = 8
+_KERNELS = {".in_layers.2": 3, ".out_layers.3": 3, ".skip_connection": 1, ".op": 3, ".conv": 3}
+
+# What kohya's network knows of SDXL: attention, feed-forward and projections of transformer blocks, and, when it has
+# a rank for convolutions, the layers of residual blocks and what stands between two resolutions.
+_TRANSFORMER = re.compile(
+    r"(?:input_blocks\.\d+\.1|middle_block\.1|output_blocks\.\d+\.1)\."
+    r"(?:proj_in|proj_out|transformer_blocks\.\d+\.(?:attn[12]\.to_(?:q|k|v|out\.0)|ff\.net\.(?:0\.proj|2)))"
+)
+_RESIDUAL = re.compile(
+    r"(?:input_blocks\.\d+\.0|middle_block\.[02]|output_blocks\.\d+\.0)\."
+    r"(?:in_layers\.2|emb_layers\.1|out_layers\.3|skip_connection)"
+)
+_RESAMPLING = re.compile(r"input_blocks\.\d+\.0\.op|output_blocks\.\d+\.[12]\.conv")
+
+# What the beginning of a module's name stands for, where it cannot be carried over.
+_WORDS = {
+    "time_embed": _("how noisy the picture is (time embedding)"),
+    "label_emb": _("size and crop (label embedding)"),
+    "input_blocks.0.0": _("the first convolution"),
+    "out.": _("the last convolution"),
+}
+_BIASES = _("norms and biases (left out of every checkpoint)")
+_OTHERS = _("other layers")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A tensor that goes into the new file, under what name and shape, its numbers multiplied by `scale`."""
+
+    source: Tensor
+    name: str
+    shape: tuple[int, ...]
+    scale: float = 1.0
+
+
+def file_size(rank: int, dtype: str) -> int:
+    """About how many bytes a checkpoint of this rank has; `dtype` is bf16 or fp32."""
+    return rank * _NUMBERS_PER_RANK * (4 if dtype == "fp32" else 2)
+
+
+def copy(
+    source: IO[bytes], header: Header, target: IO[bytes], kept: Iterable[Kept], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file with these tensors of `source`, in this order. EOFError where one is cut off."""
+    every = list(kept)
+    described: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    at = 0
+    for each in every:
+        end = at + each.source.end - each.source.start
+        described[each.name] = {"dtype": each.source.dtype, "shape": each.shape, "data_offsets": (at, end)}
+        at = end
+    head = json.dumps(described, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % _ALIGNMENT)
+    target.write(len(head).to_bytes(8, "little") + head)
+    for each in every:
+        data = _data(source, header, each.source)
+        target.write(data if each.scale == 1.0 else _scaled(data, each.source.dtype, each.scale))
+
+
+def checkpoint(source: IO[bytes], header: Header) -> list[Kept]:
+    """What of a file the training goes on with: the state that the next segment begins with, in every layer.
+
+    When the node goes on it begins `.diff` and `.diff_b` at zero and alpha at 1 again, whatever the file says. So the
+    first are left out, and what alpha has become is multiplied into the weights, which changes nothing in pictures.
+    """
+    alphas = {
+        name.removesuffix(_ALPHA): _number(_data(source, header, tensor), tensor.dtype)
+        for name, tensor in header.tensors.items()
+        if name.startswith(_MODEL) and name.endswith(_ALPHA)
+    }
+    kept = []
+    for name, tensor in header.tensors.items():
+        if name.endswith((".diff", ".diff_b")):
+            continue
+        alpha = alphas.get(name.removesuffix(_ALPHA).removesuffix(_UP)) or 1.0
+        scale = alpha if name.endswith(_UP) else 1 / alpha if name.endswith(_ALPHA) else 1.0
+        kept.append(Kept(tensor, name, tensor.shape, scale))
+    return kept
+
+
+def _data(source: IO[bytes], header: Header, tensor: Tensor) -> bytes:
+    source.seek(header.data_start + tensor.start)
+    data = source.read(tensor.end - tensor.start)
+    if len(data) != tensor.end - tensor.start:
+        raise EOFError("The file is cut off.")
+    return data
+
+
+def _floats(data: bytes, dtype: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    if dtype == "BF16":  # the upper half of a 32-bit number
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, _DTYPES[dtype]).astype(np.float32)
+
+
+def _number(data: bytes, dtype: str) -> float:
+    return float(_floats(data, dtype)[0])
+
+
+def _scaled(data: bytes, dtype: str, scale: float) -> bytes:
+    values = _floats(data, dtype) * np.float32(scale)
+    if dtype != "BF16":
+        return values.astype(_DTYPES[dtype]).tobytes()
+    bits = values.view(np.uint32)
+    nearest = bits + 0x7FFF + ((bits >> 16) & 1)  # to the nearest, halves to the even one
+    return (nearest >> 16).astype("<u2").tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A file in kohya's layout, and in words what it leaves behind; `left_out` are its modules."""
+
+    kept: list[Kept]
+    metadata: dict[str, str]
+    left_out: tuple[str, ...]
+
+    @property
+    def losses(self) -> list[str]:
+        """What cannot be carried over, in the reader's language."""
+        return [str(words) for words in dict.fromkeys(map(_word, self.left_out))]
+
+
+def is_native(header: Header) -> bool:
+    """Whether the file is one of these, which `to_kohya` converts."""
+    return any(name.startswith(_MODEL) and name.endswith(".lora_up.weight") for name in header.tensors)
+
+
+def to_kohya(header: Header) -> Conversion:
+    """How to write the file as kohya's scripts, and whoever reads those, spell an SDXL LoRA."""
+    kept: list[Kept] = []
+    left_out: dict[str, None] = {}
+    ranks: dict[bool, int] = {}  # of linear layers and of convolutions
+    for name, tensor in header.tensors.items():
+        module, part = _parted(name)
+        if part in {"diff", "diff_b"} or not _is_known(module):
+            left_out[module + ("." + part if part.startswith("diff") else "")] = None
+            continue
+        kernel = _kernel(module)
+        if part == "lora_down.weight":
+            ranks[bool(kernel)] = tensor.shape[0]
+        kept.append(Kept(tensor, f"lora_unet_{module.replace('.', '_')}.{part}", _unfolded(tensor, part, kernel)))
+    return Conversion(kept, header.metadata | _metadata(ranks), tuple(left_out))
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Module and part of a tensor's name."""
+    bare = name.removeprefix(_MODEL)
+    for part in ("lora_up.weight", "lora_down.weight", "alpha", "diff_b", "diff"):
+        if bare.endswith(f".{part}"):
+            return bare.removesuffix(f".{part}"), part
+    return bare, ""
+
+
+def _is_known(module: str) -> bool:
+    return any(pattern.fullmatch(module) for pattern in (_TRANSFORMER, _RESIDUAL, _RESAMPLING))
+
+
+def _kernel(module: str) -> int:
+    """The side of the kernel where the module is a convolution, otherwise 0."""
+    return next((side for end, side in _KERNELS.items() if module.endswith(end)), 0)
+
+
+def _unfolded(tensor: Tensor, part: str, kernel: int) -> tuple[int, ...]:
+    """The shape with the kernel's sides, which the node folds into the second one."""
+    if not kernel or len(tensor.shape) != 2:
+        return tensor.shape
+    rows, columns = tensor.shape
+    if part == "lora_down.weight":
+        return rows, columns // kernel**2, kernel, kernel
+    return rows, columns, 1, 1
+
+
+def _metadata(ranks: Mapping[bool, int]) -> dict[str, str]:
+    rank, of_convolutions = ranks.get(False, 0), ranks.get(True, 0)
+    arguments = {"conv_dim": str(of_convolutions), "conv_alpha": "1"} if of_convolutions else {}
+    return {
+        "format": "pt",
+        "ss_base_model_version": "sdxl_base_v1-0",
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(rank),
+        "ss_network_alpha": "1.0",
+        "ss_network_args": json.dumps(arguments),
+    }
+
+
+def _word(module: str) -> object:
+    if module.endswith((".diff", ".diff_b")):
+        return _BIASES
+    return next((words for start, words in _WORDS.items() if module.startswith(start)), _OTHERS)

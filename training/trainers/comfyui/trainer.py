@@ -1,0 +1,497 @@
+"""Trains on an engine with ComfyUI's own nodes.
+
+One segment is one prompt. What is needed to find it again is remembered before it is posted, so that whoever goes on
+after a crash follows it, or collects what it left, and trains again only what is really gone: never more than one
+segment.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as conf
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from generation import engines, installs
+from generation.models import Engine
+from styles.lora.header import BadLora, read_header
+from stylestudio.comfy import events
+from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.errors import (
+    BadResponse,
+    ComfyError,
+    EngineTimeout,
+    EngineUnreachable,
+    ExecutionFailed,
+    NotFound,
+    OutOfMemory,
+    PromptInterrupted,
+    PromptLost,
+    PromptStalled,
+)
+from stylestudio.comfy.graph import combo_options
+from stylestudio.comfy.upload import Writable
+from stylestudio.templatetags.studio import byte_size
+from training import settings
+from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.trainers.comfyui import dataset, graph, lora, segments
+from training.trainers.comfyui.segments import Segment
+
+log = logging.getLogger(__name__)
+
+TICK = 0.25  # seconds between two looks at what somebody wants
+PATIENCE = 60.0  # seconds without a connection until the engine counts as lost
+# Seconds without any sign, while the engine works. Encoding shows nothing, nor does a step of a slow machine.
+SILENT = 1800.0
+SILENT_PER_PICTURE = 60.0
+SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the last
+SENT_TOGETHER = 20  # pictures between two notes of how many are there
+LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
+
+# What is remembered of one engine; `file` is what it saved after step `file_step`.
+_KEPT = ("prompt", "prefix", "first", "last", "folder", "sent", "file", "file_step", "pace")
+
+
+class ComfyTrainer:
+    """The trainer that needs nothing but an engine."""
+
+    name = settings.COMFYUI
+    settings = frozenset(settings.HONOURED[settings.COMFYUI])
+
+    def obstacles(self, config: Mapping[str, Any]) -> list[str]:
+        """Why no engine can train now; empty where one can. `config["base"]` is the checkpoint, where it is known."""
+        serving = engines.serving()
+        if not serving:
+            return [_("No engine answers. Start ComfyUI, then look at the engines on the Queue page.")]
+        found = [obstacle(engine, str(config.get("base", ""))) for engine in serving]
+        return [] if "" in found else list(dict.fromkeys(found))
+
+    def run(self, course: Course) -> None:
+        """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
+        engine = course.job.engine
+        assert engine is not None  # the runner chose one
+        # The same id in every process: after a restart the engine goes on telling us of what we posted.
+        with engines.pool.own_client(engine, f"stylestudio-training-{course.job.pk}") as client:
+            try:
+                _Attempt(course, engine, client).run()
+            except ComfyError as error:
+                raise explained(error) from error
+
+
+def obstacle(engine: Engine, base: str = "") -> str:
+    """Why this engine cannot train, in a sentence that says what to do; "" where it can."""
+    facts = {"engine": engines.title(engine), "version": engine.engine_version, "base": base}
+    if graph.generation(engine.node_classes) is None:
+        words = _(
+            "%(engine)s (ComfyUI %(version)s) has no training nodes. Update its ComfyUI: versions from 0.3.64 on have "
+            "them."
+        )
+        return words % facts
+    if base and not engines.has_all(engine, [("checkpoints", base)]):
+        return _("%(engine)s does not have the checkpoint %(base)s. Copy it into models/checkpoints there.") % facts
+    return ""
+
+
+def hint(engine: Engine, config: Mapping[str, Any]) -> str:
+    """What will be missing although this engine can train; "" where nothing will.
+
+    Checkpoints larger than it takes over HTTP cannot be put on it, so there are no sample pictures.
+    """
+    size = lora.file_size(int(config["rank"]), str(config["dtype"]))
+    if conf.LORA_DIR or size <= installs.limit(engine):
+        return ""
+    words = _(
+        "Checkpoints will have about %(size)s, and %(engine)s takes uploads up to %(limit)s, so no pictures can be "
+        "made with them there. Start ComfyUI with --max-upload-size %(needed)d, or set COMFYUI_LORA_DIR."
+    )
+    limit = byte_size(installs.limit(engine) + installs.ENVELOPE)
+    facts = {"size": byte_size(size), "engine": engines.title(engine), "limit": limit}
+    return words % {**facts, "needed": math.ceil(size * 1.1 / 2**20)}
+
+
+def explained(error: ComfyError) -> TrainerFailed | TrainerLost:
+    """What an engine's error means for a training."""
+    lost = (EngineUnreachable, EngineTimeout, BadResponse, PromptLost, PromptStalled, NotFound)
+    if isinstance(error, lost):
+        return TrainerLost(str(error))
+    if isinstance(error, OutOfMemory):
+        return TrainerFailed("out_of_memory", error.detail)
+    if isinstance(error, PromptInterrupted):
+        return TrainerFailed("interrupted", error.detail)
+    if isinstance(error, ExecutionFailed):
+        return TrainerFailed("bad_pictures" if error.node_id == graph.LOADER else "trainer", error.detail)
+    return TrainerFailed("engine", f"{error} {error.detail}" if error.detail != str(error) else error.detail)
+
+
+class _Attempt:
+    """One attempt at a training, on one engine."""
+
+    def __init__(self, course: Course, engine: Engine, client: ComfyClient) -> None:
+        self.course = course
+        self.engine = engine
+        self.client = client
+        self.loop = engines.pool.loop
+        self.done = course.start.step if course.start else 0
+        if course.state.get("engine") != engine.pk:  # what was left on another one is of no use here
+            course.remember(**dict.fromkeys(_KEPT), engine=engine.pk)
+        self.generation = self._generation()
+        self.items, self.resized, self.uncaptioned = dataset.items(
+            course.pictures, mixed=self.generation.mixed, stand_in=course.job.trigger_words or "picture"
+        )
+
+    def _generation(self) -> graph.Generation:
+        found = self.loop.call(graph.detect(self.client))
+        if found is None:
+            raise TrainerFailed("engine", obstacle(self.engine))
+        return found
+
+    def run(self) -> None:
+        """Segment by segment to the last step."""
+        self._greet()
+        job, config = self.course.job, self.course.config
+        while self.done < job.steps:
+            left = self._left_behind()
+            segment = left or segments.following(self.done, job.first_step, job.steps, int(config.get("segments", 4)))
+            if not (left and self._resume(segment)):
+                self._heed()
+                self._train(segment)
+            self.done = segment.last
+            if self.done < job.steps:
+                self._heed()
+                self.course.pause()
+
+    def _greet(self) -> None:
+        say = self.course.log
+        facts = {
+            "engine": engines.title(self.engine),
+            "version": self.engine.engine_version,
+            "step": self.done,
+        }
+        say(_("Training on %(engine)s, ComfyUI %(version)s, from step %(step)d.") % facts)
+        if missing := hint(self.engine, self.course.config):
+            say(missing)
+        if not self.generation.tells:
+            say(
+                _(
+                    "This version of ComfyUI shows no progress while it trains, so steps are estimated, and it cannot "
+                    "be interrupted: after a force stop the engine works on until the segment is over."
+                )
+            )
+        if self.resized:
+            text = ngettext(
+                "This version of ComfyUI wants all pictures of one size: %(count)d picture is cut to %(size)s.",
+                "This version of ComfyUI wants all pictures of one size: %(count)d pictures are cut to %(size)s.",
+                self.resized,
+            )
+            say(text % {"count": self.resized, "size": "{} × {}".format(*self.items[0].size)})
+        if self.uncaptioned:
+            text = ngettext(
+                "This version of ComfyUI wants captions: %(count)d picture without one gets “%(caption)s”.",
+                "This version of ComfyUI wants captions: %(count)d pictures without one get “%(caption)s”.",
+                self.uncaptioned,
+            )
+            caption = self.course.job.trigger_words or "picture"
+            say(text % {"count": self.uncaptioned, "caption": caption})
+
+    def _heed(self) -> None:
+        """Between two segments nothing is lost by stopping."""
+        if self.course.stop is not Stop.NO:
+            raise TrainerStopped
+
+    def _forget_prompt(self) -> None:
+        self.course.remember(prompt=None, prefix=None, first=None, last=None)
+
+    # What an earlier attempt left.
+
+    def _left_behind(self) -> Segment | None:
+        left = self.course.state
+        return Segment(left["first"], left["last"]) if left.get("prompt") and left["first"] == self.done else None
+
+    def _resume(self, segment: Segment) -> bool:
+        """Follow or collect the prompt of an earlier attempt. False where the engine knows nothing of it."""
+        prompt, prefix = self.course.state["prompt"], self.course.state["prefix"]
+        self.course.log(_("Looking on the engine for the segment that was begun before."))
+        losses: list[float] = []
+        try:
+            losses = self._follow(segment, prompt, None)
+        except PromptLost:  # the engine was restarted; it may have saved the file before
+            if self._saved_as(prefix, tries=1) is None:
+                self._forget_prompt()
+                return False
+        try:
+            self._collect(segment, prefix, losses)
+        except TrainerLost:  # the engine ended while it wrote the file
+            return False
+        return True
+
+    # One segment.
+
+    def _train(self, segment: Segment) -> None:
+        folder = self._send_pictures()
+        values = self._values(segment, folder, self._existing())
+        self.client.forget()  # it lists the new folder by now, spelled in its own way
+        nodes = self.loop.call(graph.adapted(self.client, self.generation, values))
+        prompt = str(uuid.uuid4())
+        prefix = values["prefix"]
+        self.course.remember(prompt=prompt, prefix=prefix, first=segment.first, last=segment.last)
+        self._collect(segment, str(prefix), self._follow(segment, prompt, nodes))
+
+    def _values(self, segment: Segment, folder: str, existing: str) -> dict[str, object]:
+        job, config = self.course.job, self.course.config
+        accumulation = int(config["accumulation"])
+        return {
+            "checkpoint": job.base,
+            "folder": folder,
+            "batch_size": int(config["batch_size"]),
+            "accumulation": accumulation,
+            "steps": segment.steps,
+            "learning_rate": float(config["learning_rate"]),
+            "rank": int(config["rank"]),
+            "optimizer": str(config.get("optimizer", "AdamW")),
+            "loss_function": str(config.get("loss_function", "MSE")),
+            "dtype": str(config.get("dtype", "bf16")),
+            "gradient_checkpointing": bool(config.get("gradient_checkpointing", True)),
+            "seed": segments.seed_of(segment, job.seed, accumulation),
+            "existing_lora": existing,
+            # Unique to the prompt: the node counts files by the steps in their names and would overwrite one.
+            "prefix": f"loras/stylestudio_training{job.pk}_{uuid.uuid4().hex[:12]}",
+        }
+
+    def _existing(self) -> str:
+        """The file on the engine that the segment goes on from, put there where it is lacking."""
+        if not self.done:
+            return graph.NOTHING
+        start = self.course.start
+        ours = start if start and start.step == self.done else None
+        if ours and ours.job.trainer != ComfyTrainer.name:
+            raise TrainerFailed(
+                "trainer", _("ComfyUI's nodes go on only from checkpoints that they trained themselves.")
+            )
+        state = self.course.state
+        if not ours or not installs.can_install(self.engine, ours.version):
+            # The engine's own file is the same but for alpha, which begins at 1 again.
+            if state.get("file_step") == self.done and self.loop.call(self.client.has_lora(state["file"])):
+                return str(state["file"])
+            if not ours:
+                raise TrainerLost(_("The engine lost the file of the last segment."))
+        with closing(installs.put(self.engine, ours.version)) as ticks:
+            for percent in ticks:
+                self._preparing(_("Sending the checkpoint to the engine: %(percent)d %%") % {"percent": percent})
+        return str(ours.version.lora_name)
+
+    def _send_pictures(self) -> str:
+        """The folder on the engine that holds the pictures, sent where they are not there yet."""
+        folder, sent = dataset.folder_name(self.items), 0
+        known = str(self.course.state.get("folder", ""))
+        if known.startswith(folder) and self._lists(known):
+            folder, sent = known, int(self.course.state["sent"])
+        try:
+            self._send_from(sent, folder)
+        except dataset.Occupied:
+            self.course.log(_("The engine has other files in this folder; the pictures go into a new one."))
+            folder = f"{dataset.folder_name(self.items)}_{uuid.uuid4().hex[:8]}"
+            self._send_from(0, folder)
+        return folder
+
+    def _lists(self, folder: str) -> bool:
+        self.client.forget()
+        info = self.loop.call(self.client.object_info(self.generation.loader)) or {}
+        options = info.get("input", {}).get("required", {}).get("folder")
+        return folder in {option.replace("\\", "/") for option in combo_options(options) or ()}
+
+    def _send_from(self, sent: int, folder: str) -> None:
+        count = len(self.items)
+        for number, item in enumerate(self.items[sent:], sent + 1):
+            words = _("Sending pictures to the engine: %(number)d of %(count)d")
+            self._preparing(words % {"number": number, "count": count})
+            try:
+                png = dataset.encoded(item)
+            except dataset.Unreadable as error:
+                raise TrainerFailed("bad_pictures", str(error)) from error
+            self.loop.call(dataset.send(self.client, folder, item, png))
+            if number == count or number % SENT_TOGETHER == 0:
+                self.course.remember(folder=folder, sent=number)
+
+    def _preparing(self, text: str) -> None:
+        if self.course.stop is not Stop.NO:
+            raise TrainerStopped
+        self._progress(self.done, text)
+
+    def _progress(self, step: int, preparing: str = "") -> None:
+        epoch = segments.epoch(step, len(self.items), self.course.config)
+        self.course.progress(step, epoch=epoch, preparing=preparing)
+
+    def _follow(self, segment: Segment, prompt: str, nodes: Mapping[str, Any] | None) -> list[float]:
+        """Post the graph, or without one follow what was posted before, to its end. The loss of each step."""
+        watch = _Watch(self, segment, prompt)
+        silent = SILENT + SILENT_PER_PICTURE * len(self.items) if self.generation.tells else SILENT_OLD
+        stream = self.client.run(
+            nodes or {}, prompt, attach=nodes is None, stall_timeout=silent, patience=PATIENCE,
+            extra_data={"preview_method": "none"},
+        )  # fmt: skip
+        try:
+            with closing(self.loop.iterate(stream, poll=TICK)) as happening:
+                for event in happening:
+                    if event is not None:
+                        watch.on(event)
+                    watch.look()
+        except ExecutionFailed as error:
+            if error.node_id == graph.LOADER:
+                self.course.remember(folder=None, sent=None)  # what lies there may be broken
+            raise
+        if watch.pace:
+            self.course.remember(pace=watch.pace)
+        divided = self.generation.mixed and len({item.size for item in self.items}) > 1
+        return graph.losses(watch.losses, int(self.course.config["accumulation"]), divided=divided)
+
+    def stop_now(self, prompt: str) -> None:
+        """End the prompt on the engine, and the attempt."""
+        with suppress(ComfyError):
+            self.loop.call(self.client.cancel(prompt))
+        self._forget_prompt()
+        if not self.generation.tells:
+            self.course.log(_("The engine works on until this segment is over, then throws its result away."))
+        raise TrainerStopped
+
+    # Its result.
+
+    def _saved_as(self, prefix: str, tries: int = LISTED_WITHIN) -> str | None:
+        """The name among the engine's LoRAs of what was saved under the prefix."""
+        start = prefix.removeprefix("loras/") + "_"
+        for tried in range(tries):
+            if tried:
+                time.sleep(0.5)
+            names = self.loop.call(self.client.models("loras"))
+            if found := [name for name in names if name.startswith(start)]:
+                return found[0]
+        return None
+
+    def _fetch(self, name: str, path: Path, step: int) -> None:
+        words, size = _("Fetching the checkpoint: %(size)s"), 0
+
+        def received(done: int) -> None:
+            nonlocal size
+            size = done
+
+        with path.open("wb") as file:
+            fetching = _fetching(self.client, events.ImageRef(name, "loras", "output"), file, received)
+            with closing(self.loop.iterate(fetching, poll=TICK)) as ticks:
+                for _tick in ticks:
+                    self._progress(step, words % {"size": byte_size(size)})
+
+    def _collect(self, segment: Segment, prefix: str, losses: list[float]) -> None:
+        """Fetch the file of a segment and hand it over as a checkpoint."""
+        name = self._saved_as(prefix)
+        if name is None:
+            self._forget_prompt()
+            raise TrainerLost(_("The engine trained the segment, but does not list its file."))
+        finite = losses[: next((at for at, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))]
+        if finite:
+            self.course.losses(segment.first + 1, finite)
+        if len(finite) < len(losses):
+            self._forget_prompt()
+            raise TrainerFailed("diverged", f"step {segment.first + len(finite) + 1}")
+        self._progress(segment.last)
+        whole = self.course.folder / "fetched.safetensors"
+        ready = self.course.folder / f"{segment.last:06}.safetensors"
+        try:
+            self._fetch(name, whole, segment.last)
+            with whole.open("rb") as source, ready.open("wb") as target:
+                header = read_header(source)
+                lora.copy(source, header, target, lora.checkpoint(source, header), header.metadata)
+            loss = math.fsum(finite) / len(finite) if finite else None
+            epoch = segments.epoch(segment.last, len(self.items), self.course.config)
+            self.course.checkpoint(segment.last, ready, epoch=epoch, loss=loss)
+        except BadLora as error:
+            self._forget_prompt()
+            raise TrainerLost(f"{name}: {error}") from error
+        finally:
+            whole.unlink(missing_ok=True)
+            ready.unlink(missing_ok=True)
+        self._forget_prompt()
+        self.course.remember(file=name, file_step=segment.last)
+        self._progress(segment.last)
+
+
+async def _fetching(
+    client: ComfyClient, ref: events.ImageRef, file: Writable, received: Callable[[int], None]
+) -> AsyncGenerator[None, None]:
+    await client.fetch_to(ref, file, received=received)
+    yield
+
+
+class _Watch:
+    """What is seen of one prompt while it runs."""
+
+    def __init__(self, attempt: _Attempt, segment: Segment, prompt: str) -> None:
+        self.attempt = attempt
+        self.segment = segment
+        self.prompt = prompt
+        self.losses: tuple[str, ...] = ()
+        self.pace: float = 0.0  # seconds that a step took
+        self.text = _("Waiting for the engine")
+        self.waits = False  # in the engine's queue
+        self.step = segment.first
+        self.told = False  # the engine shows its steps
+        self.training_since: float | None = None
+        self.looked = 0.0
+
+    def on(self, event: events.Event) -> None:
+        """Take in one event."""
+        match event:
+            case events.Posted():
+                self.waits = True
+            case events.Waiting(position=position):
+                self.waits = True
+                words = ngettext("Waiting behind %(count)d other", "Waiting behind %(count)d others", position)
+                self.text = words % {"count": position} if position else _("Next on the engine")
+            case events.Started():
+                self.waits, self.text = False, _("The engine loads the model and encodes the pictures")
+            case events.Executing(node=node):
+                self._entered(node)
+            case events.Progress(node=graph.TRAINING, value=value, max=most):
+                self.told = True
+                self.step = self.segment.first + value * self.segment.steps // most
+            case events.Executed(node=graph.LOSS, text=text) if text:
+                self.losses = text
+            case events.Completed(texts=texts):
+                self.losses = texts.get(graph.LOSS, self.losses)
+            case _:
+                pass
+
+    def _entered(self, node: str | None) -> None:
+        now = time.monotonic()
+        if node == graph.TRAINING:
+            self.training_since = now
+        elif self.training_since is not None and not self.pace:
+            self.pace = (now - self.training_since) / self.segment.steps
+
+    def look(self) -> None:
+        """Say how far it is, and do what somebody wants."""
+        now = time.monotonic()
+        if now - self.looked < TICK:
+            return
+        self.looked = now
+        stop = self.attempt.course.stop
+        # What only waits has nothing that could be kept.
+        if stop is Stop.NOW or (stop is Stop.KEEP and self.waits):
+            self.attempt.stop_now(self.prompt)
+        if self.training_since is None and not self.told:
+            self.attempt._progress(self.segment.first, self.text)
+        else:
+            self.attempt._progress(self.step if self.told else self._estimate(now))
+
+    def _estimate(self, now: float) -> int:
+        """The step that an engine without progress may be at, by the pace of the segment before."""
+        pace = self.attempt.course.state.get("pace")
+        if not pace or self.training_since is None:
+            return self.segment.first
+        return min(self.segment.last - 1, self.segment.first + int((now - self.training_since) / pace))

@@ -1,0 +1,53 @@
+"""Lays the pictures of a training out as sd-scripts reads them: cut, on their background, each with its caption."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from training.trainers import TrainingPicture
+
+FOLDER = "dataset"
+WHITE = "#ffffff"
+
+
+def folder_name(repeats: int, trigger: str) -> str:
+    """Such as dataset/10_gouachefield painting, which other programs around sd-scripts understand too."""
+    words = " ".join(re.sub(r"[^\w -]+", " ", trigger).split())[:60].strip()
+    return f"{FOLDER}/{repeats}_{words or 'style'}"
+
+
+def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[[int], None]) -> None:
+    """Write every picture as PNG with its caption beside it; what is there already is kept.
+
+    `wanted` is told before each how many are done, and may raise. Raises OSError for a picture that cannot be read.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for done, picture in enumerate(pictures):
+        wanted(done)
+        # Captions are read up to the first line break; an empty file would be refused.
+        (target / f"{picture.name}.txt").write_text(" ".join(picture.caption.split()) + "\n", encoding="utf-8")
+        file = target / f"{picture.name}.png"
+        if not file.exists():
+            aside = file.with_suffix(".part")
+            cut(picture).save(aside, "PNG", compress_level=1)
+            aside.replace(file)
+
+
+def cut(picture: TrainingPicture) -> Image.Image:
+    """The part that is trained, in the size of its bucket, flat. sd-scripts has nothing to scale or cut then.
+
+    Raises OSError for a picture that cannot be read, or is too small for any bucket.
+    """
+    if not all(picture.bucket):
+        raise OSError(f"Picture {picture.name} is {picture.width}x{picture.height} pixels: no bucket is that small.")
+    with Image.open(BytesIO(picture.open())) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.has_transparency_data:
+            over = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", over.size, picture.background or WHITE), over)
+        return image.convert("RGB").resize(picture.bucket, Image.Resampling.LANCZOS, box=picture.crop)

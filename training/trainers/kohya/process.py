@@ -1,0 +1,190 @@
+"""sd-scripts as a process that outlives the worker: who it is is on the disk, and the next worker takes it over.
+
+POSIX alone. Windows has no process groups that end as a whole; a job object would be needed there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LINUX = Path("/proc/self/stat").exists()
+OUTPUT = "output.log"
+_RECORD, _CODE = "process.json", "code"
+GRACE = 10.0  # seconds between asking it to end and killing it
+_POLL = 0.05
+# The shell waits to be told to go until its pid is on the disk: a worker that is killed in between leaves nothing
+# running. It leads the group and writes down how the command ended, which only a parent learns. $1 is its folder.
+_SHELL = """
+trap : TERM INT HUP
+folder=$1
+shift
+read -r go || exit 1
+"$@" </dev/null >>"$folder/output.log" 2>&1
+echo $? >"$folder/code.new"
+mv "$folder/code.new" "$folder/code"
+"""
+# Nothing of the studio's own settings: they hold passwords, and its Python is another one.
+_OURS = ("STYLESTUDIO_", "DATABASE_URL", "REDIS_URL", "S3_", "COMFYUI_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
+_FOR_OUTPUT = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONUTF8": "1",  # it prints Japanese, which is an error in some encodings
+    "COLUMNS": "200",
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A trainer that was started in `folder` and leads the process group `pid`.
+
+    `started` tells it from another process that got the same pid later; all of the group work in `cwd`.
+    """
+
+    folder: Path
+    pid: int
+    started: str
+    cwd: str
+
+    @property
+    def running(self) -> bool:
+        """Whether the process itself still runs."""
+        _reap(self.pid)
+        return started(self.pid) == self.started
+
+    @property
+    def code(self) -> int | None:
+        """How it ended: its exit status, or None while it runs and where it was ended together with its shell."""
+        try:
+            return int((self.folder / _CODE).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def end(self, grace: float = GRACE) -> None:
+        """Ask the whole group to end, and kill after `grace` seconds what has not. Returns when nobody is left."""
+        deadline = time.monotonic() + grace
+        self._signal(signal.SIGTERM)
+        while self._members() and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the whole group at once. Returns when nobody is left, after 5 s at most."""
+        deadline = time.monotonic() + 5
+        while self._members() and time.monotonic() < deadline:
+            self._signal(signal.SIGKILL)
+            time.sleep(_POLL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.running:
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                return
+        # Where the shell alone is gone, its pid may belong to somebody else by now: one by one, each looked at.
+        for pid in self._members():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    def _members(self) -> list[int]:
+        """Who of the group is left."""
+        _reap(self.pid)
+        if not LINUX:
+            return [self.pid] if self.running else []
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            fields = _stat(int(entry.name))
+            if fields and fields[0] != "Z" and int(fields[2]) == self.pid and _works_in(entry, self.cwd):
+                found.append(int(entry.name))
+        return found
+
+
+def start(folder: Path, words: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None) -> Process:
+    """Start a command in a session of its own; what it prints goes to a file in `folder`, which is beneath `cwd`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    shell = subprocess.Popen(  # noqa: S603 (the operator's settings and our own words)
+        ["/bin/sh", "-c", _SHELL, "sh", str(folder.resolve()), *words],
+        cwd=cwd,
+        env={**inherited, **_FOR_OUTPUT, **(environment or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _children[shell.pid] = shell
+    process = Process(folder, shell.pid, started(shell.pid), str(cwd.resolve()))
+    aside = folder / f"{_RECORD}.new"
+    aside.write_text(json.dumps({"pid": process.pid, "started": process.started, "cwd": process.cwd}))
+    aside.replace(folder / _RECORD)
+    assert shell.stdin
+    with shell.stdin as told:
+        told.write(b"go\n")
+    return process
+
+
+def find(folder: Path) -> Process | None:
+    """The process that was started in `folder`, running or not; None where none was."""
+    try:
+        record = json.loads((folder / _RECORD).read_text())
+        return Process(folder, int(record["pid"]), str(record["started"]), str(record["cwd"]))
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+def started(pid: int) -> str:
+    """When a process started, in whatever form this system tells it; empty where it does not run."""
+    if LINUX:
+        fields = _stat(pid)
+        # Counted from the start of the machine, so that one is part of it.
+        return f"{_boot()} {fields[19]}" if fields and fields[0] != "Z" else ""
+    told = subprocess.run(  # noqa: S603
+        ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    state, _space, since = told.partition(" ")
+    return "" if state.startswith("Z") else since.strip()
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _reap(pid: int) -> None:
+    """Let the system forget our own child once it ended."""
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        _children.pop(pid, None)
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/<pid>/stat from the state on, which follows the name in brackets; empty where it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _works_in(entry: Path, cwd: str) -> bool:
+    """Whether a process of /proc works in that folder; no where it has just ended."""
+    try:
+        return str((entry / "cwd").readlink()) == cwd
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
