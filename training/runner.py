@@ -30,7 +30,15 @@ from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status
 from training import checkpoints, faults, losses, watching
 from training.models import Checkpoint, LogBlock, TrainingJob
-from training.trainers import Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
+from training.trainers import (
+    Stop,
+    TakenOver,
+    Trainer,
+    TrainerFailed,
+    TrainerLost,
+    TrainerStopped,
+    TrainingPicture,
+)
 from training.trainers.comfyui.trainer import obstacle
 
 log = logging.getLogger(__name__)
@@ -142,13 +150,20 @@ def renew() -> None:
 
 def sweep() -> None:
     """What a dead worker left is free for others, and so are its engines."""
-    for job in TrainingJob.objects.abandoned():
+    for job in [*TrainingJob.objects.abandoned(), *_left_by_an_earlier_life()]:
         if job.recover():
             live.changed(job)
     if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
         live.engines_changed()
     if TrainingJob.objects.waiting().exists():
         send()
+
+
+def _left_by_an_earlier_life() -> list[TrainingJob]:
+    """What a process of this worker's name had when it died: nobody has to wait until its lease is over."""
+    with _turn:
+        mine = TrainingJob.objects.running().filter(worker=workers.worker_name(), lease_until__gte=Now())
+        return list(mine.exclude(pk__in=_held))
 
 
 def claim(worker: str) -> TrainingJob | None:
@@ -179,7 +194,10 @@ def _local_is_busy() -> bool:
 
 def _engine_for(job: TrainingJob) -> Engine | None:
     """A free engine that can train it. One that is away and may still work on it is waited for."""
-    free = [engine for engine in able(job.base) if not engine.is_held or engine.held_by == holder(job.pk)]
+    # An engine that another training lent to pictures between two segments is taken back by it.
+    lent = {engine for pk, engine in _held.items() if pk != job.pk}
+    able_now = [engine for engine in able(job.base) if engine.pk not in lent]
+    free = [engine for engine in able_now if not engine.is_held or engine.held_by == holder(job.pk)]
     if job.engine and job.state.get("prompt"):
         if job.engine in free:
             return job.engine
@@ -234,6 +252,8 @@ def run(job: TrainingJob) -> None:
         trainer(job.trainer).run(course)
     except DatabaseError:
         raise
+    except TakenOver:
+        log.warning("Training %s was taken over by another worker.", job.pk)
     except TrainerStopped:
         _stopped(course)
     except TrainerLost as error:
@@ -359,10 +379,12 @@ class LiveCourse:
 
     @property
     def stop(self) -> Stop:
-        """What somebody wants now."""
+        """What somebody wants now. Raises TakenOver where the lease ran out and another worker has the training."""
         if time.monotonic() - self._looked >= LOOK:
             self._looked = time.monotonic()
             row = TrainingJob.objects.filter(pk=self.job.pk).values("status", "stop", "worker").first()
+            if row and (row["status"] == Status.QUEUED or row["worker"] != self.job.worker):
+                raise TakenOver
             if row is None or row["status"] != Status.RUNNING or row["stop"] == TrainingJob.Stop.FORCE:
                 self._stop = Stop.NOW
             elif row["stop"] == TrainingJob.Stop.KEEP:

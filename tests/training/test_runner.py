@@ -7,6 +7,7 @@ from array import array
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -20,7 +21,7 @@ from styles.models import State, StyleVersion
 from stylestudio import workers
 from stylestudio.jobs import Status
 from tests.training.conftest import AddPicture
-from tests.training.scripted import ask, lora_file, train
+from tests.training.scripted import Scripted, ask, lora_file, train
 from training import checkpoints, ordering, runner, settings
 from training.models import Checkpoint, Dataset, LossBlock, TrainingJob
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
@@ -228,6 +229,59 @@ def test_the_hold_of_a_dead_worker_runs_out(job: TrainingJob, engine: Engine) ->
     train(lambda course: None)
     job.refresh_from_db()
     assert job.status == Status.COMPLETED
+
+
+def test_a_worker_of_the_same_name_takes_over_at_once(
+    job: TrainingJob, engine: Engine, settings: Any, tmp_path: Path
+) -> None:
+    settings.WORKER_NAME = "studio"
+    assert runner.claim("studio") is not None
+    runner.sweep()
+    job.refresh_from_db()
+    assert job.status == Status.RUNNING, "what this process does is not taken away from it"
+    runner._held.clear()  # it was killed, and started again
+    runner.sweep()
+    starts = []
+    train(lambda course: starts.append(course.job.pk))
+    job.refresh_from_db()
+    assert (starts, job.status, job.attempts) == ([job.pk], Status.COMPLETED, 1)
+
+
+def test_a_worker_of_another_name_waits_until_the_lease_is_over(job: TrainingJob, settings: Any) -> None:
+    assert runner.claim("other") is not None
+    runner._held.clear()
+    settings.WORKER_NAME = "studio"
+    runner.sweep()
+    job.refresh_from_db()
+    assert (job.status, job.worker) == (Status.RUNNING, "other")
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.COMPLETED])
+def test_what_another_worker_has_by_now_is_left_alone(job: TrainingJob, status: Status) -> None:
+    def act(course: Course) -> None:
+        other = TrainingJob.objects.get(pk=job.pk)
+        other.recover()
+        if status != Status.QUEUED:
+            other.start("other")
+        if status == Status.COMPLETED:
+            other.complete()
+        course.stop  # noqa: B018
+
+    trained = runner.claim("slow")
+    assert trained is not None
+    runner.register(Scripted(act))
+    runner.run(trained)
+    job.refresh_from_db()
+    assert (job.status, job.worker, job.error_kind) == (status, "" if status == Status.QUEUED else "other", "")
+
+
+def test_an_engine_that_is_lent_to_pictures_is_not_given_to_another_training(
+    job: TrainingJob, dataset: Dataset, ada: User, engine: Engine
+) -> None:
+    ask(dataset, ada, style="Second")
+    assert runner.claim("worker") is not None
+    runner._release(engine.pk, job)  # as between two segments
+    assert runner.claim("worker") is None
 
 
 def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None:

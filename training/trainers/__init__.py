@@ -36,6 +36,10 @@ class TrainerLost(Exception):
     """The engine or the process is gone. Another attempt goes on from the last checkpoint."""
 
 
+class TakenOver(Exception):
+    """Another worker has the training by now, and follows what runs: leave it as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingPicture:
     """One picture as the trainer gets it.
@@ -91,7 +95,7 @@ class Course(Protocol):
 
     @property
     def stop(self) -> Stop:
-        """What somebody wants now. Cheap: looked up at most once a second."""
+        """What somebody wants now. Cheap: looked up at most once a second. Raises TakenOver."""
 
     def remember(self, **state: Any) -> None:
         """Keep facts for the next attempt, committed when this returns: a prompt id before it is posted, a process."""
