@@ -31,6 +31,7 @@ from stylestudio.jobs import LEASE, Status
 from training import checkpoints, faults, losses, watching
 from training.models import Checkpoint, LogBlock, TrainingJob
 from training.trainers import Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
+from training.trainers.comfyui.trainer import obstacle
 
 log = logging.getLogger(__name__)
 
@@ -190,9 +191,7 @@ def _engine_for(job: TrainingJob) -> Engine | None:
 
 def able(base: str) -> list[Engine]:
     """Engines that serve now, know the training nodes and have the base checkpoint."""
-    return [
-        engine for engine in engines.serving() if engines.has_all(engine, [("checkpoints", base)], ["TrainLoraNode"])
-    ]
+    return [engine for engine in engines.serving() if not obstacle(engine, base)]
 
 
 def _hold(engine: Engine, job: TrainingJob) -> bool:

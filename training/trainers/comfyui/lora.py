@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -19,6 +20,7 @@ import numpy as np
 from django.utils.translation import gettext_lazy as _
 
 from styles.lora.header import Header, Tensor
+from styles.models import Source, StyleVersion
 
 _NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them
 _MODEL = "diffusion_model."
@@ -232,3 +234,14 @@ def _word(module: str) -> object:
     if module.endswith((".diff", ".diff_b")):
         return _BIASES
     return next((words for start, words in _WORDS.items() if module.startswith(start)), _OTHERS)
+
+
+def exported(version: StyleVersion, source: IO[bytes], header: Header) -> IO[bytes] | None:
+    """A file that was trained here, in kohya's layout; None for all others, which leave as they came."""
+    if version.source != Source.TRAINED or not is_native(header):
+        return None
+    conversion = to_kohya(header)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
+    copy(source, header, file, conversion.kept, conversion.metadata)
+    file.seek(0)
+    return file
