@@ -132,6 +132,42 @@ def test_a_folder_is_chosen_with_everything_in_it(studio: Studio, enter: Enter, 
     assert captions == {"my set/a/1.jpg": "of a", "my set/b/1.jpg": "of b"}
 
 
+DROP_A_FOLDER = """async (form) => {
+    // A browser gives folders only to real hands; these entries behave as its own do, a few names at a time.
+    const drawing = document.createElement("canvas");
+    drawing.width = drawing.height = 64;
+    const ink = drawing.getContext("2d");
+    const picture = async (colour) => {
+        ink.fillStyle = colour;
+        ink.fillRect(0, 0, 40, 64);
+        return new Promise((done) => drawing.toBlob(done, "image/png"));
+    };
+    const file = (name, parts) => ({ isFile: true, name, file: (done) => done(new File(parts, name)) });
+    const folder = (name, inside) => ({
+        isDirectory: true, name,
+        createReader: () => { const rest = [...inside]; return { readEntries: (done) => done(rest.splice(0, 2)) }; },
+    });
+    const dropped = folder("set", [
+        file("1.png", [await picture("red")]), file("notes.docx", ["x".repeat(5000)]), file("1.txt", ["red hills"]),
+        folder("deep", [file("1.png", [await picture("blue")]), file(".hidden", ["x"])]),
+    ]);
+    const event = new Event("drop", { bubbles: true, cancelable: true });
+    const items = [{ webkitGetAsEntry: () => dropped }];
+    Object.defineProperty(event, "dataTransfer", { value: { types: ["Files"], items, files: [] } });
+    form.dispatchEvent(event);
+}"""
+
+
+def test_a_folder_is_dropped_with_everything_in_it(studio: Studio, enter: Enter, dataset: str) -> None:
+    page = enter(studio, path=f"/datasets/{dataset}/")
+    page.locator("#collect").evaluate(DROP_A_FOLDER)
+    expect(rows(page).first).to_contain_text("2 added · captions for 1 · 1 not taken", timeout=PATIENCE)
+    expect(rows(page).filter(has_text="set/notes.docx")).to_contain_text("neither a picture nor a caption")
+    names, captions = told(studio, dataset)
+    assert names == ["set/1.png", "set/deep/1.png"]
+    assert captions == {"set/1.png": "red hills"}
+
+
 def test_a_broken_zip_and_a_picture_of_another_kind_say_why(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path, complaints: Complaints
 ) -> None:
