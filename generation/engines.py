@@ -167,6 +167,19 @@ class Holding:
     left_seconds: float | None
 
 
+# Told when an engine can be given work again; apps above add theirs.
+returned: list[Callable[[], None]] = []
+
+
+def tell_returned() -> None:
+    """Let everybody who waits for an engine know."""
+    from generation import tasks
+
+    tasks.work()
+    for tell in returned:
+        tell()
+
+
 # Apps above that hold engines say what for: by the word before the dash in `held_by`, asked with the number behind it.
 holders: dict[str, Callable[[int], Holding | None]] = {}
 
@@ -459,14 +472,12 @@ def pause(engine: Engine) -> None:
 
 def resume(engine: Engine) -> None:
     """Give it work again. One that was taken out is asked at once how it is."""
-    from generation import tasks
-
     engines = Engine.objects.filter(pk=engine.pk)
     engines.update(paused=False, ooms=0)
     out = engines.filter(health__in=(Engine.Health.STUCK, Engine.Health.EXHAUSTED))
     out.update(health=Engine.Health.UNKNOWN, health_since=timezone.now(), checked_at=None)
     live.publish_engines()
-    tasks.work()
+    tell_returned()
 
 
 def ask_again(engine: Engine) -> None:

@@ -8,7 +8,7 @@ import time
 
 from django.db import close_old_connections, connections
 
-from generation import engines, recovery, tasks
+from generation import engines, recovery
 from generation.claim import look_for_orphans
 from generation.models import Engine
 
@@ -51,7 +51,7 @@ class Monitor:
                 recovery.clean(engine)
             if well and not was_well:
                 look_for_orphans()
-                tasks.work()
+                engines.tell_returned()
 
     def _is_due(self, engine: Engine, now: float) -> bool:
         # Never asked: it is new, or somebody wants to know how it is.

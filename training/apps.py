@@ -81,5 +81,6 @@ def _trainings() -> None:
     cards.converters.append(comfyui_lora.exported)
     runner.register(kohya.KohyaTrainer())
     engines.holders[TrainingJob.kind] = runner.holding
+    engines.returned.append(runner.send)
     runner.followers += [kohya.follow, samples.follow_training, watching.follow_training]
     faces.followers += [report.follow_task, samples.follow_task]

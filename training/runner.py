@@ -88,11 +88,14 @@ def announce(job: TrainingJob) -> None:
     transaction.on_commit(tell)
 
 
-def send() -> None:
-    """Tell the workers that there may be something to train."""
+def send(seconds: float = 0.0) -> None:
+    """Tell the workers that there may be something to train, now or in so many seconds."""
     from training import tasks
 
-    tasks.train()
+    if seconds:
+        tasks.train.schedule(delay=seconds)
+    else:
+        tasks.train()
 
 
 def wake() -> None:
@@ -261,9 +264,11 @@ def run(job: TrainingJob) -> None:
         course.flush()
         job.refresh_from_db()
         if job.status == Status.RUNNING:
-            job.advance(not_before=timezone.now() + REST * job.attempts)
+            rest = REST * job.attempts
+            job.advance(not_before=timezone.now() + rest)
             job.recover()
             live.changed(job)
+            send(rest.total_seconds() + 0.1)
     except TrainerFailed as error:
         _fail(course, error.kind, error.detail)
     except OSError as error:

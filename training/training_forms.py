@@ -85,7 +85,7 @@ class TrainingForm(forms.Form):
     @property
     def belongs_to(self) -> str:
         """What the settings on the page should belong to."""
-        return f"{self.chosen_preset} {self.chosen_trainer} {self.raw('dataset')}"
+        return f"{self.chosen_preset} {self.chosen_trainer} {self.raw('dataset')}".strip()
 
     @property
     def values(self) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def paint(page: Page, studio: Studio, style: str | None) -> Image.Image:
     """A picture of PROMPT and seed 7 from the Studio page, in a style or without one."""
     page.get_by_role("textbox", name="Prompt").fill(PROMPT)
     page.get_by_label("Seed", exact=True).fill("7")
+    page.get_by_role("group", name="Pictures").get_by_text("1", exact=True).click()
     box = page.get_by_role("checkbox", name="Embers")
     expect(box).to_be_checked(checked=style is not None)
     page.get_by_role("button", name="Generate").click()

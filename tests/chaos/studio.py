@@ -199,11 +199,11 @@ class Studio:
         return isinstance(health, dict) and "unreachable" not in health.values()
 
     def child(self, role: str) -> int | None:
-        """The process id of the web or the worker process; None where it is just dead."""
+        """The process id of the web, worker or engine process; None where it is just dead."""
         if self._supervisor.process is None or not self._supervisor.alive:
             return None
         command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self._supervisor.process.pid)]
-        sign = {"web": "stylestudio.web", "worker": "manage.py worker"}[role]
+        sign = {"web": "stylestudio.web", "worker": "manage.py worker", "engine": "preview_engine"}[role]
         listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
         return next((int(line.split(None, 1)[0]) for line in listed if sign in line), None)
 

@@ -66,7 +66,7 @@ def add(dataset: Dataset) -> AddPicture:
 def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """Messages go nowhere, nothing rests, folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda: None)
+    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
     monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
     monkeypatch.setattr(runner, "_trainers", {})
     monkeypatch.setattr(runner, "REST", timedelta(0))

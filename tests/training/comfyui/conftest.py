@@ -42,7 +42,7 @@ def old_engine() -> Iterator[PreviewThread]:
 def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """The real trainer and no other; nothing rests, messages go nowhere, folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda: None)
+    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
     monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
     monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
     monkeypatch.setattr(runner, "followers", [])

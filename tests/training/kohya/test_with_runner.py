@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """Messages go nowhere, and folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda: None)
+    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
     monkeypatch.setattr(runner, "LOOK", 0.0)
     monkeypatch.setattr(runner, "TICK", 0.0)
     yield

@@ -1,0 +1,357 @@
+"""The pages of trainings: who may do what, mistakes that lose nothing, and what each page shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.test import Client
+
+from generation.models import Engine, GenerationTask
+from styles.models import State
+from stylestudio.jobs import Status
+from tests.training.conftest import AddPicture
+from tests.training.scripted import Scripted, ask, lora_file, train
+from training import checkpoints, runner
+from training.models import Checkpoint, Dataset, LogBlock, TrainingJob
+from training.trainers import Course
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+BLANK = {"style": "new", "style_name": "Gouache", "trainer": "comfyui", "preset": "quick", "probe": ["a hill", ""]}
+
+
+@pytest.fixture
+def filled(dataset: Dataset, add: AddPicture, engine: Engine) -> Dataset:
+    """The dataset with three pictures, and an engine that could train."""
+    for caption in ("red hills", "blue hills", ""):
+        add(caption)
+    runner.register(Scripted(lambda course: None))
+    return dataset
+
+
+@pytest.fixture
+def job(filled: Dataset, ada: User) -> TrainingJob:
+    """Ada's training; it waits."""
+    return ask(filled, ada)
+
+
+@pytest.fixture
+def done(job: TrainingJob, tmp_path: Path) -> TrainingJob:
+    """The training after its last step, with checkpoints at 4 and 8."""
+
+    def act(course: Course) -> None:
+        for step in (4, 8):
+            course.losses(step - 3, [0.5 / step] * 4)
+            course.log(f"said at {step}")
+            course.checkpoint(step, lora_file(tmp_path, step), loss=0.5 / step)
+
+    train(act)
+    job.refresh_from_db()
+    assert job.status == Status.COMPLETED
+    return job
+
+
+def as_(user: User) -> Client:
+    """Their browser."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def form(dataset: Dataset, **changes: Any) -> dict[str, Any]:
+    """What the page sends: the settings of the preset, with changes."""
+    shown = {"shown": f"quick comfyui {dataset.pk}", "dataset": dataset.pk}
+    settings = {
+        "steps": 8, "segments": 2, "rank": 4, "learning_rate": 0.0005, "batch_size": 1, "accumulation": 1,
+        "resolution": 256, "loss_function": "MSE", "dtype": "bf16", "optimizer": "AdamW",
+    }  # fmt: skip
+    return {**BLANK, **shown, **{f"set-{name}": value for name, value in settings.items()}, **changes}
+
+
+# Asking.
+
+
+def test_the_form_starts_a_training(filled: Dataset, ada: User) -> None:
+    answer = as_(ada).post("/training/new/", form(filled, seed="5", trigger_words="  soft   paint "))
+    job = TrainingJob.objects.get()
+    assert answer["Location"] == f"/training/{job.pk}/"
+    assert (job.steps, job.seed, job.trigger_words, job.style.name) == (8, 5, "soft paint", "Gouache")
+    assert (job.config["rank"], job.config["segments"]) == (4, 2)
+    assert [prompt for prompt, _seed in job.probes] == ["a hill"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("set-rank", "1000", "Rank: A number from"),
+        ("set-rank", "x", "Rank: A number from"),
+        ("set-steps", "3", "Steps: A number from 4 to"),
+        ("set-segments", "8", "Each segment needs at least 2 steps."),
+        ("set-resolution", "300", "The resolution is a multiple of 64."),
+        ("set-dtype", "fp99", "Choose one of"),
+        ("style_name", "", "Say what the new style is called."),
+        ("dataset", "", "Choose a dataset"),
+        ("seed", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_a_mistake_is_said_and_nothing_that_was_typed_is_lost(
+    filled: Dataset, ada: User, name: str, value: str, words: str
+) -> None:
+    told = {**form(filled, trigger_words="kept words", **{"set-learning_rate": "0.000123"}), name: value}
+    if name == "dataset":
+        told["shown"] = "quick comfyui "
+    answer = as_(ada).post("/training/new/", told)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert words in page
+    assert 'value="kept words"' in page
+    assert 'value="0.000123"' in page
+    assert 'value="a hill"' in page
+    assert not TrainingJob.objects.exists()
+
+
+def test_without_an_engine_nothing_starts_and_the_page_says_why(filled: Dataset, ada: User) -> None:
+    class Blocked(Scripted):
+        def obstacles(self, config: Any) -> list[str]:
+            return ["No engine answers."]
+
+    runner.register(Blocked(lambda course: None))
+    answer = as_(ada).post("/training/new/", form(filled))
+    assert answer.status_code == 422
+    assert "No engine answers." in answer.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+def test_the_plan_tells_the_numbers_of_what_is_typed(filled: Dataset, ada: User) -> None:
+    answer = as_(ada).post("/training/plan/", form(filled, **{"set-steps": 40, "set-segments": 4}))
+    text = " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
+    assert "40 steps" in text
+    assert "3, seen about 13 times each" in text
+    assert "4, one every 10 steps" in text
+    assert "1 picture has no caption" in text
+    assert 'id="settings"' not in answer.content.decode(), "what is typed is not replaced"
+    assert not TrainingJob.objects.exists()
+
+
+def test_another_preset_replaces_the_settings(filled: Dataset, ada: User) -> None:
+    answer = as_(ada).post("/training/plan/", form(filled, preset="balanced"))
+    page = answer.content.decode()
+    assert 'id="settings" hx-swap-oob="true"' in page
+    assert re.search(r'name="set-rank" value="32"', page)
+    assert "800 steps" in page, "few pictures need fewer steps"
+
+
+def test_a_new_run_takes_over_the_settings_of_another(job: TrainingJob, bob: User) -> None:
+    TrainingJob.objects.update(config={**job.config, "rank": 7}, trigger_words="their words", base="other.safetensors")
+    page = as_(bob).get(f"/training/new/?from={job.pk}").content.decode()
+    assert re.search(r'name="set-rank" value="7"', page)
+    assert re.search(r'name="set-steps" value="8"', page)
+    assert 'value="their words"' in page
+    assert 'value="other.safetensors"' in page
+
+
+@pytest.mark.parametrize("query", ["from=999", "from=x", "from=-1"])
+def test_settings_of_nothing_are_a_page_that_is_not_there(filled: Dataset, ada: User, query: str) -> None:
+    assert as_(ada).get(f"/training/new/?{query}").status_code == 404
+
+
+# Rights.
+
+
+def test_everybody_sees_every_page(done: TrainingJob, bob: User) -> None:
+    checkpoint = done.checkpoints.first()
+    assert checkpoint
+    places = ["", "config/", "log/", "epochs/"]
+    client = as_(bob)
+    for address in ["/training/", *(f"/training/{done.pk}/{place}" for place in places)]:
+        page = client.get(address)
+        assert page.status_code == 200
+        assert done.title in page.content.decode()
+    page = client.get(f"/training/checkpoints/{checkpoint.pk}/").content.decode()
+    assert "Checkpoint at step 4" in page
+    assert "Use this checkpoint" not in page
+
+
+ACTS = ["{job}/stop/", "{job}/resume/", "{job}/sample/", "{job}/epochs/"]
+ACTS += [f"checkpoints/{{checkpoint}}/{act}/" for act in ("use", "star", "delete")]
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_only_its_owner_and_curators_change_a_training(
+    done: TrainingJob, bob: User, curator: User, ada: User, act: str
+) -> None:
+    checkpoint = done.checkpoints.first()
+    assert checkpoint
+    address = "/training/" + act.format(job=done.pk, checkpoint=checkpoint.pk)
+    before = (TrainingJob.objects.count(), GenerationTask.objects.count())
+    assert as_(bob).post(address).status_code == 403
+    checkpoint.refresh_from_db()
+    assert (checkpoint.starred, checkpoint.deleted_at, checkpoints.used(checkpoint)) == (False, None, False)
+    assert (TrainingJob.objects.count(), GenerationTask.objects.count()) == before
+    for user in (ada, curator):
+        assert as_(user).post(address).status_code == 302
+    assert as_(ada).get(address).status_code == (200 if act.endswith("epochs/") else 405)
+
+
+def test_a_private_training_is_not_there_for_others(done: TrainingJob, bob: User) -> None:
+    TrainingJob.objects.update(visibility="private")
+    checkpoint = done.checkpoints.first()
+    assert checkpoint
+    client = as_(bob)
+    assert client.get(f"/training/{done.pk}/").status_code == 404
+    assert client.get(f"/training/checkpoints/{checkpoint.pk}/").status_code == 404
+    assert client.post(f"/training/{done.pk}/stop/").status_code == 404
+    assert client.post(f"/training/checkpoints/{checkpoint.pk}/use/").status_code == 404
+    assert client.get(f"/training/new/?from={done.pk}").status_code == 404
+    assert done.title not in client.get("/training/").content.decode()
+
+
+# Acts.
+
+
+def test_stop_ends_what_waits(job: TrainingJob, ada: User) -> None:
+    answer = as_(ada).post(f"/training/{job.pk}/stop/", **HTMX)
+    assert answer["HX-Redirect"] == f"/training/{job.pk}/"
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+    page = as_(ada).post(f"/training/{job.pk}/stop/", follow=True).content.decode()
+    assert "It had ended already." in page
+
+
+@pytest.mark.parametrize(("wish", "kept"), [("", TrainingJob.Stop.KEEP), ("force", TrainingJob.Stop.FORCE)])
+def test_stop_asks_what_runs_to_end(job: TrainingJob, ada: User, wish: str, kept: str) -> None:
+    runner.claim("worker")
+    as_(ada).post(f"/training/{job.pk}/stop/", {"wish": wish})
+    job.refresh_from_db()
+    assert (job.status, job.stop) == (Status.RUNNING, kept)
+
+
+def test_resume_is_a_new_training_and_what_is_done_has_nothing_to_resume(job: TrainingJob, ada: User) -> None:
+    runner.stop(job, TrainingJob.Stop.KEEP)
+    answer = as_(ada).post(f"/training/{job.pk}/resume/", **HTMX)
+    again = TrainingJob.objects.get(retry_of=job)
+    assert answer["HX-Redirect"] == f"/training/{again.pk}/"
+    page = as_(ada).post(f"/training/{again.pk}/resume/", follow=True).content.decode()
+    assert "There is nothing to resume" in page
+    assert TrainingJob.objects.count() == 2
+
+
+def test_a_checkpoint_becomes_a_version_with_one_press(done: TrainingJob, ada: User) -> None:
+    checkpoint = done.checkpoints.last()
+    assert checkpoint
+    client = as_(ada)
+    answer = client.post(f"/training/checkpoints/{checkpoint.pk}/use/", **HTMX)
+    assert answer["HX-Redirect"] == done.style.get_absolute_url()
+    version = done.style.versions.get()
+    assert (version.number, version.state, version.step) == (1, State.PUBLISHED, 8)
+    page = client.get(done.style.get_absolute_url()).content.decode()
+    assert "Gouache v1 is here." in page
+
+
+def test_a_checkpoint_can_be_kept_as_a_draft(done: TrainingJob, ada: User) -> None:
+    checkpoint = done.checkpoints.last()
+    assert checkpoint
+    as_(ada).post(f"/training/checkpoints/{checkpoint.pk}/use/", {"draft": "1"})
+    assert done.style.versions.get().state == State.DRAFT
+
+
+def test_a_star_protects_a_file_and_without_it_the_file_can_go(done: TrainingJob, ada: User) -> None:
+    client = as_(ada)
+    checkpoint = done.checkpoints.first()
+    assert checkpoint
+    name = str(checkpoint.version.file.name)
+    address = f"/training/checkpoints/{checkpoint.pk}"
+    client.post(f"{address}/star/")
+    assert "This checkpoint is protected" in client.post(f"{address}/delete/", follow=True).content.decode()
+    assert default_storage.exists(name)
+    client.post(f"{address}/star/")
+    client.post(f"{address}/delete/")
+    assert not default_storage.exists(name)
+    checkpoint.refresh_from_db()
+    assert checkpoint.deleted_at
+    page = client.post(f"{address}/use/", follow=True).content.decode()
+    assert "The file of this checkpoint was deleted." in page
+    assert Checkpoint.objects.count() == 2, "its step stays in the list"
+
+
+def test_samples_are_asked_for_by_hand(done: TrainingJob, ada: User) -> None:
+    TrainingJob.objects.update(probes=[["a hill", 1]])
+    page = as_(ada).post(f"/training/{done.pk}/sample/", follow=True).content.decode()
+    assert "The samples are made now." in page
+    assert set(done.samples.values_list("checkpoint__step", flat=True)) == {None, 8}
+
+
+def test_the_report_asks_for_every_checkpoint_at_every_strength(done: TrainingJob, ada: User) -> None:
+    TrainingJob.objects.update(probes=[["a hill", 1]])
+    assert "Make 7 pictures" in as_(ada).get(f"/training/{done.pk}/epochs/").content.decode()
+    as_(ada).post(f"/training/{done.pk}/epochs/")
+    assert done.samples.count() == 1 + 2 * 3
+    page = as_(ada).get(f"/training/{done.pk}/epochs/?prompt=5").content.decode()
+    assert "pictures are still to come" in page
+
+
+# What pages show.
+
+
+def test_a_run_shows_its_curve_its_checkpoints_and_its_end(done: TrainingJob, ada: User) -> None:
+    page = as_(ada).get(f"/training/{done.pk}/").content.decode()
+    assert "The training is done." in page
+    assert "The smoothed loss went from 0.094 to 0.094." in page, "both are the mean of the eight steps"
+    assert "Checkpoint at step 8" in page
+    for checkpoint in done.checkpoints.all():
+        assert f"/training/checkpoints/{checkpoint.pk}/" in page
+
+
+def test_a_failure_is_explained_with_what_was_said(job: TrainingJob, ada: User) -> None:
+    job.start("worker")
+    job.fail("out_of_memory", detail="CUDA <out> of memory")
+    page = as_(ada).get(f"/training/{job.pk}/").content.decode()
+    assert "Lower the batch size" in page
+    assert "CUDA &lt;out&gt; of memory" in page
+    assert "Resume from step 0" in page
+
+
+def test_two_configurations_are_compared_with_what_differs_first(done: TrainingJob, filled: Dataset, ada: User) -> None:
+    other = ask(filled, ada, steps=12, style=done.style, seed=done.seed)
+    page = as_(ada).get(f"/training/{done.pk}/config/?with={other.pk}").content.decode()
+    table = page.partition("Configuration</caption>")[2].partition("</table>")[0]
+    rows = re.findall(r'<tr( class="dim")?><th scope="row">([^<]+)</th>(.*?)</tr>', table)
+    differing = {label: re.findall(r"<(?:ins|del)>([^<]*)", cells) for dim, label, cells in rows if not dim}
+    assert differing == {"Steps": ["8", "12"]}
+    assert [bool(dim) for dim, _label, _cells in rows] == sorted(bool(dim) for dim, _label, _cells in rows)
+    assert len(rows) > 10
+    alone = as_(ada).get(f"/training/{done.pk}/config/").content.decode()
+    assert "<ins>" not in alone
+    assert as_(ada).get(f"/training/{done.pk}/config/?with=999").status_code == 404
+
+
+def test_the_log_shows_its_end_and_downloads_whole(done: TrainingJob, ada: User) -> None:
+    LogBlock.objects.create(job=done, text="<b>loud</b>")
+    page = as_(ada).get(f"/training/{done.pk}/log/").content.decode()
+    assert "said at 4" in page
+    assert "&lt;b&gt;loud" in page
+    answer = as_(ada).get(f"/training/{done.pk}/log/?all=1")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert f'filename="training-{done.pk}.log"' in answer["Content-Disposition"]
+    lines = answer.content.decode().splitlines()
+    assert [lines.index("said at 4") < lines.index("said at 8"), lines[-1]] == [True, "<b>loud</b>"]
+
+
+def test_older_runs_stand_on_the_next_page(filled: Dataset, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.training_views.PAGE", 2)
+    jobs = [ask(filled, ada, style=f"Style {number}") for number in range(3)]
+    first = as_(ada).get("/training/").content.decode()
+    assert jobs[2].title in first
+    assert jobs[0].title not in first
+    [before] = re.findall(r'href="\?before=(\d+)"', first)
+    assert jobs[0].title in as_(ada).get(f"/training/?before={before}").content.decode()
+
+
+def test_without_trainings_the_page_says_what_one_is(ada: User) -> None:
+    assert "Teach it a style of your own" in as_(ada).get("/training/").content.decode()
