@@ -14,8 +14,8 @@ from training.models import Checkpoint, LossBlock, TrainingJob
 
 BLOCK = 2000  # values in a row of the database at most
 WINDOWS = (50, 200)  # steps that smoothed lines are the mean of
-WIDTH, HEIGHT = 720, 240  # units of the drawing
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 28  # room around the curve for axes
+WIDTH, HEIGHT = 720, 300  # units of the drawing
+LEFT, RIGHT, TOP, BOTTOM = 84, 12, 12, 36  # room around the curve for axes
 COLUMNS = 360  # places across the drawing; each shows the least and the highest loss of its steps
 HOVERS = 60  # places that tell their values
 MOST_ROWS = 50  # of the table
