@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings as conf
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -278,9 +279,12 @@ def run(job: TrainingJob) -> None:
         log.exception("Training %s failed", job.pk)
         _fail(course, "internal", repr(error))
     else:
-        course.flush()
         if job.publish_best and (best := checkpoints.best(job)):
-            checkpoints.use(best, job.owner, publish=True)
+            try:
+                checkpoints.use(best, job.owner, publish=True)
+            except ValidationError as error:  # it is trained all the same
+                course.log(" ".join(error.messages))
+        course.flush()
         job.complete()
         _ended(job)
 

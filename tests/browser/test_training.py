@@ -63,8 +63,9 @@ def train(page: Page) -> None:
     readiness = page.get_by_role("complementary", name="Readiness")
     expect(readiness).to_contain_text("600 steps")
     page.get_by_text("All settings").click()
-    for label, value in (("Steps", "80"), ("Segments", "4"), ("Resolution", "256"), ("Learning rate", "0.006")):
-        page.get_by_label(label, exact=True).fill(value)
+    settings = {"Steps": 80, "Segments": 4, "Resolution": 256, "Learning rate": 0.006, "Batch size": 8, "Seed": 7}
+    for label, value in settings.items():
+        page.get_by_label(label, exact=True).fill(str(value))
     for number in range(1, 7):
         page.get_by_label(f"Test prompt {number}").fill(PROBES[number - 1] if number <= len(PROBES) else "")
     expect(readiness).to_contain_text("80 steps")

@@ -57,7 +57,7 @@ class Command(BaseCommand):
         try:
             job = self._ask(dataset, user, options)
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+            raise CommandError(_told(error)) from None
         live.publisher.flush()
         if options["wait"]:
             self._wait(job, as_json=options["json"])
@@ -122,8 +122,18 @@ class Command(BaseCommand):
             why = job.explanation if job.status == Status.FAILED else _("The run was stopped.")
             raise CommandError(why)
         version = job.style.versions.filter(of_training__job=job).first()
-        if not as_json and version:
+        if version is None:
+            raise CommandError(_("Run %d completed, but none of its checkpoints could be published.") % job.pk)
+        if not as_json:
             self.stdout.write(_("%s is published.") % version)
+
+
+def _told(error: ValidationError) -> str:
+    """Every message, with the name of its setting."""
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    told = error.message_dict
+    return " ".join(f"{name}: {message}" for name, messages in told.items() for message in messages)
 
 
 def _pair(text: str, known: dict[str, Any]) -> tuple[str, str]:
