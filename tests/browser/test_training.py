@@ -86,11 +86,14 @@ def paint(page: Page, studio: Studio, style: str | None) -> Image.Image:
     page.get_by_role("group", name="Pictures").get_by_text("1", exact=True).click()
     box = page.get_by_role("checkbox", name="Embers")
     expect(box).to_be_checked(checked=style is not None)
+    jobs = page.locator("article.job").filter(has_text=PROMPT)
+    before = jobs.count()
     page.get_by_role("button", name="Generate").click()
-    job = page.locator("article.job").filter(has_text=PROMPT).first
+    expect(jobs).to_have_count(before + 1)
+    job = jobs.first
     expect(job).to_contain_class("is-done", timeout=PATIENCE)
     job.get_by_role("img", name=PROMPT).click()
-    page.wait_for_url("**/gallery/*")
+    page.wait_for_url(re.compile(r"/gallery/\d+/"))
     address = page.locator("main img").first.get_attribute("src")
     return Image.open(io.BytesIO(page.request.get(f"{studio.url}{address}").body())).convert("RGB")
 
