@@ -15,7 +15,7 @@ import json
 import re
 import uuid
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -111,10 +111,20 @@ def facts(version: StyleVersion) -> dict[str, Any]:
     }
 
 
+# Apps above write files that were made here in a layout which other programs read: a temporary file, or None.
+converters: list[Callable[[StyleVersion, IO[bytes], lora.Header], IO[bytes] | None]] = []
+
+
 def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
-    """The LoRA with its full metadata, a megabyte at a time."""
+    """The LoRA with its full metadata, a megabyte at a time, in a layout that other programs read."""
     with version.file.open("rb") as source:
         header, digest = lora.read_header(source), version.tensor_sha256
+        for convert in converters:
+            if converted := convert(version, source, header):
+                with converted:
+                    head = lora.read_header(converted)
+                    lora.write_lora(converted, head, target, label(version), without_folders=True)
+                return
         lora.write_lora(source, header, target, label(version), digest=digest, without_folders=True)
 
 

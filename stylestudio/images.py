@@ -24,6 +24,8 @@ MOST_TEXT = 2**20  # bytes of one metadata text, unpacked
 _SAME = 3  # of 255: profiles that call themselves sRGB differ by so much from each other
 
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+# What Pillow has to say about broken metadata helps nobody.
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 # Pillow only warns up to twice the limit.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
@@ -276,9 +278,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def shrunk(full: Image.Image, side: int) -> Image.Image:
     """A copy whose longer side has at most `side` pixels, without metadata."""
-    small = _bare(full.copy())
-    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return small
+    scale = min(1.0, side / max(full.size))
+    size = max(1, round(full.width * scale)), max(1, round(full.height * scale))
+    return _bare(full.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
 def webp(small: Image.Image) -> bytes:

@@ -55,9 +55,11 @@ def _datasets() -> None:
 
 def _trainings() -> None:
     from generation import engines, faces
+    from styles import cards
     from stylestudio import jobs
     from training import report, runner, samples, watching
     from training.models import TrainingJob
+    from training.trainers.comfyui import lora as comfyui_lora
     from training.trainers.comfyui.trainer import ComfyTrainer
     from training.trainers.kohya import trainer as kohya
 
@@ -76,6 +78,7 @@ def _trainings() -> None:
         )
     )
     runner.register(ComfyTrainer())
+    cards.converters.append(comfyui_lora.exported)
     runner.register(kohya.KohyaTrainer())
     engines.holders[TrainingJob.kind] = runner.holding
     engines.returned.append(runner.send)

@@ -11,12 +11,13 @@ from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import path
 from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from generation.models import GeneratedImage
@@ -29,7 +30,7 @@ from training.datasets import archives, intake, layouts, sidecars, snapshots, so
 from training.datasets.intake import Arrival, Kept, Tally
 from training.datasets.sources import Contents
 from training.health import check
-from training.models import MOST_CAPTION, Dataset, DatasetJob
+from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
 
@@ -184,6 +185,20 @@ def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
+@cache_control(private=True, max_age=86_400)
+def shown(request: StudioRequest, pk: int) -> HttpResponse:
+    """A picture of a kind that browsers do not show, as one that they do."""
+    image = get_object_or_404(
+        DatasetImage.everything, pk=pk, dataset__in=Dataset.objects.all().visible_to(request.user)
+    )
+    try:
+        with image.file.open("rb") as file:
+            return HttpResponse(take.shown(file.read()), content_type="image/webp")
+    except (take.BadPicture, FileNotFoundError) as error:
+        raise Http404(_("The file of this picture cannot be read.")) from error
+
+
+@require_GET
 def export(request: StudioRequest, slug: str) -> StreamingHttpResponse:
     """The dataset as a zip in the layout ?layout=, made while it leaves."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
@@ -198,6 +213,7 @@ def export(request: StudioRequest, slug: str) -> StreamingHttpResponse:
 
 urlpatterns = [
     path("pictures/from-gallery/<int:pk>/", add_picture, name="add-picture"),
+    path("pictures/<int:pk>/shown/", shown, name="shown"),
     path("<str:slug>/add/", add, name="add"),
     path("<str:slug>/export/", export, name="export"),
 ]

@@ -18,10 +18,11 @@ from generation.models import Engine
 from stylestudio.parts import folder as parts_folder
 from training import runner, settings
 from training.models import Checkpoint, Dataset, TrainingJob
+from training.trainers.comfyui.trainer import hint
 
 LIKE = 20  # past trainings that estimates look at
 # Bytes of a LoRA file for each rank at 16 bits: the attention of an SDXL U-Net (kohya), or all its layers (ComfyUI).
-BYTES_PER_RANK = {settings.KOHYA: 5_300_000, settings.COMFYUI: 12_000_000}
+BYTES_PER_RANK = {settings.KOHYA: 5_300_000, settings.COMFYUI: 6_180_000}
 MARGIN = 2 * 2**30  # bytes that a training leaves free on the disk
 
 
@@ -79,7 +80,7 @@ def outlook(dataset: Dataset | None, trainer: str, values: Mapping[str, Any], ba
         engine=engine,
         waits=waits,
         problems=list(_problems(dataset, pictures, trainer, clean, base, size, free)),
-        warnings=list(_warnings(dataset, pictures, trainer)),
+        warnings=list(_warnings(dataset, pictures, trainer, clean, base)),
     )
 
 
@@ -145,7 +146,9 @@ def _problems(
     return found
 
 
-def _warnings(dataset: Dataset | None, pictures: int, trainer: str) -> list[Problem]:
+def _warnings(
+    dataset: Dataset | None, pictures: int, trainer: str, clean: Mapping[str, Any], base: str
+) -> list[Problem]:
     found = []
     if dataset:
         place = dataset.get_absolute_url()
@@ -162,6 +165,9 @@ def _warnings(dataset: Dataset | None, pictures: int, trainer: str) -> list[Prob
         if not dataset.trigger_words:
             words = _("Without trigger words the style shows in every picture that the file is used for.")
             found.append(Problem(words, "#trigger_words"))
+    if trainer == settings.COMFYUI:
+        hints = dict.fromkeys(hint(engine, clean) for engine in runner.able(base) if not engine.is_preview)
+        found += [Problem(text, reverse("queue") + "#engines") for text in hints if text]
     if trainer == settings.COMFYUI and engines.preview_serves():
         words = _("The preview engine learns colours and texture only. Its files are sketches, not for a real engine.")
         found.append(Problem(words, reverse("queue") + "#engines"))

@@ -238,6 +238,11 @@ class DatasetImage(models.Model):
         return self.file.url
 
     @property
+    def shown_url(self) -> str:
+        """Address of the picture as browsers show it: the file, or one made of it where they do not."""
+        return reverse("training:shown", args=[self.pk]) if self.format == "TIFF" else self.file.url
+
+    @property
     def thumbnail_url(self) -> str:
         """Address of the small picture."""
         return self.thumbnail.url

@@ -40,6 +40,7 @@ from training.trainers import (
     TrainerStopped,
     TrainingPicture,
 )
+from training.trainers.comfyui.trainer import obstacle
 
 log = logging.getLogger(__name__)
 
@@ -212,9 +213,7 @@ def _engine_for(job: TrainingJob) -> Engine | None:
 
 def able(base: str) -> list[Engine]:
     """Engines that serve now, know the training nodes and have the base checkpoint."""
-    return [
-        engine for engine in engines.serving() if engines.has_all(engine, [("checkpoints", base)], ["TrainLoraNode"])
-    ]
+    return [engine for engine in engines.serving() if not obstacle(engine, base)]
 
 
 def _hold(engine: Engine, job: TrainingJob) -> bool:
@@ -344,18 +343,11 @@ class _Pending:
     preparing: str = ""
 
 
-class LiveCourse:
-    """What a trainer is given: see training.trainers.Course. One thread uses it."""
+class AskedCourse:
+    """What was asked of a training: see training.trainers.Asked. Only looks; pages use it too."""
 
     def __init__(self, job: TrainingJob) -> None:
         self.job = job
-        self._pending = _Pending(step=job.step, epoch=job.epoch)
-        self._written = self._looked = self._drawn = 0.0
-        self._moved: float | None = None
-        self._seconds = job.seconds
-        self._stop = Stop.NO
-        self._pending.step = self.start.step if self.start else 0
-        losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -386,6 +378,20 @@ class LiveCourse:
         """The newest checkpoint of this training, or the one that it resumes."""
         newest = self.job.checkpoints.filter(deleted_at=None).select_related("version").last()
         return newest or self.job.resumes
+
+
+class LiveCourse(AskedCourse):
+    """What a trainer is given: see training.trainers.Course. One thread uses it."""
+
+    def __init__(self, job: TrainingJob) -> None:
+        super().__init__(job)
+        self._pending = _Pending(step=job.step, epoch=job.epoch)
+        self._written = self._looked = self._drawn = 0.0
+        self._moved: float | None = None
+        self._seconds = job.seconds
+        self._stop = Stop.NO
+        self._pending.step = self.start.step if self.start else 0
+        losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
 
     @property
     def stop(self) -> Stop:

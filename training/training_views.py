@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from typing import Any
 
 from django.conf import settings as conf
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -19,6 +20,9 @@ from stylestudio import shell
 from stylestudio.access import StudioRequest, is_curator, require_curator, require_maker, visible, whole_number
 from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings
 from training.models import Checkpoint, TrainingJob
+from training.trainers import TrainerFailed
+from training.trainers.kohya import command
+from training.trainers.kohya import trainer as kohya
 from training.training_forms import TrainingForm, trainable
 
 PAGE = 30
@@ -171,8 +175,26 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
         "rows": queries.configuration(job, other),
         "other": other,
         "others": others,
+        "command": kohya.command_line(runner.AskedCourse(job)) if job.trainer == settings.KOHYA else "",
     }
     return render(request, "training/run_config.html", context)
+
+
+@require_GET
+def export(request: StudioRequest, pk: int) -> FileResponse:
+    """A zip of pictures, captions, configuration and command of a run with sd-scripts, to train on another machine."""
+    job = _run(request, pk)
+    if job.trainer != settings.KOHYA:
+        raise Http404(_("Only runs with sd-scripts are exported like this. Export the dataset instead."))
+    course = runner.AskedCourse(job)
+    file = tempfile.TemporaryFile(dir=conf.DATA)  # noqa: SIM115 - closed when the answer has left
+    try:
+        command.export(file, kohya.plan(course), course.pictures)
+    except TrainerFailed as error:
+        file.close()
+        raise Http404(error.detail) from error
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=f"training-{pk}.zip")
 
 
 @require_GET
@@ -308,6 +330,7 @@ urlpatterns = [
     path("<int:pk>/config/", config, name="run-config"),
     path("<int:pk>/log/", log, name="run-log"),
     path("<int:pk>/epochs/", epochs, name="run-epochs"),
+    path("<int:pk>/export/", export, name="run-export"),
     path("<int:pk>/stop/", stop, name="run-stop"),
     path("<int:pk>/resume/", resume, name="run-resume"),
     path("<int:pk>/sample/", sample, name="run-sample"),

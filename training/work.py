@@ -46,6 +46,10 @@ class Run:
 
     job: DatasetJob
     _written: float = field(default=0.0)
+    _begun: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._begun = self.job.done
 
     def step(self, done: int, total: int, *, now: bool = False, **report: Any) -> None:
         """Say how far it is: `done` of `total`, and what is to be kept in the report.
@@ -62,7 +66,9 @@ class Run:
             return
         self._written = time.monotonic()
         percent = min(99, 100 * done // total) if total else 0
-        if not job.advance(done=done, total=total, progress=percent, report=job.report):
+        # What goes on is not what kills workers: only attempts without progress count.
+        fields = {"attempts": 1} if done > self._begun else {}
+        if not job.advance(done=done, total=total, progress=percent, report=job.report, **fields):
             raise Stopped
         live.progressed(job, PROGRESS)
 

@@ -73,9 +73,9 @@ def measured() -> dict[str, object]:
     DatasetImage.objects.bulk_create(rows, batch_size=200)
     reports = []
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()
         report.report(dataset)
-        reports.append(time.perf_counter() - started)
+        reports.append(time.process_time() - started)
     return {
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
@@ -83,8 +83,8 @@ def measured() -> dict[str, object]:
         "check_of_1000_processor_s": round(processor, 1),
         "pictures_per_s": round(PICTURES / whole, 1),
         "check_of_10_more_s": round(few, 2),
-        "report_on_2000_ms": round(1000 * min(reports), 1),
-        "first_report_on_2000_ms": round(1000 * reports[0], 1),
+        "report_on_2000_processor_ms": round(1000 * min(reports), 1),
+        "first_report_on_2000_processor_ms": round(1000 * reports[0], 1),
     }
 
 

@@ -132,6 +132,42 @@ def test_a_folder_is_chosen_with_everything_in_it(studio: Studio, enter: Enter, 
     assert captions == {"my set/a/1.jpg": "of a", "my set/b/1.jpg": "of b"}
 
 
+DROP_A_FOLDER = """async (form) => {
+    // A browser gives folders only to real hands; these entries behave as its own do, a few names at a time.
+    const drawing = document.createElement("canvas");
+    drawing.width = drawing.height = 64;
+    const ink = drawing.getContext("2d");
+    const picture = async (colour) => {
+        ink.fillStyle = colour;
+        ink.fillRect(0, 0, 40, 64);
+        return new Promise((done) => drawing.toBlob(done, "image/png"));
+    };
+    const file = (name, parts) => ({ isFile: true, name, file: (done) => done(new File(parts, name)) });
+    const folder = (name, inside) => ({
+        isDirectory: true, name,
+        createReader: () => { const rest = [...inside]; return { readEntries: (done) => done(rest.splice(0, 2)) }; },
+    });
+    const dropped = folder("set", [
+        file("1.png", [await picture("red")]), file("notes.docx", ["x".repeat(5000)]), file("1.txt", ["red hills"]),
+        folder("deep", [file("1.png", [await picture("blue")]), file(".hidden", ["x"])]),
+    ]);
+    const event = new Event("drop", { bubbles: true, cancelable: true });
+    const items = [{ webkitGetAsEntry: () => dropped }];
+    Object.defineProperty(event, "dataTransfer", { value: { types: ["Files"], items, files: [] } });
+    form.dispatchEvent(event);
+}"""
+
+
+def test_a_folder_is_dropped_with_everything_in_it(studio: Studio, enter: Enter, dataset: str) -> None:
+    page = enter(studio, path=f"/datasets/{dataset}/")
+    page.locator("#collect").evaluate(DROP_A_FOLDER)
+    expect(rows(page).first).to_contain_text("2 added · captions for 1 · 1 not taken", timeout=PATIENCE)
+    expect(rows(page).filter(has_text="set/notes.docx")).to_contain_text("neither a picture nor a caption")
+    names, captions = told(studio, dataset)
+    assert names == ["set/1.png", "set/deep/1.png"]
+    assert captions == {"set/1.png": "red hills"}
+
+
 def test_a_broken_zip_and_a_picture_of_another_kind_say_why(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path, complaints: Complaints
 ) -> None:
@@ -169,11 +205,12 @@ def test_many_loose_files_are_taken_in_without_freezing_the_page(
     weight = sum(file.stat().st_size for file in files) / count / 1000
     page = enter(studio, path=f"/datasets/{dataset}/")
     watch = """() => {
-        window.longest = 0;
+        window.longest = window.rows = 0;
         let last = performance.now();
         setInterval(() => {
             const now = performance.now();
             window.longest = Math.max(window.longest, now - last - 50);
+            window.rows = Math.max(window.rows, document.querySelectorAll(".uploads li").length);
             last = now;
         }, 50);
     }"""
@@ -182,9 +219,9 @@ def test_many_loose_files_are_taken_in_without_freezing_the_page(
     page.get_by_label("Drop pictures").set_input_files(files)
     expect(rows(page)).to_contain_text(f"{count:,} added", timeout=600_000)
     seconds = time.monotonic() - began
-    longest = page.evaluate("window.longest")
+    longest, most_rows = page.evaluate("[window.longest, window.rows]")
     with capsys.disabled():
         print(f"\n{count} loose files of {weight:.0f} kB: {seconds:.1f} s, {count / seconds:.1f}/s, "
               f"page held up {longest:.0f} ms at most")  # fmt: skip
     assert len(told(studio, dataset)[0]) == count
-    assert longest < 1000
+    assert most_rows == 1

@@ -18,6 +18,7 @@ from generation.models import Engine
 from stylestudio import workers
 from training import runner
 from training.models import Dataset, DatasetImage
+from training.trainers.comfyui import graph
 
 AddPicture = Callable[..., DatasetImage]
 
@@ -84,5 +85,5 @@ def engine(db: None, settings: Any) -> Engine:
         source=Engine.Source.ADMIN,
         health=Engine.Health.OK,
         checkpoints=[settings.CHECKPOINT],
-        node_classes=["TrainLoraNode"],
+        node_classes=sorted(graph.workflow(graph.NEW).classes),
     )

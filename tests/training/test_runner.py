@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
 from array import array
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from django.utils import timezone
 
 from generation import claim, engines
 from generation.models import Engine
+from styles import cards, lora
 from styles.models import State, StyleVersion
 from stylestudio import workers
 from stylestudio.jobs import Status
@@ -298,7 +301,7 @@ def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None
 def test_an_engine_without_the_nodes_or_the_checkpoint_does_not_train(job: TrainingJob, engine: Engine) -> None:
     Engine.objects.update(node_classes=["KSampler"])
     assert runner.claim("worker") is None
-    Engine.objects.update(node_classes=["TrainLoraNode"], checkpoints=["other.safetensors"])
+    Engine.objects.update(node_classes=engine.node_classes, checkpoints=["other.safetensors"])
     assert runner.claim("worker") is None
 
 
@@ -348,3 +351,26 @@ def test_protected_checkpoints_are_not_deleted(job: TrainingJob, tmp_path: Path,
     checkpoints.remove(plain)
     assert not default_storage.exists(name)
     assert checkpoints.best(job) == starred
+
+
+def test_what_was_trained_leaves_in_a_layout_that_other_programs_read(
+    job: TrainingJob, tmp_path: Path, ada: User
+) -> None:
+    train(lambda course: course.checkpoint(8, lora_file(tmp_path, 8)))
+    version = checkpoints.use(job.checkpoints.get(), ada, publish=True)
+    leaving = BytesIO()
+    cards.write_card(version, leaving)
+    leaving.seek(0)
+    with zipfile.ZipFile(leaving) as card:
+        name = next(name for name in card.namelist() if name.endswith(".safetensors"))
+        header = lora.read_header(BytesIO(card.read(name)))
+    assert set(header.tensors) == {
+        f"lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.{part}"
+        for part in ("lora_down.weight", "lora_up.weight", "alpha")
+    }
+    assert header.metadata["modelspec.trigger_phrase"] == "gouachefield painting"
+    leaving.seek(0)
+    # Another studio, where this one's file is not known.
+    StyleVersion.everything.update(sha256="", tensor_sha256="")
+    taken = cards.take(cards.unpack(leaving), ada)
+    assert (taken.rank, taken.triggers) == (4, ["gouachefield painting"])

@@ -143,7 +143,7 @@ def test_another_preset_replaces_the_settings(filled: Dataset, ada: User) -> Non
     answer = as_(ada).post("/training/plan/", form(filled, preset="balanced"))
     page = answer.content.decode()
     assert 'id="settings" hx-swap-oob="true"' in page
-    assert re.search(r'name="set-rank" value="32"', page)
+    assert re.search(r'name="set-rank" value="16"', page)
     assert "800 steps" in page, "few pictures need fewer steps"
 
 

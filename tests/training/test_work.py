@@ -144,6 +144,20 @@ def test_what_kills_three_workers_is_given_up(dataset: Dataset, ada: User) -> No
     assert (job.status, job.error_kind) == (Status.FAILED, "crashed")
 
 
+def test_what_goes_on_in_each_attempt_is_not_given_up(dataset: Dataset, ada: User) -> None:
+    job = work.order(dataset, ada, IMPORT)
+    DatasetJob.objects.filter(pk=job.pk).update(attempts=2, done=3)
+    seen = []
+
+    def goes_on(run: work.Run) -> None:
+        run.step(4, 9, now=True)
+        seen.append(DatasetJob.objects.get(pk=job.pk).attempts)
+
+    handle(goes_on)
+    work.work()
+    assert seen == [1]
+
+
 def test_two_imports_into_one_dataset_run_one_after_the_other(dataset: Dataset, ada: User) -> None:
     running = work.order(dataset, ada, IMPORT)
     running.start("another worker")

@@ -25,7 +25,8 @@ from training import work
 from training.datasets import archives, matching, sidecars, take
 from training.datasets.sources import Contents, Member, Unreadable, kohya
 from training.datasets.take import BadPicture, Taken
-from training.models import MOST_PICTURES, CaptionChange, Dataset, DatasetImage, DatasetJob, WaitingCaption
+from training.health import check
+from training.models import MOST_PICTURES, CaptionChange, Dataset, DatasetImage, WaitingCaption
 
 THREADS = 2  # decode at once
 AHEAD = 4  # pictures that are read and not yet stored
@@ -375,7 +376,7 @@ def _import(run: work.Run, contents: Contents) -> None:
     with transaction.atomic():
         run.step(total, total, now=True, settled=True)
         if tally.added:
-            work.order(job.dataset, job.owner, DatasetJob.Work.CHECK)
+            check.want(job.dataset, job.owner)
 
 
 # --- What nobody needs any more

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -15,10 +16,11 @@ from PIL import Image, ImageOps
 from stylestudio import images
 from stylestudio.images import BadPicture
 
-__all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "take"]
+__all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take"]
 
 MOST_BYTES = 100 * 2**20  # of one picture file
 SIDE = 320  # pixels of the thumbnail
+LARGE_SIDE = 2048  # pixels of a picture that is shown in place of its file
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp")
 ENDINGS = {
     "PNG": ".png",
@@ -81,11 +83,25 @@ def take(data: bytes) -> Taken:
         raise BadPicture(_("This file is empty."))
     if len(data) > MOST_BYTES:
         raise BadPicture(_("This picture is larger than 100 MB."))
+    with _decoding(data) as image:
+        return _taken(data, image)
+
+
+def shown(data: bytes) -> bytes:
+    """The picture as a WebP that browsers show, 2,048 pixels at most. BadPicture where it is broken."""
+    with _decoding(data) as image:
+        image.load()
+        return images.webp(images.shrunk(images.in_srgb(image), LARGE_SIDE))
+
+
+@contextmanager
+def _decoding(data: bytes) -> Iterator[Image.Image]:
+    """The picture to decode, while few others are decoded; what goes wrong is a BadPicture."""
     with images.open_picture(data, images.MORE_FORMATS) as image:
         large = image.width * image.height > LARGE
         with _room_for_large if large else nullcontext(), _room:
             try:
-                return _taken(data, image)
+                yield image
             except BadPicture:
                 raise
             except images.BROKEN as error:
@@ -102,7 +118,8 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
     if fits:
         image.draft("RGB", (SIDE, SIDE))
     image.load()
-    full = images.in_srgb(ImageOps.exif_transpose(image))
+    ImageOps.exif_transpose(image, in_place=True)  # without a second copy of a large picture
+    full = images.in_srgb(image)
     has_alpha = full.mode == "RGBA" and full.getchannel("A").getextrema() != (255, 255)
     if full.mode != "RGB" and not has_alpha:
         full = full.convert("RGB")

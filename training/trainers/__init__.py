@@ -66,8 +66,8 @@ class TrainingPicture:
         return data
 
 
-class Course(Protocol):
-    """One attempt at a training, as its trainer sees it."""
+class Asked(Protocol):
+    """What was asked of a training, and how far it came."""
 
     @property
     def job(self) -> TrainingJob:
@@ -92,6 +92,10 @@ class Course(Protocol):
     @property
     def state(self) -> Mapping[str, Any]:
         """What `remember` kept in earlier attempts."""
+
+
+class Course(Asked, Protocol):
+    """One attempt at a training, as its trainer sees it."""
 
     @property
     def stop(self) -> Stop:

@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs import Status
@@ -163,6 +164,19 @@ def test_reasons_of_a_report_are_shown_in_the_readers_language(dataset: Dataset,
     page = client(ada).get(dataset.get_absolute_url(), headers={"Accept-Language": "zh-hans"}).content.decode()
     assert "1.png" in page
     assert refused[0][1] not in page
+
+
+def test_a_picture_that_browsers_do_not_show_is_shown_as_one_that_they_do(dataset: Dataset, ada: User) -> None:
+    send(ada, dataset, {"1.tif": picture(1, kind="TIFF"), "2.png": picture(2)})
+    tiff, png = dataset.images.all()
+    assert png.shown_url == png.url
+    assert tiff.shown_url in client(ada).get(tiff.get_absolute_url()).content.decode()
+    answer = client(ada).get(tiff.shown_url)
+    assert answer["Content-Type"] == "image/webp"
+    assert Image.open(io.BytesIO(answer.content)).size == (48, 32)
+    Dataset.objects.update(visibility="private")
+    assert client(ada).get(tiff.shown_url).status_code == 200
+    assert client(User.objects.create_user("eve")).get(tiff.shown_url).status_code == 404
 
 
 # --- From the gallery

@@ -168,9 +168,19 @@ def test_a_layer_is_named_and_shaped_as_kohyas_scripts_have_it(native: str, kohy
     assert conversion.losses == []
 
 
-def test_what_kohya_has_no_layers_for_is_left_out_and_said() -> None:
+def test_what_kohya_has_no_layers_for_is_spelled_alike_and_said() -> None:
     made, conversion = converted(trained({"input_blocks.4.1.proj_in": (640, 640), **ELSEWHERE}))
-    assert {name.partition(".")[0] for name in load(made)} == {"lora_unet_input_blocks_4_1_proj_in"}
+    arrays = load(made)
+    assert {name.partition(".")[0] for name in arrays} == {
+        "lora_unet_input_blocks_4_1_proj_in",
+        "lora_unet_time_embed_0",
+        "lora_unet_label_emb_0_2",
+        "lora_unet_input_blocks_0_0",
+        "lora_unet_out_2",
+    }
+    assert arrays["lora_unet_input_blocks_0_0.lora_down.weight"].shape == (RANK, 4, 3, 3)
+    assert arrays["lora_unet_out_2.lora_up.weight"].shape == (4, RANK, 1, 1)
+    assert set(conversion.foreign) == set(ELSEWHERE)
     assert set(conversion.losses) == {
         "norms and biases (left out of every checkpoint)",
         "how noisy the picture is (time embedding)",

@@ -12,10 +12,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from stylestudio.accounts import NobodyFound, acting
-from training import work
 from training.datasets import archives, intake, sources
 from training.datasets.sources import Contents
-from training.models import MOST_NAME, Dataset, DatasetJob
+from training.health import check
+from training.models import MOST_NAME, Dataset
 
 
 class Command(BaseCommand):
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError(f"{path}: {reason}") from None
         if tally.added:
             dataset.touch()
-            work.order(dataset, owner, DatasetJob.Work.CHECK)
+            check.want(dataset, owner)
         for file, reason in tally.refused:
             self.stderr.write(f"{file}: {reason}")
         counts = {"slug": dataset.slug, "added": tally.added, "known": tally.known, "captions": tally.captions}

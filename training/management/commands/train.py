@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from django.conf import settings as conf
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -77,7 +78,7 @@ class Command(BaseCommand):
             if "segments" in values:
                 values["segments"] = max(1, min(int(values["segments"]), options["steps"] // 2))
         clean = settings.clean(trainer, values)
-        for obstacle in runner.trainer(trainer).obstacles({**clean, "base": options["base"]}):
+        for obstacle in runner.trainer(trainer).obstacles({**clean, "base": options["base"] or conf.CHECKPOINT}):
             self.stderr.write(obstacle)
         name = options["style"]
         style = Style.objects.filter(name=name, is_base=False).first() or Style.objects.filter(slug=name).first()

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def generation(classes: Collection[str]) -> Generation | None:
     return None
 
 
+@cache
 def workflow(generation: Generation) -> graph.Workflow:
     """The workflow file of a generation."""
     return graph.load(Path(__file__).parents[2] / "workflows" / f"{generation.workflow}.json")

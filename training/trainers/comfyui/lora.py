@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -19,13 +20,22 @@ import numpy as np
 from django.utils.translation import gettext_lazy as _
 
 from styles.lora.header import Header, Tensor
+from styles.models import Source, StyleVersion
 
 _NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them
 _MODEL = "diffusion_model."
 _UP, _ALPHA = ".lora_up.weight", ".alpha"
 _DTYPES = {"F32": "<f4", "F16": "<f2"}
 _ALIGNMENT = 8
-_KERNELS = {".in_layers.2": 3, ".out_layers.3": 3, ".skip_connection": 1, ".op": 3, ".conv": 3}
+_KERNELS = {
+    "input_blocks.0.0": 3,
+    "out.2": 3,
+    ".in_layers.2": 3,
+    ".out_layers.3": 3,
+    ".skip_connection": 1,
+    ".op": 3,
+    ".conv": 3,
+}
 
 # What kohya's network knows of SDXL: attention, feed-forward and projections of transformer blocks, and, when it has
 # a rank for convolutions, the layers of residual blocks and what stands between two resolutions.
@@ -39,7 +49,7 @@ _RESIDUAL = re.compile(
 )
 _RESAMPLING = re.compile(r"input_blocks\.\d+\.0\.op|output_blocks\.\d+\.[12]\.conv")
 
-# What the beginning of a module's name stands for, where it cannot be carried over.
+# What the beginning of a module's name stands for, where kohya's network has no such layer.
 _WORDS = {
     "time_embed": _("how noisy the picture is (time embedding)"),
     "label_emb": _("size and crop (label embedding)"),
@@ -134,16 +144,20 @@ def _scaled(data: bytes, dtype: str, scale: float) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A file in kohya's layout, and in words what it leaves behind; `left_out` are its modules."""
+    """A file in kohya's layout. `foreign` are modules that ComfyUI reads there and sd-scripts passes over.
+
+    `left_out` are biases and norms, which have no place in it.
+    """
 
     kept: list[Kept]
     metadata: dict[str, str]
+    foreign: tuple[str, ...]
     left_out: tuple[str, ...]
 
     @property
     def losses(self) -> list[str]:
-        """What cannot be carried over, in the reader's language."""
-        return [str(words) for words in dict.fromkeys(map(_word, self.left_out))]
+        """What programs that know kohya's own layers alone do not carry over, in the reader's language."""
+        return [str(words) for words in dict.fromkeys(map(_word, (*self.foreign, *self.left_out)))]
 
 
 def is_native(header: Header) -> bool:
@@ -152,20 +166,27 @@ def is_native(header: Header) -> bool:
 
 
 def to_kohya(header: Header) -> Conversion:
-    """How to write the file as kohya's scripts, and whoever reads those, spell an SDXL LoRA."""
+    """How to write the file as kohya's scripts, and whoever reads those, spell an SDXL LoRA.
+
+    Layers that kohya's network does not have are spelled in the same way: programs that have them use them, and
+    pictures differ visibly without.
+    """
     kept: list[Kept] = []
-    left_out: dict[str, None] = {}
+    foreign: dict[str, None] = {}
+    left_out: list[str] = []
     ranks: dict[bool, int] = {}  # of linear layers and of convolutions
     for name, tensor in header.tensors.items():
         module, part = _parted(name)
-        if part in {"diff", "diff_b"} or not _is_known(module):
-            left_out[module + ("." + part if part.startswith("diff") else "")] = None
+        if part in {"diff", "diff_b", ""}:
+            left_out.append(f"{module}.{part}")
             continue
+        if not _is_known(module):
+            foreign[module] = None
         kernel = _kernel(module)
         if part == "lora_down.weight":
             ranks[bool(kernel)] = tensor.shape[0]
         kept.append(Kept(tensor, f"lora_unet_{module.replace('.', '_')}.{part}", _unfolded(tensor, part, kernel)))
-    return Conversion(kept, header.metadata | _metadata(ranks), tuple(left_out))
+    return Conversion(kept, header.metadata | _metadata(ranks), tuple(foreign), tuple(left_out))
 
 
 def _parted(name: str) -> tuple[str, str]:
@@ -213,3 +234,14 @@ def _word(module: str) -> object:
     if module.endswith((".diff", ".diff_b")):
         return _BIASES
     return next((words for start, words in _WORDS.items() if module.startswith(start)), _OTHERS)
+
+
+def exported(version: StyleVersion, source: IO[bytes], header: Header) -> IO[bytes] | None:
+    """A file that was trained here, in kohya's layout; None for all others, which leave as they came."""
+    if version.source != Source.TRAINED or not is_native(header):
+        return None
+    conversion = to_kohya(header)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
+    copy(source, header, file, conversion.kept, conversion.metadata)
+    file.seek(0)
+    return file

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from stylestudio import workers
 from training.models import TrainingJob
-from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.trainers import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
 from training.trainers.kohya.attempts import Attempt
 from training.trainers.kohya.losses import Losses
@@ -80,7 +80,7 @@ def follow(job: TrainingJob, what: str) -> None:
         end_leftover(Path(settings.DATA) / "training" / str(job.pk))
 
 
-def plan(course: Course) -> config.Plan:
+def plan(course: Asked) -> config.Plan:
     """The whole training, from its first step. Its base is a name alone where this machine has no such file."""
     job = course.job
     repeats = int(course.config["repeats"])
@@ -94,7 +94,7 @@ def plan(course: Course) -> config.Plan:
     )
 
 
-def command_line(course: Course) -> str:
+def command_line(course: Asked) -> str:
     """The command of the newest start, to look at and to paste; empty before the first."""
     attempt = attempts.newest(course.folder)
     return command.shown(course.folder, _words(course, attempt.folder)) if attempt else ""
@@ -126,7 +126,7 @@ def _missing_packages(names: Sequence[str]) -> list[str] | None:
     return answer.stdout.split()
 
 
-def _words(course: Course, folder: Path) -> list[str]:
+def _words(course: Asked, folder: Path) -> list[str]:
     precision = config.PRECISIONS[str(course.config.get("dtype", "bf16"))]
     file = (folder / config.CONFIG_FILE).relative_to(course.folder).as_posix()
     return command.arguments(settings.SD_SCRIPTS_PYTHON, Path(settings.SD_SCRIPTS_DIR or ""), file, precision)
