@@ -159,7 +159,7 @@ def _warnings(
                 "%d pictures have no caption. You can train, but captioning them first works better.",
                 empty,
             )
-            found.append(Problem(words % empty, f"{place}?show=empty"))
+            found.append(Problem(words % empty, f"{place}?only=empty"))
         if 0 < pictures < 10:
             found.append(Problem(_("With fewer than 10 pictures a style is easily learned by heart."), str(place)))
         if not dataset.trigger_words:

@@ -440,7 +440,9 @@ def typos(facts: Facts) -> Iterator[Finding]:
         has = [picture for picture in facts.pictures if tags.key(typo.tag) in tags.keys(picture.caption)]
         said = _("“%(tag)s” looks like a typo of “%(meant)s”") % {"tag": typo.tag, "meant": typo.meant}
         reason = ngettext(
-            "Used %(count)d time, the other %(often)d times.", "Used %(count)d times, the other %(often)d times.", typo.count
+            "Used %(count)d time, the other %(often)d times.",
+            "Used %(count)d times, the other %(often)d times.",
+            typo.count,
         )
         fix = Fix(_("Fix tag"), "rename_tag", {"tag": typo.tag, "new": typo.meant})
         words = reason % {"count": typo.count, "often": typo.meant_count}
