@@ -126,6 +126,15 @@ def test_a_style_is_trained_watched_and_used(alone: Studio, enter: Enter, pictur
     expect(page.get_by_role("table", name="Loss by step").get_by_role("row")).not_to_have_count(1)
     assert page.evaluate("window.untouched"), "the page was loaded anew"
 
+    for view in ("", "epochs/", "config/", "log/"):
+        phone = enter(alone, path=f"{page.url.removeprefix(alone.url)}{view}", width=390)
+        assert phone.evaluate("document.documentElement.scrollWidth") == 390, f"{view or 'the run'} fits a phone"
+        progress_box = phone.get_by_role("region", name="Progress").bounding_box()
+        curve = phone.get_by_role("region", name="Loss").bounding_box()
+        assert progress_box
+        assert curve
+        assert curve["y"] >= progress_box["y"] + progress_box["height"], "nothing lies over anything else"
+
     third = samples(page).get_by_role("row").filter(has_text="Step 60")
     third.get_by_role("button", name="Use this checkpoint").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Embers")
