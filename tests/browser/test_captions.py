@@ -164,7 +164,8 @@ def test_a_newer_text_and_a_lost_connection_lose_nothing(
     page.close(run_before_unload=True)
     page.wait_for_timeout(500)
     assert asked == ["beforeunload"]
-    card(page, 1).get_by_role("button", name="Retry").click()
+    with page.expect_response(lambda answer: answer.url.endswith("/caption/") and answer.ok):
+        card(page, 1).get_by_role("button", name="Retry").click()
     expect(card(page, 1).get_by_text("Unsaved")).to_be_hidden()
     complaints.allow("ERR_INTERNET_DISCONNECTED")
     complaints.allow("htmx:")  # it says that a request did not arrive
