@@ -181,7 +181,7 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
-def export(request: StudioRequest, pk: int) -> FileResponse:
+def export(request: StudioRequest, pk: int) -> FileResponse | HttpResponse:
     """A zip of pictures, captions, configuration and command of a run with sd-scripts, to train on another machine."""
     job = _run(request, pk)
     if job.trainer != settings.KOHYA:
@@ -190,9 +190,10 @@ def export(request: StudioRequest, pk: int) -> FileResponse:
     file = tempfile.TemporaryFile(dir=conf.DATA)  # noqa: SIM115 - closed when the answer has left
     try:
         command.export(file, kohya.plan(course), course.pictures)
-    except TrainerFailed as error:
+    except (TrainerFailed, OSError) as error:  # a picture is gone, or too small for any bucket
         file.close()
-        raise Http404(error.detail) from error
+        messages.warning(request, str(error))
+        return redirect("training:run-config", pk)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"training-{pk}.zip")
 

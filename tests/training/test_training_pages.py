@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from styles.models import State
 from stylestudio.jobs import Status
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, train
-from training import checkpoints, runner
+from training import checkpoints, ordering, runner, settings
 from training.models import Checkpoint, Dataset, LogBlock, TrainingJob
 from training.trainers import Course
 
@@ -355,3 +357,35 @@ def test_older_runs_stand_on_the_next_page(filled: Dataset, ada: User, monkeypat
 
 def test_without_trainings_the_page_says_what_one_is(ada: User) -> None:
     assert "Teach it a style of your own" in as_(ada).get("/training/").content.decode()
+
+
+def test_a_run_with_sd_scripts_leaves_with_pictures_captions_and_the_command(
+    dataset: Dataset, add: AddPicture, ada: User
+) -> None:
+    filled = dataset
+    for caption in ("red hills", "blue hills"):
+        add(caption, width=192, height=128)
+    values = settings.preset_values("quick", "kohya")
+    plan = ordering.Plan(dataset=filled, style="Elsewhere", trainer="kohya", preset="quick", values=values)
+    job = ordering.start(plan, ada)
+    client = as_(ada)
+    assert f"/training/{job.pk}/export/" in client.get(f"/training/{job.pk}/config/").content.decode()
+    answer = client.get(f"/training/{job.pk}/export/")
+    with zipfile.ZipFile(BytesIO(b"".join(answer.streaming_content))) as archive:  # type: ignore[attr-defined]
+        names = archive.namelist()
+        assert {"train.sh", "READ ME.txt"} <= set(names)
+        pictures = [name for name in names if name.endswith(".png")]
+        assert len(pictures) == filled.images.included().count()
+        captions = [archive.read(name).decode() for name in names if name.endswith(".txt") and "/" in name]
+        assert all(text.startswith(filled.trigger_words) for text in captions)
+
+
+def test_only_runs_with_sd_scripts_are_exported_so(job: TrainingJob, ada: User) -> None:
+    assert as_(ada).get(f"/training/{job.pk}/export/").status_code == 404
+
+
+def test_a_picture_that_no_bucket_holds_is_named_and_nothing_leaves(filled: Dataset, ada: User) -> None:
+    values = settings.preset_values("quick", "kohya")
+    plan = ordering.Plan(dataset=filled, style="Elsewhere", trainer="kohya", preset="quick", values=values)
+    answer = as_(ada).get(f"/training/{ordering.start(plan, ada).pk}/export/", follow=True)
+    assert "Picture 0001 is 64x48 pixels: no bucket is that small." in answer.content.decode()
