@@ -72,7 +72,9 @@ def offline_is_expected(complaints: Complaints) -> Iterator[None]:
 def ask(page: Page, prompt: str, count: int = 1) -> Locator:
     """Order pictures and give their card back. From here on the page must not be loaded again."""
     page.get_by_role("textbox", name="Prompt").fill(prompt)
-    page.get_by_role("group", name="Pictures").get_by_text(str(count), exact=True).click()
+    pictures = page.get_by_role("group", name="Pictures")
+    pictures.get_by_text(str(count), exact=True).click()
+    expect(pictures.get_by_role("radio", name=str(count), exact=True)).to_be_checked()
     page.get_by_role("button", name="Generate").click()
     page.evaluate("window.sameLife = true")
     job = page.locator("article.job").filter(has_text=prompt)
