@@ -306,17 +306,15 @@ def _store(
         if earlier is None:
             raise
         return earlier
-    transaction.on_commit(partial(_announce, task))
+    live.announce(task, partial(_send, task))
     return task
 
 
-def _announce(task: GenerationTask) -> None:
+def _send(task: GenerationTask) -> None:
     from generation import tasks  # the queue imports the runner, which needs what is above
 
     for _message in range(min(task.count, 2)):  # two prompts are on an engine at a time: one runs, one waits
         tasks.work()
-    live.changed(task)
-    live.counts_changed()
 
 
 def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame) -> dict[str, Any]:

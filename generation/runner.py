@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -46,7 +46,6 @@ LOOK = 0.25  # seconds between looks at the task's row: was it cancelled?
 SOON = 0.1  # seconds that a picture is in the making until its task is said to be running
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
 INSTALL_EVERY = 0.5  # seconds between writes of how far a file is
-DATABASE_PAUSE = 1.0  # seconds between two tries while the database does not answer
 PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
 PREVIEW_SIDE, PREVIEW_BYTES = 384, 20_000
 PREVIEW_TRIES = ((384, 70), (384, 40), (192, 40), (96, 40))  # (side, quality), until one is small enough
@@ -59,19 +58,15 @@ _sent: set[tuple[int, datetime, str]] = set()
 
 def work() -> None:
     """Make pictures until nothing can be claimed."""
-    while not workers.stopping.is_set():
-        try:
-            with next_picture(workers.worker_name()) as claimed:
-                if claimed is None:
-                    return
-                run(claimed)
-        except DatabaseError:
-            # What was claimed stays so, and is taken up again where it was.
-            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
-            connections.close_all()
-            look_for_orphans()
-            if workers.stopping.wait(DATABASE_PAUSE):
-                return
+    workers.keep_working(_make_one, forget=look_for_orphans)
+
+
+def _make_one() -> bool:
+    with next_picture(workers.worker_name()) as claimed:
+        if claimed is None:
+            return False
+        run(claimed)
+    return True
 
 
 def run(claimed: Claim) -> None:

@@ -87,9 +87,15 @@ class JobQuerySet(models.QuerySet[J]):
         """Updated at or after `moment`, oldest change first."""
         return self.filter(updated_at__gte=moment).order_by("updated_at")
 
-    def abandoned(self) -> Self:
-        """Running under a lease that is over by the database's clock."""
-        return self.running().filter(Q(lease_until__lt=Now()) | Q(lease_until=None))
+    def abandoned(self, worker: str = "", held: Iterable[int] = ()) -> Self:
+        """Running under a lease that is over by the database's clock.
+
+        With the name of the worker who asks, also what an earlier process of that name had: of its own it holds `held`.
+        """
+        over = Q(lease_until__lt=Now()) | Q(lease_until=None)
+        if worker:
+            over |= Q(worker=worker) & ~Q(pk__in=list(held))
+        return self.running().filter(over)
 
 
 class Job(models.Model):

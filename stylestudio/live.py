@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
@@ -226,6 +226,17 @@ publisher = Publisher()
 def changed(job: Job) -> None:
     """The job moved or got a picture: push all its views. An ended job is pushed at once."""
     publisher.note(job, whole=True, now=not job.is_active)
+
+
+def announce(job: Job, send: Callable[[], None]) -> None:
+    """After the commit, show a job that somebody asked for, and tell the workers of it by `send`."""
+
+    def tell() -> None:
+        send()
+        changed(job)
+        counts_changed()
+
+    transaction.on_commit(tell)
 
 
 def engines_changed() -> None:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 FALLBACK = 0.25  # seconds after which a waiting thread looks by itself, in case a wake-up was lost
 BEAT = 5.0  # seconds between two heartbeats
+DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is asked again
 
 # Called by every heartbeat, in the thread of the pulse: renew leases, notice the cancelled.
 beats: list[Callable[[], None]] = []
@@ -149,6 +150,24 @@ class StudioConsumer(Consumer):  # type: ignore[misc]
         exit_within()
         stopping.set()
         super().stop(graceful)
+
+
+def keep_working(step: Callable[[], bool], forget: Callable[[], None] = lambda: None) -> None:
+    """Call `step` until it answers that nothing is left to do, or the worker stops.
+
+    While the database does not answer it is called again after DATABASE_PAUSE seconds, with new connections: what was
+    claimed stays so and is taken up where it was. `forget` drops what the caller knew of the database before.
+    """
+    while not stopping.is_set():
+        try:
+            if not step():
+                return
+        except DatabaseError:
+            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
+            connections.close_all()
+            forget()
+            if stopping.wait(DATABASE_PAUSE):
+                return
 
 
 def worker_name() -> str:

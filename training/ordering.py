@@ -16,10 +16,11 @@ from django.utils.translation import gettext as _
 
 from generation.models import Probe
 from styles.models import Style
+from stylestudio import live
 from stylestudio.jobs import Status
 from training import checkpoints, runner, settings
 from training.datasets import snapshots
-from training.models import Checkpoint, Dataset, DatasetSnapshot, TrainingJob
+from training.models import Dataset, TrainingJob
 
 MOST_PROBES = 6
 RANDOM_SEEDS = 2**32
@@ -30,7 +31,7 @@ class Plan:
     """Everything asked for by one press of Start training.
 
     `style` is an existing one, or the name of a new one. `values`: settings by name, see training.settings. `probes`:
-    (prompt, seed) of the sample pictures. `snapshot` None: the dataset as it is now is frozen.
+    (prompt, seed) of the sample pictures. The dataset is frozen as it is now.
     """
 
     dataset: Dataset
@@ -42,8 +43,6 @@ class Plan:
     base: str = ""
     seed: int | None = None
     probes: Sequence[tuple[str, int]] = field(default_factory=tuple)
-    snapshot: DatasetSnapshot | None = None
-    resumes: Checkpoint | None = None
     publish_best: bool = False
 
 
@@ -66,13 +65,12 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
         raise ValidationError({"style": _("The base style is protected. Choose another one.")})
     try:
         with transaction.atomic():
-            snapshot = plan.snapshot or snapshots.freeze(plan.dataset, user)[0]
             job = TrainingJob.objects.create(
                 owner=user,
                 request_id=request_id,
                 name=f"{name} · {plan.dataset.name}"[:80],
                 style=style or checkpoints.new_style(name, user),
-                snapshot=snapshot,
+                snapshot=snapshots.freeze(plan.dataset, user)[0],
                 trainer=plan.trainer,
                 config={"preset": plan.preset, "repeats": plan.dataset.repeats, **values},
                 config_sha256=settings.digest(values),
@@ -81,12 +79,11 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
                 trigger_words=plan.trigger_words or plan.dataset.trigger_words,
                 probes=[list(probe) for probe in (plan.probes or usual_probes())[:MOST_PROBES]],
                 steps=values["steps"],
-                resumes=plan.resumes,
                 publish_best=plan.publish_best,
             )
     except IntegrityError:
         return TrainingJob.objects.get(owner=user, request_id=request_id)
-    runner.announce(job)
+    live.announce(job, runner.send)
     return job
 
 
@@ -118,7 +115,7 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
             again.save(force_insert=True)
     except IntegrityError:
         return TrainingJob.objects.get(owner=user, request_id=request_id)
-    runner.announce(again)
+    live.announce(again, runner.send)
     return again
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings as conf
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connections
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -52,7 +52,6 @@ TICK = 0.25  # seconds between two writes of progress
 DRAW = 2.0  # seconds between two curves
 LOOK = 1.0  # seconds between two looks whether somebody wants it to stop
 GAP = 30.0  # seconds between two steps that count as time spent on steps; more is waiting
-DATABASE_PAUSE = 2.0
 PROGRESS = "training/_training_moved.html"
 
 _trainers: dict[str, Trainer] = {}
@@ -73,20 +72,9 @@ def trainer(name: str) -> Trainer:
     return _trainers[name]
 
 
-def holder(engine: int) -> str:
+def holder(training: int) -> str:
     """How a training is named on the engine that it holds."""
-    return f"training-{engine}"
-
-
-def announce(job: TrainingJob) -> None:
-    """After the commit, tell pages and workers of a training that waits."""
-
-    def tell() -> None:
-        live.changed(job)
-        live.counts_changed()
-        send()
-
-    transaction.on_commit(tell)
+    return f"{TrainingJob.kind}-{training}"
 
 
 def send(seconds: float = 0.0) -> None:
@@ -124,20 +112,18 @@ def _train() -> None:
 
 def work() -> None:
     """Train until nothing can be claimed."""
-    while not workers.stopping.is_set():
-        try:
-            job = claim(workers.worker_name())
-            if job is None:
-                return
-            try:
-                run(job)
-            finally:
-                _let_go(job)
-        except DatabaseError:
-            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
-            connections.close_all()
-            if workers.stopping.wait(DATABASE_PAUSE):
-                return
+    workers.keep_working(_train_one)
+
+
+def _train_one() -> bool:
+    job = claim(workers.worker_name())
+    if job is None:
+        return False
+    try:
+        run(job)
+    finally:
+        _let_go(job)
+    return True
 
 
 def renew() -> None:
@@ -154,20 +140,15 @@ def renew() -> None:
 
 def sweep() -> None:
     """What a dead worker left is free for others, and so are its engines."""
-    for job in [*TrainingJob.objects.abandoned(), *_left_by_an_earlier_life()]:
+    with _turn:
+        left = list(TrainingJob.objects.abandoned(workers.worker_name(), _held))
+    for job in left:
         if job.recover():
             live.changed(job)
     if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
         live.engines_changed()
     if TrainingJob.objects.waiting().exists():
         send()
-
-
-def _left_by_an_earlier_life() -> list[TrainingJob]:
-    """What a process of this worker's name had when it died: nobody has to wait until its lease is over."""
-    with _turn:
-        mine = TrainingJob.objects.running().filter(worker=workers.worker_name(), lease_until__gte=Now())
-        return list(mine.exclude(pk__in=_held))
 
 
 def claim(worker: str) -> TrainingJob | None:
@@ -385,12 +366,11 @@ class LiveCourse(AskedCourse):
 
     def __init__(self, job: TrainingJob) -> None:
         super().__init__(job)
-        self._pending = _Pending(step=job.step, epoch=job.epoch)
+        self._pending = _Pending(step=self.start.step if self.start else 0, epoch=job.epoch)
         self._written = self._looked = self._drawn = 0.0
         self._moved: float | None = None
         self._seconds = job.seconds
         self._stop = Stop.NO
-        self._pending.step = self.start.step if self.start else 0
         losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError
 from django.db.models.functions import Now
 
 from stylestudio import live, workers
@@ -24,7 +24,6 @@ AT_ONCE = 2  # in one worker: pictures are decoded on all cores anyway, and engi
 MOST_ATTEMPTS = 3
 PROGRESS = "training/_dataset_job_progress.html"
 WRITE_EVERY = 0.2  # seconds between two writes of progress
-DATABASE_PAUSE = 2.0  # seconds before a database that did not answer is asked again
 
 
 class Stopped(Exception):
@@ -87,19 +86,8 @@ def register(work: DatasetJob.Work, handler: Handler) -> None:
 def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: Any) -> DatasetJob:
     """Store a job and wake a worker after the commit."""
     job: DatasetJob = DatasetJob.objects.create(dataset=dataset, owner=user, work=work, **fields)
-    announce(job)
+    live.announce(job, wake)
     return job
-
-
-def announce(job: DatasetJob) -> None:
-    """After the commit, tell pages and workers of a job that waits."""
-
-    def tell() -> None:
-        live.changed(job)
-        live.counts_changed()
-        wake()
-
-    transaction.on_commit(tell)
 
 
 def wake() -> None:
@@ -111,21 +99,19 @@ def wake() -> None:
 
 def work() -> None:
     """Do what waits until nothing can be claimed."""
-    while not workers.stopping.is_set():
-        try:
-            job = _claim()
-            if job is None:
-                return
-            try:
-                _run(job)
-            finally:
-                with _turn:
-                    _held.discard(job.pk)
-        except DatabaseError:
-            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
-            connections.close_all()
-            if workers.stopping.wait(DATABASE_PAUSE):
-                return
+    workers.keep_working(_do_one)
+
+
+def _do_one() -> bool:
+    job = _claim()
+    if job is None:
+        return False
+    try:
+        _run(job)
+    finally:
+        with _turn:
+            _held.discard(job.pk)
+    return True
 
 
 def renew() -> None:
@@ -137,10 +123,14 @@ def renew() -> None:
 
 
 def sweep() -> None:
-    """What a dead worker left is free for others."""
-    for job in DatasetJob.objects.abandoned():
+    """What a dead worker left is free for others, and archives of work that ended go."""
+    with _turn:
+        left = list(DatasetJob.objects.abandoned(workers.worker_name(), _held))
+    for job in left:
         if job.recover():
             live.changed(job)
+    for job in DatasetJob.objects.ended().exclude(file=""):
+        _forget_archive(job)
     if DatasetJob.objects.waiting().exists():
         wake()
 
@@ -220,10 +210,14 @@ def _run(job: DatasetJob) -> None:
 
 def _ended(job: DatasetJob) -> None:
     """What nobody needs any more goes, and everybody hears of the end."""
-    if job.file.name:
-        default_storage.delete(job.file.name)
-        job.touch(file="")
+    _forget_archive(job)
     job.dataset.touch()
     live.changed(job)
     live.counts_changed()
     wake()
+
+
+def _forget_archive(job: DatasetJob) -> None:
+    if job.file.name:
+        default_storage.delete(job.file.name)
+        job.touch(file="")

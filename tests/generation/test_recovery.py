@@ -20,6 +20,7 @@ from generation.claim import look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
 from styles.models import LoraImport, Style
+from stylestudio import workers
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
@@ -298,8 +299,8 @@ def test_a_refused_input_names_the_field_it_came_from(engine: Engine, ada: User,
 def test_a_database_that_does_not_answer_costs_nothing(
     engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "DATABASE_PAUSE", 0.0)
-    monkeypatch.setattr(runner.connections, "close_all", lambda: None)
+    monkeypatch.setattr(workers, "DATABASE_PAUSE", 0.0)
+    monkeypatch.setattr(workers.connections, "close_all", lambda: None)
     broken = iter([True])
     store = runner.store
 

@@ -135,6 +135,29 @@ def test_the_work_of_a_dead_worker_is_taken_up_when_its_lease_is_over(dataset: D
     assert job.status == Status.COMPLETED
 
 
+def test_a_restarted_worker_takes_its_work_up_at_once(dataset: Dataset, ada: User) -> None:
+    job = work.order(dataset, ada, IMPORT)
+    job.start(workers.worker_name())
+    work.sweep()
+    job.refresh_from_db()
+    assert job.status == Status.QUEUED
+    job.start(workers.worker_name())
+    work._held.add(job.pk)
+    work.sweep()
+    job.refresh_from_db()
+    assert job.status == Status.RUNNING, "what a thread of this process does is not taken away"
+
+
+def test_the_archive_of_work_that_ended_in_a_crash_is_swept(dataset: Dataset, ada: User) -> None:
+    job = work.order(dataset, ada, IMPORT)
+    job.file.save("set.zip", ContentFile(b"zip"))
+    name = job.file.name or ""
+    job.start("w")
+    job.complete()
+    work.sweep()
+    assert not default_storage.exists(name)
+
+
 def test_what_kills_three_workers_is_given_up(dataset: Dataset, ada: User) -> None:
     job = work.order(dataset, ada, IMPORT)
     DatasetJob.objects.filter(pk=job.pk).update(attempts=3)
@@ -173,8 +196,8 @@ def test_two_imports_into_one_dataset_run_one_after_the_other(dataset: Dataset, 
 def test_a_database_that_does_not_answer_decides_nothing(
     dataset: Dataset, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "DATABASE_PAUSE", 0)
-    monkeypatch.setattr("training.work.connections.close_all", lambda: None)
+    monkeypatch.setattr(workers, "DATABASE_PAUSE", 0)
+    monkeypatch.setattr("stylestudio.workers.connections.close_all", lambda: None)
 
     def gone(run: work.Run) -> None:
         raise DatabaseError("gone")
