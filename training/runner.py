@@ -192,8 +192,8 @@ def _engine_for(job: TrainingJob) -> Engine | None:
     return next(iter(free), None)
 
 
-def able(base: str) -> list[Engine]:
-    """Engines that serve now, know the training nodes and have the base checkpoint."""
+def able(base: str = "") -> list[Engine]:
+    """Engines that serve now, know the training nodes and have the base checkpoint, where one is named."""
     return [engine for engine in engines.serving() if not obstacle(engine, base)]
 
 

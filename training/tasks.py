@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from huey.contrib.djhuey import db_task
 
-from training import runner, work
+from training import report, runner, work
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -17,3 +17,9 @@ def work_on_datasets() -> None:
 def train() -> None:
     """Begin to train in a thread of its own, where one is free."""
     runner.wake()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def ask_for_report(training: int, user: int) -> None:
+    """Ask for the pictures of an epoch report: perhaps more than a hundred, so not while somebody waits."""
+    report.ask_by(training, user)
