@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,7 +128,6 @@ class Row:
 class Chart:
     """What the template draws. `raw` and `lines` (by window) are the `d` of SVG paths."""
 
-    count: int
     raw: str
     lines: dict[int, str]
     marks: list[Mark]
@@ -154,6 +153,26 @@ class Chart:
         return HEIGHT - BOTTOM
 
 
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """From steps and losses to places in the drawing."""
+
+    steps: int
+    low: float
+    high: float
+
+    def x(self, steps: Values) -> Values:
+        """Across: step 0 is at the left edge of the curve, the last one of the training at its right."""
+        places: Values = LEFT + (WIDTH - LEFT - RIGHT) * steps / max(1, self.steps)
+        return places
+
+    def y(self, losses: Values) -> Values:
+        """Down from the top; what is beyond the axis stands at its end."""
+        share = (np.clip(losses, self.low, self.high) - self.low) / (self.high - self.low)
+        places: Values = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+        return places
+
+
 def chart(job: TrainingJob) -> Chart | None:
     """The drawing of all losses; None before the first two."""
     steps, values = read(job)
@@ -161,31 +180,16 @@ def chart(job: TrainingJob) -> Chart | None:
         return None
     smoothed = {window: smooth(values, window) for window in WINDOWS}
     calm = smoothed[WINDOWS[0]]
-    low, high = _range(values, calm)
-    along = steps.astype(np.float64)
-
-    def x(step: Values | float) -> Values | float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * step / max(1, job.steps)
-
-    def y(loss: Values | float) -> Values | float:
-        place = (np.clip(loss, low, high) - low) / (high - low)
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * place
-
+    scale = _Scale(job.steps, *_range(values, calm))
+    along = scale.x(steps.astype(np.float64))
     return Chart(
-        count=len(values),
-        raw=_spread(x(along), y(values)),
-        lines={window: _line(x(along), y(line)) for window, line in smoothed.items()},
-        marks=[
-            Mark(float(x(each.step)), float(y(np.interp(each.step, steps, calm))), each)
-            for each in job.checkpoints.all()
-        ],
-        across=[Tick(float(x(at)), f"{at:,}") for at in _round_steps(job.steps)],
-        up=[Tick(float(y(at)), f"{at:.3g}") for at in np.linspace(low, high, 4)],
-        hovers=_hovers(steps, values, calm, x),
-        rows=[
-            Row(int(steps[at]), float(values[at]), float(calm[at]))
-            for at in np.unique(np.linspace(0, len(values) - 1, min(MOST_ROWS, len(values))).astype(int))
-        ],
+        raw=_spread(along, scale.y(values)),
+        lines={window: _line(along, scale.y(line)) for window, line in smoothed.items()},
+        marks=_marks(list(job.checkpoints.all()), steps, calm, scale),
+        across=_ticks(_round_numbers(0, job.steps, 5, least=1), scale.x, "{:,.0f}"),
+        up=_ticks(_round_numbers(scale.low, scale.high, 4), scale.y, "{:.3g}"),
+        hovers=_hovers(steps, values, calm, scale),
+        rows=[Row(int(steps[at]), float(values[at]), float(calm[at])) for at in _evenly(len(values), MOST_ROWS)],
         first=float(calm[min(WINDOWS[0], len(calm)) - 1]),
         last=float(calm[-1]),
         least=float(calm.min()),
@@ -200,38 +204,51 @@ def _range(values: Values, calm: Values) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _line(x: object, y: object) -> str:
+def _evenly(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` places among `count`, the first and the last one with them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
+def _ticks(at: Values, place: Callable[[Values], Values], words: str) -> list[Tick]:
+    return [Tick(float(where), words.format(number)) for where, number in zip(place(at), at, strict=True)]
+
+
+def _marks(checkpoints: Sequence[Checkpoint], steps: NDArray[np.int64], calm: Values, scale: _Scale) -> list[Mark]:
+    at = np.array([each.step for each in checkpoints], np.float64)
+    places = zip(scale.x(at), scale.y(np.interp(at, steps, calm)), checkpoints, strict=True)
+    return [Mark(float(x), float(y), each) for x, y, each in places]
+
+
+def _line(x: Values, y: Values) -> str:
     """A path through at most COLUMNS places."""
-    xs, ys = np.atleast_1d(np.asarray(x)), np.atleast_1d(np.asarray(y))
-    at = np.unique(np.linspace(0, len(xs) - 1, min(COLUMNS, len(xs))).astype(int))
-    return "M" + "L".join(f"{xs[place]:.1f} {ys[place]:.1f}" for place in at)
+    return "M" + "L".join(f"{x[place]:.1f} {y[place]:.1f}" for place in _evenly(len(x), COLUMNS))
 
 
-def _spread(x: object, y: object) -> str:
+def _spread(x: Values, y: Values) -> str:
     """A path that goes, in every column, from the least to the highest value: no peak is lost."""
-    xs, ys = np.asarray(x), np.asarray(y)
-    if len(xs) <= 2 * COLUMNS:
-        return "M" + "L".join(f"{across:.1f} {up:.1f}" for across, up in zip(xs, ys, strict=True))
+    if len(x) <= 2 * COLUMNS:
+        return "M" + "L".join(f"{across:.1f} {down:.1f}" for across, down in zip(x, y, strict=True))
     points = []
-    for part in np.array_split(np.arange(len(xs)), COLUMNS):
-        across = xs[part].mean()
-        points += [f"{across:.1f} {ys[part].max():.1f}", f"{across:.1f} {ys[part].min():.1f}"]
+    for part in np.array_split(np.arange(len(x)), COLUMNS):
+        across = x[part].mean()
+        points += [f"{across:.1f} {y[part].max():.1f}", f"{across:.1f} {y[part].min():.1f}"]
     return "M" + "L".join(points)
 
 
-def _hovers(steps: NDArray[np.int64], values: Values, calm: Values, x: object) -> list[Hover]:
-    assert callable(x)
+def _hovers(steps: NDArray[np.int64], values: Values, calm: Values, scale: _Scale) -> list[Hover]:
     hovers = []
     for part in np.array_split(np.arange(len(values)), min(HOVERS, len(values))):
-        begin, end = float(x(float(steps[part[0]]) - 0.5)), float(x(float(steps[part[-1]]) + 0.5))
+        begin, end = scale.x(np.array([steps[part[0]] - 0.5, steps[part[-1]] + 0.5]))
         middle = part[len(part) // 2]
-        hovers.append(Hover(begin, end - begin, int(steps[middle]), float(values[part].mean()), float(calm[middle])))
+        mean = float(values[part].mean())
+        hovers.append(Hover(float(begin), float(end - begin), int(steps[middle]), mean, float(calm[middle])))
     return hovers
 
 
-def _round_steps(total: int) -> list[int]:
-    """About five round numbers from 0 to `total`."""
-    rough = max(1, total / 5)
-    size = 10 ** int(np.floor(np.log10(rough)))
-    step = next(int(size * factor) for factor in (1, 2, 5, 10) if size * factor >= rough)
-    return list(range(0, total + 1, max(1, step)))
+def _round_numbers(low: float, high: float, about: int, least: float = 0.0) -> Values:
+    """About so many round numbers between the two, at least `least` apart."""
+    rough = max((high - low) / about, least)
+    size = 10.0 ** np.floor(np.log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough * 0.999)
+    numbers: Values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+    return numbers

@@ -105,3 +105,13 @@ def test_fifty_thousand_points_are_light_and_quick(
     assert 'class="calm w200"' in page.content.decode()
     assert len(page.content) < 200_000
     assert took < 0.5, f"{took:.3f} s; 0.1 s on a machine that does nothing else"
+
+
+@given(st.floats(-5, 5), st.floats(0.001, 1000), st.integers(2, 8))
+def test_axes_have_a_few_round_numbers_within_their_ends(low: float, width: float, about: int) -> None:
+    numbers = losses._round_numbers(low, low + width, about)
+    assert 1 <= len(numbers) <= about + 1
+    assert numbers[0] >= low - width / 1000
+    assert numbers[-1] <= low + width * 1.001
+    steps = np.diff(numbers)
+    assert np.allclose(steps, steps[:1])
