@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -266,7 +266,53 @@ def _graph_inputs(files: Files) -> InputSpecs:
     return {"loss": ["LOSS_MAP", {}], "filename_prefix": ["STRING", {"default": "loss_graph", "multiline": False}]}
 
 
-TRAINED = ("MODEL", "LORA_MODEL", "LOSS_MAP", "INT")
+TRAIN = NodeClass(
+    "TrainLoraNode",
+    "Train LoRA",
+    "training",
+    _training_inputs,
+    ("MODEL", "LORA_MODEL", "LOSS_MAP", "INT"),
+    _train,
+    module=MODULE,
+    output_names=("model", "lora", "loss_map", "steps"),
+    more=NEW,
+)
+SAVE = NodeClass(
+    "SaveLoRA",
+    "Save LoRA Weights",
+    "loaders",
+    _saving_inputs,
+    (),
+    _save_trained,
+    is_output=True,
+    hidden=HIDDEN,
+    module=MODULE,
+    optional=lambda files: {"steps": ["INT", {}]},
+    more=NEW,
+)
+LOAD = NodeClass(
+    "LoraModelLoader",
+    "Load LoRA Model",
+    "loaders",
+    _loading_inputs,
+    ("MODEL",),
+    _load_trained,
+    module=MODULE,
+    output_names=("model",),
+    more=NEW,
+)
+GRAPH = NodeClass(
+    "LossGraphNode",
+    "Plot Loss Graph",
+    "training",
+    _graph_inputs,
+    (),
+    _loss_graph,
+    is_output=True,
+    hidden=HIDDEN,
+    module=MODULE,
+    more=NEW,
+)
 
 NEW_CLASSES = (
     NodeClass(
@@ -294,53 +340,10 @@ NEW_CLASSES = (
         lists=True,
         more=NEW,
     ),
-    NodeClass(
-        "TrainLoraNode",
-        "Train LoRA",
-        "training",
-        _training_inputs,
-        TRAINED,
-        _train,
-        module=MODULE,
-        output_names=("model", "lora", "loss_map", "steps"),
-        more=NEW,
-    ),
-    NodeClass(
-        "SaveLoRA",
-        "Save LoRA Weights",
-        "loaders",
-        _saving_inputs,
-        (),
-        _save_trained,
-        is_output=True,
-        hidden=HIDDEN,
-        module=MODULE,
-        optional=lambda files: {"steps": ["INT", {}]},
-        more=NEW,
-    ),
-    NodeClass(
-        "LoraModelLoader",
-        "Load LoRA Model",
-        "loaders",
-        _loading_inputs,
-        ("MODEL",),
-        _load_trained,
-        module=MODULE,
-        output_names=("model",),
-        more=NEW,
-    ),
-    NodeClass(
-        "LossGraphNode",
-        "Plot Loss Graph",
-        "training",
-        _graph_inputs,
-        (),
-        _loss_graph,
-        is_output=True,
-        hidden=HIDDEN,
-        module=MODULE,
-        more=NEW,
-    ),
+    TRAIN,
+    SAVE,
+    LOAD,
+    GRAPH,
 )
 
 OLD_CLASSES = (
@@ -359,49 +362,20 @@ OLD_CLASSES = (
         },
         more=OLD,
     ),
-    NodeClass(
-        "TrainLoraNode",
-        "Train LoRA",
-        "training",
-        _old_training_inputs,
-        TRAINED,
-        _train_quietly,
-        module=MODULE,
+    replace(
+        TRAIN,
+        inputs=_old_training_inputs,
+        run=_train_quietly,
         output_names=("model_with_lora", "lora", "loss", "steps"),
         more=OLD,
     ),
-    NodeClass(
-        "SaveLoRANode",
-        "Save LoRA Weights",
-        "loaders",
-        _saving_inputs,
-        (),
-        _save_trained,
-        is_output=True,
-        module=MODULE,
+    replace(
+        SAVE,
+        name="SaveLoRANode",
+        hidden=None,
         optional=lambda files: {"steps": ["INT", {"forceInput": True}]},
         more=OLD,
     ),
-    NodeClass(
-        "LoraModelLoader",
-        "Load LoRA Model",
-        "loaders",
-        _loading_inputs,
-        ("MODEL",),
-        _load_trained,
-        module=MODULE,
-        more=OLD,
-    ),
-    NodeClass(
-        "LossGraphNode",
-        "Plot Loss Graph",
-        "training",
-        _graph_inputs,
-        (),
-        _loss_graph,
-        is_output=True,
-        hidden=OLD_HIDDEN,
-        module=MODULE,
-        more=OLD,
-    ),
+    replace(LOAD, output_names=(), more=OLD),
+    replace(GRAPH, hidden=OLD_HIDDEN, more=OLD),
 )
