@@ -56,8 +56,9 @@ SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the 
 SENT_TOGETHER = 20  # pictures between two notes of how many are there
 LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
 
-# What is remembered of one engine; `file` is what it saved after step `file_step`.
-_KEPT = ("prompt", "prefix", "first", "last", "folder", "sent", "file", "file_step", "pace")
+# What is remembered of a prompt, and of one engine; `file` is what it saved after step `file_step`.
+PROMPT = ("prompt", "prefix", "first", "last")
+_KEPT = (*PROMPT, "folder", "sent", "file", "file_step", "pace")
 
 
 class ComfyTrainer:
@@ -207,7 +208,7 @@ class _Attempt:
             raise TrainerStopped
 
     def _forget_prompt(self) -> None:
-        self.course.remember(prompt=None, prefix=None, first=None, last=None)
+        self.course.remember(**dict.fromkeys(PROMPT))
 
     # What an earlier attempt left.
 
@@ -353,10 +354,10 @@ class _Attempt:
         return graph.losses(watch.losses, int(self.course.config["accumulation"]), divided=divided)
 
     def stop_now(self, prompt: str) -> None:
-        """End the prompt on the engine, and the attempt."""
+        """End the prompt on the engine, and the attempt. Where the engine cannot be told, `leftovers` does it later."""
         with suppress(ComfyError):
             self.loop.call(self.client.cancel(prompt))
-        self._forget_prompt()
+            self._forget_prompt()
         if not self.generation.tells:
             self.course.log(_("The engine works on until this segment is over, then throws its result away."))
         raise TrainerStopped
