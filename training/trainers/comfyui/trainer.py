@@ -75,6 +75,10 @@ class ComfyTrainer:
         found = [obstacle(engine, str(config.get("base", ""))) for engine in serving]
         return [] if "" in found else list(dict.fromkeys(found))
 
+    def able(self, base: str) -> list[Engine]:
+        """Engines that serve now, know the training nodes and have the base checkpoint."""
+        return [engine for engine in engines.serving() if not obstacle(engine, base)]
+
     def run(self, course: Course) -> None:
         """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
         engine = course.job.engine
