@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -48,8 +48,8 @@ class Example:
     caption: str
 
 
-def _examples(files: Files, folder: str) -> list[Example]:
-    """The pictures of an input folder and of the folders in it, those of `3_name` three times."""
+def _examples(files: Files, folder: str) -> Iterator[Example]:
+    """The pictures of an input folder and of the folders in it, those of `3_name` three times, one by one."""
     top = files.folder("input")
     paths: list[Path] = []
     for path in sorted((top / folder).iterdir()):
@@ -61,7 +61,8 @@ def _examples(files: Files, folder: str) -> list[Example]:
             paths.append(path)
     if not paths:
         raise ValueError("No valid images found in input")
-    return [Example(_opened(path), _caption(top, path)) for path in paths]
+    for path in paths:
+        yield Example(_opened(path), _caption(top, path))
 
 
 def _is_picture(path: Path) -> bool:
@@ -86,21 +87,28 @@ def _smaller(image: Image.Image) -> Image.Image:
 
 
 def _load_set(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    examples = _examples(stage.files, inputs["folder"])
-    return tuple(_smaller(example.image) for example in examples), tuple(example.caption for example in examples)
+    images, captions = [], []
+    for example in _examples(stage.files, inputs["folder"]):
+        images.append(_smaller(example.image))
+        captions.append(example.caption)
+    return tuple(images), tuple(captions)
 
 
 def _load_old_set(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     if "resize_method" not in inputs:
         name = "LoadImageTextSetFromFolderNode.load_images()"
         raise TypeError(f"{name} missing 1 required positional argument: 'resize_method'")
-    examples = _examples(stage.files, inputs["folder"])
-    width, height = examples[0].image.size
-    size = (max(inputs.get("width", -1), 0) or width, max(inputs.get("height", -1), 0) or height)
-    images = tuple(_smaller(_resized(example.image, size, inputs["resize_method"])) for example in examples)
-    # An empty caption is encoded twice there, which the training stumbles over.
-    captions = [part for example in examples for part in ([example.caption] if example.caption else ["", ""])]
-    return images, tuple(captions)
+    images: list[Image.Image] = []
+    captions: list[str] = []
+    size = (0, 0)  # of the first picture, where nothing else is asked for
+    for example in _examples(stage.files, inputs["folder"]):
+        if not images:
+            width, height = example.image.size
+            size = (max(inputs.get("width", -1), 0) or width, max(inputs.get("height", -1), 0) or height)
+        images.append(_smaller(_resized(example.image, size, inputs["resize_method"])))
+        # An empty caption is encoded twice there, which the training stumbles over.
+        captions += [example.caption] if example.caption else ["", ""]
+    return tuple(images), tuple(captions)
 
 
 def _resized(image: Image.Image, size: tuple[int, int], method: str) -> Image.Image:
