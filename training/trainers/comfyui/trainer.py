@@ -148,8 +148,9 @@ class _Attempt:
         if course.state.get("engine") != engine.pk:  # what was left on another one is of no use here
             course.remember(**dict.fromkeys(_KEPT), engine=engine.pk)
         self.generation = self._generation()
+        self.stand_in = course.job.trigger_words or "picture"  # where the engine wants a caption
         self.items, self.resized, self.uncaptioned = dataset.items(
-            course.pictures, mixed=self.generation.mixed, stand_in=course.job.trigger_words or "picture"
+            course.pictures, mixed=self.generation.mixed, stand_in=self.stand_in
         )
 
     def _generation(self) -> graph.Generation:
@@ -203,8 +204,7 @@ class _Attempt:
                 "This version of ComfyUI wants captions: %(count)d pictures without one get “%(caption)s”.",
                 self.uncaptioned,
             )
-            caption = self.course.job.trigger_words or "picture"
-            say(text % {"count": self.uncaptioned, "caption": caption})
+            say(text % {"count": self.uncaptioned, "caption": self.stand_in})
 
     def _heed(self) -> None:
         """Between two segments nothing is lost by stopping."""
