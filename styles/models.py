@@ -215,13 +215,19 @@ class VersionInUse(ValidationError):
         )
 
 
-def engine_name(style: Style, number: int, sha256: str) -> str:
-    """What the file of a version is called on engines: plain ASCII, and another name for every other content.
+def triggers(words: str) -> list[str]:
+    """The phrases of a line of trigger words, in order, without blanks. A Chinese comma separates as well."""
+    return [phrase.strip() for phrase in words.replace("，", ",").split(",") if phrase.strip()]
 
-    An engine does not read a file again that was overwritten under the same name.
+
+def engine_name(style: Style, what: str, sha256: str) -> str:
+    """What a file of a style is called on engines: plain ASCII, and another name for every other content.
+
+    `what` tells files of the style apart, such as v3. An engine does not read a file again that was overwritten under
+    the same name.
     """
     stem = slugify(style.slug)[:60].strip("-_") or f"style-{style.pk}"
-    return f"stylestudio_{stem}_v{number}_{sha256[:8]}.safetensors"
+    return f"stylestudio_{stem}_{what}_{sha256[:8]}.safetensors"
 
 
 class NumberedVersions(models.Manager["StyleVersion"]):
@@ -337,7 +343,7 @@ class StyleVersion(models.Model):
     @property
     def triggers(self) -> list[str]:
         """The trigger phrases, in order, without blanks. A Chinese comma separates as well."""
-        return [phrase.strip() for phrase in self.trigger_words.replace("，", ",").split(",") if phrase.strip()]
+        return triggers(self.trigger_words)
 
     @property
     def training_facts(self) -> list[tuple[str, str]]:
@@ -365,7 +371,7 @@ class StyleVersion(models.Model):
         else:
             self.file.save(f"{uuid.uuid4().hex}.safetensors", file, save=False)
         self.size, self.sha256 = size, sha256
-        self.lora_name = engine_name(self.style, self.number, sha256)
+        self.lora_name = engine_name(self.style, f"v{self.number}", sha256)
         try:
             self.save(update_fields=["file", "size", "sha256", "lora_name"])
         except BaseException:

@@ -12,14 +12,13 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from styles import importing, lora
-from styles.models import Source, State, Style, StyleVersion
+from styles.models import Source, State, Style, StyleVersion, engine_name
 from training.datasets import snapshots
 from training.datasets.plan import plan
-from training.models import Checkpoint, DatasetImage, TrainingJob
+from training.models import Checkpoint, DatasetImage, TrainingJob, compose
 from training.trainers import TrainerFailed, TrainingPicture
 
 WHITE = "#ffffff"
@@ -35,9 +34,7 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
         job.config["resolution"],
         places=[each.crop for each in frozen],
     ).frames
-    dataset = job.snapshot.dataset
-    dataset.template = manifest.settings["template"]
-    dataset.trigger_words = job.trigger_words
+    template = manifest.settings["template"]
     pictures = []
     for number, (each, frame) in enumerate(zip(frozen, frames, strict=True), 1):
         image = images.get(each.image)
@@ -47,7 +44,7 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
             TrainingPicture(
                 name=f"{number:04d}",
                 storage_name=str(image.file.name),
-                caption=dataset.compose(each.caption),
+                caption=compose(template, job.trigger_words, each.caption),
                 width=each.width,
                 height=each.height,
                 bucket=frame.bucket,
@@ -56,12 +53,6 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
             )
         )
     return pictures
-
-
-def engine_name(job: TrainingJob, step: int, sha256: str) -> str:
-    """What a checkpoint is called on engines. ComfyUI goes on only from names that hold `<number>_steps_`."""
-    stem = slugify(job.style.slug)[:60].strip("-_") or f"style-{job.style_id}"
-    return f"stylestudio_{stem}_t{job.pk}_{step}_steps_{sha256[:8]}.safetensors"
 
 
 def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | None, state: str) -> Checkpoint | None:
@@ -86,7 +77,8 @@ def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | 
         state=State.DRAFT,
         source=Source.TRAINED,
         file=stored,
-        lora_name=engine_name(job, step, found.hashes.file),
+        # ComfyUI goes on only from names that hold `<number>_steps_`.
+        lora_name=engine_name(job.style, f"t{job.pk}_{step}_steps", found.hashes.file),
         size=found.header.size,
         sha256=found.hashes.file,
         tensor_sha256=found.hashes.tensors,
@@ -132,7 +124,7 @@ def use(checkpoint: Checkpoint, user: User, *, publish: bool) -> StyleVersion:
     if publish:
         version.publish()
     if is_new:
-        importing.version_added.send(StyleVersion, version=version, user=user)
+        importing.version_added.send_robust(StyleVersion, version=version, user=user)
     return version
 
 

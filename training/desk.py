@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation import engines
-from generation.models import Engine
 from stylestudio.parts import folder as parts_folder
 from training import runner, settings
 from training.models import Checkpoint, Dataset, TrainingJob
@@ -94,7 +93,7 @@ def checkpoint_size(trainer: str, rank: int) -> int:
 def _seconds(trainer: str, clean: Mapping[str, Any]) -> float | None:
     """About how long the steps take, from past trainings with the same work in each step."""
     work = _work(clean)
-    for job in TrainingJob.objects.filter(trainer=trainer, seconds__gt=0, step__gt=0)[:LIKE]:
+    for job in TrainingJob.objects.filter(trainer=trainer, seconds__gt=0, step__gt=0).select_related("resumes")[:LIKE]:
         if _work(job.config) == work and job.step > job.first_step:
             per_step: float = job.seconds / (job.step - job.first_step)
             return per_step * float(clean["steps"])
@@ -174,8 +173,3 @@ def _warnings(
         words = _("The preview engine learns colours and texture only. Its files are sketches, not for a real engine.")
         found.append(Problem(words, reverse("queue") + "#engines"))
     return found
-
-
-def engine_choices() -> list[Engine]:
-    """Engines that could train."""
-    return [engine for engine in engines.serving() if "TrainLoraNode" in engine.node_classes]

@@ -27,6 +27,14 @@ MOST_NAME = 80
 TEMPLATE = "{trigger}, {caption}"
 
 
+def compose(template: str, trigger_words: str, caption: str) -> str:
+    """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
+    parts = {"{trigger}": trigger_words, "{caption}": caption}
+    # At once, so that words that look like a placeholder stay words.
+    filled = re.sub(r"\{trigger\}|\{caption\}", lambda found: parts[found[0]], template)
+    return ", ".join(part for part in map(str.strip, filled.split(",")) if part)
+
+
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     """Questions about datasets."""
 
@@ -140,10 +148,7 @@ class Dataset(models.Model):
 
     def compose(self, caption: str) -> str:
         """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
-        parts = {"{trigger}": self.trigger_words, "{caption}": caption}
-        # At once, so that words that look like a placeholder stay words.
-        filled = re.sub(r"\{trigger\}|\{caption\}", lambda found: parts[found[0]], self.template)
-        return ", ".join(part for part in map(str.strip, filled.split(",")) if part)
+        return compose(self.template, self.trigger_words, caption)
 
 
 class ImageQuerySet(models.QuerySet["DatasetImage"]):

@@ -10,7 +10,7 @@ prompt drift  how much of what is where changes: 0 nothing, 1 everything
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from generation.models import GeneratedImage
 from training import samples
 from training.datasets import snapshots
-from training.health import measures
+from training.health import check, measures
 from training.models import Checkpoint, DatasetImage, Sample, TrainingJob
 
 STRENGTHS = (0.6, 0.8, 1.0)
 # Features of one set differ by about this much at least; smaller spreads would make a chance difference look large.
 LEAST_SPREAD = 0.05
 DRIFT_COUNTS = 0.5  # how much drift weighs against gain in the suggestion
-MOST_MEASURED = 60  # pictures of the dataset that its centre is taken from where none was measured yet
 
 Row = NDArray[np.float32]
 
@@ -67,70 +66,85 @@ class Report:
     waiting: int  # pictures that are still to come
 
 
+def ask_by(training: int, user: int) -> None:
+    """`ask` by numbers, for the queue; what is gone meanwhile is not asked for."""
+    job, asking = TrainingJob.objects.filter(pk=training).first(), User.objects.filter(pk=user).first()
+    if job and asking:
+        ask(job, asking)
+
+
 def ask(job: TrainingJob, user: User) -> None:
-    """Ask for every picture of the report that is not there or on its way."""
+    """Ask for every picture of the report that is not there or on its way, and for figures of the dataset."""
     samples.ask(job, None, 0.0, user)
-    for checkpoint in job.checkpoints.filter(deleted_at=None).select_related("version__style"):
+    for checkpoint in _checkpoints(job):
         for strength in STRENGTHS:
             samples.ask(job, checkpoint, strength, user)
+    check.want(job.snapshot.dataset, user)
+
+
+def _checkpoints(job: TrainingJob) -> list[Checkpoint]:
+    return list(job.checkpoints.filter(deleted_at=None).select_related("version__style"))
 
 
 def report(job: TrainingJob, probe: int = 0) -> Report:
-    """The report as far as its pictures are there."""
-    rows = list(job.samples.select_related("task"))
-    pictures = {
-        picture.task_id: picture for picture in GeneratedImage.objects.filter(task__in=[each.task_id for each in rows])
-    }
-    placed = {(each.checkpoint_id, each.probe, each.strength): each for each in rows}
-    described = {each.pk: _read(each) for each in rows if each.measures}
-    centre, spread = _set(
-        job, [described[each.pk] for each in rows if each.checkpoint_id is None and each.pk in described]
-    )
-    checkpoints = list(job.checkpoints.filter(deleted_at=None).select_related("version__style"))
-    scores = {
-        each.pk: [_score(job, each, strength, placed, described, centre, spread) for strength in STRENGTHS]
-        for each in checkpoints
-    }
-    best = max(checkpoints, key=lambda each: max(score.worth for score in scores[each.pk]), default=None)
-    if best and max(score.worth for score in scores[best.pk]) <= 0:
-        best = None
-    prompt = job.probes[probe][0] if probe < len(job.probes) else ""
-
-    def cell(checkpoint: Checkpoint | None, strength: float) -> samples.Cell:
-        sample = placed.get((checkpoint.pk if checkpoint else None, probe, strength))
-        return samples.Cell(sample, pictures.get(sample.task_id) if sample else None, prompt)
-
-    lines = [Line(None, [cell(None, 0.0)], [], suggested=False)]
+    """The report as far as its pictures are there. `probe`: which test prompt its pictures are of."""
+    board, checkpoints = samples.Board.of(job), _checkpoints(job)
+    scores = _Judge.of(board)
+    judged = {each.pk: [scores.score(each, strength) for strength in STRENGTHS] for each in checkpoints}
+    worth = {each.pk: max(score.worth for score in judged[each.pk]) for each in checkpoints}
+    best = max(checkpoints, key=lambda each: worth[each.pk], default=None)
+    lines = [Line(None, [board.cell(None, probe, 0.0)], [], suggested=False)] if job.probes else []
     lines += [
-        Line(each, [cell(each, strength) for strength in STRENGTHS], scores[each.pk], suggested=each == best)
+        Line(
+            each,
+            [board.cell(each, probe, strength) for strength in STRENGTHS] if job.probes else [],
+            judged[each.pk],
+            suggested=each == best and worth[each.pk] > 0,
+        )
         for each in checkpoints
     ]
-    wanted = len(job.probes) * (1 + len(checkpoints) * len(STRENGTHS))
-    there = {key for key in placed if key[0] is None or key[2] in STRENGTHS}
-    return Report(probe, lines, wanted - len(there), sum(each.task.is_active for each in rows))
+    places = [(None, 0.0), *((each, strength) for each in checkpoints for strength in STRENGTHS)]
+    states = [board.cell(each, place, at).state for place in range(len(job.probes)) for each, at in places]
+    waiting = sum(state in ("wait", "making") for state in states)
+    return Report(probe, lines, sum(state in ("none", "gone") for state in states), waiting)
 
 
-def _score(
-    job: TrainingJob,
-    checkpoint: Checkpoint,
-    strength: float,
-    placed: dict[tuple[int | None, int, float], Sample],
-    described: dict[int, tuple[Row, Row]],
-    centre: Row,
-    spread: Row,
-) -> Score:
-    gains, drifts = [], []
-    for probe in range(len(job.probes)):
-        base, made = placed.get((None, probe, 0.0)), placed.get((checkpoint.pk, probe, strength))
-        if base is None or made is None or base.pk not in described or made.pk not in described:
-            continue
-        (colours, layout), (own, own_layout) = described[base.pk], described[made.pk]
-        before, after = _distance(colours, centre, spread), _distance(own, centre, spread)
-        gains.append(1 - after / before if before else 0.0)
-        drifts.append(1 - max(0.0, _alike(layout, own_layout)))
-    if not gains:
-        return Score(strength, None, None)
-    return Score(strength, float(np.mean(gains)), float(np.mean(drifts)))
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Measures pictures against the dataset's centre and the base model's pictures."""
+
+    board: samples.Board
+    described: Mapping[int, tuple[Row, Row]]  # by sample: colours and texture, and where its edges are
+    centre: Row | None  # of the dataset; None before the health check measured it
+    spread: Row
+
+    @classmethod
+    def of(cls, board: samples.Board) -> _Judge:
+        described = {each.pk: _read(each) for each in board.samples.values() if each.measures}
+        bare = [each.pk for each in board.samples.values() if each.checkpoint_id is None and each.measures]
+        own = _features(board.job)
+        if not len(own):
+            return cls(board, described, None, np.ones(1, np.float32))
+        every = np.concatenate([own, *(described[pk][0][None] for pk in bare)])
+        return cls(board, described, own.mean(axis=0), np.maximum(every.std(axis=0), LEAST_SPREAD))
+
+    def score(self, checkpoint: Checkpoint, strength: float) -> Score:
+        """Means over all test prompts whose pictures are there with and without the style."""
+        gains, drifts = [], []
+        for probe in range(len(self.board.job.probes)):
+            base, made = self._at(None, probe, 0.0), self._at(checkpoint, probe, strength)
+            if base is None or made is None or self.centre is None:
+                continue
+            before = _distance(base[0], self.centre, self.spread)
+            gains.append(1 - _distance(made[0], self.centre, self.spread) / before if before else 0.0)
+            drifts.append(1 - max(0.0, _alike(base[1], made[1])))
+        if not gains:
+            return Score(strength, None, None)
+        return Score(strength, float(np.mean(gains)), float(np.mean(drifts)))
+
+    def _at(self, checkpoint: Checkpoint | None, probe: int, strength: float) -> tuple[Row, Row] | None:
+        sample = self.board.sample(checkpoint, probe, strength)
+        return self.described.get(sample.pk) if sample else None
 
 
 def _distance(features: Row, centre: Row, spread: Row) -> float:
@@ -152,21 +166,11 @@ def _read(sample: Sample) -> tuple[Row, Row]:
     return measures.read_features([data])[0], np.hypot(down, across)
 
 
-def _set(job: TrainingJob, base: Sequence[tuple[Row, Row]]) -> tuple[Row, Row]:
-    """The centre of the dataset's features, and how far features spread in it and among the base model's pictures."""
+def _features(job: TrainingJob) -> NDArray[np.float32]:
+    """What the health check measured of the pictures that take part, a row each."""
     pks = [each.image for each in snapshots.read(job.snapshot).included]
-    images = list(DatasetImage.everything.filter(pk__in=pks[:2000]).exclude(descriptor=None).only("descriptor"))
-    own = [bytes(image.descriptor or b"") for image in images] or [
-        _measured(image) for image in DatasetImage.everything.filter(pk__in=pks[:MOST_MEASURED])
-    ]
-    features = measures.read_features(own) if own else np.zeros((1, measures.FEATURES), np.float32)
-    every = np.concatenate([features, *([each[0][None] for each in base])])
-    return features.mean(axis=0), np.maximum(every.std(axis=0), LEAST_SPREAD)
-
-
-def _measured(image: DatasetImage) -> bytes:
-    with image.file.open("rb") as file:
-        return measures.measure(file, image.background).descriptor
+    rows = DatasetImage.everything.filter(pk__in=pks).exclude(descriptor=None).values_list("descriptor", flat=True)
+    return measures.read_features([bytes(row or b"") for row in rows])
 
 
 def follow_task(task: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +13,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from generation import faces, orders
-from generation.models import GeneratedImage, GenerationTask
+from generation.models import GeneratedImage
 from generation.orders import Ingredient, Order
 from generation.prompts import final_prompt
+from styles.models import triggers
 from stylestudio import live
 from training.models import Checkpoint, Sample, TrainingJob
 
@@ -23,6 +24,9 @@ USUAL = 1.0  # the strength of the samples that are made by themselves
 LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels; pictures are square, as large as what was trained on
 TEMPLATE = "training/_samples.html"
 _PRESSES = uuid.UUID("0a3f4a0e-9f53-4d6e-8f3f-3b0f3a3a9b52")  # what these orders are named in
+
+
+Place = tuple[int | None, int, float]  # checkpoint, test prompt, strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +81,16 @@ def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: 
                     defaults={"task": task, "measures": None},
                 )
                 samples.append(kept)
-    transaction.on_commit(partial(publish, job))
+    publish(job)
     return samples
 
 
 def _order(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, prompt: str, seed: int) -> Order:
     side = min(max(job.config.get("resolution", MOST_SIDE), LEAST_SIDE), MOST_SIDE)
-    words = [phrase.strip() for phrase in job.trigger_words.split(",") if phrase.strip()]
     mix = (Ingredient(checkpoint.version, strength),) if checkpoint else ()
     return Order(
         # The same words with and without: others make another picture by themselves.
-        prompt=prompt if checkpoint else final_prompt(prompt, words),
+        prompt=prompt if checkpoint else final_prompt(prompt, triggers(job.trigger_words)),
         seed=seed,
         width=side,
         height=side,
@@ -123,36 +126,39 @@ def _push(pk: int) -> None:
         live.publish([live.one(job.kind, job.pk)], live.render(TEMPLATE, job=job, rows=table(job)))
 
 
-def table(job: TrainingJob, strength: float = USUAL) -> list[Row]:
-    """The base model first, then every checkpoint at `strength`, in order."""
-    samples = list(job.samples.select_related("task"))
-    pictures = _pictures(samples)
-    placed = {(each.checkpoint_id, each.probe, each.strength): each for each in samples}
-    rows = [_row(job, None, 0.0, placed, pictures)]
-    for checkpoint in job.checkpoints.select_related("version__style"):
-        rows.append(_row(job, checkpoint, strength, placed, pictures))
-    return rows
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All samples of a training that were asked for, by their place, with the pictures that are there."""
+
+    job: TrainingJob
+    samples: Mapping[Place, Sample]
+    pictures: Mapping[int, GeneratedImage]  # by task
+
+    @classmethod
+    def of(cls, job: TrainingJob) -> Board:
+        """As they are now, with one question for samples and one for pictures."""
+        samples = {(each.checkpoint_id, each.probe, each.strength): each for each in job.samples.select_related("task")}
+        tasks = {each.task_id for each in samples.values()}
+        pictures = {picture.task_id: picture for picture in GeneratedImage.objects.filter(task__in=tasks)}
+        return cls(job, samples, pictures)
+
+    def sample(self, checkpoint: Checkpoint | None, probe: int, strength: float) -> Sample | None:
+        """What was asked for at a place; without a checkpoint the strength is 0."""
+        return self.samples.get((checkpoint.pk if checkpoint else None, probe, strength))
+
+    def cell(self, checkpoint: Checkpoint | None, probe: int, strength: float) -> Cell:
+        """A place as pages show it."""
+        sample = self.sample(checkpoint, probe, strength)
+        picture = self.pictures.get(sample.task_id) if sample else None
+        return Cell(sample, picture, self.job.probes[probe][0])
+
+    def row(self, checkpoint: Checkpoint | None) -> Row:
+        """Every test prompt of a checkpoint at the usual strength."""
+        strength = USUAL if checkpoint else 0.0
+        return Row(checkpoint, [self.cell(checkpoint, probe, strength) for probe in range(len(self.job.probes))])
 
 
-def _row(
-    job: TrainingJob,
-    checkpoint: Checkpoint | None,
-    strength: float,
-    placed: dict[tuple[int | None, int, float], Sample],
-    pictures: dict[int, GeneratedImage],
-) -> Row:
-    cells = []
-    for place, (prompt, _seed) in enumerate(job.probes):
-        sample = placed.get((checkpoint.pk if checkpoint else None, place, strength))
-        cells.append(Cell(sample, pictures.get(sample.task_id) if sample else None, prompt))
-    return Row(checkpoint, cells)
-
-
-def _pictures(samples: Iterable[Sample]) -> dict[int, GeneratedImage]:
-    found = GeneratedImage.objects.filter(task__in=[each.task_id for each in samples])
-    return {picture.task_id: picture for picture in found}
-
-
-def waiting(job: TrainingJob) -> list[GenerationTask]:
-    """Sample pictures that are still to come."""
-    return [sample.task for sample in job.samples.select_related("task") if sample.task.is_active]
+def table(job: TrainingJob) -> list[Row]:
+    """The base model first, then every checkpoint, in order."""
+    board = Board.of(job)
+    return [board.row(None), *(board.row(each) for each in job.checkpoints.select_related("version__style"))]

@@ -313,8 +313,3 @@ def digest(config: Mapping[str, Any]) -> str:
     """The hash by which equal configurations are known."""
     text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def epochs(steps: int, pictures: int, repeats: int, batch_size: int, accumulation: int = 1) -> float:
-    """How often every picture is seen, repeats included: steps x batch x accumulation / (pictures x repeats)."""
-    return steps * batch_size * accumulation / max(1, pictures * repeats)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from huey.contrib.djhuey import db_task
 
-from training import runner, work
+from training import report, runner, work
 from training.trainers.comfyui import leftovers
 
 
@@ -24,3 +24,9 @@ def train() -> None:
 def clean_engines() -> None:
     """Take from engines what is left there of trainings that have ended."""
     leftovers.sweep()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def ask_for_report(training: int, user: int) -> None:
+    """Ask for the pictures of an epoch report: perhaps more than a hundred, so not while somebody waits."""
+    report.ask_by(training, user)

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from generation import engines
 from generation.models import MOST_SEED
-from styles.models import Source, Style, StyleQuerySet
+from styles.lora import Family
+from styles.models import Style, StyleQuerySet
 from training import desk, ordering, settings
 from training.models import Dataset, TrainingJob
 
@@ -26,9 +27,14 @@ def trainable() -> StyleQuerySet:
     """Styles that a training can add a version to: sketches while the preview engine serves, else the others."""
     styles = Style.objects.filter(is_base=False)
     if engines.preview_serves():
-        own = Q(preview_only=True, versions__source=Source.TRAINED) | Q(trainings__isnull=False)
-        return styles.filter(own).distinct().order_by("name")
+        learned = Q(trainings__isnull=False) | Q(versions__family=Family.SKETCH)
+        return styles.filter(learned, preview_only=True).distinct().order_by("name")
     return styles.filter(preview_only=False).order_by("name")
+
+
+def belonging(preset: str, trainer: str, dataset: str) -> str:
+    """What settings on the page belong to: see `TrainingForm`."""
+    return f"{preset} {trainer} {dataset}".strip()
 
 
 class TrainingForm(forms.Form):
@@ -83,9 +89,14 @@ class TrainingForm(forms.Form):
         return self.raw("preset") if self.raw("preset") in settings.PRESETS else settings.DEFAULT_PRESET
 
     @property
+    def chosen_base(self) -> str:
+        """The base checkpoint that is typed now, else the studio's."""
+        return self.raw("base") or conf.CHECKPOINT
+
+    @property
     def belongs_to(self) -> str:
         """What the settings on the page should belong to."""
-        return f"{self.chosen_preset} {self.chosen_trainer} {self.raw('dataset')}".strip()
+        return belonging(self.chosen_preset, self.chosen_trainer, self.raw("dataset"))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -160,7 +171,7 @@ class TrainingForm(forms.Form):
                 preset=self.chosen_preset,
                 values=self.values,
                 trigger_words=" ".join(data["trigger_words"].split()),
-                base=data["base"] or conf.CHECKPOINT,
+                base=self.chosen_base,
                 seed=data["seed"],
                 probes=[(prompt, seeds.get(prompt, 11 + place)) for place, prompt in enumerate(prompts)],
             ),

@@ -17,13 +17,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from stylestudio import shell
-from stylestudio.access import StudioRequest, is_curator, require_curator, require_maker, visible, whole_number
-from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings
-from training.models import Checkpoint, TrainingJob
+from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_number
+from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings, tasks
+from training.models import Checkpoint, Dataset, TrainingJob
 from training.trainers import TrainerFailed
 from training.trainers.kohya import command
 from training.trainers.kohya import trainer as kohya
-from training.training_forms import TrainingForm, trainable
+from training.training_forms import TrainingForm, belonging, trainable
 
 PAGE = 30
 LOG_BLOCKS = 400
@@ -52,7 +52,7 @@ def new_run(request: StudioRequest) -> HttpResponse:
     form = TrainingForm(request.POST, user=request.user)
     if "show" in request.POST or not form.is_valid():
         return _form_page(request, form, asked="show" not in request.POST)
-    outlook = desk.outlook(form.chosen_dataset, form.chosen_trainer, form.values, _base(form))
+    outlook = desk.outlook(form.chosen_dataset, form.chosen_trainer, form.values, form.chosen_base)
     if outlook.problems:
         return _form_page(request, form, asked=True)
     try:
@@ -80,21 +80,15 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
             "probe": [prompt for prompt, _seed in other.probes],
             **{f"set-{name}": value for name, value in other.config.items()},
         }
-        begin["shown"] = f"{begin['preset']} {begin['trainer']} {begin['dataset']}"
+        begin["shown"] = belonging(begin["preset"], begin["trainer"], begin["dataset"])
         return begin
-    datasets = queries.shelf(request.user)
-    slug = request.GET.get("dataset", "")
-    chosen = next((card.dataset for card in datasets if card.dataset.slug == slug), None)
-    chosen = chosen or next((card.dataset for card in datasets), None)
+    datasets = Dataset.objects.all().visible_to(request.user).select_related("style")
+    chosen = datasets.filter(slug=request.GET.get("dataset", "")).first() or datasets.first()
     if chosen:
         begin = {"dataset": str(chosen.pk), "trigger_words": chosen.trigger_words, "style_name": chosen.name}
         if chosen.style:
             begin |= {"style": chosen.style.slug}
     return begin
-
-
-def _base(form: TrainingForm) -> str:
-    return form.raw("base") or conf.CHECKPOINT
 
 
 def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> HttpResponse:
@@ -106,7 +100,7 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     values = form.values
     names = [name for name in ("steps", "rank", "learning_rate", "batch_size") if name in values]
-    known = {name for engine in desk.engine_choices() for name in engine.checkpoints}
+    known = {name for engine in runner.trainer(TrainingJob.Trainer.COMFYUI).able() for name in engine.checkpoints}
     probes = form.probes
     return {
         "form": form,
@@ -118,7 +112,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
         "summary": " · ".join(f"{settings.SETTINGS[name].label} {values[name]}" for name in names),
         "settings_open": any(row["errors"] for row in form.rows),
         "probes": probes + [""] * (ordering.MOST_PROBES - len(probes)),
-        "outlook": desk.outlook(form.chosen_dataset, form.chosen_trainer, values, _base(form)),
+        "outlook": desk.outlook(form.chosen_dataset, form.chosen_trainer, values, form.chosen_base),
         "request_id": form.raw("request_id") or uuid.uuid4(),
         "base": conf.CHECKPOINT,
         "bases": sorted(known),
@@ -214,8 +208,7 @@ def log(request: StudioRequest, pk: int) -> HttpResponse:
 def epochs(request: StudioRequest, pk: int) -> HttpResponse:
     """The epoch report for ?prompt=N; a POST asks for its pictures."""
     if request.method == "POST":
-        job = _changeable(request, pk)
-        report.ask(job, request.user)
+        tasks.ask_for_report(_changeable(request, pk).pk, request.user.pk)
         messages.success(request, _("The pictures of the report are being made."))
         return redirect("training:run-epochs", pk)
     job = _run(request, pk)
@@ -275,9 +268,8 @@ def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
     """One checkpoint by itself, with everything that can be done with it."""
     found = _checkpoint(request, pk)
     job = found.job
-    row = next(row for row in samples.table(job) if row.checkpoint == found)
     can_change = job.owner_id == request.user.pk or is_curator(request.user)
-    context = {"checkpoint": found, "job": job, "row": row, "can_change": can_change}
+    context = {"checkpoint": found, "job": job, "row": samples.Board.of(job).row(found), "can_change": can_change}
     return render(request, "training/checkpoint.html", context)
 
 
@@ -285,8 +277,8 @@ def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
 def use(request: StudioRequest, pk: int) -> HttpResponse:
     """Make a style version of a checkpoint: published, or with draft=1 a draft."""
     found = _checkpoint(request, pk)
-    if found.job.owner_id != request.user.pk:
-        require_curator(request.user)
+    require_maker(request.user, found.job)
+    require_maker(request.user, found.version.style)
     try:
         version = checkpoints.use(found, request.user, publish=not request.POST.get("draft"))
     except ValidationError as error:

@@ -18,9 +18,9 @@ from django.utils import timezone
 from PIL import Image
 
 from generation import runner
-from generation.management.commands import generate
 from generation.models import Engine, GenerationTask
 from styles.models import Preset, Style
+from stylestudio import terminal
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import FailNode
 from stylestudio.jobs import Status
@@ -48,7 +48,7 @@ def alive() -> Worker:
 def studio(engine: Engine, olga: User, alive: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An engine, and a worker that works while the command sleeps."""
     works = SimpleNamespace(sleep=lambda seconds: runner.work(), monotonic=time.monotonic)
-    monkeypatch.setattr(generate, "time", works)
+    monkeypatch.setattr(terminal, "time", works)
     yield
 
 
@@ -130,7 +130,7 @@ def test_without_a_style_it_is_a_preset_of_the_base_style(studio: None) -> None:
 
 
 def test_without_a_preset_it_is_as_the_form_begins(olga: User, alive: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate.Command, "_follow", lambda command, task, as_json: task.complete())
+    monkeypatch.setattr(terminal, "follow", lambda task, *_rest, **_more: task)
     with pytest.raises(CommandError):
         command()
     task = GenerationTask.objects.get()
@@ -169,7 +169,7 @@ def test_a_cancelled_job_is_no_success(studio: None, monkeypatch: pytest.MonkeyP
     def cancel(seconds: float) -> None:
         GenerationTask.objects.get().cancel()
 
-    monkeypatch.setattr(generate, "time", SimpleNamespace(sleep=cancel, monotonic=time.monotonic))
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=cancel, monotonic=time.monotonic))
     with pytest.raises(CommandError, match="cancelled"):
         command(*SMALL)
 
@@ -180,7 +180,7 @@ def test_ctrl_c_leaves_the_job_alone_and_says_so(
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate, "time", SimpleNamespace(sleep=interrupt, monotonic=time.monotonic))
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=interrupt, monotonic=time.monotonic))
     with pytest.raises(SystemExit) as ended:
         command(*SMALL)
     task = GenerationTask.objects.get()
@@ -195,7 +195,7 @@ def test_it_gives_up_when_the_last_worker_is_gone(studio: None, monkeypatch: pyt
         Worker.objects.all().delete()
         now[0] += 30.0
 
-    monkeypatch.setattr(generate, "time", SimpleNamespace(sleep=pass_time, monotonic=lambda: now[0]))
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=pass_time, monotonic=lambda: now[0]))
     with pytest.raises(CommandError, match="No worker is alive any more"):
         command(*SMALL)
     assert GenerationTask.objects.get().status == Status.QUEUED

@@ -29,7 +29,7 @@ class Scripted:
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         return []
 
-    def able(self, base: str) -> list[Engine]:
+    def able(self, base: str = "") -> list[Engine]:
         return ComfyTrainer().able(base)
 
     def run(self, course: Course) -> None:

@@ -16,7 +16,8 @@ from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTa
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
 from training import report, samples
-from training.models import Dataset, DatasetImage, Sample, TrainingJob
+from training.health import measures
+from training.models import Dataset, DatasetImage, DatasetJob, Sample, TrainingJob
 from training.trainers import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -45,6 +46,8 @@ def trained(
     for number in range(4):
         image = add("orange")
         image.file.save("x.png", ContentFile(painted(number, 1.0)), save=True)
+        with image.file.open("rb") as file:
+            DatasetImage.objects.filter(pk=image.pk).update(descriptor=measures.measure(file).descriptor)
     job = ask(dataset, ada)
 
     def act(course: Course) -> None:
@@ -140,14 +143,34 @@ def test_samples_at_full_strength_are_shared_with_the_report(trained: TrainingJo
     assert GenerationTask.objects.count() == before
 
 
-def test_measures_of_the_dataset_are_used_where_the_health_check_took_them(
-    trained: TrainingJob, engine: Engine
+def test_before_the_health_check_there_are_pictures_and_no_numbers(
+    trained: TrainingJob, engine: Engine, ada: User
 ) -> None:
-    from training.health.measures import measure
-
     paint(trained, engine)
-    plain = report.report(trained).lines[1].scores[2].gain
-    for image in DatasetImage.objects.all():
-        with image.file.open("rb") as file:
-            DatasetImage.objects.filter(pk=image.pk).update(descriptor=measure(file).descriptor)
-    assert report.report(trained).lines[1].scores[2].gain == pytest.approx(plain)
+    DatasetImage.objects.update(descriptor=None, measures=None)
+    assert all(score.gain is None for line in report.report(trained).lines for score in line.scores)
+    report.ask(trained, ada)
+    assert DatasetJob.objects.filter(dataset=trained.snapshot.dataset, work=DatasetJob.Work.CHECK).exists()
+
+
+def test_pictures_that_failed_can_be_asked_for_again(trained: TrainingJob, ada: User) -> None:
+    sample = Sample.objects.filter(job=trained, strength=0.6).first()
+    assert sample is not None
+    sample.task.fail("engine")
+    assert report.report(trained).missing == 1
+    report.ask(trained, ada)
+    assert (report.report(trained).missing, report.report(trained).waiting) == (0, 14)
+
+
+def test_the_button_leaves_the_asking_to_a_worker(
+    client: Client, trained: TrainingJob, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr("training.tasks.ask_for_report", lambda training, user: asked.append((training, user)))
+    client.force_login(ada)
+    assert client.post(f"/training/{trained.pk}/epochs/").status_code == 302
+    assert asked == [(trained.pk, ada.pk)]
+    Sample.objects.all().delete()
+    report.ask_by(trained.pk, ada.pk)
+    assert Sample.objects.filter(job=trained).count() == 14
+    report.ask_by(0, ada.pk)

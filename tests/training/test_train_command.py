@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from generation.models import Engine
 from styles.models import State, Style
+from stylestudio import terminal
 from stylestudio.models import Worker
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, lora_file
 from training import runner
-from training.management.commands import train
 from training.models import Dataset, TrainingJob
 from training.trainers import Course, TrainerFailed, TrainerStopped
 
@@ -57,7 +57,7 @@ def works(alive: Worker, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[
     def with_trainer(act: Callable[[Course], None]) -> None:
         runner.register(Scripted(act))
         clock = SimpleNamespace(sleep=lambda seconds: runner.work(), monotonic=time.monotonic)
-        monkeypatch.setattr(train, "time", clock)
+        monkeypatch.setattr(terminal, "time", clock)
 
     return with_trainer
 
@@ -141,8 +141,8 @@ def test_a_run_without_anything_to_publish_is_no_success(works: Callable[..., No
 
 def test_without_a_worker_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
-    monkeypatch.setattr(train, "time", clock)
-    monkeypatch.setattr(train, "PATIENCE", 0.0)
+    monkeypatch.setattr(terminal, "time", clock)
+    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
     with pytest.raises(CommandError, match="No worker is alive"):
         command(*SMALL, "--wait")
 

@@ -14,11 +14,11 @@ from django.core.files.storage import default_storage
 from django.test import Client
 
 from generation.models import Engine, GenerationTask
-from styles.models import State
+from styles.models import State, Style
 from stylestudio.jobs import Status
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, train
-from training import checkpoints, ordering, runner, settings
+from training import checkpoints, ordering, runner, settings, tasks
 from training.models import Checkpoint, Dataset, LogBlock, TrainingJob
 from training.trainers import Course
 
@@ -256,6 +256,20 @@ def test_a_checkpoint_becomes_a_version_with_one_press(done: TrainingJob, ada: U
     assert "Gouache v1 is here." in page
 
 
+def test_a_style_of_somebody_else_gets_no_version_without_a_curator(
+    done: TrainingJob, ada: User, bob: User, curator: User
+) -> None:
+    Style.objects.filter(pk=done.style_id).update(owner=bob)
+    checkpoint = done.checkpoints.last()
+    assert checkpoint
+    address = f"/training/checkpoints/{checkpoint.pk}/use/"
+    assert as_(ada).post(address).status_code == 403
+    checkpoint.refresh_from_db()
+    assert not checkpoints.used(checkpoint)
+    assert as_(curator).post(address).status_code == 302
+    assert done.style.versions.get().step == 8
+
+
 def test_a_checkpoint_can_be_kept_as_a_draft(done: TrainingJob, ada: User) -> None:
     checkpoint = done.checkpoints.last()
     assert checkpoint
@@ -293,6 +307,7 @@ def test_the_report_asks_for_every_checkpoint_at_every_strength(done: TrainingJo
     TrainingJob.objects.update(probes=[["a hill", 1]])
     assert "Make 7 pictures" in as_(ada).get(f"/training/{done.pk}/epochs/").content.decode()
     as_(ada).post(f"/training/{done.pk}/epochs/")
+    tasks.ask_for_report.call_local(done.pk, ada.pk)
     assert done.samples.count() == 1 + 2 * 3
     page = as_(ada).get(f"/training/{done.pk}/epochs/?prompt=5").content.decode()
     assert "pictures are still to come" in page

@@ -130,8 +130,8 @@ class Trainer(Protocol):
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why it cannot train now, in sentences that say what to do; empty where it can."""
 
-    def able(self, base: str) -> list[Engine]:
-        """Engines that could train on this base checkpoint now; empty too where it needs none."""
+    def able(self, base: str = "") -> list[Engine]:
+        """Engines that could train now, on this base checkpoint where one is named; empty too where it needs none."""
 
     def run(self, course: Course) -> None:
         """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

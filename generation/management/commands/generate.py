@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +21,12 @@ from generation.orders import Ingredient, Order
 from generation.prompts import Frame
 from generation.references import add_reference
 from styles.models import Preset, Style
-from stylestudio import live
+from stylestudio import live, terminal
 from stylestudio.accounts import NobodyFound, acting
 from stylestudio.images import BadPicture
 from stylestudio.jobs import Status
 from stylestudio.models import Worker
-
-LOOK = 0.1  # seconds between looks at the job
-PATIENCE = 60.0  # seconds without any living worker before giving up
+from stylestudio.terminal import NoWorker
 
 
 def size(text: str) -> tuple[int, int]:
@@ -87,7 +83,9 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from None
         live.publisher.flush()
         try:
-            self._follow(task, as_json=options["json"])
+            task = terminal.follow(task, self.stdout, _bar, as_json=options["json"])
+        except NoWorker:
+            raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % task.pk) from None
         except BrokenPipeError:  # whoever read our lines has enough; the job goes on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
@@ -98,28 +96,6 @@ class Command(BaseCommand):
             self._save(task, options["output"], quiet=options["json"])
         if task.status != Status.COMPLETED:
             raise CommandError(_why(task))
-
-    def _follow(self, task: GenerationTask, *, as_json: bool) -> None:
-        """Print every change until the job ends."""
-        shown, alone_since = 0, None
-        while True:
-            task.refresh_from_db()
-            task.__dict__.pop("stored", None)
-            if task.version != shown:
-                shown = task.version
-                self.stdout.write(
-                    json.dumps(live.facts(task)) if as_json else _bar(task), ending="\n" if as_json else ""
-                )
-                self.stdout.flush()
-            if not task.is_active:
-                if not as_json:
-                    self.stdout.write("")
-                return
-            if Worker.objects.alive().exists():
-                alone_since = None
-            elif time.monotonic() - (alone_since := alone_since or time.monotonic()) > PATIENCE:
-                raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % task.pk)
-            time.sleep(LOOK)
 
     def _save(self, task: GenerationTask, folder: Path, *, quiet: bool) -> None:
         """Copy what was made, the pictures of a failed job too."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-import time
 from typing import Any
 
 from django.conf import settings as conf
@@ -14,15 +14,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from styles.models import Style
-from stylestudio import live
+from stylestudio import live, terminal
 from stylestudio.accounts import NobodyFound, acting
 from stylestudio.jobs import Status
-from stylestudio.models import Worker
+from stylestudio.templatetags.studio import about
+from stylestudio.terminal import NoWorker
 from training import desk, ordering, runner, settings
 from training.models import Dataset, TrainingJob
 
-LOOK = 0.5  # seconds between looks at the run
-PATIENCE = 120.0  # seconds without any living worker before giving up
 WIDTH = 24  # characters of the bar
 
 
@@ -97,27 +96,16 @@ class Command(BaseCommand):
         )
 
     def _wait(self, job: TrainingJob, *, as_json: bool) -> None:
-        shown, alone_since = 0, None
         try:
-            while True:
-                job.refresh_from_db()
-                if job.version != shown:
-                    shown = job.version
-                    line = json.dumps(live.facts(job)) if as_json else _bar(job)
-                    self.stdout.write(line, ending="\n" if as_json else "")
-                    self.stdout.flush()
-                if not job.is_active:
-                    break
-                if Worker.objects.alive().exists():
-                    alone_since = None
-                elif time.monotonic() - (alone_since := alone_since or time.monotonic()) > PATIENCE:
-                    raise CommandError(_("No worker is alive. Run %d waits until one is.") % job.pk)
-                time.sleep(LOOK)
+            job = terminal.follow(job, self.stdout, _bar, as_json=as_json)
+        except NoWorker:
+            raise CommandError(_("No worker is alive. Run %d waits until one is.") % job.pk) from None
+        except BrokenPipeError:  # whoever read our lines has enough; the run goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except KeyboardInterrupt:
             self.stderr.write(_("Run %d goes on. Stop it in the studio if you do not want it.") % job.pk)
             sys.exit(130)
-        if not as_json:
-            self.stdout.write("")
         if job.status != Status.COMPLETED:
             why = job.explanation if job.status == Status.FAILED else _("The run was stopped.")
             raise CommandError(why)
@@ -149,5 +137,5 @@ def _pair(text: str, known: dict[str, Any]) -> tuple[str, str]:
 def _bar(job: TrainingJob) -> str:
     filled = "#" * (WIDTH * job.progress // 100)
     left = job.left_seconds
-    rest = f", {left:.0f} s left" if left and job.is_active else ""
+    rest = ", " + _("%s left") % about(left) if left and job.is_active else ""
     return f"\r[{filled:<{WIDTH}}] {job.progress:3d} %  {job.step}/{job.steps} {job.get_status_display()}{rest}   "

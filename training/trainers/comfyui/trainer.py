@@ -75,8 +75,8 @@ class ComfyTrainer:
         found = [obstacle(engine, str(config.get("base", ""))) for engine in serving]
         return [] if "" in found else list(dict.fromkeys(found))
 
-    def able(self, base: str) -> list[Engine]:
-        """Engines that serve now, know the training nodes and have the base checkpoint."""
+    def able(self, base: str = "") -> list[Engine]:
+        """Engines that serve now, know the training nodes and have the base checkpoint, where one is named."""
         return [engine for engine in engines.serving() if not obstacle(engine, base)]
 
     def run(self, course: Course) -> None:

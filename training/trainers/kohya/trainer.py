@@ -58,7 +58,7 @@ class KohyaTrainer:
             found.append(_("The Python of sd-scripts lacks: %s. Install them there.") % ", ".join(missing))
         return found
 
-    def able(self, base: str) -> list[Engine]:
+    def able(self, base: str = "") -> list[Engine]:
         """None, for it trains on this machine."""
         return []
 
