@@ -66,8 +66,13 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
 
 def stop_on_engine(prompt: EnginePrompt) -> bool:
     """Tell the engine that nobody wants this any more. False when it could not be told."""
+    return cancel(prompt.engine, str(prompt.prompt_id))
+
+
+def cancel(engine: Engine, prompt_id: str) -> bool:
+    """End a prompt of ours on an engine, in any state. False when it could not be told."""
     with suppress(ComfyError, TimeoutError):
-        engines.pool.loop.call(engines.pool.client(prompt.engine).cancel(str(prompt.prompt_id)), timeout=TELL_TIMEOUT)
+        engines.pool.loop.call(engines.pool.client(engine).cancel(prompt_id), timeout=TELL_TIMEOUT)
         return True
     return False
 

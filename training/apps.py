@@ -56,9 +56,10 @@ def _datasets() -> None:
 def _trainings() -> None:
     from generation import engines, faces
     from styles import cards
-    from stylestudio import jobs
+    from stylestudio import jobs, workers
     from training import report, runner, samples, watching
     from training.models import TrainingJob
+    from training.trainers.comfyui import leftovers
     from training.trainers.comfyui import lora as comfyui_lora
     from training.trainers.comfyui.trainer import ComfyTrainer
     from training.trainers.kohya import trainer as kohya
@@ -82,5 +83,6 @@ def _trainings() -> None:
     runner.register(kohya.KohyaTrainer())
     engines.holders[TrainingJob.kind] = runner.holding
     engines.returned.append(runner.send)
-    runner.followers += [kohya.follow, samples.follow_training, watching.follow_training]
+    workers.sweeps.append(leftovers.sweep)
+    runner.followers += [kohya.follow, leftovers.follow, samples.follow_training, watching.follow_training]
     faces.followers += [report.follow_task, samples.follow_task]

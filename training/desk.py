@@ -109,7 +109,7 @@ def _where(trainer: str, base: str) -> tuple[str, str]:
     """The engine that would train, and what it waits for."""
     if trainer == settings.KOHYA:
         return _("this machine"), ""
-    able = runner.able(base)
+    able = runner.trainer(trainer).able(base)
     free = next((engine for engine in able if not engine.is_held), None)
     if free:
         return engines.title(free), ""
@@ -165,7 +165,9 @@ def _warnings(
             words = _("Without trigger words the style shows in every picture that the file is used for.")
             found.append(Problem(words, "#trigger_words"))
     if trainer == settings.COMFYUI:
-        hints = dict.fromkeys(hint(engine, clean) for engine in runner.able(base) if not engine.is_preview)
+        hints = dict.fromkeys(
+            hint(engine, clean) for engine in runner.trainer(trainer).able(base) if not engine.is_preview
+        )
         found += [Problem(text, reverse("queue") + "#engines") for text in hints if text]
     if trainer == settings.COMFYUI and engines.preview_serves():
         words = _("The preview engine learns colours and texture only. Its files are sketches, not for a real engine.")

@@ -40,7 +40,6 @@ from training.trainers import (
     TrainerStopped,
     TrainingPicture,
 )
-from training.trainers.comfyui.trainer import obstacle
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +180,7 @@ def _engine_for(job: TrainingJob) -> Engine | None:
     """A free engine that can train it. One that is away and may still work on it is waited for."""
     # An engine that another training lent to pictures between two segments is taken back by it.
     lent = {engine for pk, engine in _held.items() if pk != job.pk}
-    able_now = [engine for engine in able(job.base) if engine.pk not in lent]
+    able_now = [engine for engine in trainer(job.trainer).able(job.base) if engine.pk not in lent]
     free = [engine for engine in able_now if not engine.is_held or engine.held_by == holder(job.pk)]
     if job.engine and job.state.get("prompt"):
         if job.engine in free:
@@ -190,11 +189,6 @@ def _engine_for(job: TrainingJob) -> Engine | None:
         if away and timezone.now() - job.updated_at < AWAY_LIMIT:
             return None
     return next(iter(free), None)
-
-
-def able(base: str = "") -> list[Engine]:
-    """Engines that serve now, know the training nodes and have the base checkpoint, where one is named."""
-    return [engine for engine in engines.serving() if not obstacle(engine, base)]
 
 
 def _hold(engine: Engine, job: TrainingJob) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from huey.contrib.djhuey import db_task
 
 from training import report, runner, work
+from training.trainers.comfyui import leftovers
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -17,6 +18,12 @@ def work_on_datasets() -> None:
 def train() -> None:
     """Begin to train in a thread of its own, where one is free."""
     runner.wake()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def clean_engines() -> None:
+    """Take from engines what is left there of trainings that have ended."""
+    leftovers.sweep()
 
 
 @db_task()  # type: ignore[untyped-decorator]

@@ -100,7 +100,7 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     values = form.values
     names = [name for name in ("steps", "rank", "learning_rate", "batch_size") if name in values]
-    known = {name for engine in runner.able() for name in engine.checkpoints}
+    known = {name for engine in runner.trainer(TrainingJob.Trainer.COMFYUI).able() for name in engine.checkpoints}
     probes = form.probes
     return {
         "form": form,

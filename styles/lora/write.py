@@ -16,7 +16,7 @@ from stylestudio.comfy.preview.mark import MARK, is_sketch
 
 from .facts import Thumbnail
 from .hashes import CHUNK, tensors_sha256
-from .header import MOST_HEADER, BadLora, Header
+from .header import MOST_HEADER, BadLora, Header, Tensor
 from .values import MOST_JSON, parsed
 
 SPEC_VERSION = "1.0.1"
@@ -72,9 +72,7 @@ def write_lora(
     metadata = {"format": "pt"} | old | spec(label, digest or tensors_sha256(source, header)) | dict(label.extra)
     if is_sketch(header.metadata, header.tensors):
         metadata |= _SKETCH
-    head = _encoded(header, metadata)
-    target.write(len(head).to_bytes(8, "little"))
-    target.write(head)
+    target.write(head(header.tensors, metadata))
     source.seek(header.data_start)
     while chunk := source.read(CHUNK):
         target.write(chunk)
@@ -103,18 +101,21 @@ def spec(label: Label, sha256: str) -> dict[str, str]:
     return {f"modelspec.{key}": value for key, value in values.items() if value}
 
 
-def _encoded(header: Header, metadata: Mapping[str, str]) -> bytes:
-    """The header as bytes, filled up with spaces so that the tensors begin at a multiple of eight."""
-    tensors = {
+def head(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """What a file begins with: length and header, filled up with spaces so that the data begins at a multiple of eight.
+
+    BadLora where the header becomes larger than this package reads again.
+    """
+    described = {
         name: {"dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": (tensor.start, tensor.end)}
-        for name, tensor in header.tensors.items()
+        for name, tensor in tensors.items()
     }
-    compact = json.dumps({"__metadata__": metadata} | tensors, ensure_ascii=False, separators=(",", ":"))
-    head = compact.encode()
-    head += b" " * (-len(head) % _ALIGNMENT)
-    if len(head) > MOST_HEADER:
+    compact = json.dumps({"__metadata__": dict(metadata)} | described, ensure_ascii=False, separators=(",", ":"))
+    header = compact.encode()
+    header += b" " * (-len(header) % _ALIGNMENT)
+    if len(header) > MOST_HEADER:
         raise BadLora(gettext("This LoRA would carry too much metadata. Choose a smaller picture or a shorter text."))
-    return head
+    return len(header).to_bytes(8, "little") + header
 
 
 def _data_uri(thumbnail: Thumbnail) -> str:

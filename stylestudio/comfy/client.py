@@ -203,8 +203,7 @@ class ComfyClient:
 
     async def lora_size(self, name: str) -> int | None:
         """Bytes of a LoRA that was installed over HTTP; None where there is none, as for those in other folders."""
-        params = {"filename": name, "subfolder": "loras", "type": "output"}
-        return await self.transport.size("view", params=params)
+        return await self.transport.size("view", params=_place(ImageRef(name, "loras", "output")))
 
     async def has_lora(self, name: str) -> bool:
         """Whether the engine lists this LoRA now, however it spells the path."""
@@ -212,8 +211,7 @@ class ComfyClient:
 
     async def fetch(self, ref: ImageRef, *, limit: int = 256 * 2**20) -> bytes:
         """The bytes of a file on the engine, never empty. NotFound when it is gone, BadResponse above `limit` bytes."""
-        params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
-        return await self.transport.file("view", params=params, limit=limit)
+        return await self.transport.file("view", params=_place(ref), limit=limit)
 
     async def fetch_to(
         self,
@@ -229,9 +227,8 @@ class ComfyClient:
         What is written is whole only when this returns. NotFound when it is gone, BadResponse above `limit` bytes,
         EngineTimeout after `stall_timeout` seconds without a byte.
         """
-        params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
         done = 0
-        pieces = self.transport.pieces("view", params=params, limit=limit, stall_timeout=stall_timeout)
+        pieces = self.transport.pieces("view", params=_place(ref), limit=limit, stall_timeout=stall_timeout)
         async with aclosing(pieces):
             async for piece in pieces:
                 await asyncio.to_thread(file.write, piece)
@@ -300,6 +297,11 @@ class ComfyClient:
     async def close(self) -> None:
         """Closes the socket. The session stays open."""
         await self.socket.close()
+
+
+def _place(ref: ImageRef) -> dict[str, str]:
+    """A file as /view is asked for it."""
+    return {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
 
 
 def _form(

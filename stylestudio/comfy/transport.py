@@ -242,7 +242,7 @@ class Transport:
         return Refused(message, self._excerpt(method, segments, status, body), status, parsed)
 
     def _excerpt(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> str:
-        return self.reveal(f"{status} for {method} /{'/'.join(segments)} at {self.name}: {body[:_EXCERPT]!r}")
+        return self.reveal(f"{status} for {self._where(method, segments)}: {body[:_EXCERPT]!r}")
 
 
 class NotConnected(EngineUnreachable):

@@ -9,6 +9,7 @@ import io
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,8 @@ import pytest
 from PIL import Image
 
 from styles.lora import Family, inspect
+from stylestudio.comfy.preview import training_nodes
+from stylestudio.comfy.preview.files import Files
 from stylestudio.comfy.preview.mark import is_sketch
 from stylestudio.comfy.preview.server import Options, PreviewEngine
 from stylestudio.comfy.preview.troubles import CrashStep, FailStep, Hold, OutOfMemoryStep, SlowSteps
@@ -40,6 +43,33 @@ SETTINGS: dict[str, Any] = {
     "gradient_checkpointing": True,
     "existing_lora": "[None]",
 }
+
+
+def test_large_pictures_of_a_set_are_not_in_memory_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Files(tmp_path, keep=1, checkpoints=(), loras=())
+    folder = files.folder("input") / "large"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (700, 600), (number, 0, 0)).save(folder / f"{number}.png")
+    large: list[Path] = []
+    load_one, smaller = training_nodes._opened, training_nodes._smaller
+
+    def opened(path: Path) -> Image.Image:
+        large.append(path)
+        return load_one(path)
+
+    def shrunk(image: Image.Image) -> Image.Image:
+        assert len(large) == 1
+        large.clear()
+        return smaller(image)
+
+    monkeypatch.setattr(training_nodes, "_opened", opened)
+    monkeypatch.setattr(training_nodes, "_smaller", shrunk)
+    stage: Any = SimpleNamespace(files=files)
+    for load in (training_nodes._load_set, training_nodes._load_old_set):
+        images, captions = load(stage, {"folder": "large", "resize_method": "None"})
+        assert [image.size for image in images] == [(512, 439)] * 3
+        assert len(captions) in (3, 6)
 
 
 def training_graph(prefix: str = "loras/moss", folder: str = FOLDER, **changes: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from stylestudio import workers
 from training import runner
 from training.models import Dataset, DatasetImage
 from training.trainers.comfyui import graph
+from training.trainers.comfyui.trainer import ComfyTrainer
 
 AddPicture = Callable[..., DatasetImage]
 
@@ -68,7 +69,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     settings.DATA = tmp_path
     monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
     monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
-    monkeypatch.setattr(runner, "_trainers", {})
+    monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(runner, "LOOK", 0.0)
     monkeypatch.setattr(runner, "TICK", 0.0)

@@ -10,9 +10,11 @@ import numpy as np
 from django.contrib.auth.models import User
 from safetensors.numpy import save_file
 
+from generation.models import Engine
 from training import ordering, runner, settings
 from training.models import Dataset, TrainingJob
 from training.trainers import Course
+from training.trainers.comfyui.trainer import ComfyTrainer
 
 
 class Scripted:
@@ -26,6 +28,9 @@ class Scripted:
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         return []
+
+    def able(self, base: str = "") -> list[Engine]:
+        return ComfyTrainer().able(base)
 
     def run(self, course: Course) -> None:
         self._act(course)

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
+from generation.models import Engine
 from training.models import Checkpoint, TrainingJob
 
 
@@ -128,6 +129,9 @@ class Trainer(Protocol):
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why it cannot train now, in sentences that say what to do; empty where it can."""
+
+    def able(self, base: str = "") -> list[Engine]:
+        """Engines that could train now, on this base checkpoint where one is named; empty too where it needs none."""
 
     def run(self, course: Course) -> None:
         """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

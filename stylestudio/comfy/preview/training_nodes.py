@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -48,8 +48,8 @@ class Example:
     caption: str
 
 
-def _examples(files: Files, folder: str) -> list[Example]:
-    """The pictures of an input folder and of the folders in it, those of `3_name` three times."""
+def _examples(files: Files, folder: str) -> Iterator[Example]:
+    """The pictures of an input folder and of the folders in it, those of `3_name` three times, one by one."""
     top = files.folder("input")
     paths: list[Path] = []
     for path in sorted((top / folder).iterdir()):
@@ -61,7 +61,8 @@ def _examples(files: Files, folder: str) -> list[Example]:
             paths.append(path)
     if not paths:
         raise ValueError("No valid images found in input")
-    return [Example(_opened(path), _caption(top, path)) for path in paths]
+    for path in paths:
+        yield Example(_opened(path), _caption(top, path))
 
 
 def _is_picture(path: Path) -> bool:
@@ -86,21 +87,28 @@ def _smaller(image: Image.Image) -> Image.Image:
 
 
 def _load_set(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    examples = _examples(stage.files, inputs["folder"])
-    return tuple(_smaller(example.image) for example in examples), tuple(example.caption for example in examples)
+    images, captions = [], []
+    for example in _examples(stage.files, inputs["folder"]):
+        images.append(_smaller(example.image))
+        captions.append(example.caption)
+    return tuple(images), tuple(captions)
 
 
 def _load_old_set(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     if "resize_method" not in inputs:
         name = "LoadImageTextSetFromFolderNode.load_images()"
         raise TypeError(f"{name} missing 1 required positional argument: 'resize_method'")
-    examples = _examples(stage.files, inputs["folder"])
-    width, height = examples[0].image.size
-    size = (max(inputs.get("width", -1), 0) or width, max(inputs.get("height", -1), 0) or height)
-    images = tuple(_smaller(_resized(example.image, size, inputs["resize_method"])) for example in examples)
-    # An empty caption is encoded twice there, which the training stumbles over.
-    captions = [part for example in examples for part in ([example.caption] if example.caption else ["", ""])]
-    return images, tuple(captions)
+    images: list[Image.Image] = []
+    captions: list[str] = []
+    size = (0, 0)  # of the first picture, where nothing else is asked for
+    for example in _examples(stage.files, inputs["folder"]):
+        if not images:
+            width, height = example.image.size
+            size = (max(inputs.get("width", -1), 0) or width, max(inputs.get("height", -1), 0) or height)
+        images.append(_smaller(_resized(example.image, size, inputs["resize_method"])))
+        # An empty caption is encoded twice there, which the training stumbles over.
+        captions += [example.caption] if example.caption else ["", ""]
+    return tuple(images), tuple(captions)
 
 
 def _resized(image: Image.Image, size: tuple[int, int], method: str) -> Image.Image:
@@ -266,7 +274,53 @@ def _graph_inputs(files: Files) -> InputSpecs:
     return {"loss": ["LOSS_MAP", {}], "filename_prefix": ["STRING", {"default": "loss_graph", "multiline": False}]}
 
 
-TRAINED = ("MODEL", "LORA_MODEL", "LOSS_MAP", "INT")
+TRAIN = NodeClass(
+    "TrainLoraNode",
+    "Train LoRA",
+    "training",
+    _training_inputs,
+    ("MODEL", "LORA_MODEL", "LOSS_MAP", "INT"),
+    _train,
+    module=MODULE,
+    output_names=("model", "lora", "loss_map", "steps"),
+    more=NEW,
+)
+SAVE = NodeClass(
+    "SaveLoRA",
+    "Save LoRA Weights",
+    "loaders",
+    _saving_inputs,
+    (),
+    _save_trained,
+    is_output=True,
+    hidden=HIDDEN,
+    module=MODULE,
+    optional=lambda files: {"steps": ["INT", {}]},
+    more=NEW,
+)
+LOAD = NodeClass(
+    "LoraModelLoader",
+    "Load LoRA Model",
+    "loaders",
+    _loading_inputs,
+    ("MODEL",),
+    _load_trained,
+    module=MODULE,
+    output_names=("model",),
+    more=NEW,
+)
+GRAPH = NodeClass(
+    "LossGraphNode",
+    "Plot Loss Graph",
+    "training",
+    _graph_inputs,
+    (),
+    _loss_graph,
+    is_output=True,
+    hidden=HIDDEN,
+    module=MODULE,
+    more=NEW,
+)
 
 NEW_CLASSES = (
     NodeClass(
@@ -294,53 +348,10 @@ NEW_CLASSES = (
         lists=True,
         more=NEW,
     ),
-    NodeClass(
-        "TrainLoraNode",
-        "Train LoRA",
-        "training",
-        _training_inputs,
-        TRAINED,
-        _train,
-        module=MODULE,
-        output_names=("model", "lora", "loss_map", "steps"),
-        more=NEW,
-    ),
-    NodeClass(
-        "SaveLoRA",
-        "Save LoRA Weights",
-        "loaders",
-        _saving_inputs,
-        (),
-        _save_trained,
-        is_output=True,
-        hidden=HIDDEN,
-        module=MODULE,
-        optional=lambda files: {"steps": ["INT", {}]},
-        more=NEW,
-    ),
-    NodeClass(
-        "LoraModelLoader",
-        "Load LoRA Model",
-        "loaders",
-        _loading_inputs,
-        ("MODEL",),
-        _load_trained,
-        module=MODULE,
-        output_names=("model",),
-        more=NEW,
-    ),
-    NodeClass(
-        "LossGraphNode",
-        "Plot Loss Graph",
-        "training",
-        _graph_inputs,
-        (),
-        _loss_graph,
-        is_output=True,
-        hidden=HIDDEN,
-        module=MODULE,
-        more=NEW,
-    ),
+    TRAIN,
+    SAVE,
+    LOAD,
+    GRAPH,
 )
 
 OLD_CLASSES = (
@@ -359,49 +370,20 @@ OLD_CLASSES = (
         },
         more=OLD,
     ),
-    NodeClass(
-        "TrainLoraNode",
-        "Train LoRA",
-        "training",
-        _old_training_inputs,
-        TRAINED,
-        _train_quietly,
-        module=MODULE,
+    replace(
+        TRAIN,
+        inputs=_old_training_inputs,
+        run=_train_quietly,
         output_names=("model_with_lora", "lora", "loss", "steps"),
         more=OLD,
     ),
-    NodeClass(
-        "SaveLoRANode",
-        "Save LoRA Weights",
-        "loaders",
-        _saving_inputs,
-        (),
-        _save_trained,
-        is_output=True,
-        module=MODULE,
+    replace(
+        SAVE,
+        name="SaveLoRANode",
+        hidden=None,
         optional=lambda files: {"steps": ["INT", {"forceInput": True}]},
         more=OLD,
     ),
-    NodeClass(
-        "LoraModelLoader",
-        "Load LoRA Model",
-        "loaders",
-        _loading_inputs,
-        ("MODEL",),
-        _load_trained,
-        module=MODULE,
-        more=OLD,
-    ),
-    NodeClass(
-        "LossGraphNode",
-        "Plot Loss Graph",
-        "training",
-        _graph_inputs,
-        (),
-        _loss_graph,
-        is_output=True,
-        hidden=OLD_HIDDEN,
-        module=MODULE,
-        more=OLD,
-    ),
+    replace(LOAD, output_names=(), more=OLD),
+    replace(GRAPH, hidden=OLD_HIDDEN, more=OLD),
 )

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load, load_file, save
 
 from styles.lora import inspect
-from styles.lora.header import read_header
+from styles.lora.header import MOST_HEADER, BadLora, read_header
 from training.trainers.comfyui import lora
 
 RANK = 4
@@ -120,6 +120,12 @@ def test_a_file_that_is_cut_off_meanwhile_is_no_checkpoint() -> None:
     every = lora.checkpoint(BytesIO(data), header)
     with pytest.raises(EOFError):
         lora.copy(BytesIO(data[:-9000]), header, BytesIO(), every, {})
+
+
+def test_a_header_that_nobody_here_reads_again_is_not_written() -> None:
+    data = trained({"time_embed.0": (1280, 320)})
+    with pytest.raises(BadLora, match="too much metadata"):
+        written(data, lora.checkpoint(BytesIO(data), read_header(BytesIO(data))), {"ss_notes": "x" * MOST_HEADER})
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [("F32", 23), ("F16", 10), ("BF16", 7)])

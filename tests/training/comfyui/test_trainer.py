@@ -24,10 +24,10 @@ from stylestudio.comfy.preview.troubles import Answer, FailNode, Hold, OutOfMemo
 from stylestudio.jobs import Status
 from tests.training.comfyui.conftest import Ask
 from tests.training.conftest import AddPicture
-from training import ordering, runner
+from training import ordering, runner, tasks
 from training.models import Checkpoint, TrainingJob
-from training.trainers.comfyui import graph
-from training.trainers.comfyui.trainer import ComfyTrainer, hint, obstacle
+from training.trainers.comfyui import graph, leftovers
+from training.trainers.comfyui.trainer import PROMPT, ComfyTrainer, hint, obstacle
 
 pytestmark = pytest.mark.django_db
 
@@ -352,6 +352,53 @@ def test_a_worker_that_ends_leaves_the_prompt_and_the_next_one_follows_it(
     assert job.status == Status.COMPLETED, said(job)
     assert segments_run(new_engine) - before == 2, "none was trained twice"
     assert len(losses(job)) == 8
+
+
+def on_engine(engine: Engine) -> list[str]:
+    """The prompts that the engine runs or that wait there."""
+    queue = engines.pool.loop.call(engines.pool.client(engine).queue())
+    return [*queue.running, *queue.pending]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_training_that_is_stopped_between_two_workers_ends_on_the_engine_too(
+    engine: Engine, ask: Ask, new_engine: PreviewThread
+) -> None:
+    hold = new_engine.troubles.add(Hold(times=1, after_step=2))
+    job = ask(steps=8, segments=2)
+    with at_work(until=hold.wait_reached):
+        workers.stopping.set()
+    workers.stopping.clear()
+    leftovers.sweep()
+    job.refresh_from_db()
+    assert on_engine(engine) == [job.state["prompt"]], "whoever goes on follows it"
+    assert runner.stop(job, TrainingJob.Stop.FORCE)
+    Engine.objects.update(health=Engine.Health.UNREACHABLE)
+    leftovers.sweep()
+    assert on_engine(engine) == [job.state["prompt"]]
+    Engine.objects.update(health=Engine.Health.OK)
+    leftovers.sweep()
+    assert on_engine(engine) == []
+    job.refresh_from_db()
+    assert (job.status, set(job.state) & set(PROMPT)) == (Status.CANCELLED, set())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
+    engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[None] = []
+    monkeypatch.setattr(tasks, "clean_engines", lambda: told.append(None))
+    runner.followers.append(leftovers.follow)
+    hold = new_engine.troubles.add(Hold(times=1, after_step=2))
+    new_engine.troubles.add(Answer(times=1, path="/queue", method="POST", status=502, body="Bad gateway"))
+    job = ask(steps=8, segments=2)
+    with at_work(until=hold.wait_reached):
+        runner.stop(job, TrainingJob.Stop.FORCE)
+    job.refresh_from_db()
+    assert (job.status, on_engine(engine), told) == (Status.CANCELLED, [job.state["prompt"]], [None])
+    leftovers.sweep()
+    assert on_engine(engine) == []
 
 
 def _wait_for(come: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -16,7 +16,7 @@ from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.graph import Graph
 
 # Nodes of both workflows.
-LOADER, TRAINING, LORA, LOSS, STEPS = "2", "4", "5", "6", "7"
+LOADER, TRAINING, LORA, LOSS = "2", "4", "5", "6"
 NOTHING = "[None]"  # what the training node calls no LoRA
 _SAVERS = ("SaveLoRA", "SaveLoRANode")  # the same node under two names
 

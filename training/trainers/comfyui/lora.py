@@ -20,13 +20,13 @@ import numpy as np
 from django.utils.translation import gettext_lazy as _
 
 from styles.lora.header import Header, Tensor
+from styles.lora.write import head
 from styles.models import Source, StyleVersion
 
 _NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them
 _MODEL = "diffusion_model."
 _UP, _ALPHA = ".lora_up.weight", ".alpha"
 _DTYPES = {"F32": "<f4", "F16": "<f2"}
-_ALIGNMENT = 8
 _KERNELS = {
     "input_blocks.0.0": 3,
     "out.2": 3,
@@ -80,15 +80,13 @@ def copy(
 ) -> None:
     """Write a safetensors file with these tensors of `source`, in this order. EOFError where one is cut off."""
     every = list(kept)
-    described: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    tensors: dict[str, Tensor] = {}
     at = 0
     for each in every:
         end = at + each.source.end - each.source.start
-        described[each.name] = {"dtype": each.source.dtype, "shape": each.shape, "data_offsets": (at, end)}
+        tensors[each.name] = Tensor(each.source.dtype, each.shape, at, end)
         at = end
-    head = json.dumps(described, separators=(",", ":")).encode()
-    head += b" " * (-len(head) % _ALIGNMENT)
-    target.write(len(head).to_bytes(8, "little") + head)
+    target.write(head(tensors, metadata))
     for each in every:
         data = _data(source, header, each.source)
         target.write(data if each.scale == 1.0 else _scaled(data, each.source.dtype, each.scale))

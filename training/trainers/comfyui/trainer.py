@@ -56,8 +56,9 @@ SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the 
 SENT_TOGETHER = 20  # pictures between two notes of how many are there
 LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
 
-# What is remembered of one engine; `file` is what it saved after step `file_step`.
-_KEPT = ("prompt", "prefix", "first", "last", "folder", "sent", "file", "file_step", "pace")
+# What is remembered of a prompt, and of one engine; `file` is what it saved after step `file_step`.
+PROMPT = ("prompt", "prefix", "first", "last")
+_KEPT = (*PROMPT, "folder", "sent", "file", "file_step", "pace")
 
 
 class ComfyTrainer:
@@ -73,6 +74,10 @@ class ComfyTrainer:
             return [_("No engine answers. Start ComfyUI, then look at the engines on the Queue page.")]
         found = [obstacle(engine, str(config.get("base", ""))) for engine in serving]
         return [] if "" in found else list(dict.fromkeys(found))
+
+    def able(self, base: str = "") -> list[Engine]:
+        """Engines that serve now, know the training nodes and have the base checkpoint, where one is named."""
+        return [engine for engine in engines.serving() if not obstacle(engine, base)]
 
     def run(self, course: Course) -> None:
         """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
@@ -143,8 +148,9 @@ class _Attempt:
         if course.state.get("engine") != engine.pk:  # what was left on another one is of no use here
             course.remember(**dict.fromkeys(_KEPT), engine=engine.pk)
         self.generation = self._generation()
+        self.stand_in = course.job.trigger_words or "picture"  # where the engine wants a caption
         self.items, self.resized, self.uncaptioned = dataset.items(
-            course.pictures, mixed=self.generation.mixed, stand_in=course.job.trigger_words or "picture"
+            course.pictures, mixed=self.generation.mixed, stand_in=self.stand_in
         )
 
     def _generation(self) -> graph.Generation:
@@ -198,8 +204,7 @@ class _Attempt:
                 "This version of ComfyUI wants captions: %(count)d pictures without one get “%(caption)s”.",
                 self.uncaptioned,
             )
-            caption = self.course.job.trigger_words or "picture"
-            say(text % {"count": self.uncaptioned, "caption": caption})
+            say(text % {"count": self.uncaptioned, "caption": self.stand_in})
 
     def _heed(self) -> None:
         """Between two segments nothing is lost by stopping."""
@@ -207,7 +212,7 @@ class _Attempt:
             raise TrainerStopped
 
     def _forget_prompt(self) -> None:
-        self.course.remember(prompt=None, prefix=None, first=None, last=None)
+        self.course.remember(**dict.fromkeys(PROMPT))
 
     # What an earlier attempt left.
 
@@ -353,10 +358,10 @@ class _Attempt:
         return graph.losses(watch.losses, int(self.course.config["accumulation"]), divided=divided)
 
     def stop_now(self, prompt: str) -> None:
-        """End the prompt on the engine, and the attempt."""
+        """End the prompt on the engine, and the attempt. Where the engine cannot be told, `leftovers` does it later."""
         with suppress(ComfyError):
             self.loop.call(self.client.cancel(prompt))
-        self._forget_prompt()
+            self._forget_prompt()
         if not self.generation.tells:
             self.course.log(_("The engine works on until this segment is over, then throws its result away."))
         raise TrainerStopped

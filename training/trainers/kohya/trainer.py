@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from generation.models import Engine
 from stylestudio import workers
 from training.models import TrainingJob
 from training.trainers import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
@@ -56,6 +57,10 @@ class KohyaTrainer:
         elif missing:
             found.append(_("The Python of sd-scripts lacks: %s. Install them there.") % ", ".join(missing))
         return found
+
+    def able(self, base: str = "") -> list[Engine]:
+        """None, for it trains on this machine."""
+        return []
 
     def run(self, course: Course) -> None:
         """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

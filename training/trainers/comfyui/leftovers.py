@@ -1,0 +1,25 @@
+"""Prompts of trainings that ended while nobody followed them, or while their engine could not be told."""
+
+from __future__ import annotations
+
+from generation import recovery
+from generation.models import Engine
+from training.models import TrainingJob
+from training.trainers.comfyui.trainer import PROMPT
+
+
+def sweep() -> None:
+    """Take from engines what is left there of trainings that have ended. Those that do not answer are told later."""
+    for job in TrainingJob.objects.ended().filter(state__prompt__isnull=False):
+        engine = Engine.objects.filter(pk=job.state.get("engine"), health=Engine.Health.OK).first()
+        if engine and recovery.cancel(engine, str(job.state["prompt"])):
+            state = {name: value for name, value in job.state.items() if name not in PROMPT}
+            TrainingJob.objects.filter(pk=job.pk).update(state=state)
+
+
+def follow(job: TrainingJob, what: str) -> None:
+    """Told by the runner. The engine is told by a worker, since that takes a while."""
+    from training import tasks
+
+    if what == "ended" and job.state.get("prompt"):
+        tasks.clean_engines()
