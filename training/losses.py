@@ -250,5 +250,5 @@ def _round_numbers(low: float, high: float, about: int, least: float = 0.0) -> V
     rough = max((high - low) / about, least)
     size = 10.0 ** np.floor(np.log10(rough))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough * 0.999)
-    numbers: Values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+    numbers: Values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step + 0.0  # no -0
     return numbers

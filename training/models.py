@@ -6,17 +6,21 @@ import math
 import re
 import uuid
 from array import array
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, StepValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from generation.models import GeneratedImage
 from stylestudio.jobs import Job, JobQuerySet, Visibility
 from training import faults
 
@@ -535,6 +539,11 @@ class TrainingJob(Job):
         finite = [value for value in values if math.isfinite(value)]
         return sum(finite) / len(finite) if finite else None
 
+    @cached_property
+    def newest_pictures(self) -> list[GeneratedImage]:
+        """The sample pictures that came last, newest first. One question serves many: see `runner.gather`."""
+        return newest_pictures([self])[self.pk]
+
     @property
     def disk_use(self) -> int:
         """Bytes of the files of all its checkpoints."""
@@ -592,6 +601,27 @@ class Sample(models.Model):
                 fields=["job", "probe"], name="sample_base_once", condition=Q(checkpoint__isnull=True)
             ),
         ]
+
+
+NEWEST = 4  # pictures on the card of a training
+
+
+def newest_pictures(jobs: Sequence[TrainingJob]) -> dict[int, list[GeneratedImage]]:
+    """By training the pictures of its samples that came last, newest first, at most NEWEST."""
+    place = Window(RowNumber(), partition_by=[F("job")], order_by=F("task__pictures__pk").desc())
+    made = Sample.objects.filter(job__in=jobs, task__pictures__isnull=False, task__pictures__deleted_at=None)
+    rows = list(
+        made.annotate(place=place)
+        .filter(place__lte=NEWEST)
+        .order_by("job", "place")
+        .values_list("job", "task__pictures__pk")
+    )
+    pictures = GeneratedImage.objects.in_bulk([picture for _job, picture in rows])
+    found: dict[int, list[GeneratedImage]] = {job.pk: [] for job in jobs}
+    for job, picture in rows:
+        if picture in pictures:
+            found[job].append(pictures[picture])
+    return found
 
 
 class LossBlock(models.Model):

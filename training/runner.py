@@ -30,7 +30,7 @@ from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status
 from training import checkpoints, faults, losses, watching
-from training.models import Checkpoint, LogBlock, TrainingJob
+from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
 from training.trainers import (
     Stop,
     TakenOver,
@@ -477,6 +477,9 @@ def gather(jobs: Sequence[TrainingJob]) -> None:
     from django.db.models import prefetch_related_objects
 
     prefetch_related_objects(list(jobs), "engine", "style", "snapshot__dataset", "resumes")
+    pictures = newest_pictures(jobs)
+    for job in jobs:
+        vars(job)["newest_pictures"] = pictures[job.pk]
 
 
 def holding(pk: int) -> engines.Holding | None:

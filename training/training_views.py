@@ -36,6 +36,7 @@ def trainings(request: StudioRequest) -> HttpResponse:
     if before := request.GET.get("before", ""):
         jobs = jobs.filter(pk__lt=whole_number(before))
     found = list(jobs[: PAGE + 1])
+    runner.gather(found)
     context = {
         "jobs": found[:PAGE],
         "more": found[PAGE - 1].pk if len(found) > PAGE else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
 from training import report, samples
 from training.health import measures
-from training.models import Dataset, DatasetImage, DatasetJob, Sample, TrainingJob
+from training.models import Dataset, DatasetImage, DatasetJob, Sample, TrainingJob, newest_pictures
 from training.trainers import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -174,3 +175,24 @@ def test_the_button_leaves_the_asking_to_a_worker(
     report.ask_by(trained.pk, ada.pk)
     assert Sample.objects.filter(job=trained).count() == 14
     report.ask_by(0, ada.pk)
+
+
+def test_the_list_shows_the_newest_pictures_of_each_training_with_as_many_questions_for_many(
+    client: Client,
+    trained: TrainingJob,
+    engine: Engine,
+    dataset: Dataset,
+    ada: User,
+    django_assert_max_num_queries: Any,
+) -> None:
+    paint(trained, engine)
+    others = [ask(dataset, ada, style=f"Other {number}") for number in range(6)]
+    newest = newest_pictures([trained, *others])
+    wanted = Sample.objects.filter(job=trained).order_by("-task__pictures__pk").values_list("task__pictures", flat=True)
+    assert [picture.pk for picture in newest[trained.pk]] == list(wanted[:4])
+    assert newest[others[0].pk] == []
+    client.force_login(ada)
+    client.get("/training/")
+    with django_assert_max_num_queries(16):
+        page = client.get("/training/").content.decode()
+    assert page.count('class="newest"') == 1
