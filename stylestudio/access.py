@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
@@ -52,8 +53,13 @@ def require_curator(user: User) -> None:
         raise PermissionDenied(_("Only curators can do this. An owner can make you one under People."))
 
 
+def whole_numbers(texts: Iterable[str]) -> list[int]:
+    """The numbers among `texts`, each of 18 digits at most; nonsense is left out."""
+    return [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) <= 18]
+
+
 def whole_number(text: str) -> int:
     """The number in a query string; nonsense is a page that does not exist."""
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Http404(_("There is no such thing."))
-    return int(text)
+    for number in whole_numbers([text]):
+        return number
+    raise Http404(_("There is no such thing."))

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from stylestudio import shell
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible
+from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_numbers
 from training import captioners, queries
 from training.caption_forms import BulkForm, ProposeForm
 from training.datasets import captions, grid
@@ -125,11 +125,11 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
 def caption(request: StudioRequest, pk: int) -> HttpResponse:
     """Save a caption. Where somebody wrote another one meanwhile, both texts come back and nothing is lost."""
     found = _made_image(request, pk)
-    text, version = request.POST.get("caption", ""), request.POST.get("version", "")
+    text, version = request.POST.get("caption", ""), sum(whole_numbers([request.POST.get("version", "")]))
     if "theirs" in request.POST:
         return _card(request, found)
     try:
-        captions.save(found, text, int(version) if version.isdigit() and len(version) < 10 else 0, request.user)
+        captions.save(found, text, version, request.user)
     except captions.Newer:
         return _not_saved(request, found, text, newer=True)
     except captions.TooLong as error:
@@ -319,8 +319,7 @@ def _bulk_context(request: StudioRequest, dataset: Dataset, form: BulkForm) -> d
 
 def _chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, str]:
     """What a change acts on, and that in words: selected pictures, or else all that the filters show."""
-    selected = [int(pk) for pk in request.POST.getlist("selected") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-    if selected:
+    if selected := whole_numbers(request.POST.getlist("selected")):
         images = dataset.images.filter(pk__in=selected)
         count = images.count()
         return images, ngettext("%d selected picture", "%d selected pictures", count) % count

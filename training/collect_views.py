@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET, require_POST
 from generation.models import GeneratedImage
 from styles.cards import chunks
 from stylestudio import uploads
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible
+from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_numbers
 from stylestudio.uploads import Purpose, Refused, Upload
 from training import queries, work
 from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
@@ -101,8 +101,8 @@ def _said(tally: Tally) -> str:
 def _may(request: StudioRequest) -> None:
     """Also says at the start that a file is too large for what it is, before all of it was sent."""
     _target(request, request.POST.get("into", ""))
-    name, size = request.POST.get("name", "").lower(), request.POST.get("size", "")
-    if size.isdecimal() and not name.endswith(archives.SUFFIX) and int(size) > take.MOST_BYTES:
+    name, size = request.POST.get("name", "").lower(), sum(whole_numbers([request.POST.get("size", "")]))
+    if size > take.MOST_BYTES and not name.endswith(archives.SUFFIX):
         raise Refused(_("This picture is larger than 100 MB."))
 
 

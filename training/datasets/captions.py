@@ -108,8 +108,7 @@ class Outcome:
 def preview(images: ImageQuerySet, operation: Operation, rows: int = ROWS) -> Preview:
     """What `apply` would do. Raises BadOperation."""
     found = list(images.only("caption", "source_name", "thumbnail", "dataset_id", "position"))
-    new = list(operations.change(operation, map(_captioned, found)))
-    changed = [(image, text) for image, text in zip(found, new, strict=True) if text != image.caption]
+    changed = _changed(found, operation)
     return Preview(len(changed), len(found), [Row(image, *diff(image.caption, text)) for image, text in changed[:rows]])
 
 
@@ -119,13 +118,14 @@ def apply(dataset: Dataset, images: ImageQuerySet, operation: Operation, user: U
     Raises BadOperation. What others write in meanwhile stays as they wrote it.
     """
     found = list(images.only("caption", "caption_version", "source_name", "dataset_id"))
-    new = operations.change(operation, map(_captioned, found))
-    wanted = [(image, clean(text)) for image, text in zip(found, new, strict=True)]
-    return _store(dataset, wanted, user, operation.name, operations.parameters(operation))
+    return _store(dataset, _changed(found, operation), user, operation.name, operations.parameters(operation))
 
 
-def _captioned(image: DatasetImage) -> Captioned:
-    return Captioned(image.caption, image.source_name)
+def _changed(images: Sequence[DatasetImage], operation: Operation) -> list[tuple[DatasetImage, str]]:
+    """The pictures that get another caption, with that one as it would be stored."""
+    new = operations.change(operation, (Captioned(image.caption, image.source_name) for image in images))
+    wanted = ((image, clean(text)) for image, text in zip(images, new, strict=True))
+    return [(image, text) for image, text in wanted if text != image.caption]
 
 
 def _store(

@@ -208,7 +208,7 @@ def test_their_text_can_be_taken(as_ada: Client, add: Any) -> None:
     assert "theirs</textarea>" in answer.content.decode()
 
 
-@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 40])
+@pytest.mark.parametrize("version", ["", "x", "-1", "²", "9" * 40])
 def test_nonsense_as_a_version_overwrites_nothing(as_ada: Client, add: Any, version: str) -> None:
     image = add("hills")
     address = reverse("training:caption", args=[image.pk])
