@@ -211,10 +211,9 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
 def restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo of remove. The same picture may have been dropped again meanwhile: then that one stays."""
     found = _made_image(request, pk, DatasetImage.everything.exclude(deleted_at=None))
-    if found.dataset.images.filter(sha256=found.sha256).exists():
+    if not found.restore():
         messages.success(request, _("The same picture was added again meanwhile. It stays."))
         return redirect(found.dataset)
-    DatasetImage.everything.filter(pk=found.pk).update(deleted_at=None)
     found.dataset.touch()
     messages.success(request, _("The picture is back."))
     return redirect(f"{found.dataset.get_absolute_url()}?pictures={found.pk}")
