@@ -41,9 +41,21 @@ def visible(queryset: QuerySet[M], user: User, **lookup: Any) -> M:
     return get_object_or_404(queryset.visible_to(user), **lookup)  # type: ignore[attr-defined,no-any-return]
 
 
+def may_change(user: User, thing: Owned) -> bool:
+    """Whether `user` made it or is a curator."""
+    return thing.owner_id == user.pk or is_curator(user)
+
+
+def changeable(queryset: QuerySet[M], user: User, **lookup: Any) -> M:
+    """The one row that `lookup` names: a 404 if `user` may not see it, a 403 if they may not change it."""
+    found = visible(queryset, user, **lookup)
+    require_maker(user, found)  # type: ignore[arg-type]
+    return found
+
+
 def require_maker(user: User, thing: Owned) -> None:
     """Only who made it, or a curator, may change it."""
-    if thing.owner_id != user.pk and not is_curator(user):
+    if not may_change(user, thing):
         raise PermissionDenied(_("Only the person who made this, or a curator, can change it."))
 
 

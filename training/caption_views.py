@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from stylestudio import shell
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_numbers
+from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_numbers
 from training import captioners, queries
 from training.caption_forms import BulkForm, ProposeForm
 from training.datasets import captions, grid
@@ -42,17 +42,13 @@ def _page(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
         "page": page,
         "more_query": found.filters.after(page.more),
         "arrivals_query": found.filters.after(page.last),
-        "can_change": _can_change(request, dataset),
+        "can_change": may_change(request.user, dataset),
     }
 
 
 def _tags(request: StudioRequest, found: grid.Grid) -> dict[str, Any]:
     rows, left = found.tag_rows(request.GET.get("find", "").strip()[:100])
     return {"tag_rows": rows, "tags_left": left, "tag_total": len(found.counts)}
-
-
-def _can_change(request: StudioRequest, dataset: Dataset) -> bool:
-    return dataset.owner_id == request.user.pk or is_curator(request.user)
 
 
 def _proposed(dataset: Dataset) -> int:
@@ -79,9 +75,7 @@ def _dataset(request: StudioRequest, slug: str) -> Dataset:
 
 def _made(request: StudioRequest, slug: str) -> Dataset:
     """The dataset, if this person may change it."""
-    dataset = _dataset(request, slug)
-    require_maker(request.user, dataset)
-    return dataset
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
 
 
 def _image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
@@ -250,7 +244,7 @@ def proposal(request: StudioRequest, pk: int) -> HttpResponse:
 def proposals(request: StudioRequest, slug: str) -> HttpResponse:
     """How many proposals wait, for the page that is told of new ones."""
     dataset = _dataset(request, slug)
-    context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": _can_change(request, dataset)}
+    context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": may_change(request.user, dataset)}
     return render(request, "training/_proposed.html", context)
 
 

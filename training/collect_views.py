@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET, require_POST
 from generation.models import GeneratedImage
 from styles.cards import chunks
 from stylestudio import uploads
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_numbers
+from stylestudio.access import StudioRequest, changeable, is_curator, visible, whole_numbers
 from stylestudio.uploads import Purpose, Refused, Upload
 from training import queries, work
 from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
@@ -37,9 +37,7 @@ MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
 
 def _target(request: StudioRequest, slug: str) -> Dataset:
     """The dataset, if this person may put something into it."""
-    found = visible(Dataset.objects.all(), request.user, slug=slug)
-    require_maker(request.user, found)
-    return found
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
 
 
 @require_POST
