@@ -22,6 +22,7 @@ LAYOUTS = (KOHYA, TABLE)
 _READ_BY_ALL = {"PNG", "JPEG", "WEBP", "BMP"}
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _NUMBER = re.compile(r"\d{4}-")
+MOST_FOLDER = 240  # bytes of a folder's name: file systems take 255
 
 File = tuple[str, bytes]  # path in the layout, content
 
@@ -60,7 +61,8 @@ def _files(dataset: Dataset, manifest: Manifest, layout: str, found: dict[int, D
 
 def _folder(dataset: Dataset, settings: Dataset) -> str:
     trigger = _UNSAFE.sub(" ", settings.trigger_words).strip(" .")
-    return f"{settings.repeats}_{trigger or dataset.slug}"
+    name = f"{settings.repeats}_{trigger or dataset.slug}"
+    return name.encode()[:MOST_FOLDER].decode(errors="ignore").strip()
 
 
 def _stem(source_name: str) -> str:
