@@ -99,7 +99,7 @@ def _made_image(request: StudioRequest, pk: int, images: ImageQuerySet | None = 
 def image(request: StudioRequest, pk: int) -> HttpResponse:
     """One picture, large, with its caption and all captions it had."""
     found = _image(request, pk)
-    dataset = found.dataset
+    dataset, before = found.dataset, grid.before(found)
     older = found.changes.select_related("user", "operation")
     context = {
         **queries.frame(dataset, request.user),
@@ -107,8 +107,8 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
         "image": found,
         "history": [(change, *captions.diff(change.before, change.after)) for change in older[:TOO_MANY]],
         "history_left": max(older.count() - TOO_MANY, 0),
-        "previous": dataset.images.filter(position__lt=found.position).last(),
-        "next": dataset.images.filter(position__gt=found.position).first(),
+        "previous": dataset.images.filter(before).last(),
+        "next": dataset.images.exclude(before).exclude(pk=found.pk).first(),
         "socket_url": shell.socket_url("mine"),
         "filters": grid.Filters(),
     }
@@ -320,7 +320,7 @@ def _chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, st
     count = found.count
     if found.filters.any:
         return found.images(), ngettext("%d picture that is shown", "%d pictures that are shown", count) % count
-    return found.images(), ngettext("%d picture", "all %d pictures", count) % count
+    return found.images(), ngettext("the only picture", "all %(count)d pictures", count) % {"count": count}
 
 
 def _say_changed(request: StudioRequest, operation: CaptionOperation) -> None:

@@ -246,7 +246,11 @@ def _read_key(text: str) -> tuple[int, int]:
     return position, pk
 
 
+def before(image: DatasetImage) -> Q:
+    """What stands before a picture. Pictures that came back may share a place with others."""
+    return Q(position__lt=image.position) | Q(position=image.position, pk__lt=image.pk)
+
+
 def card(image: DatasetImage) -> Card:
     """The card of one picture by itself."""
-    before = Q(position__lt=image.position) | Q(position=image.position, pk__lt=image.pk)
-    return Card(image, image.dataset.images.filter(before).count() + 1, image.dataset)
+    return Card(image, image.dataset.images.filter(before(image)).count() + 1, image.dataset)

@@ -313,6 +313,13 @@ def test_a_removed_picture_that_was_added_again_stays_removed(as_ada: Client, da
     assert [row.caption for row in dataset.images.all()] == ["dusk"]
 
 
+def test_pictures_that_share_a_place_are_neighbours_all_the_same(as_ada: Client, add: Any) -> None:
+    first, second, third = (add(text, position=5) for text in ("hills", "dusk", "mill"))
+    page = as_ada.get(second.get_absolute_url()).content.decode()
+    assert f'href="{first.get_absolute_url()}"' in page
+    assert f'href="{third.get_absolute_url()}"' in page
+
+
 def test_the_page_of_a_picture_has_its_history_and_puts_old_texts_back(as_ada: Client, add: Any) -> None:
     image = add("hills")
     saved(as_ada, image, "hills, dusk")
