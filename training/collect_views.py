@@ -29,7 +29,6 @@ from training import queries, work
 from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
 from training.datasets.intake import Arrival, Kept, Tally
 from training.datasets.sources import Contents
-from training.health import check
 from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
@@ -56,8 +55,7 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
             contents.sort_in(name, file.size or 0, file.read)
     intake.bring(contents.finish(), dataset, request.user, tally, lambda done: None)
     if tally.added:
-        dataset.touch()
-        check.want(dataset, request.user)
+        intake.settle(dataset, request.user)
     if request.htmx:
         return JsonResponse(tally.report)
     if tally.refused:
@@ -126,10 +124,10 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
     (entry,) = intake.enter(dataset, request.user, [Arrival(name, found.sha256, found)])
     if entry.how == "refused":
         raise Refused(entry.reason)
-    dataset.touch()
-    check.want(dataset, request.user)
     tally = Tally()
     tally.count(entry)
+    if tally.added:
+        intake.settle(dataset, request.user)
     return JsonResponse(tally.report)
 
 
@@ -171,9 +169,8 @@ def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     name = f"{words}-{picture.seed}{PurePosixPath(kept.file).suffix}"
     (entry,) = intake.enter(dataset, request.user, [Arrival(name, kept.sha256, kept, caption, picture)])
     said = {"added": _("The picture is in %s now."), "back": _("The picture is in %s again.")}
-    if entry.how != "known":
-        dataset.touch()
-        check.want(dataset, request.user)
+    if entry.how in said:
+        intake.settle(dataset, request.user)
     text = said.get(entry.how, _("The picture was in %s already."))
     messages.success(request, entry.reason or text % dataset)
     return redirect(picture)

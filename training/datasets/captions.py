@@ -208,7 +208,8 @@ def accept_all(dataset: Dataset, images: ImageQuerySet, user: User) -> CaptionOp
     """Make all proposals captions, as one step that `undo` takes back. None where there is none."""
     with transaction.atomic():
         dataset.lock()
-        found = list(images.exclude(proposal="").select_for_update())  # or a captioner proposes anew meanwhile
+        # Held, or a captioner could propose anew what is then dismissed unread.
+        found = list(images.exclude(proposal="").defer("measures", "descriptor").select_for_update())
         made = _store(dataset, [(image, clean(image.proposal)) for image in found], user, ACCEPT, {})
         dismiss_all(images.filter(pk__in=[image.pk for image in found]))
     return made

@@ -344,6 +344,12 @@ def learn(dataset: Dataset, contents: Contents) -> None:
     Dataset.everything.filter(pk=dataset.pk).update(**changed)
 
 
+def settle(dataset: Dataset, user: User) -> None:
+    """Once pictures came in: the dataset has changed, and they are to be measured."""
+    dataset.touch()
+    check.want(dataset, user)
+
+
 def run(run: work.Run) -> None:
     """The handler of imports: goes on after the last batch that was stored."""
     job = run.job
@@ -377,7 +383,7 @@ def _import(run: work.Run, contents: Contents) -> None:
     with transaction.atomic():
         run.step(total, total, now=True, settled=True)
         if tally.added:
-            check.want(job.dataset, job.owner)
+            settle(job.dataset, job.owner)
 
 
 # --- What nobody needs any more
