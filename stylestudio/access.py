@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
@@ -40,9 +41,21 @@ def visible(queryset: QuerySet[M], user: User, **lookup: Any) -> M:
     return get_object_or_404(queryset.visible_to(user), **lookup)  # type: ignore[attr-defined,no-any-return]
 
 
+def may_change(user: User, thing: Owned) -> bool:
+    """Whether `user` made it or is a curator."""
+    return thing.owner_id == user.pk or is_curator(user)
+
+
+def changeable(queryset: QuerySet[M], user: User, **lookup: Any) -> M:
+    """The one row that `lookup` names: a 404 if `user` may not see it, a 403 if they may not change it."""
+    found = visible(queryset, user, **lookup)
+    require_maker(user, found)  # type: ignore[arg-type]
+    return found
+
+
 def require_maker(user: User, thing: Owned) -> None:
     """Only who made it, or a curator, may change it."""
-    if thing.owner_id != user.pk and not is_curator(user):
+    if not may_change(user, thing):
         raise PermissionDenied(_("Only the person who made this, or a curator, can change it."))
 
 
@@ -52,8 +65,13 @@ def require_curator(user: User) -> None:
         raise PermissionDenied(_("Only curators can do this. An owner can make you one under People."))
 
 
+def whole_numbers(texts: Iterable[str]) -> list[int]:
+    """The numbers among `texts`, each of 18 digits at most; nonsense is left out."""
+    return [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) <= 18]
+
+
 def whole_number(text: str) -> int:
     """The number in a query string; nonsense is a page that does not exist."""
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Http404(_("There is no such thing."))
-    return int(text)
+    for number in whole_numbers([text]):
+        return number
+    raise Http404(_("There is no such thing."))

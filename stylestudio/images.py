@@ -101,14 +101,14 @@ def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
                 check_png(data)
             image.draft("RGB", (MOST_SIDE, MOST_SIDE))
             image.load()
-            flat = _flat(in_srgb(ImageOps.exif_transpose(image)))
+            made = flat(in_srgb(ImageOps.exif_transpose(image)))
         except BROKEN as error:
             raise broken() from error
-    if max(flat.size) > MOST_SIDE:
-        flat.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
+    if max(made.size) > MOST_SIDE:
+        made.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
     png = BytesIO()
-    flat.save(png, "PNG", compress_level=1)
-    return Reference(png.getvalue(), flat.width, flat.height, hashlib.sha256(png.getvalue()).hexdigest())
+    made.save(png, "PNG", compress_level=1)
+    return Reference(png.getvalue(), made.width, made.height, hashlib.sha256(png.getvalue()).hexdigest())
 
 
 def check_output(data: bytes) -> PictureFacts:
@@ -185,7 +185,7 @@ def strip_metadata(data: bytes) -> bytes:
     return b"".join(kept)
 
 
-def open_picture(source: bytes | Path, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The picture, its pixels not yet decoded; the caller closes it. `formats`: FORMATS or MORE_FORMATS.
 
     BadPicture where it is of another format or has more than 40 megapixels.
@@ -256,12 +256,14 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image if image.mode in {"L", "RGB", "CMYK"} else image.convert("RGB")
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    if image.mode == "RGBA":
-        flat = Image.new("RGB", image.size, "white")
-        flat.paste(image, mask=image)
-        return flat
-    return _bare(image.convert("RGB"))
+def flat(image: Image.Image, background: str = "") -> Image.Image:
+    """The picture as RGB without metadata, its transparent parts on `background` (#rrggbb, else white)."""
+    if not image.has_transparency_data:
+        return _bare(image.convert("RGB"))
+    clear = image.convert("RGBA")
+    ground = Image.new("RGB", clear.size, background or "white")
+    ground.paste(clear, mask=clear)
+    return ground
 
 
 def _bare(image: Image.Image) -> Image.Image:

@@ -116,11 +116,7 @@ class DatasetImageAdmin(ImageModelAdmin):
     @admin.action(description=_("Bring back removed pictures"), permissions=["change"])
     def bring_back(self, request: HttpRequest, queryset: QuerySet[DatasetImage]) -> None:
         """Those whose file is not in the dataset again by now."""
-        back = 0
-        for image in queryset.exclude(deleted_at=None):
-            if not image.dataset.images.filter(sha256=image.sha256).exists():
-                back += DatasetImage.everything.filter(pk=image.pk).update(deleted_at=None)
-        self._say(request, back)
+        self._say(request, sum(image.restore() for image in queryset.exclude(deleted_at=None)))
 
     def _say(self, request: HttpRequest, count: int) -> None:
         self.message_user(request, ngettext("%d picture is changed.", "%d pictures are changed.", count) % count)

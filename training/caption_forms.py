@@ -27,7 +27,16 @@ GROUPS: dict[str, Promise] = {
 }
 
 
-class BulkForm(forms.Form):
+class OneSentence(forms.Form):
+    """A form that says what is wrong in one place."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be done, in one sentence."""
+        return next((str(words[0]) for words in self.errors.values()), "") if self.is_bound else ""
+
+
+class BulkForm(OneSentence):
     """What to do with many captions: a group of operations, one of the group, and what that one needs.
 
     All fields of all groups are sent; those of other groups are not looked at. `operation` is what was asked for.
@@ -61,11 +70,6 @@ class BulkForm(forms.Form):
             raise ValidationError(str(error)) from error
         return cleaned
 
-    @property
-    def trouble(self) -> str:
-        """Why it cannot be done, in one sentence."""
-        return next((str(words[0]) for words in self.errors.values()), "") if self.is_bound else ""
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -76,7 +80,7 @@ class Offer:
     chosen: bool
 
 
-class ProposeForm(forms.Form):
+class ProposeForm(OneSentence):
     """Who proposes, and for which pictures: those without a caption, or all that the filters show."""
 
     scope = forms.ChoiceField(choices=[("empty", ""), ("shown", "")])
@@ -114,8 +118,3 @@ class ProposeForm(forms.Form):
         if not self.pictures:
             raise ValidationError(_("There is no such picture."))
         return self.cleaned_data
-
-    @property
-    def trouble(self) -> str:
-        """Why it cannot be done, in one sentence."""
-        return next((str(words[0]) for words in self.errors.values()), "") if self.is_bound else ""

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from stylestudio import shell
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible
+from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_numbers
 from training import captioners, queries
 from training.caption_forms import BulkForm, ProposeForm
 from training.datasets import captions, grid
@@ -42,17 +42,13 @@ def _page(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
         "page": page,
         "more_query": found.filters.after(page.more),
         "arrivals_query": found.filters.after(page.last),
-        "can_change": _can_change(request, dataset),
+        "can_change": may_change(request.user, dataset),
     }
 
 
 def _tags(request: StudioRequest, found: grid.Grid) -> dict[str, Any]:
     rows, left = found.tag_rows(request.GET.get("find", "").strip()[:100])
     return {"tag_rows": rows, "tags_left": left, "tag_total": len(found.counts)}
-
-
-def _can_change(request: StudioRequest, dataset: Dataset) -> bool:
-    return dataset.owner_id == request.user.pk or is_curator(request.user)
 
 
 def _proposed(dataset: Dataset) -> int:
@@ -79,9 +75,7 @@ def _dataset(request: StudioRequest, slug: str) -> Dataset:
 
 def _made(request: StudioRequest, slug: str) -> Dataset:
     """The dataset, if this person may change it."""
-    dataset = _dataset(request, slug)
-    require_maker(request.user, dataset)
-    return dataset
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
 
 
 def _image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
@@ -105,7 +99,7 @@ def _made_image(request: StudioRequest, pk: int, images: ImageQuerySet | None = 
 def image(request: StudioRequest, pk: int) -> HttpResponse:
     """One picture, large, with its caption and all captions it had."""
     found = _image(request, pk)
-    dataset = found.dataset
+    dataset, before = found.dataset, grid.before(found)
     older = found.changes.select_related("user", "operation")
     context = {
         **queries.frame(dataset, request.user),
@@ -113,8 +107,8 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
         "image": found,
         "history": [(change, *captions.diff(change.before, change.after)) for change in older[:TOO_MANY]],
         "history_left": max(older.count() - TOO_MANY, 0),
-        "previous": dataset.images.filter(position__lt=found.position).last(),
-        "next": dataset.images.filter(position__gt=found.position).first(),
+        "previous": dataset.images.filter(before).last(),
+        "next": dataset.images.exclude(before).exclude(pk=found.pk).first(),
         "socket_url": shell.socket_url("mine"),
         "filters": grid.Filters(),
     }
@@ -125,11 +119,11 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
 def caption(request: StudioRequest, pk: int) -> HttpResponse:
     """Save a caption. Where somebody wrote another one meanwhile, both texts come back and nothing is lost."""
     found = _made_image(request, pk)
-    text, version = request.POST.get("caption", ""), request.POST.get("version", "")
+    text, version = request.POST.get("caption", ""), sum(whole_numbers([request.POST.get("version", "")]))
     if "theirs" in request.POST:
         return _card(request, found)
     try:
-        captions.save(found, text, int(version) if version.isdigit() and len(version) < 10 else 0, request.user)
+        captions.save(found, text, version, request.user)
     except captions.Newer:
         return _not_saved(request, found, text, newer=True)
     except captions.TooLong as error:
@@ -211,10 +205,9 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
 def restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo of remove. The same picture may have been dropped again meanwhile: then that one stays."""
     found = _made_image(request, pk, DatasetImage.everything.exclude(deleted_at=None))
-    if found.dataset.images.filter(sha256=found.sha256).exists():
+    if not found.restore():
         messages.success(request, _("The same picture was added again meanwhile. It stays."))
         return redirect(found.dataset)
-    DatasetImage.everything.filter(pk=found.pk).update(deleted_at=None)
     found.dataset.touch()
     messages.success(request, _("The picture is back."))
     return redirect(f"{found.dataset.get_absolute_url()}?pictures={found.pk}")
@@ -251,7 +244,7 @@ def proposal(request: StudioRequest, pk: int) -> HttpResponse:
 def proposals(request: StudioRequest, slug: str) -> HttpResponse:
     """How many proposals wait, for the page that is told of new ones."""
     dataset = _dataset(request, slug)
-    context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": _can_change(request, dataset)}
+    context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": may_change(request.user, dataset)}
     return render(request, "training/_proposed.html", context)
 
 
@@ -319,8 +312,7 @@ def _bulk_context(request: StudioRequest, dataset: Dataset, form: BulkForm) -> d
 
 def _chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, str]:
     """What a change acts on, and that in words: selected pictures, or else all that the filters show."""
-    selected = [int(pk) for pk in request.POST.getlist("selected") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-    if selected:
+    if selected := whole_numbers(request.POST.getlist("selected")):
         images = dataset.images.filter(pk__in=selected)
         count = images.count()
         return images, ngettext("%d selected picture", "%d selected pictures", count) % count
@@ -328,7 +320,7 @@ def _chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, st
     count = found.count
     if found.filters.any:
         return found.images(), ngettext("%d picture that is shown", "%d pictures that are shown", count) % count
-    return found.images(), ngettext("%d picture", "all %d pictures", count) % count
+    return found.images(), ngettext("the only picture", "all %(count)d pictures", count) % {"count": count}
 
 
 def _say_changed(request: StudioRequest, operation: CaptionOperation) -> None:

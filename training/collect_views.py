@@ -23,13 +23,12 @@ from django.views.decorators.http import require_GET, require_POST
 from generation.models import GeneratedImage
 from styles.cards import chunks
 from stylestudio import uploads
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible
+from stylestudio.access import StudioRequest, changeable, is_curator, visible, whole_numbers
 from stylestudio.uploads import Purpose, Refused, Upload
 from training import queries, work
 from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
 from training.datasets.intake import Arrival, Kept, Tally
 from training.datasets.sources import Contents
-from training.health import check
 from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
@@ -37,9 +36,7 @@ MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
 
 def _target(request: StudioRequest, slug: str) -> Dataset:
     """The dataset, if this person may put something into it."""
-    found = visible(Dataset.objects.all(), request.user, slug=slug)
-    require_maker(request.user, found)
-    return found
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
 
 
 @require_POST
@@ -58,8 +55,7 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
             contents.sort_in(name, file.size or 0, file.read)
     intake.bring(contents.finish(), dataset, request.user, tally, lambda done: None)
     if tally.added:
-        dataset.touch()
-        check.want(dataset, request.user)
+        intake.settle(dataset, request.user)
     if request.htmx:
         return JsonResponse(tally.report)
     if tally.refused:
@@ -101,8 +97,8 @@ def _said(tally: Tally) -> str:
 def _may(request: StudioRequest) -> None:
     """Also says at the start that a file is too large for what it is, before all of it was sent."""
     _target(request, request.POST.get("into", ""))
-    name, size = request.POST.get("name", "").lower(), request.POST.get("size", "")
-    if size.isdecimal() and not name.endswith(archives.SUFFIX) and int(size) > take.MOST_BYTES:
+    name, size = request.POST.get("name", "").lower(), sum(whole_numbers([request.POST.get("size", "")]))
+    if size > take.MOST_BYTES and not name.endswith(archives.SUFFIX):
         raise Refused(_("This picture is larger than 100 MB."))
 
 
@@ -128,10 +124,10 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
     (entry,) = intake.enter(dataset, request.user, [Arrival(name, found.sha256, found)])
     if entry.how == "refused":
         raise Refused(entry.reason)
-    dataset.touch()
-    check.want(dataset, request.user)
     tally = Tally()
     tally.count(entry)
+    if tally.added:
+        intake.settle(dataset, request.user)
     return JsonResponse(tally.report)
 
 
@@ -173,9 +169,8 @@ def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     name = f"{words}-{picture.seed}{PurePosixPath(kept.file).suffix}"
     (entry,) = intake.enter(dataset, request.user, [Arrival(name, kept.sha256, kept, caption, picture)])
     said = {"added": _("The picture is in %s now."), "back": _("The picture is in %s again.")}
-    if entry.how != "known":
-        dataset.touch()
-        check.want(dataset, request.user)
+    if entry.how in said:
+        intake.settle(dataset, request.user)
     text = said.get(entry.how, _("The picture was in %s already."))
     messages.success(request, entry.reason or text % dataset)
     return redirect(picture)

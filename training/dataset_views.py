@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from stylestudio import live, shell
-from stylestudio.access import StudioRequest, require_maker, visible
+from stylestudio.access import StudioRequest, changeable, require_maker, visible
 from training import caption_views, queries, work
 from training.forms import DatasetForm
 from training.models import Dataset, DatasetJob
@@ -74,8 +74,7 @@ def delete(request: StudioRequest, slug: str) -> HttpResponse:
 @require_POST
 def restore(request: StudioRequest, slug: str) -> HttpResponse:
     """Undo of delete."""
-    found = visible(Dataset.everything.all(), request.user, slug=slug)
-    require_maker(request.user, found)
+    found = changeable(Dataset.everything.all(), request.user, slug=slug)
     found.restore()
     messages.success(request, _("%(name)s is back.") % {"name": found.name})
     return redirect(found)
@@ -83,9 +82,7 @@ def restore(request: StudioRequest, slug: str) -> HttpResponse:
 
 def _made(request: StudioRequest, slug: str) -> Dataset:
     """The dataset, if this person may change it."""
-    found = visible(Dataset.objects.all(), request.user, slug=slug)
-    require_maker(request.user, found)
-    return found
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
 
 
 @require_GET
@@ -99,8 +96,7 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """End work on a dataset; what is stored stays."""
-    found = visible(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
-    require_maker(request.user, found)
+    found = changeable(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
     work.cancel(found)
     return _job_answer(request, found)
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, StepValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 from django.urls import reverse
@@ -146,6 +146,10 @@ class Dataset(models.Model):
         """Take it out of the trash."""
         Dataset.everything.filter(pk=self.pk).update(deleted_at=None)
 
+    def lock(self) -> None:
+        """Until the transaction ends, let nobody else change its pictures. Taken before any row of a picture is."""
+        list(Dataset.everything.select_for_update(no_key=True).filter(pk=self.pk).values_list("pk"))
+
     def touch(self) -> None:
         """Something in it changed."""
         Dataset.everything.filter(pk=self.pk).update(updated_at=timezone.now())
@@ -240,6 +244,14 @@ class DatasetImage(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("training:image", args=[self.pk])
+
+    def restore(self) -> bool:
+        """Bring a removed picture back. False where its file was added again meanwhile: that one stays."""
+        with transaction.atomic():
+            self.dataset.lock()
+            if self.dataset.images.filter(sha256=self.sha256).exists():
+                return False
+            return bool(DatasetImage.everything.filter(pk=self.pk).update(deleted_at=None))
 
     @property
     def url(self) -> str:

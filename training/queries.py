@@ -10,7 +10,7 @@ from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext
 
-from stylestudio.access import is_curator
+from stylestudio.access import may_change
 from training import settings
 from training.datasets import sources
 from training.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot, TrainingJob
@@ -65,7 +65,7 @@ def frame(dataset: Dataset, user: User) -> dict[str, Any]:
         "jobs": shown,
         "snapshot": DatasetSnapshot.objects.filter(dataset=dataset).defer("manifest").first(),
         "accept": ",".join(sources.ACCEPT),
-        "can_change": dataset.owner_id == user.pk or is_curator(user),
+        "can_change": may_change(user, dataset),
     }
 
 

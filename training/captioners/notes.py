@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
-from PIL import Image
 
+from stylestudio import images as pictures
 from training.captioners.base import Proposal
 from training.datasets.operations import words_of
 from training.models import MOST_CAPTION, DatasetImage
@@ -15,7 +15,6 @@ from training.models import MOST_CAPTION, DatasetImage
 _DESCRIPTION = 270  # the EXIF tag ImageDescription
 _TEXTS = ("caption", "description", "parameters", "comment")  # text chunks of PNG files that may hold words
 _MOST_WORDS = 2000  # characters of a note that is still a caption and not a program
-_UNREADABLE = (OSError, ValueError, SyntaxError, LookupError, TypeError, Image.DecompressionBombError)
 
 
 class FromNotes:
@@ -48,11 +47,11 @@ class FromNotes:
 def _inside(image: DatasetImage) -> str:
     """What the file says of itself in words; "" where it says nothing, or cannot be read."""
     try:
-        with image.file.open("rb") as handle, Image.open(handle) as picture:
+        with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
             texts = {str(key).lower(): text for key, text in picture.info.items() if isinstance(text, str)}
             notes = [texts.get(key, "") for key in _TEXTS]
             notes.append(str(picture.getexif().get(_DESCRIPTION, "")))
-    except _UNREADABLE:
+    except pictures.BROKEN:
         return ""
     return next((words for note in notes if (words := _words(note))), "")
 

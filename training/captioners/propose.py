@@ -68,10 +68,13 @@ def _keep(run: work.Run, captioner: Captioner, image: DatasetImage | None, propo
     """Store one proposal together with how far the work is, so that neither is there without the other."""
     report = run.job.report
     proposed, refused = report.get("proposed", 0), report.get("refused", [])
+    count = report.get("refused_count", len(refused))
     with transaction.atomic():
         if image and proposal.text and proposal.text != image.caption:
             values = {"proposal": proposal.text, "proposed_by": captioner.name}
             proposed += DatasetImage.objects.filter(pk=image.pk).update(**values)
         if image and proposal.trouble:
             refused = [*refused, [image.source_name, proposal.trouble]][:MOST_REFUSED]
-        run.step(run.job.done + 1, run.job.total, now=True, proposed=proposed, refused=refused)
+            count += 1
+        told = {"proposed": proposed, "refused": refused, "refused_count": count}
+        run.step(run.job.done + 1, run.job.total, now=True, **told)

@@ -17,10 +17,10 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps
 
 from generation import engines
 from generation.models import Engine, EnginePrompt
+from stylestudio import images as pictures
 from stylestudio.comfy import graph
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError, ExecutionFailed
@@ -34,7 +34,6 @@ OURS = Path(__file__).parent / "workflows"
 SIDE = 1024  # pixels of the longer side; captioners look at less
 POLL = 0.5  # seconds between two looks whether the work is still wanted
 MOST_FAILURES = 3  # pictures in a row, after which the rest would fail as well
-_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class FromWorkflow:
         for image in images:
             try:
                 proposal, failures = Proposal(self._ask(workflow, image, check)), 0
-            except (ExecutionFailed, *_UNREADABLE) as error:
+            except (ExecutionFailed, OSError, ValueError) as error:
                 proposal, failures = Proposal(trouble=str(error)), failures + 1
                 if failures == MOST_FAILURES:
                     raise work.Failed("engine", str(error)) from error
@@ -118,16 +117,14 @@ def workflows() -> list[FromWorkflow]:
 
 
 def _small(image: DatasetImage) -> bytes:
-    """The picture as a JPEG of at most SIDE pixels, transparent parts on its background."""
-    with image.file.open("rb") as handle, Image.open(handle) as file:
-        file.draft("RGB", (SIDE, SIDE))
-        picture = ImageOps.exif_transpose(file)
-        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        if picture.has_transparency_data:
-            ground = Image.new("RGBA", picture.size, image.background or "#ffffff")
-            picture = Image.alpha_composite(ground, picture.convert("RGBA"))
-        out = BytesIO()
-        picture.convert("RGB").save(out, "JPEG", quality=92)
+    """The picture as a JPEG of at most SIDE pixels, clear parts on its background. Raises OSError and BadPicture."""
+    out = BytesIO()
+    with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
+        try:
+            picture.draft("RGB", (SIDE, SIDE))
+            pictures.shrunk(pictures.flat(picture, image.background), SIDE).save(out, "JPEG", quality=92)
+        except pictures.BROKEN as error:
+            raise pictures.broken() from error
     return out.getvalue()
 
 

@@ -49,7 +49,8 @@ def save(image: DatasetImage, text: str, version: int, user: User) -> bool:
         words = _("The caption is too long to be kept: at most %(most)s characters.")
         raise TooLong(words % {"most": f"{MOST_CAPTION:,}"})
     with transaction.atomic():
-        now = DatasetImage.objects.select_for_update().get(pk=image.pk)
+        image.dataset.lock()
+        now = DatasetImage.objects.get(pk=image.pk)
         image.caption, image.caption_version = now.caption, now.caption_version
         if text == now.caption:
             return False
@@ -108,8 +109,7 @@ class Outcome:
 def preview(images: ImageQuerySet, operation: Operation, rows: int = ROWS) -> Preview:
     """What `apply` would do. Raises BadOperation."""
     found = list(images.only("caption", "source_name", "thumbnail", "dataset_id", "position"))
-    new = list(operations.change(operation, map(_captioned, found)))
-    changed = [(image, text) for image, text in zip(found, new, strict=True) if text != image.caption]
+    changed = _changed(found, operation)
     return Preview(len(changed), len(found), [Row(image, *diff(image.caption, text)) for image, text in changed[:rows]])
 
 
@@ -119,13 +119,14 @@ def apply(dataset: Dataset, images: ImageQuerySet, operation: Operation, user: U
     Raises BadOperation. What others write in meanwhile stays as they wrote it.
     """
     found = list(images.only("caption", "caption_version", "source_name", "dataset_id"))
-    new = operations.change(operation, map(_captioned, found))
-    wanted = [(image, clean(text)) for image, text in zip(found, new, strict=True)]
-    return _store(dataset, wanted, user, operation.name, operations.parameters(operation))
+    return _store(dataset, _changed(found, operation), user, operation.name, operations.parameters(operation))
 
 
-def _captioned(image: DatasetImage) -> Captioned:
-    return Captioned(image.caption, image.source_name)
+def _changed(images: Sequence[DatasetImage], operation: Operation) -> list[tuple[DatasetImage, str]]:
+    """The pictures that get another caption, with that one as it would be stored."""
+    new = operations.change(operation, (Captioned(image.caption, image.source_name) for image in images))
+    wanted = ((image, clean(text)) for image, text in zip(images, new, strict=True))
+    return [(image, text) for image, text in wanted if text != image.caption]
 
 
 def _store(
@@ -134,7 +135,8 @@ def _store(
     """Write new captions over those that are still of the version they were read with."""
     texts = {image.pk: (image.caption_version, text) for image, text in wanted if text != image.caption}
     with transaction.atomic():
-        now = DatasetImage.objects.select_for_update().filter(dataset=dataset).in_bulk(texts)
+        dataset.lock()
+        now = DatasetImage.objects.filter(dataset=dataset).in_bulk(texts)
         still = [image for image in now.values() if image.caption_version == texts[image.pk][0]]
         if not still:
             return None
@@ -167,8 +169,9 @@ def undo(operation: CaptionOperation, user: User) -> Outcome | None:
         won = CaptionOperation.objects.filter(pk=operation.pk, undone_at=None).update(undone_at=timezone.now())
         if not won:
             return None
+        operation.dataset.lock()
         changes = {change.image_id: change for change in operation.changes.all()}
-        now = DatasetImage.everything.select_for_update().in_bulk(changes)
+        now = DatasetImage.everything.in_bulk(changes)
         same = [image for image in now.values() if image.caption == changes[image.pk].after]
         _write([(image, changes[image.pk].before) for image in same], user)
         if operation.operation == ACCEPT:
@@ -185,7 +188,8 @@ def undo(operation: CaptionOperation, user: User) -> Outcome | None:
 def accept(image: DatasetImage, user: User) -> bool:
     """Make the proposal the caption. False where there is none."""
     with transaction.atomic():
-        now = DatasetImage.objects.select_for_update().get(pk=image.pk)
+        image.dataset.lock()
+        now = DatasetImage.objects.get(pk=image.pk)
         if not now.proposal:
             return False
         save(now, now.proposal, now.caption_version, user)
@@ -203,7 +207,9 @@ def dismiss(image: DatasetImage) -> None:
 def accept_all(dataset: Dataset, images: ImageQuerySet, user: User) -> CaptionOperation | None:
     """Make all proposals captions, as one step that `undo` takes back. None where there is none."""
     with transaction.atomic():
-        found = list(images.exclude(proposal=""))
+        dataset.lock()
+        # Held, or a captioner could propose anew what is then dismissed unread.
+        found = list(images.exclude(proposal="").defer("measures", "descriptor").select_for_update())
         made = _store(dataset, [(image, clean(image.proposal)) for image in found], user, ACCEPT, {})
         dismiss_all(images.filter(pk__in=[image.pk for image in found]))
     return made

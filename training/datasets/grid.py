@@ -17,6 +17,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.access import whole_numbers
 from training.datasets import tags, tokens
 from training.datasets.tags import TagCount
 from training.models import Dataset, DatasetImage, ImageQuerySet
@@ -55,12 +56,11 @@ class Filters:
         """From ?q=, ?tag= (several), ?only= and ?pictures=1,2,3. Nonsense is left out."""
         chosen = dict.fromkeys(tags.key(tag)[:200] for tag in query.getlist("tag"))
         only = query.get("only", "")
-        named = [part for part in query.get("pictures", "").split(",") if part.isascii() and part.isdigit()]
         return cls(
             query.get("q", "").strip()[:200],
             tuple(tag for tag in chosen if tag)[:50],
             only if only in ONLY else "",
-            tuple(int(part) for part in named if len(part) < 19)[:MOST_PICKED],
+            tuple(whole_numbers(query.get("pictures", "").split(","))[:MOST_PICKED]),
         )
 
     @property
@@ -242,13 +242,15 @@ def _key(row: Row) -> str:
 
 
 def _read_key(text: str) -> tuple[int, int]:
-    position, _dash, pk = text.partition("-")
-    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (position, pk)):
-        raise ValueError(f"{text!r} is no place in a dataset")
-    return int(position), int(pk)
+    position, pk = whole_numbers(text.partition("-")[::2])
+    return position, pk
+
+
+def before(image: DatasetImage) -> Q:
+    """What stands before a picture. Pictures that came back may share a place with others."""
+    return Q(position__lt=image.position) | Q(position=image.position, pk__lt=image.pk)
 
 
 def card(image: DatasetImage) -> Card:
     """The card of one picture by itself."""
-    before = Q(position__lt=image.position) | Q(position=image.position, pk__lt=image.pk)
-    return Card(image, image.dataset.images.filter(before).count() + 1, image.dataset)
+    return Card(image, image.dataset.images.filter(before(image)).count() + 1, image.dataset)

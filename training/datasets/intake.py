@@ -135,7 +135,7 @@ def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Ent
     """
     with transaction.atomic():
         # One after the other: two at once would give the same places, and both add the same file.
-        Dataset.everything.select_for_update().get(pk=dataset.pk)
+        dataset.lock()
         rows = _rows(dataset, {arrival.sha256 for arrival in arrivals})
         texts = matching.waiting(dataset, {at: each.name for at, each in enumerate(arrivals) if not each.caption})
         door = _Door(dataset, user, rows)
@@ -272,6 +272,7 @@ def bring(
     for member in contents.pictures[:begin]:
         captions.of(member.name)
     with transaction.atomic():
+        dataset.lock()  # or a picture could come in between that misses its caption
         filled, tally.waiting = matching.bring(dataset, dict(captions.unused()), user)
         tally.captions += filled
         save(done)
@@ -343,6 +344,12 @@ def learn(dataset: Dataset, contents: Contents) -> None:
     Dataset.everything.filter(pk=dataset.pk).update(**changed)
 
 
+def settle(dataset: Dataset, user: User) -> None:
+    """Once pictures came in: the dataset has changed, and they are to be measured."""
+    dataset.touch()
+    check.want(dataset, user)
+
+
 def run(run: work.Run) -> None:
     """The handler of imports: goes on after the last batch that was stored."""
     job = run.job
@@ -376,7 +383,7 @@ def _import(run: work.Run, contents: Contents) -> None:
     with transaction.atomic():
         run.step(total, total, now=True, settled=True)
         if tally.added:
-            check.want(job.dataset, job.owner)
+            settle(job.dataset, job.owner)
 
 
 # --- What nobody needs any more
@@ -386,16 +393,19 @@ def sweep() -> None:
     """Remove for good what was removed a month ago and no frozen version needs; forget captions of no picture."""
     WaitingCaption.objects.filter(created_at__lt=timezone.now() - FORGOTTEN).delete()
     old = DatasetImage.everything.filter(deleted_at__lt=timezone.now() - KEPT, snapshots=None)
-    for image in old[:MOST_PURGED]:
+    for image in old.select_related("dataset")[:MOST_PURGED]:
         purge(image)
 
 
 def purge(image: DatasetImage) -> None:
-    """Remove a picture and its files for good."""
+    """Remove a picture that was removed before and its files for good, unless a frozen version needs it."""
     names = [image.file.name, image.thumbnail.name]
     with transaction.atomic():
-        image.delete()
-        transaction.on_commit(lambda: _delete(names))
+        image.dataset.lock()
+        # It may have come back, or been frozen, since it was found.
+        if DatasetImage.everything.filter(pk=image.pk, snapshots=None).exclude(deleted_at=None).exists():
+            image.delete()
+            transaction.on_commit(lambda: _delete(names))
 
 
 def _delete(names: Sequence[str | None]) -> None:

@@ -6,16 +6,14 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from io import BytesIO, RawIOBase
+from io import RawIOBase
 from pathlib import Path, PurePosixPath
 
 from django.utils.text import slugify
-from PIL import Image
 
-from stylestudio import images
+from training.datasets import take
 from training.datasets.plan import frame
 from training.datasets.snapshots import Frozen, Manifest
-from training.datasets.take import ENDINGS
 from training.models import Dataset, DatasetImage
 
 KOHYA, TABLE = "kohya", "jsonl"
@@ -24,7 +22,7 @@ LAYOUTS = (KOHYA, TABLE)
 _READ_BY_ALL = {"PNG", "JPEG", "WEBP", "BMP"}
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _NUMBER = re.compile(r"\d{4}-")
-CHUNK = 2**20
+MOST_FOLDER = 240  # bytes of a folder's name: file systems take 255
 
 File = tuple[str, bytes]  # path in the layout, content
 
@@ -63,7 +61,8 @@ def _files(dataset: Dataset, manifest: Manifest, layout: str, found: dict[int, D
 
 def _folder(dataset: Dataset, settings: Dataset) -> str:
     trigger = _UNSAFE.sub(" ", settings.trigger_words).strip(" .")
-    return f"{settings.repeats}_{trigger or dataset.slug}"
+    name = f"{settings.repeats}_{trigger or dataset.slug}"
+    return name.encode()[:MOST_FOLDER].decode(errors="ignore").strip()
 
 
 def _stem(source_name: str) -> str:
@@ -80,30 +79,9 @@ def picture(image: DatasetImage, frozen: Frozen, resolution: int) -> tuple[str, 
     cut = frame(size, resolution, frozen.crop)
     moved = cut.usable and cut.offset != frame(size, resolution).offset
     if image.format in _READ_BY_ALL and not image.has_alpha and not moved:
-        return ENDINGS[image.format], data
-    with images.open_picture(data, images.MORE_FORMATS) as opened:
-        try:
-            opened.load()
-            flat = laid_on(opened, frozen.background or "#ffffff")
-        except images.BROKEN as error:
-            raise images.broken() from error
-    if moved:
-        flat = flat.resize(cut.bucket, Image.Resampling.LANCZOS, box=cut.box)
-    png = BytesIO()
-    flat.save(png, "PNG", compress_level=3)
-    return ".png", png.getvalue()
-
-
-def laid_on(picture: Image.Image, background: str) -> Image.Image:
-    """The picture as RGB, its transparent parts on a colour (#rrggbb)."""
-    if not picture.has_transparency_data:
-        flat = picture.convert("RGB")
-    else:
-        clear = picture.convert("RGBA")
-        flat = Image.new("RGB", clear.size, background)
-        flat.paste(clear, mask=clear)
-    flat.info.clear()
-    return flat
+        return take.ENDINGS[image.format], data
+    where = (cut.bucket, cut.box) if moved else ()
+    return ".png", take.trained(data, frozen.background, *where)
 
 
 def write(found: Iterable[File], folder: Path) -> int:

@@ -50,7 +50,8 @@ class Operation(Protocol):
 
 
 def _required(text: str, words: str) -> None:
-    if not text.strip():
+    """Refuse a text without any tag."""
+    if not tags.split(text):
         raise BadOperation(words)
 
 
@@ -162,7 +163,9 @@ class ReplacePattern:
     def _substitute(self, caption: str) -> str:
         try:
             return str(_compiled(self.find).sub(self.replacement, caption, timeout=ONE_SECONDS))
-        except (regex.error, IndexError) as error:
+        except BadOperation:
+            raise
+        except (regex.error, IndexError, ValueError, OverflowError) as error:
             raise BadOperation(_("The expression cannot be read: %(reason)s.") % {"reason": error}) from error
         except (TimeoutError, MemoryError, RecursionError) as error:
             raise _too_slow() from error

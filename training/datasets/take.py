@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from stylestudio import images
 from stylestudio.images import BadPicture
 
-__all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take"]
+__all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take", "trained"]
 
 MOST_BYTES = 100 * 2**20  # of one picture file
 SIDE = 320  # pixels of the thumbnail
@@ -33,6 +33,9 @@ ENDINGS = {
 }
 _LOSSY = {"JPEG", "AVIF"}  # and WebP, where it is not the lossless kind
 _ORIENTATION = 0x0112
+
+Size = tuple[int, int]  # width and height in pixels
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 # A picture of 40 megapixels takes some hundred MB while it is decoded. However many requests and jobs a process has, it
 # decodes two pictures at a time, and of large ones one.
@@ -94,6 +97,25 @@ def shown(data: bytes) -> bytes:
         return images.webp(images.shrunk(images.in_srgb(image), LARGE_SIDE))
 
 
+def trained(
+    data: bytes,
+    background: str = "",
+    size: tuple[int, int] | None = None,
+    box: tuple[float, float, float, float] | None = None,
+) -> bytes:
+    """A kept picture as trainers see it: a PNG in RGB, transparent parts on `background` (#rrggbb, else white).
+
+    What lies in `box` is brought to `size`. BadPicture where it is broken.
+    """
+    file = BytesIO()
+    with _decoding(data) as image:
+        image.load()
+        full = images.flat(image, background)
+        cut = full.resize(size, Image.Resampling.LANCZOS, box=box) if size else full
+        cut.save(file, "PNG", compress_level=3)
+    return file.getvalue()
+
+
 @contextmanager
 def _decoding(data: bytes) -> Iterator[Image.Image]:
     """The picture to decode, while few others are decoded; what goes wrong is a BadPicture."""
@@ -150,11 +172,7 @@ def perceptual_hash(image: Image.Image) -> str:
     frequency h in the grey picture of 32 × 32 pixels; the very first one is always set. So mirroring a picture turns
     over the bits of odd h. Transparency counts as white. Pictures of one colour all have the same hash.
     """
-    if image.has_transparency_data:
-        clear = image.convert("RGBA")
-        image = Image.new("RGB", clear.size, "white")
-        image.paste(clear, mask=clear)
-    grey = image.convert("L").resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    grey = images.flat(image).convert("L").resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
     waves = (_COSINES @ np.asarray(grey, dtype=np.float64) @ _COSINES.T).round(3)
     waves[0, 0] = 1
     return np.packbits(waves > 0).tobytes().hex()

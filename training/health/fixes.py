@@ -58,6 +58,7 @@ Fixer = Callable[[Asked], Done]
 def apply(name: str, asked: Asked) -> Done:
     """Do the fix of that name in one transaction. ValidationError where a value makes no sense."""
     with transaction.atomic():
+        asked.dataset.lock()
         done = FIXES[name](asked)
         if done.undo:
             asked.dataset.touch()
@@ -140,7 +141,7 @@ def _captions(asked: Asked, operation: operations.Operation) -> Done:
 
 def _write(asked: Asked, **fields: Any) -> dict[str, dict[str, Any]]:
     """Change pictures, and say what was there before by their keys. A measure is not brought back but made anew."""
-    rows = asked.dataset.images.select_for_update().filter(pk__in=asked.pictures)
+    rows = asked.dataset.images.filter(pk__in=asked.pictures)
     kept = [name for name in fields if name != "measures"]
     before = {str(row["pk"]): {name: row[name] for name in kept} for row in rows.values("pk", *kept)}
     DatasetImage.objects.filter(pk__in=[int(pk) for pk in before]).update(**fields)
@@ -166,6 +167,7 @@ def take_back(session: SessionBase, key: str, dataset: Dataset, user: User) -> b
         return False
     session[SESSION] = kept
     with transaction.atomic():
+        dataset.lock()
         _put_back(undo, dataset, user)
         dataset.touch()
     return True

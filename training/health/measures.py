@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stylestudio.images import BROKEN
+from stylestudio.images import BROKEN, flat
 
 VERSION = 1  # raise it when a number below comes out differently: every picture is then measured anew
 SIDE = 512  # pixels of the longer side at which pictures are measured
@@ -69,7 +69,7 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
             size, quality = image.size, jpeg_quality(image)
             image.draft("RGB", (SIDE, SIDE))
             whole = image.size == size
-            full = flattened(image, background)
+            full = flat(image, background)
     except BROKEN as error:
         raise ValueError("broken picture") from error
     blocks = blockiness(grey(full)) if whole else None
@@ -90,16 +90,6 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
         pixels=digest,
     )
     return Measured(asdict(measures), features(small, light).tobytes() + patch(small))
-
-
-def flattened(image: Image.Image, background: str = "") -> Image.Image:
-    """The decoded picture as RGB, transparent parts laid on `background` (#rrggbb, else white)."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    clear = image.convert("RGBA")
-    flat = Image.new("RGB", clear.size, background or "white")
-    flat.paste(clear, mask=clear)
-    return flat
 
 
 def grey(image: Image.Image) -> Plane:

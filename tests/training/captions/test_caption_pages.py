@@ -208,7 +208,7 @@ def test_their_text_can_be_taken(as_ada: Client, add: Any) -> None:
     assert "theirs</textarea>" in answer.content.decode()
 
 
-@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 40])
+@pytest.mark.parametrize("version", ["", "x", "-1", "²", "9" * 40])
 def test_nonsense_as_a_version_overwrites_nothing(as_ada: Client, add: Any, version: str) -> None:
     image = add("hills")
     address = reverse("training:caption", args=[image.pk])
@@ -311,6 +311,13 @@ def test_a_removed_picture_that_was_added_again_stays_removed(as_ada: Client, da
     add("dusk", sha256=image.sha256)
     as_ada.post(reverse("training:image-restore", args=[image.pk]))
     assert [row.caption for row in dataset.images.all()] == ["dusk"]
+
+
+def test_pictures_that_share_a_place_are_neighbours_all_the_same(as_ada: Client, add: Any) -> None:
+    first, second, third = (add(text, position=5) for text in ("hills", "dusk", "mill"))
+    page = as_ada.get(second.get_absolute_url()).content.decode()
+    assert f'href="{first.get_absolute_url()}"' in page
+    assert f'href="{third.get_absolute_url()}"' in page
 
 
 def test_the_page_of_a_picture_has_its_history_and_puts_old_texts_back(as_ada: Client, add: Any) -> None:

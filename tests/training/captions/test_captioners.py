@@ -173,6 +173,15 @@ def test_an_engine_that_goes_away_fails_the_work_and_keeps_what_was_proposed(
     assert list(dataset.images.values_list("proposal", flat=True)) == ["blue, 96 × 64 pixels", ""]
 
 
+def test_pictures_that_are_no_longer_named_are_still_counted(
+    dataset: Dataset, add: Any, ada: User, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.captioners.propose.MOST_REFUSED", 1)
+    images = [store(add(), data) for data in (b"nothing", colour((20, 40, 200)), b"nothing")]
+    job = ordered(dataset, ada, EXAMPLE, images)
+    assert (len(job.report["refused"]), job.refused_count) == (1, 2)
+
+
 def test_without_an_engine_the_workflow_says_so() -> None:
     assert captioners.known()[EXAMPLE].trouble() == "No engine answers now."
 

@@ -55,6 +55,15 @@ def test_a_caption_that_is_too_long_is_refused_with_a_sentence(add: Any, ada: Us
     assert captions.save(image, "x" * MOST_CAPTION, 1, ada)
 
 
+def test_a_preview_counts_what_would_be_stored_differently(dataset: Dataset, add: Any, ada: User) -> None:
+    add("hills, dusk")
+    add("dusk, hills")
+    operation = build("replace", {"find": "dusk", "replacement": "dusk "})
+    assert captions.preview(dataset.images.all(), operation).changed == 1, "spaces at the end are never stored"
+    made = captions.apply(dataset, dataset.images.all(), operation, ada)
+    assert made is not None and made.changed == 1
+
+
 def test_an_old_text_is_put_back(add: Any, ada: User) -> None:
     image = add("hills")
     captions.save(image, "dusk", 1, ada)

@@ -70,6 +70,7 @@ def test_the_words_of_a_file_name_come_without_numbering_and_ending(source_name:
     ("name", "given_"),
     [
         ("prefix", {"text": " "}),
+        ("suffix", {"text": " ,, "}),
         ("remove_tag", {}),
         ("replace", {"find": ""}),
         ("rename_tag", {"find": "a, b"}),
@@ -78,6 +79,8 @@ def test_the_words_of_a_file_name_come_without_numbering_and_ending(source_name:
         ("nonsense", {}),
         ("replace_pattern", {"find": "["}),
         ("replace_pattern", {"find": "a", "replacement": r"\9"}),
+        ("replace_pattern", {"find": "a", "replacement": r"\U99999999"}),
+        ("replace_pattern", {"find": "a", "replacement": r"\g<²>"}),
         ("replace_pattern", {"find": "a", "replacement": r"\g<n>"}),
         ("replace", {"find": "x" * 501}),
     ],

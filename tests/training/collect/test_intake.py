@@ -384,6 +384,21 @@ def test_after_a_month_removed_pictures_go_for_good_but_those_that_a_version_nee
     assert len(stored(media)) == 8
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_that_came_back_while_others_were_purged_stays_with_its_files(dataset: Dataset, media: Path) -> None:
+    brought(dataset, {"1.png": picture(1)})
+    dataset.images.all().delete()
+    found = DatasetImage.everything.select_related("dataset").get()
+    assert found.restore()
+    intake.purge(found)
+    assert names(dataset) == ["1.png"]
+    assert len(stored(media)) == 2
+    dataset.images.all().delete()
+    intake.purge(found)
+    assert not DatasetImage.everything.exists()
+    assert stored(media) == []
+
+
 # --- Many at once
 
 

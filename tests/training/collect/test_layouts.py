@@ -109,6 +109,15 @@ def test_a_moved_crop_is_cut_here_so_that_no_trainer_cuts_it_elsewhere(dataset: 
     assert ends[0] != ends[1]
 
 
+def test_a_long_trigger_in_any_script_becomes_a_folder_that_can_be_written(dataset: Dataset, tmp_path: Path) -> None:
+    filled(dataset, tmp_path, {"1.png": picture(1)})
+    Dataset.objects.update(trigger_words="水" * 200)
+    dataset.refresh_from_db()
+    assert layouts.write(exported(dataset).items(), tmp_path / "out") == 2
+    (folder,) = (tmp_path / "out").iterdir()
+    assert folder.name == f"10_{'水' * 79}"
+
+
 def test_a_frozen_version_leaves_as_it_was(dataset: Dataset, tmp_path: Path, ada: User) -> None:
     filled(dataset, tmp_path, {"1.png": picture(1), "1.txt": b"before"})
     snapshot, _new = snapshots.freeze(dataset, ada)

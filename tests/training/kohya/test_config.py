@@ -151,3 +151,15 @@ def test_an_export_holds_everything_and_no_path_of_this_machine(tmp_path: Path) 
     assert not any("secret" in text for text in texts)
     script = next(text for text in texts if text.startswith("#!/bin/sh"))
     assert "--pretrained_model_name_or_path" in script
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_a_broken_picture_is_named_and_refused(data: bytes, tmp_path: Path) -> None:
+    class Broken(type(picture(1))):  # type: ignore[misc]
+        def open(self) -> bytes:
+            return data
+
+    one = Broken("0001", "", "", 128, 64, (64, 64), (64.0, 0.0, 128.0, 64.0), "")
+    with pytest.raises(OSError, match="0001"):
+        pictures.lay_out(tmp_path, [one], lambda done: None)
+    assert not list(tmp_path.glob("*.png"))

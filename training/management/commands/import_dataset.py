@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from stylestudio.accounts import NobodyFound, acting
 from training.datasets import archives, intake, sources
 from training.datasets.sources import Contents
-from training.health import check
 from training.models import MOST_NAME, Dataset
 
 
@@ -46,8 +45,7 @@ class Command(BaseCommand):
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise CommandError(f"{path}: {reason}") from None
         if tally.added:
-            dataset.touch()
-            check.want(dataset, owner)
+            intake.settle(dataset, owner)
         for file, reason in tally.refused:
             self.stderr.write(f"{file}: {reason}")
         counts = {"slug": dataset.slug, "added": tally.added, "known": tally.known, "captions": tally.captions}

@@ -11,19 +11,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
-
-from PIL import Image
 
 from stylestudio.comfy.client import ComfyClient
+from training.datasets import take
+from training.datasets.take import Box, Size
 from training.trainers import TrainingPicture
 
-RECIPE = 1  # raised when the same picture would become other bytes
+RECIPE = 2  # raised when the same picture would become other bytes
 ROOT = "train"
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
-
-Size = tuple[int, int]
-Box = tuple[float, float, float, float]
 
 
 class Unreadable(Exception):
@@ -79,25 +74,9 @@ def encoded(item: Item) -> bytes:
     if not min(item.size):
         raise Unreadable(f"{picture.name}: {picture.width} × {picture.height} pixels are too few")
     try:
-        with Image.open(BytesIO(picture.open())) as image:
-            ready = _flat(image, picture.background).resize(
-                item.size, Image.Resampling.LANCZOS, box=_fitted(picture.crop, item.size)
-            )
-    except _BROKEN as error:
+        return take.trained(picture.open(), picture.background, item.size, _fitted(picture.crop, item.size))
+    except (OSError, take.BadPicture) as error:
         raise Unreadable(f"{picture.name}: {error}") from error
-    png = BytesIO()
-    ready.save(png, "PNG", compress_level=3)
-    return png.getvalue()
-
-
-def _flat(image: Image.Image, background: str) -> Image.Image:
-    """As RGB: whatever is stored means sRGB with eight bits."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    full = image.convert("RGBA")
-    flat = Image.new("RGB", full.size, background or "#ffffff")
-    flat.paste(full, mask=full.getchannel("A"))
-    return flat
 
 
 def _fitted(crop: Box, size: Size) -> Box:

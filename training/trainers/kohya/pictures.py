@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
+from training.datasets import take
 from training.trainers import TrainingPicture
 
 FOLDER = "dataset"
-WHITE = "#ffffff"
 
 
 def folder_name(repeats: int, trigger: str) -> str:
@@ -34,20 +31,18 @@ def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[
         file = target / f"{picture.name}.png"
         if not file.exists():
             aside = file.with_suffix(".part")
-            cut(picture).save(aside, "PNG", compress_level=1)
+            aside.write_bytes(cut(picture))
             aside.replace(file)
 
 
-def cut(picture: TrainingPicture) -> Image.Image:
+def cut(picture: TrainingPicture) -> bytes:
     """The part that is trained, in the size of its bucket, flat. sd-scripts has nothing to scale or cut then.
 
     Raises OSError for a picture that cannot be read, or is too small for any bucket.
     """
     if not all(picture.bucket):
         raise OSError(f"Picture {picture.name} is {picture.width}x{picture.height} pixels: no bucket is that small.")
-    with Image.open(BytesIO(picture.open())) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.has_transparency_data:
-            over = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", over.size, picture.background or WHITE), over)
-        return image.convert("RGB").resize(picture.bucket, Image.Resampling.LANCZOS, box=picture.crop)
+    try:
+        return take.trained(picture.open(), picture.background, picture.bucket, picture.crop)
+    except take.BadPicture as error:
+        raise OSError(f"{picture.name}: {error}") from error
