@@ -47,7 +47,9 @@ def test_findings_come_worst_first_with_their_button_and_their_reason(
     add("", measures=figures())
     html = page(client, dataset, "health/report/?place=crops")
     assert html.index("Problem:") < html.index("Warning:") < html.index("Good:")
-    assert "1 picture has no caption" in html and "They would teach the style nothing" in html
+    assert (
+        "1 picture has no caption" in html and "Without words, training cannot tell the subject from the style." in html
+    )
     assert f'href="/datasets/{dataset.slug}/?only=empty"' in html
     assert 'name="place" value="crops"' in html
     assert re.search(r"\d to fix", html) and re.search(r"\d to look at", html) and re.search(r"\d good", html)
@@ -149,7 +151,7 @@ def test_crops_are_grouped_by_bucket_with_counts_and_paged(client: Client, datas
 def test_what_is_cut_and_what_is_too_small_is_marked(client: Client, dataset: Dataset, add: AddPicture) -> None:
     add("a", width=575, height=575)
     html = page(client, dataset, "crops/")
-    assert "21 % cut" in html and "too small by 1.8 times" in html
+    assert "21 % cut" in html and "1.8 times too small" in html
 
 
 def test_a_crop_moves_and_the_other_direction_stays(client: Client, dataset: Dataset, add: AddPicture) -> None:

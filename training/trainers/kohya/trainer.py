@@ -307,7 +307,7 @@ class _Watch:
         for value in fresh:
             self.bad = 0 if math.isfinite(value) else self.bad + 1
         if self.bad >= MOST_BAD:
-            self._fail("diverged", f"The loss is no number since about step {first}.")
+            self._fail("diverged", f"The loss is not a number since about step {first}.")
 
     def _take_checkpoints(self, final: bool) -> None:
         """Hand over what is whole. While it runs a file waits for its state, and for a second look at its size."""
