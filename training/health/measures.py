@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stylestudio.images import BROKEN
+from training.datasets.layouts import laid_on
 
 VERSION = 1  # raise it when a number below comes out differently: every picture is then measured anew
 SIDE = 512  # pixels of the longer side at which pictures are measured
@@ -23,6 +24,7 @@ LEAST = 8  # pixels of the shorter side: below there are no slopes to measure
 PATCH = 48  # pixels of the square by which pictures are recognised
 TINT = 16  # pixels of its colour planes
 PATCH_BYTES = PATCH * PATCH + 2 * TINT * TINT
+CORNER = 1024  # pixels of the sides in which blocks are looked for
 SPAN = 8  # pixels over which the height of an edge is taken
 FLAT = 2.0  # grey levels: a smaller step between neighbours is no drawing
 HUES, GREYS, ANGLES = 12, 8, 8  # bins of histograms
@@ -69,14 +71,13 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
             size, quality = image.size, jpeg_quality(image)
             image.draft("RGB", (SIDE, SIDE))
             whole = image.size == size
-            full = flattened(image, background)
+            full = laid_on(image, background or "white")
     except BROKEN as error:
         raise ValueError("broken picture") from error
-    blocks = blockiness(grey(full)) if whole else None
+    # Of a large picture only a corner: as numbers the whole of it would be several times its size.
+    blocks = blockiness(grey(full.crop((0, 0, *(min(side, CORNER) for side in full.size))))) if whole else None
     small = full
-    if max(full.size) > SIDE:
-        small = full.copy()
-        small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)  # larger ones alone
     if min(small.size) < LEAST:
         small = small.resize((max(LEAST, small.width), max(LEAST, small.height)), Image.Resampling.NEAREST)
     light = grey(small)
@@ -90,16 +91,6 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
         pixels=digest,
     )
     return Measured(asdict(measures), features(small, light).tobytes() + patch(small))
-
-
-def flattened(image: Image.Image, background: str = "") -> Image.Image:
-    """The decoded picture as RGB, transparent parts laid on `background` (#rrggbb, else white)."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    clear = image.convert("RGBA")
-    flat = Image.new("RGB", clear.size, background or "white")
-    flat.paste(clear, mask=clear)
-    return flat
 
 
 def grey(image: Image.Image) -> Plane:
@@ -158,7 +149,7 @@ def blockiness(light: Plane) -> float:
 
 
 def _grid(plane: Plane) -> float:
-    steps = np.abs(np.diff(plane[:1024, :1024], axis=1))
+    steps = np.abs(np.diff(plane, axis=1))
     width = steps.shape[1] // 8 * 8
     if width < 64:
         return 1.0

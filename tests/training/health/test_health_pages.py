@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from stylestudio.jobs import Visibility
 from tests.training.conftest import AddPicture
 from tests.training.health.test_fixes import figures
-from training import work
+from training import health_views, work
 from training.datasets import crops, grid
 from training.health import measures
 from training.models import Dataset, DatasetImage, DatasetJob
@@ -114,6 +116,14 @@ def test_a_private_dataset_of_somebody_else_does_not_exist(
     assert client.post(f"/datasets/pictures/{image.pk}/crop/", {"x": 1}).status_code == 404
 
 
+def test_a_large_group_is_shown_in_part(client: Client, dataset: Dataset, add: AddPicture) -> None:
+    for _ in range(health_views.MOST_SHOWN + 6):
+        add("the same words", measures=figures())
+    html = page(client, dataset)
+    block = html[html.index('id="same_captions"') :].split("</section>")[0]
+    assert block.count("<figure") == health_views.MOST_SHOWN and "and 6 more" in block
+
+
 def test_names_and_captions_are_never_markup(client: Client, dataset: Dataset, add: AddPicture) -> None:
     nasty = "<script>alert(1)</script>"
     for _ in range(12):
@@ -152,6 +162,23 @@ def test_what_is_cut_and_what_is_too_small_is_marked(client: Client, dataset: Da
     add("a", width=575, height=575)
     html = page(client, dataset, "crops/")
     assert "21 % cut" in html and "1.8 times too small" in html
+
+
+def test_what_fits_no_bucket_stands_last_and_cannot_be_moved(client: Client, dataset: Dataset, add: AddPicture) -> None:
+    add("a line", width=2000, height=40)
+    add("a", width=1000, height=900)
+    html = page(client, dataset, "crops/")
+    assert html.index("960 × 896") < html.index("No bucket fits") < html.index("fits no bucket")
+    assert html.count('type="range"') == 2 and "× 0" not in html and "alone in its bucket" not in html
+    assert "1 picture fits no bucket" in page(client, dataset)
+
+
+def test_two_who_move_one_crop_in_two_directions_both_count(client: Client, add: AddPicture) -> None:
+    image = add("a", width=1000, height=900)
+    with CaptureQueriesContext(connection) as queries:
+        client.post(f"/datasets/pictures/{image.pk}/crop/", {"x": "100"})
+    (written,) = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "training_datasetimage"')]
+    assert "crop_x" in written and "crop_y" not in written.split("WHERE")[0]
 
 
 def test_a_crop_moves_and_the_other_direction_stays(client: Client, dataset: Dataset, add: AddPicture) -> None:

@@ -108,7 +108,10 @@ def find_base(name: str) -> Path | None:
     for folder in (settings.SD_SCRIPTS_MODELS, settings.SD_SCRIPTS_DIR and settings.SD_SCRIPTS_DIR / "models"):
         if folder is None:
             continue
-        for file in (folder / wanted, *sorted(folder.rglob(glob.escape(wanted.name)))):
+        if (folder / wanted).is_file():
+            return Path(folder / wanted)
+        # Elsewhere beneath it: a walk through all of the folder, which can be large and far away.
+        for file in sorted(folder.rglob(glob.escape(wanted.name))):
             if file.is_file():
                 return Path(file)
     return None
