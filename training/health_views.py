@@ -200,7 +200,7 @@ class CropForm(forms.Form):
 
 @require_POST
 def crop(request: StudioRequest, pk: int) -> HttpResponse:
-    """Move the cut of one picture."""
+    """Move the cut of one picture, on the crops page or, with ?from=picture, on its own."""
     seen = Dataset.objects.all().visible_to(request.user)
     image = get_object_or_404(DatasetImage.objects.filter(dataset__in=seen).select_related("dataset"), pk=pk)
     require_maker(request.user, image.dataset)
@@ -214,6 +214,8 @@ def crop(request: StudioRequest, pk: int) -> HttpResponse:
     image.dataset.touch()
     if request.htmx:
         return render(request, "training/_crop.html", {"crop": crops.card(image), "can_change": True})
+    if request.GET.get("from") == "picture":
+        return redirect(image)
     return redirect(f"{reverse('training:crops', args=[image.dataset.slug])}#crop-{image.pk}")
 
 

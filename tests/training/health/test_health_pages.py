@@ -197,6 +197,17 @@ def test_a_crop_moves_and_the_other_direction_stays(client: Client, dataset: Dat
     assert card.path in html
 
 
+def test_the_page_of_one_picture_shows_its_cut_and_moves_it(client: Client, add: AddPicture, bob: User) -> None:
+    image = add("a", width=1000, height=900)
+    html = client.get(image.get_absolute_url()).content.decode()
+    assert crops.card(image).path in html and 'id="cut-away"' in html
+    address = f"/datasets/pictures/{image.pk}/crop/?from=picture"
+    assert f'action="{address}"' in html
+    assert client.post(address, {"x": "0"}).headers["Location"] == image.get_absolute_url()
+    client.force_login(bob)
+    assert 'type="range"' not in client.get(image.get_absolute_url()).content.decode()
+
+
 @pytest.mark.parametrize("values", [{"x": "101"}, {"y": "-1"}, {"x": "left"}, {"x": "nan"}])
 def test_a_place_outside_of_the_picture_does_not_exist(client: Client, add: AddPicture, values: dict[str, str]) -> None:
     image = add("a", width=1000, height=900)
