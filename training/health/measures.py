@@ -75,7 +75,8 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
     except BROKEN as error:
         raise ValueError("broken picture") from error
     # Of a large picture only a corner: as numbers the whole of it would be several times its size.
-    blocks = blockiness(grey(full.crop((0, 0, *(min(side, CORNER) for side in full.size))))) if whole else None
+    corner = full.crop((0, 0, min(full.width, CORNER), min(full.height, CORNER)))
+    blocks = blockiness(grey(corner)) if whole else None
     small = full
     small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)  # larger ones alone
     if min(small.size) < LEAST:
