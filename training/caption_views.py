@@ -16,7 +16,7 @@ from stylestudio import shell
 from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_numbers
 from training import captioners, queries
 from training.caption_forms import BulkForm, ProposeForm
-from training.datasets import captions, grid
+from training.datasets import captions, crops, grid
 from training.datasets.operations import BadOperation
 from training.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, ImageQuerySet
 
@@ -105,6 +105,7 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
         **queries.frame(dataset, request.user),
         "card": grid.card(found),
         "image": found,
+        "crop": crops.card(found),
         "history": [(change, *captions.diff(change.before, change.after)) for change in older[:TOO_MANY]],
         "history_left": max(older.count() - TOO_MANY, 0),
         "previous": dataset.images.filter(before).last(),

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 _SENTENCES = {
     "bad_archive": _("This archive cannot be read. Pack it again as a zip file and drop it once more."),
-    "storage": _("A file could not be stored. Look whether the disk is full, then try again."),
+    "storage": _("A file could not be stored. Check whether the disk is full, then try again."),
     "gone": _("The file of this import is not there any more. Drop it once more."),
     "engine": _("The engine could not do this. Look at the engines on the Queue page, then try again."),
     "crashed": _("The worker was killed three times over this. Perhaps it needs more memory; the log says more."),
@@ -20,10 +20,12 @@ _SENTENCES = {
         "sd-scripts found no graphics card that it can use. Look at the driver and at PyTorch on that machine."
     ),
     "no_tokenizer": _("sd-scripts could not fetch a tokenizer. Let its machine reach huggingface.co once."),
-    "no_file": _("sd-scripts missed a file, which the log names."),
+    "no_file": _("sd-scripts could not find a file, which the log names."),
     "bad_options": _("This sd-scripts does not know an option that it was given. Update it; the log names the option."),
     "black_pictures": _("The pictures became empty in half precision. Choose bf16 or fp32."),
-    "diverged": _("The loss is no number any more, so nothing was learned. Lower the learning rate, or choose bf16."),
+    "diverged": _(
+        "The loss is not a number any more, so nothing was learned. Lower the learning rate, or choose bf16."
+    ),
     "killed": _("The trainer was killed from outside, often because the machine's memory ran out. Free some memory."),
     "trainer": _("The trainer stopped with an error. Its log says more."),
     "internal": _("Something went wrong inside the studio. The log says more."),

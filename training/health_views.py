@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,11 +19,12 @@ from stylestudio import shell
 from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_number
 from training import queries, work
 from training.datasets import crops
+from training.datasets.operations import BadOperation
 from training.health import check, fixes, report
 from training.health.checks import Finding
 from training.models import Dataset, DatasetImage, DatasetJob
 
-MOST_SHOWN = 24  # pictures of one finding
+MOST_SHOWN = 24  # pictures of one finding, or of one group
 MOST_GROUPS = 40  # groups of one finding
 PLACES = {"dataset", "crops", "health"}  # pages that a fix comes back to
 
@@ -38,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding with its pictures, as the health page shows it. `more`: pictures or groups that are not shown."""
+    """A finding with its pictures, as the health page shows it. `more`: pictures that are not shown."""
 
     finding: Finding
     address: str
@@ -70,15 +71,16 @@ def health(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
-    # Pictures of older code are measured anew with the first look at them.
-    check.want_if_idle(dataset)
     found = report.report(dataset)
+    # Pictures of older code are measured anew with the first look at them. Nobody's work is changed by that.
+    if found.facts.unmeasured and not found.job and (job := check.want_if_idle(dataset)):
+        found = replace(found, job=job)
     return {
         "dataset": dataset,
         "report": found,
         "rows": [Row(each, _address(dataset, each)) for each in found.findings],
         "can_change": dataset.owner_id == request.user.pk or is_curator(request.user),
-        "place": request.GET.get("place", "dataset"),
+        "place": place if (place := request.GET.get("place")) in PLACES else "dataset",
     }
 
 
@@ -97,20 +99,21 @@ def _shown(rows: list[Row]) -> list[Shown]:
     parts = []
     wanted: set[int] = set()
     for row in rows:
-        groups = row.finding.groups[:MOST_GROUPS]
+        groups = [group.all[:MOST_SHOWN] for group in row.finding.groups[:MOST_GROUPS]]
         single = () if groups else row.finding.pictures[:MOST_SHOWN]
-        parts.append((row, groups, single))
-        wanted.update(single, *(group.all for group in groups))
+        every = sum(len(group.all) for group in row.finding.groups) or len(row.finding.pictures)
+        parts.append((row, groups, single, every - len(single) - sum(map(len, groups))))
+        wanted.update(single, *groups)
     images = DatasetImage.objects.defer("measures", "descriptor").in_bulk(wanted)
     return [
         Shown(
             row.finding,
             row.address,
             [images[pk] for pk in single if pk in images],
-            [[images[pk] for pk in group.all if pk in images] for group in groups],
-            len(row.finding.groups) - len(groups) if groups else len(row.finding.pictures) - len(single),
+            [[images[pk] for pk in group if pk in images] for group in groups],
+            more,
         )
-        for row, groups, single in parts
+        for row, groups, single, more in parts
     ]
 
 
@@ -126,7 +129,7 @@ def check_again(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def fix(request: StudioRequest, slug: str) -> HttpResponse:
-    """Press a finding's button: `finding` names it, `picture` (several) can choose among its pictures."""
+    """Press a finding's button: `finding` names it, `picture` (several) can choose among its pictures, and `colour`."""
     dataset = _made(request, slug)
     finding = report.report(dataset).finding(request.POST.get("finding", ""))
     place = request.POST.get("place", "")
@@ -135,15 +138,18 @@ def fix(request: StudioRequest, slug: str) -> HttpResponse:
         messages.success(request, _("There is nothing left to fix here."))
         return back
     name = "remove" if finding.fix.name == "exclude" and "remove" in request.POST else finding.fix.name
-    values = {key: request.POST.get(key, value) for key, value in finding.fix.values.items()}
-    asked = fixes.Asked(dataset, request.user, _chosen(request, finding), values)
+    # A colour can be chosen; whatever else a fix needs to know is what was found.
+    chosen = {"colour": request.POST["colour"]} if "colour" in request.POST else {}
+    asked = fixes.Asked(dataset, request.user, _chosen(request, finding), {**finding.fix.values, **chosen})
     try:
         done = fixes.apply(name, asked)
-    except ValidationError as error:
-        messages.warning(request, error.messages[0])
+    except (ValidationError, BadOperation) as error:
+        messages.warning(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
         return back
     check.want(dataset, request.user)
-    undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, done.undo)]) if done.undo else ""
+    undo = ""
+    if done.undo:
+        undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
     messages.success(request, done.said, extra_tags=undo)
     return back
 
@@ -153,8 +159,8 @@ def _chosen(request: StudioRequest, finding: Finding) -> list[int]:
     if "choose" not in request.POST:
         return list(finding.pictures)
     known = {*finding.pictures, *(pk for group in finding.groups for pk in group.all)}
-    ticked = {int(text) for text in request.POST.getlist("picture") if text.isascii() and text.isdigit()}
-    return sorted(known & ticked)
+    ticked = set(request.POST.getlist("picture"))
+    return [pk for pk in known if str(pk) in ticked]
 
 
 @require_POST
@@ -194,20 +200,22 @@ class CropForm(forms.Form):
 
 @require_POST
 def crop(request: StudioRequest, pk: int) -> HttpResponse:
-    """Move the cut of one picture."""
+    """Move the cut of one picture, on the crops page or, with ?from=picture, on its own."""
     seen = Dataset.objects.all().visible_to(request.user)
     image = get_object_or_404(DatasetImage.objects.filter(dataset__in=seen).select_related("dataset"), pk=pk)
     require_maker(request.user, image.dataset)
     form = CropForm(request.POST)
     if not form.is_valid():
         raise Http404(_("There is no such place."))
-    for name, value in (("crop_x", form.cleaned_data["x"]), ("crop_y", form.cleaned_data["y"])):
-        if value is not None:
-            setattr(image, name, value / 100)
-    image.save(update_fields=["crop_x", "crop_y"])
+    moved = {f"crop_{axis}": value / 100 for axis, value in form.cleaned_data.items() if value is not None}
+    for name, value in moved.items():
+        setattr(image, name, value)
+    image.save(update_fields=moved)
     image.dataset.touch()
     if request.htmx:
         return render(request, "training/_crop.html", {"crop": crops.card(image), "can_change": True})
+    if request.GET.get("from") == "picture":
+        return redirect(image)
     return redirect(f"{reverse('training:crops', args=[image.dataset.slug])}#crop-{image.pk}")
 
 

@@ -833,7 +833,7 @@ document.addEventListener("keydown", (event) => {
     going = 0;
     press(document.querySelector(`.rail [data-key="${CSS.escape(letter)}"]`));
   } else if (letter === "g") going = event.timeStamp + 1500;
-  else if (key === "ArrowLeft" || key === "ArrowRight") press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
+  else if ((key === "ArrowLeft" || key === "ArrowRight") && !target.matches?.("[type=range], [type=radio]")) press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
   else if (letter === "t") press(document.querySelector("[data-theme-button]"));
   else if (key === "?") byId("shortcuts")?.showModal();
   else if (key === "/") {

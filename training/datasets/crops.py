@@ -74,10 +74,10 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A crop; `bucket` and `count` stand before the first one of a bucket."""
+    """A crop; before the `first` one of a bucket stands the bucket, with how many there are."""
 
     crop: Crop
-    bucket: plan.Size | None
+    first: bool
     count: int
 
 
@@ -91,17 +91,18 @@ class Page:
 
 
 def page(dataset: Dataset, after: int = 0) -> Page:
-    """The next crops behind the first `after`. Buckets with most pictures come first."""
+    """The next crops behind the first `after`. Buckets with most pictures come first, what fits no bucket last."""
     columns = ("pk", "width", "height", "crop_x", "crop_y")
     found = list(dataset.images.included().order_by("position", "pk").values_list(*columns))
     sizes = [(row[1], row[2]) for row in found]
     framed = plan.plan(sizes, dataset.resolution, places=[(row[3], row[4]) for row in found])
-    order = [(size, place, not turn) for size, places in framed.buckets.items() for turn, place in enumerate(places)]
+    together = (*framed.buckets.values(), framed.homeless)
+    order = [(place, not turn, len(places)) for places in together for turn, place in enumerate(places)]
     chosen = order[after : after + PAGE]
-    images = DatasetImage.objects.defer("measures", "descriptor").in_bulk([found[place][0] for _s, place, _f in chosen])
+    images = DatasetImage.objects.defer("measures", "descriptor").in_bulk([found[place][0] for place, _f, _c in chosen])
     rows = [
-        Row(Crop(images[pk], framed.frames[place]), size if first else None, len(framed.buckets[size]))
-        for size, place, first in chosen
+        Row(Crop(images[pk], framed.frames[place]), first, count)
+        for place, first, count in chosen
         if (pk := found[place][0]) in images
     ]
     end = after + PAGE

@@ -61,7 +61,7 @@ class Frame:
     @property
     def room(self) -> tuple[bool, bool]:
         """Whether the cut can be moved sideways, and up and down."""
-        return self.resized[0] > self.bucket[0], self.resized[1] > self.bucket[1]
+        return self.usable and self.resized[0] > self.bucket[0], self.usable and self.resized[1] > self.bucket[1]
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,26 @@ class Plan:
 
     @cached_property
     def buckets(self) -> Mapping[Size, tuple[int, ...]]:
-        """Which pictures (places in `frames`) are in which bucket; the fullest bucket first, then the widest."""
+        """Which pictures (places in `frames`) are in which bucket; the fullest bucket first, then the widest.
+
+        Pictures that are not usable are in none; see `homeless`.
+        """
         found: dict[Size, list[int]] = {}
         for index, frame in enumerate(self.frames):
-            found.setdefault(frame.bucket, []).append(index)
+            if frame.usable:
+                found.setdefault(frame.bucket, []).append(index)
         order = sorted(found, key=lambda size: (-len(found[size]), -size[0], -size[1]))
         return {size: tuple(found[size]) for size in order}
 
     @property
+    def homeless(self) -> tuple[int, ...]:
+        """Which pictures (places in `frames`) fit no bucket."""
+        return tuple(index for index, frame in enumerate(self.frames) if not frame.usable)
+
+    @property
     def lonely(self) -> tuple[Size, ...]:
         """Buckets with a single picture, while others have more: it is never trained in a batch with another."""
-        if len(self.frames) < 2:
+        if len(self.buckets) < 2:
             return ()
         return tuple(size for size, members in self.buckets.items() if len(members) == 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,10 +20,11 @@ from training.health.facts import is_current
 from training.models import Dataset, DatasetImage, DatasetJob
 
 BATCH = 24  # pictures between two commits
+ROWS = 200  # of one statement
 THREADS = min(8, os.cpu_count() or 1)  # Pillow and numpy let go of the interpreter while they work
 QUIET = 2.0  # seconds that nothing may come in before a check ends: many drops are one check
 GLANCE = 0.25
-AFTER_FAILURE = timedelta(minutes=10)  # before a check that failed is ordered again by itself
+AFTER_FAILURE = timedelta(minutes=10)  # before a check that failed, or was cancelled, is ordered again by itself
 
 
 def want(dataset: Dataset, user: User) -> DatasetJob | None:
@@ -39,8 +40,10 @@ def want(dataset: Dataset, user: User) -> DatasetJob | None:
 
 
 def want_if_idle(dataset: Dataset) -> DatasetJob | None:
-    """Order a check for the dataset's owner where pictures wait and no check waits or runs."""
-    if DatasetJob.objects.active().filter(dataset=dataset, work=DatasetJob.Work.CHECK).exists():
+    """Order a check for the dataset's owner where pictures wait and no check waits, runs or was cancelled just now."""
+    mine = DatasetJob.objects.filter(dataset=dataset, work=DatasetJob.Work.CHECK)
+    cancelled = mine.filter(status="cancelled", ended_at__gt=timezone.now() - AFTER_FAILURE)
+    if mine.active().exists() or cancelled.exists():
         return None
     return want(dataset, dataset.owner)
 
@@ -125,13 +128,9 @@ def _compare(dataset: Dataset) -> None:
     for pair in similar.find(patches, shapes, new):
         here, there = (pair.first, pair.second) if pair.first in twins else (pair.second, pair.first)
         twins[here].append((rows[there][0], pair.likeness, pair.mirrored))
-    changed = [
-        DatasetImage(pk=rows[place][0], measures={**rows[place][3], "twins": found}) for place, found in twins.items()
-    ]
-    for part in _parts(changed):
-        DatasetImage.everything.bulk_update(part, ["measures"])
-
-
-def _parts(images: list[DatasetImage], size: int = 200) -> Iterator[list[DatasetImage]]:
-    for start in range(0, len(images), size):
-        yield images[start : start + size]
+    noted = {rows[place][0]: {**rows[place][3], "twins": found} for place, found in twins.items()}
+    with transaction.atomic():
+        # Whoever chose another background meanwhile has emptied the measures: those are made anew.
+        still = DatasetImage.everything.select_for_update().filter(pk__in=noted, measures__isnull=False)
+        changed = [DatasetImage(pk=pk, measures=noted[pk]) for pk in still.values_list("pk", flat=True)]
+        DatasetImage.everything.bulk_update(changed, ["measures"], batch_size=ROWS)

@@ -10,12 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from urllib.parse import quote
 
 import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from training.datasets import tags, tokens
+from training.datasets import plan, tags, tokens
 from training.health import measures
 from training.health.facts import Facts, Picture
 from training.health.groups import Group, groups
@@ -43,6 +44,7 @@ OFF_REPEATS = 2.0  # times that may be off
 FREQUENT = 0.8  # share of captions with a tag; what is in nearly all of them becomes part of the style
 LEAST_FOR_TAGS = 10  # captions
 MOST_TAGS_SAID = 5
+MOST_PICKED = 200  # pictures in an address
 
 
 class Level(IntEnum):
@@ -89,8 +91,8 @@ class Finding:
 
     @property
     def anchor(self) -> str:
-        """Its place on the health page."""
-        return f"{self.check}-{self.key}".strip("-")
+        """Its place on the health page: an id, so there is no space in it."""
+        return f"{self.check}-{quote(self.key, safe='')}".strip("-")
 
 
 Check = Callable[[Facts], Iterable[Finding]]
@@ -109,10 +111,6 @@ def _pks(pictures: Iterable[Picture]) -> tuple[int, ...]:
 
 def _leave_out(pictures: Sequence[Picture]) -> Fix:
     return Fix(ngettext("Leave it out", "Leave them out", len(pictures)), "exclude")
-
-
-def _show(label: str = "") -> Fix:
-    return Fix(label or _("Show them"), go="health")
 
 
 # --- The pictures themselves
@@ -165,25 +163,34 @@ def near_duplicates(facts: Facts) -> Iterator[Finding]:
 
 
 @check
+def no_bucket(facts: Facts) -> Iterator[Finding]:
+    """Pictures with a side so short that they cannot be trained at all."""
+    found = [facts.pictures[place] for place in facts.plan.homeless]
+    if found:
+        said = ngettext("%d picture fits no bucket", "%d pictures fit no bucket", len(found)) % len(found)
+        reason = _("At the size of training a side has less than %d px. A training would stop there.") % plan.STEP
+        yield Finding(Level.RED, said, reason, _pks(found), _leave_out(found))
+
+
+@check
 def too_small(facts: Facts) -> Iterator[Finding]:
     """Pictures that would have to be enlarged to fill their bucket."""
     resolution = facts.dataset.resolution
     framed = list(zip(facts.pictures, facts.plan.frames, strict=True))
-    small = [(picture, frame.short) for picture, frame in framed if frame.too_small or not frame.usable]
+    small = [(picture, frame.short) for picture, frame in framed if frame.too_small]
     if not small:
         if framed:
             yield Finding(Level.GREEN, _("Every picture is large enough for %d px") % resolution)
         return
     worst = max(short for _picture, short in small)
     pictures = [picture for picture, _short in small]
-    unusable = any(not frame.usable for _picture, frame in framed)
-    level = Level.RED if worst > MUCH_ENLARGED or unusable else Level.YELLOW
+    level = Level.RED if worst > MUCH_ENLARGED else Level.YELLOW
     said = ngettext(
         "%(count)d picture is too small for %(resolution)d px",
         "%(count)d pictures are too small for %(resolution)d px",
         len(small),
     ) % {"count": len(small), "resolution": resolution}
-    reason = _("To fill their bucket they would be enlarged up to %.1f times and look soft.") % worst
+    reason = _("Filling a bucket of this resolution means enlarging up to %.1f times, which looks soft.") % worst
     yield Finding(level, said, reason, _pks(pictures), _leave_out(pictures))
 
 
@@ -212,7 +219,7 @@ def cut_away(facts: Facts) -> Iterator[Finding]:
             "%(count)d pictures lose more than %(limit)d %% of their area",
             len(found),
         ) % {"count": len(found), "limit": limit}
-        reason = _("Look whether the cut takes what matters, and move it.")
+        reason = _("Check whether the cut takes what matters, and move it.")
         yield Finding(Level.YELLOW, said, reason, _pks(found), Fix(_("Show crops"), go="crops"))
     elif framed:
         yield Finding(Level.GREEN, _("Less than %d %% of each picture is cut away") % limit)
@@ -227,7 +234,7 @@ def lonely_buckets(facts: Facts) -> Iterator[Finding]:
         said = ngettext(
             "%d picture is alone in its bucket", "%d pictures are alone in their bucket", len(lonely)
         ) % len(lonely)
-        reason = _("A batch holds pictures of one size only, so these are never trained together with others.")
+        reason = _("A batch holds pictures of one size only, so a picture alone is never trained together with others.")
         yield Finding(Level.YELLOW, said, reason, _pks(found), Fix(_("Show crops"), go="crops"))
     elif facts.plan.buckets:
         count = len(facts.plan.buckets)
@@ -252,7 +259,7 @@ def blur(facts: Facts) -> Iterator[Finding]:
         yield Finding(Level.GREEN, _("Most pictures are soft, which may be the style"))
     elif found:
         said = ngettext("%d picture is blurred", "%d pictures are blurred", len(found)) % len(found)
-        reason = _("Its strongest edges are %.1f times as wide as usual here. The style would learn that.")
+        reason = _("The strongest edges are up to %.1f times as wide as usual here. The style would learn that.")
         worst = middle / min(sharpness[picture.pk] for picture in found)
         yield Finding(Level.YELLOW, said, reason % worst, _pks(found), _leave_out(found))
     else:
@@ -267,8 +274,9 @@ def one_colour(facts: Facts) -> Iterator[Finding]:
     if found:
         worst = max(shares[picture.pk] for picture in found)
         said = ngettext("%d picture is mostly one colour", "%d pictures are mostly one colour", len(found)) % len(found)
-        reason = _("Up to %d %% of it is the same colour, from which there is little to learn.") % int(worst * 100)
-        yield Finding(Level.RED if worst > EMPTY else Level.YELLOW, said, reason, _pks(found), _leave_out(found))
+        reason = _("Up to %d %% of the area has the same colour, from which there is little to learn.")
+        words = reason % int(worst * 100)
+        yield Finding(Level.RED if worst > EMPTY else Level.YELLOW, said, words, _pks(found), _leave_out(found))
 
 
 @check
@@ -298,9 +306,7 @@ def transparency(facts: Facts) -> Iterator[Finding]:
     open_ones = [picture for picture in clear if not picture.background]
     if open_ones:
         said = ngettext("%d picture is transparent", "%d pictures are transparent", len(open_ones)) % len(open_ones)
-        reason = _(
-            "Training knows no transparency. Choose the colour behind them: one and the same for all, best white."
-        )
+        reason = _("Training cannot use transparency. Choose the colour behind it, best the same for all: white.")
         yield Finding(
             Level.YELLOW, said, reason, _pks(open_ones), Fix(_("Lay on white"), "flatten", {"colour": "#ffffff"})
         )
@@ -324,8 +330,8 @@ def odd_ones(facts: Facts) -> Iterator[Finding]:
         said = ngettext("%d picture does not fit the others", "%d pictures do not fit the others", len(found)) % len(
             found
         )
-        reason = _("Colours and texture are far from the rest. Leave it out unless it is the same style.")
-        yield Finding(Level.YELLOW, said, reason, _pks(found), _show())
+        reason = _("Colours and texture are far from the rest. Leave out what is not of the same style.")
+        yield Finding(Level.YELLOW, said, reason, _pks(found), Fix(_("Show them"), go="health"))
     else:
         yield Finding(Level.GREEN, _("Colours and textures fit together"))
 
@@ -349,7 +355,7 @@ def missing_captions(facts: Facts) -> Iterator[Finding]:
     found = [picture for picture in facts.pictures if not picture.caption.strip()]
     if found:
         said = ngettext("%d picture has no caption", "%d pictures have no caption", len(found)) % len(found)
-        reason = _("They would teach the style nothing about the subject.")
+        reason = _("Without words, training cannot tell the subject from the style.")
         yield Finding(
             Level.RED, said, reason, _pks(found), Fix(_("Caption them"), go="dataset", query={"only": "empty"})
         )
@@ -436,8 +442,12 @@ def frequent_tags(facts: Facts) -> Iterator[Finding]:
 @check
 def typos(facts: Facts) -> Iterator[Finding]:
     """Rare tags one letter away from a frequent one."""
-    for typo in tags.typos(facts.tag_counts):
-        has = [picture for picture in facts.pictures if tags.key(typo.tag) in tags.keys(picture.caption)]
+    found = {tags.key(typo.tag): typo for typo in tags.typos(facts.tag_counts)}
+    having = defaultdict(list)
+    for picture in facts.pictures if found else ():
+        for key in found.keys() & tags.keys(picture.caption):
+            having[key].append(picture)
+    for key, typo in found.items():
         said = _("“%(tag)s” looks like a typo of “%(meant)s”") % {"tag": typo.tag, "meant": typo.meant}
         reason = ngettext(
             "Used %(count)d time, the other %(often)d times.",
@@ -446,7 +456,7 @@ def typos(facts: Facts) -> Iterator[Finding]:
         )
         fix = Fix(_("Fix tag"), "rename_tag", {"tag": typo.tag, "new": typo.meant})
         words = reason % {"count": typo.count, "often": typo.meant_count}
-        yield Finding(Level.YELLOW, said, words, _pks(has), fix, key=typo.tag)
+        yield Finding(Level.YELLOW, said, words, _pks(having[key]), fix, key=typo.tag)
 
 
 # --- The set as a whole
@@ -499,9 +509,6 @@ def repeats(facts: Facts) -> Iterator[Finding]:
 def _picked(pictures: Sequence[int]) -> Mapping[str, str]:
     """The query that shows just these on the captions page."""
     return {"pictures": ",".join(map(str, pictures[:MOST_PICKED]))}
-
-
-MOST_PICKED = 200  # in an address
 
 
 def tally(findings: Iterable[Finding]) -> Counter[Level]:

@@ -72,7 +72,6 @@ class Facts:
 
     dataset: Dataset
     pictures: Sequence[Picture]
-    left_out: int
     unmeasured: int
 
     @cached_property
@@ -117,4 +116,4 @@ def gather(dataset: Dataset) -> Facts:
     found = [Picture(*row) for row in rows]
     pictures = [picture for picture in found if picture.included]
     unmeasured = sum(not picture.is_current for picture in found)
-    return Facts(dataset, pictures, len(found) - len(pictures), unmeasured)
+    return Facts(dataset, pictures, unmeasured)

@@ -1,12 +1,14 @@
 """What the buttons of the health report do. Everything can be undone.
 
 A fix changes pictures, captions or the dataset, and says what to write back: an `Undo` is plain JSON that the session
-keeps until the person undoes it or fixed something else a few times.
+keeps until the person undoes it or fixed something else a few times. Every request of the person reads the session, so
+pictures that get the same back stand there together.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -27,16 +29,15 @@ from training.models import CaptionOperation, Dataset, DatasetImage
 
 KEPT = 8  # undos of one session
 SESSION = "health-undo"
-BATCH = 200
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
-# {"images": {pk: {field: value}}} or {"dataset": {field: value}} or {"operation": pk}
+# {"images": [[{field: value}, [pk, ...]], ...]} or {"dataset": {field: value}} or {"operation": pk}
 Undo = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wants to have fixed: which pictures, and the values of the button."""
+    """What somebody wants to have fixed: which pictures, and the values of the button, or what was chosen instead."""
 
     dataset: Dataset
     user: User
@@ -56,7 +57,10 @@ Fixer = Callable[[Asked], Done]
 
 
 def apply(name: str, asked: Asked) -> Done:
-    """Do the fix of that name in one transaction. ValidationError where a value makes no sense."""
+    """Do the fix of that name in one transaction.
+
+    Raises ValidationError where a value makes no sense, and BadOperation where captions cannot be changed like that.
+    """
     with transaction.atomic():
         asked.dataset.lock()
         done = FIXES[name](asked)
@@ -67,37 +71,32 @@ def apply(name: str, asked: Asked) -> Done:
 
 def exclude(asked: Asked) -> Done:
     """Leave pictures out of training; they stay in the dataset."""
-    undo = _write(asked, included=False)
-    count = len(undo)
-    return Done(ngettext("%d picture is left out.", "%d pictures are left out.", count) % count, _images(undo))
+    count, undo = _write(asked, included=False)
+    return Done(ngettext("%d picture is left out.", "%d pictures are left out.", count) % count, undo)
 
 
 def remove(asked: Asked) -> Done:
     """Take pictures out of the dataset."""
-    undo = _write(asked, deleted_at=timezone.now())
-    count = len(undo)
-    return Done(ngettext("%d picture is removed.", "%d pictures are removed.", count) % count, _images(undo))
+    count, undo = _write(asked, deleted_at=timezone.now())
+    return Done(ngettext("%d picture is removed.", "%d pictures are removed.", count) % count, undo)
 
 
 def flatten(asked: Asked) -> Done:
     """Choose the colour that transparent pictures are laid on; they are measured anew on it."""
-    colour = asked.values.get("colour", "").lower()
+    colour = asked.values["colour"].lower()
     if not _COLOUR.fullmatch(colour):
         raise ValidationError(_("Choose a colour such as #ffffff."))
-    undo = _write(asked, background=colour, measures=None)
-    count = len(undo)
+    count, undo = _write(asked, background=colour, measures=None)
     said = ngettext("%(count)d picture is laid on %(colour)s.", "%(count)d pictures are laid on %(colour)s.", count)
-    return Done(said % {"count": count, "colour": colour}, _images(undo))
+    return Done(said % {"count": count, "colour": colour}, undo)
 
 
 def set_repeats(asked: Asked) -> Done:
     """Show every picture so many times in an epoch."""
-    text = asked.values.get("repeats", "")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 1000):
-        raise ValidationError(_("Repeats are between 1 and 1,000."))
+    repeats = int(asked.values["repeats"])
     undo = {"dataset": {"repeats": asked.dataset.repeats}}
-    Dataset.objects.filter(pk=asked.dataset.pk).update(repeats=int(text))
-    return Done(_("Repeats are set to %d.") % int(text), undo)
+    Dataset.objects.filter(pk=asked.dataset.pk).update(repeats=repeats)
+    return Done(_("Repeats are set to %d.") % repeats, undo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def remove_trigger(asked: Asked) -> Done:
 
 def rename_tag(asked: Asked) -> Done:
     """Write a tag as another one."""
-    return _captions(asked, operations.RenameTag(asked.values.get("tag", ""), asked.values.get("new", "")))
+    return _captions(asked, operations.RenameTag(asked.values["tag"], asked.values["new"]))
 
 
 FIXES: dict[str, Fixer] = {
@@ -139,33 +138,33 @@ def _captions(asked: Asked, operation: operations.Operation) -> Done:
     return Done(said, {"operation": made.pk} if made else {})
 
 
-def _write(asked: Asked, **fields: Any) -> dict[str, dict[str, Any]]:
-    """Change pictures, and say what was there before by their keys. A measure is not brought back but made anew."""
+def _write(asked: Asked, **fields: Any) -> tuple[int, Undo]:
+    """Change pictures: how many, and what was there before. A measure is not brought back but made anew."""
     rows = asked.dataset.images.filter(pk__in=asked.pictures)
     kept = [name for name in fields if name != "measures"]
-    before = {str(row["pk"]): {name: row[name] for name in kept} for row in rows.values("pk", *kept)}
-    DatasetImage.objects.filter(pk__in=[int(pk) for pk in before]).update(**fields)
-    return before
+    before: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for pk, *values in rows.values_list("pk", *kept):
+        before[tuple(values)].append(pk)
+    pks = [pk for alike in before.values() for pk in alike]
+    DatasetImage.objects.filter(pk__in=pks).update(**fields)
+    undo = [[dict(zip(kept, values, strict=True)), alike] for values, alike in before.items()]
+    return len(pks), {"images": undo} if undo else {}
 
 
-def _images(before: dict[str, dict[str, Any]]) -> Undo:
-    return {"images": before} if before else {}
-
-
-def remember(session: SessionBase, undo: Undo) -> str:
-    """Keep an undo for this person; its key for the address."""
+def remember(session: SessionBase, dataset: Dataset, undo: Undo) -> str:
+    """Keep what undoes a fix of `dataset` for this person; its key for the address."""
     key = get_random_string(12)
-    session[SESSION] = dict([*session.get(SESSION, {}).items(), (key, undo)][-KEPT:])
+    session[SESSION] = dict([*session.get(SESSION, {}).items(), (key, {**undo, "of": dataset.pk})][-KEPT:])
     return key
 
 
 def take_back(session: SessionBase, key: str, dataset: Dataset, user: User) -> bool:
-    """Undo what was remembered under `key`. False where that is forgotten or was undone."""
+    """Undo what was remembered under `key`. False where that is forgotten, was undone, or is of another dataset."""
     kept = session.get(SESSION, {})
-    undo = kept.pop(key, None)
-    if undo is None:
+    undo = kept.get(key)
+    if undo is None or undo["of"] != dataset.pk:
         return False
-    session[SESSION] = kept
+    session[SESSION] = {name: other for name, other in kept.items() if name != key}
     with transaction.atomic():
         dataset.lock()
         _put_back(undo, dataset, user)
@@ -180,18 +179,10 @@ def _put_back(undo: Undo, dataset: Dataset, user: User) -> None:
             captions.undo(operation, user)
     if "dataset" in undo:
         Dataset.objects.filter(pk=dataset.pk).update(**undo["dataset"])
-    for fields, pks in _alike(undo.get("images", {})):
+    for fields, pks in undo.get("images", ()):
         images = DatasetImage.everything.filter(dataset=dataset, pk__in=pks)
         if "deleted_at" in fields:
             # The same file may have been dropped again meanwhile: that one stays.
             images = images.exclude(sha256__in=dataset.images.values("sha256"))
         again = {"measures": None} if "background" in fields else {}
         images.update(**fields, **again)
-
-
-def _alike(images: Mapping[str, Mapping[str, Any]]) -> list[tuple[dict[str, Any], list[int]]]:
-    """Pictures that get the same values back, together."""
-    found: dict[str, tuple[dict[str, Any], list[int]]] = {}
-    for pk, fields in images.items():
-        found.setdefault(repr(sorted(fields.items())), (dict(fields), []))[1].append(int(pk))
-    return list(found.values())

@@ -23,6 +23,7 @@ LEAST = 8  # pixels of the shorter side: below there are no slopes to measure
 PATCH = 48  # pixels of the square by which pictures are recognised
 TINT = 16  # pixels of its colour planes
 PATCH_BYTES = PATCH * PATCH + 2 * TINT * TINT
+CORNER = 1024  # pixels of the sides in which blocks are looked for
 SPAN = 8  # pixels over which the height of an edge is taken
 FLAT = 2.0  # grey levels: a smaller step between neighbours is no drawing
 HUES, GREYS, ANGLES = 12, 8, 8  # bins of histograms
@@ -72,11 +73,11 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
             full = flat(image, background)
     except BROKEN as error:
         raise ValueError("broken picture") from error
-    blocks = blockiness(grey(full)) if whole else None
+    # Of a large picture only a corner: as numbers the whole of it would be several times its size.
+    corner = full.crop((0, 0, min(full.width, CORNER), min(full.height, CORNER)))
+    blocks = blockiness(grey(corner)) if whole else None
     small = full
-    if max(full.size) > SIDE:
-        small = full.copy()
-        small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)  # larger ones alone
     if min(small.size) < LEAST:
         small = small.resize((max(LEAST, small.width), max(LEAST, small.height)), Image.Resampling.NEAREST)
     light = grey(small)
@@ -148,7 +149,7 @@ def blockiness(light: Plane) -> float:
 
 
 def _grid(plane: Plane) -> float:
-    steps = np.abs(np.diff(plane[:1024, :1024], axis=1))
+    steps = np.abs(np.diff(plane, axis=1))
     width = steps.shape[1] // 8 * 8
     if width < 64:
         return 1.0

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.test import Client
 from PIL import Image
 
 from stylestudio import workers
 from tests.training.conftest import AddPicture
 from tests.training.health import made
 from training import work
-from training.health import check, measures, report
+from training.health import check, measures, report, similar
 from training.health.facts import gather
 from training.models import Dataset, DatasetImage, DatasetJob
 
@@ -146,6 +148,39 @@ def test_a_check_that_failed_is_not_ordered_again_at_once(dataset: Dataset, add:
     assert job is not None and job.start("test") and job.fail("internal")
     assert check.want(dataset, ada) is None
     assert check.want_if_idle(dataset) is None
+
+
+def test_a_check_that_was_cancelled_is_not_ordered_again_by_a_look(
+    client: Client, dataset: Dataset, add: AddPicture, ada: User
+) -> None:
+    add("one")
+    job = check.want(dataset, ada)
+    assert job is not None and job.cancel()
+    client.force_login(ada)
+    assert client.get(f"/datasets/{dataset.slug}/health/").status_code == 200
+    assert check.want_if_idle(dataset) is None
+    assert not DatasetJob.objects.active().exists()
+    assert check.want(dataset, ada) is not None  # what is dropped is looked into
+
+
+def test_a_background_that_is_chosen_while_copies_are_looked_for_is_measured(
+    dataset: Dataset, add: AddPicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear, other = put(add, made.shapes(3)), put(add, made.shapes(2))
+    real = similar.find
+
+    def meanwhile(*found: Any) -> Any:
+        monkeypatch.setattr(similar, "find", real)
+        chosen = DatasetImage.objects.filter(pk=clear.pk, background="")
+        assert chosen.update(background="#000000", measures=None) == 1
+        return real(*found)
+
+    monkeypatch.setattr(similar, "find", meanwhile)
+    check._measure([clear.pk, other.pk], ThreadPoolExecutor(1))
+    check._compare(dataset)
+    assert check._open(dataset) == [clear.pk]
+    ran(dataset)
+    assert gather(dataset).unmeasured == 0
 
 
 def test_a_removed_picture_that_comes_back_is_compared_with_what_came_meanwhile(

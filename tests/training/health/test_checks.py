@@ -42,7 +42,7 @@ def picture(pk: int, caption: str = "hills, river", *, size: tuple[int, int] = (
 def facts(*pictures: Picture, **settings: Any) -> Facts:
     """A dataset of these pictures."""
     defaults = {"name": "Gouache", "trigger_words": "gouachefield painting", "repeats": 10}
-    return Facts(Dataset(**{**defaults, **settings}), pictures, left_out=0, unmeasured=0)
+    return Facts(Dataset(**{**defaults, **settings}), pictures, unmeasured=0)
 
 
 def found(name: str, *pictures: Picture, **settings: Any) -> list[Finding]:
@@ -111,6 +111,17 @@ def test_a_picture_below_the_resolution_is_called_too_small_with_the_factor() ->
     assert only("too_small", picture(1, size=(5000, 40))).level == Level.RED
     assert only("too_small", picture(1, size=(1000, 1000))).level == Level.GREEN
     assert only("too_small", picture(1, size=(800, 800)), resolution=768).level == Level.GREEN
+
+
+def test_a_picture_that_fits_no_bucket_is_a_problem_by_itself() -> None:
+    finding = only("no_bucket", picture(1), picture(2, size=(2000, 40)))
+    assert finding.level == Level.RED and finding.pictures == (2,) and "training would stop" in finding.reason
+    assert finding.fix is not None and finding.fix.name == "exclude"
+    # Large enough, and yet so wide that nothing is left of its other side.
+    assert only("no_bucket", picture(1, size=(140_000, 520))).level == Level.RED
+    assert found("no_bucket", picture(1), picture(2, size=(64, 64))) == []
+    alone = only("lonely_buckets", picture(1), picture(2), picture(3, size=(2000, 40)))
+    assert alone.level == Level.GREEN and "1 bucket," in alone.sentence
 
 
 def test_very_wide_pictures_are_named_and_sdxl_s_widest_shape_is_not() -> None:
@@ -218,7 +229,15 @@ def test_a_rare_tag_next_to_a_frequent_one_is_a_likely_typo_with_its_own_button(
         "“tress” looks like a typo of “trees”", "“hils” looks like a typo of “hills”",
     }  # fmt: skip
     assert all(finding.fix and finding.fix.name == "rename_tag" for finding in findings)
+    assert {finding.pictures for finding in findings} == {(8,), (9,)}
     assert len({finding.anchor for finding in find(facts(*pictures))}) == len(find(facts(*pictures)))
+
+
+def test_the_place_of_a_finding_has_no_space_in_it() -> None:
+    """It is an id, and ids are told in lists with spaces between them."""
+    pictures = [*(picture(pk, "blue skies") for pk in range(1, 8)), picture(8, "blue skyes"), picture(9, "blue_skyes")]
+    anchors = [finding.anchor for finding in find(facts(*pictures)) if finding.check == "typos"]
+    assert anchors == ["typos-blue%20skyes"]
 
 
 @pytest.mark.parametrize(

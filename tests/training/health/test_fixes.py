@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,8 @@ from django.test import Client
 
 from tests.training.conftest import AddPicture
 from training import work
-from training.health import measures
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.health import fixes, measures
+from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 Press = Callable[..., HttpResponse]
@@ -70,7 +71,7 @@ def test_ticked_pictures_can_be_removed_and_come_back(
     small = add("a", source_name="small", measures=figures(pixels="p"))
     large = add("b", width=900, height=900, source_name="large", measures=figures(pixels="p"))
     foreign = add("c", source_name="foreign", measures=figures())
-    ticked = [str(large.pk), str(foreign.pk), "nonsense", "²"]
+    ticked = [str(large.pk), str(foreign.pk), "nonsense", "²", "9" * 5000]
     answer = press("exact_duplicates", place="health", choose="1", picture=ticked, remove="1")
     assert {image.pk for image in dataset.images.all()} == {small.pk, foreign.pk}
     undo(client, answer)
@@ -163,6 +164,52 @@ def test_an_undo_works_once_and_only_for_who_did_it(
     dataset.images.update(included=False)
     client.post(address)
     assert included(dataset) == set()
+
+
+def test_an_undo_belongs_to_its_dataset(client: Client, press: Press, dataset: Dataset, add: AddPicture) -> None:
+    other = Dataset.objects.create(name="Other", owner=dataset.owner, repeats=7)
+    Dataset.objects.filter(pk=dataset.pk).update(repeats=500)
+    add("hills")
+    answer = press("repeats")
+    address = next(iter(get_messages(answer.wsgi_request))).extra_tags  # type: ignore[attr-defined]
+    client.post(address.replace(dataset.slug, other.slug))
+    other.refresh_from_db()
+    dataset.refresh_from_db()
+    assert (other.repeats, dataset.repeats) == (7, 100)
+    client.post(address)
+    dataset.refresh_from_db()
+    assert dataset.repeats == 500
+
+
+def test_undos_of_many_pictures_leave_the_session_small(client: Client, press: Press, add: AddPicture) -> None:
+    for _ in range(300):
+        add("a", width=10, height=10, measures=figures())
+    press("too_small")
+    assert len(json.dumps(client.session[fixes.SESSION])) < 300 * 10
+
+
+def test_what_was_found_is_fixed_and_nothing_else(press: Press, dataset: Dataset, add: AddPicture) -> None:
+    for _ in range(6):
+        add("trees, hills")
+    typo = add("tress, sea")
+    press("typos-tress", tag="sea", new="")
+    typo.refresh_from_db()
+    assert typo.caption == "trees, sea"
+    press("repeats", repeats="0001000000")
+    dataset.refresh_from_db()
+    assert 1 <= dataset.repeats <= 1000
+
+
+def test_captions_that_cannot_be_changed_are_said(press: Press, dataset: Dataset, add: AddPicture) -> None:
+    for _ in range(6):
+        add("treees, hills")
+    typo = add("trees, " + "x" * (MOST_CAPTION - len("trees, ")))
+    answer = press("typos-trees")
+    assert answer.status_code == 302
+    note = list(get_messages(answer.wsgi_request))[-1]  # type: ignore[attr-defined]
+    assert "nothing was changed" in note.message
+    typo.refresh_from_db()
+    assert typo.caption.startswith("trees, ")
 
 
 def test_what_is_fixed_already_is_said_and_nothing_happens(press: Press, dataset: Dataset, add: AddPicture) -> None:

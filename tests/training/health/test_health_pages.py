@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from stylestudio.jobs import Visibility
 from tests.training.conftest import AddPicture
 from tests.training.health.test_fixes import figures
-from training import work
+from training import health_views, work
 from training.datasets import crops, grid
 from training.health import measures
 from training.models import Dataset, DatasetImage, DatasetJob
@@ -47,7 +49,9 @@ def test_findings_come_worst_first_with_their_button_and_their_reason(
     add("", measures=figures())
     html = page(client, dataset, "health/report/?place=crops")
     assert html.index("Problem:") < html.index("Warning:") < html.index("Good:")
-    assert "1 picture has no caption" in html and "They would teach the style nothing" in html
+    assert (
+        "1 picture has no caption" in html and "Without words, training cannot tell the subject from the style." in html
+    )
     assert f'href="/datasets/{dataset.slug}/?only=empty"' in html
     assert 'name="place" value="crops"' in html
     assert re.search(r"\d to fix", html) and re.search(r"\d to look at", html) and re.search(r"\d good", html)
@@ -112,6 +116,14 @@ def test_a_private_dataset_of_somebody_else_does_not_exist(
     assert client.post(f"/datasets/pictures/{image.pk}/crop/", {"x": 1}).status_code == 404
 
 
+def test_a_large_group_is_shown_in_part(client: Client, dataset: Dataset, add: AddPicture) -> None:
+    for _ in range(health_views.MOST_SHOWN + 6):
+        add("the same words", measures=figures())
+    html = page(client, dataset)
+    block = html[html.index('id="same_captions"') :].split("</section>")[0]
+    assert block.count("<figure") == health_views.MOST_SHOWN and "and 6 more" in block
+
+
 def test_names_and_captions_are_never_markup(client: Client, dataset: Dataset, add: AddPicture) -> None:
     nasty = "<script>alert(1)</script>"
     for _ in range(12):
@@ -149,7 +161,24 @@ def test_crops_are_grouped_by_bucket_with_counts_and_paged(client: Client, datas
 def test_what_is_cut_and_what_is_too_small_is_marked(client: Client, dataset: Dataset, add: AddPicture) -> None:
     add("a", width=575, height=575)
     html = page(client, dataset, "crops/")
-    assert "21 % cut" in html and "too small by 1.8 times" in html
+    assert "21 % cut" in html and "1.8 times too small" in html
+
+
+def test_what_fits_no_bucket_stands_last_and_cannot_be_moved(client: Client, dataset: Dataset, add: AddPicture) -> None:
+    add("a line", width=2000, height=40)
+    add("a", width=1000, height=900)
+    html = page(client, dataset, "crops/")
+    assert html.index("960 × 896") < html.index("No bucket fits") < html.index("fits no bucket")
+    assert html.count('type="range"') == 2 and "× 0" not in html and "alone in its bucket" not in html
+    assert "1 picture fits no bucket" in page(client, dataset)
+
+
+def test_two_who_move_one_crop_in_two_directions_both_count(client: Client, add: AddPicture) -> None:
+    image = add("a", width=1000, height=900)
+    with CaptureQueriesContext(connection) as queries:
+        client.post(f"/datasets/pictures/{image.pk}/crop/", {"x": "100"})
+    (written,) = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "training_datasetimage"')]
+    assert "crop_x" in written and "crop_y" not in written.split("WHERE")[0]
 
 
 def test_a_crop_moves_and_the_other_direction_stays(client: Client, dataset: Dataset, add: AddPicture) -> None:
@@ -166,6 +195,17 @@ def test_a_crop_moves_and_the_other_direction_stays(client: Client, dataset: Dat
     card = crops.card(image)
     assert card.hole[1] == 0 and card.hole[0] + card.hole[2] == pytest.approx(card.width, abs=0.2)
     assert card.path in html
+
+
+def test_the_page_of_one_picture_shows_its_cut_and_moves_it(client: Client, add: AddPicture, bob: User) -> None:
+    image = add("a", width=1000, height=900)
+    html = client.get(image.get_absolute_url()).content.decode()
+    assert crops.card(image).path in html and 'id="cut-away"' in html
+    address = f"/datasets/pictures/{image.pk}/crop/?from=picture"
+    assert f'action="{address}"' in html
+    assert client.post(address, {"x": "0"}).headers["Location"] == image.get_absolute_url()
+    client.force_login(bob)
+    assert 'type="range"' not in client.get(image.get_absolute_url()).content.decode()
 
 
 @pytest.mark.parametrize("values", [{"x": "101"}, {"y": "-1"}, {"x": "left"}, {"x": "nan"}])

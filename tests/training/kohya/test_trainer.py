@@ -274,6 +274,18 @@ def test_a_job_that_ended_without_a_worker_leaves_no_trainer(scripts: SdScripts,
     assert group(course.folder) == []
 
 
+def test_a_group_is_told_once_to_end(scripts: SdScripts, course: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts.plays(hold=6)
+    thread = InThread(course)
+    until(lambda: scripts.pids)
+    workers.stopping.set()
+    thread.ended()
+    told: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: told.append(pid))
+    trainer.end_leftover(course.folder)
+    assert group(course.folder) == [] and told == []
+
+
 def test_obstacles_say_what_is_missing(scripts: SdScripts, settings: Any, tmp_path: Path) -> None:
     ours = trainer.KohyaTrainer()
     assert ours.obstacles({"optimizer": "AdamW8bit"}) == []
@@ -364,3 +376,10 @@ def test_base_checkpoints_are_found_in_the_folder_for_them_alone(
     (models / "sub").mkdir()
     (models / "sub" / "deep.safetensors").touch()
     assert trainer.find_base(asked) == (models / found if found else None)
+
+
+def test_a_base_that_is_where_it_is_said_is_not_searched_for(
+    scripts: SdScripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "rglob", lambda *_: pytest.fail("searched"))
+    assert trainer.find_base("base.safetensors") == scripts.folder / "models" / "base.safetensors"

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from training.datasets.plan import LEAST_SIDE, MOST_SIDE, STEP
+
 SETTINGS = frozenset(
     {
         "steps", "rank", "alpha", "learning_rate", "batch_size", "accumulation", "resolution", "save_count",
@@ -22,8 +24,6 @@ SETTINGS = frozenset(
 DATASET_FILE = "dataset.toml"
 CONFIG_FILE = "config.toml"
 OUTPUT_NAME = "style"  # files are called style-step00000150.safetensors, the last one style.safetensors
-BUCKET_STEP = 64
-LEAST_SIDE, MOST_SIDE = 512, 2048
 
 PRECISIONS = {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}
 _SAVED_AS = {"bf16": "bf16", "fp16": "fp16", "fp32": "float"}
@@ -94,7 +94,7 @@ def dataset_settings(plan: Plan) -> dict[str, Any]:
                 "enable_bucket": True,
                 "min_bucket_reso": min(LEAST_SIDE, int(plan.settings["resolution"])),
                 "max_bucket_reso": MOST_SIDE,
-                "bucket_reso_steps": BUCKET_STEP,
+                "bucket_reso_steps": STEP,
                 "bucket_no_upscale": True,
                 "subsets": [subset],
             }

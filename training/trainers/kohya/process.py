@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,7 @@ class Process:
     def running(self) -> bool:
         """Whether the process itself still runs."""
         _reap(self.pid)
-        return started(self.pid) == self.started
+        return bool(self.started) and started(self.pid) == self.started
 
     @property
     def code(self) -> int | None:
@@ -84,10 +85,9 @@ class Process:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.running:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
-            except ProcessLookupError:
-                return
+            return
         # Where the shell alone is gone, its pid may belong to somebody else by now: one by one, each looked at.
         for pid in self._members():
             try:

@@ -113,7 +113,10 @@ def find_base(name: str) -> Path | None:
     for folder in (settings.SD_SCRIPTS_MODELS, settings.SD_SCRIPTS_DIR and settings.SD_SCRIPTS_DIR / "models"):
         if folder is None:
             continue
-        for file in (folder / wanted, *sorted(folder.rglob(glob.escape(wanted.name)))):
+        if (folder / wanted).is_file():
+            return Path(folder / wanted)
+        # Elsewhere beneath it: a walk through all of the folder, which can be large and far away.
+        for file in sorted(folder.rglob(glob.escape(wanted.name))):
             if file.is_file():
                 return Path(file)
     return None
@@ -312,7 +315,7 @@ class _Watch:
         for value in fresh:
             self.bad = 0 if math.isfinite(value) else self.bad + 1
         if self.bad >= MOST_BAD:
-            self._fail("diverged", f"The loss is no number since about step {first}.")
+            self._fail("diverged", f"The loss is not a number since about step {first}.")
 
     def _take_checkpoints(self, final: bool) -> None:
         """Hand over what is whole. While it runs a file waits for its state, and for a second look at its size."""
