@@ -321,7 +321,7 @@ def _chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, st
     count = found.count
     if found.filters.any:
         return found.images(), ngettext("%d picture that is shown", "%d pictures that are shown", count) % count
-    return found.images(), ngettext("the only picture", "all %(count)d pictures", count) % {"count": count}
+    return found.images(), ngettext("%(count)d picture", "all %(count)d pictures", count) % {"count": count}
 
 
 def _say_changed(request: StudioRequest, operation: CaptionOperation) -> None:
