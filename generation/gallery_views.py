@@ -18,7 +18,7 @@ from generation.prompts import final_parts, final_prompt
 from generation.shapes import shape_name
 from styles.models import Style
 from stylestudio import live
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible
+from stylestudio.access import StudioRequest, may_change, require_maker, visible
 
 
 @require_GET
@@ -75,7 +75,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "shape": shape_name(found.width, found.height),
         "seconds": _seconds(found),
         "download_name": _download_name(found),
-        "can_change": task.owner_id == request.user.pk or is_curator(request.user),
+        "can_change": may_change(request.user, task),
         "offers": [offer(request, found) for offer in wall.offers],
     }
     return render(request, "generation/picture.html", context)

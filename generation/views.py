@@ -25,7 +25,7 @@ from generation.references import add_reference, reference_from
 from styles.forms import PresetForm
 from styles.models import Preset, Style
 from stylestudio import jobs, live, shell
-from stylestudio.access import StudioRequest, require_curator, require_maker, visible, whole_number
+from stylestudio.access import StudioRequest, changeable, require_curator, visible, whole_number
 from stylestudio.images import BadPicture
 
 RECENT = 20  # jobs in the live column; older ones are in the gallery
@@ -141,8 +141,7 @@ def job_card(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel this job and no other, waiting or running. Pictures that are there stay."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
-    require_maker(request.user, task)
+    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
     if task.cancel():
         live.changed(task)
         live.counts_changed()
@@ -199,8 +198,7 @@ def toast(request: StudioRequest, words: str) -> HttpResponse:
 
 def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
     """The new job, where the person is."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
-    require_maker(request.user, task)
+    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
     try:
         again = make(task, request.user)
     except ValidationError as error:

@@ -15,12 +15,11 @@ import json
 import re
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
@@ -139,15 +138,6 @@ def write_card(version: StyleVersion, target: IO[bytes]) -> None:
                     card.writestr(name, file.read())
         with card.open(zipfile.ZipInfo(file_name(version)), "w", force_zip64=True) as member:
             write_lora(version, member)
-
-
-async def chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """The rest of a file, a megabyte at a time, without holding up other requests. Closes it."""
-    try:
-        while chunk := await sync_to_async(file.read, thread_sensitive=False)(CHUNK):
-            yield chunk
-    finally:
-        file.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -20,6 +19,7 @@ from styles import cards, history, queries
 from styles.forms import PresetForm, StyleForm
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
 from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
+from stylestudio.downloads import attachment
 
 
 @require_GET
@@ -186,9 +186,8 @@ def _attachment(
     except BaseException:
         file.close()
         raise
-    response = StreamingHttpResponse(cards.chunks(file), content_type="application/octet-stream")
+    response = attachment(name, file)
     response["Content-Length"] = str(length)
-    response["Content-Disposition"] = content_disposition_header(True, name)
     return response
 
 

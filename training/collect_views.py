@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import PurePosixPath
-from typing import IO, Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.core.files.storage import default_storage
@@ -14,16 +14,15 @@ from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpRespon
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import path
-from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from generation.models import GeneratedImage
-from styles.cards import chunks
 from stylestudio import uploads
 from stylestudio.access import StudioRequest, changeable, is_curator, visible, whole_numbers
+from stylestudio.downloads import zipped
 from stylestudio.uploads import Purpose, Refused, Upload
 from training import queries, work
 from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
@@ -200,10 +199,7 @@ def export(request: StudioRequest, slug: str) -> StreamingHttpResponse:
     layout = request.GET.get("layout", layouts.KOHYA)
     if layout not in layouts.LAYOUTS:
         raise Http404(_("There is no such layout."))
-    files = layouts.Zipped(layouts.files(dataset, snapshots.present(dataset), layout))
-    response = StreamingHttpResponse(chunks(cast(IO[bytes], files)), content_type="application/zip")
-    response["Content-Disposition"] = content_disposition_header(True, f"{dataset.slug}.zip")
-    return response
+    return zipped(f"{dataset.slug}.zip", layouts.files(dataset, snapshots.present(dataset), layout))
 
 
 urlpatterns = [

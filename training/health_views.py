@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from stylestudio import shell
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_number
+from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training import queries, work
 from training.datasets import crops
 from training.datasets.operations import BadOperation
@@ -79,7 +79,7 @@ def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
         "dataset": dataset,
         "report": found,
         "rows": [Row(each, _address(dataset, each)) for each in found.findings],
-        "can_change": dataset.owner_id == request.user.pk or is_curator(request.user),
+        "can_change": may_change(request.user, dataset),
         "place": place if (place := request.GET.get("place")) in PLACES else "dataset",
     }
 
@@ -213,7 +213,7 @@ def crop(request: StudioRequest, pk: int) -> HttpResponse:
     image.save(update_fields=moved)
     image.dataset.touch()
     if request.htmx:
-        return render(request, "training/_crop.html", {"crop": crops.card(image), "can_change": True})
+        return HttpResponse(status=204)  # the page has drawn it already
     if request.GET.get("from") == "picture":
         return redirect(image)
     return redirect(f"{reverse('training:crops', args=[image.dataset.slug])}#crop-{image.pk}")
@@ -225,9 +225,7 @@ def _dataset(request: StudioRequest, slug: str) -> Dataset:
 
 def _made(request: StudioRequest, slug: str) -> Dataset:
     """The dataset, if this person may change it."""
-    found = _dataset(request, slug)
-    require_maker(request.user, found)
-    return found
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
 
 
 urlpatterns = [

@@ -11,7 +11,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from stylestudio.access import StudioRequest, require_maker, visible, whole_number
+from stylestudio.access import StudioRequest, changeable, visible, whole_number
 from training import queries
 from training.datasets import snapshots
 from training.models import Dataset, DatasetImage, DatasetSnapshot
@@ -45,8 +45,7 @@ def versions(request: StudioRequest, slug: str) -> HttpResponse:
 @require_POST
 def freeze(request: StudioRequest, slug: str) -> HttpResponse:
     """Make a version of what the dataset holds now."""
-    dataset = visible(Dataset.objects.all(), request.user, slug=slug)
-    require_maker(request.user, dataset)
+    dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
     form = FreezeForm(request.POST)
     note = form.cleaned_data["note"] if form.is_valid() else request.POST.get("note", "")[:200]
     try:
@@ -100,8 +99,7 @@ def _shown(difference: snapshots.Difference) -> dict[str, object]:
 @require_POST
 def restore(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """Make the dataset what it was; the present state is kept as a version."""
-    dataset = visible(Dataset.objects.all(), request.user, slug=slug)
-    require_maker(request.user, dataset)
+    dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
     found: DatasetSnapshot = get_object_or_404(dataset.snapshots, number=number)
     kept = snapshots.restore(found, request.user)
     said = _("The dataset is what it was in version %d.") % found.number

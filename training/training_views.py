@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from typing import Any
 
 from django.conf import settings as conf
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import FileResponse, Http404, HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -17,7 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from stylestudio import shell
-from stylestudio.access import StudioRequest, is_curator, require_maker, visible, whole_number
+from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
+from stylestudio.downloads import zipped
 from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings, tasks
 from training.models import Checkpoint, Dataset, TrainingJob
 from training.trainers import TrainerFailed
@@ -129,15 +130,16 @@ def plan(request: StudioRequest) -> HttpResponse:
     return render(request, "training/_planned.html", context)
 
 
+def _runs() -> QuerySet[TrainingJob]:
+    return TrainingJob.objects.select_related("style", "engine", "owner", "snapshot__dataset", "resumes__job")
+
+
 def _run(request: StudioRequest, pk: int) -> TrainingJob:
-    rows = TrainingJob.objects.select_related("style", "engine", "owner", "snapshot__dataset", "resumes__job")
-    return visible(rows, request.user, pk=pk)
+    return visible(_runs(), request.user, pk=pk)
 
 
 def _changeable(request: StudioRequest, pk: int) -> TrainingJob:
-    job = _run(request, pk)
-    require_maker(request.user, job)
-    return job
+    return changeable(_runs(), request.user, pk=pk)
 
 
 def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]
         "tab": tab,
         "chart": losses.chart(job),
         "checkpoints": checkpoints.listed(job),
-        "can_change": job.owner_id == request.user.pk or is_curator(request.user),
+        "can_change": may_change(request.user, job),
         "socket_url": shell.socket_url(f"{job.kind}-{job.pk}"),
     }
 
@@ -176,21 +178,21 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
-def export(request: StudioRequest, pk: int) -> FileResponse | HttpResponse:
-    """A zip of pictures, captions, configuration and command of a run with sd-scripts, to train on another machine."""
+def export(request: StudioRequest, pk: int) -> StreamingHttpResponse | HttpResponse:
+    """A zip of pictures, captions, configuration and command of a run with sd-scripts, to train on another machine.
+
+    It is made while it leaves.
+    """
     job = _run(request, pk)
     if job.trainer != settings.KOHYA:
         raise Http404(_("Only runs with sd-scripts are exported like this. Export the dataset instead."))
     course = runner.AskedCourse(job)
-    file = tempfile.TemporaryFile(dir=conf.DATA)  # noqa: SIM115 - closed when the answer has left
     try:
-        command.export(file, kohya.plan(course), course.pictures)
-    except (TrainerFailed, OSError) as error:  # a picture is gone, or too small for any bucket
-        file.close()
+        files = command.exported(kohya.plan(course), course.pictures)
+    except (TrainerFailed, OSError) as error:  # a picture is too small for any bucket
         messages.warning(request, str(error))
         return redirect("training:run-config", pk)
-    file.seek(0)
-    return FileResponse(file, as_attachment=True, filename=f"training-{pk}.zip")
+    return zipped(f"training-{pk}.zip", files)
 
 
 @require_GET
@@ -269,7 +271,7 @@ def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
     """One checkpoint by itself, with everything that can be done with it."""
     found = _checkpoint(request, pk)
     job = found.job
-    can_change = job.owner_id == request.user.pk or is_curator(request.user)
+    can_change = may_change(request.user, job)
     context = {"checkpoint": found, "job": job, "row": samples.Board.of(job).row(found), "can_change": can_change}
     return render(request, "training/checkpoint.html", context)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zipfile
+from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -374,6 +376,11 @@ def test_without_trainings_the_page_says_what_one_is(ada: User) -> None:
     assert "Teach it a style of your own" in as_(ada).get("/training/").content.decode()
 
 
+async def alist(pieces: AsyncIterator[bytes]) -> list[bytes]:
+    """What comes in, in order."""
+    return [piece async for piece in pieces]
+
+
 def test_a_run_with_sd_scripts_leaves_with_pictures_captions_and_the_command(
     dataset: Dataset, add: AddPicture, ada: User
 ) -> None:
@@ -386,7 +393,8 @@ def test_a_run_with_sd_scripts_leaves_with_pictures_captions_and_the_command(
     client = as_(ada)
     assert f"/training/{job.pk}/export/" in client.get(f"/training/{job.pk}/config/").content.decode()
     answer = client.get(f"/training/{job.pk}/export/")
-    with zipfile.ZipFile(BytesIO(b"".join(answer.streaming_content))) as archive:  # type: ignore[attr-defined]
+    data = b"".join(asyncio.run(alist(answer.streaming_content)))  # type: ignore[attr-defined]
+    with zipfile.ZipFile(BytesIO(data)) as archive:
         names = archive.namelist()
         assert {"train.sh", "READ ME.txt"} <= set(names)
         pictures = [name for name in names if name.endswith(".png")]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Iterable, Iterator
-from io import RawIOBase
 from pathlib import Path, PurePosixPath
 
 from django.utils.text import slugify
@@ -93,53 +91,3 @@ def write(found: Iterable[File], folder: Path) -> int:
         target.write_bytes(data)
         count += 1
     return count
-
-
-class Zipped(RawIOBase):
-    """Files as a zip that is made while it is read, so that it needs neither disk nor memory for all of them."""
-
-    def __init__(self, found: Iterable[File]) -> None:
-        self._found = iter(found)
-        self._out = _Outlet()
-        self._zip = zipfile.ZipFile(self._out, "w", zipfile.ZIP_STORED, allowZip64=True)
-        self._ended = False
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At least a piece, of `size` bytes at most; nothing at the end."""
-        while not self._ended and (size < 0 or self._out.waiting < size):
-            pair = next(self._found, None)
-            if pair is None:
-                self._zip.close()
-                self._ended = True
-            else:
-                self._zip.writestr(*pair)
-        return self._out.take(size)
-
-
-class _Outlet(RawIOBase):
-    """What was written and not yet read. It cannot go back, so zipfile writes sizes after the files."""
-
-    def __init__(self) -> None:
-        self._pieces = bytearray()
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that can be read."""
-        return len(self._pieces)
-
-    def writable(self) -> bool:
-        """Yes."""
-        return True
-
-    def write(self, data: object, /) -> int:
-        """Keep a piece."""
-        piece = bytes(data)  # type: ignore[call-overload]
-        self._pieces += piece
-        return len(piece)
-
-    def take(self, size: int) -> bytes:
-        """The oldest `size` bytes, all where it is negative."""
-        end = len(self._pieces) if size < 0 else size
-        piece = bytes(self._pieces[:end])
-        del self._pieces[:end]
-        return piece

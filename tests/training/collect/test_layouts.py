@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -212,21 +211,3 @@ def test_commands_refuse_with_one_sentence(owner: User, dataset: Dataset, tmp_pa
         call_command("export_dataset", dataset.slug, "--output", str(tmp_path / "out"), "--frozen", "3")
     with pytest.raises(CommandError, match="no account called zoe"):
         call_command("import_dataset", str(tmp_path), "--name", "X", "--user", "zoe")
-
-
-def test_a_zip_that_is_made_while_it_is_read_is_whole_and_holds_little() -> None:
-    def files() -> object:
-        for at in range(40):
-            yield f"a/{at}.bin", bytes([at]) * 100_000
-
-    zipped = layouts.Zipped(files())  # type: ignore[arg-type]
-    pieces, most = [], 0
-    while piece := zipped.read(65_536):
-        assert len(piece) <= 65_536
-        pieces.append(piece)
-        most = max(most, zipped._out.waiting)
-    assert most < 250_000
-    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
-        assert archive.testzip() is None
-        assert len(archive.namelist()) == 40
-        assert archive.read("a/7.bin") == b"\7" * 100_000

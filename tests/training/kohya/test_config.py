@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-import zipfile
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -139,15 +138,12 @@ def test_what_is_laid_out_is_not_made_again(tmp_path: Path) -> None:
 
 
 def test_an_export_holds_everything_and_no_path_of_this_machine(tmp_path: Path) -> None:
-    target = BytesIO()
-    command.export(target, plan(base="/secret/models/base.safetensors"), [picture(1), picture(2)])
-    with zipfile.ZipFile(target) as archive:
-        names = set(archive.namelist())
-        assert names == {
-            "READ ME.txt", "config.toml", "dataset.toml", "train.sh", "dataset/10_gouachefield/0001.png",
-            "dataset/10_gouachefield/0001.txt", "dataset/10_gouachefield/0002.png", "dataset/10_gouachefield/0002.txt",
-        }  # fmt: skip
-        texts = [archive.read(name).decode() for name in names if not name.endswith(".png")]
+    files = dict(command.exported(plan(base="/secret/models/base.safetensors"), [picture(1), picture(2)]))
+    assert set(files) == {
+        "READ ME.txt", "config.toml", "dataset.toml", "train.sh", "dataset/10_gouachefield/0001.png",
+        "dataset/10_gouachefield/0001.txt", "dataset/10_gouachefield/0002.png", "dataset/10_gouachefield/0002.txt",
+    }  # fmt: skip
+    texts = [data.decode() for name, data in files.items() if not name.endswith(".png")]
     assert not any("secret" in text for text in texts)
     script = next(text for text in texts if text.startswith("#!/bin/sh"))
     assert "--pretrained_model_name_or_path" in script
@@ -163,3 +159,6 @@ def test_a_broken_picture_is_named_and_refused(data: bytes, tmp_path: Path) -> N
     with pytest.raises(OSError, match="0001"):
         pictures.lay_out(tmp_path, [one], lambda done: None)
     assert not list(tmp_path.glob("*.png"))
+    files = dict(command.exported(plan(), [one, picture(2)]))
+    assert [name for name in files if name.endswith((".png", "1.txt"))] == ["dataset/10_gouachefield/0002.png"]
+    assert files["READ ME.txt"].decode().startswith("Pictures that could not be read are not here:\n\n0001: ")

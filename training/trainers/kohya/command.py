@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import tempfile
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from training.trainers import TrainingPicture
 from training.trainers.kohya import config, pictures
@@ -30,26 +27,42 @@ def shown(folder: Path, words: Sequence[str]) -> str:
 
 def write(folder: Path, plan: config.Plan, config_file: str = config.CONFIG_FILE) -> None:
     """The two files that the command reads. The one about the pictures stands beside their folder."""
-    (folder / config.DATASET_FILE).write_text(config.toml(config.dataset_settings(plan)), encoding="utf-8")
-    (folder / config_file).write_text(config.toml(config.training_settings(plan)), encoding="utf-8")
+    for name, text in texts(plan, config_file).items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
-def export(target: IO[bytes], plan: config.Plan, images: Sequence[TrainingPicture]) -> None:
-    """A zip with pictures, captions, both files and the command, to train on another machine.
+def texts(plan: config.Plan, config_file: str = config.CONFIG_FILE) -> dict[str, str]:
+    """Those two files, by their names."""
+    return {
+        config.DATASET_FILE: config.toml(config.dataset_settings(plan)),
+        config_file: config.toml(config.training_settings(plan)),
+    }
 
-    Of the base checkpoint it says the name alone: where it lies is said when it is started there.
+
+def exported(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[tuple[str, bytes]]:
+    """Pictures, captions, both files and the command as (path, content), to train on another machine.
+
+    Of the base checkpoint it says the name alone: where it lies is said when it is started there. A picture whose file
+    is gone or broken is left out, and the notes say so. Raises OSError at once where a picture fits no bucket.
     """
-    plan = dataclasses.replace(plan, base=Path(plan.base).name)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pictures.lay_out(folder / plan.pictures, images, lambda done: None)
-        write(folder, plan)
-        (folder / "train.sh").write_text(_script(plan), encoding="utf-8")
-        (folder / "READ ME.txt").write_text(_notes(plan), encoding="utf-8")
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(folder.rglob("*")):
-                if file.is_file():
-                    archive.write(file, file.relative_to(folder).as_posix())
+    for image in images:
+        pictures.check(image)
+    return _exported(dataclasses.replace(plan, base=Path(plan.base).name), images)
+
+
+def _exported(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[tuple[str, bytes]]:
+    broken = []
+    for image in images:
+        try:
+            yield f"{plan.pictures}/{image.name}.png", pictures.cut(image)
+        except OSError as error:
+            broken.append(f"{image.name}: {error}")
+        else:
+            yield f"{plan.pictures}/{image.name}.txt", pictures.caption(image)
+    for name, text in texts(plan).items():
+        yield name, text.encode()
+    yield "train.sh", _script(plan).encode()
+    yield "READ ME.txt", _notes(plan, broken).encode()
 
 
 def _launch_options(precision: str) -> list[str]:
@@ -60,7 +73,7 @@ def _launch_options(precision: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _exported(plan: config.Plan) -> str:
+def _launch(plan: config.Plan) -> str:
     precision = config.PRECISIONS[str(plan.settings.get("dtype", "bf16"))]
     return f"accelerate launch {shlex.join(_launch_options(precision))}"
 
@@ -72,15 +85,16 @@ set -e
 scripts=$1
 base=$2
 cd "$(dirname "$0")"
-{_exported(plan)} "$scripts/{SCRIPT}" \\
+{_launch(plan)} "$scripts/{SCRIPT}" \\
   --config_file {config.CONFIG_FILE} --pretrained_model_name_or_path "$base"
 """
 
 
-def _notes(plan: config.Plan) -> str:
+def _notes(plan: config.Plan, broken: Sequence[str]) -> str:
     base = Path(plan.base).name
     on_windows = f"C:\\path\\to\\sd-scripts\\{SCRIPT} --config_file {config.CONFIG_FILE}"
-    return f"""This folder trains a style for SDXL with sd-scripts (https://github.com/kohya-ss/sd-scripts).
+    missing = "\n".join(["Pictures that could not be read are not here:", "", *broken, "", ""]) if broken else ""
+    return f"""{missing}This folder trains a style for SDXL with sd-scripts (https://github.com/kohya-ss/sd-scripts).
 
 Install sd-scripts and activate its Python environment. Then, on Linux or macOS:
 
@@ -88,7 +102,7 @@ Install sd-scripts and activate its Python environment. Then, on Linux or macOS:
 
 On Windows, in this folder:
 
-    {_exported(plan)} {on_windows} --pretrained_model_name_or_path C:\\path\\to\\{base}
+    {_launch(plan)} {on_windows} --pretrained_model_name_or_path C:\\path\\to\\{base}
 
 Checkpoints appear in the folder {plan.output}. Import them on the Styles page.
 """

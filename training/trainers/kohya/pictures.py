@@ -26,8 +26,7 @@ def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[
     target.mkdir(parents=True, exist_ok=True)
     for done, picture in enumerate(pictures):
         wanted(done)
-        # Captions are read up to the first line break; an empty file would be refused.
-        (target / f"{picture.name}.txt").write_text(" ".join(picture.caption.split()) + "\n", encoding="utf-8")
+        (target / f"{picture.name}.txt").write_bytes(caption(picture))
         file = target / f"{picture.name}.png"
         if not file.exists():
             aside = file.with_suffix(".part")
@@ -35,13 +34,23 @@ def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[
             aside.replace(file)
 
 
+def caption(picture: TrainingPicture) -> bytes:
+    """The file of its caption, which is read up to the first line break; an empty file would be refused."""
+    return f"{' '.join(picture.caption.split())}\n".encode()
+
+
+def check(picture: TrainingPicture) -> None:
+    """Raises OSError for a picture that is too small for any bucket."""
+    if not all(picture.bucket):
+        raise OSError(f"Picture {picture.name} is {picture.width}x{picture.height} pixels: no bucket is that small.")
+
+
 def cut(picture: TrainingPicture) -> bytes:
     """The part that is trained, in the size of its bucket, flat. sd-scripts has nothing to scale or cut then.
 
     Raises OSError for a picture that cannot be read, or is too small for any bucket.
     """
-    if not all(picture.bucket):
-        raise OSError(f"Picture {picture.name} is {picture.width}x{picture.height} pixels: no bucket is that small.")
+    check(picture)
     try:
         return take.trained(picture.open(), picture.background, picture.bucket, picture.crop)
     except take.BadPicture as error:
