@@ -1,4 +1,4 @@
-"""One log for all processes of a studio, in the data folder."""
+"""One log for all processes of a studio, in the data folder, and what is not worth a line of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import os
 from pathlib import Path
 
 from stylestudio.locks import FileLock, Locked
+
+
+class HealthIsTold(logging.Filter):
+    """Drops what Django notes of a 503 at /health: whoever asks reads it there, and some ask every second."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether `record` is of another request."""
+        return getattr(getattr(record, "request", None), "path", "") != "/health"
 
 
 class SharedRotatingFile(logging.Handler):

@@ -190,6 +190,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {"asked_for_health": {"()": "stylestudio.logs.HealthIsTold"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
         "file": {
@@ -201,6 +202,7 @@ LOGGING = {
     "root": {"handlers": ["console", "file"], "level": "INFO"},
     "loggers": {
         "django.channels.server": {"level": "WARNING"},
+        "django.request": {"filters": ["asked_for_health"]},
         "daphne": {"level": "WARNING"},
         "huey": {"level": "WARNING"},
         # The supervisor says on the console, in plain words, what it notes here.

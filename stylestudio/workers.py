@@ -210,6 +210,7 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         """Beat."""
         try:
+            self._beat()  # at once: listeners look at the engines, and people wait for that
             while not self._over.wait(BEAT):
                 self._beat()
             self._end()

@@ -57,11 +57,16 @@ def test_it_says_who_makes_the_pictures(client: Client, engines: list[tuple[str,
     [(timedelta(seconds=40), {}), (timedelta(), {"ended_at": timezone.now()})],
     ids=["silent", "stopped"],
 )
-def test_without_a_living_worker_it_is_a_503(client: Client, age: timedelta, given: dict[str, Any]) -> None:
+def test_without_a_living_worker_it_is_a_503_that_fills_no_log(
+    client: Client, age: timedelta, given: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     beat(age, **given)
     response = client.get("/health")
     assert response.status_code == 503
     assert (response.json()["status"], response.json()["worker"]) == ("error", False)
+    assert caplog.text == ""
+    client.get("/no-such-page")
+    assert "/no-such-page" in caplog.text
 
 
 def test_without_a_database_it_is_a_503_and_not_a_traceback(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from .conftest import Studio
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Studio]:
     """A studio as the README's command starts it: no COMFYUI_URL, no account."""
-    studio = Studio(tmp_path / "data", COMFYUI_URL="").start()
+    studio = Studio(tmp_path / "data", new=True, COMFYUI_URL="").start()
     yield studio
     studio.stop()
 

@@ -122,7 +122,8 @@ def test_two_posts_at_the_same_moment_make_one_owner() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert statuses == [302, 302]
+    # Who comes just before the first owner is stored, with the link used up, is told where links are.
+    assert sorted(statuses) in ([302, 302], [200, 302])
     assert User.objects.count() == 1
 
 
