@@ -210,9 +210,10 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         """Beat."""
         try:
-            self._beat()  # at once: listeners look at the engines, and people wait for that
+            self._tell()  # at once: listeners look at the engines, and people wait for that
             while not self._over.wait(BEAT):
                 self._beat()
+                self._tell()
             self._end()
         finally:
             connections.close_all()
@@ -226,6 +227,8 @@ class Pulse(threading.Thread):
         except DatabaseError:
             log.exception("The heartbeat could not be written.")
             connections.close_all()
+
+    def _tell(self) -> None:
         for beat in beats:
             try:
                 beat()

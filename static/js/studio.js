@@ -688,7 +688,11 @@ document.addEventListener("htmx:afterSettle", ({ target }) => {
   step(form, 1);
 });
 document.addEventListener("input", ({ target }) => target.form?.matches("[data-caption]") && note(target.form));
-document.addEventListener("focusout", ({ target }) => target.form?.matches("[data-caption]") && keepCaption(target.form));
+document.addEventListener("focusout", ({ target }) => {
+  const form = target.form;
+  // Where somebody else wrote meanwhile, one of the two texts is chosen, and not by leaving the field.
+  if (form?.matches("[data-caption]") && !form.querySelector("[data-newer]")) keepCaption(form);
+});
 addEventListener("beforeunload", (event) => captions().some(isDirty) && event.preventDefault());
 document.addEventListener("click", ({ target }) => target.closest("[data-save-captions]") && captions().forEach(keepCaption));
 document.addEventListener("keydown", (event) => {

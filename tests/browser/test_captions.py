@@ -151,6 +151,21 @@ def test_a_newer_text_and_a_lost_connection_lose_nothing(
     expect(card(page, 1).get_by_role("alert")).to_contain_text("theirs")
     expect(caption(page, 1)).to_have_value("mine")
     complaints.allow("status of 422")
+    # Leaving the field decides nothing, and so the other text can be had.
+    caption(page, 1).blur()
+    page.wait_for_timeout(300)
+    caption(page, 1).focus()
+    card(page, 1).get_by_role("button", name="Take this one").click()
+    expect(caption(page, 1)).to_have_value("theirs")
+    expect(card(page, 1).get_by_role("alert")).to_be_hidden()
+
+    caption(other, 1).fill("theirs again")
+    caption(other, 1).press("Control+s")
+    expect(card(other, 1).get_by_text("Unsaved")).to_be_hidden()
+    caption(page, 1).fill("mine")
+    caption(page, 1).press("Control+s")
+    expect(card(page, 1).get_by_role("alert")).to_contain_text("theirs again")
+    complaints.allow("status of 422")
     caption(page, 1).press("Control+s")
     expect(card(page, 1).get_by_role("alert")).to_be_hidden()
 

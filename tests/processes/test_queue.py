@@ -126,7 +126,7 @@ def test_an_empty_queue_answers_none(huey) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(monkeypatch) -> None:
-    monkeypatch.setattr(workers, "BEAT", 0.02)
+    monkeypatch.setattr(workers, "BEAT", 0.02)  # the first comes at once
     beaten = threading.Barrier(2, timeout=10)
     monkeypatch.setattr(workers, "beats", [lambda: 1 / 0, beaten.wait])
     pulse = Pulse("tester", threads=4)
@@ -147,7 +147,8 @@ def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(mon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_predecessor_that_ends_late_does_not_end_its_successor() -> None:
+def test_a_predecessor_that_ends_late_does_not_end_its_successor(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "beats", [])
     pulse = Pulse("studio")
     pulse.start()
     Worker.objects.update(pid=1)
