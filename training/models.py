@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from generation.models import GeneratedImage
 from stylestudio.jobs import Job, JobQuerySet, Visibility
 from training import faults
+from training.doing import Doing
 
 RESERVED_SLUGS = {"new", "jobs", "pictures"}  # these are addresses
 MOST_PICTURES = 2000  # of one dataset
@@ -463,7 +464,7 @@ class TrainingJob(Job):
     # What the trainer needs to find its work again after a crash: a prompt id, a process.
     state = models.JSONField(default=dict, editable=False)
     publish_best = models.BooleanField(default=False, editable=False)  # when it completes, without asking anybody
-    preparing = models.CharField(max_length=100, blank=True, editable=False)  # what it does before its next step
+    preparing = models.JSONField(default=list, blank=True, editable=False)  # see `doing`
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
     not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
     seconds = models.FloatField(default=0.0, editable=False)  # spent on steps, in all attempts
@@ -485,6 +486,11 @@ class TrainingJob(Job):
     def title(self) -> str:
         """What it is called."""
         return self.name
+
+    @property
+    def doing(self) -> Doing | None:
+        """What it does before its next step; None while it does steps."""
+        return Doing.read(self.preparing)
 
     @property
     def look(self) -> str:

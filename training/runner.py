@@ -30,6 +30,7 @@ from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status
 from training import checkpoints, faults, losses, watching
+from training.doing import Doing
 from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
 from training.trainers import (
     Stop,
@@ -315,7 +316,7 @@ class _Pending:
     lines: list[str] = field(default_factory=list)
     step: int = 0
     epoch: int = 0
-    preparing: str = ""
+    doing: Doing | None = None
 
 
 class AskedCourse:
@@ -392,14 +393,14 @@ class LiveCourse(AskedCourse):
         self.job.state = {name: value for name, value in kept.items() if value is not None}
         TrainingJob.objects.filter(pk=self.job.pk).update(state=self.job.state)
 
-    def progress(self, step: int, *, epoch: int = 0, preparing: str = "") -> None:
-        """How many of the job's steps are done. Raises TrainerStopped when the worker stops."""
+    def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
+        """How many steps are done, and what it does before the next. Raises TrainerStopped when the worker stops."""
         now, pending = time.monotonic(), self._pending
         if step > pending.step:
             if self._moved is not None and now - self._moved < GAP:
                 self._seconds += now - self._moved
             self._moved = now
-        pending.step, pending.epoch, pending.preparing = step, epoch or pending.epoch, preparing
+        pending.step, pending.epoch, pending.doing = step, epoch or pending.epoch, doing
         if now - self._written >= TICK:
             self.flush()
         if self.leaving:
@@ -460,8 +461,9 @@ class LiveCourse(AskedCourse):
             LogBlock.objects.create(job=job, text="\n".join(pending.lines))
             pending.lines = []
         percent = min(99, 100 * pending.step // max(1, job.steps))
+        preparing = pending.doing.facts() if pending.doing else []
         job.advance(
-            step=pending.step, epoch=pending.epoch, progress=percent, seconds=self._seconds, preparing=pending.preparing
+            step=pending.step, epoch=pending.epoch, progress=percent, seconds=self._seconds, preparing=preparing
         )
         live.progressed(job, PROGRESS)
 

@@ -15,6 +15,7 @@ from stylestudio import live
 from stylestudio.jobs import Job
 from tests.training.scripted import ask, lora_file
 from training import checkpoints, losses, samples, watching
+from training.doing import Doing, Phase
 from training.models import Dataset, DatasetImage, DatasetJob, TrainingJob
 
 from .test_fragments import LANGUAGES, browser, in_each_language, published, roots
@@ -53,7 +54,7 @@ def training_that(
         job.start("w")
         job.touch(engine=engine)
         if look == "loading":
-            job.advance(preparing="Sending <pictures>")
+            job.advance(preparing=Doing(Phase.SENDING, 1, 20).facts())
             return TrainingJob.objects.get(pk=job.pk)
         losses.append(job, 1, [0.5, 0.4, 0.3, 0.2, 0.1])
         made = checkpoints.store(job, 4, lora_file(tmp_path, 4), epoch=1, loss=0.35, state="")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from generation.models import Engine
+from training.doing import Doing
 from training.models import Checkpoint, TrainingJob
 
 
@@ -105,8 +106,11 @@ class Course(Asked, Protocol):
     def remember(self, **state: Any) -> None:
         """Keep facts for the next attempt, committed when this returns: a prompt id before it is posted, a process."""
 
-    def progress(self, step: int, *, epoch: int = 0, preparing: str = "") -> None:
-        """How many of the job's steps are done. Cheap: call it for every step. Raises TrainerStopped."""
+    def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
+        """How many steps are done, and what it does before the next. Cheap: call it for every step.
+
+        Raises TrainerStopped.
+        """
 
     def losses(self, first_step: int, values: Sequence[float]) -> None:
         """Raw loss of consecutive steps, the first of which is `first_step` (from 1)."""

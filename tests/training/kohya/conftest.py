@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from stylestudio import workers
+from training.doing import Doing
 from training.trainers import Stop, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 from training.trainers.kohya import process, trainer
 
@@ -73,9 +74,9 @@ class Told:
     def remember(self, **state: Any) -> None:
         """Nothing needs it."""
 
-    def progress(self, step: int, *, epoch: int = 0, preparing: str = "") -> None:
-        if preparing:
-            self.preparing.append(preparing)
+    def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
+        if doing:
+            self.preparing.append(str(doing))
         else:
             self.steps.append((step, epoch))
         if workers.stopping.is_set():

@@ -40,8 +40,8 @@ def test_a_training_gives_steps_losses_and_checkpoints(scripts: SdScripts, cours
     assert course.kept[1].loss == pytest.approx(sum(1 / step for step in range(5, 9)) / 4, rel=1e-6)
     assert course.steps[-1] == (12, 3)
     assert course.steps == sorted(course.steps)
-    assert course.preparing[0] == "Writing pictures, 0 of 2"
-    assert "Preparing pictures, 2 of 2" in course.preparing
+    assert course.preparing[0] == "Writing pictures: 0 of 2"
+    assert "Preparing pictures: 2 of 2" in course.preparing
     assert group(course.folder) == []
 
 
@@ -141,7 +141,7 @@ def test_a_worker_that_stops_leaves_it_running_and_the_next_one_takes_it_over(sc
 def test_a_worker_that_stops_before_the_first_step_leaves_it_running(scripts: SdScripts, course: Told) -> None:
     scripts.plays(hold=1)
     thread = InThread(course)
-    until(lambda: "Preparing pictures, 2 of 2" in course.preparing)
+    until(lambda: "Preparing pictures: 2 of 2" in course.preparing)
     workers.stopping.set()
     assert isinstance(thread.ended(), TrainerStopped)
     workers.stopping.clear()

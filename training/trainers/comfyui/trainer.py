@@ -41,6 +41,7 @@ from stylestudio.comfy.graph import combo_options
 from stylestudio.comfy.upload import Writable
 from stylestudio.templatetags.studio import byte_size
 from training import settings
+from training.doing import Doing, Phase
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.comfyui import dataset, graph, lora, segments
 from training.trainers.comfyui.segments import Segment
@@ -289,7 +290,7 @@ class _Attempt:
                 raise TrainerLost(_("The engine lost the file of the last segment."))
         with closing(installs.put(self.engine, ours.version)) as ticks:
             for percent in ticks:
-                self._preparing(_("Sending the checkpoint to the engine: %(percent)d %%") % {"percent": percent})
+                self._preparing(Doing(Phase.RETURNING, percent, 100))
         return str(ours.version.lora_name)
 
     def _send_pictures(self) -> str:
@@ -315,8 +316,7 @@ class _Attempt:
     def _send_from(self, sent: int, folder: str) -> None:
         count = len(self.items)
         for number, item in enumerate(self.items[sent:], sent + 1):
-            words = _("Sending pictures to the engine: %(number)d of %(count)d")
-            self._preparing(words % {"number": number, "count": count})
+            self._preparing(Doing(Phase.SENDING, number, count))
             try:
                 png = dataset.encoded(item)
             except dataset.Unreadable as error:
@@ -325,14 +325,14 @@ class _Attempt:
             if number == count or number % SENT_TOGETHER == 0:
                 self.course.remember(folder=folder, sent=number)
 
-    def _preparing(self, text: str) -> None:
+    def _preparing(self, doing: Doing) -> None:
         if self.course.stop is not Stop.NO:
             raise TrainerStopped
-        self._progress(self.done, text)
+        self._progress(self.done, doing)
 
-    def _progress(self, step: int, preparing: str = "") -> None:
+    def _progress(self, step: int, doing: Doing | None = None) -> None:
         epoch = segments.epoch(step, len(self.items), self.course.config)
-        self.course.progress(step, epoch=epoch, preparing=preparing)
+        self.course.progress(step, epoch=epoch, doing=doing)
 
     def _follow(self, segment: Segment, prompt: str, nodes: Mapping[str, Any] | None) -> list[float]:
         """Post the graph, or without one follow what was posted before, to its end. The loss of each step."""
@@ -380,7 +380,7 @@ class _Attempt:
         return None
 
     def _fetch(self, name: str, path: Path, step: int) -> None:
-        words, size = _("Fetching the checkpoint: %(size)s"), 0
+        size = 0
 
         def received(done: int) -> None:
             nonlocal size
@@ -390,7 +390,7 @@ class _Attempt:
             fetching = _fetching(self.client, events.ImageRef(name, "loras", "output"), file, received)
             with closing(self.loop.iterate(fetching, poll=TICK)) as ticks:
                 for _tick in ticks:
-                    self._progress(step, words % {"size": byte_size(size)})
+                    self._progress(step, Doing(Phase.FETCHING, size))
 
     def _collect(self, segment: Segment, prefix: str, losses: list[float]) -> None:
         """Fetch the file of a segment and hand it over as a checkpoint."""
@@ -442,7 +442,7 @@ class _Watch:
         self.prompt = prompt
         self.losses: tuple[str, ...] = ()
         self.pace: float = 0.0  # seconds that a step took
-        self.text = _("Waiting for the engine")
+        self.doing = Doing(Phase.WAITING)
         self.waits = False  # in the engine's queue
         self.step = segment.first
         self.told = False  # the engine shows its steps
@@ -456,10 +456,9 @@ class _Watch:
                 self.waits = True
             case events.Waiting(position=position):
                 self.waits = True
-                words = ngettext("Waiting behind %(count)d other", "Waiting behind %(count)d others", position)
-                self.text = words % {"count": position} if position else _("Next on the engine")
+                self.doing = Doing(Phase.QUEUED, position)
             case events.Started():
-                self.waits, self.text = False, _("The engine loads the model and encodes the pictures")
+                self.waits, self.doing = False, Doing(Phase.LOADING)
             case events.Executing(node=node):
                 self._entered(node)
             case events.Progress(node=graph.TRAINING, value=value, max=most):
@@ -490,7 +489,7 @@ class _Watch:
         if stop is Stop.NOW or (stop is Stop.KEEP and self.waits):
             self.attempt.stop_now(self.prompt)
         if self.training_since is None and not self.told:
-            self.attempt._progress(self.segment.first, self.text)
+            self.attempt._progress(self.segment.first, self.doing)
         else:
             self.attempt._progress(self.step if self.told else self._estimate(now))
 

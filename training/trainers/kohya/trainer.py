@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from generation.models import Engine
 from stylestudio import workers
+from training.doing import Doing, Phase
 from training.models import TrainingJob
 from training.trainers import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
@@ -166,8 +167,8 @@ def _begin(course: Course) -> Attempt:
 def _preparing(course: Course, done: int) -> None:
     if course.stop is Stop.NOW:
         raise TrainerStopped
-    told = _("Writing pictures, %(done)s of %(total)s") % {"done": done, "total": len(course.pictures)}
-    course.progress(course.start.step if course.start else 0, preparing=told)
+    doing = Doing(Phase.WRITING, done, len(course.pictures))
+    course.progress(course.start.step if course.start else 0, doing=doing)
 
 
 def _going_on(course: Course, whole: config.Plan, attempt: Attempt, home: str) -> config.Plan:
@@ -220,7 +221,7 @@ class _Watch:
         self.read = 0  # bytes of the output
         self.lines: deque[str] = deque(maxlen=REMEMBERED)
         self.step = 0  # of this start
-        self.preparing = _("Starting sd-scripts")  # what it does before its first step
+        self.doing = Doing(Phase.STARTING)  # before its first step
         self.batches = 0  # of one epoch; 0 while unknown
         self.average: float | None = None  # the last loss that the bar showed
         self.since: dict[int, float] = {}  # losses by step, since the last checkpoint
@@ -262,7 +263,7 @@ class _Watch:
         if self.step:
             self.course.progress(done, epoch=self._epoch(done))
         else:
-            self.course.progress(done, preparing=self.preparing)
+            self.course.progress(done, doing=self.doing)
         self._tell_losses()
         self._take_checkpoints(final)
 
@@ -293,7 +294,7 @@ class _Watch:
             case output.Batches(count):
                 self.batches = count
             case output.Bar(done, total) if not self.step:
-                self.preparing = _("Preparing pictures, %(done)s of %(total)s") % {"done": done, "total": total}
+                self.doing = Doing(Phase.CACHING, done, total)
             case output.Step(step, _total, loss):
                 self.step, self.average = step, self.average if loss is None else loss
 
