@@ -25,6 +25,7 @@ class Phase(StrEnum):
     WAITING = "waiting"  # for a word of the engine
     QUEUED = "queued"  # behind `done` other prompts
     LOADING = "loading"  # the model, on the engine
+    LENDING = "lending"  # the engine to pictures that wait, between two segments
     FETCHING = "fetching"  # the new checkpoint; `done` is bytes
 
 
@@ -71,5 +72,7 @@ class Doing:
                 return _("Next on the engine")
             case Phase.LOADING:
                 return _("The engine loads the model and encodes the pictures")
+            case Phase.LENDING:
+                return _("The engine makes the pictures that wait")
             case Phase.FETCHING:
                 return _("Fetching the checkpoint: %(size)s") % {"size": byte_size(self.done)}

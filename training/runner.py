@@ -30,7 +30,7 @@ from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status
 from training import checkpoints, faults, losses, watching
-from training.doing import Doing
+from training.doing import Doing, Phase
 from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
 from training.trainers import (
     Stop,
@@ -421,6 +421,7 @@ class LiveCourse(AskedCourse):
     def checkpoint(self, step: int, file: Path, *, epoch: int = 0, loss: float | None = None, state: str = "") -> None:
         """Store and commit a complete LoRA file."""
         self._pending.step, self._pending.epoch = max(step, self._pending.step), epoch or self._pending.epoch
+        self._pending.doing = None
         self.flush()
         made = checkpoints.store(self.job, step, file, epoch=epoch, loss=loss, state=state)
         self.job.advance(attempts=0)
@@ -435,6 +436,8 @@ class LiveCourse(AskedCourse):
         if not engine or not _pictures_wait(engine):
             return
         self._moved = None
+        self._pending.doing = Doing(Phase.LENDING)
+        self.flush()
         _release(engine, self.job)
         until = time.monotonic() + PAUSE_LIMIT
         while time.monotonic() < until and _pictures_wait(engine) and self.stop is Stop.NO:
@@ -446,6 +449,8 @@ class LiveCourse(AskedCourse):
                 raise TrainerStopped
         if row is None or row.health != Engine.Health.OK:
             raise TrainerLost("The engine went away between two segments.")
+        self._pending.doing = None
+        self.flush()
 
     def flush(self) -> None:
         """Write what was said."""

@@ -23,6 +23,7 @@ from stylestudio.jobs import Status
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, train
 from training import checkpoints, ordering, runner, settings
+from training.doing import Doing, Phase
 from training.models import Checkpoint, Dataset, LossBlock, TrainingJob
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 
@@ -282,6 +283,32 @@ def test_an_engine_that_is_lent_to_pictures_is_not_given_to_another_training(
     assert runner.claim("worker") is not None
     runner._release(engine.pk, job)  # as between two segments
     assert runner.claim("worker") is None
+
+
+def test_between_two_segments_waiting_pictures_have_the_engine_and_the_page_says_so(
+    job: TrainingJob, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def look() -> None:
+        doing = TrainingJob.objects.get(pk=job.pk).doing
+        seen.append((str(doing or ""), bool(Engine.objects.get(pk=engine.pk).held_by)))
+
+    def wait(engine: int) -> bool:
+        look()
+        return len(seen) < 3
+
+    def act(course: Course) -> None:
+        course.progress(4, doing=Doing(Phase.FETCHING, 2**20))
+        look()
+        course.checkpoint(4, lora_file(tmp_path, 4))
+        monkeypatch.setattr(runner, "_pictures_wait", wait)
+        course.pause()
+        look()
+
+    train(act)
+    lent = ("The engine makes the pictures that wait", False)
+    assert seen == [("Fetching the checkpoint: 1.0 MB", True), ("", True), lent, ("", True)]
 
 
 def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None:
