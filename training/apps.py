@@ -26,7 +26,7 @@ class TrainingConfig(AppConfig):
 def _datasets() -> None:
     from generation import gallery, orphans
     from stylestudio import jobs, uploads, workers
-    from training import captioners, collect_views, work
+    from training import captioners, collect_views, gallery_views, work
     from training.datasets import grid, intake
     from training.health import check, report
     from training.models import DatasetImage, DatasetJob
@@ -47,7 +47,7 @@ def _datasets() -> None:
     grid.flaggers.append(report.flagged)
     workers.sweeps.append(intake.sweep)
     uploads.register(collect_views.PURPOSE)
-    gallery.offers.append(collect_views.offer)
+    gallery.offers.append(gallery_views.offer)
     orphans.OWNERS["uploads/datasets"] = ((DatasetImage.everything.all(), "file"),)
     orphans.OWNERS["uploads/datasets/thumbnails"] = ((DatasetImage.everything.all(), "thumbnail"),)
     orphans.OWNERS["uploads/archives"] = ((DatasetJob.objects.all(), "file"),)

@@ -1,10 +1,9 @@
-"""Pictures come in from the browser: large files in parts, small ones together, from the gallery. And out again."""
+"""Pictures come in from the browser: large files in parts, small ones together. And out again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib import messages
@@ -14,23 +13,19 @@ from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpRespon
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import path
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from generation.models import GeneratedImage
 from stylestudio import uploads
-from stylestudio.access import StudioRequest, changeable, is_curator, visible, whole_numbers
+from stylestudio.access import StudioRequest, changeable, visible, whole_numbers
 from stylestudio.downloads import zipped
 from stylestudio.uploads import Purpose, Refused, Upload
 from training import queries, work
-from training.datasets import archives, intake, layouts, sidecars, snapshots, sources, take
+from training.datasets import archives, intake, layouts, snapshots, sources, take
 from training.datasets.intake import Arrival, Kept, Tally
 from training.datasets.sources import Contents
-from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
-
-MOST_OFFERED = 100  # datasets that a picture of the gallery can be put into
+from training.models import Dataset, DatasetImage, DatasetJob
 
 
 def _target(request: StudioRequest, slug: str) -> Dataset:
@@ -57,11 +52,16 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
         intake.settle(dataset, request.user)
     if request.htmx:
         return JsonResponse(tally.report)
+    return redirect(dataset) if any(jobs) and not tally.refused else tell(request, dataset, tally)
+
+
+def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse:
+    """Back to the dataset with the counts, or a page that names what was not taken."""
     if tally.refused:
         context = {**queries.frame(dataset, request.user), "tally": tally}
         return render(request, "training/collected.html", context, status=422)
-    if not any(jobs):
-        messages.success(request, _said(tally))
+    said = _("%(added)d pictures added, %(known)d were here already.")
+    messages.success(request, said % {"added": tally.added, "known": tally.known})
     return redirect(dataset)
 
 
@@ -83,11 +83,6 @@ def _archive(request: StudioRequest, dataset: Dataset, file: UploadedFile[Any], 
     file.seek(0)
     stored = default_storage.save(intake.archive_name(), file)
     return work.order(dataset, request.user, DatasetJob.Work.IMPORT, file=stored, source_name=name)
-
-
-def _said(tally: Tally) -> str:
-    said = _("%(added)d pictures added, %(known)d were here already.")
-    return said % {"added": tally.added, "known": tally.known}
 
 
 # --- Large files, in parts
@@ -140,41 +135,6 @@ PURPOSE = Purpose(
 )
 
 
-# --- From the gallery
-
-
-def offer(request: StudioRequest, picture: GeneratedImage) -> str:
-    """What the page of a picture offers: the datasets that this person may put it into."""
-    found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
-    if not is_curator(request.user):
-        found = found.filter(owner=request.user)
-    here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
-    context = {"picture": picture, "datasets": found[:MOST_OFFERED], "here": here}
-    return render_to_string("training/_add_to_dataset.html", context, request)
-
-
-@require_POST
-def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
-    """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
-    dataset = _target(request, request.POST.get("into", ""))
-    try:
-        with picture.file.open("rb") as file:
-            kept = intake.keep(take.take(file.read()))
-    except (take.BadPicture, FileNotFoundError) as error:
-        raise Http404(_("The file of this picture cannot be read.")) from error
-    words = slugify(picture.task.prompt[:60], allow_unicode=True) or "picture"
-    caption = sidecars.without_trigger(picture.task.prompt[:MOST_CAPTION], dataset.trigger_words)
-    name = f"{words}-{picture.seed}{PurePosixPath(kept.file).suffix}"
-    (entry,) = intake.enter(dataset, request.user, [Arrival(name, kept.sha256, kept, caption, picture)])
-    said = {"added": _("The picture is in %s now."), "back": _("The picture is in %s again.")}
-    if entry.how in said:
-        intake.settle(dataset, request.user)
-    text = said.get(entry.how, _("The picture was in %s already."))
-    messages.success(request, entry.reason or text % dataset)
-    return redirect(picture)
-
-
 # --- Out again
 
 
@@ -203,7 +163,6 @@ def export(request: StudioRequest, slug: str) -> StreamingHttpResponse:
 
 
 urlpatterns = [
-    path("pictures/from-gallery/<int:pk>/", add_picture, name="add-picture"),
     path("pictures/<int:pk>/shown/", shown, name="shown"),
     path("<str:slug>/add/", add, name="add"),
     path("<str:slug>/export/", export, name="export"),

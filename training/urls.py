@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from training import caption_views, collect_views, dataset_views, health_views, snapshot_views, training_views
+from training import (
+    caption_views,
+    collect_views,
+    dataset_views,
+    gallery_views,
+    health_views,
+    snapshot_views,
+    training_views,
+)
 
 app_name = "training"
 
 _datasets = [
     *collect_views.urlpatterns,
+    *gallery_views.urlpatterns,
     *caption_views.urlpatterns,
     *health_views.urlpatterns,
     *dataset_views.urlpatterns,

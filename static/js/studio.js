@@ -728,6 +728,13 @@ for (const name of ["dragover", "drop"]) {
   });
 }
 
+// --- Pictures that are ticked are counted on the button that takes them
+
+document.addEventListener("change", ({ target }) => {
+  const form = target.closest("[data-choose]");
+  if (form) byId("chosen").textContent = form.querySelectorAll(":checked").length || "";
+});
+
 // --- Filters that submit themselves, text for the clipboard
 
 document.addEventListener("change", ({ target }) => {

@@ -179,6 +179,26 @@ def test_a_broken_zip_and_a_picture_of_another_kind_say_why(
     complaints.allow("422")
 
 
+def test_pictures_of_the_gallery_are_ticked_counted_and_come_in(studio: Studio, enter: Enter, dataset: str) -> None:
+    studio.manage("generate", "--prompt", "three lighthouses", "--count", "3", "--user", "ada")
+    page = enter(studio, path=f"/datasets/{dataset}/")
+    page.get_by_role("link", name="Add from the gallery").click()
+    page.get_by_role("searchbox", name="Search prompts").fill("three lighthouses")
+    page.keyboard.press("Enter")
+    boxes = page.get_by_role("checkbox", name="three lighthouses")
+    expect(boxes).to_have_count(3)
+    boxes.nth(0).check()
+    boxes.nth(2).check()
+    page.get_by_role("button", name="Add pictures 2").click()
+    expect(page.get_by_text("2 pictures added, 0 were here already.")).to_be_visible()
+    expect(page.get_by_role("article")).to_have_count(2)
+    assert list(told(studio, dataset)[1].values()) == ["three lighthouses"] * 2
+    page.go_back()
+    page.reload()
+    expect(page.get_by_text("In the dataset")).to_have_count(2)
+    expect(boxes).to_have_count(1)  # what is in it cannot be ticked again
+
+
 def test_without_javascript_several_files_come_with_a_plain_form(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path, complaints: Complaints
 ) -> None:

@@ -1,4 +1,4 @@
-"""Pictures come in over the web: together, in parts, from the gallery; and leave as a zip."""
+"""Pictures come in over the web: together, in parts; and leave as a zip."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from PIL import Image
 
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from stylestudio.jobs import Status
 from training.datasets import intake, take
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.models import Dataset, DatasetJob
 
 from .conftest import Files, content, packed, picture
 
@@ -177,52 +173,6 @@ def test_a_picture_that_browsers_do_not_show_is_shown_as_one_that_they_do(datase
     Dataset.objects.update(visibility="private")
     assert client(ada).get(tiff.shown_url).status_code == 200
     assert client(User.objects.create_user("eve")).get(tiff.shown_url).status_code == 404
-
-
-# --- From the gallery
-
-
-@pytest.fixture
-def made(ada: User) -> GeneratedImage:
-    """A picture of the gallery with its file."""
-    now, engine = timezone.now(), Engine.objects.create(address="http://127.0.0.1:9")
-    prompt = "gouachefield painting, red hills"
-    task = GenerationTask.objects.create(
-        owner=ada, prompt=prompt, final_prompt=prompt, width=1024, height=1024, count=1, seeds=[7], ended_at=now,
-        status=Status.COMPLETED, snapshot={"workflow": {"name": "txt2img", "sha256": "ab" * 32}},
-    )  # fmt: skip
-    row = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=now, state="done")
-    image = GeneratedImage(
-        task=task, index=0, prompt=row, seed=7, width=48, height=32, size=2048, sha256="cd" * 32, engine=engine
-    )
-    image.file.save("made.png", ContentFile(picture(9)), save=True)
-    return image
-
-
-def test_a_picture_of_the_gallery_is_put_into_a_dataset_with_its_prompt(dataset: Dataset, ada: User, made: Any) -> None:
-    browser = client(ada)
-    page = browser.get(made.get_absolute_url()).content.decode()
-    assert "Add to dataset" in page
-    assert "Gouache studies" in page
-    answer = browser.post(reverse("training:add-picture", args=[made.pk]), {"into": dataset.slug}, follow=True)
-    assert "The picture is in Gouache studies now." in answer.content.decode()
-    image = dataset.images.get()
-    assert (image.caption, image.picture, image.width) == ("red hills", made, 48)
-    assert content(image.file) == picture(9)
-    assert "(is in it)" in answer.content.decode()
-    answer = browser.post(reverse("training:add-picture", args=[made.pk]), {"into": dataset.slug}, follow=True)
-    assert "was in Gouache studies already" in answer.content.decode()
-    assert DatasetImage.objects.count() == 1
-
-
-def test_who_has_no_dataset_is_led_to_a_new_one_and_others_datasets_are_not_offered(
-    dataset: Dataset, bob: User, made: Any
-) -> None:
-    page = client(bob).get(made.get_absolute_url()).content.decode()
-    assert "Gouache studies" not in page
-    assert reverse("training:new") in page
-    answer = client(bob).post(reverse("training:add-picture", args=[made.pk]), {"into": dataset.slug})
-    assert answer.status_code == 403
 
 
 # --- Out
