@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import path
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
@@ -60,8 +61,9 @@ def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse
     if tally.refused:
         context = {**queries.frame(dataset, request.user), "tally": tally}
         return render(request, "training/collected.html", context, status=422)
-    said = _("%(added)d pictures added, %(known)d were here already.")
-    messages.success(request, said % {"added": tally.added, "known": tally.known})
+    added = ngettext("%(added)s picture added", "%(added)s pictures added", tally.added) % {"added": tally.added}
+    known = ngettext("%(known)s was here already", "%(known)s were here already", tally.known) % {"known": tally.known}
+    messages.success(request, f"{added} · {known}" if tally.known else added)
     return redirect(dataset)
 
 

@@ -93,12 +93,12 @@ def test_many_pictures_are_ticked_on_a_wall_and_come_in_with_their_prompts(
     assert address in browser.get(dataset.get_absolute_url()).content.decode()
     assert browser.get(address).content.decode().count('name="picture"') == 2
     answer = browser.post(address, {"picture": [blue.pk, made.pk, "x"]}, follow=True)
-    assert "2 pictures added, 0 were here already." in answer.content.decode()
+    assert "2 pictures added" in answer.content.decode()
     assert [image.caption for image in dataset.images.all()] == ["red hills", "blue hills"], "in the order of making"
     page = browser.get(address).content.decode()
     assert page.count("disabled") == page.count("In the dataset") == 2, "what is in it cannot be ticked again"
     answer = browser.post(address, {"picture": [made.pk]}, follow=True)
-    assert "0 pictures added, 1 were here already." in answer.content.decode()
+    assert "0 pictures added · 1 was here already" in answer.content.decode()
     assert "blue hills" not in browser.get(address, {"q": "red"}).content.decode()
 
 
