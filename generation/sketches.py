@@ -12,6 +12,7 @@ from PIL import Image
 
 from generation.sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
+from stylestudio import workers
 from stylestudio.comfy.preview.painter import SKETCH_LORAS, Brief, SketchPainter
 
 
@@ -118,9 +119,11 @@ def _comes_with_us(version: StyleVersion) -> bool:
 
 
 def draw_sheets() -> None:
-    """Draw the missing sheets: four probe pictures side by side."""
+    """Draw the missing sheets: four probe pictures side by side. What a stopping worker leaves, the next one draws."""
     by_lora = {SKETCH_LORAS[sketch.look]: sketch for sketch in SKETCHES}
     for version in _faceless():
+        if workers.stopping.is_set():
+            return
         sketch = by_lora.get(version.lora_name)
         probes = sketch.probes if sketch else BASE_PROBES
         sheet = draw_sheet(probes, sketch.triggers if sketch else "", version.lora_name)

@@ -1,0 +1,39 @@
+"""The faces of the sketch styles are drawn once, and a worker that stops leaves the rest to the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from generation import sketches
+from styles.models import Style, StyleVersion
+from stylestudio import workers
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def styles(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two sketch styles without faces, that are drawn small."""
+    monkeypatch.setattr(sketches, "PANEL", (32, 32))
+    Style.everything.all().delete()
+    for sketch in sketches.SKETCHES[:2]:
+        sketches._create(sketch)
+    StyleVersion.objects.update(sheet="")
+    yield
+    workers.stopping.clear()
+
+
+def test_every_sketch_style_gets_its_face() -> None:
+    sketches.draw_sheets()
+    assert StyleVersion.objects.exclude(sheet="").count() == 2
+
+
+def test_a_worker_that_stops_draws_no_further_face() -> None:
+    workers.stopping.set()
+    sketches.draw_sheets()
+    assert not StyleVersion.objects.exclude(sheet="").exists()
+    workers.stopping.clear()
+    sketches.draw_sheets()
+    assert StyleVersion.objects.exclude(sheet="").count() == 2
