@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
@@ -31,6 +31,7 @@ CHROMIUM = os.environ.get("STYLESTUDIO_CHROMIUM") or next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 START_SECONDS = 90
+expect.set_options(timeout=20_000)  # milliseconds; a machine that does much else takes its time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -124,6 +125,14 @@ class Studio:
         assert process.stdout is not None
         for line in process.stdout:
             self.output.append(line)
+
+
+def until(asked: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until the answer is true. Playwright's wait for an expression evaluates it where our policy forbids it."""
+    end = time.monotonic() + seconds
+    while not asked():
+        assert time.monotonic() < end, "it never became true"
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import FailNode, Hold
 
-from .conftest import SETTING, Studio
+from .conftest import SETTING, Studio, until
 
 Enter = Callable[..., Page]
 STYLE = "/styles/ink-mist/"
@@ -53,9 +53,7 @@ def loaded(images: Locator, count: int) -> None:
     expect(images).to_have_count(count, timeout=MADE)
     for image in images.all():
         image.scroll_into_view_if_needed()
-    images.page.wait_for_function(
-        "images => images.every((image) => image.complete && image.naturalWidth)", arg=images.element_handles()
-    )
+    until(lambda: images.evaluate_all("images => images.every((image) => image.complete && image.naturalWidth)"))
 
 
 def test_previews_are_made_compared_and_a_strength_is_chosen(

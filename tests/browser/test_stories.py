@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import FailNode, Hold, OutOfMemory
 
-from .conftest import Complaints, Studio
+from .conftest import Complaints, Studio, until
 
 Enter = Callable[..., Page]
 
@@ -259,7 +259,7 @@ def test_a_hidden_tab_tells_of_the_end_of_my_jobs_once_and_only_when_asked_to(
     look(ask(working, "the one to hear of"), "done")
     engine.troubles.add(OutOfMemory(class_type="KSampler", times=1))
     look(ask(working, "too large to hear of"), "failed")
-    page.wait_for_function("shown.length > 1")
+    until(lambda: page.evaluate("shown.length > 1"))
     said = page.evaluate("shown.map((one) => one.title)")
     assert said == ["Finished: the one to hear of", "Failed: too large to hear of"]
     page.goto(f"{studio.url}/styles/")
