@@ -56,13 +56,10 @@ def trainers() -> list[str]:
     return [settings.COMFYUI, *([settings.KOHYA] if conf.SD_SCRIPTS_DIR else [])]
 
 
-def outlook(dataset: Dataset | None, trainer: str, values: Mapping[str, Any], base: str) -> Outlook:
-    """The numbers for what is in the form now. Values that are out of range count as the preset's."""
-    try:
-        clean = settings.clean(trainer, values)
-    except ValidationError:
-        clean = settings.preset_values(settings.DEFAULT_PRESET, trainer)
+def outlook(dataset: Dataset | None, trainer: str, preset: str, values: Mapping[str, Any], base: str) -> Outlook:
+    """The numbers for what is in the form now. Values that are out of range are problems, and count as the preset's."""
     pictures = dataset.images.included().count() if dataset else 0
+    clean, wrong = _sound(trainer, values, settings.preset_values(preset, trainer, pictures))
     count = clean.get("segments") or clean["save_count"]
     engine, waits = _where(trainer, base)
     size = count * checkpoint_size(trainer, clean["rank"])
@@ -78,9 +75,25 @@ def outlook(dataset: Dataset | None, trainer: str, values: Mapping[str, Any], ba
         free=free,
         engine=engine,
         waits=waits,
-        problems=list(_problems(dataset, pictures, trainer, clean, base, size, free)),
+        problems=[*wrong, *_problems(dataset, pictures, trainer, clean, base, size, free)],
         warnings=list(_warnings(dataset, pictures, trainer, clean, base)),
     )
+
+
+def _sound(trainer: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The values with the usual ones in place of those that are out of range, and what is wrong with these."""
+    try:
+        return settings.clean(trainer, values), []
+    except ValidationError as error:
+        wrong = error.message_dict
+    problems = [
+        Problem(f"{settings.SETTINGS[name].label}: {' '.join(messages)}", f"#set-{name}")
+        for name, messages in wrong.items()
+    ]
+    try:
+        return settings.clean(trainer, {**values, **{name: usual[name] for name in wrong}}), problems
+    except ValidationError:  # they do not go together
+        return dict(usual), problems
 
 
 def checkpoint_size(trainer: str, rank: int) -> int:

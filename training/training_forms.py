@@ -11,6 +11,7 @@ from django.conf import settings as conf
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from generation import engines
@@ -108,6 +109,11 @@ class TrainingForm(forms.Form):
             return settings.preset_values(self.chosen_preset, self.chosen_trainer, pictures)
         return {name: self.data.get(f"set-{name}", "") for name in names}
 
+    @cached_property
+    def outlook(self) -> desk.Outlook:
+        """What would happen with what is in the form now."""
+        return desk.outlook(self.chosen_dataset, self.chosen_trainer, self.chosen_preset, self.values, self.chosen_base)
+
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The settings as the page shows them."""
@@ -143,11 +149,8 @@ class TrainingForm(forms.Form):
         return [prompt for prompt, _seed in ordering.usual_probes()]
 
     def clean(self) -> dict[str, Any]:
-        """The settings too, each with its own message."""
+        """A new style has a name. What is wrong with settings is told by their rows and by `desk.outlook`."""
         cleaned = super().clean() or {}
-        for name, messages in self._wrong().items():
-            for message in messages:
-                self.add_error(None, f"{settings.SETTINGS[name].label}: {message}")
         if not self._style() and not self.raw("style_name"):
             self.add_error("style_name", _("Say what the new style is called."))
         return cleaned

@@ -54,8 +54,7 @@ def new_run(request: StudioRequest) -> HttpResponse:
     form = TrainingForm(request.POST, user=request.user)
     if "show" in request.POST or not form.is_valid():
         return _form_page(request, form, asked="show" not in request.POST)
-    outlook = desk.outlook(form.chosen_dataset, form.chosen_trainer, form.values, form.chosen_base)
-    if outlook.problems:
+    if form.outlook.problems:
         return _form_page(request, form, asked=True)
     try:
         job = form.start()
@@ -96,7 +95,8 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
 def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> HttpResponse:
     if not asked:
         form.errors.clear()
-    return render(request, "training/new_run.html", _around(request, form), status=422 if asked else 200)
+    context = {**_around(request, form), "refused": asked}
+    return render(request, "training/new_run.html", context, status=422 if asked else 200)
 
 
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
         "summary": " · ".join(f"{settings.SETTINGS[name].label} {values[name]}" for name in names),
         "settings_open": any(row["errors"] for row in form.rows),
         "probes": probes + [""] * (ordering.MOST_PROBES - len(probes)),
-        "outlook": desk.outlook(form.chosen_dataset, form.chosen_trainer, values, form.chosen_base),
+        "outlook": form.outlook,
         "request_id": form.raw("request_id") or uuid.uuid4(),
         "base": conf.CHECKPOINT,
         "bases": sorted(known),

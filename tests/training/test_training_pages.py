@@ -114,6 +114,7 @@ def test_a_mistake_is_said_and_nothing_that_was_typed_is_lost(
     page = answer.content.decode()
     assert answer.status_code == 422
     assert words in page
+    assert page.count(" autofocus") == 1 + as_(ada).get("/training/new/").content.decode().count(" autofocus")
     assert 'value="kept words"' in page
     assert 'value="0.000123"' in page
     assert 'value="a hill"' in page
@@ -128,7 +129,7 @@ def test_without_an_engine_nothing_starts_and_the_page_says_why(filled: Dataset,
     runner.register(Blocked(lambda course: None))
     answer = as_(ada).post("/training/new/", form(filled))
     assert answer.status_code == 422
-    assert "No engine answers." in answer.content.decode()
+    assert re.search(r"autofocus>No engine answers\.", answer.content.decode())
     assert not TrainingJob.objects.exists()
 
 
@@ -141,6 +142,16 @@ def test_the_plan_tells_the_numbers_of_what_is_typed(filled: Dataset, ada: User)
     assert "1 picture has no caption" in text
     assert 'id="settings"' not in answer.content.decode(), "what is typed is not replaced"
     assert not TrainingJob.objects.exists()
+
+
+def test_the_plan_tells_of_a_value_out_of_range_and_counts_with_that_of_the_preset(filled: Dataset, ada: User) -> None:
+    answer = as_(ada).post("/training/plan/", form(filled, **{"set-steps": 3, "set-segments": 5}))
+    page = answer.content.decode()
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "Not ready yet" in text and "Steps: A number from 4 to" in text
+    assert 'href="#set-steps"' in page and "autofocus" not in page, "who types keeps the focus"
+    steps = settings.preset_values("quick", "comfyui", 3)["steps"]
+    assert f"{steps} steps" in text and f"5, one every {steps // 5} steps" in text
 
 
 def test_another_preset_replaces_the_settings(filled: Dataset, ada: User) -> None:
