@@ -10,6 +10,7 @@ import json
 import os
 import random
 import socket
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -54,9 +55,11 @@ class Door:
         return f"{self.port}:{self.secret}" if self.secret else str(self.port)
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on now, for TCP and UDP. It is not reserved."""
+def free_port(host: str = "127.0.0.1", but: Container[int] = ()) -> int:
+    """A port nobody listens on now, for TCP and UDP. It is not reserved: `but` are those that were picked before."""
     for port in random.sample(_PORTS, 100):
+        if port in but:
+            continue
         with contextlib.suppress(OSError):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(socket.AF_INET, kind) as trial:

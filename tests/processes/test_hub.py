@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio import layers
+from stylestudio import handover, layers
 from stylestudio.handover import Door, free_port
 from stylestudio.layers import LARGEST, HubChannelLayer
 
@@ -241,6 +241,12 @@ async def test_flush_forgets_all(hub) -> None:
     await joined(hub)
     await hub.flush()
     assert hub._groups == hub._queues == {}
+
+
+def test_a_port_that_was_picked_before_is_not_picked_again(monkeypatch) -> None:
+    monkeypatch.setattr(handover, "_PORTS", range(20000, 20100))
+    first = free_port()
+    assert all(free_port(but=[first]) != first for _time in range(300))
 
 
 def test_a_free_port_can_be_bound() -> None:

@@ -135,10 +135,12 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
         "STYLESTUDIO_DATA": str(data.resolve()),
         "STYLESTUDIO_WORKER_NAME": settings.WORKER_NAME or _worker_name(port),
     }
+    hub = handover.free_port(but=[port])
+    wake = handover.free_port(but=[port, hub])
     if not settings.REDIS_URL:
-        common["STYLESTUDIO_HUB"] = str(handover.Door(handover.free_port(), secrets.token_urlsafe(32)))
-        common["STYLESTUDIO_WAKE"] = str(handover.Door(handover.free_port()))
-    preview = None if settings.COMFYUI_URLS else handover.free_port()
+        common["STYLESTUDIO_HUB"] = str(handover.Door(hub, secrets.token_urlsafe(32)))
+        common["STYLESTUDIO_WAKE"] = str(handover.Door(wake))
+    preview = None if settings.COMFYUI_URLS else handover.free_port(but=[port, hub, wake])
     if preview:
         common["STYLESTUDIO_PREVIEW_URL"] = f"http://127.0.0.1:{preview}"
 
