@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -25,12 +26,7 @@ from stylestudio.access import StudioRequest, may_change, require_maker, visible
 def gallery(request: StudioRequest) -> HttpResponse:
     """The wall, newest first. `?before=` is where "Load more" leads without JavaScript."""
     filters = wall.Filters.read(request.GET)
-    context = {
-        **_wall(request, filters),
-        "styles": Style.objects.in_picker_order(),
-        "later": bool(request.GET.get("before")),
-    }
-    return render(request, "generation/gallery.html", context)
+    return render(request, "generation/gallery.html", wall_page(request, filters))
 
 
 @require_GET
@@ -42,15 +38,29 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
         pictures = [picture for day in newest.days for picture in day.pictures]
         style = Style.objects.filter(slug=filters.style).first()
         return render(request, "generation/_strip.html", {"pictures": pictures, "style": style})
-    return render(request, "generation/_wall_page.html", _wall(request, filters))
+    return render(request, "generation/_wall_page.html", wall_page(request, filters))
 
 
-def _wall(request: StudioRequest, filters: wall.Filters) -> dict[str, object]:
+def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
+    """What templates of a wall show: the page of ?before=, and what it can be filtered by. A senseless key is a 404.
+
+    A wall with other tiles, or at another address, replaces `tile`, `wall_url` and `page_url`.
+    """
+    before = request.GET.get("before", "")
     try:
-        page = wall.page(wall.pictures(request.user, filters), request.GET.get("before", ""))
+        page = wall.page(wall.pictures(request.user, filters), before)
     except (ValueError, OverflowError) as error:
         raise Http404(_("There is no such page.")) from error
-    return {"page": page, "filters": filters, "more_query": filters.query(before=page.more)}
+    return {
+        "page": page,
+        "filters": filters,
+        "styles": Style.objects.in_picker_order(),
+        "later": bool(before),
+        "more_query": filters.query(before=page.more),
+        "tile": "generation/_tile.html",
+        "wall_url": reverse("generation:gallery"),
+        "page_url": reverse("generation:gallery-page"),
+    }
 
 
 @require_GET

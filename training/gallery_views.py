@@ -8,14 +8,14 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from generation import gallery as wall
+from generation.gallery import Filters
+from generation.gallery_views import wall_page
 from generation.models import GeneratedImage
-from styles.models import Style
 from stylestudio.access import StudioRequest, changeable, is_curator, visible, whole_numbers
 from training.collect_views import tell
 from training.datasets import intake, sidecars, take
@@ -23,7 +23,7 @@ from training.datasets.intake import Arrival, Tally
 from training.models import MOST_CAPTION, Dataset
 
 MOST_OFFERED = 100  # datasets that a picture can be put into
-MOST_CHOSEN = 200  # pictures that are added at a time: they are decoded while the person waits
+MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while the person waits
 
 
 def offer(request: StudioRequest, picture: GeneratedImage) -> str:
@@ -60,22 +60,17 @@ def choose(request: StudioRequest, slug: str) -> HttpResponse:
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
     if request.method == "POST":
         return _take_chosen(request, dataset)
-    filters = wall.Filters.read(request.GET)
-    try:
-        page = wall.page(wall.pictures(request.user, filters), request.GET.get("before", ""))
-    except (ValueError, OverflowError) as error:
-        raise Http404(_("There is no such page.")) from error
-    shown = [picture.pk for day in page.days for picture in day.pictures]
-    context = {
+    context = wall_page(request, Filters.read(request.GET))
+    address = reverse("training:choose", args=[dataset.slug])
+    shown = [picture.pk for day in context["page"].days for picture in day.pictures]
+    context |= {
         "dataset": dataset,
-        "page": page,
-        "filters": filters,
-        "more_query": filters.query(before=page.more),
         "here": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
+        "tile": "training/_choice.html",
+        "wall_url": address,
+        "page_url": address,
     }
-    if request.htmx:
-        return render(request, "training/_choices.html", context)
-    return render(request, "training/choose.html", {**context, "styles": Style.objects.in_picker_order()})
+    return render(request, "generation/_wall_page.html" if request.htmx else "training/choose.html", context)
 
 
 def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:

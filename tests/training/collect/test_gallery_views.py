@@ -112,7 +112,7 @@ def test_further_pictures_of_the_wall_come_by_themselves(
     first = browser.get(address).content.decode()
     (more,) = re.findall(r'hx-get="([^"]+/gallery/[^"]+)"', first)
     rest = browser.get(html.unescape(more), headers={"HX-Request": "true"}).content.decode()
-    assert "<html" not in rest and f'value="{made.pk}"' in rest and "more-choices" not in rest
+    assert "<html" not in rest and f'value="{made.pk}"' in rest and "wall-more" not in rest
     assert browser.get(address, {"before": "nonsense"}).status_code == 404
 
 
