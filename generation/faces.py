@@ -28,7 +28,7 @@ from generation.prompts import final_prompt
 from styles.forms import COVER_SIDE
 from styles.lora import Family
 from styles.models import Effect, Style, StyleVersion
-from stylestudio import images, live
+from stylestudio import images, live, media_store
 from stylestudio.jobs import ACTIVE, Visibility
 
 Purpose = Face.Purpose
@@ -387,7 +387,7 @@ def _compose(version: StyleVersion, cells: Sequence[Cell]) -> None:
         return
     sheet = sheets.side_by_side([_opened(cell.picture) if cell.picture else None for cell in cells])
     old = StyleVersion.everything.get(pk=version.pk).sheet
-    version.sheet.save(f"{uuid.uuid4().hex}.webp", ContentFile(sheet), save=False)
+    version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
     if not StyleVersion.everything.filter(pk=version.pk, sheet=old.name).update(sheet=version.sheet.name):
         version.sheet.delete(save=False)  # another worker was faster
     elif old:
@@ -455,7 +455,7 @@ def use_as_cover(picture: GeneratedImage, style: Style) -> None:
     except (FileNotFoundError, images.BadPicture) as error:
         raise ValidationError(_("The file of this picture is missing or broken.")) from error
     storage, old = style.cover.storage, str(style.cover.name or "")
-    style.cover.save(f"{uuid.uuid4().hex}.webp", ContentFile(cover), save=False)
+    style.cover.save(media_store.new_name(".webp"), ContentFile(cover), save=False)
     style.save(update_fields=["cover", "updated_at"])
     if old:
         storage.delete(old)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import uuid
 
 from django.core.files.base import ContentFile
 
 from generation.models import GeneratedImage
-from stylestudio import images
+from stylestudio import images, media_store
 from stylestudio.storage import AsideStorage
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ def finish(pk: int) -> None:
         return
     developed = images.develop(data)
     picture.pixel_sha256 = developed.pixel_sha256
-    picture.thumbnail.save(f"{uuid.uuid4().hex}.webp", ContentFile(developed.thumbnail), save=False)
+    picture.thumbnail.save(media_store.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
     picture.save(update_fields=["thumbnail", "pixel_sha256"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import IO
 
 from django.contrib.auth.models import User
@@ -11,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage, Reference
-from stylestudio import images
+from stylestudio import images, media_store
 
 # A gallery picture of 2048 × 2048 may be larger than what people may upload.
 MOST_OF_OURS = 64 * 2**20
@@ -38,7 +37,7 @@ def _stored(clean: images.Reference, user: User) -> Reference:
     if known:
         return known
     reference = Reference(sha256=clean.sha256, owner=user)
-    name = f"{uuid.uuid4().hex}.png"
+    name = media_store.new_name(".png")
     # Without a name the content counts as no file, and the width and height would be empty.
     reference.file.save(name, ContentFile(clean.png, name=name), save=False)
     try:

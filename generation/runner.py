@@ -6,7 +6,6 @@ import io
 import logging
 import math
 import time
-import uuid
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from PIL import Image
 
-from generation import engines, faces, graphs, installs, orphans, recovery
+from generation import engines, faces, graphs, installs, recovery
 from generation.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import StyleVersion
-from stylestudio import images, live, workers
+from stylestudio import images, live, media_store, workers
 from stylestudio.comfy import events, graph
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
@@ -339,7 +338,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         engine=prompt.engine,
         engine_version=prompt.engine.engine_version,
     )
-    picture.file.save(f"{uuid.uuid4().hex}.{facts.format.lower()}", ContentFile(data), save=False)
+    picture.file.save(media_store.new_name(f".{facts.format.lower()}"), ContentFile(data), save=False)
     now = timezone.now()
     try:
         with transaction.atomic():
@@ -422,7 +421,6 @@ def sweep() -> None:
     look_for_orphans()
     tasks.finish_missing()
     faces.follow_missed()
-    orphans.sweep_when_due()
     tasks.work()
 
 

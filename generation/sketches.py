@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -12,7 +11,7 @@ from PIL import Image
 
 from generation.sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
-from stylestudio import workers
+from stylestudio import media_store, workers
 from stylestudio.comfy.preview.painter import SKETCH_LORAS, Brief, SketchPainter
 
 
@@ -127,7 +126,7 @@ def draw_sheets() -> None:
         sketch = by_lora.get(version.lora_name)
         probes = sketch.probes if sketch else BASE_PROBES
         sheet = draw_sheet(probes, sketch.triggers if sketch else "", version.lora_name)
-        version.sheet.save(f"{uuid.uuid4().hex}.webp", ContentFile(sheet), save=False)
+        version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
         StyleVersion.objects.filter(pk=version.pk, sheet="").update(sheet=version.sheet.name)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from django.utils.translation import gettext as _
 from styles import importing, lora
 from styles.importing import NotTaken, Wish
 from styles.models import MAX_STRENGTH, Kind, Style, StyleVersion
-from stylestudio import __version__, images
+from stylestudio import __version__, images, media_store
 
 SUFFIX = ".zip"
 SCHEMA = 1
@@ -230,7 +229,7 @@ def _finish(version: StyleVersion, told: dict[str, Any], sheet: bytes) -> None:
         version.safe_from, version.safe_to = low, high
     version.checkpoint, version.lightning = _text(told, "checkpoint", 255), _text(told, "lightning", 255)
     if sheet:
-        version.sheet.save(f"{uuid.uuid4().hex}.webp", ContentFile(sheet), save=False)
+        version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
     version.save()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from django.utils.translation import gettext, gettext_lazy
 from styles import importing
 from styles.models import MAX_STRENGTH, Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
-from stylestudio import images, shell
+from stylestudio import images, media_store, shell
 from stylestudio.templatetags.studio import SHAPES
 
 COVER_SIDE = 1024  # pixels; a cover is shown no larger
@@ -77,7 +76,7 @@ def clean_cover(value: Any) -> Any:
         cover = images.thumbnail(value.read(), side=COVER_SIDE)
     except images.BadPicture as error:
         raise ValidationError(str(error)) from error
-    return ContentFile(cover, name=f"{uuid.uuid4().hex}.webp")
+    return ContentFile(cover, name=media_store.new_name(".webp"))
 
 
 class StyleForm(forms.ModelForm[Style]):

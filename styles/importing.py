@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from styles import lora
 from styles.models import MAX_STRENGTH, Kind, LoraImport, Source, State, Style, StyleVersion
-from stylestudio import images
+from stylestudio import images, media_store
 
 MOST_BYTES = 2 * 2**30  # of one LoRA file
 SUFFIXES = (".safetensors", ".sft")
@@ -99,7 +98,7 @@ def receive(found: lora.Inspection, file_name: str, user: User, picture: bytes =
         },
     )
     if face := _face(picture or (facts.thumbnail.data if facts.thumbnail else b"")):
-        row.picture.save(f"{uuid.uuid4().hex}.webp", ContentFile(face), save=False)
+        row.picture.save(media_store.new_name(".webp"), ContentFile(face), save=False)
     row.save()
     return row
 
@@ -107,7 +106,7 @@ def receive(found: lora.Inspection, file_name: str, user: User, picture: bytes =
 def storage_name(name: str) -> str:
     """Where an imported file is kept; nothing of its own name but the ending."""
     ending = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), SUFFIXES[0])
-    return f"uploads/styles/{timezone.localtime():%Y/%m}/{uuid.uuid4().hex}{ending}"
+    return f"uploads/styles/{timezone.localtime():%Y/%m}/{media_store.new_name(ending)}"
 
 
 def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, Self
 
 from django.conf import settings
@@ -19,6 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from styles.lora import labelled
+from stylestudio import media_store
 from stylestudio.jobs import Visibility
 
 # Inside the transaction that removes the version in `version` for good: what only shows it goes with it.
@@ -369,7 +369,7 @@ class StyleVersion(models.Model):
         if isinstance(file, str):
             self.file.name = file
         else:
-            self.file.save(f"{uuid.uuid4().hex}.safetensors", file, save=False)
+            self.file.save(media_store.new_name(".safetensors"), file, save=False)
         self.size, self.sha256 = size, sha256
         self.lora_name = engine_name(self.style, f"v{self.number}", sha256)
         try:

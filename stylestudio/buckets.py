@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.utils.encoding import filepath_to_uri
 from storages.backends.s3 import S3Storage
 
 from stylestudio.media import CONTENT_TYPES
+from stylestudio.media_store import may_delete
 
 VALID = 3600  # seconds
 
@@ -27,7 +30,9 @@ def _as_os_error() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise OSError(f"The bucket {settings.S3_BUCKET} could not be used: {error}") from error
+        missing = isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+        kind = FileNotFoundError if missing else OSError
+        raise kind(f"The bucket {settings.S3_BUCKET} could not be used: {error}") from error
 
 
 class PrivateBucket(S3Storage):  # type: ignore[misc]
@@ -51,6 +56,40 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
         """OSError where the bucket is missing or refuses us."""
         with _as_os_error():
             self.connection.meta.client.head_bucket(Bucket=self.bucket_name)
+
+    def read(self, name: str) -> bytes:
+        """All of a small file. Raises OSError."""
+        with self.open(name, "rb") as file:
+            return bytes(file.read())
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a small file, in place of one that is there. Raises OSError."""
+        self._save(name, ContentFile(data))
+
+    def move(self, name: str, target: str) -> None:
+        """Give a file another name. Raises OSError."""
+        with _as_os_error():
+            source = {"Bucket": self.bucket_name, "Key": name}
+            self.connection.meta.client.copy(source, self.bucket_name, target)
+            self.connection.meta.client.delete_object(**source)
+
+    def delete(self, name: str) -> None:
+        """Delete a file; not from a bucket that may be another database's: there it stays."""
+        if may_delete():
+            with _as_os_error():
+                super().delete(name)
+
+    def listdir(self, name: str) -> tuple[list[str], list[str]]:
+        """The folders and the files in a folder."""
+        with _as_os_error():
+            folders, files = super().listdir(name)
+            return folders, files
+
+    def get_modified_time(self, name: str) -> datetime:
+        """When a file was written."""
+        with _as_os_error():
+            moment: datetime = super().get_modified_time(name)
+            return moment
 
     def _save(self, name: str, content: Any) -> str:
         with _as_os_error():

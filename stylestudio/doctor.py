@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
+from stylestudio import media_store
 from stylestudio.models import Worker
 
 LEAST_FREE = 2 * 2**30  # bytes; a 1024 × 1024 picture takes about 1.5 MB
@@ -105,7 +106,28 @@ def bucket() -> Iterable[Finding]:
         yield Finding(_("Bucket"), settings.S3_BUCKET)
 
 
-_checks: list[Check] = [data_folder, database, redis, bucket, worker]
+def media() -> Iterable[Finding]:
+    """Belong to this database, and the last sweep found nothing that needs a look."""
+    try:
+        row, mark = media_store.current()
+    except (OSError, DatabaseError) as error:
+        yield Finding(_("Media"), str(error), _("Mend the database and the media folder or bucket first."))
+        return
+    words = (media_store.sentence(row.relation), media_store.newer(row, mark))
+    yield Finding(_("Media"), " ".join(filter(None, words)), media_store.remedy(row.relation))
+    if row.swept:
+        yield _swept(row.swept)
+
+
+def _swept(found: dict[str, int]) -> Finding:
+    state = _(
+        "%(files)d looked at: %(foreign)d of other databases, %(lost)d lost by this one, %(moved)d moved to the bin"
+    )
+    remedy = _("Nothing is moved meanwhile. Does another studio use these media? Look at: python manage.py adopt_media")
+    return Finding(_("Files without a row"), state % found, remedy if found["stopped"] else "")
+
+
+_checks: list[Check] = [data_folder, database, redis, bucket, media, worker]
 
 
 def register(check: Check) -> None:

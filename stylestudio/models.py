@@ -1,4 +1,4 @@
-"""Rows of the house itself: who works, who failed to sign in, and which large files are on their way."""
+"""Rows of the house itself: who works, who failed to sign in, large files on their way, whose the media are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 PARTS = "parts"  # folder beneath the media root, on the same disk as what becomes of the files
 SILENCE = timedelta(seconds=30)  # a worker beats every 5 s; after six missed beats it counts as dead
@@ -88,3 +89,56 @@ class Upload(models.Model):
     def path(self) -> Path:
         """Where its bytes are. Nothing in that folder is served."""
         return Path(settings.MEDIA_ROOT, PARTS, f"{self.id.hex}.part")
+
+
+class MediaStore(models.Model):
+    """What this database knows of the folder or bucket of its media; the mark in there must agree with this one row.
+
+    `stylestudio.media_store` says how. `token` is new with every turn of the counter, and `held` is the one that the
+    store had before: after a crash between the two it still has that.
+    """
+
+    class Relation(models.TextChoices):
+        """How database and media stand to each other. Only SAME lets anything be deleted."""
+
+        SAME = "same"
+        UNMARKED = "unmarked"  # the store has no mark, and too little of what is in it is known here
+        EMPTY = "empty"  # the store has neither mark nor files, but rows name some
+        OLDER = "older"  # the database is older than the store
+        NEWER = "newer"  # the database is newer than the store
+        PARTED = "parted"  # both went on from one copy
+        OTHER = "other"  # the store belongs to another database
+        CONTESTED = "contested"  # two databases use the store at this moment
+        UNREADABLE = "unreadable"  # the mark is damaged
+
+    identity = models.UUIDField(default=uuid.uuid4, editable=False)
+    counter = models.PositiveBigIntegerField(default=0)
+    token = models.CharField(max_length=32, blank=True)
+    held = models.CharField(max_length=32, blank=True)
+    marked_at = models.DateTimeField(null=True)  # when the counter was raised last
+    relation = models.CharField(max_length=12, choices=Relation.choices, default=Relation.UNMARKED)
+    adopted_at = models.DateTimeField(null=True)  # what no row names and is older than this stays where it is
+    swept_at = models.DateTimeField(null=True)
+    swept = models.JSONField(default=dict)  # what the last sweep found: files, unknown, lost, moved, stopped
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_media_store")]
+
+    def __str__(self) -> str:
+        return f"{self.identity} at {self.counter}: {self.relation}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether database and media belonged together when a worker last looked."""
+        return self.relation == self.Relation.SAME
+
+
+class Start(models.Model):
+    """One start of a studio or a worker on this database. Files stored from then on have its prefix in their name."""
+
+    prefix = models.CharField(max_length=12, unique=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    over_at = models.DateTimeField(null=True)  # when this database was last seen alive before the next start
+
+    def __str__(self) -> str:
+        return f"{self.prefix} since {self.at}"

@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from stylestudio import jobs
+from stylestudio import jobs, media_store
 from stylestudio.access import is_curator
+from stylestudio.models import MediaStore
 
 THEMES = ("dark", "light", "system")
 
@@ -115,6 +116,12 @@ def socket_url(watch: str) -> str:
     return f"/ws/progress?{urlencode(query)}"
 
 
+def media_trouble() -> str:
+    """What is wrong between database and media, as a worker saw it last; empty if all is well."""
+    row = MediaStore.objects.first()
+    return media_store.sentence(row.relation) if row and not row.is_settled else ""
+
+
 def shell(request: HttpRequest) -> dict[str, object]:
     """Context processor for the frame of every page."""
     context: dict[str, object] = {"theme": theme(request)}
@@ -127,5 +134,6 @@ def shell(request: HttpRequest) -> dict[str, object]:
             "engines": engine_facts(),
             "can_curate": is_curator(user),
             "socket_url": socket_url("mine"),
+            "media_trouble": media_trouble() if is_curator(user) else "",
         }
     return context

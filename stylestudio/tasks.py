@@ -8,7 +8,7 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from stylestudio import jobs, live, parts, workers
+from stylestudio import jobs, live, media_store, orphans, parts, workers
 
 LATELY = timedelta(minutes=2)  # a worker that crashed is started again sooner than that
 MOST_SAID = 200
@@ -25,9 +25,12 @@ def sweep() -> None:
     """Let every kind of job look after what dead workers held, and forget what nobody goes on with."""
     for kind in jobs.kinds():
         kind.sweep()
-    for tidy in workers.sweeps:
-        tidy()
-    parts.sweep_when_due()
+    # What this database takes for old may be in use by the one that the media belong to.
+    if media_store.look():
+        for tidy in workers.sweeps:
+            tidy()
+        parts.sweep_when_due()
+        orphans.sweep_when_due()
 
 
 def say_again() -> None:

@@ -24,12 +24,12 @@ class TrainingConfig(AppConfig):
 
 
 def _datasets() -> None:
-    from generation import gallery, orphans
+    from generation import gallery
     from stylestudio import jobs, uploads, workers
     from training import captioners, collect_views, gallery_views, work
     from training.datasets import grid, intake
     from training.health import check, report
-    from training.models import DatasetImage, DatasetJob
+    from training.models import DatasetJob
 
     jobs.register(
         jobs.Kind(
@@ -48,9 +48,6 @@ def _datasets() -> None:
     workers.sweeps.append(intake.sweep)
     uploads.register(collect_views.PURPOSE)
     gallery.offers.append(gallery_views.offer)
-    orphans.OWNERS["uploads/datasets"] = ((DatasetImage.everything.all(), "file"),)
-    orphans.OWNERS["uploads/datasets/thumbnails"] = ((DatasetImage.everything.all(), "thumbnail"),)
-    orphans.OWNERS["uploads/archives"] = ((DatasetJob.objects.all(), "file"),)
 
 
 def _trainings() -> None:

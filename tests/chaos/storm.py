@@ -308,10 +308,10 @@ class Storm:
 
     def _verify(self) -> int:
         """Note everything that is wrong. How many orphaned files were swept."""
-        from generation.orphans import sweep_files
+        from stylestudio.orphans import sweep
         from tests.chaos import verify
 
-        swept = sweep_files(older_than=timedelta(0))
+        swept = sweep(timedelta(0)).moved
         crowd = self.crowd
         self.problems += crowd.problems + self.watch.problems + self.reader.problems
         self.problems += verify.orders(crowd.tasks.values(), list(crowd.requests.values()))

@@ -15,12 +15,12 @@ from django.core.files.storage import default_storage
 from django.db import OperationalError
 from django.utils import timezone
 
-from generation import engines, monitor, orders, orphans, recovery, runner, tasks
+from generation import engines, monitor, orders, recovery, runner, tasks
 from generation.claim import look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
 from styles.models import LoraImport, Style
-from stylestudio import workers
+from stylestudio import media_store, orphans, workers
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
@@ -323,34 +323,35 @@ def test_an_answer_that_is_no_comfyui_is_a_clear_failure(engine: Engine, preview
 
 
 def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engine, ada: User, media: Path) -> None:
+    media_store.begin()
     picture = made(place(ada)).pictures.get()
     folder = Path(picture.file.name).parent
-    orphan = default_storage.save(f"{folder}/left.png", ContentFile(b"half a pict"))
-    assert orphans.sweep_files() == 0
-    assert orphans.sweep_files(older_than=timedelta(0)) == 1
+    orphan = default_storage.save(f"{folder}/{media_store.new_name('.png')}", ContentFile(b"half a pict"))
+    assert orphans.sweep(timedelta(hours=1)).moved == 0
+    assert orphans.sweep(timedelta(0)).moved == 1
     assert not default_storage.exists(orphan)
-    half = default_storage.save(f"{ASIDE}/half", ContentFile(b"half a pict"))
-    assert orphans.sweep_files(older_than=timedelta(0)) == 1
+    half = default_storage.save(f"{ASIDE}/{media_store.new_name('')}", ContentFile(b"half a pict"))
+    assert orphans.sweep(timedelta(0)).moved == 1
     assert not default_storage.exists(half)
     assert default_storage.exists(picture.file.name)
 
 
 def test_files_of_imports_that_wait_are_kept_and_what_a_crash_left_of_one_is_swept(ada: User, media: Path) -> None:
+    media_store.begin()
     month = f"{timezone.localtime():%Y/%m}"
     file, left_file, picture, left_picture = (
-        default_storage.save(f"uploads/{name}/{month}/{number}", ContentFile(b"x"))
-        for name in ("styles", "covers")
-        for number in range(2)
+        default_storage.save(f"uploads/{name}/{month}/{media_store.new_name('')}", ContentFile(b"x"))
+        for name in ("styles", "styles", "covers", "covers")
     )
     LoraImport.objects.create(owner=ada, file=file, picture=picture, name="a", title="a", size=1)
-    assert orphans.sweep_files(older_than=timedelta(0)) == 2
+    assert orphans.sweep(timedelta(0)).moved == 2
     assert default_storage.exists(file) and default_storage.exists(picture)
     assert not default_storage.exists(left_file) and not default_storage.exists(left_picture)
     version = Style.objects.create(name="Ink").versions.get()
     LoraImport.objects.all().delete()
     version.take_file(file, 1, "0" * 64)
     Style.objects.update(cover=picture)
-    assert orphans.sweep_files(older_than=timedelta(0)) == 0
+    assert orphans.sweep(timedelta(0)).moved == 0
 
 
 def test_an_engine_that_closes_the_connection_before_the_graph_was_sent_gets_it_again(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from io import StringIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from stylestudio import backups
-from stylestudio.models import Worker
+from stylestudio import backups, media_store
+from stylestudio.management.commands import backup
+from stylestudio.models import MediaStore, Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,6 +48,42 @@ def test_a_backup_has_the_rows_and_the_pictures(media, tmp_path) -> None:
     assert str(folder) in said.getvalue()
     assert count_workers(folder / "stylestudio.sqlite3") == 1
     assert (folder / "media" / "outputs" / "a.png").read_bytes() == b"picture"
+
+
+def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
+    media, tmp_path, settings, monkeypatch
+) -> None:
+    media_store.begin()
+    (media / "bin" / "2026-01-01").mkdir(parents=True)
+    (media / "outputs" / "bin").mkdir()
+    save = backup.save_database
+
+    def save_and_start(target: Path) -> None:
+        save(target)
+        media_store.begin()
+
+    monkeypatch.setattr(backup, "save_database", save_and_start)
+    call_command("backup", tmp_path / "safe", stdout=StringIO())
+    (folder,) = (tmp_path / "safe").iterdir()
+    kept = MediaStore.objects.get(), json.loads((folder / "media" / "studio.json").read_text())
+    assert (kept[0].counter, kept[1]["counter"]) == (2, 1)
+    assert sorted(path.name for path in (folder / "media").iterdir()) == ["outputs", "studio.json"]
+    assert (folder / "media" / "outputs" / "bin").is_dir()
+    # The row as the copy has it, beside the media of the copy.
+    copied = sqlite3.connect(folder / "stylestudio.sqlite3").execute("select token from stylestudio_mediastore")
+    assert copied.fetchone()[0] == kept[1]["token"]
+    settings.MEDIA_ROOT = folder / "media"
+    MediaStore.objects.update(token=kept[1]["token"], counter=1)
+    media_store.begin()
+    assert MediaStore.objects.get().is_settled
+
+
+def test_a_backup_of_two_that_do_not_belong_together_does_not_hide_it(media, tmp_path) -> None:
+    media_store.begin()
+    MediaStore.objects.update(identity=uuid4())
+    call_command("backup", tmp_path / "safe", stdout=StringIO())
+    (folder,) = (tmp_path / "safe").iterdir()
+    assert (folder / "media" / "studio.json").read_bytes() == (media / "studio.json").read_bytes()
 
 
 def test_a_backup_without_pictures_is_possible(settings, tmp_path) -> None:

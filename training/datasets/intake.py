@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage
+from stylestudio import media_store
 from training import work
 from training.datasets import archives, matching, sidecars, take
 from training.datasets.sources import Contents, Member, Unreadable, kohya
@@ -113,9 +113,12 @@ class Tally:
             self.refuse(entry.name, entry.reason)
 
 
-def keep(taken: Taken) -> Kept:
-    """Store the files of a picture under names that nobody can guess. Raises OSError."""
-    folder, name = f"{timezone.localtime():%Y/%m}", uuid.uuid4().hex
+def keep(taken: Taken, name: str = "") -> Kept:
+    """Store the files of a picture under names that nobody can guess. Raises OSError.
+
+    `name`: of `media_store.new_name`, which asks the database; threads of a pool have none to ask.
+    """
+    folder, name = f"{timezone.localtime():%Y/%m}", name or media_store.new_name("")
     file = default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data))
     small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
     facts = (taken.width, taken.height, len(taken.data), taken.format, taken.has_alpha, taken.perceptual_hash)
@@ -124,7 +127,7 @@ def keep(taken: Taken) -> Kept:
 
 def archive_name() -> str:
     """Where an archive is kept until it is taken in."""
-    return f"uploads/archives/{timezone.localtime():%Y/%m}/{uuid.uuid4().hex}{archives.SUFFIX}"
+    return f"uploads/archives/{timezone.localtime():%Y/%m}/{media_store.new_name(archives.SUFFIX)}"
 
 
 def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
@@ -295,7 +298,7 @@ def _looked_at(members: Sequence[Member], known: set[str]) -> Iterator[tuple[Mem
         coming: deque[tuple[Member, Future[Found]]] = deque()
         try:
             for member in members:
-                coming.append((member, pool.submit(_look, member, known, language)))
+                coming.append((member, pool.submit(_look, member, known, language, media_store.new_name(""))))
                 if len(coming) >= AHEAD:
                     first, future = coming.popleft()
                     yield first, future.result()
@@ -307,13 +310,13 @@ def _looked_at(members: Sequence[Member], known: set[str]) -> Iterator[tuple[Mem
                 future.cancel()
 
 
-def _look(member: Member, known: set[str], language: str | None) -> Found:
+def _look(member: Member, known: set[str], language: str | None, name: str) -> Found:
     with translation.override(language):
         try:
             data = member.read()
             if (sha256 := take.digest(data)) in known:
                 return Here(sha256)
-            return keep(take.take(data))
+            return keep(take.take(data), name)
         except (Unreadable, BadPicture) as error:
             return str(error)
 

@@ -13,8 +13,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio import media_store
 from stylestudio.backups import BackupFailed, save_database
 from stylestudio.models import PARTS
+from stylestudio.orphans import BIN
+from stylestudio.storage import ASIDE
 
 
 class Command(BaseCommand):
@@ -40,8 +43,10 @@ class Command(BaseCommand):
             # The database first: every file it names exists by then, and files are only ever added.
             save_database(draft / "stylestudio.sqlite3")
             if media.is_dir():
-                # Half an upload is of no use to anybody.
-                shutil.copytree(media, draft / "media", copy_function=_copy, ignore=shutil.ignore_patterns(PARTS))
+                shutil.copytree(media, draft / "media", copy_function=_copy, ignore=_unneeded)
+                mark = media_store.mark_of_copy(draft / "stylestudio.sqlite3")
+                if mark and media_store.current()[0].is_settled:
+                    (draft / "media" / media_store.MARK).write_bytes(mark)
             draft.rename(target)
         except BackupFailed as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -56,6 +61,11 @@ class Command(BaseCommand):
         self.stdout.write(_("Saved to %(dir)s.") % {"dir": target})
         if settings.S3_BUCKET:
             self.stdout.write(_("The pictures in the bucket %(name)s were not saved.") % {"name": settings.S3_BUCKET})
+
+
+def _unneeded(folder: str, names: list[str]) -> set[str]:
+    """Half of an upload, half of a file and what was thrown away are of no use to anybody."""
+    return {PARTS, ASIDE, BIN} & set(names) if Path(folder) == Path(settings.MEDIA_ROOT) else set()
 
 
 def _copy(source: str, target: str) -> None:

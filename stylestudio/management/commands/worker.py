@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from stylestudio import layers, lifeline, live, shell, start
+from stylestudio import layers, lifeline, live, media_store, shell, start
 from stylestudio.workers import Pulse, StudioConsumer, thread_count, worker_name
 
 # A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
@@ -51,6 +51,7 @@ class Command(BaseCommand):
             lifeline.exit_with_parent()
         consumer.run()
         pulse.stop()
+        media_store.turn()
         live.publisher.flush(0.5)
         layers.drain()
         logging.shutdown()

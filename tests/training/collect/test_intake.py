@@ -16,8 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone, translation
 
-from generation import orphans
-from stylestudio import workers
+from stylestudio import media_store, orphans, workers
 from stylestudio.jobs import Status
 from training import work
 from training.datasets import archives, intake, snapshots, take
@@ -201,6 +200,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
 
 
 def test_files_of_a_batch_that_was_lost_are_swept(dataset: Dataset, media: Path) -> None:
+    media_store.begin()
     tally = intake.Tally()
 
     def die(done: int) -> None:
@@ -212,13 +212,14 @@ def test_files_of_a_batch_that_was_lost_are_swept(dataset: Dataset, media: Path)
     assert names(dataset) == []
     assert len(stored(media)) == 2
     brought(dataset, {"2.png": picture(2)})
-    assert orphans.sweep_files(timedelta(0)) == 2
+    assert orphans.sweep(timedelta(0)).moved == 2
     assert len(stored(media)) == 2
 
 
 def test_an_archive_that_waits_is_not_swept(dataset: Dataset, media: Path) -> None:
+    media_store.begin()
     ordered(dataset, {"1.png": picture(1)})
-    assert orphans.sweep_files(timedelta(0)) == 0
+    assert orphans.sweep(timedelta(0)).moved == 0
     assert len(stored(media, "uploads/archives")) == 1
 
 

@@ -1,0 +1,102 @@
+"""Which files are in the media, and which of them rows name. Looks only: nothing here changes anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.apps import apps
+from django.core.files.storage import default_storage
+from django.db import models
+from django.utils import timezone
+
+MONTHS = timedelta(days=35)  # folders are named by month; the newest and the one before are looked at
+NAME = re.compile(r"[0-9a-f]{32}(\.[a-z0-9]{1,12})?", re.ASCII)  # of every file that the studio stores
+_BY_MONTH = "/%Y/%m"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the looked-at months hold. No row names the `unknown` files; the `missing` ones only rows name."""
+
+    files: int = 0
+    unknown: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> int:
+        """How many of the files a row names."""
+        return self.files - len(self.unknown)
+
+
+def columns() -> dict[str, list[models.FileField]]:
+    """Every column that names files, by the folder that its files are in. A folder belongs to all of its columns."""
+    found: dict[str, list[models.FileField]] = {}
+    for model in apps.get_models():
+        for column in model._meta.local_fields:
+            if isinstance(column, models.FileField) and str(column.upload_to).endswith(_BY_MONTH):
+                found.setdefault(str(column.upload_to).removesuffix(_BY_MONTH), []).append(column)
+    return found
+
+
+def survey() -> Survey:
+    """Look through the months in which files are written now, and the newest two that there are."""
+    files, unknown, missing = 0, list[str](), list[str]()
+    for folder, owners in columns().items():
+        for month in sorted(_months(folder)):
+            # Files first, rows afterwards: a row that is committed meanwhile belongs to a file that was there.
+            stored = set(listed(f"{folder}/{month}"))
+            named = _named(f"{folder}/{month}/", owners)
+            files += len(stored)
+            unknown += sorted(stored - named)
+            missing += sorted(named - stored)
+    return Survey(files, tuple(unknown), tuple(missing))
+
+
+def names_any() -> bool:
+    """Whether any row names a file."""
+    every = [column for owners in columns().values() for column in owners]
+    return any(column.model._base_manager.exclude(**{column.name: ""}).exists() for column in every)
+
+
+def listed(folder: str) -> Iterator[str]:
+    """The files in a folder that the studio may have stored, with the folder in front."""
+    return (f"{folder}/{name}" for name in contents(folder)[1] if NAME.fullmatch(name))
+
+
+def contents(folder: str) -> tuple[list[str], list[str]]:
+    """The folders and the files in a folder; nothing when it is not there."""
+    try:
+        folders, files = default_storage.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    return folders, files
+
+
+def modified(name: str) -> datetime | None:
+    """When a file was written; None when it is gone."""
+    try:
+        return default_storage.get_modified_time(name)
+    except FileNotFoundError:
+        return None
+
+
+def _months(folder: str) -> set[str]:
+    now = timezone.localtime()
+    there: list[str] = []
+    for year in sorted(contents(folder)[0], reverse=True):
+        if len(there) < 2 and re.fullmatch(r"\d{4}", year, re.ASCII):
+            months = [name for name in contents(f"{folder}/{year}")[0] if re.fullmatch(r"\d\d", name, re.ASCII)]
+            there += [f"{year}/{month}" for month in sorted(months, reverse=True)]
+    return {*there[:2], *(f"{moment:%Y/%m}" for moment in (now, now - MONTHS))}
+
+
+def _named(folder: str, owners: list[models.FileField]) -> set[str]:
+    named: set[str] = set()
+    for column in owners:
+        # Deleted rows too, as long as they can come back: the plain manager hides none.
+        rows = column.model._base_manager.filter(**{f"{column.name}__startswith": folder})
+        named.update(rows.values_list(column.name, flat=True).iterator())
+    return named
