@@ -7,6 +7,7 @@ import re
 import uuid
 from array import array
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -478,6 +479,16 @@ class TrainingJob(Job):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def folder(self) -> Path:
+        """Its private folder on the worker's machine; it may not exist yet.
+
+        The number alone does not name it: another database, put in this one's place, had a training of that number too.
+        """
+        named = Path(settings.DATA) / "training" / f"{self.pk}-{self.request_id.hex[:12]}"
+        early = named.with_name(str(self.pk))  # as folders were called before; one older than the job is not its own
+        return early if early.is_dir() and early.stat().st_mtime >= self.queued_at.timestamp() else named
 
     def get_absolute_url(self) -> str:
         return reverse("training:run", args=[self.pk])

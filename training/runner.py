@@ -340,7 +340,7 @@ class AskedCourse:
     @cached_property
     def folder(self) -> Path:
         """A private folder of this training, kept between attempts."""
-        folder = Path(conf.DATA) / "training" / str(self.job.pk)
+        folder = self.job.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
 

@@ -106,7 +106,7 @@ def test_a_resumed_training_goes_on_from_the_state_of_the_other(
 
 def test_a_withdrawn_training_leaves_no_process(job: TrainingJob, scripts: SdScripts, settings: Any) -> None:
     scripts.plays(hold=2)
-    folder = Path(settings.DATA) / "training" / str(job.pk)
+    folder = job.folder
     job.start("a worker that died")
     course = runner.LiveCourse(job)
     trainer._begin(course)

@@ -83,7 +83,7 @@ def end_leftover(folder: Path) -> None:
 def follow(job: TrainingJob, what: str) -> None:
     """Told by the runner. A training that was withdrawn between two workers may still have its process here."""
     if what == "ended" and job.trainer == KohyaTrainer.name:
-        end_leftover(Path(settings.DATA) / "training" / str(job.pk))
+        end_leftover(job.folder)
 
 
 def plan(course: Asked) -> config.Plan:
