@@ -75,7 +75,8 @@ class ComfyClient:
 
         Seconds: after `silence` without a frame the engine is asked; `stall_timeout` without any sign of progress
         while it really runs the prompt raises PromptStalled; `patience` is how long an engine may be away before
-        EngineUnreachable, or have errors answering before FateUnknown. Closing the generator only stops following: see `cancel`.
+        EngineUnreachable, or have errors answering before FateUnknown. Closing the generator only stops following: see
+        `cancel`.
         """
         run = Run(self, graph, prompt_id, extra_data or {}, silence, stall_timeout, patience)
         return run.events(attach)

@@ -59,6 +59,7 @@ _LAST_FRAME = 1.0
 _WITHOUT_SOCKET = 1.0
 _STUCK_AFTER = 30.0  # a queue that holds prompts and runs none for so long has lost its worker
 _STUCK_LOOK = 5.0
+_SEARCH_PAUSES = (0.0, 1.0)  # the request may still be on its way through a proxy
 _RETRY_PAUSE = 0.5
 _LONGEST_RETRY_PAUSE = 5.0
 _HISTORY_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -211,8 +212,7 @@ class Run:
 
     async def _search(self, error: ComfyError) -> None:
         """Returns when the engine took the graph although it did not say so; otherwise raises."""
-        for pause in (0.0, 1.0):
-            # The request may still be on its way through a proxy.
+        for pause in _SEARCH_PAUSES:
             await asyncio.sleep(pause)
             if (await self._where_it_is(error)).known:
                 return
