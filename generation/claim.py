@@ -132,27 +132,43 @@ def _adopt(worker: str) -> EnginePrompt | None:
     What nobody wants any more ends here, and what its engine keeps for too long becomes free for another one.
     """
     over = EnginePrompt.objects.filter(Q(lease_until__lt=Now()) | Q(worker=worker), state__in=EnginePrompt.LIVE)
+    asked: frozenset[int] | None = None
     for prompt in over.select_related("task__reference", "engine").order_by("pk"):
         if prompt.pk in held:
             continue
         if not prompt.task.is_active:
-            prompt.end(EnginePrompt.State.CANCELLED, unclean=True)
-        elif prompt.engine.health == Engine.Health.OK:
+            recovery.leave(prompt)
+            continue
+        if prompt.output:
+            asked = _asked_for_pictures() if asked is None else asked
+            if prompt.engine_id in asked:
+                continue
+        if prompt.engine.health == Engine.Health.OK:
             mine = EnginePrompt.objects.filter(
                 pk=prompt.pk, state__in=EnginePrompt.LIVE, worker=prompt.worker, lease_until=prompt.lease_until
             )
             if mine.update(worker=worker, lease_until=Now() + LEASE):
                 return prompt
         elif recovery.is_hopeless(prompt):
-            prompt.end(EnginePrompt.State.LOST, "The engine did not come back.", unclean=True)
+            recovery.gone(prompt)
     return None
 
 
+def _asked_for_pictures() -> frozenset[int]:
+    """Engines from which somebody fetches a picture that did not come at once: one at a time, so that work goes on."""
+    made = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE, output__isnull=False, lease_until__gte=Now())
+    return frozenset(made.exclude(worker="").values_list("engine", flat=True))
+
+
 def _open_tasks() -> QuerySet[GenerationTask]:
-    """Active tasks with pictures that nobody works on, but those that rest after an engine was lost."""
+    """Active tasks with pictures that nobody works on, but those that rest after an engine was lost.
+
+    Those that only fetch what engines have begin no picture.
+    """
     taken = Count("prompts", filter=Q(prompts__state__in=TAKEN))
     rested = Q(not_before=None) | Q(not_before__lte=Now())
-    return GenerationTask.objects.filter(rested, status__in=ACTIVE).annotate(taken=taken).filter(taken__lt=F("count"))
+    active = GenerationTask.objects.filter(rested, status__in=ACTIVE, fetching=False)
+    return active.annotate(taken=taken).filter(taken__lt=F("count"))
 
 
 @cache
@@ -179,7 +195,9 @@ class _Live:
 
     @classmethod
     def look(cls) -> _Live:
-        rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).order_by()
+        # A picture that is made and waits to be fetched takes no place on its engine.
+        waits = Q(output__isnull=False, worker="")
+        rows = EnginePrompt.objects.filter(~waits, state__in=EnginePrompt.LIVE).order_by()
         load: Counter[int] = Counter()
         tasks: defaultdict[int, list[int]] = defaultdict(list)
         for engine, owner, task in rows.values_list("engine_id", "task__owner_id", "task_id"):
@@ -274,6 +292,8 @@ def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engin
         able = [engine for engine in candidates if installs.is_able(engine, files, classes, stored)]
         if not able and any(installs.is_able(engine, files, classes, stored) for engine in engines.away()):
             return None
+
+    able = recovery.preferred(task, able)
 
     def rank(engine: Engine) -> tuple[bool, int, bool, int]:
         return engine not in ready, now.load[engine.pk], engine.warm != warmth, engine.pk

@@ -21,12 +21,16 @@ class Fault:
 FAULTS: dict[str, Fault] = {
     "invalid": Fault(_("The engine refused these settings."), _("Press Edit and retry to change them.")),
     "missing_file": Fault(
-        _("The engine does not have a file that these pictures need."),
+        _("The engine says that it does not have a file that these pictures need."),
         _("Put the file on the engine, or choose another style, then press Retry."),
     ),
     "not_installed": Fault(
         _("A style's file could not be put on the engine."),
         _("Copy the file into models/loras there, or set COMFYUI_LORA_DIR, then press Retry."),
+    ),
+    "strange": Fault(
+        _("The engine refused these pictures over a file that they do not need."),
+        _("Look at the engine and the nodes that are installed there, then press Retry."),
     ),
     "out_of_memory": Fault(_("The engine ran out of GPU memory."), _("Smaller pictures need less of it.")),
     "execution": Fault(
@@ -39,6 +43,26 @@ FAULTS: dict[str, Fault] = {
     "unreachable": Fault(
         _("The engine could not be reached, three times in a row."), _("Check the engine, then press Retry.")
     ),
+    "engine_error": Fault(
+        _("The engine answers, but had an error each time."), _("Look at the engine and its log, then press Retry.")
+    ),
+    "broken_off": Fault(
+        _("The engine answers, but the connection to it broke off again and again."),
+        _("Check the network and any proxy before the engine, then press Retry."),
+    ),
+    "unfetched": Fault(
+        _("The engine made the picture, but did not hand it over."),
+        _("Press Fetch again to ask for it once more, without making it anew."),
+    ),
+    "untold": Fault(
+        _("The engine answers, but does not say what became of the picture."),
+        _("Press Fetch again to ask once more, or Retry to make it anew."),
+    ),
+    "gone": Fault(_("The engine does not have this picture any more."), _("Press Retry to make it anew.")),
+    "not_made": Fault(
+        _("What the engine had was fetched. The other pictures of this job were never made."),
+        _("Press Retry to make them."),
+    ),
     "stalled": Fault(
         _("The engine made no progress for a long time, so it was stopped."), _("Check the engine, then press Retry.")
     ),
@@ -46,10 +70,14 @@ FAULTS: dict[str, Fault] = {
         _("What answers at the engine's address is not ComfyUI, or it is broken."),
         _("Check the address, then press Retry."),
     ),
-    "bad_picture": Fault(_("The engine sent a file that is not a whole picture."), _("Press Retry to make it again.")),
+    "bad_picture": Fault(
+        _("The engine sent a file that is not a whole picture."),
+        _("Press Fetch again to ask for it once more, or Retry to make it anew."),
+    ),
+    "no_picture": Fault(_("The engine finished without a picture."), _("Press Retry to make it again.")),
     "storage": Fault(
         _("A picture could not be saved on the studio's disk."),
-        _("Make room on the disk or check its permissions, then press Retry."),
+        _("Make room on the disk or check its permissions. Then press Fetch again where it is offered, else Retry."),
     ),
     "internal": Fault(
         _("Something went wrong inside StyleStudio."), _("Press Retry. The log holds what a developer needs.")
@@ -63,17 +91,25 @@ _KINDS: tuple[tuple[type[errors.ComfyError], str], ...] = (
     (errors.OutOfMemory, "out_of_memory"),
     (errors.ExecutionFailed, "execution"),
     (errors.PromptInterrupted, "interrupted"),
+    (errors.NotTaken, "broken_off"),
     (errors.PromptLost, "lost"),
+    (errors.FateUnknown, "untold"),
     (errors.PromptStalled, "stalled"),
     (errors.EngineUnreachable, "unreachable"),
     (errors.EngineTimeout, "unreachable"),
     (errors.EmptyFile, "bad_picture"),
+    (errors.EngineErred, "engine_error"),
     (errors.BadResponse, "bad_response"),
+    (errors.NotFound, "bad_response"),
 )
 
 
-def kind_of(error: errors.ComfyError) -> str:
-    """The fault that an engine error is."""
+def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
+    """The fault that an engine error is. `answered`: the engine is there, although a connection to it broke off."""
+    if isinstance(error, errors.NotFetched):
+        return "bad_picture" if error.damaged else "unfetched"
+    if answered and isinstance(error, errors.EngineUnreachable | errors.EngineTimeout):
+        return "broken_off"
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "internal")
 
 

@@ -180,6 +180,8 @@ class GenerationTask(Job):
     not_before = models.DateTimeField(null=True, editable=False)
     # The field of the form that the engine's explanation is about, where it is about one.
     error_field = models.CharField(max_length=20, blank=True, editable=False)
+    # Reopened to fetch what engines made of it, and for nothing else: no picture of it is begun.
+    fetching = models.BooleanField(default=False, editable=False)
     # Shows what a style looks like (see `Face`): in the queue like any other, not in the gallery and the live column.
     is_face = models.BooleanField(_("preview of a style"), default=False, editable=False)
 
@@ -337,6 +339,11 @@ class GenerationTask(Job):
         return smaller(self.width, self.height)
 
     @cached_property
+    def fetchable(self) -> bool:
+        """Whether an engine may still have pictures of this ended job, so that they can be fetched again."""
+        return not self.is_active and self.prompts.filter(state=EnginePrompt.State.UNFETCHED).exists()
+
+    @cached_property
     def forecast(self) -> estimates.Forecast:
         """What the queue and the engines promise now; one look serves many jobs (see `gather`)."""
         return estimates.Forecast()
@@ -373,7 +380,9 @@ class GenerationTask(Job):
         for picture in GeneratedImage.everything.filter(task__in=tasks):
             stored[picture.task_id][picture.index] = picture
         prompts = EnginePrompt.objects.filter(task__in=tasks).order_by("pk")
-        where = dict(prompts.values_list("task", "engine"))  # the newest attempt comes last
+        rows = list(prompts.values_list("task", "engine", "state"))
+        where = {task: engine for task, engine, _state in rows}  # the newest attempt comes last
+        unfetched = {task for task, _engine, state in rows if state == EnginePrompt.State.UNFETCHED}
         engines = Engine.objects.in_bulk(where.values())
         for task in tasks:
             vars(task).update(
@@ -381,6 +390,7 @@ class GenerationTask(Job):
                 mix_rows=mixes[task.pk],
                 stored=stored[task.pk],
                 last_engine=engines.get(where.get(task.pk, 0)),
+                fetchable=not task.is_active and task.pk in unfetched,
             )
 
 
@@ -411,7 +421,10 @@ class EnginePrompt(models.Model):
     """One attempt at one picture on one engine. Written before the engine hears of it, so nothing is made twice."""
 
     class State(models.TextChoices):
-        """CLAIMED and POSTED are live: at most one such row for a picture."""
+        """CLAIMED and POSTED are live: at most one such row for a picture.
+
+        UNFETCHED has ended, but its engine made the picture, or may have: it can be asked for once more.
+        """
 
         CLAIMED = "claimed"
         POSTED = "posted"
@@ -419,6 +432,7 @@ class EnginePrompt(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
         LOST = "lost"
+        UNFETCHED = "unfetched"
 
     LIVE = (State.CLAIMED, State.POSTED)
 
@@ -438,6 +452,11 @@ class EnginePrompt(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
+    # The file that the engine made, as `ImageRef` names it: known once it did not come at the first try.
+    output = models.JSONField(null=True)
+    # How often the engine answered and it did not work, and since when without it being away in between.
+    misses = models.PositiveSmallIntegerField(default=0)
+    missed_since = models.DateTimeField(null=True)
     # Ended here while the engine could not be told: it may still hold it, and is told when it is back.
     unclean = models.BooleanField(default=False)
 
@@ -463,15 +482,27 @@ class EnginePrompt(models.Model):
         """Live -> an ended state. `unclean`: the engine may still hold it and could not be told."""
         live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
         # What ends at once had no time to write when it was posted and began.
-        seen = {"posted_at": self.posted_at, "started_at": self.started_at}
-        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean, **seen))
+        seen = {"posted_at": self.posted_at, "started_at": self.started_at, "output": self.output}
+        counted = {"misses": self.misses, "missed_since": self.missed_since}
+        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean, **seen, **counted))
 
-    def park(self) -> bool:
-        """The engine went away and may be making it: nobody follows it now; who finds the engine well, asks for it."""
+    def park(self, rest: float = 0.0, error: str = "") -> bool:
+        """Nobody follows it now, and its engine may be making it: who finds the engine well asks for it.
+
+        Not before `rest` seconds are over. `error` is why.
+        """
         live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
-        over = Now() - timedelta(milliseconds=1)
+        over = Now() + timedelta(seconds=rest) - timedelta(milliseconds=1)
+        counted = {"output": self.output, "misses": self.misses, "missed_since": self.missed_since}
         posted = self.posted_at or timezone.now()
-        return bool(live.update(state=self.State.POSTED, worker="", lease_until=over, posted_at=posted))
+        return bool(
+            live.update(state=self.State.POSTED, worker="", lease_until=over, posted_at=posted, error=error, **counted)
+        )
+
+    def miss(self) -> None:
+        """Count that the engine answered and it did not work. What ends or parks the prompt writes it."""
+        self.misses += 1
+        self.missed_since = self.missed_since or timezone.now()
 
 
 class PictureQuerySet(models.QuerySet["GeneratedImage"]):

@@ -6,9 +6,9 @@ import io
 import logging
 import math
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -30,12 +30,15 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
+    EmptyFile,
     EngineTimeout,
     EngineUnreachable,
     MissingFile,
+    NotFetched,
     NotFound,
     PromptLost,
 )
+from stylestudio.comfy.transport import NotConnected
 from stylestudio.jobs import Status
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,8 @@ SOON = 0.1  # seconds that a picture is in the making until its task is said to 
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
 INSTALL_EVERY = 0.5  # seconds between writes of how far a file is
 PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
+# Seconds between the first tries to fetch a picture, while it keeps its place on the engine. Later ones take none.
+FETCH_PAUSES = (0.5, 1.0, 2.0)
 PREVIEW_SIDE, PREVIEW_BYTES = 384, 20_000
 PREVIEW_TRIES = ((384, 70), (384, 40), (192, 40), (96, 40))  # (side, quality), until one is small enough
 # Decoding is not sampling: a picture is done only when it is stored.
@@ -71,7 +76,7 @@ def _make_one() -> bool:
 def run(claimed: Claim) -> None:
     """One attempt at one picture, to whatever end. Raises DatabaseError alone: then nothing is decided."""
     prompt, task = claimed.prompt, claimed.prompt.task
-    making = _Making(prompt, task, sent=claimed.attach)
+    making = _Making(prompt, task, sent=claimed.attach, attached=claimed.attach)
     try:
         outcome = making.run(attach=claimed.attach)
     except DatabaseError:
@@ -84,21 +89,24 @@ def run(claimed: Claim) -> None:
             recovery.failed(prompt, task, error, sent=making.sent)
         else:
             away = isinstance(error, EngineUnreachable | EngineTimeout)
-            prompt.end(EnginePrompt.State.CANCELLED, str(error), unclean=away and making.sent)
+            recovery.leave(prompt, str(error), unclean=away and making.sent)
     except images.BadPicture as error:
         prompt.end(EnginePrompt.State.FAILED, str(error))
-        recovery.fail_task(task, "bad_picture", str(error))
+        recovery.fail_task(task, "no_picture", str(error))
     except OSError as error:
         log.exception("Could not store a picture of task %s", task.pk)
-        prompt.end(EnginePrompt.State.FAILED, str(error))
+        prompt.end(making.broken_end, str(error))
         recovery.fail_task(task, "storage", detail=str(error))
     except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
         log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
-        prompt.end(EnginePrompt.State.FAILED, repr(error), unclean=making.sent)
+        prompt.end(making.broken_end, repr(error), unclean=making.sent and not prompt.output)
         recovery.fail_task(task, "internal", detail=repr(error))
     else:
-        if outcome not in EnginePrompt.LIVE:  # left running on purpose; the next start attaches again
-            prompt.end(outcome, unclean=making.untold)
+        if outcome == EnginePrompt.State.CANCELLED:
+            task.refresh_from_db()
+            recovery.leave(prompt, unclean=making.untold)
+        elif outcome not in EnginePrompt.LIVE:  # left running on purpose; the next start attaches again
+            prompt.end(outcome)
     settle(task, made=prompt.state == EnginePrompt.State.DONE)
 
 
@@ -109,6 +117,8 @@ class _Making:
     prompt: EnginePrompt
     task: GenerationTask
     sent: bool = False  # the engine may have the graph
+    attached: bool = False  # an earlier attempt sent it
+    left: bool = False  # while its picture was fetched nobody wanted it any more, or the worker was told to stop
     untold: bool = False  # it has it, and could not be told that nobody wants it any more
     samplers: frozenset[str] = frozenset()
     written: float = 0.0
@@ -119,12 +129,20 @@ class _Making:
     unwritten: tuple[int, int] | None = None
     stored: bool = False
 
+    @property
+    def broken_end(self) -> EnginePrompt.State:
+        """How an attempt ends that failed on our side: what the engine made by then is still there."""
+        return EnginePrompt.State.UNFETCHED if self.prompt.output else EnginePrompt.State.FAILED
+
     def run(self, *, attach: bool) -> EnginePrompt.State:
         """Drive the prompt to its end. DONE, CANCELLED, or a live state when the worker stops and leaves it so."""
         engine = self.prompt.engine
         if not attach and not self._install_files(engine):
             stopping = workers.stopping.is_set()
             return EnginePrompt.State.CLAIMED if stopping else EnginePrompt.State.CANCELLED
+        if self.prompt.output:
+            # The file outlives the engine's memory of the prompt, so that a restart in between loses nothing.
+            return self._end(self._store(events.ImageRef(**self.prompt.output)))
         client = engines.pool.client(engine)
         nodes = self.prompt.graph or {}
         if not attach:
@@ -141,7 +159,11 @@ class _Making:
             patience=PATIENCE,
             extra_data={"preview_method": "auto"},
         )
-        if self._watch(engines.pool.loop.iterate(stream, poll=TICK)):
+        return self._end(self._watch(engines.pool.loop.iterate(stream, poll=TICK)))
+
+    def _end(self, stored: bool) -> EnginePrompt.State:
+        """How the attempt ends; where nothing is stored, it was left because the worker stops or nobody wants it."""
+        if stored:
             return EnginePrompt.State.DONE
         if workers.stopping.is_set():
             return EnginePrompt.State.POSTED
@@ -161,6 +183,8 @@ class _Making:
                         return False
                 if event is not None:
                     self._on(event)
+                if self.left:
+                    return False
                 if event is None or time.monotonic() > self.begin_at:
                     self._catch_up()
         return self.stored
@@ -241,19 +265,64 @@ class _Making:
                 raise images.BadPicture("The engine finished without a picture.")
             self._store(found[0])
 
-    def _store(self, ref: events.ImageRef) -> None:
-        """Fetch, check, save, and commit the row: only then the picture exists."""
-        if self.stored:
-            return
-        client = engines.pool.client(self.prompt.engine)
+    def _store(self, ref: events.ImageRef) -> bool:
+        """Fetch, check, save, and commit the row: only then the picture exists. False where it is left.
+
+        What does not come whole is fetched again a few times. Raises NotFetched after that.
+        """
+        self.prompt.output = asdict(ref)  # kept wherever this attempt does not end in a picture
+        pauses = iter(() if self.attached else FETCH_PAUSES)
+        while not self.stored and not self.left:
+            trouble = self._try_to_store(ref)
+            if trouble is None:
+                continue
+            self._write_prompt(output=self.prompt.output)
+            pause = next(pauses, None)
+            if pause is None or isinstance(trouble.reason, EngineTimeout | NotConnected):
+                raise trouble
+            self._wait(pause)
+        return self.stored
+
+    def _try_to_store(self, ref: events.ImageRef) -> NotFetched | None:
+        """Why the picture did not come this time; None where it did, or is left."""
+        said = "The engine made the picture, but it did not come whole."
+        data = b""
         try:
-            data = engines.pool.loop.call(client.fetch(ref))
+            for data in self._fetched(ref):
+                store(self.prompt, data)
+                self.stored = True
         except NotFound as error:  # somebody emptied its output folder, or its cache named a file of an earlier run
             raise PromptLost(
                 "The engine made the picture, but does not have its file any more.", error.detail
             ) from error
-        store(self.prompt, data)
-        self.stored = True
+        except (EngineUnreachable, EngineTimeout, BadResponse) as error:
+            return NotFetched(f"{said} {error}", error.detail, error, damaged=isinstance(error, EmptyFile))
+        except images.BadPicture as error:
+            return NotFetched(f"{said} {error}", f"{data[:80]!r}", damaged=images.begins_as_picture(data))
+        return None
+
+    def _fetched(self, ref: events.ImageRef) -> Iterator[bytes]:
+        """The bytes of a file on the engine, or nothing where it is left meanwhile."""
+        client = engines.pool.client(self.prompt.engine)
+        looked = time.monotonic()
+        with closing(engines.pool.loop.iterate(_fetching(client, ref), poll=TICK)) as ticks:
+            for data in ticks:
+                if data is not None:
+                    yield data
+                elif time.monotonic() - looked > LOOK:
+                    looked = time.monotonic()
+                    if self._is_left():
+                        return
+
+    def _wait(self, seconds: float) -> None:
+        """A pause, shorter where it is left."""
+        until = time.monotonic() + seconds
+        while not self._is_left() and (left := until - time.monotonic()) > 0:
+            workers.stopping.wait(min(left, LOOK))
+
+    def _is_left(self) -> bool:
+        self.left = workers.stopping.is_set() or not self._wanted()
+        return self.left
 
     def _install_files(self, engine: Engine) -> bool:
         """Put the files of styles on the engine that it lacks.
@@ -315,6 +384,10 @@ class _Making:
             setattr(self.prompt, name, value)
 
 
+async def _fetching(client: ComfyClient, ref: events.ImageRef) -> AsyncGenerator[bytes, None]:
+    yield await client.fetch(ref)
+
+
 async def _infos(client: ComfyClient, classes: Iterable[str]) -> dict[str, dict[str, Any] | None]:
     return {name: await client.object_info(name) for name in classes}
 
@@ -357,6 +430,9 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         picture.file.delete(save=False)
         raise
     prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
+    if prompt.misses:
+        recovery.hands_out_again(prompt.engine)
+        look_for_orphans()
     if prompt.engine.ooms:
         Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)
     tasks.finish_picture(picture.pk)
@@ -385,13 +461,10 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     from generation import tasks
 
     task.refresh_from_db()
-    if (
-        task.is_active
-        and not task.complete_if_whole()
-        and not made
-        and not task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exists()
-    ):
+    followed = task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exclude(worker="")
+    if task.is_active and not task.complete_if_whole() and not made and not followed.exists():
         task.recover()
+    recovery.end_fetching(task)
     if not task.is_active:
         live.counts_changed()
         publish_waiting()
@@ -413,7 +486,7 @@ def sweep() -> None:
     from generation import tasks
 
     for task in GenerationTask.objects.active().order_by("pk"):
-        if task.complete_if_whole():
+        if task.complete_if_whole() or recovery.end_fetching(task):
             live.changed(task)
     for task in GenerationTask.objects.abandoned():
         if not task.prompts.filter(state__in=EnginePrompt.LIVE).exists() and task.recover():

@@ -5,11 +5,19 @@ from __future__ import annotations
 from huey.contrib.djhuey import db_task
 
 from generation import faces, pictures, runner, sketches
+from generation.claim import look_for_orphans
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def work() -> None:
     """Make pictures until nothing can be claimed."""
+    runner.work()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def look_again() -> None:
+    """What an engine was to be asked for later is due."""
+    look_for_orphans()
     runner.work()
 
 

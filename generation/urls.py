@@ -23,6 +23,7 @@ urlpatterns = [
     path("jobs/<int:pk>/front/", views.move_to_front, name="move-to-front"),
     path("jobs/<int:pk>/retry/", views.retry, name="retry"),
     path("jobs/<int:pk>/retry-smaller/", views.retry_smaller, name="retry-smaller"),
+    path("jobs/<int:pk>/fetch/", views.fetch_again, name="fetch-again"),
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
     path("engines/<int:pk>/ask/", engine_views.ask, name="engine-ask"),

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from generation import desk, faces, forms, orders, runner
+from generation import desk, faces, forms, orders, recovery, runner, tasks
 from generation.models import GeneratedImage, GenerationTask
 from generation.orders import Ingredient, Order
 from generation.references import add_reference, reference_from
@@ -186,6 +186,17 @@ def retry(request: StudioRequest, pk: int) -> HttpResponse:
 def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
     """Make the missing pictures of an ended job in the next smaller size, with the same seeds."""
     return _retried(request, pk, orders.retry_smaller)
+
+
+@require_POST
+def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
+    """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
+    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    if recovery.fetch_again(task):
+        live.announce(task, tasks.look_again)
+    else:
+        messages.warning(request, _("No engine has a picture of this job that could be fetched."))
+    return _answer(request, GenerationTask.objects.get(pk=task.pk))
 
 
 def toast(request: StudioRequest, words: str) -> HttpResponse:

@@ -135,6 +135,11 @@ def check_output(data: bytes) -> PictureFacts:
     return PictureFacts(kind, width, height, has_alpha, hashlib.sha256(data).hexdigest())
 
 
+def begins_as_picture(data: bytes) -> bool:
+    """Whether these bytes begin like a picture, or are none at all: not like the page of another program."""
+    return not data or data.startswith((b"\x89PNG", b"\xff\xd8", b"RIFF"))
+
+
 def develop(source: bytes | Path, side: int = 512) -> Developed:
     """Thumbnail and pixel hash of a stored picture from one decode. BadPicture where it cannot be decoded."""
     with open_picture(source) as image:

@@ -178,6 +178,12 @@ class Job(models.Model):
         """Waiting -> cancelled. One that has begun meanwhile goes on."""
         return self._write(Q(status=Status.QUEUED), status=Status.CANCELLED, ended_at=timezone.now(), lease_until=None)
 
+    def reopen(self, **fields: Any) -> bool:
+        """Failed or cancelled -> waiting, for what an engine still has of it. The only way out of an end; see MOVES."""
+        ended = Q(status__in=(Status.FAILED, Status.CANCELLED))
+        clean = {"error_kind": "", "error": "", "error_detail": "", "worker": "", "started_at": None, "ended_at": None}
+        return self._write(ended, status=Status.QUEUED, **clean, **fields)
+
     def move_to_front(self) -> bool:
         """Put a waiting or running job before every other one of its kind."""
         rows = type(self)._default_manager.active().exclude(pk=self.pk)

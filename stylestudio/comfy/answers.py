@@ -170,11 +170,8 @@ def graph_error(answer: object, graph: Mapping[str, Mapping[str, Any]], detail: 
     """The typed error for a graph that the engine does not accept."""
     errors = node_errors(answer)
     for error in errors:
-        if error.type == "value_not_in_list" and error.input_name in FILE_INPUTS:
-            return MissingFile(FILE_INPUTS[error.input_name], str(error.received), detail, errors)
-        if error.type == "custom_validation_failed" and error.class_type == "LoadImage":
-            name = graph.get(error.node_id, {}).get("inputs", {}).get("image")
-            return MissingFile("input", str(name), detail, errors)
+        if (file := _missing_file(error, graph)) is not None:
+            return MissingFile(*file, detail, errors)
     if errors:
         first = errors[0]
         where = f"{first.class_type}, {first.input_name}" if first.input_name else first.class_type
@@ -185,6 +182,16 @@ def graph_error(answer: object, graph: Mapping[str, Mapping[str, Any]], detail: 
     message = error_of.get("message") if isinstance(error_of, dict) else error_of
     reason = without_paths(message) if isinstance(message, str) and message else "no reason given"
     return GraphInvalid(f"The engine does not accept the workflow ({reason.rstrip('.')}).", detail)
+
+
+def _missing_file(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
+    """(folder, name) of the file that a complaint is about; None when it is about none, or names none."""
+    folder, name = FILE_INPUTS.get(error.input_name or ""), error.received
+    if error.type == "custom_validation_failed" and error.class_type == "LoadImage":
+        folder, name = "input", graph.get(error.node_id, {}).get("inputs", {}).get("image")
+    elif error.type != "value_not_in_list":
+        return None
+    return (folder, name) if folder and isinstance(name, str) else None
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

@@ -18,16 +18,18 @@ from stylestudio.comfy.answers import HistoryEntry, QueueState, SystemStats
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
+    EngineErred,
     EngineTimeout,
     EngineUnreachable,
     NotFound,
     NotInstalled,
+    Refused,
     UploadBroken,
 )
 from stylestudio.comfy.event_socket import EventSocket
 from stylestudio.comfy.events import Event, ImageRef, image_ref
 from stylestudio.comfy.run import Run
-from stylestudio.comfy.transport import NotConnected, Refused, Transport
+from stylestudio.comfy.transport import NotConnected, Transport
 from stylestudio.comfy.upload import FilePart, Readable, Writable
 
 _CANCEL_TRIES = 3
@@ -67,12 +69,14 @@ class ComfyClient:
 
         `prompt_id` is a fresh one, stored by the caller before, so that `attach=True` finds the prompt again after a
         crash: nothing is posted then (`graph` is not looked at), and PromptLost says that the engine does not know it.
-        Posting is never repeated: when it is unknown whether the engine took the graph and it is not found there,
-        PromptLost is raised and the caller may post again under a new id.
+        Posting is never repeated. When it is unknown whether the engine took the graph, it is asked: found there, the
+        prompt is followed; surely not there, NotTaken or the engine's own error is raised and the caller may post again
+        under a new id; where the engine does not say, FateUnknown, and the caller asks again later with `attach`.
 
         Seconds: after `silence` without a frame the engine is asked; `stall_timeout` without any sign of progress
         while it really runs the prompt raises PromptStalled; `patience` is how long an engine may be away before
-        EngineUnreachable. Closing the generator only stops following: see `cancel`.
+        EngineUnreachable, or have errors answering before FateUnknown. Closing the generator only stops following: see
+        `cancel`.
         """
         run = Run(self, graph, prompt_id, extra_data or {}, silence, stall_timeout, patience)
         return run.events(attach)
@@ -181,6 +185,9 @@ class ComfyClient:
                 answer = await self.transport.json("POST", "upload", "image", data=form, timeout=quick)
         except TimeoutError as error:
             raise self._broken(name, f"Nothing more was taken for {stall_timeout:g} seconds.") from error
+        except EngineErred as error:
+            words = f"The engine at {self.transport.name} had an error ({error.status}) taking the file {name}."
+            raise UploadBroken(name, words, error.detail) from error
         except Refused as error:
             raise _not_taken(name, error) from error
         except ComfyError as error:

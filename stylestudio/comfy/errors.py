@@ -5,6 +5,9 @@ ComfyError                 str() is one plain sentence for users; .detail is for
     UploadBroken           while a file was sent to it: .name
   EngineTimeout            one request took too long
   BadResponse              it answers, but not as ComfyUI does
+    Refused                with a status of 400 or more: .status, .body
+      EngineErred          it has an error of its own, or too much to do: the same may pass next time
+    EmptyFile              a file without content
   NotFound                 it has no such file, folder or node class
   NotInstalled             a LoRA could not be put on it: .name
   GraphInvalid             it does not accept the graph: .node_errors
@@ -13,6 +16,9 @@ ComfyError                 str() is one plain sentence for users; .detail is for
     OutOfMemory
   PromptInterrupted        somebody stopped it while it ran
   PromptLost               the engine knows the prompt neither as done nor as waiting: restarted, or deleted there
+    NotTaken               it never had it: the request broke off before
+  FateUnknown              the engine may have the prompt, and does not say what became of it
+  NotFetched               it made the file, which did not come whole: .reason, .damaged
   PromptStalled            the engine shows no progress
     QueueStuck             it does not even begin: its worker is dead
 """
@@ -31,6 +37,9 @@ FILE_INPUTS = {
     "unet_name": "diffusion_models",
     "clip_name": "text_encoders",
 }
+
+# Beside 5xx: the server waited too long for the request, wants it again, or has too many.
+_PASSING = (408, 425, 429)
 
 _FOLDER_WORDS = {"checkpoints": "checkpoint", "loras": "LoRA", "input": "input picture", "vae": "VAE"}
 _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"<>|]*)(?=[\s'"<>|,;:)\]]|$)""")
@@ -72,6 +81,24 @@ class EngineTimeout(ComfyError):
 
 class BadResponse(ComfyError):
     """The engine's answer is not ComfyUI's."""
+
+
+class Refused(BadResponse):
+    """An answer with a status of 400 or more. `body` is its JSON, None when it is something else."""
+
+    def __init__(self, message: str, detail: str, status: int, body: object) -> None:
+        super().__init__(message, detail)
+        self.status = status
+        self.body = body
+
+
+class EngineErred(Refused):
+    """The engine, or a proxy before it, has an error of its own or too much to do. The same request may pass later."""
+
+
+def may_pass(status: int) -> bool:
+    """Whether an HTTP status tells of a trouble of the server, which may be over when it is asked again."""
+    return status >= 500 or status in _PASSING
 
 
 class EmptyFile(BadResponse):
@@ -141,6 +168,26 @@ class PromptInterrupted(ComfyError):
 
 class PromptLost(ComfyError):
     """The engine does not know the prompt any more. It may be posted again under a new id."""
+
+
+class NotTaken(PromptLost):
+    """The engine never had the prompt: the connection broke off before it was sent whole."""
+
+
+class FateUnknown(ComfyError):
+    """The engine may have the prompt. It answers, but not to the question what became of it."""
+
+
+class NotFetched(ComfyError):
+    """The engine made a file that did not come whole. It can be fetched again, without making it anew.
+
+    `reason` is the error of the last try, None when a file came. `damaged`: it was empty or cut off.
+    """
+
+    def __init__(self, message: str, detail: str = "", reason: ComfyError | None = None, *, damaged: bool) -> None:
+        super().__init__(message, detail)
+        self.reason = reason
+        self.damaged = damaged
 
 
 class PromptStalled(ComfyError):

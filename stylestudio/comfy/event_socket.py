@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from stylestudio.comfy.errors import BadResponse, EngineTimeout, EngineUnreachable
+from stylestudio.comfy.errors import BadResponse, EngineErred, EngineTimeout, EngineUnreachable, Refused, may_pass
 from stylestudio.comfy.events import Executing, Preview, Progress, QueueChanged, Started, WireEvent, parse
 from stylestudio.comfy.transport import GATEWAY, NotConnected, Transport
 
@@ -41,6 +41,9 @@ class Inbox:
     def __init__(self) -> None:
         self._items: deque[WireEvent | Gap] = deque()
         self._waiter: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
 
     def put(self, item: WireEvent | Gap) -> None:
         """Adds `item`. A follower that has fallen far behind misses previews and progress, never anything else."""
@@ -151,9 +154,12 @@ class EventSocket:
                 raise EngineUnreachable(
                     f"A proxy answers at {name}, but the engine behind it does not.", f"/ws at {name}: {error.status}"
                 ) from error
-            raise BadResponse(
+            refused = EngineErred if may_pass(error.status) else Refused
+            raise refused(
                 f"What answers at {name} does not accept a live connection ({error.status}).",
                 self._transport.reveal(f"/ws at {name}: {error.status} {error.message}"),
+                error.status,
+                None,
             ) from error
         except aiohttp.ClientConnectorError as error:
             raise NotConnected(

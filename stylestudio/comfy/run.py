@@ -17,13 +17,17 @@ from stylestudio.comfy.answers import HistoryEntry
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
+    EngineErred,
     EngineTimeout,
     EngineUnreachable,
+    FateUnknown,
     GraphInvalid,
+    NotTaken,
     PromptInterrupted,
     PromptLost,
     PromptStalled,
     QueueStuck,
+    Refused,
     execution_error,
 )
 from stylestudio.comfy.event_socket import Gap, Inbox
@@ -42,7 +46,7 @@ from stylestudio.comfy.events import (
     Waiting,
     WireEvent,
 )
-from stylestudio.comfy.transport import NotConnected, Refused
+from stylestudio.comfy.transport import NotConnected
 
 if TYPE_CHECKING:
     from stylestudio.comfy.client import ComfyClient
@@ -55,6 +59,7 @@ _LAST_FRAME = 1.0
 _WITHOUT_SOCKET = 1.0
 _STUCK_AFTER = 30.0  # a queue that holds prompts and runs none for so long has lost its worker
 _STUCK_LOOK = 5.0
+_SEARCH_PAUSES = (0.0, 1.0)  # the request may still be on its way through a proxy
 _RETRY_PAUSE = 0.5
 _LONGEST_RETRY_PAUSE = 5.0
 _HISTORY_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
@@ -115,7 +120,7 @@ class Run:
                 self._intact = False
                 happened = await self._recover()
             else:
-                await socket.open()
+                await self._listen()
                 happened = [await self._post()]
             self._due = self._now() + min(_FIRST_LOOK, self._silence)
             while True:
@@ -127,12 +132,21 @@ class Run:
         finally:
             socket.unregister(self._prompt_id)
 
+    async def _listen(self) -> None:
+        """Opens the socket. Goes on without one when the engine is in trouble and gives none: it is asked instead."""
+        try:
+            await self._client.socket.open()
+        except NotConnected:
+            raise
+        except (EngineUnreachable, EngineTimeout, EngineErred):
+            self._intact = False
+
     async def _next(self, inbox: Inbox) -> list[Event]:
         item = await inbox.get(self._due - self._now())
         if item is None:
             self._intact = self._intact and not self._succeeded
             self._quiet = min(2 * self._quiet, max(self._silence, _LONGEST_SILENCE))
-            return await (self._finish() if self._succeeded else self._recover())
+            return await self._ask(inbox)
         if isinstance(item, Gap):
             self._intact = False
             return await self._recover()
@@ -141,6 +155,15 @@ class Run:
                 self._due = min(self._due, self._now() + _FIRST_LOOK)
             return [item]
         return await self._take(item)
+
+    async def _ask(self, inbox: Inbox) -> list[Event]:
+        """It was silent for long. What the socket told meanwhile counts more than an engine that answers badly."""
+        try:
+            return await (self._finish() if self._succeeded else self._recover())
+        except FateUnknown:
+            if not inbox:
+                raise
+            return []
 
     async def _take(self, event: WireEvent) -> list[Event]:
         self._sign_of_life = self._now()
@@ -189,16 +212,27 @@ class Run:
 
     async def _search(self, error: ComfyError) -> None:
         """Returns when the engine took the graph although it did not say so; otherwise raises."""
-        for pause in (0.0, 1.0):
-            # The request may still be on its way through a proxy.
+        for pause in _SEARCH_PAUSES:
             await asyncio.sleep(pause)
-            if (await self._patiently(self._standing)).known:
+            if (await self._where_it_is(error)).known:
                 return
         with suppress(ComfyError):
             await self._client.delete([self._prompt_id])
         if isinstance(error, BadResponse):
             raise error
-        raise PromptLost("The engine did not take the work. It can be sent again.", error.detail) from error
+        raise NotTaken("The engine did not take the work. It can be sent again.", error.detail) from error
+
+    async def _where_it_is(self, error: ComfyError) -> Standing:
+        """What the engine knows of a graph that it may have taken, although posting it ended in `error`."""
+        try:
+            return await self._patiently(self._standing)
+        except FateUnknown as unknown:
+            if _is_foreign(error) and _is_foreign(unknown.__cause__):
+                raise error from unknown
+            raise
+        except NotConnected as error:
+            # Nothing answers by now, but something did when the graph was sent.
+            raise EngineUnreachable(str(error), error.detail) from error
 
     async def _finish(self) -> list[Event]:
         """The result, when the socket says that the prompt is over."""
@@ -277,16 +311,28 @@ class Run:
         return Standing(await client.history(prompt_id))
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Asks until the engine answers, for `patience` seconds after the first failure."""
+        """Asks until the engine answers, for `patience` seconds after the first failure.
+
+        Raises EngineUnreachable, EngineTimeout, or FateUnknown when it answers something else.
+        """
         deadline: float | None = None
         pause = _RETRY_PAUSE
         while True:
             try:
                 return await ask()
-            except (EngineUnreachable, EngineTimeout, BadResponse):
+            except (EngineUnreachable, EngineTimeout, BadResponse) as error:
                 now = self._now()
                 deadline = now + self._patience if deadline is None else deadline
+                if now >= deadline and isinstance(error, BadResponse):
+                    raise FateUnknown(
+                        "The engine does not say what became of this work.", f"{error} {error.detail}"
+                    ) from error
                 if now >= deadline:
                     raise
             await asyncio.sleep(min(pause, deadline - now))
             pause = min(1.5 * pause, _LONGEST_RETRY_PAUSE)
+
+
+def _is_foreign(error: BaseException | None) -> bool:
+    """Whether this is the answer of something else than an engine, such as the page of a proxy."""
+    return isinstance(error, BadResponse) and not isinstance(error, EngineErred)

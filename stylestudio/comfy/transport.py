@@ -11,21 +11,22 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from stylestudio.comfy.errors import BadResponse, ComfyError, EmptyFile, EngineTimeout, EngineUnreachable, NotFound
+from stylestudio.comfy.errors import (
+    BadResponse,
+    ComfyError,
+    EmptyFile,
+    EngineErred,
+    EngineTimeout,
+    EngineUnreachable,
+    NotFound,
+    Refused,
+    may_pass,
+)
 
 GATEWAY = (502, 503, 504)  # what a proxy says while the engine behind it is away
 JSON_LIMIT = 64 * 2**20
 PIECE = 2**20  # bytes of a large file that are in memory at a time
 _EXCERPT = 500
-
-
-class Refused(BadResponse):
-    """An answer with a status of 400 or more. `body` is its JSON, None when it is something else."""
-
-    def __init__(self, message: str, detail: str, status: int, body: object) -> None:
-        super().__init__(message, detail)
-        self.status = status
-        self.body = body
 
 
 class _Answer(NamedTuple):
@@ -130,7 +131,7 @@ class Transport:
     ) -> ComfyError:
         if status == 404:
             return NotFound("The engine does not have this file any more.", f"404 for {dict(params)} at {self.name}")
-        if status in GATEWAY:
+        if may_pass(status):
             return self._refused("GET", segments, status, body)
         detail = self._excerpt("GET", segments, status, body)
         return BadResponse(f"The engine refused to hand out a file ({status}).", detail)
@@ -138,7 +139,7 @@ class Transport:
     async def size(self, *segments: str, params: Mapping[str, str]) -> int | None:
         """Bytes of a file, without fetching it; None where it is not there, or its size is not said."""
         status, body, length = await self._ask("HEAD", segments, None, None, params, JSON_LIMIT)
-        if status in GATEWAY:
+        if may_pass(status):
             raise self._refused("HEAD", segments, status, body)
         return length if status == 200 else None
 
@@ -234,12 +235,15 @@ class Transport:
         if status in GATEWAY and not isinstance(parsed, dict):
             where = self._excerpt(method, segments, status, body)
             return EngineUnreachable(f"A proxy answers at {self.name}, but the engine behind it does not.", where)
-        # A 500 in plain text is ComfyUI's own; any other page comes from a proxy or from another program.
-        ours = isinstance(parsed, dict) or status == 500
+        detail = self._excerpt(method, segments, status, body)
+        if may_pass(status):
+            return EngineErred(f"The engine at {self.name} had an error answering ({status}).", detail, status, parsed)
+        # A page in place of JSON comes from a proxy or from another program.
+        ours = isinstance(parsed, dict)
         message = (
             f"The engine refused a request ({status})." if ours else f"What answers at {self.name} is not ComfyUI."
         )
-        return Refused(message, self._excerpt(method, segments, status, body), status, parsed)
+        return Refused(message, detail, status, parsed)
 
     def _excerpt(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> str:
         return self.reveal(f"{status} for {self._where(method, segments)}: {body[:_EXCERPT]!r}")

@@ -409,9 +409,10 @@ def test_an_engine_that_never_finds_what_it_was_given_fails_the_job(
 def test_an_upload_that_is_refused_fails_the_job_with_a_sentence(
     engine: Engine, preview: PreviewThread, ada: User, client: Client, status: int
 ) -> None:
-    preview.troubles.add(Answer("/upload", "POST", status))
+    preview.troubles.add(Answer("/upload", "POST", status, times=None))
     version = styled()
     task = made(place(ada, version))
+    assert uploads(preview) == (recovery.ATTEMPTS if status == 500 else 1)
     assert (task.status, task.error_kind) == (Status.FAILED, "not_installed")
     assert version.lora_name in task.error and ("too large" in task.error) == (status == 413)
     client.force_login(ada)

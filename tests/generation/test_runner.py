@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 from PIL import Image
 
-from generation import orders, pictures, runner
+from generation import orders, pictures, recovery, runner
 from generation.claim import claim, look_for_orphans
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from generation.orders import Ingredient, Order
@@ -163,11 +163,16 @@ def test_a_missing_file_is_named(engine: Engine, ada: User, settings: Any) -> No
 
 @pytest.mark.parametrize("body", [b"", b"<html>", PNG_HEAD, PNG_HEAD * 200], ids=["empty", "html", "head", "cut off"])
 def test_a_file_that_is_no_picture_fails_and_leaves_nothing(
-    engine: Engine, preview: PreviewThread, ada: User, media: Path, body: bytes
+    engine: Engine, preview: PreviewThread, ada: User, media: Path, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preview.troubles.add(Answer("/view", "GET", status=200, body=body, content_type="image/png"))
-    task = made(place(ada))
-    assert (task.status, task.error_kind) == (Status.FAILED, "bad_picture")
+    monkeypatch.setattr(runner, "FETCH_PAUSES", ())
+    monkeypatch.setattr(recovery, "BACK_OFF", 0.0)
+    preview.troubles.add(Answer("/view", "GET", status=200, body=body, content_type="image/png", times=None))
+    task = place(ada)
+    for _try in range(recovery.MOST_TRIES):
+        look_for_orphans()
+        task = made(task)
+    assert (task.status, task.error_kind) == (Status.FAILED, "unfetched" if body == b"<html>" else "bad_picture")
     assert not list(media.rglob("*.png"))
     assert not GeneratedImage.objects.exists()
 

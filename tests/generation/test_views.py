@@ -46,11 +46,11 @@ GET_ONLY = {
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
-    "retry-smaller", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
+    "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
     "picture-cover", "face-ask", "strength", "safe-range",
 }  # fmt: skip
 WITH_NUMBER = {
-    "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "picture", "picture-delete",
+    "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
     "picture-restore", "picture-cover",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}

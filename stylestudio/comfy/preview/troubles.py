@@ -301,6 +301,40 @@ class LoseAnswer(HttpTrouble):
 
 
 @dataclass
+class CutAnswer(HttpTrouble):
+    """Only the first `share` of an answer's body arrives, then the connection breaks.
+
+    `told`: the shorter length was announced, so that the answer looks whole and the file is damaged.
+    """
+
+    path: str = "/view"
+    share: float = 0.5
+    told: bool = False
+
+    async def response(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        if not self.concerns(request) or not self.strike():
+            return response
+        body = await asyncio.to_thread(_body, response)
+        begun = body[: int(self.share * len(body))]
+        if self.told:
+            return web.Response(body=begun, content_type=response.content_type)
+        cut = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": response.content_type})
+        await cut.prepare(request)
+        await cut.write(begun)
+        if request.transport:
+            request.transport.abort()
+        return cut
+
+
+def _body(response: web.StreamResponse) -> bytes:
+    """What the engine would have sent."""
+    if isinstance(response, web.FileResponse):
+        return response._path.read_bytes()
+    body = response.body if isinstance(response, web.Response) else None
+    return body if isinstance(body, bytes) else b""
+
+
+@dataclass
 class HoldAnswer(Gate, HttpTrouble):
     """The request is handled, and its answer waits until released."""
 
@@ -445,6 +479,7 @@ ALL: tuple[type[Trouble], ...] = (
     Restart,
     Answer,
     LoseAnswer,
+    CutAnswer,
     HoldAnswer,
     HoldRequest,
     LateHistory,
