@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
 from django_htmx.http import HttpResponseClientRedirect
 
-from stylestudio import media
+from stylestudio import media, proxies
 from stylestudio.accounts import accounts_exist, first_run_help
 from stylestudio.headers import security_headers as common_headers
 
@@ -45,6 +45,25 @@ def _finishing(get_response: GetResponse, finish: Callable[[HttpRequest, HttpRes
     return now
 
 
+def _beginning(get_response: GetResponse, begin: Callable[[HttpRequest], None]) -> GetResponse:
+    """A middleware that only touches the request."""
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            begin(request)
+            answer: Awaitable[HttpResponseBase] = get_response(request)
+            return await answer
+
+        return later
+
+    def now(request: HttpRequest) -> HttpResponseBase:
+        begin(request)
+        response: HttpResponseBase = get_response(request)
+        return response
+
+    return now
+
+
 @sync_and_async_middleware
 def security_headers(get_response: GetResponse) -> GetResponse:
     """Add the security headers to every answer, static files and error pages included."""
@@ -58,6 +77,16 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 
 @sync_and_async_middleware
+def only_proxies_forward(get_response: GetResponse) -> GetResponse:
+    """Throw away what a sender that is no proxy of ours says about itself, such as that it came over TLS."""
+
+    def clean(request: HttpRequest) -> None:
+        proxies.disbelieve_strangers(request.META)
+
+    return _beginning(get_response, clean)
+
+
+@sync_and_async_middleware
 def without_nul(get_response: GetResponse) -> GetResponse:
     """Show NUL characters in the address as �, as browsers do: PostgreSQL fails when it is asked for one."""
 
@@ -65,21 +94,7 @@ def without_nul(get_response: GetResponse) -> GetResponse:
         request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%EF%BF%BD")
         request.path_info = request.path_info.replace("\0", "\ufffd")
 
-    if iscoroutinefunction(get_response):
-
-        async def later(request: HttpRequest) -> HttpResponseBase:
-            clean(request)
-            answer: Awaitable[HttpResponseBase] = get_response(request)
-            return await answer
-
-        return later
-
-    def now(request: HttpRequest) -> HttpResponseBase:
-        clean(request)
-        response: HttpResponseBase = get_response(request)
-        return response
-
-    return now
+    return _beginning(get_response, clean)
 
 
 class SignInRequired(LoginRequiredMiddleware):
@@ -101,6 +116,8 @@ class SignInRequired(LoginRequiredMiddleware):
         # Django's own check loads the user, so from here on media_cookie can look at it without a query.
         request.META["stylestudio.user_known"] = True
         refusal = super().process_view(request, view_func, view_args, view_kwargs)
+        if refusal is None and name == "admin:password_change":
+            return redirect("account")  # the admin's own page would check the old password without limit
         htmx = getattr(request, "htmx", None)
         if refusal is not None and htmx:
             # The whole page moves to sign-in, nothing is swapped; it comes back to the page and not to the fragment.

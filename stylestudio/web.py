@@ -38,8 +38,8 @@ def main() -> int:
         application,
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         application_close_timeout=3,
-        # Behind a proxy the sender's address is what the proxy says; without one anybody could say anything.
-        proxy_forwarded_address_header="X-Forwarded-For" if settings.PUBLIC_URL else None,
+        # daphne would believe everybody, and of a list the first entry, which the sender makes up: stylestudio.proxies.
+        proxy_forwarded_address_header=None,
         server_name="StyleStudio",
     )
     reactor.addSystemEventTrigger("before", "shutdown", lifeline.exit_within)
