@@ -28,7 +28,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language
@@ -256,7 +256,7 @@ def first_run_help(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@never_cache
+@cache_control(private=True, no_store=True)  # its address is the secret
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "HEAD", "POST"])
 def first_run(request: HttpRequest, token: str) -> HttpResponse:
@@ -276,7 +276,6 @@ def first_run(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @login_not_required
-@never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -322,7 +321,6 @@ def account(request: StudioRequest) -> HttpResponse:
     return _account_page(request, NewPasswordForm(request.user, address=None))
 
 
-@never_cache
 @sensitive_post_parameters()
 @require_POST
 def account_password(request: StudioRequest) -> HttpResponse:

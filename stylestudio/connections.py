@@ -12,7 +12,6 @@ import sys
 from typing import Any
 
 from daphne import http_protocol, server
-from twisted.web.http import HTTPChannel
 
 from stylestudio import media, proxies
 
@@ -57,7 +56,7 @@ class Waiting:
 waiting = Waiting()
 
 
-class CountedChannel(HTTPChannel):  # type: ignore[misc]
+class CountedChannel(http_protocol.http.HTTPChannel):  # type: ignore[misc]
     """Twisted's side of a connection, which counts while it is unfinished."""
 
     _sender: str | None = None  # None: a proxy, which does not count
@@ -108,7 +107,7 @@ class CountedChannel(HTTPChannel):  # type: ignore[misc]
 
 def _is_member(request: Any) -> bool:
     cookie = request.received_cookies.get(media.COOKIE.encode(), b"")
-    return media.holder(cookie.decode("latin-1")) is not None
+    return media.held(cookie.decode("latin-1")) is not None
 
 
 class CountedFactory(http_protocol.HTTPFactory):  # type: ignore[misc]
@@ -130,10 +129,9 @@ def raise_file_limit() -> int:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for wished in (hard, PORTABLE_FILES):
-        if soft == hard or wished == resource.RLIM_INFINITY or wished < soft:
-            continue
+    for wished in (hard, max(soft, PORTABLE_FILES)) if soft != resource.RLIM_INFINITY else ():
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wished, hard))
             break
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_UNFINISHED * SHARE if soft == resource.RLIM_INFINITY else soft

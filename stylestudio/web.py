@@ -15,7 +15,10 @@ from channels.layers import get_channel_layer
 from daphne.endpoints import build_endpoint_description_strings
 from django.conf import settings
 
-from stylestudio import lifeline, limits
+from stylestudio import connections, lifeline, limits, passes, proxies
+
+REJOIN = 3600.0  # seconds; Redis forgets a group that nobody joined anew for a week
+BACK_OFF = 5.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +34,12 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     from stylestudio.asgi import application
 
+    proxies.forget_unlisted()
+
     if options.exit_with_parent:
         lifeline.exit_with_parent()
     limits.install(settings.UPLOAD_BODY_LIMIT)
+    connections.install()
     server = Server(
         application,
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
@@ -43,12 +49,17 @@ def main() -> int:
         server_name="StyleStudio",
     )
     reactor.addSystemEventTrigger("before", "shutdown", lifeline.exit_within)
-    reactor.callWhenRunning(lambda: asyncio.ensure_future(_open_hub(server)))
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(_listen(server)))
     server.run()
     if not server.listening_addresses:
         print(f"{options.host}:{options.port} could not be opened.", file=sys.stderr)
         return 1
     return 0
+
+
+async def _listen(server: Server) -> None:
+    await _open_hub(server)
+    await _hear_of_ends()
 
 
 async def _open_hub(server: Server) -> None:
@@ -62,6 +73,22 @@ async def _open_hub(server: Server) -> None:
         log.critical("The hub of the live updates could not listen: %s. Is another web process running?", error)
         server.listening_addresses.clear()
         server.stop()
+
+
+async def _hear_of_ends() -> None:
+    """What this process knows of sessions is old when another says so. A hint: it is read anew at times anyway."""
+    layer = get_channel_layer()
+    while True:
+        try:
+            channel = await layer.new_channel("passes")
+            await layer.group_add(passes.GROUP, channel)
+            while await asyncio.wait_for(layer.receive(channel), REJOIN):
+                passes.register.forget()
+        except TimeoutError:
+            continue
+        except Exception:  # the layer's client has errors of its own; none may end this, files and sockets stay right
+            log.debug("Ends of sessions are not heard of.", exc_info=True)
+            await asyncio.sleep(BACK_OFF)
 
 
 if __name__ == "__main__":
