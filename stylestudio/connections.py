@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from daphne import http_protocol, server
@@ -17,6 +18,7 @@ from stylestudio import media, proxies
 
 MOST_UNFINISHED = 512  # of one sender; an office of thirty people with ten each stays below, all at the same moment
 LEAST_UNFINISHED = 32
+SETTLE = 0.25  # seconds; of many that come at once the requests are read only after all are there
 SHARE = 8  # one sender gets at most one in so many of the files that may be open
 PORTABLE_FILES = 10240  # what macOS grants where it says "any number"
 
@@ -24,16 +26,29 @@ PORTABLE_FILES = 10240  # what macOS grants where it says "any number"
 class Waiting:
     """The unfinished connections of each sender; the one that was silent for longest is the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, later: Callable[..., Any] = server.reactor.callLater) -> None:
         self.most = MOST_UNFINISHED
+        self._later = later
         self._held: dict[str, dict[Any, None]] = {}
+        self._settling: set[str] = set()
 
     def add(self, sender: str, channel: Any) -> None:
-        """Count `channel`. Where that is one too many, the one that was silent for longest is closed."""
+        """Count `channel`. Those that are too many are closed soon, the ones that were silent for longest."""
         held = self._held.setdefault(sender, {})
         held.pop(channel, None)
         held[channel] = None
-        if len(held) > self.most:
+        self._close(sender, 2 * self.most)
+        if len(held) > self.most and sender not in self._settling:
+            self._settling.add(sender)
+            self._later(SETTLE, self._settle, sender)
+
+    def _settle(self, sender: str) -> None:
+        self._settling.discard(sender)
+        self._close(sender, self.most)
+
+    def _close(self, sender: str, most: int) -> None:
+        held = self._held.get(sender, {})
+        while len(held) > most:
             silent = next(iter(held))
             self.remove(sender, silent)
             silent.transport.abortConnection()

@@ -93,7 +93,7 @@ def only_proxies_forward(get_response: GetResponse) -> GetResponse:
     """Throw away what a sender that is no proxy of ours says about itself, such as that it came over TLS."""
 
     def clean(request: HttpRequest) -> None:
-        proxies.disbelieve_strangers(request.META)
+        proxies.believe_proxies_only(request.META)
 
     return _beginning(get_response, clean)
 

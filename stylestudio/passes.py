@@ -7,6 +7,7 @@ sign-out, a new password, a deactivation or a deletion counts by then, in whatev
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import threading
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 AGE = 25.0  # seconds; sockets look every LOOK seconds, so that nothing outlives its session by a minute
 LOOK = 30.0
 PAUSE = 5.0  # seconds before a database that did not answer is asked again
+REJOIN = 3600.0  # seconds; Redis forgets a group that nobody joined anew for a week
 GROUP = "passes"  # of the web processes: what they hold is old
 
 
@@ -149,3 +152,22 @@ class Register:
 
 
 register = Register()
+
+
+async def hear_of_ends() -> None:
+    """Let the register ask again whenever another process says that a session may have ended. Never comes back.
+
+    A hint, like all messages: without it the register is right some seconds later.
+    """
+    layer = get_channel_layer()
+    while True:
+        try:
+            channel = await layer.new_channel("passes")
+            await layer.group_add(GROUP, channel)
+            while await asyncio.wait_for(layer.receive(channel), REJOIN):
+                register.forget()
+        except TimeoutError:
+            continue
+        except Exception:  # the layer's client has errors of its own, and none of them may end this
+            log.debug("Ends of sessions are not heard of.", exc_info=True)
+            await asyncio.sleep(PAUSE)

@@ -79,10 +79,13 @@ def household(address: Address | None) -> str | None:
     return str(address) if address else None
 
 
-def disbelieve_strangers(meta: MutableMapping[str, Any]) -> None:
-    """Take the forwarding headers out of a request's `meta` unless a proxy of ours sent it."""
+def believe_proxies_only(meta: MutableMapping[str, Any]) -> None:
+    """Leave in a request's `meta` of the forwarding headers what a proxy of ours wrote."""
     peer = meta.get("REMOTE_ADDR") or ""
     if is_proxy(peer):
+        # Django would take the first of several, which may be the sender's own.
+        if scheme := meta.get("HTTP_X_FORWARDED_PROTO"):
+            meta["HTTP_X_FORWARDED_PROTO"] = scheme.rpartition(",")[2].strip()
         return
     said = [name for name in meta if name.startswith(FORWARDING)]
     for name in said:

@@ -17,9 +17,6 @@ from django.conf import settings
 
 from stylestudio import connections, lifeline, limits, passes, proxies
 
-REJOIN = 3600.0  # seconds; Redis forgets a group that nobody joined anew for a week
-BACK_OFF = 5.0  # seconds
-
 log = logging.getLogger(__name__)
 
 
@@ -59,7 +56,7 @@ def main() -> int:
 
 async def _listen(server: Server) -> None:
     await _open_hub(server)
-    await _hear_of_ends()
+    await passes.hear_of_ends()
 
 
 async def _open_hub(server: Server) -> None:
@@ -73,22 +70,6 @@ async def _open_hub(server: Server) -> None:
         log.critical("The hub of the live updates could not listen: %s. Is another web process running?", error)
         server.listening_addresses.clear()
         server.stop()
-
-
-async def _hear_of_ends() -> None:
-    """What this process knows of sessions is old when another says so. A hint: it is read anew at times anyway."""
-    layer = get_channel_layer()
-    while True:
-        try:
-            channel = await layer.new_channel("passes")
-            await layer.group_add(passes.GROUP, channel)
-            while await asyncio.wait_for(layer.receive(channel), REJOIN):
-                passes.register.forget()
-        except TimeoutError:
-            continue
-        except Exception:  # the layer's client has errors of its own; none may end this, files and sockets stay right
-            log.debug("Ends of sessions are not heard of.", exc_info=True)
-            await asyncio.sleep(BACK_OFF)
 
 
 if __name__ == "__main__":
