@@ -128,7 +128,7 @@ class SignInRequired(LoginRequiredMiddleware):
         # Django's own check loads the user, so from here on media_cookie can look at it without a query.
         request.META["stylestudio.user_known"] = True
         refusal = super().process_view(request, view_func, view_args, view_kwargs)
-        if refusal is None and name == "admin:password_change":
+        if name == "admin:password_change" and request.user.is_authenticated:
             return redirect("account")  # the admin's own page would check the old password without limit
         htmx = getattr(request, "htmx", None)
         if refusal is not None and htmx:

@@ -8,7 +8,8 @@ from django.core import signing
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
-from stylestudio import media, passes
+from stylestudio import accounts, media, passes
+from stylestudio.headers import security_headers as media_headers
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,45 @@ def test_an_opener_policy_that_browsers_would_complain_about_is_left_out_on_plai
 ) -> None:
     settings.PUBLIC_URL = "http://studio.example.org"
     assert "Cross-Origin-Opener-Policy" not in client.get("/public/").headers
+
+
+@pytest.mark.parametrize(
+    "address", ["/private/", "/public/", "/sign-in/", "/account/", "/no-such-page/", "/fails/", "/admin/", "/waits/"]
+)
+def test_pages_are_kept_for_back_but_asked_for_again(client: Client, ada: User, address: str) -> None:
+    User.objects.update(is_staff=True)
+    client.force_login(User.objects.get())
+    client.raise_request_exception = False
+    headers = client.get(address).headers
+    assert headers["Cache-Control"] == "private, no-cache"
+    assert "HX-Request" in headers["Vary"]
+
+
+def test_a_page_with_a_secret_is_not_kept(client: Client) -> None:
+    link = accounts.first_run_link("http://testserver")
+    assert link
+    answer = client.get(link)
+    assert "Create the owner account" in answer.text
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+def test_static_files_keep_a_caching_of_their_own(client: Client, ada: User) -> None:
+    headers = client.get("/static/admin/css/base.css").headers
+    assert "no-cache" not in headers["Cache-Control"]
+    assert "HX-Request" not in headers.get("Vary", "")
+    assert client.get("/favicon.ico").headers["Cache-Control"] == "public, max-age=86400"
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("https://studio.example.org", "max-age=2592000"), ("http://studio.example.org", None), ("", None)],
+)
+def test_browsers_are_told_to_stay_with_tls_where_the_address_has_it(
+    client: Client, ada: User, settings: Settings, address: str, told: str | None
+) -> None:
+    settings.PUBLIC_URL = address
+    assert client.get("/public/").headers.get("Strict-Transport-Security") == told
+    assert media_headers().get("Strict-Transport-Security") == told
 
 
 @pytest.mark.parametrize("address", ["/", "/private/", "/public/", "/sign-in/", "/admin/", "/admin/login/"])
