@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from datetime import timedelta
-from ipaddress import ip_address
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm, 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import path, reverse
@@ -28,20 +28,23 @@ from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language
 
+from stylestudio import proxies
 from stylestudio.access import StudioRequest
 from stylestudio.models import SignInFailure
 from stylestudio.shell import THEMES
 
 CURATED_APPS = {"styles", "generation", "training"}
 LONGEST_NAME = 150  # of a user; PostgreSQL takes no more
-MOST_FAILURES = 10
+MOST_FAILURES = 10  # of one name from one address within FAILURE_WINDOW
+MOST_FROM_ADDRESS = 100  # of all names together: a whole office may share an address
 FAILURE_WINDOW = timedelta(minutes=10)
 A_YEAR = 365 * 24 * 60 * 60
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _exist = False
 
@@ -140,7 +143,7 @@ def acting(name: str | None) -> User:
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password. Ten failures of a name from an address within ten minutes, and it has to wait."""
+    """Name and password. After too many failures of a name from an address, or of an address, it has to wait."""
 
     error_messages = {
         "invalid_login": _("That name and password do not match. Try again."),
@@ -158,19 +161,9 @@ class SignInForm(AuthenticationForm):
         name = self.cleaned_data.get("username", "")[:LONGEST_NAME]
         if not name or not self.cleaned_data.get("password"):
             return self.cleaned_data
-        minutes = _try_once(name, self.address)
-        if minutes:
-            raise ValidationError(
-                ngettext(
-                    "Too many tries with a wrong password. Try again in %(minutes)d minute.",
-                    "Too many tries with a wrong password. Try again in %(minutes)d minutes.",
-                    minutes,
-                )
-                % {"minutes": minutes},
-                code="wait",
-            )
+        _try_once(name, self.address)
         cleaned = super().clean()
-        SignInFailure.objects.filter(name=name, address=self.address).delete()
+        _succeeded(name, self.address)
         return cleaned
 
     def point_at_mistake(self) -> None:
@@ -181,38 +174,58 @@ class SignInForm(AuthenticationForm):
             self.fields["password"].widget.attrs["aria-invalid"] = "true"
 
 
-def _try_once(name: str, address: str | None) -> int:
-    """Count one try before it is made. 0, or the minutes to wait where there were too many failures.
+def _try_once(name: str, address: str | None) -> None:
+    """Count one try of a password before it is made. Raises ValidationError after too many failures.
 
     Counting first means that tries at the same moment cannot slip through; a good password takes the count back.
     """
     now = timezone.now()
-    SignInFailure.objects.filter(at__lt=now - FAILURE_WINDOW).delete()
+    # Those of the future are left from a clock that was put back.
+    SignInFailure.objects.exclude(at__range=(now - FAILURE_WINDOW, now + FAILURE_WINDOW)).delete()
     attempt = SignInFailure.objects.create(name=name, address=address)
-    earlier = SignInFailure.objects.filter(name=name, address=address, id__lt=attempt.id).order_by("-at")
-    times = list(earlier.values_list("at", flat=True)[:MOST_FAILURES])
-    if len(times) < MOST_FAILURES:
-        return 0
-    attempt.delete()
-    return max(1, ceil((times[-1] + FAILURE_WINDOW - now).total_seconds() / 60))
+    earlier = SignInFailure.objects.filter(address=address, id__lt=attempt.id).order_by("-at")
+    free_again = max(_free_again(earlier.filter(name=name), MOST_FAILURES), _free_again(earlier, MOST_FROM_ADDRESS))
+    if free_again > now:
+        attempt.delete()
+        raise ValidationError(_too_many(ceil((free_again - now).total_seconds() / 60)), code="wait")
+
+
+def _free_again(failures: QuerySet[SignInFailure], most: int) -> datetime:
+    """When there are fewer than `most` of these failures, which are ordered from the newest."""
+    times = list(failures.values_list("at", flat=True)[most - 1 : most])
+    return times[0] + FAILURE_WINDOW if times else LONG_AGO
+
+
+def _too_many(minutes: int) -> str:
+    return ngettext(
+        "Too many tries with a wrong password. Try again in %(minutes)d minute.",
+        "Too many tries with a wrong password. Try again in %(minutes)d minutes.",
+        minutes,
+    ) % {"minutes": minutes}
+
+
+def _succeeded(name: str, address: str | None) -> None:
+    """A good password takes back what was counted of this name from this address, and nothing else."""
+    SignInFailure.objects.filter(name=name, address=address).delete()
+
+
+def sweep_failures() -> None:
+    """Delete failures that no longer count."""
+    SignInFailure.objects.filter(at__lt=timezone.now() - FAILURE_WINDOW).delete()
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """Where the request comes from. Behind STYLESTUDIO_PUBLIC_URL the proxy's own entry in X-Forwarded-For counts."""
-    address = request.META.get("REMOTE_ADDR", "")
-    if settings.PUBLIC_URL:
-        address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
-    try:
-        return str(ip_address(address))
-    except ValueError:
-        return None
+    """The address that a sender's failures are counted by, as its proxy says; None where nobody can tell."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return proxies.household(proxies.sender(request.META.get("REMOTE_ADDR", ""), forwarded))
 
 
 class NewPasswordForm(PasswordChangeForm):
-    """The current password and a new one, twice."""
+    """The current password and a new one, twice. Wrong current ones count like those at sign-in."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, address: str | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.address = address
         _dress(
             self,
             old_password=_("Current password"),
@@ -220,6 +233,14 @@ class NewPasswordForm(PasswordChangeForm):
             new_password2=_("New password again"),
         )
         self.fields["old_password"].widget.attrs.pop("autofocus", None)
+
+    def clean_old_password(self) -> str:
+        """The current password; whoever found a browser open may not guess it."""
+        name = self.user.get_username()
+        _try_once(name, self.address)
+        password: str = super().clean_old_password()
+        _succeeded(name, self.address)
+        return password
 
 
 def _dress(form: forms.BaseForm, **labels: Any) -> None:
@@ -235,7 +256,7 @@ def first_run_help(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@never_cache
+@cache_control(private=True, no_store=True)  # its address is the secret
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "HEAD", "POST"])
 def first_run(request: HttpRequest, token: str) -> HttpResponse:
@@ -255,7 +276,6 @@ def first_run(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @login_not_required
-@never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -298,17 +318,16 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_GET
 def account(request: StudioRequest) -> HttpResponse:
     """One's own account: password, theme, language."""
-    return _account_page(request, NewPasswordForm(request.user))
+    return _account_page(request, NewPasswordForm(request.user, address=None))
 
 
-@never_cache
 @sensitive_post_parameters()
 @require_POST
 def account_password(request: StudioRequest) -> HttpResponse:
     """Change the password and stay signed in here; other sessions end."""
-    form = NewPasswordForm(request.user, request.POST)
+    form = NewPasswordForm(request.user, request.POST, address=address_of(request))
     if not form.is_valid():
-        return _account_page(request, form, status=422)
+        return _account_page(request, form, status=429 if form.has_error("old_password", "wait") else 422)
     update_session_auth_hash(request, form.save())
     messages.success(request, gettext("Your password is changed."))
     return redirect("account")

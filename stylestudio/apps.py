@@ -18,13 +18,15 @@ class StyleStudioConfig(AppConfig):
         """Importing registers."""
         from django.conf import settings
         from django.contrib.auth.signals import user_logged_out
-        from django.db.models.signals import post_save
+        from django.db.models.signals import post_delete, post_save
 
-        from stylestudio import checks, media_store, start  # noqa: F401
+        from stylestudio import checks, media_store, sessions, start, workers  # noqa: F401
 
         start.register(media_store.begin)
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
+        post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
+        workers.sweeps.append(sessions.sweep_when_due)
 
 
 def _signed_out(request: Any, user: Any, **_: Any) -> None:
@@ -45,3 +47,11 @@ def _person_changed(instance: Any, update_fields: Any, **_: Any) -> None:
 
     if update_fields is None or set(update_fields) & {"password", "is_active"}:
         transaction.on_commit(partial(live.check_sessions, instance.pk))
+
+
+def _person_left(instance: Any, **_: Any) -> None:
+    from django.db import transaction
+
+    from stylestudio import live
+
+    transaction.on_commit(partial(live.check_sessions, instance.pk))

@@ -24,6 +24,8 @@ def pages_and_files(pages: Application) -> Application:
     """Send private files past Django: several times faster, and large ones do not fill memory."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        # daphne takes it from a header that anybody can send, and every address on the page would begin with it.
+        scope["root_path"] = ""
         app = media_app if is_file(scope["path"]) else pages
         await app(scope, receive, send)
 

@@ -67,6 +67,15 @@ def the_trainer_is_there(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+@register()
+def proxies_are_for_a_public_address(**kwargs: Any) -> list[CheckMessage]:
+    """Behind a proxy people type an address that only STYLESTUDIO_PUBLIC_URL can tell."""
+    if settings.PUBLIC_URL or not settings.PROXIES:
+        return []
+    hint = "Set STYLESTUDIO_PUBLIC_URL to the address people type, or unset STYLESTUDIO_PROXIES."
+    return [Warning("STYLESTUDIO_PROXIES is set, but no public address.", hint=hint, id="stylestudio.W002")]
+
+
 @register(deploy=True)
 def a_public_address_is_set(**kwargs: Any) -> list[CheckMessage]:
     """Behind a proxy the address matters for cookies and origins."""

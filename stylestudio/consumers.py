@@ -17,7 +17,7 @@ from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from stylestudio import jobs, live
+from stylestudio import jobs, live, passes
 
 Scope = dict[str, Any]
 ASGIApp = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -55,6 +55,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(SIGNED_OUT)
             return
         self.user = user
+        self.held = passes.of(user, self.scope["session"].session_key)
         query = {name: values[0] for name, values in parse_qs(self.scope["query_string"].decode("latin-1")).items()}
         self.json = query.get("format") == "json"
         wished = query.get("lang", "")
@@ -71,6 +72,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for name in self.joined:
             await self.channel_layer.group_add(name, self.channel_name)
         await self.accept()
+        self.looking = asyncio.create_task(self._look_at_times())
         for message in await self._current(_moment(query.get("since", ""))):
             await self.push(message)
         if not self.json:
@@ -78,6 +80,8 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         """Leave the groups."""
+        if looking := getattr(self, "looking", None):
+            looking.cancel()
         for name in getattr(self, "joined", ()):
             await self.channel_layer.group_discard(name, self.channel_name)
 
@@ -98,6 +102,12 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """The person signed out somewhere: close unless this session is still good."""
         if not await self._still_signed_in():
             await self.close(SIGNED_OUT)
+
+    async def _look_at_times(self) -> None:
+        """Not every end of a session is told: some are made in the database itself."""
+        while await asyncio.to_thread(_is_good, self.held):
+            await asyncio.sleep(passes.LOOK)
+        await self.close(SIGNED_OUT)
 
     async def _count(self) -> None:
         while self.uncounted:
@@ -156,6 +166,13 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             found += rows[:MOST_AT_ONCE]
         languages = () if self.json else (self.language,)
         return [{"html": live.fragments(job, languages), "data": live.facts(job)} for job in found]
+
+
+def _is_good(held: passes.Pass | None) -> bool:
+    try:
+        return held is not None and passes.register.has(held)
+    except passes.Unknown:
+        return True  # asked again soon
 
 
 def _moment(text: str) -> datetime | None:

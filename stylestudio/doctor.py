@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
-from stylestudio import media_store
+from stylestudio import media_store, proxies
 from stylestudio.models import Worker
 
 LEAST_FREE = 2 * 2**30  # bytes; a 1024 × 1024 picture takes about 1.5 MB
@@ -127,7 +127,21 @@ def _swept(found: dict[str, int]) -> Finding:
     return Finding(_("Files without a row"), state % found, remedy if found["stopped"] else "")
 
 
-_checks: list[Check] = [data_folder, database, redis, bucket, media, worker]
+def unlisted_proxies() -> Iterable[Finding]:
+    """Whoever sent forwarding headers to a studio with an https address is listed."""
+    for peer in proxies.unlisted():
+        yield Finding(
+            _("Proxy"),
+            _("%(address)s sends X-Forwarded headers, which are not believed") % {"address": peer},
+            _(
+                "If it is your proxy, set STYLESTUDIO_PROXIES=%(address)s and start the studio again. "
+                "If it is not, let only the proxy reach the studio's port."
+            )
+            % {"address": peer},
+        )
+
+
+_checks: list[Check] = [data_folder, database, redis, bucket, media, worker, unlisted_proxies]
 
 
 def register(check: Check) -> None:

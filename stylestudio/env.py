@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 def text(name: str, default: str = "") -> str:
@@ -56,6 +59,24 @@ def folder(name: str) -> Path | None:
 def items(name: str) -> list[str]:
     """A comma separated list without blanks."""
     return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def networks(name: str) -> list[Network]:
+    """A comma separated list of addresses (10.0.0.5) and networks (172.18.0.0/16, 2001:db8::/32), never all of them."""
+    return [_network(name, item) for item in items(name)]
+
+
+def _network(name: str, item: str) -> Network:
+    try:
+        network = ip_network(item, strict=False)
+    except ValueError:
+        network = None
+    if network is None or not network.prefixlen:
+        raise ImproperlyConfigured(
+            f"{name} holds {item!r}. Use addresses such as 10.0.0.5 and networks such as 172.18.0.0/16, with commas."
+        )
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return ip_network((mapped, max(network.prefixlen - 96, 0))) if mapped else network
 
 
 def require(setting: str, *packages: str) -> None:

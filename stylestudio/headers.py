@@ -25,6 +25,11 @@ FILE_POLICY = (
     "sandbox; script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+# Asked for again each time, so that nobody sees an old page; but kept, so that Back shows what was there, at once.
+PAGES = "private, no-cache"
+# Thirty days in which browsers take no other way than TLS. Other hosts beneath the name are not ours to speak for.
+TRANSPORT_SECURITY = f"max-age={30 * 24 * 60 * 60}"
+
 
 def security_headers(policy: str = CONTENT_SECURITY_POLICY) -> dict[str, str]:
     """What every answer carries, by header name."""
@@ -37,4 +42,6 @@ def security_headers(policy: str = CONTENT_SECURITY_POLICY) -> dict[str, str]:
     if not settings.PUBLIC_URL.startswith("http:"):
         # Without TLS and off this machine browsers ignore it and log an error on every page.
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if settings.PUBLIC_URL.startswith("https:"):
+        headers["Strict-Transport-Security"] = TRANSPORT_SECURITY
     return headers

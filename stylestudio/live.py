@@ -20,7 +20,7 @@ from django.db import close_old_connections, connections, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from stylestudio import layers, shell
+from stylestudio import layers, passes, shell
 from stylestudio.jobs import Job, Visibility, kind_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def counts_changed() -> None:
 
 
 def check_sessions(user_id: int) -> None:
-    """A session of this person may have ended: each of their sockets looks whether it was its own."""
+    """A session of this person may have ended: each of their sockets looks whether it was its own, and files do too."""
+    layers.publish(passes.GROUP, {"type": "forget"})
     layers.publish(person(user_id), {"type": "check_session"})
 
 

@@ -1,7 +1,8 @@
 """Private files under /outputs/ and /uploads/, served to whoever holds the media cookie.
 
-A small ASGI application beside Django: no database and none of Django's request handling, which makes a page of
-thumbnails about ten times cheaper. `stylestudio.middleware.media_cookie` hands the cookie out.
+A small ASGI application beside Django: no query and none of Django's request handling, which makes a page of
+thumbnails about ten times cheaper. `stylestudio.middleware.media_cookie` hands the cookie out; `stylestudio.passes`
+knows whether what it names is still good.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from django.core.signing import BadSignature, TimestampSigner
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
 
+from stylestudio import passes
 from stylestudio.headers import FILE_POLICY, security_headers
+from stylestudio.passes import Pass
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -59,16 +62,16 @@ def is_file(path: str) -> bool:
     return path.startswith(MOUNTS) and not PAGES.fullmatch(path)
 
 
-def sign(person: int) -> str:
-    """The cookie's value for the user with this primary key."""
-    return _signer().sign(str(person))
+def sign(held: Pass) -> str:
+    """The cookie's value for this pass."""
+    return _signer().sign(str(held))
 
 
-def holder(value: str, age: int = COOKIE_AGE) -> int | None:
-    """Whose cookie this is, or None where it is forged or more than `age` seconds old."""
+def held(value: str, age: int = COOKIE_AGE) -> Pass | None:
+    """The pass in this cookie, or None where it is forged or more than `age` seconds old. It may have ended since."""
     try:
-        return int(_signer().unsign(value, max_age=age))
-    except (BadSignature, ValueError):
+        return passes.parse(_signer().unsign(value, max_age=age))
+    except BadSignature:
         return None
 
 
@@ -128,8 +131,11 @@ async def _disconnected(receive: Receive) -> None:
 
 def respond(method: str, path: str, query: str, headers: Mapping[str, str]) -> Answer:
     """The answer to one request. `path` is decoded; header names are in lower case. The caller closes the file."""
-    if not _is_signed_in(headers.get("cookie", "")):
-        return _sentence(403, gettext("Sign in to see this file."))
+    try:
+        if not _is_signed_in(headers.get("cookie", "")):
+            return _sentence(403, gettext("Sign in to see this file."))
+    except passes.Unknown:
+        return _sentence(503, gettext("The database does not answer. Try again in a minute."), **{"Retry-After": "60"})
     if method not in {"GET", "HEAD"}:
         return _sentence(405, gettext("Files can only be read."), Allow="GET, HEAD")
     if hasattr(default_storage, "signed"):
@@ -161,7 +167,8 @@ def _is_signed_in(cookies: str) -> bool:
         morsel = SimpleCookie(cookies).get(COOKIE)
     except CookieError:
         return False
-    return morsel is not None and holder(morsel.value) is not None
+    found = held(morsel.value) if morsel else None
+    return found is not None and passes.register.has(found)
 
 
 def _sentence(status: int, text: str, **headers: str) -> Answer:

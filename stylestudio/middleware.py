@@ -12,11 +12,13 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 from django_htmx.http import HttpResponseClientRedirect
 
-from stylestudio import media
+from stylestudio import media, passes, proxies
 from stylestudio.accounts import accounts_exist, first_run_help
+from stylestudio.headers import PAGES
 from stylestudio.headers import security_headers as common_headers
 
 OPEN_BEFORE_THE_FIRST_ACCOUNT = {"first-run", "health"}
@@ -45,16 +47,55 @@ def _finishing(get_response: GetResponse, finish: Callable[[HttpRequest, HttpRes
     return now
 
 
+def _beginning(get_response: GetResponse, begin: Callable[[HttpRequest], None]) -> GetResponse:
+    """A middleware that only touches the request."""
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            begin(request)
+            answer: Awaitable[HttpResponseBase] = get_response(request)
+            return await answer
+
+        return later
+
+    def now(request: HttpRequest) -> HttpResponseBase:
+        begin(request)
+        response: HttpResponseBase = get_response(request)
+        return response
+
+    return now
+
+
 @sync_and_async_middleware
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """Add the security headers to every answer, static files and error pages included."""
+    """Add the security headers to every answer, and how long it is kept unless its view says that."""
     headers = common_headers()
 
     def finish(request: HttpRequest, response: HttpResponseBase) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
+        # Django forbids browsers to keep anything of the admin, even for Back; there are no secrets in it.
+        if "Cache-Control" not in response.headers or _is_admin(request):
+            response.headers["Cache-Control"] = PAGES
+            # Some addresses answer htmx with a part of their page, which Back must not show for the page.
+            patch_vary_headers(response, ["HX-Request"])
 
     return _finishing(get_response, finish)
+
+
+def _is_admin(request: HttpRequest) -> bool:
+    match = getattr(request, "resolver_match", None)
+    return match is not None and match.app_name == "admin"
+
+
+@sync_and_async_middleware
+def only_proxies_forward(get_response: GetResponse) -> GetResponse:
+    """Throw away what a sender that is no proxy of ours says about itself, such as that it came over TLS."""
+
+    def clean(request: HttpRequest) -> None:
+        proxies.believe_proxies_only(request.META)
+
+    return _beginning(get_response, clean)
 
 
 @sync_and_async_middleware
@@ -65,21 +106,7 @@ def without_nul(get_response: GetResponse) -> GetResponse:
         request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%EF%BF%BD")
         request.path_info = request.path_info.replace("\0", "\ufffd")
 
-    if iscoroutinefunction(get_response):
-
-        async def later(request: HttpRequest) -> HttpResponseBase:
-            clean(request)
-            answer: Awaitable[HttpResponseBase] = get_response(request)
-            return await answer
-
-        return later
-
-    def now(request: HttpRequest) -> HttpResponseBase:
-        clean(request)
-        response: HttpResponseBase = get_response(request)
-        return response
-
-    return now
+    return _beginning(get_response, clean)
 
 
 class SignInRequired(LoginRequiredMiddleware):
@@ -101,6 +128,8 @@ class SignInRequired(LoginRequiredMiddleware):
         # Django's own check loads the user, so from here on media_cookie can look at it without a query.
         request.META["stylestudio.user_known"] = True
         refusal = super().process_view(request, view_func, view_args, view_kwargs)
+        if name == "admin:password_change" and request.user.is_authenticated:
+            return redirect("account")  # the admin's own page would check the old password without limit
         htmx = getattr(request, "htmx", None)
         if refusal is not None and htmx:
             # The whole page moves to sign-in, nothing is swapped; it comes back to the page and not to the fragment.
@@ -120,13 +149,14 @@ def media_cookie(get_response: GetResponse) -> GetResponse:
         if not request.META.get("stylestudio.user_known"):
             return
         held = request.COOKIES.get(media.COOKIE)
-        if not request.user.is_authenticated:
+        due = passes.of(request.user, request.session.session_key) if request.user.is_authenticated else None
+        if due is None:
             if held is not None:
                 response.delete_cookie(media.COOKIE, samesite="Lax")
-        elif held is None or media.holder(held, MEDIA_COOKIE_REFRESH) != request.user.pk:
+        elif held is None or media.held(held, MEDIA_COOKIE_REFRESH) != due:
             response.set_cookie(
                 media.COOKIE,
-                media.sign(request.user.pk),
+                media.sign(due),
                 max_age=media.COOKIE_AGE,
                 httponly=True,
                 samesite="Lax",

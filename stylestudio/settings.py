@@ -50,6 +50,8 @@ if PUBLIC_URL:
     if _public.scheme == "https":
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
         SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+# Besides this machine itself. What they say in X-Forwarded-… and Forwarded is believed, what others say is thrown away.
+PROXIES = env.networks("STYLESTUDIO_PROXIES")
 
 INSTALLED_APPS = [
     "daphne",
@@ -70,6 +72,7 @@ INSTALLED_APPS = [
 # Async-capable middleware only: one sync-only entry can make daphne hang at stop.
 MIDDLEWARE = [
     "stylestudio.middleware.security_headers",
+    "stylestudio.middleware.only_proxies_forward",
     "stylestudio.middleware.without_nul",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -13,7 +13,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from stylestudio import parts, uploads
@@ -40,7 +39,7 @@ def in_json(view: View) -> View:
         except Http404 as refusal:
             return JsonResponse({"error": str(refusal)}, status=HTTPStatus.NOT_FOUND)
 
-    return never_cache(answered)
+    return answered
 
 
 class StartForm(forms.Form):

@@ -13,7 +13,7 @@ from django.http.request import HttpRequest
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from stylestudio import __version__, jobs, shell
@@ -119,6 +119,7 @@ def _look() -> tuple[bool, bool, str]:
 
 
 @login_not_required
+@cache_control(public=True, max_age=24 * 60 * 60)
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
     """Browsers ask for this on pages that name no icon, such as the admin's."""

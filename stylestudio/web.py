@@ -15,7 +15,7 @@ from channels.layers import get_channel_layer
 from daphne.endpoints import build_endpoint_description_strings
 from django.conf import settings
 
-from stylestudio import lifeline, limits
+from stylestudio import connections, lifeline, limits, passes, proxies
 
 log = logging.getLogger(__name__)
 
@@ -31,24 +31,32 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     from stylestudio.asgi import application
 
+    proxies.forget_unlisted()
+
     if options.exit_with_parent:
         lifeline.exit_with_parent()
     limits.install(settings.UPLOAD_BODY_LIMIT)
+    connections.install()
     server = Server(
         application,
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         application_close_timeout=3,
-        # Behind a proxy the sender's address is what the proxy says; without one anybody could say anything.
-        proxy_forwarded_address_header="X-Forwarded-For" if settings.PUBLIC_URL else None,
+        # daphne would believe everybody, and of a list the first entry, which the sender makes up: stylestudio.proxies.
+        proxy_forwarded_address_header=None,
         server_name="StyleStudio",
     )
     reactor.addSystemEventTrigger("before", "shutdown", lifeline.exit_within)
-    reactor.callWhenRunning(lambda: asyncio.ensure_future(_open_hub(server)))
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(_listen(server)))
     server.run()
     if not server.listening_addresses:
         print(f"{options.host}:{options.port} could not be opened.", file=sys.stderr)
         return 1
     return 0
+
+
+async def _listen(server: Server) -> None:
+    await _open_hub(server)
+    await passes.hear_of_ends()
 
 
 async def _open_hub(server: Server) -> None:

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 
-from stylestudio import accounts, live
+from stylestudio import accounts, live, passes
 from stylestudio.jobs import Job
 
 # How long one example takes says more about the machine, with its two processes, than about the code.
@@ -74,6 +74,12 @@ def plain_english() -> Iterator[None]:
 def nobody_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """`accounts_exist` remembers a yes for the life of the process; tests have lives of their own."""
     monkeypatch.setattr(accounts, "_exist", False)
+
+
+@pytest.fixture(autouse=True)
+def no_passes_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process knows of sessions is of one database; each test has its own."""
+    monkeypatch.setattr(passes, "register", passes.Register())
 
 
 @pytest.fixture

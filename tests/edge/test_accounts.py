@@ -183,6 +183,35 @@ def test_waiting_counts_neither_for_another_name_nor_for_another_address(client:
     assert sign_in(Client(REMOTE_ADDR="10.0.0.9"))[0] == 302
 
 
+def test_an_address_that_tries_many_names_waits_too_and_nobody_can_take_that_back(client: Client, ada: User) -> None:
+    statuses = [sign_in(client, "wrong", f"name{number}")[0] for number in range(accounts.MOST_FROM_ADDRESS - 1)]
+    assert set(statuses) == {422}
+    assert sign_in(client)[0] == 302
+    assert sign_in(client, "wrong", "one more")[0] == 422
+    status, text = sign_in(client)
+    assert status == 429
+    assert "Try again in 10 minutes." in text
+    assert sign_in(Client(REMOTE_ADDR="10.0.0.9"))[0] == 302
+    assert SignInFailure.objects.count() == accounts.MOST_FROM_ADDRESS
+
+
+def test_an_office_of_thirty_behind_one_address_may_mistype(client: Client) -> None:
+    for number in range(30):
+        User.objects.create_user(f"person{number}", password=PASSWORD)
+    for number in range(30):
+        for _ in range(3):
+            assert sign_in(Client(), "wrong", f"person{number}")[0] == 422
+    for number in range(30):
+        assert sign_in(Client(), name=f"person{number}")[0] == 302
+
+
+def test_failures_of_a_clock_that_was_put_back_do_not_count_for_longer(client: Client, ada: User) -> None:
+    for _ in range(10):
+        sign_in(client, "wrong")
+    SignInFailure.objects.update(at=timezone.now() + timedelta(days=3))
+    assert sign_in(client)[0] == 302
+
+
 def test_a_good_password_takes_the_earlier_failures_back(client: Client, ada: User) -> None:
     for _ in range(9):
         sign_in(client, "wrong")
@@ -242,6 +271,31 @@ def test_a_wrong_current_password_changes_nothing(client: Client, ada: User) -> 
     assert 'id="id_old_password_error"' in answer.text
     ada.refresh_from_db()
     assert ada.check_password(PASSWORD)
+
+
+def change_password(client: Client, old: str) -> int:
+    new = "nine copper kettles"
+    form = {"old_password": old, "new_password1": new, "new_password2": new}
+    return client.post("/account/password/", form).status_code
+
+
+def test_who_finds_a_browser_open_cannot_guess_the_password_there(client: Client, ada: User) -> None:
+    client.force_login(ada)
+    assert [change_password(client, f"guess {number}") for number in range(12)] == [422] * 10 + [429] * 2
+    assert change_password(client, PASSWORD) == 429
+    assert sign_in(Client())[0] == 429
+    SignInFailure.objects.update(at=timezone.now() - timedelta(minutes=10, seconds=1))
+    assert change_password(client, PASSWORD) == 302
+    assert not SignInFailure.objects.exists()
+
+
+def test_the_admin_has_no_page_of_its_own_to_guess_the_password(client: Client, ada: User) -> None:
+    User.objects.update(is_staff=True)
+    client.force_login(User.objects.get())
+    for answer in (client.get("/admin/password_change/"), client.post("/admin/password_change/", {})):
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/account/")
+    client.logout()
+    assert client.get("/admin/password_change/").headers["Location"].startswith("/admin/login/")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "system"])

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("tiny_server.py")), str(LIMIT)],
+        [sys.executable, str(Path(__file__).with_name("tiny_server.py")), str(LIMIT), "100", ""],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

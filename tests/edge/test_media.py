@@ -11,9 +11,17 @@ from urllib.parse import unquote
 import pytest
 from django.core import signing
 
-from stylestudio import media
+from stylestudio import media, passes
 
 DATA = bytes(range(256)) * 4000  # a little over a million bytes: several chunks
+SEVEN = passes.Pass(7, "password", "session")
+
+
+@pytest.fixture(autouse=True)
+def seven_is_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database: these tests are of cookies and files."""
+    table = passes.Table({7: "password"}, frozenset({"session"}))
+    monkeypatch.setattr(passes, "register", passes.Register(lambda: table))
 
 
 @dataclass
@@ -27,7 +35,7 @@ class Got:
 async def get(path: str, *, method: str = "GET", cookie: str | None = "good", query: str = "", **headers: str) -> Got:
     """One request; `path` is percent-decoded as a server does it."""
     if cookie == "good":
-        cookie = media.sign(7)
+        cookie = media.sign(SEVEN)
     if cookie is not None:
         headers["cookie"] = f"theme=dark; {media.COOKIE}={cookie}; other=1"
     scope = {
@@ -110,8 +118,8 @@ async def test_without_the_cookie_nothing_is_said_about_files() -> None:
         "7:1tQ2aB:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         signing.TimestampSigner(key="another key", salt="stylestudio.media").sign("7"),
         signing.TimestampSigner(salt="another salt").sign("7"),
-        media.sign(7)[:-1] + ("a" if media.sign(7)[-1] != "a" else "b"),
-        media.sign(7).replace("7:", "8:", 1),
+        media.sign(SEVEN)[:-1] + ("a" if media.sign(SEVEN)[-1] != "a" else "b"),
+        media.sign(SEVEN).replace("7.", "8.", 1),
     ],
     ids=["none", "unsigned", "made up", "another key", "another salt", "another signature", "another person"],
 )
@@ -120,7 +128,7 @@ async def test_a_forged_cookie_opens_nothing(cookie: str) -> None:
 
 
 async def test_a_cookie_ends_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    cookie = media.sign(7)
+    cookie = media.sign(SEVEN)
     now = signing.time.time()
     monkeypatch.setattr(signing.time, "time", lambda: now + media.COOKIE_AGE - 10)
     assert (await get("/outputs/ab/one.png", cookie=cookie)).status == 200
@@ -273,7 +281,7 @@ async def test_reading_stops_when_the_browser_is_gone(stored: Path) -> None:
     async def send(message: media.Message) -> None:
         sent.append(message)
 
-    cookie = f"{media.COOKIE}={media.sign(7)}".encode()
+    cookie = f"{media.COOKIE}={media.sign(SEVEN)}".encode()
     scope = {"type": "http", "method": "GET", "path": "/outputs/large.zip", "headers": [(b"cookie", cookie)]}
     await media.media_app(scope, receive, send)
     assert len(sent) < 5

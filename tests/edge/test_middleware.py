@@ -8,7 +8,8 @@ from django.core import signing
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
-from stylestudio import media
+from stylestudio import accounts, media, passes
+from stylestudio.headers import security_headers as media_headers
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +24,12 @@ def small_site(settings: Settings) -> None:
 @pytest.fixture
 def ada() -> User:
     return User.objects.create_user("ada", password="correct horse")
+
+
+def whose(cookie: str) -> int | None:
+    """The person in a media cookie."""
+    found = media.held(cookie)
+    return found.person if found else None
 
 
 @pytest.mark.parametrize(
@@ -56,6 +63,45 @@ def test_an_opener_policy_that_browsers_would_complain_about_is_left_out_on_plai
 ) -> None:
     settings.PUBLIC_URL = "http://studio.example.org"
     assert "Cross-Origin-Opener-Policy" not in client.get("/public/").headers
+
+
+@pytest.mark.parametrize(
+    "address", ["/private/", "/public/", "/sign-in/", "/account/", "/no-such-page/", "/fails/", "/admin/", "/waits/"]
+)
+def test_pages_are_kept_for_back_but_asked_for_again(client: Client, ada: User, address: str) -> None:
+    User.objects.update(is_staff=True)
+    client.force_login(User.objects.get())
+    client.raise_request_exception = False
+    headers = client.get(address).headers
+    assert headers["Cache-Control"] == "private, no-cache"
+    assert "HX-Request" in headers["Vary"]
+
+
+def test_a_page_with_a_secret_is_not_kept(client: Client) -> None:
+    link = accounts.first_run_link("http://testserver")
+    assert link
+    answer = client.get(link)
+    assert "Create the owner account" in answer.text
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+def test_static_files_keep_a_caching_of_their_own(client: Client, ada: User) -> None:
+    headers = client.get("/static/admin/css/base.css").headers
+    assert "no-cache" not in headers["Cache-Control"]
+    assert "HX-Request" not in headers.get("Vary", "")
+    assert client.get("/favicon.ico").headers["Cache-Control"] == "public, max-age=86400"
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("https://studio.example.org", "max-age=2592000"), ("http://studio.example.org", None), ("", None)],
+)
+def test_browsers_are_told_to_stay_with_tls_where_the_address_has_it(
+    client: Client, ada: User, settings: Settings, address: str, told: str | None
+) -> None:
+    settings.PUBLIC_URL = address
+    assert client.get("/public/").headers.get("Strict-Transport-Security") == told
+    assert media_headers().get("Strict-Transport-Security") == told
 
 
 @pytest.mark.parametrize("address", ["/", "/private/", "/public/", "/sign-in/", "/admin/", "/admin/login/"])
@@ -96,7 +142,7 @@ def test_the_admin_has_no_sign_in_of_its_own(client: Client, ada: User) -> None:
 def test_whoever_is_signed_in_gets_a_media_cookie_that_scripts_cannot_read(client: Client, ada: User) -> None:
     client.force_login(ada)
     cookie = client.get("/private/").cookies[media.COOKIE]
-    assert media.holder(cookie.value) == ada.pk
+    assert whose(cookie.value) == ada.pk
     assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 24 * 60 * 60)
     assert not cookie["secure"]
 
@@ -119,9 +165,9 @@ def test_a_fresh_media_cookie_is_left_alone_and_an_old_one_renewed(
 
 
 def test_a_media_cookie_of_somebody_else_is_replaced(client: Client, ada: User) -> None:
-    client.cookies[media.COOKIE] = media.sign(ada.pk + 1)
+    client.cookies[media.COOKIE] = media.sign(passes.Pass(ada.pk + 1, "password", "session"))
     client.force_login(ada)
-    assert media.holder(client.get("/private/").cookies[media.COOKIE].value) == ada.pk
+    assert whose(client.get("/private/").cookies[media.COOKIE].value) == ada.pk
 
 
 def test_sign_out_takes_the_media_cookie_away(client: Client, ada: User) -> None:
@@ -155,5 +201,5 @@ async def test_all_of_it_works_under_asgi_too() -> None:
     answer = await client.get("/waits/")
     assert answer.content == b"awaited"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert media.holder(answer.cookies[media.COOKIE].value) == ada.pk
+    assert whose(answer.cookies[media.COOKIE].value) == ada.pk
     assert (await client.get("/no-such-page/")).status_code == 404

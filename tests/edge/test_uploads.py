@@ -192,7 +192,7 @@ def test_finishing_twice_answers_the_same_and_does_it_once(client: Client, finis
     first, second = client.post(upload["finish"]), client.post(upload["finish"])
     for answer in (first, second):
         assert (answer.status_code, answer.text, answer.headers["HX-Trigger"]) == (201, "<p>kept</p>", "kept")
-        assert answer.headers["Cache-Control"] == "max-age=0, no-cache, no-store, must-revalidate, private"
+        assert answer.headers["Cache-Control"] == "private, no-cache"
     assert len(finished.files) == 1
     facts = client.get(upload["parts"]).json()
     assert (facts["finished"], facts["received"]) == (True, len(TRUTH))
@@ -647,7 +647,7 @@ async def test_only_these_addresses_of_uploads_go_to_django(path: str, to_django
 
 def test_no_address_of_the_mount_leads_to_a_part(client: Client, ada: User) -> None:
     path = row(whole(client)).path
-    headers = {"cookie": f"{media.COOKIE}={media.sign(ada.pk)}"}
+    headers = {"cookie": f"{media.COOKIE}={client.cookies[media.COOKIE].value}"}
     (path.parent.parent / "uploads").mkdir()
     for address in (f"/uploads/../parts/{path.name}", f"/uploads/parts/{path.name}", f"/parts/{path.name}"):
         assert media.respond("GET", address, "", headers).status == 404

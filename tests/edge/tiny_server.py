@@ -1,4 +1,7 @@
-"""A real daphne with the body limit around an application that says how much it was sent. Prints its port."""
+"""A real daphne with the limits of bodies and connections around an application that says how much it was sent.
+
+Takes the limit of bodies, of unfinished connections, and the public address. Prints its port.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import sys
 from daphne.server import Server
 from django.conf import settings
 
-settings.configure(USE_I18N=False, MEDIA_ORIGIN="")
+settings.configure(USE_I18N=False, MEDIA_ORIGIN="", SECRET_KEY="tiny", PUBLIC_URL=sys.argv[3], PROXIES=[])
 
-from stylestudio import limits  # noqa: E402
+from stylestudio import connections, limits  # noqa: E402
 from stylestudio.media import Message, Receive, Scope, Send  # noqa: E402
 
 calls = 0
@@ -19,6 +22,11 @@ calls = 0
 async def count(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with "calls so far, bytes of the body"."""
     global calls
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        return
     calls += 1
     size, more = 0, True
     while more:
@@ -44,4 +52,6 @@ if __name__ == "__main__":
     asyncio.set_event_loop_policy(None)
     limits.LINGER = 2.0
     limits.install(int(sys.argv[1]))
+    connections.install()
+    connections.waiting.most = int(sys.argv[2])
     TellingServer(count, endpoints=["tcp:port=0:interface=127.0.0.1"]).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from django.utils import timezone
 from generation import orders
 from generation.models import Engine, GenerationTask
 from generation.orders import Order
-from stylestudio import live
+from stylestudio import live, passes
 from stylestudio.asgi import application
 from stylestudio.jobs import Visibility
 
@@ -394,6 +394,60 @@ async def test_somebody_who_leaves_hears_no_more(listen: Listen, ada: User, bob:
         task = await run(place)(bob)
         await run(push)(task)
         assert (await facts(other))["id"] == task.pk
+
+
+async def delete(user: User) -> None:
+    """As the admin does."""
+    await run(user.delete)()
+
+
+async def delete_many(user: User) -> None:
+    """As the admin does with those that are ticked."""
+    await run(User.objects.filter(pk=user.pk).delete)()
+
+
+@pytest.mark.parametrize("end", [delete, delete_many])
+async def test_a_deleted_account_hears_no_more(
+    listen: Listen, ada: User, bob: User, end: Callable[[User], Awaitable[None]]
+) -> None:
+    async with listen(ada, watch="all") as socket, listen(bob, format="json") as other:
+        await end(ada)
+        assert await closing(socket) == SIGNED_OUT
+        task = await run(place)(bob)
+        await run(push)(task)
+        assert (await facts(other))["id"] == task.pk
+
+
+async def in_the_database(user: User) -> None:
+    """Nothing tells of it."""
+    await run(User.objects.filter(pk=user.pk).update)(is_active=False)
+
+
+async def without_rows(user: User) -> None:
+    """The row is gone, and nothing tells of it."""
+    await run(User.objects.filter(pk=user.pk)._raw_delete)("default")
+
+
+async def another_password(user: User) -> None:
+    """By SQL."""
+    await run(User.objects.filter(pk=user.pk).update)(password="!")
+
+
+@pytest.mark.parametrize("end", [in_the_database, without_rows, another_password])
+async def test_sockets_end_within_a_minute_of_what_nobody_told(
+    listen: Listen,
+    ada: User,
+    bob: User,
+    end: Callable[[User], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert passes.AGE + passes.LOOK < 60
+    monkeypatch.setattr(passes, "AGE", 0)
+    monkeypatch.setattr(passes, "LOOK", 0.05)
+    async with listen(ada, watch="all") as socket, listen(bob, format="json") as other:
+        await end(ada)
+        assert await closing(socket) == SIGNED_OUT
+        assert await quiet(other)
 
 
 async def test_signing_in_elsewhere_closes_nothing(listen: Listen, ada: User) -> None:

@@ -15,7 +15,7 @@ from huey.storage import MemoryStorage
 from generation import orders
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
-from stylestudio import layers, media, workers
+from stylestudio import layers, media, passes, workers
 from stylestudio.jobs import Status
 
 
@@ -105,15 +105,20 @@ class Bucket:
         return f"https://s3.example.org/{name}?{disposition}"
 
 
+ONE = passes.Pass(1, "password", "session")
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are in a bucket."""
+    """Files are in a bucket, and one person is signed in."""
     monkeypatch.setattr(media, "default_storage", Bucket())
+    table = passes.Table({1: "password"}, frozenset({"session"}))
+    monkeypatch.setattr(passes, "register", passes.Register(lambda: table))
 
 
 def get(path: str, query: str = "", cookie: str | None = None) -> media.Answer:
     """What the mount answers to somebody with this cookie, by default a good one."""
-    held = f"media={media.sign(1)}" if cookie is None else cookie
+    held = f"media={media.sign(ONE)}" if cookie is None else cookie
     return media.respond("GET", path, query, {"cookie": held})
 
 
