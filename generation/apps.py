@@ -13,13 +13,13 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of generation."""
-        from generation import checkup, engines, faces, runner, sketches
+        from generation import checkup, engines, faces, runner, sketches, stalls
         from generation.claim import held
         from generation.models import GenerationTask
         from generation.monitor import monitor
         from styles import importing
         from styles.models import purging
-        from stylestudio import doctor, jobs, shell, start, workers
+        from stylestudio import doctor, health, jobs, shell, start, workers
 
         jobs.register(
             jobs.Kind(
@@ -35,6 +35,8 @@ class GenerationConfig(AppConfig):
         purging.connect(faces.forget)
         shell.provide_engines(engines.facts)
         doctor.register(checkup.look_at_engines)
+        doctor.register(stalls.look_at_queue)
+        health.register(stalls.tell)
         start.register(engines.sync_engines)
         start.register(engines.forget_health)
         start.register(sketches.create_once)

@@ -6,24 +6,34 @@ import threading
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from datetime import datetime
+from functools import cache, cached_property
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from generation import engines, graphs, installs, recovery
 from generation.models import Engine, EnginePrompt, GenerationTask
+from stylestudio import workers
 from stylestudio.comfy import graph
 from stylestudio.jobs import ACTIVE, LEASE, Status
 
 TAKEN = (*EnginePrompt.LIVE, EnginePrompt.State.DONE)
 PASSES = 2  # pictures that may go first because the engine has their files in memory
+PEOPLE_FIRST = 10  # pictures that people get, while previews wait, before one of those is made
+# Newest pictures that are looked at for whose turn it is. Who had none of so many is before those who had; the claim
+# must not become slower with every picture that was ever made.
+LATELY = 200
+TRIES = 5  # to take a picture that another worker took first
+# PostgreSQL's lock of the claim (any number that nothing else locks), and how long a worker that stands still in the
+# middle of one may keep the others waiting.
+CLAIMS, STANDING_STILL, PATIENCE = 7_361_002, "10s", "20s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +77,52 @@ class Held:
 held = Held()
 
 
+class LostRace(IntegrityError):
+    """Another worker took the picture that was chosen."""
+
+
 ORPHANS_EVERY = 5.0  # seconds between looks for pictures that a dead worker left
-_turn = threading.RLock()  # one thread of a process claims at a time, so that AT_ONCE is kept
+_turn = threading.RLock()  # one thread of a process claims at a time; `_one_at_a_time` says it to other processes
 _orphans_due = 0.0
 
 
 def claim(worker: str) -> Claim | None:
-    """The next picture for this worker, or None. A lost worker's pictures come first.
+    """The next picture for this worker, or None where there is none to take. A lost worker's pictures come first.
 
-    Nothing is locked in the database: the row of the prompt is the claim, and of two workers that take the same
-    picture the constraint lets one through.
+    Raises IntegrityError where others were faster TRIES times in a row.
     """
     with _turn:
-        if orphan := _due_orphan(worker):
-            return Claim(orphan, attach=True)
-        for _try in range(5):
-            try:
-                with transaction.atomic():
-                    prompt = _take(worker)
-            except IntegrityError:
-                continue  # another worker took the same picture; look again
-            return Claim(prompt, attach=False) if prompt else None
-    return None
+        orphan = _due_orphan(worker)
+        prompt = orphan or _take_one(worker)
+    workers.looked.set()
+    return Claim(prompt, attach=orphan is not None) if prompt else None
+
+
+def _take_one(worker: str) -> EnginePrompt | None:
+    """A picture that nobody has. The constraint lets one of two workers through; the other one looks again."""
+    tries = 0
+    while True:
+        try:
+            with transaction.atomic():
+                _one_at_a_time()
+                return _take(worker)
+        except IntegrityError:
+            tries += 1
+            if tries == TRIES:
+                raise
+
+
+def _one_at_a_time() -> None:
+    """Let no other worker claim until the end of the transaction: turns and limits hold for the studio as a whole.
+
+    SQLite's transactions begin with such a lock.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SET LOCAL idle_in_transaction_session_timeout = '{STANDING_STILL}';"
+                f"SET LOCAL lock_timeout = '{PATIENCE}'; SELECT pg_advisory_xact_lock({CLAIMS})"
+            )
 
 
 @contextmanager
@@ -97,12 +131,19 @@ def next_picture(worker: str) -> Iterator[Claim | None]:
 
     It is held before another thread may claim: that one would take it for the picture of an earlier life.
     """
+    workers.give_connection_back()  # to whom has the turn: with it they would wait for each other
     with ExitStack() as stack:
         with _turn:
             claimed = claim(worker)
             if claimed:
                 stack.enter_context(held.hold(claimed.prompt))
         yield claimed
+
+
+def claimable() -> bool:
+    """Whether a worker that asked now would get a picture. Takes none."""
+    candidates, now = engines.serving(), _Live.look()
+    return _choose(candidates, now) is not None
 
 
 def look_for_orphans() -> None:
@@ -171,27 +212,49 @@ def _open_tasks() -> QuerySet[GenerationTask]:
     return active.annotate(taken=taken).filter(taken__lt=F("count"))
 
 
+class Party(NamedTuple):
+    """Who has turns: a person with what they asked for, or the previews of styles in that person's name.
+
+    Nobody waits for previews, comparisons, strength strips and samples of trainings as for a picture of one's own.
+    """
+
+    owner: int
+    previews: bool
+
+    @classmethod
+    def of(cls, task: GenerationTask) -> Self:
+        """Whose turn this task needs."""
+        return cls(task.owner_id, task.is_face)
+
+
+class First(NamedTuple):
+    """The task with which a party waits."""
+
+    priority: int
+    task: int
+
+
 @cache
 def _open_sql(vendor: str) -> tuple[str, tuple[Any, ...]]:
     """The question for open tasks, put into words once: that takes longer than the answer."""
-    rows = _open_tasks().order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id", "priority")
+    rows = _open_tasks().order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id", "is_face", "priority")
     sql, params = rows.query.sql_with_params()
     return sql, tuple(params)
 
 
-def _open_rows() -> list[tuple[int, int, int]]:
-    """(task, owner, priority) of open tasks, in the order in which one person's are served."""
+def _open_rows() -> list[tuple[int, int, bool, int]]:
+    """(task, owner, is it a preview, priority) of open tasks, in the order in which one party's are served."""
     with connection.cursor() as cursor:
         cursor.execute(*_open_sql(connection.vendor))
         return list(cursor.fetchall())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Live:
-    """What is on engines now: prompts by engine, and by person the tasks they belong to, one for each prompt."""
+    """What is on engines now: prompts by engine, and by party the tasks they belong to, one for each prompt."""
 
     load: Counter[int]
-    tasks: Mapping[int, list[int]]
+    tasks: Mapping[Party, list[int]]
 
     @classmethod
     def look(cls) -> _Live:
@@ -199,22 +262,48 @@ class _Live:
         waits = Q(output__isnull=False, worker="")
         rows = EnginePrompt.objects.filter(~waits, state__in=EnginePrompt.LIVE).order_by()
         load: Counter[int] = Counter()
-        tasks: defaultdict[int, list[int]] = defaultdict(list)
-        for engine, owner, task in rows.values_list("engine_id", "task__owner_id", "task_id"):
+        tasks: defaultdict[Party, list[int]] = defaultdict(list)
+        for engine, owner, is_face, task in rows.values_list("engine_id", "task__owner_id", "task__is_face", "task_id"):
             load[engine] += 1
-            tasks[owner].append(task)
+            tasks[Party(owner, is_face)].append(task)
         return cls(load, tasks)
 
-    def lets_in(self, owner: int, task: int) -> bool:
-        """Whether this person may have one more task on engines, where there is a limit."""
-        mine = set(self.tasks.get(owner, ()))
+    @cached_property
+    def lately(self) -> list[tuple[Party, datetime]]:
+        """Whose the newest pictures were, and when they were begun; the newest first."""
+        rows = EnginePrompt.objects.order_by("-pk").values_list("task__owner_id", "task__is_face", "claimed_at")
+        return [(Party(owner, is_face), at) for owner, is_face, at in rows[:LATELY]]
+
+    def ago(self, party: Party) -> int:
+        """How many pictures were begun since the last one of this party; LATELY where that is longer ago."""
+        return next((number for number, (other, _at) in enumerate(self.lately) if other == party), LATELY)
+
+    def lets_in(self, party: Party, task: int) -> bool:
+        """Whether this party may have one more task on engines, where there is a limit for each person.
+
+        Previews do not keep their owner's own pictures waiting, but the other way round.
+        """
+        mine = set(self.tasks.get(party, ()))
+        if party.previews:
+            mine.update(self.tasks.get(Party(party.owner, False), ()))
         return not settings.MAX_RUNNING or task in mine or len(mine) < settings.MAX_RUNNING
+
+    def may_wait(self, task: GenerationTask) -> bool:
+        """Whether fewer than PASSES pictures were begun since the turn of this party came."""
+        newest = self.lately[:PASSES]
+        passed = [at for party, at in newest if party != Party.of(task) and at > task.queued_at]
+        return len(passed) < PASSES
+
+    def previews_are_due(self, tasks: Iterable[int]) -> bool:
+        """Whether people had PEOPLE_FIRST pictures in a row while one of these previews waited."""
+        newest = self.lately[:PEOPLE_FIRST]
+        if len(newest) < PEOPLE_FIRST or any(party.previews for party, _at in newest):
+            return False
+        return GenerationTask.objects.filter(pk__in=list(tasks), queued_at__lt=newest[-1][1]).exists()
 
 
 def _take(worker: str) -> EnginePrompt | None:
-    candidates, now = engines.serving(), _Live.look()
-    free = [engine for engine in candidates if now.load[engine.pk] < engines.AT_ONCE and not engine.is_held]
-    chosen = _choose(candidates, free, now) if free else None
+    chosen = _choose(engines.serving(), _Live.look())
     if chosen is None:
         return None
     task, engine = chosen
@@ -239,44 +328,60 @@ def _take(worker: str) -> EnginePrompt | None:
     return prompt
 
 
-def _choose(candidates: list[Engine], free: list[Engine], now: _Live) -> tuple[GenerationTask, Engine] | None:
-    """Whose turn it is. One for whom an engine would have to load other files is passed over, but not for long."""
+def _choose(candidates: list[Engine], now: _Live) -> tuple[GenerationTask, Engine] | None:
+    """Whose turn it is. One for whom an engine would have to load other files is passed over, but not for long.
+
+    Of previews an engine has one at a time, so that a person who comes waits for one at most.
+    """
+    free = [engine for engine in candidates if now.load[engine.pk] < engines.AT_ONCE and not engine.is_held]
+    if not free:
+        return None
+    waiting = _waiting(now)
+    due = _previews_are_due(waiting, now)
+    idle = free if due else [engine for engine in free if not now.load[engine.pk]]
     cold: tuple[GenerationTask, Engine] | None = None
-    for task in _by_turn(now):
-        engine = _engine_for(task, candidates, free, now)
+    for party in _turns(waiting, now, due=due):
+        if cold and party.previews and not cold[0].is_face:
+            break  # no preview passes a person, whatever is in the engine's memory
+        task = GenerationTask.objects.get(pk=waiting[party].task)
+        engine = _engine_for(task, candidates, idle if party.previews else free, now)
         if engine is None:
             continue
         if engine.warm in ("", graphs.warmth(task)):
             return task, engine
         if cold is None:
             cold = task, engine
-            if not _may_wait(task):
+            if not now.may_wait(task):
                 break
     return cold
 
 
-def _may_wait(task: GenerationTask) -> bool:
-    """Whether fewer than PASSES pictures were begun since this person's turn came."""
-    mine = EnginePrompt.objects.filter(task__owner=task.owner_id).aggregate(last=Max("pk"))["last"] or 0
-    newest = EnginePrompt.objects.order_by("-pk")[:PASSES]
-    return sum(1 for other in newest if other.pk > mine and other.claimed_at > task.queued_at) < PASSES
+def _waiting(now: _Live) -> dict[Party, First]:
+    """The next task of each party that may have one more on engines; inside a party their own order."""
+    first: dict[Party, First] = {}
+    for pk, owner, is_face, priority in _open_rows():
+        party = Party(owner, bool(is_face))
+        if party not in first and now.lets_in(party, pk):
+            first[party] = First(priority, pk)
+    return first
 
 
-def _by_turn(now: _Live) -> Iterator[GenerationTask]:
-    """The next task of each waiting person, in the order of their turns; inside a person their own order."""
-    first: dict[int, tuple[int, int]] = {}
-    for pk, owner, priority in _open_rows():
-        if owner not in first and now.lets_in(owner, pk):
-            first[owner] = (priority, pk)
-    for owner in _turns(first, now) if len(first) > 1 else first:
-        yield GenerationTask.objects.get(pk=first[owner][1])
+def _previews_are_due(waiting: Mapping[Party, First], now: _Live) -> bool:
+    """Whether one preview goes before people who wait: else it would not be made while anybody asks for pictures."""
+    previews = [first.task for party, first in waiting.items() if party.previews]
+    return 0 < len(previews) < len(waiting) and now.previews_are_due(previews)
 
 
-def _turns(first: Mapping[int, tuple[int, int]], now: _Live) -> list[int]:
-    """Whom somebody moved to the front, then round-robin: fewest pictures on engines, then longest without one."""
-    rows = EnginePrompt.objects.filter(task__owner__in=first).values("task__owner")
-    last = {row["task__owner"]: row["at"] for row in rows.annotate(at=Max("pk"))}
-    return sorted(first, key=lambda owner: (-first[owner][0], len(now.tasks.get(owner, ())), last.get(owner, 0)))
+def _turns(waiting: Mapping[Party, First], now: _Live, *, due: bool) -> list[Party]:
+    """Whom somebody moved to the front, then people, then previews; unless these are due.
+
+    Within each it is round-robin: fewest pictures on engines, then longest without one.
+    """
+
+    def turn(party: Party) -> tuple[int, bool, int, int]:
+        return -waiting[party].priority, party.previews != due, len(now.tasks.get(party, ())), -now.ago(party)
+
+    return sorted(waiting, key=turn) if len(waiting) > 1 else list(waiting)
 
 
 def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engine], now: _Live) -> Engine | None:
@@ -302,8 +407,10 @@ def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engin
 
 
 def _place(task: GenerationTask) -> tuple[int, int]:
-    """The first picture that nobody works on, and which attempt at it this is."""
-    rows = list(task.prompts.values_list("index", "state"))
-    taken = {index for index, state in rows if state in TAKEN}
-    index = next(index for index in range(task.count) if index not in taken)
-    return index, 1 + sum(1 for other, _state in rows if other == index)
+    """The first picture that nobody works on, and which attempt at it this is. LostRace where there is none."""
+    rows = list(task.prompts.values_list("index", "state", "attempt"))
+    taken = {index for index, state, _attempt in rows if state in TAKEN}
+    index = next((index for index in range(task.count) if index not in taken), None)
+    if index is None:
+        raise LostRace(f"All pictures of task {task.pk} are taken.")
+    return index, 1 + max((attempt for other, _state, attempt in rows if other == index), default=0)

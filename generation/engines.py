@@ -33,6 +33,7 @@ from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.jobs import Visibility
+from stylestudio.models import Worker
 from stylestudio.shell import EngineFact
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,12 @@ def named() -> dict[str, Engine.Source]:
 
 
 def forget_health() -> None:
-    """At start nothing is known: what was well when the studio stopped may be gone. Probes follow within a second."""
+    """At start nothing is known: what was well when the studio stopped may be gone. Probes follow within a second.
+
+    While a worker is alive, or was a moment ago, it knows, and others work with what it knows.
+    """
+    if Worker.objects.alive().exists():
+        return
     Engine.objects.update(health=Engine.Health.UNKNOWN, health_since=timezone.now())
 
 

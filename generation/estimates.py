@@ -51,10 +51,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An active task in the queue. `left`: pictures that are not stored yet; `rest`: that, less what is half made."""
+    """An active task in the queue. `left`: pictures that are not stored yet; `rest`: that, less what is half made.
+
+    `is_face`: a preview, which comes after what people wait for.
+    """
 
     task: int
     owner: int
+    is_face: bool
     priority: int
     queued_at: datetime
     like: Like
@@ -62,9 +66,19 @@ class Place:
     rest: float
 
     @property
-    def turn(self) -> tuple[int, datetime, int]:
-        """Sorts one person's tasks as they are served."""
-        return -self.priority, self.queued_at, self.task
+    def turn(self) -> tuple[int, bool, datetime, int]:
+        """Sorts one party's tasks as they are served."""
+        return -self.priority, self.is_face, self.queued_at, self.task
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """What has a lower one comes first, whose ever it is; within one, people take turns."""
+        return -self.priority, self.is_face
+
+    @property
+    def party(self) -> tuple[int, bool]:
+        """Who takes turns: a person, or the previews in a person's name."""
+        return self.owner, self.is_face
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,13 @@ class On:
     prompt: int
     task: int
     owner: int
+    is_face: bool
     engine: int
+
+    @property
+    def party(self) -> tuple[int, bool]:
+        """Whose turn it was."""
+        return self.owner, self.is_face
 
 
 class Forecast:
@@ -86,12 +106,21 @@ class Forecast:
         from generation.models import GenerationTask
 
         rows = GenerationTask.objects.active().order_by().annotate(made=Count("pictures"))
-        fields = ("pk", "owner", "priority", "queued_at", "mode", "width", "height", "steps", "count", "progress")
+        fields = (
+            "pk", "owner", "is_face", "priority", "queued_at", "mode", "width", "height", "steps", "count", "progress",
+        )  # fmt: skip
         found = [
             Place(
-                pk, owner, priority, at, Like(mode, width * height, steps), count - made, count * (100 - progress) / 100
+                pk,
+                owner,
+                is_face,
+                priority,
+                at,
+                Like(mode, width * height, steps),
+                count - made,
+                count * (100 - progress) / 100,
             )
-            for pk, owner, priority, at, mode, width, height, steps, count, progress, made in rows.values_list(
+            for pk, owner, is_face, priority, at, mode, width, height, steps, count, progress, made in rows.values_list(
                 *fields, "made"
             )
             if made < count
@@ -104,7 +133,7 @@ class Forecast:
         from generation.models import EnginePrompt
 
         rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).order_by("pk")
-        return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "engine")]
+        return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")]
 
     @cached_property
     def engines(self) -> list[Engine]:
@@ -168,7 +197,7 @@ class Forecast:
         place = self._place(task)
         if place is None:
             return None
-        own = [other for other in self.places if other.owner == place.owner and other.turn < place.turn]
+        own = [other for other in self.places if other.party == place.party and other.turn < place.turn]
         turns = sum(other.left for other in own) + place.left
         before = [(other, float(other.left)) for other in own] + list(self._others(place, turns))
         work = [(other.like, min(taken, other.rest)) for other, taken in before]
@@ -177,9 +206,9 @@ class Forecast:
 
     def ahead_of_new(self, owner: int) -> int:
         """Pictures that are begun before the first one that `owner` would ask for now."""
-        own = [place for place in self.places if place.owner == owner]
-        mine = sum(place.left for place in own)
-        return mine + sum(taken for _place, taken in self._turns_of_others(owner, 0, mine + 1))
+        party = (owner, False)
+        mine = sum(place.left for place in self.places if place.party == party)
+        return mine + sum(taken for _place, taken in self._turns_of_others(party, (0, False), mine + 1))
 
     def _place(self, task: GenerationTask) -> Place | None:
         return next((place for place in self.places if place.task == task.pk), None)
@@ -193,27 +222,29 @@ class Forecast:
         if mine:  # it is in an engine's own queue: only what that engine got earlier comes before
             earlier = [on.task for on in self.on_engines if on.engine == mine.engine and on.prompt < mine.prompt]
             return [(other, earlier.count(other.task)) for other in self.places if other.task in earlier]
-        own = [other for other in self.places if other.owner == place.owner and other.turn < place.turn]
+        own = [other for other in self.places if other.party == place.party and other.turn < place.turn]
         turns = sum(other.left for other in own) + 1
         return [(other, other.left) for other in own] + list(self._others(place, turns))
 
     def _others(self, place: Place, turns: int) -> Iterator[tuple[Place, int]]:
-        return self._turns_of_others(place.owner, place.priority, turns)
+        return self._turns_of_others(place.party, place.rank, turns)
 
-    def _turns_of_others(self, owner: int, priority: int, turns: int) -> Iterator[tuple[Place, int]]:
-        """Pictures of other people that come before somebody's picture number `turns`.
+    def _turns_of_others(
+        self, party: tuple[int, bool], rank: tuple[int, bool], turns: int
+    ) -> Iterator[tuple[Place, int]]:
+        """Pictures of other parties that come before some party's picture number `turns`.
 
-        People take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
-        to the front comes before whatever was not.
+        They take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
+        to the front comes before whatever was not, and what people wait for before previews.
         """
-        queues: defaultdict[int, list[Place]] = defaultdict(list)
+        queues: defaultdict[tuple[int, bool], list[Place]] = defaultdict(list)
         for place in self.places:
-            if place.owner != owner:
-                queues[place.owner].append(place)
+            if place.party != party:
+                queues[place.party].append(place)
         for other, queue in queues.items():
-            front = sum(place.left for place in queue if place.priority > priority)
-            equal = sum(place.left for place in queue if place.priority == priority)
-            has = sum(1 for on in self.on_engines if on.owner == other)
+            front = sum(place.left for place in queue if place.rank < rank)
+            equal = sum(place.left for place in queue if place.rank == rank)
+            has = sum(1 for on in self.on_engines if on.party == other)
             yield from _first(queue, max(front + min(equal, turns), has))
 
     def _sum(self, work: Iterable[tuple[Like, float]], task: GenerationTask) -> float | None:
@@ -230,7 +261,7 @@ def _together(each: Sequence[float]) -> float:
 
 
 def _first(queue: Sequence[Place], pictures: int) -> Iterator[tuple[Place, int]]:
-    """The first so many pictures of one person's tasks."""
+    """The first so many pictures of one party's tasks."""
     for place in queue:
         taken = min(place.left, pictures)
         if taken <= 0:

@@ -218,6 +218,11 @@ class GenerationTask(Job):
         return reverse("generation:job", args=[self.pk])
 
     @property
+    def comes_after(self) -> bool:
+        """Nobody waits for previews as for a picture of one's own."""
+        return self.is_face
+
+    @property
     def seed(self) -> int:
         """The first picture's seed."""
         return int(self.seeds[0])

@@ -148,6 +148,11 @@ class Job(models.Model):
         return f"job-{self.kind}-{self.pk}"
 
     @property
+    def comes_after(self) -> bool:
+        """Whether it is made after everything that people wait for."""
+        return False
+
+    @property
     def is_active(self) -> bool:
         """Waiting or running."""
         return self.status in ACTIVE

@@ -34,6 +34,7 @@ class Worker(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(db_index=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    looked_at = models.DateTimeField(null=True, blank=True)  # when a thread of it looked for a picture to make
 
     objects = WorkerQuerySet.as_manager()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from stylestudio import __version__, jobs, shell
 from stylestudio.access import StudioRequest
+from stylestudio.health import Fact, facts
 from stylestudio.jobs import MOST_PRIORITY, Job
 from stylestudio.models import Worker
 
@@ -70,9 +72,9 @@ def _active(user: User) -> list[Row]:
     return sorted(rows, key=lambda row: _turn(row.job))
 
 
-def _turn(job: Job) -> tuple[int, datetime, int]:
+def _turn(job: Job) -> tuple[int, bool, datetime, int]:
     front = MOST_PRIORITY + 1 if job.status == jobs.Status.RUNNING else job.priority
-    return -front, job.queued_at, job.pk
+    return -front, job.comes_after, job.queued_at, job.pk
 
 
 def _ended_today(user: User, *, mine: bool) -> list[Row]:
@@ -93,29 +95,31 @@ def _ended_today(user: User, *, mine: bool) -> list[Row]:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """Whether the studio can work: 200 with "ok", or 503 with "error" where database or worker are gone."""
-    database, worker, comfyui = _look()
-    well = database and worker
-    facts = {
+    """Whether the studio can work: 200 with "ok", or 503 with "error" where something is wrong."""
+    database, worker, comfyui, more = _look()
+    well = database and worker and all(fact.well for fact in more)
+    told = {
         "status": "ok" if well else "error",
         "database": database,
         "worker": worker,
         "comfyui": comfyui,
         "version": __version__,
+        **{fact.name: fact.value for fact in more},
     }
-    return JsonResponse(facts, status=200 if well else 503)
+    return JsonResponse(told, status=200 if well else 503)
 
 
-def _look() -> tuple[bool, bool, str]:
-    """Does the database answer, does a worker's heart beat, and who makes pictures."""
+def _look() -> tuple[bool, bool, str, Sequence[Fact]]:
+    """Does the database answer, does a worker's heart beat, who makes pictures, and what apps have to say."""
     try:
         beating = Worker.objects.alive().exists()
         serving = [engine for engine in shell.engine_facts() if engine.serves]
+        more = facts()
     except DatabaseError:
-        return False, False, "unreachable"
+        return False, False, "unreachable", ()
     if not serving:
-        return True, beating, "unreachable"
-    return True, beating, "preview" if all(engine.is_preview for engine in serving) else "connected"
+        return True, beating, "unreachable", more
+    return True, beating, "preview" if all(engine.is_preview for engine in serving) else "connected", more
 
 
 @login_not_required

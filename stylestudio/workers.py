@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connection, connections
 from django.db.models.functions import Now
 from huey import PriorityRedisHuey, SqliteHuey
 from huey.consumer import Consumer
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 FALLBACK = 0.25  # seconds after which a waiting thread looks by itself, in case a wake-up was lost
 BEAT = 5.0  # seconds between two heartbeats
 DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is asked again
+GROW_EVERY = 1.0  # seconds between looks whether more threads are wanted
+MOST_CONNECTIONS = 1000  # more than a worker has threads
 
 # Called by every heartbeat, in the thread of the pulse: renew leases, notice the cancelled.
 beats: list[Callable[[], None]] = []
@@ -35,6 +37,9 @@ sweeps: list[Callable[[], None]] = []
 
 # Set when this worker process was told to stop: take on nothing new.
 stopping = threading.Event()
+
+# Set whenever a thread of this process has looked for a picture to make, whatever it found. The pulse writes down when.
+looked = threading.Event()
 
 
 class WakingStorage(SqliteStorage):  # type: ignore[misc]
@@ -135,6 +140,7 @@ class StudioConsumer(Consumer):  # type: ignore[misc]
     """Huey's consumer with threads, which is gone 4 s after it was told to stop, whatever its jobs do."""
 
     def __init__(self, huey: Any, workers: int) -> None:
+        self._wanted = workers
         super().__init__(
             huey,
             workers=workers,
@@ -143,7 +149,26 @@ class StudioConsumer(Consumer):  # type: ignore[misc]
             max_delay=FALLBACK,
             graceful_signal="TERM",
             shutdown_timeout=3,
+            health_check_interval=GROW_EVERY,
         )
+
+    def want(self, threads: int) -> None:
+        """Have at least so many threads from soon on. Those that are too many later stay, and wait for messages."""
+        self._wanted = max(self._wanted, threads)
+
+    @property
+    def threads(self) -> int:
+        """How many jobs it does at once."""
+        return len(self.worker_threads)
+
+    def check_worker_health(self) -> bool:
+        """Called by Huey again and again: start the threads that are wanted, and those that died."""
+        while self.threads < self._wanted:
+            worker = self._create_worker()
+            thread = self._create_process(worker, f"Worker-{self.threads + 1}")
+            thread.start()
+            self.worker_threads.append((worker, thread))
+        return bool(super().check_worker_health())
 
     def stop(self, graceful: bool = False) -> None:
         """Finish what can be finished in 3 s."""
@@ -170,6 +195,23 @@ def keep_working(step: Callable[[], bool], forget: Callable[[], None] = lambda: 
                 return
 
 
+def let_every_thread_connect() -> None:
+    """Called first in a worker: none of its threads waits for the connection of another.
+
+    Each thread has one connection at most, so their number is the limit, however many there will be; what is not used
+    goes back to the pool, which closes it after a while. Elsewhere requests wait for their turn in a small pool.
+    """
+    pool = connections.settings["default"].get("OPTIONS", {}).get("pool")
+    if pool:
+        pool["max_size"] = MOST_CONNECTIONS
+
+
+def give_connection_back() -> None:
+    """Before a wait that may be long: let other threads have this one's connection, where they share a pool."""
+    if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+        connection.close()
+
+
 def worker_name() -> str:
     """The name of this process's `Worker` row: that of the settings, else host and process id."""
     return settings.WORKER_NAME or f"{socket.gethostname()}-{os.getpid()}"
@@ -189,14 +231,14 @@ class Pulse(threading.Thread):
     def __init__(self, name: str, threads: int = 0) -> None:
         super().__init__(name="pulse", daemon=True)
         self._row = name
-        self._threads = threads
+        self.threads = threads  # written with every beat
         self._over = threading.Event()
 
     def start(self) -> None:
         """Write the row, then beat every BEAT seconds."""
         from stylestudio.models import Worker
 
-        life = {"host": socket.gethostname(), "pid": os.getpid(), "threads": self._threads}
+        life = {"host": socket.gethostname(), "pid": os.getpid(), "threads": self.threads, "looked_at": None}
         Worker.objects.update_or_create(
             name=self._row, defaults={**life, "started_at": Now(), "heartbeat_at": Now(), "ended_at": None}
         )
@@ -223,7 +265,11 @@ class Pulse(threading.Thread):
 
         try:
             # The pid too: a predecessor of the same name may have marked the row as ended meanwhile.
-            Worker.objects.filter(name=self._row).update(heartbeat_at=Now(), pid=os.getpid(), ended_at=None)
+            life = {"heartbeat_at": Now(), "pid": os.getpid(), "ended_at": None, "threads": self.threads}
+            if looked.is_set():
+                looked.clear()
+                life["looked_at"] = Now()
+            Worker.objects.filter(name=self._row).update(**life)
         except DatabaseError:
             log.exception("The heartbeat could not be written.")
             connections.close_all()

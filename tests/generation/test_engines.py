@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from generation.orders import Order
 from stylestudio import live
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
+from stylestudio.models import Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -315,3 +317,28 @@ def test_a_client_is_kept_until_the_address_or_the_credentials_change(calm: Prev
     engines.pool.close()
     engines.pool.close()
     assert engines.pool.client(engine) is not second
+
+
+# What is known at a start
+
+
+def worker(name: str, **fields: Any) -> Worker:
+    """A worker that beats."""
+    now = timezone.now()
+    return Worker.objects.create(**{"name": name, "started_at": now, "heartbeat_at": now} | fields)
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_a_worker_that_starts_forgets_how_engines_are_only_where_no_other_one_knows(others: int) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    worker("stopped", ended_at=timezone.now())
+    worker("silent", heartbeat_at=long_ago)
+    for number in range(others):
+        worker(f"alive {number}")
+    engine = Engine.objects.create(address="http://10.0.0.1:1", health=Health.OK, health_since=long_ago, warm="ink")
+    engines.forget_health()
+    engine.refresh_from_db()
+    if others:
+        assert (engine.health, engine.health_since, engine.warm) == (Health.OK, long_ago, "ink")
+    else:
+        assert engine.health == Health.UNKNOWN and engine.health_since > long_ago

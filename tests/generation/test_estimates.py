@@ -242,3 +242,27 @@ def test_many_rows_are_fetched_with_few_questions(
     with django_assert_max_num_queries(10):
         GenerationTask.gather(found)
         assert [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in found] == alone
+
+
+def preview(user: User, **changes: Any) -> GenerationTask:
+    """A picture that shows a style."""
+    return orders.place(Order(**{"prompt": "a castle"} | changes), user, is_face=True)
+
+
+def test_previews_are_not_counted_before_what_people_ask_for(engine: Engine, ada: User, bob: User) -> None:
+    shown = [preview(ada, seed=seed) for seed in range(8)]
+    own, others = place(ada, count=2), place(bob)
+    assert (seen(own).ahead, seen(others).ahead) == (1, 1), "they take turns"
+    assert seen(shown[0]).ahead == 3 and seen(shown[7]).ahead == 3 + 7
+    assert Forecast().ahead_of_new(ada.pk) == 2 + 1
+
+
+def test_a_preview_that_an_engine_has_or_that_was_moved_to_the_front_is_counted(engine: Engine, ada: User) -> None:
+    first, _second = preview(ada, seed=1), preview(ada, seed=2)
+    own = place(ada)
+    assert seen(own).ahead == 0
+    assert first.move_to_front()
+    assert seen(own).ahead == 1
+    GenerationTask.objects.update(priority=0)
+    took(first, engine, 1.0, state="posted")
+    assert seen(own).ahead == 1

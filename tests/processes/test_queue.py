@@ -165,3 +165,30 @@ def test_there_are_two_threads_for_each_engine_and_two_more(settings) -> None:
     assert workers.thread_count(engines=5) == 12
     settings.WORKERS = 3
     assert workers.thread_count() == 3
+
+
+def test_threads_follow_the_engines_while_the_worker_runs(huey) -> None:
+    consumer = workers.StudioConsumer(huey, 1)
+    try:
+        consumer.check_worker_health()
+        consumer.want(4)
+        consumer.check_worker_health()
+        assert consumer.threads == 4
+        consumer.want(2)
+        consumer.check_worker_health()
+        alive = [thread for _worker, thread in consumer.worker_threads if thread.is_alive()]
+        assert len(alive) == 4, "engines may come back"
+    finally:
+        consumer.stop_flag.set()
+        for thread in [consumer.scheduler, *(thread for _worker, thread in consumer.worker_threads)]:
+            thread.join(5)
+
+
+def test_in_a_worker_no_thread_waits_for_the_connection_of_another(monkeypatch) -> None:
+    database: dict[str, object] = {"OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}}
+    monkeypatch.setitem(workers.connections.settings, "default", database)
+    workers.let_every_thread_connect()
+    assert database["OPTIONS"] == {"pool": {"min_size": 1, "max_size": workers.MOST_CONNECTIONS, "timeout": 10}}
+    monkeypatch.setitem(workers.connections.settings, "default", {"OPTIONS": {"timeout": 20}})
+    workers.let_every_thread_connect()
+    assert workers.connections.settings["default"] == {"OPTIONS": {"timeout": 20}}, "SQLite has no pool"

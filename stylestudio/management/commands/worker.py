@@ -7,13 +7,14 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from stylestudio import layers, lifeline, live, media_store, shell, start
+from stylestudio import layers, lifeline, live, media_store, shell, start, workers
 from stylestudio.workers import Pulse, StudioConsumer, thread_count, worker_name
 
 # A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
@@ -35,6 +36,7 @@ class Command(BaseCommand):
 
         from stylestudio import tasks
 
+        workers.let_every_thread_connect()
         autodiscover_modules("tasks")
         sys.setswitchinterval(SWITCH)
         if hasattr(signal, "SIGBREAK"):
@@ -47,6 +49,7 @@ class Command(BaseCommand):
         tasks.say_again()
         connections.close_all()
         consumer = StudioConsumer(HUEY, threads)
+        workers.beats.append(partial(_follow_engines, pulse, consumer))
         if exit_with_parent:
             lifeline.exit_with_parent()
         consumer.run()
@@ -56,3 +59,9 @@ class Command(BaseCommand):
         layers.drain()
         logging.shutdown()
         os._exit(0)
+
+
+def _follow_engines(pulse: Pulse, consumer: StudioConsumer) -> None:
+    """Engines that were added meanwhile get their threads too."""
+    consumer.want(thread_count(len(shell.engine_facts())))
+    pulse.threads = consumer.threads
