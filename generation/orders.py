@@ -155,6 +155,14 @@ def snapshot(order: Order) -> dict[str, Any]:
     return _snapshot(*_draft(order), _workflow_of(order), order.frame)
 
 
+def is_same(task: GenerationTask, order: Order) -> bool:
+    """Whether `task` is what `order` asks for. Where the order names no seed, any will do."""
+    asked = snapshot(order)
+    if order.seed is None:
+        asked["seeds"] = task.snapshot["seeds"]
+    return digest(asked) == task.snapshot_sha256 and order.count == task.count
+
+
 def _workflow_of(order: Order) -> dict[str, str]:
     used = workflow(order.mode)
     return {"name": used.name, "sha256": used.sha256}

@@ -27,6 +27,7 @@ from styles.models import Preset, Style
 from stylestudio import jobs, live, shell
 from stylestudio.access import StudioRequest, changeable, require_curator, visible, whole_number
 from stylestudio.images import BadPicture
+from stylestudio.presses import number_of, once
 
 RECENT = 20  # jobs in the live column; older ones are in the gallery
 
@@ -47,7 +48,8 @@ def generate(request: StudioRequest) -> HttpResponse:
     if not form.is_valid():
         return _invalid(request, form)
     try:
-        task = orders.place(form.order(), request.user, request_id=form.cleaned_data["request_id"])
+        order = form.order()
+        task = orders.place(order, request.user, request_id=_press_of(request, order, form.cleaned_data["request_id"]))
     except ValidationError as error:
         forms.complain(form, error)
         return _invalid(request, form)
@@ -55,6 +57,13 @@ def generate(request: StudioRequest) -> HttpResponse:
         return redirect(task)
     context = {"job": task, "request_id": uuid.uuid4(), "reference": task.reference, "form": form, "oob": True}
     return render(request, "generation/_placed.html", context)
+
+
+def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
+    """What names this press: the form's id; one that another order came with before is made another."""
+    earlier = GenerationTask.objects.filter(owner=request.user, request_id=form_id).first() if form_id else None
+    # A page from before an order, reached with Back, has its id still.
+    return form_id if earlier is None or orders.is_same(earlier, order) else number_of(request)
 
 
 @require_POST
@@ -75,6 +84,7 @@ def compose(request: StudioRequest) -> HttpResponse:
 
 
 @require_POST
+@once
 def save_preset(request: StudioRequest) -> HttpResponse:
     """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
     data = request.POST.copy()

@@ -20,7 +20,9 @@ class StyleStudioConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_out
         from django.db.models.signals import post_save
 
-        from stylestudio import checks  # noqa: F401
+        from stylestudio import checks, presses, workers  # noqa: F401 - checks register themselves
+
+        workers.sweeps.append(presses.forget)
 
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")

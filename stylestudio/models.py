@@ -1,4 +1,4 @@
-"""Rows of the house itself: who works, who failed to sign in, and which large files are on their way."""
+"""Rows of the house itself: workers, failed sign-ins, large files on their way, and presses that were answered."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 PARTS = "parts"  # folder beneath the media root, on the same disk as what becomes of the files
 SILENCE = timedelta(seconds=30)  # a worker beats every 5 s; after six missed beats it counts as dead
@@ -88,3 +89,18 @@ class Upload(models.Model):
     def path(self) -> Path:
         """Where its bytes are. Nothing in that folder is served."""
         return Path(settings.MEDIA_ROOT, PARTS, f"{self.id.hex}.part")
+
+
+class Press(models.Model):
+    """A form that was sent, so that sending it twice makes one thing (see `stylestudio.presses`)."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    number = models.UUIDField()  # of the form's request id and everything that was filled in
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    answer = models.JSONField(default=dict, blank=True)  # status, headers and text; empty while it is being made
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "number"], name="press_once")]
+
+    def __str__(self) -> str:
+        return str(self.number)

@@ -100,7 +100,8 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
     """
     if job.is_active or job.status == Status.COMPLETED:
         raise ValidationError(_("There is nothing to resume: it has not ended, or it reached its last step."))
-    request_id = request_id or uuid.uuid4()
+    # Pressed twice it is one: the next press is another when what the last one made has ended.
+    request_id = request_id or uuid.uuid5(job.request_id, f"resume {job.retries.ended().count()}")
     last = job.checkpoints.filter(deleted_at=None).last() or job.resumes
     again = TrainingJob(
         owner=user,
