@@ -29,6 +29,8 @@ class GenerationConfig(AppConfig):
                 facts=job_facts,
                 sweep=runner.sweep,
                 gather=GenerationTask.gather,
+                # What the program makes by itself, such as previews and samples, is nobody's wish.
+                limited=lambda tasks: tasks.filter(is_face=False),
             )
         )
         importing.version_added.connect(faces.greet)

@@ -16,8 +16,8 @@ from generation.views import toast
 from styles.models import StyleVersion
 from stylestudio import shell
 from stylestudio.access import StudioRequest, require_curator
-
 from stylestudio.presses import once
+
 
 @require_POST
 def pause(request: StudioRequest, pk: int) -> HttpResponse:

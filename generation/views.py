@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,7 +28,7 @@ from styles.models import Preset, Style
 from stylestudio import jobs, live, shell
 from stylestudio.access import StudioRequest, changeable, require_curator, visible, whole_number
 from stylestudio.images import BadPicture
-from stylestudio.presses import number_of, once
+from stylestudio.presses import number_of, once_with_page
 
 RECENT = 20  # jobs in the live column; older ones are in the gallery
 
@@ -84,7 +85,7 @@ def compose(request: StudioRequest) -> HttpResponse:
 
 
 @require_POST
-@once
+@once_with_page
 def save_preset(request: StudioRequest) -> HttpResponse:
     """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
     data = request.POST.copy()
@@ -212,8 +213,7 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
     try:
         again = make(task, request.user)
     except ValidationError as error:
-        messages.warning(request, " ".join(error.messages))
-        return _answer(request, task)
+        return _told(request, task, " ".join(error.messages))
     if request.htmx:
         response = render(request, "generation/_job.html", {"job": again})
         return (
@@ -222,6 +222,16 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
             else HttpResponseClientRedirect(again.get_absolute_url())
         )
     return redirect(again)
+
+
+def _told(request: StudioRequest, task: GenerationTask, words: str) -> HttpResponse:
+    """The card as it is, and in the corner why nothing was made."""
+    if not request.htmx:
+        messages.warning(request, words)
+        return _answer(request, task)
+    response = _answer(request, task)
+    response.write(render_to_string("shell/_toast.html", {"message": words, "oob": True}, request))
+    return response
 
 
 def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:

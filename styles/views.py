@@ -20,8 +20,8 @@ from styles.forms import PresetForm, StyleForm
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
 from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
 from stylestudio.downloads import attachment
-
 from stylestudio.presses import once
+
 
 @require_GET
 def styles(request: StudioRequest) -> HttpResponse:

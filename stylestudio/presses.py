@@ -1,7 +1,7 @@
 """One press of a button makes one thing, however often the browser sends it.
 
 A form that makes something carries a request id (`{% press %}`). The first request with an id and these contents does
-the work; the same again, at once or later, is answered as the first one was. What differs in any field is another press.
+the work; the same again, at once or later, is answered as the first one was. If any field differs it is another press.
 """
 
 from __future__ import annotations
@@ -30,22 +30,39 @@ PATIENCE = timedelta(seconds=60)  # a request that takes longer was cut off, wit
 KEPT = timedelta(days=2)  # a page that was left open for longer is a new press
 _TOLD = ("Location", "Content-Type", "HX-Redirect", "HX-Refresh", "HX-Retarget", "HX-Reswap", "HX-Trigger")
 
+_MADE = (200, 302)  # statuses of an answer to something made
+
 View = Callable[..., HttpResponseBase]
+Make = Callable[[], HttpResponseBase]
 
 
 def once(view: View) -> View:
     """Let a view make things once for each press. Without a request id it is called as it is.
 
-    What made nothing (a form that was refused, an error) is not remembered: pressed again it is tried again.
+    What made nothing (a form that was refused, a page that only shows something, an error) is not remembered: pressed
+    again it is tried again.
     """
 
     @wraps(view)
     def answer(request: StudioRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        make = partial(view, request, *args, **kwargs)
-        number = number_of(request)
-        return make() if number is None else _first_answer(request, number, make)
+        return _answer(request, partial(view, request, *args, **kwargs), made_by_pages=bool(request.htmx))
 
     return answer
+
+
+def once_with_page(view: View) -> View:
+    """Like `once`, for a view that answers with a whole page after it made something."""
+
+    @wraps(view)
+    def answer(request: StudioRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return _answer(request, partial(view, request, *args, **kwargs), made_by_pages=True)
+
+    return answer
+
+
+def _answer(request: StudioRequest, make: Make, *, made_by_pages: bool) -> HttpResponseBase:
+    number = number_of(request)
+    return make() if number is None else _first_answer(request.user, number, make, made_by_pages)
 
 
 def number_of(request: StudioRequest) -> uuid.UUID | None:
@@ -75,12 +92,12 @@ def _label(file: Any) -> tuple[str | None, int | None]:
     return file.name, file.size
 
 
-def _first_answer(request: StudioRequest, number: uuid.UUID, make: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+def _first_answer(user: User, number: uuid.UUID, make: Make, made_by_pages: bool) -> HttpResponseBase:
     """Do it if nobody did, else wait for the one that does and say what it said."""
     while True:
-        press, is_first = _begin(request.user, number)
+        press, is_first = _begin(user, number)
         if is_first:
-            return _make(press, make, is_fragment=bool(request.htmx))
+            return _make(press, make, made_by_pages)
         if press.answer:
             return _said_again(press.answer)
         time.sleep(LOOK)
@@ -101,16 +118,14 @@ def _begin(user: User, number: uuid.UUID) -> tuple[Press, bool]:
     return press, is_left and bool(Press.objects.filter(pk=press.pk, at=press.at, answer={}).update(at=now))
 
 
-def _make(press: Press, make: Callable[[], HttpResponseBase], *, is_fragment: bool) -> HttpResponseBase:
+def _make(press: Press, make: Make, made_by_pages: bool) -> HttpResponseBase:
     row = Press.objects.filter(pk=press.pk)
     try:
         response = make()
     except BaseException:
         row.delete()
         raise
-    made = isinstance(response, HttpResponse) and (300 <= response.status_code < 400 or is_fragment)
-    if made and response.status_code < 400:
-        assert isinstance(response, HttpResponse)
+    if isinstance(response, HttpResponse) and response.status_code in (_MADE if made_by_pages else _MADE[1:]):
         headers = {name: response.headers[name] for name in _TOLD if name in response.headers}
         text = response.content.decode(response.charset or "utf-8")
         row.update(answer={"status": response.status_code, "headers": headers, "text": text})

@@ -28,7 +28,7 @@ from generation import claim as pictures
 from generation import engines
 from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
-from stylestudio.jobs import LEASE, Status
+from stylestudio.jobs import LEASE, Status, may_run, start_within_limit
 from training import checkpoints, faults, losses, watching
 from training.doing import Doing, Phase
 from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
@@ -157,6 +157,8 @@ def claim(worker: str) -> TrainingJob | None:
         rested = Q(not_before=None) | Q(not_before__lte=Now())
         waiting = TrainingJob.objects.waiting().filter(rested).select_related("engine", "owner", "style", "snapshot")
         for job in waiting.order_by("-priority", "queued_at", "pk"):
+            if not may_run(job):
+                continue
             engine = None
             if job.trainer == TrainingJob.Trainer.COMFYUI:
                 engine = _engine_for(job)
@@ -164,7 +166,7 @@ def claim(worker: str) -> TrainingJob | None:
                     continue
             elif not conf.SD_SCRIPTS_DIR or _local_is_busy():
                 continue
-            if job.start(worker):
+            if start_within_limit(job, worker):
                 _held[job.pk] = engine.pk if engine else None
                 job.touch(engine=engine)
                 return job
