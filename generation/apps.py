@@ -55,5 +55,9 @@ def job_facts(task: object) -> dict[str, object]:
         "picture": task.picture_number,
         "count": task.count,
         "saved": task.saved,
+        "odd_sizes": [
+            {"picture": picture.index + 1, "width": picture.width, "height": picture.height}
+            for picture in task.odd_pictures
+        ],
         "error": task.explanation if task.error_kind else "",
     }
