@@ -205,6 +205,11 @@ class Job(models.Model):
         running = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING)
         return bool(running.update(worker=worker, lease_until=Now() + LEASE))
 
+    def is_taken_from(self, worker: str) -> bool:
+        """Whether the lease of `worker` ran out and others decide about this job. One that ended keeps its worker."""
+        row = type(self)._default_manager.filter(pk=self.pk).values("status", "worker").first()
+        return row is not None and (row["status"] == Status.QUEUED or row["worker"] != worker)
+
     def _end(self, to: Status, **fields: Any) -> bool:
         return self._move(to, ended_at=timezone.now(), lease_until=None, **fields)
 

@@ -224,14 +224,14 @@ def _wake_pictures() -> None:
 
 def run(job: TrainingJob) -> None:
     """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
-    course = LiveCourse(job)
+    course, worker = LiveCourse(job), job.worker
     job.advance(attempts=job.attempts + 1)
     if job.attempts > MOST_ATTEMPTS:
         _fail(course, "no_engine" if job.trainer == TrainingJob.Trainer.COMFYUI else "trainer")
         return
     live.changed(job)
     try:
-        trainer(job.trainer).run(course)
+        _attempt(course, worker)
     except DatabaseError:
         raise
     except TakenOver:
@@ -267,13 +267,22 @@ def run(job: TrainingJob) -> None:
         _ended(job)
 
 
+def _attempt(course: LiveCourse, worker: str) -> None:
+    """Let its trainer do it. However that ends: raises TakenOver if another worker has the training by then."""
+    try:
+        trainer(course.job.trainer).run(course)
+    finally:
+        if course.job.is_taken_from(worker):
+            raise TakenOver
+
+
 def _stopped(course: LiveCourse) -> None:
     """Somebody wanted it, or the worker stops: then it goes on after the restart and the attempt does not count."""
     job = course.job
     course.flush()
     job.refresh_from_db()
     if job.status == Status.RUNNING and not job.stop:
-        job.advance(attempts=job.attempts - 1)
+        job.advance(attempts=max(0, job.attempts - 1))  # 0 after a checkpoint, which this attempt has stored
         job.recover()
         live.changed(job)
         return
