@@ -29,6 +29,8 @@ class GenerationConfig(AppConfig):
                 facts=job_facts,
                 sweep=runner.sweep,
                 gather=GenerationTask.gather,
+                # What the program makes by itself, such as previews and samples, is nobody's wish.
+                limited=lambda tasks: tasks.filter(is_face=False),
             )
         )
         importing.version_added.connect(faces.greet)
@@ -55,5 +57,9 @@ def job_facts(task: object) -> dict[str, object]:
         "picture": task.picture_number,
         "count": task.count,
         "saved": task.saved,
+        "odd_sizes": [
+            {"picture": picture.index + 1, "width": picture.width, "height": picture.height}
+            for picture in task.odd_pictures
+        ],
         "error": task.explanation if task.error_kind else "",
     }

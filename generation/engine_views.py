@@ -16,6 +16,7 @@ from generation.views import toast
 from styles.models import StyleVersion
 from stylestudio import shell
 from stylestudio.access import StudioRequest, require_curator
+from stylestudio.presses import once
 
 
 @require_POST
@@ -43,6 +44,7 @@ def ask(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def found_loras(request: StudioRequest) -> HttpResponse:
     """LoRAs that engines have and no style uses; those that are ticked become styles."""
     require_curator(request.user)

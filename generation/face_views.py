@@ -16,6 +16,7 @@ from generation.models import Face, GeneratedImage
 from styles.forms import SafeRangeForm, StrengthForm
 from styles.models import Style, StyleVersion
 from stylestudio.access import StudioRequest, require_curator, visible, whole_number
+from stylestudio.presses import once
 from stylestudio.templatetags.studio import weight
 
 
@@ -33,6 +34,7 @@ def face(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
 
 
 @require_POST
+@once
 def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
     """Ask for the pictures of one part; what is there already is made anew only where nothing is missing."""
     version = _version(pk)

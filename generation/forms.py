@@ -186,8 +186,9 @@ def random_seed() -> int:
 
 
 def complain(form: OrderForm, error: ValidationError) -> None:
-    """Show what `Order.check` found at the fields it concerns."""
-    for name, messages in error.message_dict.items():
+    """Show why an order was not placed, at the fields it concerns, else above the button."""
+    wrong: dict[str, list[ValidationError]] = error.update_error_dict({})
+    for name, messages in wrong.items():
         form.add_error(name if name in form.fields else None, messages)
 
 

@@ -17,12 +17,12 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from generation import estimates, faults
 from generation.prompts import Frame
-from generation.shapes import Shape, shape_name, smaller
+from generation.shapes import Shape, shape_name, size_text, smaller
 from styles.models import MAX_STRENGTH, Kind, StyleVersion
 from stylestudio.comfy.address import split_credentials
 from stylestudio.jobs import Job, JobQuerySet, Status
@@ -299,6 +299,31 @@ class GenerationTask(Job):
         return slots
 
     @property
+    def odd_pictures(self) -> list[GeneratedImage]:
+        """Stored pictures of another size than was asked for, in order. They are kept as the engine sent them."""
+        shown = [picture for _index, picture in sorted(self.stored.items()) if picture.deleted_at is None]
+        return [picture for picture in shown if picture.size_text != self.size_text]
+
+    @property
+    def size_text(self) -> str:
+        """The size that was asked for, such as 1024 × 1024."""
+        return size_text(self.width, self.height)
+
+    @property
+    def odd_sizes_text(self) -> str:
+        """What to say if pictures have another size than was asked for; else nothing."""
+        odd = self.odd_pictures
+        if not odd:
+            return ""
+        words = ngettext(
+            "%(number)d picture came as %(sizes)s and not as %(asked)s, as asked for.",
+            "%(number)d pictures came as %(sizes)s and not as %(asked)s, as asked for.",
+            len(odd),
+        )
+        sizes = ", ".join(dict.fromkeys(picture.size_text for picture in odd))
+        return words % {"number": len(odd), "sizes": sizes, "asked": self.size_text}
+
+    @property
     def picture_number(self) -> int:
         """Which picture is being made, from 1."""
         return (self.making or 0) + 1
@@ -566,6 +591,16 @@ class GeneratedImage(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("generation:picture", args=[self.pk])
+
+    @property
+    def size_text(self) -> str:
+        """Such as 1024 × 1024."""
+        return size_text(self.width, self.height)
+
+    @property
+    def is_odd_size(self) -> bool:
+        """Whether the engine sent another size than was asked for."""
+        return self.size_text != self.task.size_text
 
     @property
     def thumbnail_url(self) -> str:

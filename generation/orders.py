@@ -31,7 +31,7 @@ from generation.models import (
 )
 from generation.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from styles.models import MAX_STRENGTH, StyleVersion
-from stylestudio import live
+from stylestudio import jobs, live
 from stylestudio.comfy import graph
 
 SCHEMA = 1
@@ -143,7 +143,10 @@ def digest(snapshot: dict[str, Any]) -> str:
 
 
 def place(order: Order, user: User, *, request_id: uuid.UUID | None = None, is_face: bool = False) -> GenerationTask:
-    """Store the order as a waiting task and tell the workers. The same `request_id` twice makes one task."""
+    """Store the order as a waiting task and tell the workers. The same `request_id` twice makes one task.
+
+    Raises ValidationError for what is out of range, and when the person has as many jobs waiting as one may.
+    """
     order.check()
     task, mix = _draft(order)
     task.owner, task.is_face = user, is_face
@@ -153,6 +156,14 @@ def place(order: Order, user: User, *, request_id: uuid.UUID | None = None, is_f
 def snapshot(order: Order) -> dict[str, Any]:
     """What a task of this order would freeze. Equal orders give equal ones where the seed is named."""
     return _snapshot(*_draft(order), _workflow_of(order), order.frame)
+
+
+def is_same(task: GenerationTask, order: Order) -> bool:
+    """Whether `task` is what `order` asks for. Where the order names no seed, any will do."""
+    asked = snapshot(order)
+    if order.seed is None:
+        asked["seeds"] = task.snapshot["seeds"]
+    return digest(asked) == task.snapshot_sha256 and order.count == task.count
 
 
 def _workflow_of(order: Order) -> dict[str, str]:
@@ -297,17 +308,24 @@ def _store(
     task.request_id = request_id or uuid.uuid4()
     try:
         with transaction.atomic():
+            if not task.is_face:
+                jobs.require_room(task.owner)
             task.save(force_insert=True)
             for row in mix:
                 row.task = task
             TaskStyle.objects.bulk_create(mix)
-    except IntegrityError:
-        earlier = GenerationTask.objects.filter(owner=task.owner, request_id=task.request_id).first()
-        if earlier is None:
+    except (IntegrityError, ValidationError):
+        # The same press twice is answered with its job, which may be the last one that there is room for.
+        if (earlier := _placed(task)) is None:
             raise
         return earlier
     live.announce(task, partial(_send, task))
     return task
+
+
+def _placed(task: GenerationTask) -> GenerationTask | None:
+    """The task that this press made before."""
+    return GenerationTask.objects.filter(owner=task.owner, request_id=task.request_id).first()
 
 
 def _send(task: GenerationTask) -> None:

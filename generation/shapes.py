@@ -22,7 +22,7 @@ class Shape:
     @property
     def size(self) -> str:
         """As people read it."""
-        return f"{self.width} × {self.height}"
+        return size_text(self.width, self.height)
 
     @property
     def label(self) -> str:
@@ -52,10 +52,16 @@ LEAST_SHORT = 512  # pixels of the shorter side below which SDXL draws poorly
 LEAST = 64  # pixels of any side
 
 
+def size_text(width: int, height: int) -> str:
+    """A size as people read it."""
+    return f"{width} × {height}"
+
+
 def shape_name(width: int, height: int) -> str:
     """The name of a size, or the size itself where it is none of the eight."""
     return next(
-        (shape.name for shape in SHAPES if (shape.width, shape.height) == (width, height)), f"{width} × {height}"
+        (shape.name for shape in SHAPES if (shape.width, shape.height) == (width, height)),
+        size_text(width, height),
     )
 
 

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,6 +28,7 @@ from styles.models import Preset, Style
 from stylestudio import jobs, live, shell
 from stylestudio.access import StudioRequest, changeable, require_curator, visible, whole_number
 from stylestudio.images import BadPicture
+from stylestudio.presses import number_of, once_with_page
 
 RECENT = 20  # jobs in the live column; older ones are in the gallery
 
@@ -47,7 +49,8 @@ def generate(request: StudioRequest) -> HttpResponse:
     if not form.is_valid():
         return _invalid(request, form)
     try:
-        task = orders.place(form.order(), request.user, request_id=form.cleaned_data["request_id"])
+        order = form.order()
+        task = orders.place(order, request.user, request_id=_press_of(request, order, form.cleaned_data["request_id"]))
     except ValidationError as error:
         forms.complain(form, error)
         return _invalid(request, form)
@@ -55,6 +58,13 @@ def generate(request: StudioRequest) -> HttpResponse:
         return redirect(task)
     context = {"job": task, "request_id": uuid.uuid4(), "reference": task.reference, "form": form, "oob": True}
     return render(request, "generation/_placed.html", context)
+
+
+def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
+    """What names this press: the form's id; one that another order came with before is made another."""
+    earlier = GenerationTask.objects.filter(owner=request.user, request_id=form_id).first() if form_id else None
+    # A page from before an order, reached with Back, has its id still.
+    return form_id if earlier is None or orders.is_same(earlier, order) else number_of(request)
 
 
 @require_POST
@@ -75,6 +85,7 @@ def compose(request: StudioRequest) -> HttpResponse:
 
 
 @require_POST
+@once_with_page
 def save_preset(request: StudioRequest) -> HttpResponse:
     """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
     data = request.POST.copy()
@@ -213,8 +224,7 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
     try:
         again = make(task, request.user)
     except ValidationError as error:
-        messages.warning(request, " ".join(error.messages))
-        return _answer(request, task)
+        return _told(request, task, " ".join(error.messages))
     if request.htmx:
         response = render(request, "generation/_job.html", {"job": again})
         return (
@@ -223,6 +233,16 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
             else HttpResponseClientRedirect(again.get_absolute_url())
         )
     return redirect(again)
+
+
+def _told(request: StudioRequest, task: GenerationTask, words: str) -> HttpResponse:
+    """The card as it is, and in the corner why nothing was made."""
+    if not request.htmx:
+        messages.warning(request, words)
+        return _answer(request, task)
+    response = _answer(request, task)
+    response.write(render_to_string("shell/_toast.html", {"message": words, "oob": True}, request))
+    return response
 
 
 def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:

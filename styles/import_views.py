@@ -22,12 +22,14 @@ from styles.lora import Inspection
 from styles.models import LoraImport, Style
 from stylestudio import uploads
 from stylestudio.access import StudioRequest, require_curator
+from stylestudio.presses import once
 from stylestudio.uploads import Purpose, Refused, Upload
 
 MOST_FORM_BYTES = 10 * 2**20  # of a file that comes with a plain form
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def importer(request: StudioRequest) -> HttpResponse:
     """Where files are chosen, and those that wait for a word. A plain form brings one small file."""
     require_curator(request.user)
@@ -42,6 +44,7 @@ def importer(request: StudioRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def review(request: StudioRequest, pk: int) -> HttpResponse:
     """What was found in a file, and the form that makes a style of it."""
     require_curator(request.user)

@@ -393,21 +393,23 @@ class StyleVersion(models.Model):
             others.update(state=State.ARCHIVED)
             self._set_state(State.PUBLISHED)
 
-    def choose(self) -> None:
+    def choose(self) -> bool:
         """Make a version of a checkpoint: it gets the next number, or the first where the style has a blank one only.
 
-        It is a draft; `publish` it for new pictures. Chosen again nothing changes. It keeps its name on engines.
+        It is a draft; `publish` it for new pictures. Chosen again nothing changes, and the answer is False. Its name on
+        engines stays.
         """
         with transaction.atomic():
             Style.everything.select_for_update().get(pk=self.style_id)
             self.refresh_from_db(fields=["number"])
             if not self.is_checkpoint:
-                return
+                return False
             numbered = list(self.style.versions.order_by("number"))
             if len(numbered) == 1 and numbered[0].is_blank:
                 numbered.pop().delete()
             self.number = numbered[-1].number + 1 if numbered else 1
             self.save(update_fields=["number"])
+            return True
 
     def archive(self) -> None:
         """Offer it no more. A style without a published version is not offered either; the base style keeps its own."""

@@ -20,6 +20,7 @@ from styles.forms import PresetForm, StyleForm
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
 from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
 from stylestudio.downloads import attachment
+from stylestudio.presses import once
 
 
 @require_GET
@@ -51,6 +52,7 @@ def style(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def new(request: StudioRequest) -> HttpResponse:
     """Create a style, born with version 1 published."""
     require_curator(request.user)

@@ -20,13 +20,13 @@ class StyleStudioConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_out
         from django.db.models.signals import post_delete, post_save
 
-        from stylestudio import checks, media_store, sessions, start, workers  # noqa: F401
+        from stylestudio import checks, media_store, presses, sessions, start, workers  # noqa: F401 - checks register
 
         start.register(media_store.begin)
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
-        workers.sweeps.append(sessions.sweep_when_due)
+        workers.sweeps += [presses.forget, sessions.sweep_when_due]
 
 
 def _signed_out(request: Any, user: Any, **_: Any) -> None:

@@ -13,11 +13,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
-from django.db import models
-from django.db.models import F, Max, Q
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -213,6 +216,11 @@ class Job(models.Model):
         running = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING)
         return bool(running.update(worker=worker, lease_until=Now() + LEASE))
 
+    def is_taken_from(self, worker: str) -> bool:
+        """Whether the lease of `worker` ran out and others decide about this job. One that ended keeps its worker."""
+        row = type(self)._default_manager.filter(pk=self.pk).values("status", "worker").first()
+        return row is not None and (row["status"] == Status.QUEUED or row["worker"] != worker)
+
     def _end(self, to: Status, **fields: Any) -> bool:
         return self._move(to, ended_at=timezone.now(), lease_until=None, **fields)
 
@@ -237,7 +245,8 @@ class Kind:
 
     `fragments(job)` names the templates that show a job as a whole, each with one root; `facts(job)` adds
     to the JSON that scripts get; `sweep()` frees what dead workers held; `gather(jobs)` fetches at once what the views
-    of many jobs on one page show.
+    of many jobs on one page show; `limited(jobs)` leaves those that count against the limits of a person, None where no
+    limit holds for this kind.
     """
 
     name: str
@@ -246,6 +255,7 @@ class Kind:
     facts: Callable[[Any], dict[str, object]]
     sweep: Callable[[], None]
     gather: Callable[[Sequence[Any]], None]
+    limited: Callable[[JobQuerySet[Any]], JobQuerySet[Any]] | None = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -274,7 +284,54 @@ def active() -> Iterator[Job]:
 
 def counts(user: User) -> tuple[int, int]:
     """How many active jobs are `user`'s, and how many there are in all."""
-    owners = [
-        owner for kind in kinds() for owner in kind.model._default_manager.active().values_list("owner_id", flat=True)
-    ]
-    return owners.count(user.pk), len(owners)
+    mine = total = 0
+    for kind in kinds():
+        found = (
+            kind.model._default_manager.active()
+            .order_by()
+            .aggregate(mine=Count("pk", filter=Q(owner=user.pk)), total=Count("pk"))
+        )
+        mine, total = mine + found["mine"], total + found["total"]
+    return mine, total
+
+
+def require_room(user: User) -> None:
+    """Raise ValidationError if `user` has as many jobs waiting as one person may (STYLESTUDIO_MAX_WAITING).
+
+    Call it in the transaction that stores the next one: until that ends, no other request of this person passes.
+    """
+    if not settings.MAX_WAITING:
+        return
+    _lock(user.pk)
+    limited = [kind.limited(kind.model._default_manager.waiting()) for kind in kinds() if kind.limited]
+    number = sum(waiting.filter(owner=user).count() for waiting in limited)
+    if number >= settings.MAX_WAITING:
+        words = ngettext(
+            "%(number)d job of yours is waiting, which is the most for one person here. Wait until it begins, or "
+            "cancel it on the Queue page.",
+            "%(number)d jobs of yours are waiting, which is the most for one person here. Wait until one begins, or "
+            "cancel one on the Queue page.",
+            number,
+        )
+        raise ValidationError(words % {"number": number})
+
+
+def may_run(job: Job) -> bool:
+    """Whether fewer jobs of this kind of the same person run than one may have running (STYLESTUDIO_MAX_RUNNING)."""
+    if not settings.MAX_RUNNING:
+        return True
+    running = type(job)._default_manager.running().filter(owner=job.owner_id).exclude(pk=job.pk)
+    return running.count() < settings.MAX_RUNNING
+
+
+def start_within_limit(job: Job, worker: str) -> bool:
+    """Waiting -> running if `may_run`. Of several workers one at a time looks, so that together they start no more."""
+    with transaction.atomic():
+        if settings.MAX_RUNNING:
+            _lock(job.owner_id)
+        return may_run(job) and job.start(worker)
+
+
+def _lock(person: int) -> None:
+    """Let nobody else count this person's jobs before the transaction ends. SQLite has one writer at a time anyway."""
+    list(get_user_model()._default_manager.select_for_update(no_key=True).filter(pk=person).values_list("pk"))

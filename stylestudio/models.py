@@ -1,4 +1,4 @@
-"""Rows of the house itself: who works, who failed to sign in, large files on their way, whose the media are."""
+"""Rows of the house itself: workers, failed sign-ins, large files on their way, presses, and whose the media are."""
 
 from __future__ import annotations
 
@@ -143,3 +143,18 @@ class Start(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix} since {self.at}"
+
+
+class Press(models.Model):
+    """A form that was sent, so that sending it twice makes one thing (see `stylestudio.presses`)."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    number = models.UUIDField()  # of the form's request id and everything that was filled in
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    answer = models.JSONField(default=dict, blank=True)  # status, headers and text; empty while it is being made
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "number"], name="press_once")]
+
+    def __str__(self) -> str:
+        return str(self.number)

@@ -73,6 +73,7 @@ def _trainings() -> None:
             facts=runner.facts,
             sweep=runner.sweep,
             gather=runner.gather,
+            limited=lambda trainings: trainings,
         )
     )
     runner.register(ComfyTrainer())

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from stylestudio import shell
 from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_numbers
+from stylestudio.presses import once
 from training import captioners, queries
 from training.caption_forms import BulkForm, ProposeForm
 from training.datasets import captions, crops, grid
@@ -262,6 +263,7 @@ def proposals_answer(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def bulk(request: StudioRequest, slug: str) -> HttpResponse:
     """Change many captions at once; GET is the dialog as a page, for browsers without JavaScript."""
     dataset = _made(request, slug)
@@ -348,6 +350,7 @@ def undo(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def propose(request: StudioRequest, slug: str) -> HttpResponse:
     """Choose who proposes captions, and for which pictures."""
     dataset = _made(request, slug)

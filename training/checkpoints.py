@@ -119,8 +119,7 @@ def use(checkpoint: Checkpoint, user: User, *, publish: bool) -> StyleVersion:
     if version.family == lora.Family.SKETCH and not version.style.preview_only:
         words = _("The preview engine made this checkpoint. It cannot be a version of a style for real engines.")
         raise ValidationError(words)
-    is_new = version.is_checkpoint
-    version.choose()
+    is_new = version.choose()
     if publish:
         version.publish()
     if is_new:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from stylestudio import live, shell
 from stylestudio.access import StudioRequest, changeable, require_maker, visible
+from stylestudio.presses import once
 from training import caption_views, queries, work
 from training.forms import DatasetForm
 from training.models import Dataset, DatasetJob
@@ -38,6 +39,7 @@ def dataset(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def new(request: StudioRequest) -> HttpResponse:
     """Create a dataset."""
     return _form_page(request, Dataset(owner=request.user), _("%(name)s is here. Drop pictures into it."))

@@ -17,6 +17,7 @@ from generation.gallery import Filters
 from generation.gallery_views import wall_page
 from generation.models import GeneratedImage
 from stylestudio.access import StudioRequest, changeable, is_curator, visible, whole_numbers
+from stylestudio.presses import once
 from training.collect_views import tell
 from training.datasets import intake, sidecars, take
 from training.datasets.intake import Arrival, Tally
@@ -37,6 +38,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
 
 
 @require_POST
+@once
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
     picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
@@ -55,6 +57,7 @@ def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def choose(request: StudioRequest, slug: str) -> HttpResponse:
     """The gallery with a box on every picture. What is ticked comes into the dataset."""
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)

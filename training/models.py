@@ -22,7 +22,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from generation.models import GeneratedImage
-from stylestudio.jobs import Job, JobQuerySet, Visibility
+from stylestudio.jobs import Job, JobQuerySet, Visibility, may_run
 from training import faults
 from training.doing import Doing
 
@@ -502,6 +502,11 @@ class TrainingJob(Job):
     def doing(self) -> Doing | None:
         """What it does before its next step; None while it does steps."""
         return Doing.read(self.preparing)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it waits because its owner has as many trainings running as one person may."""
+        return self.status == "queued" and not may_run(self)
 
     @property
     def look(self) -> str:

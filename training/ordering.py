@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from generation.models import Probe
 from styles.models import Style
-from stylestudio import live
+from stylestudio import jobs, live
 from stylestudio.jobs import Status
 from training import checkpoints, runner, settings
 from training.datasets import snapshots
@@ -49,10 +49,11 @@ class Plan:
 def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
     """Store the training as waiting and tell the workers. The same `request_id` twice makes one.
 
-    Raises ValidationError with a message for every field that is wrong.
+    Raises ValidationError with a message for every field that is wrong, and when the person has as many jobs waiting as
+    one may.
     """
     request_id = request_id or uuid.uuid4()
-    if earlier := TrainingJob.objects.filter(owner=user, request_id=request_id).first():
+    if earlier := _placed(user, request_id):
         return earlier
     values = settings.clean(plan.trainer, plan.values)
     style = plan.style if isinstance(plan.style, Style) else None
@@ -65,6 +66,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
         raise ValidationError({"style": _("The base style is protected. Choose another one.")})
     try:
         with transaction.atomic():
+            jobs.require_room(user)
             job = TrainingJob.objects.create(
                 owner=user,
                 request_id=request_id,
@@ -81,8 +83,10 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
                 steps=values["steps"],
                 publish_best=plan.publish_best,
             )
-    except IntegrityError:
-        return TrainingJob.objects.get(owner=user, request_id=request_id)
+    except (IntegrityError, ValidationError):
+        if (earlier := _placed(user, request_id)) is None:
+            raise
+        return earlier
     live.announce(job, runner.send)
     return job
 
@@ -96,11 +100,13 @@ def usual_probes() -> list[tuple[str, int]]:
 def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
     """A new training that goes on from the last checkpoint of one that ended before its last step.
 
-    Without a checkpoint it begins at the start. Raises ValidationError where there is nothing to resume.
+    Without a checkpoint it begins at the start. Raises ValidationError if there is nothing to resume, and when the
+    person has as many jobs waiting as one may.
     """
     if job.is_active or job.status == Status.COMPLETED:
         raise ValidationError(_("There is nothing to resume: it has not ended, or it reached its last step."))
-    request_id = request_id or uuid.uuid4()
+    # Pressed twice it is one: the next press is another when what the last one made has ended.
+    request_id = request_id or uuid.uuid5(job.request_id, f"resume {job.retries.ended().count()}")
     last = job.checkpoints.filter(deleted_at=None).last() or job.resumes
     again = TrainingJob(
         owner=user,
@@ -112,11 +118,19 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
     )
     try:
         with transaction.atomic():
+            jobs.require_room(user)
             again.save(force_insert=True)
-    except IntegrityError:
-        return TrainingJob.objects.get(owner=user, request_id=request_id)
+    except (IntegrityError, ValidationError):
+        if (earlier := _placed(user, request_id)) is None:
+            raise
+        return earlier
     live.announce(again, runner.send)
     return again
+
+
+def _placed(user: User, request_id: uuid.UUID) -> TrainingJob | None:
+    """The training that the same press made before."""
+    return TrainingJob.objects.filter(owner=user, request_id=request_id).first()
 
 
 _ASKED = (

@@ -28,7 +28,7 @@ from generation import claim as pictures
 from generation import engines
 from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
-from stylestudio.jobs import LEASE, Status
+from stylestudio.jobs import LEASE, Status, may_run, start_within_limit
 from training import checkpoints, faults, losses, watching
 from training.doing import Doing, Phase
 from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
@@ -157,6 +157,8 @@ def claim(worker: str) -> TrainingJob | None:
         rested = Q(not_before=None) | Q(not_before__lte=Now())
         waiting = TrainingJob.objects.waiting().filter(rested).select_related("engine", "owner", "style", "snapshot")
         for job in waiting.order_by("-priority", "queued_at", "pk"):
+            if not may_run(job):
+                continue
             engine = None
             if job.trainer == TrainingJob.Trainer.COMFYUI:
                 engine = _engine_for(job)
@@ -164,7 +166,7 @@ def claim(worker: str) -> TrainingJob | None:
                     continue
             elif not conf.SD_SCRIPTS_DIR or _local_is_busy():
                 continue
-            if job.start(worker):
+            if start_within_limit(job, worker):
                 _held[job.pk] = engine.pk if engine else None
                 job.touch(engine=engine)
                 return job
@@ -222,14 +224,14 @@ def _wake_pictures() -> None:
 
 def run(job: TrainingJob) -> None:
     """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
-    course = LiveCourse(job)
+    course, worker = LiveCourse(job), job.worker
     job.advance(attempts=job.attempts + 1)
     if job.attempts > MOST_ATTEMPTS:
         _fail(course, "no_engine" if job.trainer == TrainingJob.Trainer.COMFYUI else "trainer")
         return
     live.changed(job)
     try:
-        trainer(job.trainer).run(course)
+        _attempt(course, worker)
     except DatabaseError:
         raise
     except TakenOver:
@@ -265,13 +267,22 @@ def run(job: TrainingJob) -> None:
         _ended(job)
 
 
+def _attempt(course: LiveCourse, worker: str) -> None:
+    """Let its trainer do it. However that ends: raises TakenOver if another worker has the training by then."""
+    try:
+        trainer(course.job.trainer).run(course)
+    finally:
+        if course.job.is_taken_from(worker):
+            raise TakenOver
+
+
 def _stopped(course: LiveCourse) -> None:
     """Somebody wanted it, or the worker stops: then it goes on after the restart and the attempt does not count."""
     job = course.job
     course.flush()
     job.refresh_from_db()
     if job.status == Status.RUNNING and not job.stop:
-        job.advance(attempts=job.attempts - 1)
+        job.advance(attempts=max(0, job.attempts - 1))  # 0 after a checkpoint, which this attempt has stored
         job.recover()
         live.changed(job)
         return

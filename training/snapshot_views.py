@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from stylestudio.access import StudioRequest, changeable, visible, whole_number
+from stylestudio.presses import once
 from training import queries
 from training.datasets import snapshots
 from training.models import Dataset, DatasetImage, DatasetSnapshot
@@ -43,6 +44,7 @@ def versions(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
+@once
 def freeze(request: StudioRequest, slug: str) -> HttpResponse:
     """Make a version of what the dataset holds now."""
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
@@ -97,6 +99,7 @@ def _shown(difference: snapshots.Difference) -> dict[str, object]:
 
 
 @require_POST
+@once
 def restore(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """Make the dataset what it was; the present state is kept as a version."""
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)

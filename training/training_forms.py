@@ -161,8 +161,11 @@ class TrainingForm(forms.Form):
             return None
         return trainable().filter(slug=slug).first()
 
-    def start(self) -> TrainingJob:
-        """Ask for the training. Only when valid; ValidationError says what is wrong all the same."""
+    def start(self, request_id: uuid.UUID | None = None) -> TrainingJob:
+        """Ask for the training. Only when valid; ValidationError says what is wrong all the same.
+
+        The same `request_id` twice makes one training.
+        """
         data = self.cleaned_data
         seeds = dict(ordering.usual_probes())
         prompts = [prompt for prompt in self.probes if prompt]
@@ -179,5 +182,5 @@ class TrainingForm(forms.Form):
                 probes=[(prompt, seeds.get(prompt, 11 + place)) for place, prompt in enumerate(prompts)],
             ),
             self.user,
-            data["request_id"] or uuid.uuid4(),
+            request_id,
         )

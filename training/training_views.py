@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from stylestudio import shell
 from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from stylestudio.downloads import zipped
+from stylestudio.presses import number_of, once
 from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings, tasks
 from training.models import Checkpoint, Dataset, TrainingJob
 from training.trainers import TrainerFailed
@@ -47,6 +48,7 @@ def trainings(request: StudioRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def new_run(request: StudioRequest) -> HttpResponse:
     """The form of a new training; ?dataset= chooses one, ?from= takes over the settings of another training."""
     if request.method != "POST":
@@ -57,7 +59,7 @@ def new_run(request: StudioRequest) -> HttpResponse:
     if form.outlook.problems:
         return _form_page(request, form, asked=True)
     try:
-        job = form.start()
+        job = form.start(number_of(request))
     except ValidationError as error:
         form.add_error(None, error.messages)
         return _form_page(request, form, asked=True)
@@ -277,6 +279,7 @@ def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+@once
 def use(request: StudioRequest, pk: int) -> HttpResponse:
     """Make a style version of a checkpoint: published, or with draft=1 a draft."""
     found = _checkpoint(request, pk)

@@ -30,6 +30,10 @@ class Stopped(Exception):
     """Nobody wants this work any more, or the worker was told to stop."""
 
 
+class TakenOver(Exception):
+    """The lease ran out, and another worker has the work."""
+
+
 class Failed(Exception):
     """The work cannot be done. `kind` is one of training.faults, `detail` is for the operator."""
 
@@ -177,6 +181,7 @@ def _claim() -> DatasetJob | None:
 
 def _run(job: DatasetJob) -> None:
     """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
+    worker = job.worker
     job.advance(attempts=job.attempts + 1)
     if job.attempts > MOST_ATTEMPTS:
         job.fail("crashed")
@@ -184,14 +189,17 @@ def _run(job: DatasetJob) -> None:
         return
     live.changed(job)
     try:
-        _handlers[job.work](Run(job))
+        _attempt(job, worker)
     except DatabaseError:
         raise
+    except TakenOver:
+        log.warning("Work %s on a dataset was taken over by another worker.", job.pk)
+        return
     except Stopped:
         job.refresh_from_db()
         if job.status == Status.RUNNING:
             # The worker stops. That was no fault of this job, so the attempt does not count.
-            job.advance(attempts=job.attempts - 1)
+            job.advance(attempts=max(0, job.attempts - 1))
             job.recover()
             live.changed(job)
         return
@@ -206,6 +214,14 @@ def _run(job: DatasetJob) -> None:
     else:
         job.complete()
     _ended(job)
+
+
+def _attempt(job: DatasetJob, worker: str) -> None:
+    try:
+        _handlers[job.work](Run(job))
+    finally:
+        if job.is_taken_from(worker):
+            raise TakenOver
 
 
 def _ended(job: DatasetJob) -> None:

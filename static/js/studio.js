@@ -227,6 +227,43 @@ document.addEventListener("htmx:afterRequest", (event) => {
   });
 });
 
+// --- One press makes one thing
+// While a request is on its way htmx drops another press (hx-sync), and the server knows a form by its request id. What
+// is left is a quick answer between the two clicks: the second click of a double click never means a second thing.
+
+const MEANT = 300; // milliseconds after which the same key on the same form is pressed on purpose
+
+function maker(button) {
+  if (button?.matches("[data-once]")) return button;
+  const form = button?.type === "submit" && !button.hasAttribute("formaction") && button.form;
+  return form && form.elements.request_id ? form : undefined;
+}
+
+document.addEventListener("click", (event) => {
+  const thing = maker(event.target.closest?.("button"));
+  if (!thing) return;
+  const keyed = event.detail === 0, again = keyed && event.timeStamp - (thing.keyed ?? -MEANT) < MEANT;
+  if (keyed) thing.keyed = event.timeStamp;
+  if (event.detail < 2 && !again) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
+// A key that is held down presses once.
+document.addEventListener("keydown", (event) => {
+  const { target, key, repeat } = event, held = repeat && (key === "Enter" || key === " ");
+  const presses = target.matches?.("button") ? maker(target) : target.form?.elements.request_id && !target.matches("textarea");
+  if (held && (presses || event.ctrlKey || event.metaKey)) event.preventDefault();
+}, true);
+
+// A page that comes out of the browser's memory brings the id of a press that was answered.
+function renew() {
+  const id = byId("request-id"), some = crypto.getRandomValues(new Uint8Array(16));
+  const hex = [...some].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (id) id.value = hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-a$4-$5");
+}
+addEventListener("pageshow", ({ persisted }) => persisted && renew());
+
 // --- The form
 
 function changed(field) {
@@ -830,9 +867,8 @@ document.addEventListener("keydown", (event) => {
   if (key === "Escape") hush();
   if (key === "Enter" && target.dataset?.enter && !event.isComposing) return press(byId(target.dataset.enter));
   if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    const form = byId("compose-form");
-    if (form) event.preventDefault();
-    form?.requestSubmit();
+    const button = document.querySelector("#compose-form .go");
+    if (button && !event.repeat) press(button);
   } else if (event.altKey && !event.ctrlKey && !event.metaKey) {
     const button = { Digit1: "mode-text", Digit2: "mode-image", KeyR: "dice" }[event.code];
     if (button) press(byId(button));
@@ -854,5 +890,6 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+renew();
 settle();
 arm();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from datetime import datetime
 from typing import Protocol
 
@@ -39,6 +40,13 @@ def icon(name: str, size: str = "") -> SafeString:
     """The symbol `name` of shell/_sprite.html; `size` is "s" for small. Decoration: words stand beside it."""
     classes = f"i {size}".strip()
     return format_html('<svg class="{}" aria-hidden="true"><use href="#i-{}"/></svg>', classes, name)
+
+
+@register.simple_tag
+def press() -> SafeString:
+    """The field by which a form that makes something is known: sent twice, it makes one (see stylestudio.presses)."""
+    # What a browser fills in again after Back would be the id of another page.
+    return format_html('<input type="hidden" name="request_id" value="{}" autocomplete="off">', uuid.uuid4())
 
 
 @register.filter

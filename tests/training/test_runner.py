@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from array import array
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -401,3 +402,51 @@ def test_what_was_trained_leaves_in_a_layout_that_other_programs_read(
     StyleVersion.everything.update(sha256="", tensor_sha256="")
     taken = cards.take(cards.unpack(leaving), ada)
     assert (taken.rank, taken.triggers) == (4, ["gouachefield painting"])
+
+
+def test_a_worker_that_stops_right_after_a_checkpoint_leaves_it_to_the_next_one_too(
+    job: TrainingJob, tmp_path: Path
+) -> None:
+    def act(course: Course) -> None:
+        course.checkpoint(4, lora_file(tmp_path, 4))  # from here on no attempt counts
+        workers.stopping.set()
+        course.progress(5)
+
+    train(act)
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.worker) == (Status.QUEUED, 0, "")
+    assert not Engine.objects.exclude(held_by="").exists()
+    workers.stopping.clear()
+    train(lambda course: None)
+    job.refresh_from_db()
+    assert job.status == Status.COMPLETED
+
+
+ENDS: dict[str, Callable[[], None]] = {
+    "completed": lambda: None,
+    "failed": lambda: fail(TrainerFailed("out_of_memory")),
+    "lost": lambda: fail(TrainerLost("gone")),
+    "stopped": lambda: fail(TrainerStopped()),
+    "full disk": lambda: fail(OSError("no room")),
+    "bug": lambda: fail(ZeroDivisionError()),
+}
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_worker_whose_lease_ran_out_decides_nothing_however_its_attempt_ends(job: TrainingJob, end: str) -> None:
+    def act(course: Course) -> None:
+        other = TrainingJob.objects.get(pk=job.pk)
+        other.recover()
+        other.start("other")
+        ENDS[end]()
+
+    trained = runner.claim("slow")
+    assert trained is not None
+    runner.register(Scripted(act))
+    runner.run(trained)
+    job.refresh_from_db()
+    assert (job.status, job.worker, job.error_kind, job.not_before) == (Status.RUNNING, "other", "", None)

@@ -229,3 +229,47 @@ def test_the_queue_shows_it_beside_pictures(client: Client, dataset: Dataset, ad
     page = client.get("/queue/").content.decode()
     assert f'id="row-dataset-{job.pk}"' in page
     assert "Import: set.zip" in page
+
+
+ENDS: dict[str, Exception | None] = {
+    "completed": None,
+    "failed": work.Failed("bad_archive"),
+    "stopped": work.Stopped(),
+    "full disk": OSError("no room"),
+    "bug": ZeroDivisionError(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_worker_whose_lease_ran_out_decides_nothing_however_its_work_ends(
+    dataset: Dataset, ada: User, end: str
+) -> None:
+    def act(run: work.Run) -> None:
+        other = DatasetJob.objects.get(pk=run.job.pk)
+        other.recover()
+        other.start("other")
+        if error := ENDS[end]:
+            raise error
+
+    handle(act)
+    job = work.order(dataset, ada, IMPORT)
+    work.work()
+    job.refresh_from_db()
+    assert (job.status, job.worker, job.error_kind) == (Status.RUNNING, "other", "")
+
+
+@pytest.mark.parametrize("done", [0, 2])
+def test_a_stop_never_counts_below_zero(dataset: Dataset, ada: User, done: int) -> None:
+    def stops(run: work.Run) -> None:
+        DatasetJob.objects.filter(pk=run.job.pk).update(attempts=0)
+        raise work.Stopped
+
+    handle(stops)
+    job = work.order(dataset, ada, IMPORT, done=done)
+    workers.stopping.set()
+    try:
+        work._do_one()
+    finally:
+        workers.stopping.clear()
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Status.QUEUED, 0)

@@ -94,6 +94,8 @@ class Command(BaseCommand):
             sys.exit(130)
         if options["output"]:
             self._save(task, options["output"], quiet=options["json"])
+        if odd := task.odd_sizes_text:
+            self.stderr.write(odd)
         if task.status != Status.COMPLETED:
             raise CommandError(_why(task))
 

@@ -483,3 +483,22 @@ def test_what_is_remembered_of_one_engine_is_forgotten_on_another(
     assert job.status == Status.COMPLETED
     assert job.state["engine"] == engine.pk
     assert "Looking on the engine" not in said(job)
+
+
+def test_a_studio_that_stops_past_a_checkpoint_leaves_the_training_to_the_next_start(
+    engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_after(training: TrainingJob, what: str) -> None:
+        if what == "checkpoint":
+            workers.stopping.set()
+
+    monkeypatch.setattr(runner, "followers", [stop_after])
+    job = trained(ask(steps=6, segments=3))
+    assert (job.status, job.worker, job.attempts) == (Status.QUEUED, "", 0), said(job)
+    assert [each.step for each in checkpoints(job)] == [2]
+    monkeypatch.setattr(runner, "followers", [])
+    workers.stopping.clear()
+    runner.work()
+    job.refresh_from_db()
+    assert job.status == Status.COMPLETED, said(job)
+    assert [each.step for each in checkpoints(job)] == [2, 4, 6]
