@@ -49,7 +49,7 @@ def path(name: str, default: Path) -> Path:
 
 
 def folder(name: str) -> Path | None:
-    """An absolute path as of `path`; None where unset."""
+    """An absolute path as of `path`, of a file too; None where unset."""
     return path(name, Path()) if text(name) else None
 
 

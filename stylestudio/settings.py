@@ -169,6 +169,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 
 COMFYUI_URLS = env.items("COMFYUI_URL")
+COMFYUI_CA_FILE = env.folder("COMFYUI_CA_FILE")  # certificates to believe beside those of the system
 LORA_DIR = env.folder("COMFYUI_LORA_DIR")
 COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
 # Workflows that propose captions for pictures of datasets.
