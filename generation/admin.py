@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from generation import engines, style_admin  # noqa: F401 - registers the admin of versions
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe, TaskStyle
 from stylestudio import live
-from stylestudio.comfy.address import basic, bearer, callable_url, kind_of, split_credentials
+from stylestudio.comfy.address import basic, bearer, checked_url, kind_of, split_credentials
 from stylestudio.templatetags.studio import byte_size
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class EngineForm(EngineModelForm):
         """An address of a server alone. User, password and query in it are taken as the credentials."""
         given: str = self.cleaned_data["address"].strip()
         try:
-            callable_url(given)
+            checked_url(given)
             address, self.found = split_credentials(given)
         except ValueError:
             raise ValidationError(gettext("Use an address such as http://192.168.1.20:8188.")) from None

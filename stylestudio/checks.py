@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from stylestudio.comfy.address import callable_url
+from stylestudio.comfy.address import checked_url
 from stylestudio.comfy.admission import trust
 
 
@@ -20,7 +20,7 @@ def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             "COMFYUI_URL holds something that is not an address.",
-            hint="Use http://host:8188, several with commas.",
+            hint="Use http://host:8188, several with commas. In a password write @ : / ? # and , percent-encoded.",
             id="stylestudio.E001",
         )
         for _url in bad
@@ -97,7 +97,7 @@ def a_public_address_is_set(**kwargs: Any) -> list[CheckMessage]:
 
 def _is_callable(url: str) -> bool:
     try:
-        callable_url(url)
+        checked_url(url)
     except ValueError:
         return False
     return True

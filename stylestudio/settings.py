@@ -12,7 +12,8 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio import env
+from stylestudio import concealed, env, private
+from stylestudio.comfy.address import secrets_in_all
 
 django_stubs_ext.monkeypatch()
 
@@ -22,7 +23,7 @@ DATA = env.path("STYLESTUDIO_DATA", BASE_DIR / "data")
 
 def _kept_secret(file: Path) -> str:
     """The secret in `file`, made on first use and readable by this user only."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(file.parent)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -35,6 +36,7 @@ def _kept_secret(file: Path) -> str:
 
 DEBUG = env.boolean("STYLESTUDIO_DEBUG")
 SECRET_KEY = env.text("STYLESTUDIO_SECRET_KEY") or _kept_secret(DATA / "secret_key")
+DEFAULT_EXCEPTION_REPORTER_FILTER = "stylestudio.debug.SecretSettings"
 
 PUBLIC_URL = env.text("STYLESTUDIO_PUBLIC_URL").rstrip("/")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
@@ -43,7 +45,7 @@ if PUBLIC_URL:
     _public = urlsplit(PUBLIC_URL)
     if _public.scheme not in {"http", "https"} or not _public.hostname:
         raise ImproperlyConfigured(
-            f"STYLESTUDIO_PUBLIC_URL is {PUBLIC_URL!r}. Use an address such as https://studio.example.org."
+            f"STYLESTUDIO_PUBLIC_URL is {env.shown(PUBLIC_URL)}. Use an address such as https://studio.example.org."
         )
     ALLOWED_HOSTS.append(_public.hostname)
     CSRF_TRUSTED_ORIGINS.append(f"{_public.scheme}://{_public.netloc}")
@@ -165,6 +167,8 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "stylestudio.storage.AsideStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Nothing but the studio reads them.
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 
@@ -190,7 +194,9 @@ MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)  # jobs of on
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "stylestudio.logs.PlainFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "filters": {"asked_for_health": {"()": "stylestudio.logs.HealthIsTold"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
@@ -266,3 +272,7 @@ if S3_BUCKET:
             **{name: key for name, key in _keys.items() if key},
         },
     }
+
+# Drivers and engines may repeat these in their own words, which are logged.
+concealed.remember({SECRET_KEY, env.text("S3_SECRET_KEY"), *env.passwords(DATABASE_URL), *env.passwords(REDIS_URL)})
+concealed.remember(secrets_in_all(COMFYUI_URLS))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import quote, unquote
 
 from yarl import URL
@@ -79,6 +81,23 @@ def callable_url(url: str) -> URL:
     if parsed.user == BEARER and not _TOKEN.fullmatch(parsed.password or ""):
         raise ValueError("A bearer token has letters, digits and signs, and no spaces.")
     return parsed
+
+
+def checked_url(url: str) -> URL:
+    """As `callable_url`, for an address that somebody just wrote: also refuses what looks like a cut password."""
+    parsed = callable_url(url)
+    if "@" in parsed.raw_path:
+        raise ValueError("Write / ? # @ and : in a password as %2F %3F %23 %40 and %3A, and @ in a path as %40.")
+    return parsed
+
+
+def secrets_in_all(urls: Iterable[str]) -> set[str]:
+    """`secrets_in` of each; nothing of those that are no addresses."""
+    found: set[str] = set()
+    for url in urls:
+        with suppress(ValueError):
+            found |= secrets_in(URL(url))
+    return found
 
 
 def secrets_in(url: URL) -> set[str]:

@@ -9,11 +9,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from stylestudio import layers, lifeline, live, shell, start
+from stylestudio import layers, lifeline, live, private, shell, start
 from stylestudio.workers import Pulse, StudioConsumer, thread_count, worker_name
 
 # A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH)
         if hasattr(signal, "SIGBREAK"):
             signal.signal(signal.SIGBREAK, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+        private.begin(settings.DATA)
         start.prepare()
         threads = thread_count(len(shell.engine_facts()))
         pulse = Pulse(worker_name(), threads)
