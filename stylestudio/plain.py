@@ -24,6 +24,11 @@ def name(text: str) -> str:
     return _BREAKS.sub(" ", _MARKS.sub("", text)).strip()
 
 
+def turns(sign: str) -> bool:
+    """Whether a character turns round the text beside it."""
+    return bool(_MARKS.match(sign))
+
+
 def _is_invisible(sign: str) -> bool:
     return unicodedata.category(sign) in _INVISIBLE
 
