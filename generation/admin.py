@@ -74,7 +74,7 @@ class EngineForm(EngineModelForm):
             raise ValidationError(gettext("This address is too long."))
         if self.found:
             # The form may be shown again, for another reason.
-            self.data = {**self.data, self.add_prefix("address"): address}
+            self.data = dict(self.data.items()) | {self.add_prefix("address"): address}
         return address
 
     def clean(self) -> dict[str, Any]:
@@ -100,8 +100,7 @@ class EngineForm(EngineModelForm):
         except ValueError:
             words = gettext("A token has no spaces.") if kind == "bearer" else gettext("Write it as user:password.")
             self.add_error("credentials", words)
-        other_kind = kind and (kind == "bearer") != (kind_of(otherwise) == "bearer")
-        if not typed and other_kind and (otherwise or kind == "bearer"):
+        if not typed and kind and otherwise and (kind == "bearer") != (kind_of(otherwise) == "bearer"):
             self.add_error("credentials", gettext("Type the user and password, or the token, again."))
         return ""
 
