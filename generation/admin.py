@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Model, QuerySet
@@ -21,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from generation import engines, style_admin  # noqa: F401 - registers the admin of versions
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe, TaskStyle
 from stylestudio import live
-from stylestudio.comfy.address import split_credentials
+from stylestudio.comfy.address import basic, bearer, checked_url, kind_of, split_credentials
 from stylestudio.templatetags.studio import byte_size
 
 if TYPE_CHECKING:
@@ -36,37 +35,82 @@ else:
 
 
 class EngineForm(EngineModelForm):
-    """The credentials go in and never come out: an empty field keeps what is stored."""
+    """The credentials go in and never come out: an empty field keeps what is stored, as long as the address stays."""
 
-    credentials = forms.CharField(
-        label=_("user:password"), required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=_("For a server behind basic authentication. Never shown. Leave empty to keep what is stored."),
+    # Longer than what is kept, because a token may stand in it.
+    address = forms.CharField(label=_("address"), max_length=5000, help_text=_("Such as http://192.168.1.20:8188"))
+    kind = forms.ChoiceField(
+        label=_("kind of sign-in"), required=False,
+        choices=[("basic", _("User and password")), ("bearer", _("Bearer token"))],
     )  # fmt: skip
-    forget = forms.BooleanField(label=_("forget the stored user and password"), required=False)
+    credentials = forms.CharField(
+        label=_("user:password, or token"), required=False, max_length=2000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )  # fmt: skip
+    forget = forms.BooleanField(label=_("forget what is stored"), required=False)
 
     class Meta:
         model = Engine
         fields = ["name", "address", "credentials", "paused"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.found = ""  # credentials in the address that was typed
+        self.dropped = False  # whether what was stored is forgotten because the address is another one
+        self.stored: str = self.instance.credentials
+        self.fields["kind"].initial = kind_of(self.stored) or "basic"
+        general = gettext("Never shown. Leave empty to keep what is stored. A new address forgets it.")
+        self.fields["credentials"].help_text = f"{_what_is_stored(self.stored)} {general}"
+
     def clean_address(self) -> str:
-        """An address of a server alone. User and password in it are taken as the credentials."""
+        """An address of a server alone. User, password and query in it are taken as the credentials."""
         given: str = self.cleaned_data["address"].strip()
         try:
-            parts = urlsplit(given)
-            well = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-            address, self.found_credentials = split_credentials(given) if well else ("", "")
+            checked_url(given)
+            address, self.found = split_credentials(given)
         except ValueError:
-            well = False
-        if not well:
-            raise ValidationError(gettext("Use an address such as http://192.168.1.20:8188."))
+            raise ValidationError(gettext("Use an address such as http://192.168.1.20:8188.")) from None
+        if len(address) > 300:
+            raise ValidationError(gettext("This address is too long."))
+        if self.found:
+            # The form may be shown again, for another reason.
+            self.data = dict(self.data.items()) | {self.add_prefix("address"): address}
         return address
 
     def clean(self) -> dict[str, Any]:
         """Keep, replace or forget the credentials."""
         cleaned = super().clean() or self.cleaned_data
-        kept = "" if cleaned.get("forget") else self.instance.credentials
-        cleaned["credentials"] = cleaned.get("credentials") or getattr(self, "found_credentials", "") or kept
+        moves = cleaned.get("address", self.instance.address) != self.instance.address
+        person, _mark, query = ("" if moves or cleaned.get("forget") else self.stored).partition("?")
+        new_person, _mark, new_query = self.found.partition("?")
+        person = self._typed(cleaned, new_person or person) or new_person or person
+        query = new_query or query
+        cleaned["credentials"] = f"{person}?{query}" if query else person
+        self.dropped = moves and bool(self.stored) and not cleaned["credentials"]
+        if self.errors and self.found:
+            self.add_error("credentials", gettext("Type the user and password, or the token, again."))
         return cleaned
+
+    def _typed(self, cleaned: dict[str, Any], otherwise: str) -> str:
+        """What was typed, as it is kept; an error where it is not of its kind."""
+        typed, kind = cleaned.get("credentials") or "", cleaned.get("kind")
+        try:
+            if typed:
+                return bearer(typed) if kind == "bearer" else basic(typed)
+        except ValueError:
+            words = gettext("A token has no spaces.") if kind == "bearer" else gettext("Write it as user:password.")
+            self.add_error("credentials", words)
+        if not typed and kind and otherwise and (kind == "bearer") != (kind_of(otherwise) == "bearer"):
+            self.add_error("credentials", gettext("Type the user and password, or the token, again."))
+        return ""
+
+
+def _what_is_stored(credentials: str) -> str:
+    said = {"basic": gettext("A user and password are stored."), "bearer": gettext("A bearer token is stored.")}
+    words = [said.get(kind_of(credentials), "")]
+    if "?" in credentials:
+        words.append(gettext("A token that belongs to the address is stored."))
+    return " ".join(filter(None, words)) or gettext("Nothing is stored.")
 
 
 @admin.register(Engine)
@@ -85,7 +129,7 @@ class EngineAdmin(EngineModelAdmin):
         "source", "health", "health_since", "trouble", "checked_at", "latency", "engine_version", "device", "memory",
         "now", "installed_checkpoints", "installed_loras", "known_nodes",
     ]  # fmt: skip
-    fields = ["name", "address", "credentials", "forget", "paused", *readonly_fields]
+    fields = ["name", "address", "kind", "credentials", "forget", "paused", *readonly_fields]
 
     @admin.display(description=_("VRAM in use"))
     def memory(self, engine: Engine) -> str:
@@ -164,8 +208,13 @@ class EngineAdmin(EngineModelAdmin):
         transaction.on_commit(live.publish_engines)
 
     def save_model(self, request: HttpRequest, obj: Engine, form: Any, change: bool) -> None:
-        """Show the change on open pages."""
+        """Show the change on open pages, and have the engine asked anew where it is another one or lets others in."""
+        if change and {"address", "credentials", "forget"} & set(form.changed_data):
+            obj.move(obj.address, obj.credentials)
         super().save_model(request, obj, form, change)
+        if form.dropped:
+            words = gettext("The address is another one, so the sign-in of the old one is forgotten. Give it again.")
+            self.message_user(request, words, messages.WARNING)
         transaction.on_commit(live.publish_engines)
 
 

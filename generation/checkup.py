@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from generation import engines
 from generation.models import Engine
+from stylestudio.comfy.admission import trust
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.doctor import Finding
 
@@ -23,8 +24,17 @@ def look_at_engines() -> Iterable[Finding]:
     except DatabaseError as error:
         yield Finding(_("Engines"), str(error), _("Mend the database first."))
         return
+    try:
+        trust(settings.COMFYUI_CA_FILE)
+    except OSError as error:
+        yield Finding("COMFYUI_CA_FILE", f"{settings.COMFYUI_CA_FILE}: {error}", _("Set it to a file in PEM format."))
+        return
     # Looks and changes nothing: this runs beside a studio, perhaps with another environment.
-    named = [Engine(address=address, source=source) for address, source in engines.named().items()]
+    stored = dict(Engine.objects.exclude(credentials="").values_list("address", "credentials"))
+    named = [
+        Engine(address=address, source=source, credentials=stored.get(address, ""))
+        for address, source in engines.named().items()
+    ]
     try:
         for engine in [*named, *added]:
             yield from _look(engine)
@@ -46,6 +56,8 @@ def _look(engine: Engine) -> Iterable[Finding]:
     except (ComfyError, TimeoutError) as error:
         if engine.source == Engine.Source.FOUND:
             yield Finding(name, _("nothing answers there, which is fine"))
+        elif isinstance(error, engines.SHUT):
+            yield Finding(name, str(error), _("Correct COMFYUI_URL or COMFYUI_CA_FILE, or the engine in the admin."))
         else:
             yield Finding(name, str(error), _("Start ComfyUI there, or correct COMFYUI_URL."))
         return

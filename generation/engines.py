@@ -27,11 +27,13 @@ from django.utils.translation import gettext_lazy
 
 from generation.models import Engine, EnginePrompt
 from stylestudio import live
+from stylestudio.comfy import admission
 from stylestudio.comfy.address import split_credentials
 from stylestudio.comfy.answers import SystemStats
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
+from stylestudio.comfy.transport import NotTrusted, SignInNeeded
 from stylestudio.jobs import Visibility
 from stylestudio.models import Worker
 from stylestudio.shell import EngineFact
@@ -43,7 +45,7 @@ E = TypeVar("E", bound=Engine)
 # What a probe writes. Not the rest: people pause engines meanwhile.
 PROBED = (
     "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "vram_total",
-    "vram_free", "checkpoints", "loras", "node_classes", "max_upload", "failures",
+    "vram_free", "checkpoints", "loras", "node_classes", "max_upload", "failures", "closed",
 )  # fmt: skip
 
 LOCAL = "http://127.0.0.1:8188"  # where ComfyUI listens unless told otherwise
@@ -51,6 +53,7 @@ MOST_OOMS = 3  # pictures in a row that run out of memory before an engine gets 
 COOL_DOWN = timedelta(minutes=5)  # after which such an engine is given one picture to try
 STUCK_AFTER = 10.0  # seconds in which an engine holds prompts and runs none, until it counts as stuck
 AT_ONCE = 2  # prompts per engine: one runs, the next already waits there
+SHUT = (NotTrusted, SignInNeeded)  # errors of an engine that somebody has to open for us
 PROBE_TIMEOUT = 10.0  # seconds; a busy engine takes up to one to answer (measured)
 
 
@@ -96,7 +99,9 @@ def _move_preview(address: str) -> None:
         other.address, other.active = f"{address}#{other.pk}", False  # its pictures still name it
         other.save()
     engine = Engine.objects.filter(source=Engine.Source.PREVIEW).first() or Engine(source=Engine.Source.PREVIEW)
-    engine.address, engine.active, engine.name = address, True, "Preview engine"
+    if engine.address != address:
+        engine.move(address)
+    engine.active, engine.name = True, "Preview engine"
     engine.save()
 
 
@@ -152,6 +157,7 @@ STATES = {
     "held": (gettext_lazy("training"), gettext_lazy("Training"), "live"),
     "draining": (gettext_lazy("finishing"), gettext_lazy("Finishing"), "ring"),
     "bad": (gettext_lazy("not reachable"), gettext_lazy("Not reachable"), "bad"),
+    "closed": (gettext_lazy("no access"), gettext_lazy("No access"), "bad"),
     "stuck": (gettext_lazy("stuck"), gettext_lazy("Stuck"), "bad"),
     "exhausted": (gettext_lazy("out of memory"), gettext_lazy("Out of memory"), "bad"),
 }
@@ -220,6 +226,8 @@ def _live_prompts() -> dict[int, list[EnginePrompt]]:
 def _state(engine: Engine, prompts: Sequence[EnginePrompt]) -> str:
     if engine.paused:
         return "draining" if prompts and engine.health == Engine.Health.OK else "paused"
+    if engine.closed and engine.health == Engine.Health.UNREACHABLE:
+        return "closed"
     free = "held" if engine.is_held else "idle"
     return _UNFIT.get(engine.health, "busy" if prompts else free)
 
@@ -352,7 +360,8 @@ class Pool:
 
 
 async def _open_session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    connector = aiohttp.TCPConnector(limit=0, ssl=admission.trust(settings.COMFYUI_CA_FILE))
+    return aiohttp.ClientSession(connector=connector)
 
 
 pool = Pool()
@@ -405,9 +414,10 @@ def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
     except (ComfyError, TimeoutError) as error:
         engine.trouble = str(error) or _("The engine did not answer in time.")
         engine.failures += 1
+        engine.closed = isinstance(error, SHUT)
         health = Engine.Health.UNREACHABLE
     else:
-        engine.trouble, engine.failures = "", 0
+        engine.trouble, engine.failures, engine.closed = "", 0, False
         _take_in(engine, answers)
         health = _health(engine, answers)
     engine.checked_at = timezone.now()

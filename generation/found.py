@@ -19,6 +19,7 @@ from generation.models import Engine
 from styles import importing
 from styles.lora import Facts, read_facts
 from styles.models import MAX_STRENGTH, Kind, Source, Style, StyleVersion
+from stylestudio import plain
 from stylestudio.comfy.errors import ComfyError
 
 # Adapters that make a checkpoint fast are no styles.
@@ -91,7 +92,7 @@ def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
             _("%(name)s was made for %(model)s. Styles here are SDXL.") % {"name": found.name, "model": other}
         )
     with transaction.atomic():
-        name, description = (facts.title or found.title)[:80], facts.description[:2000]
+        name, description = (facts.title or plain.name(found.title) or "LoRA")[:80], facts.description[:2000]
         style = Style.objects.create(name=name, kind=Kind.ILLUSTRATION, description=description, owner=user)
         version = style.versions.get(number=1)
         version.source, version.lora_name = Source.ENGINE, found.name

@@ -24,7 +24,7 @@ from generation import estimates, faults
 from generation.prompts import Frame
 from generation.shapes import Shape, shape_name, size_text, smaller
 from styles.models import MAX_STRENGTH, Kind, StyleVersion
-from stylestudio.comfy.address import split_credentials
+from stylestudio.comfy.address import join_credentials, split_credentials
 from stylestudio.jobs import Job, JobQuerySet, Status
 
 LEAST_SIDE, MOST_SIDE = 64, 2048
@@ -57,9 +57,10 @@ class Engine(models.Model):
     address = models.CharField(
         _("address"), max_length=300, unique=True, help_text=_("Such as http://192.168.1.20:8188")
     )
+    # As `comfy.address` writes them, and for this address alone: `move` forgets them.
     credentials = models.CharField(
         _("user:password"),
-        max_length=300,
+        max_length=4000,
         blank=True,
         help_text=_("For a server behind basic authentication. Never shown"),
     )
@@ -72,6 +73,7 @@ class Engine(models.Model):
     health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN, editable=False)
     health_since = models.DateTimeField(default=timezone.now, editable=False)
     trouble = models.TextField(blank=True, editable=False)
+    closed = models.BooleanField(default=False, editable=False)  # not reachable because it lets us not in
     checked_at = models.DateTimeField(null=True, editable=False)
     latency_ms = models.FloatField(null=True, editable=False)
     engine_version = models.CharField(max_length=60, blank=True, editable=False)
@@ -110,12 +112,16 @@ class Engine(models.Model):
         for configured in settings.COMFYUI_URLS:
             address, credentials = split_credentials(configured)
             if address == self.address and credentials:
-                return self._with(credentials)
-        return self._with(self.credentials) if self.credentials else self.address
+                return join_credentials(self.address, credentials)
+        return join_credentials(self.address, self.credentials)
 
-    def _with(self, credentials: str) -> str:
-        scheme, _sep, rest = self.address.partition("://")
-        return f"{scheme}://{credentials}@{rest}"
+    def move(self, address: str, credentials: str = "") -> None:
+        """It is elsewhere from now on. What was known of it is not, and its credentials go to no other address.
+
+        Nothing is saved yet.
+        """
+        self.address, self.credentials = address, credentials
+        self.health, self.health_since, self.checked_at = self.Health.UNKNOWN, timezone.now(), None
 
 
 class Reference(models.Model):

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from styles import lora
 from styles.models import MAX_STRENGTH, Kind, LoraImport, Source, State, Style, StyleVersion
-from stylestudio import images, media_store
+from stylestudio import images, media_store, plain
 
 MOST_BYTES = 2 * 2**30  # of one LoRA file
 SUFFIXES = (".safetensors", ".sft")
@@ -56,7 +56,7 @@ class Wish:
 def inspect(file: IO[bytes], name: str, note: lora.Note | None = None) -> lora.Inspection:
     """Look into a file, with its hashes. Raises NotTaken for what is no LoRA for SDXL, or is here already."""
     try:
-        found = lora.inspect(file, name, note=note, with_hashes=True)
+        found = lora.inspect(file, plain.name(name), note=note, with_hashes=True)
     except lora.BadLora as error:
         raise NotTaken(str(error)) from error
     if refusal := found.refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
@@ -18,15 +19,27 @@ class StyleStudioConfig(AppConfig):
         """Importing registers."""
         from django.conf import settings
         from django.contrib.auth.signals import user_logged_out
+        from django.db.backends.signals import connection_created
         from django.db.models.signals import post_delete, post_save
 
         from stylestudio import checks, media_store, presses, sessions, start, workers  # noqa: F401 - checks register
 
         start.register(media_store.begin)
+        connection_created.connect(_opened, dispatch_uid="stylestudio.private")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         workers.sweeps += [presses.forget, sessions.sweep_when_due]
+
+
+def _opened(connection: Any, **_: Any) -> None:
+    """SQLite makes its file as readable as the system lets it."""
+    from django.conf import settings
+
+    from stylestudio import private
+
+    if connection.vendor == "sqlite" and Path(connection.settings_dict["NAME"]).parent == settings.DATA:
+        private.database(Path(connection.settings_dict["NAME"]))
 
 
 def _signed_out(request: Any, user: Any, **_: Any) -> None:

@@ -12,6 +12,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio import private
+
 KEPT = 3
 _TURN = 7_243_309_118  # the name of a lock in PostgreSQL: any number that others are unlikely to take
 
@@ -30,9 +32,10 @@ def save_database(target: Path) -> None:
             )
         )
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(target.parent)
         with connection.cursor() as cursor:
             cursor.execute("VACUUM INTO %s", [str(target)])
+        private.file(target)
     except (OSError, DatabaseError) as error:
         target.unlink(missing_ok=True)
         raise BackupFailed(

@@ -8,21 +8,39 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
-from yarl import URL
+
+from stylestudio.comfy.address import checked_url
+from stylestudio.comfy.admission import trust
 
 
 @register()
 def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
     """Every COMFYUI_URL is an http(s) address."""
-    bad = [url for url in settings.COMFYUI_URLS if not _is_http(url)]
+    bad = [url for url in settings.COMFYUI_URLS if not _is_callable(url)]
     return [
         Error(
             "COMFYUI_URL holds something that is not an address.",
-            hint="Use http://host:8188, several with commas.",
+            hint="Use http://host:8188, several with commas. In a password write @ : / ? # and , percent-encoded.",
             id="stylestudio.E001",
         )
         for _url in bad
     ]
+
+
+@register()
+def the_certificates_can_be_read(**kwargs: Any) -> list[CheckMessage]:
+    """COMFYUI_CA_FILE holds certificates."""
+    try:
+        trust(settings.COMFYUI_CA_FILE)
+    except OSError as error:
+        return [
+            Error(
+                f"COMFYUI_CA_FILE is {settings.COMFYUI_CA_FILE}, from which no certificate can be read: {error}.",
+                hint="Set it to a file in PEM format, which has lines with BEGIN CERTIFICATE.",
+                id="stylestudio.E006",
+            )
+        ]
+    return []
 
 
 @register()
@@ -86,9 +104,9 @@ def a_public_address_is_set(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _is_http(url: str) -> bool:
+def _is_callable(url: str) -> bool:
     try:
-        parsed = URL(url)
+        checked_url(url)
     except ValueError:
         return False
-    return parsed.scheme in {"http", "https"} and bool(parsed.host)
+    return True

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
-from stylestudio import media_store, proxies
+from stylestudio import media_store, private, proxies
 from stylestudio.models import Worker
 
 LEAST_FREE = 2 * 2**30  # bytes; a 1024 × 1024 picture takes about 1.5 MB
@@ -51,6 +51,12 @@ def data_folder() -> Iterable[Finding]:
     yield Finding(
         _("Data folder"), _("%(folder)s, %(free).1f GB free") % {"folder": settings.DATA, "free": free / 1e9}, remedy
     )
+    if exposed := private.exposed(settings.DATA):
+        yield Finding(
+            _("Private files"),
+            _("other users of this machine may open %s") % ", ".join(str(place) for place in exposed[:3]),
+            _("Start the studio again as their owner, which takes that away, or put the data folder elsewhere."),
+        )
 
 
 def database() -> Iterable[Finding]:

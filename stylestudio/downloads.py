@@ -11,13 +11,15 @@ from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from stylestudio import plain
+
 CHUNK = 2**20
 
 
 def attachment(name: str, file: IO[bytes], content_type: str = "application/octet-stream") -> StreamingHttpResponse:
     """The rest of a file, saved as `name` by the browser. It is closed when the answer has left."""
     response = StreamingHttpResponse(_chunks(file), content_type=content_type)
-    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["Content-Disposition"] = content_disposition_header(True, plain.name(name))
     return response
 
 

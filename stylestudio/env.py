@@ -52,7 +52,7 @@ def path(name: str, default: Path) -> Path:
 
 
 def folder(name: str) -> Path | None:
-    """An absolute path as of `path`; None where unset."""
+    """An absolute path as of `path`, of a file too; None where unset."""
     return path(name, Path()) if text(name) else None
 
 
@@ -123,8 +123,26 @@ def origin(setting: str, url: str) -> str:
     """Scheme, host and port of an http or https address."""
     parts = _address(url, "http", "https")
     if parts is None or not parts.hostname or parts.username or parts.query or parts.path.strip("/"):
-        raise ImproperlyConfigured(f"{setting} is {url!r}. Use an address such as https://storage.example.org:9000.")
+        raise ImproperlyConfigured(
+            f"{setting} is {shown(url)}. Use an address such as https://storage.example.org:9000."
+        )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def shown(url: str) -> str:
+    """An address for a sentence about what is wrong with it: nothing of one that may hold a password."""
+    return "an address with @ in it" if "@" in url else repr(url)
+
+
+def passwords(url: str) -> set[str]:
+    """What is secret in the address of a database or of Redis, as it stands there and decoded."""
+    try:
+        parts = urlsplit(url)
+        query = parse_qsl(parts.query)
+    except ValueError:
+        return set()
+    found = {parts.password or "", *(value for name, value in query if "pass" in name.lower())}
+    return {spelling for secret in found for spelling in (secret, unquote(secret)) if spelling}
 
 
 def _address(url: str, *schemes: str) -> SplitResult | None:
@@ -133,4 +151,6 @@ def _address(url: str, *schemes: str) -> SplitResult | None:
         _port = parts.port  # raises where it is no number
     except ValueError:
         return None
-    return parts if parts.scheme in schemes else None
+    # With a bare / in the password, the host is what stands before it, and messages would name the rest.
+    cut = "@" not in parts.netloc and "@" in url
+    return parts if parts.scheme in schemes and not cut else None

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from stylestudio import private
+
 # Below the range from which systems take ports for outgoing connections, so that a port that was picked is still free
 # when a child that was killed comes back.
 _PORTS = range(20000, 30000)
@@ -44,7 +46,7 @@ class Door:
 
     def write(self, file: Path) -> None:
         """Put it into `file`, whole or not at all, readable by this user only."""
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(file.parent)
         draft = file.with_name(f".{file.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as handle:

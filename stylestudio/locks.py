@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from stylestudio import private
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -38,7 +40,7 @@ class FileLock:
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(self.file.parent)
         self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _try(self._descriptor)

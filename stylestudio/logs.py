@@ -6,7 +6,30 @@ import logging
 import os
 from pathlib import Path
 
+from stylestudio import concealed, plain, private
 from stylestudio.locks import FileLock, Locked
+
+
+class PlainFormatter(logging.Formatter):
+    """One line for each record, whatever words of others are in it, without secrets that this process knows.
+
+    Only a traceback has more lines. They are set in, so that none of them can look like the beginning of a record.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's line, and its traceback beneath."""
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record, self.datefmt)
+        written = [plain.line(concealed.conceal(self.formatMessage(record)))]
+        if record.exc_info:
+            written += _set_in(self.formatException(record.exc_info))
+        if record.stack_info:
+            written += _set_in(record.stack_info)
+        return "\n".join(written)
+
+
+def _set_in(trace: str) -> list[str]:
+    return [f"    {plain.line(line)}" for line in concealed.conceal(trace).rstrip("\n").split("\n")]
 
 
 class HealthIsTold(logging.Filter):
@@ -44,7 +67,7 @@ class SharedRotatingFile(logging.Handler):
         try:
             descriptor = os.open(self._file, flags, 0o600)
         except FileNotFoundError:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            private.folder(self._file.parent)
             descriptor = os.open(self._file, flags, 0o600)
         try:
             os.write(descriptor, line)

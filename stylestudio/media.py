@@ -24,7 +24,7 @@ from django.core.signing import BadSignature, TimestampSigner
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
 
-from stylestudio import passes
+from stylestudio import passes, plain
 from stylestudio.headers import FILE_POLICY, security_headers
 from stylestudio.passes import Pass
 
@@ -281,5 +281,7 @@ def _download_name(query: str, location: PurePath) -> str | None:
     asked = parse_qs(query, keep_blank_values=True).get("download")
     if asked is None:
         return None
-    stem = PurePosixPath(_UNSAFE_IN_NAMES.sub("-", asked[0])).name.removesuffix(location.suffix).strip(" .-")
+    stem = (
+        PurePosixPath(_UNSAFE_IN_NAMES.sub("-", plain.name(asked[0]))).name.removesuffix(location.suffix).strip(" .-")
+    )
     return f"{stem[:100]}{location.suffix}" if stem else location.name

@@ -12,7 +12,8 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio import env
+from stylestudio import concealed, env, private
+from stylestudio.comfy.address import secrets_in_all
 
 django_stubs_ext.monkeypatch()
 
@@ -22,7 +23,7 @@ DATA = env.path("STYLESTUDIO_DATA", BASE_DIR / "data")
 
 def _kept_secret(file: Path) -> str:
     """The secret in `file`, made on first use and readable by this user only."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(file.parent)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -35,6 +36,7 @@ def _kept_secret(file: Path) -> str:
 
 DEBUG = env.boolean("STYLESTUDIO_DEBUG")
 SECRET_KEY = env.text("STYLESTUDIO_SECRET_KEY") or _kept_secret(DATA / "secret_key")
+DEFAULT_EXCEPTION_REPORTER_FILTER = "stylestudio.debug.SecretSettings"
 
 PUBLIC_URL = env.text("STYLESTUDIO_PUBLIC_URL").rstrip("/")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
@@ -43,7 +45,7 @@ if PUBLIC_URL:
     _public = urlsplit(PUBLIC_URL)
     if _public.scheme not in {"http", "https"} or not _public.hostname:
         raise ImproperlyConfigured(
-            f"STYLESTUDIO_PUBLIC_URL is {PUBLIC_URL!r}. Use an address such as https://studio.example.org."
+            f"STYLESTUDIO_PUBLIC_URL is {env.shown(PUBLIC_URL)}. Use an address such as https://studio.example.org."
         )
     ALLOWED_HOSTS.append(_public.hostname)
     CSRF_TRUSTED_ORIGINS.append(f"{_public.scheme}://{_public.netloc}")
@@ -171,10 +173,13 @@ STORAGES: dict[str, dict[str, Any]] = {
 # Files that the database lost go to a bin: so long after the last start of a worker, and for so long.
 SWEEP_MINUTES = env.integer("STYLESTUDIO_SWEEP_MINUTES", 60, least=1, most=1440)
 BIN_DAYS = env.integer("STYLESTUDIO_BIN_DAYS", 30, least=1, most=3650)
+# Nothing but the studio reads them.
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 
 COMFYUI_URLS = env.items("COMFYUI_URL")
+COMFYUI_CA_FILE = env.folder("COMFYUI_CA_FILE")  # certificates to believe beside those of the system
 LORA_DIR = env.folder("COMFYUI_LORA_DIR")
 COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
 # Workflows that propose captions for pictures of datasets.
@@ -195,7 +200,9 @@ MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)  # jobs of on
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "stylestudio.logs.PlainFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "filters": {"asked_for_health": {"()": "stylestudio.logs.HealthIsTold"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line"},
@@ -271,3 +278,7 @@ if S3_BUCKET:
             **{name: key for name, key in _keys.items() if key},
         },
     }
+
+# Drivers and engines may repeat these in their own words, which are logged.
+concealed.remember({SECRET_KEY, env.text("S3_SECRET_KEY"), *env.passwords(DATABASE_URL), *env.passwords(REDIS_URL)})
+concealed.remember(secrets_in_all(COMFYUI_URLS))

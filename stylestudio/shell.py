@@ -60,7 +60,12 @@ class EngineFact:
     @property
     def failed(self) -> bool:
         """Whether somebody has to look after it."""
-        return self.state in ("bad", "stuck", "exhausted")
+        return self.state in ("bad", "closed", "stuck", "exhausted")
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is known of it at the moment."""
+        return self.state in ("bad", "closed")
 
     @property
     def is_out(self) -> bool:

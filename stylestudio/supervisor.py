@@ -22,6 +22,7 @@ from types import FrameType
 
 from django.utils.translation import gettext as _
 
+from stylestudio import plain
 from stylestudio.lifeline import GRACE
 
 log = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ class _Keeper:
             return
         with lines:
             while line := lines.readline(65536):
-                self._say(self._prefix + line.decode(errors="replace").rstrip("\r\n"))
+                self._say(self._prefix + plain.line(line.decode(errors="replace").rstrip("\r\n")))
 
 
 _saying = threading.Lock()

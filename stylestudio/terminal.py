@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from stylestudio import live
+from stylestudio import concealed, live, plain
 from stylestudio.jobs import Job
 from stylestudio.models import Worker
 
 J = TypeVar("J", bound=Job)
 LOOK = 0.1  # seconds between looks at the job
 PATIENCE = 60.0  # seconds without any living worker before giving up
+
+
+def plain_words(text: object) -> str:
+    """Words that may be others' as one harmless line of a terminal: of an engine, of a file, of a driver."""
+    return plain.line(concealed.conceal(" ".join(str(text).splitlines())))
 
 
 class Out(Protocol):

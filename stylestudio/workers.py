@@ -18,6 +18,7 @@ from huey import PriorityRedisHuey, SqliteHuey
 from huey.consumer import Consumer
 from huey.storage import SqliteStorage
 
+from stylestudio import private
 from stylestudio.handover import Door
 from stylestudio.lifeline import exit_within
 
@@ -48,7 +49,7 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
     blocking = True
 
     def __init__(self, name: str = "huey", filename: str = "huey.sqlite3", **options: Any) -> None:
-        Path(filename).parent.mkdir(parents=True, exist_ok=True)
+        private.folder(Path(filename).parent)
         self._file = Path(filename).with_name("wake.json")
         self._bell = threading.Condition()
         self._rung = 0
@@ -59,6 +60,7 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
 
     def _create_connection(self) -> Any:
         connection = super()._create_connection()
+        private.database(Path(self.filename))
         # NORMAL: with WAL a power cut may lose the last messages but never harms the file, and messages are hints.
         connection.execute("pragma synchronous=1")
         return connection

@@ -8,6 +8,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from stylestudio import plain
+
 # Parsed JSON takes up to 25 times its room in memory, and half a second for each megabyte. Tag counts of a thousand
 # captioned pictures take 300 kB; nothing else that is read here is longer than a page.
 MOST_JSON = 512 * 2**10
@@ -15,8 +17,9 @@ MOST_SHORT_JSON = 32 * 2**10
 SHORT = 200
 LONG = 4_000
 
-# What a database or a page cannot hold: control characters but tab and line feed, and halves of characters.
-_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+# What a database or a page cannot hold: control characters but tab and line feed, and halves of characters; and what
+# turns round the words beside it.
+_UNFIT = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{plain.TURNS}]")
 
 
 def text(value: object, most: int = SHORT) -> str:

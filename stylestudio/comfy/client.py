@@ -39,8 +39,9 @@ _CANCEL_PAUSE = 0.25
 class ComfyClient:
     """One engine, seen by one client id. Belongs to one event loop; the session stays the caller's.
 
-    `url` may hold user:password@ (sent as basic authentication, never shown) and a path prefix. `client_id` must be
-    one that no other living client uses. `request_timeout` is in seconds; 10 or more, a busy engine answers late.
+    `url` may hold user:password@ (sent as basic authentication), bearer:TOKEN@ or a query, none of which is ever shown,
+    and a path prefix. `client_id` must be one that no other living client uses. `request_timeout` is in seconds; 10 or
+    more, a busy engine answers late.
     """
 
     def __init__(

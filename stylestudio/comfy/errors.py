@@ -28,6 +28,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from stylestudio.concealed import conceal
+
 # Which folder of the engine's models an input takes its file from.
 FILE_INPUTS = {
     "ckpt_name": "checkpoints",
@@ -56,11 +58,11 @@ _MEMORY_WORDS = (
 
 
 class ComfyError(Exception):
-    """An engine did not do what was asked."""
+    """An engine did not do what was asked. Neither text holds a secret, whatever the engine's own words repeat."""
 
     def __init__(self, message: str, detail: str = "") -> None:
-        super().__init__(message)
-        self.detail = detail or message
+        super().__init__(conceal(message))
+        self.detail = conceal(detail or message)
 
 
 class EngineUnreachable(ComfyError):

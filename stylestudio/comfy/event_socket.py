@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from stylestudio.comfy.admission import REDIRECTS
 from stylestudio.comfy.errors import BadResponse, EngineErred, EngineTimeout, EngineUnreachable, Refused, may_pass
 from stylestudio.comfy.events import Executing, Preview, Progress, QueueChanged, Started, WireEvent, parse
-from stylestudio.comfy.transport import GATEWAY, NotConnected, Transport
+from stylestudio.comfy.transport import GATEWAY, Transport
 
 log = logging.getLogger(__name__)
 
@@ -133,13 +134,7 @@ class EventSocket:
         name = self._transport.name
         try:
             async with asyncio.timeout(self._transport.timeout):
-                socket = await self._transport.session.ws_connect(
-                    self._transport.address("ws").with_query(clientId=self._client_id),
-                    headers=self._transport.headers,
-                    heartbeat=_HEARTBEAT,
-                    max_msg_size=_LARGEST_FRAME,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-                )
+                socket = await self._shake_hands()
                 try:
                     await socket.send_str(_HANDSHAKE)
                     first = await socket.receive()
@@ -150,6 +145,9 @@ class EventSocket:
         except TimeoutError as error:
             raise EngineTimeout(f"The engine at {name} did not open its live connection in time.", name) from error
         except aiohttp.WSServerHandshakeError as error:
+            location = error.headers.get("Location") if error.headers else None
+            if away := self._transport.turned_away(error.status, self._transport.address("ws"), location):
+                raise away from error
             if error.status in GATEWAY:
                 raise EngineUnreachable(
                     f"A proxy answers at {name}, but the engine behind it does not.", f"/ws at {name}: {error.status}"
@@ -162,9 +160,7 @@ class EventSocket:
                 None,
             ) from error
         except aiohttp.ClientConnectorError as error:
-            raise NotConnected(
-                f"Nothing answers at {name}. Check that the engine is running.", self._transport.reveal(str(error))
-            ) from error
+            raise self._transport.not_connected(error, "/ws") from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise EngineUnreachable(
                 f"The engine at {name} closed the connection.", self._transport.reveal(f"/ws: {error!r}")
@@ -177,6 +173,23 @@ class EventSocket:
                 raise EngineUnreachable(f"The engine at {name} closed the connection.", f"/ws: {first.type.name}")
             raise BadResponse(f"What answers at {name} is not ComfyUI.", f"/ws began with {first.type.name}")
         return socket
+
+    async def _shake_hands(self) -> aiohttp.ClientWebSocketResponse:
+        """The socket, from the engine's own address: a session follows redirects unless something ends them."""
+        shared = self._transport.session
+        async with aiohttp.ClientSession(
+            connector=shared.connector,
+            connector_owner=False,
+            cookie_jar=shared.cookie_jar,
+            middlewares=(_stay_here,),
+        ) as session:
+            return await session.ws_connect(
+                self._transport.address("ws", params={"clientId": self._client_id}),
+                headers=self._transport.headers,
+                heartbeat=_HEARTBEAT,
+                max_msg_size=_LARGEST_FRAME,
+                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+            )
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         loop = asyncio.get_running_loop()
@@ -206,3 +219,14 @@ class EventSocket:
             self._inboxes[prompt_id].put(event)
         if isinstance(event, Executing) and event.node is None:
             self.executing = None
+
+
+async def _stay_here(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Ends a handshake that is answered by a redirect."""
+    response = await handler(request)
+    if response.status in REDIRECTS:
+        response.close()
+        raise aiohttp.WSServerHandshakeError(
+            response.request_info, response.history, status=response.status, headers=response.headers
+        )
+    return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -11,6 +12,9 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
+from stylestudio import concealed
+from stylestudio.comfy import admission
+from stylestudio.comfy.address import BEARER, callable_url, secrets_in
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -38,23 +42,24 @@ class _Answer(NamedTuple):
 
 
 class Transport:
-    """Requests to one engine. `url` may hold user:password@ (sent, never shown) and a path prefix."""
+    """Requests to one engine. `url` may hold user:password@ or bearer:TOKEN@ and a query, and a path prefix.
+
+    The former are sent with every request and never shown. Raises ValueError for what is no address.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, request_timeout: float) -> None:
-        parsed = URL(url)
-        if parsed.scheme not in {"http", "https"} or not parsed.host:
-            raise ValueError("An engine's address looks like http://127.0.0.1:8188.")
+        parsed = callable_url(url)
         self.session = session
-        self.base = (
-            parsed.with_user(None).with_query(None).with_fragment(None).with_path(parsed.path.rstrip("/") or "/")
-        )
+        bare = parsed.with_user(None).with_query(None).with_fragment(None)
+        self.base = bare.with_path(parsed.raw_path.rstrip("/") or "/", encoded=True)
+        self._query = parsed.raw_query_string
         self.headers: dict[str, str] = {}
-        self._secrets: tuple[str, ...] = ()
-        if parsed.user is not None:
-            authorization = aiohttp.encode_basic_auth(parsed.user, parsed.password or "", "utf-8")
-            self.headers["Authorization"] = authorization
-            hidden = (authorization.removeprefix("Basic "), parsed.password, parsed.raw_password)
-            self._secrets = tuple(secret for secret in hidden if secret)
+        secrets = secrets_in(parsed)
+        if parsed.user is not None or parsed.password is not None:
+            self.headers["Authorization"] = _authorization(parsed.user or "", parsed.password or "")
+            secrets.add(self.headers["Authorization"].partition(" ")[2])
+        self._secrets = concealed.pattern(secrets)
+        concealed.remember(secrets)
         self.timeout = request_timeout
 
     @property
@@ -62,15 +67,52 @@ class Transport:
         """The address without user and password."""
         return str(self.base).rstrip("/")
 
-    def address(self, *segments: str) -> URL:
-        """The URL of a route; each segment is one path segment whatever it holds."""
-        return self.base.joinpath(*(quote(segment, safe="") for segment in segments), encoded=True)
+    def address(self, *segments: str, params: Mapping[str, str] | None = None) -> URL:
+        """The URL of a route, with the query of the engine's address; never to be shown.
+
+        Each segment is one path segment whatever it holds.
+        """
+        route = self.base.joinpath(*(quote(segment, safe="") for segment in segments), encoded=True)
+        if self._query:
+            route = URL(f"{route}?{self._query}", encoded=True)
+        return route.extend_query(params) if params else route
+
+    def conceal(self, text: str) -> str:
+        """`text` without the secrets of the engine's address, however long it is."""
+        return self._secrets.sub(concealed.HIDDEN, text)
 
     def reveal(self, text: str) -> str:
-        """`text` for operators: short, and with user's secrets taken out."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text[:_EXCERPT]
+        """`text` for operators: short, and without the secrets of the engine's address."""
+        return self.conceal(text)[:_EXCERPT]
+
+    def turned_away(self, status: int, asked: URL, location: str | None) -> ComfyError | None:
+        """The error of an answer by which something before the engine lets nobody through; None for others."""
+        detail = self.reveal(f"{status} at {self.name}{asked.path}, to {location}")
+        if status in admission.UNAUTHORIZED or (status == 403 and not self._is_file(asked)):
+            return SignInNeeded(admission.sign_in_words(self.name, str(status), self._given()), detail)
+        target = admission.target_of(asked, location) if status in admission.REDIRECTS else None
+        if target is None:
+            return None
+        if admission.asks_to_sign_in(asked, target):
+            how = f"{status} to {target.origin()}"
+            return SignInNeeded(admission.sign_in_words(self.name, how, self._given()), detail)
+        return BadResponse(admission.moved_words(self.name, asked, target), detail)
+
+    def _is_file(self, asked: URL) -> bool:
+        """Whether this is of a file: those ComfyUI itself refuses by 403, where their place is none of its folders."""
+        return any(asked.path.startswith(self.address(route).path) for route in ("view", "upload"))
+
+    def _given(self) -> str:
+        """What is sent to be let in, in words."""
+        sent = self.headers.get("Authorization", "").partition(" ")[0]
+        return {"Basic": "user and password", "Bearer": "bearer token"}.get(sent, "token" if self._query else "")
+
+    def not_connected(self, error: aiohttp.ClientConnectorError, where: str) -> NotConnected:
+        """What to say where no connection came about."""
+        detail = self.reveal(f"{where}: {error}")
+        if isinstance(error, ssl.SSLError):
+            return NotTrusted(admission.certificate_words(self.name, _reason(error)), detail)
+        return NotConnected(f"Nothing answers at {self.name}. Check that the engine is running.", detail)
 
     async def json(
         self,
@@ -89,6 +131,9 @@ class Transport:
         parsed = _parsed(body)
         if status >= 300:
             raise self._refused(method, segments, status, body)
+        if parsed is None and admission.is_sign_in_page(body):
+            words = admission.sign_in_words(self.name, "a page with a password field", self._given())
+            raise SignInNeeded(words, self._where(method, segments))
         if parsed is None:
             raise BadResponse(
                 f"What answers at {self.name} is not ComfyUI.", self._excerpt(method, segments, status, body)
@@ -186,13 +231,14 @@ class Transport:
         try:
             async with self.session.request(
                 method,
-                self.address(*segments),
+                self.address(*segments, params=params),
                 data=body,
-                params=params,
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
+                if away := self.turned_away(response.status, response.url, response.headers.get("Location")):
+                    raise away
                 yield response
         except TimeoutError as error:
             seconds = timeout.total or timeout.sock_read or self.timeout
@@ -200,9 +246,7 @@ class Transport:
                 f"The engine at {self.name} did not answer within {seconds:g} seconds.", where
             ) from error
         except aiohttp.ClientConnectorError as error:
-            raise NotConnected(
-                f"Nothing answers at {self.name}. Check that the engine is running.", self.reveal(f"{where}: {error}")
-            ) from error
+            raise self.not_connected(error, where) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
             raise EngineUnreachable(
                 f"The engine at {self.name} closed the connection.", self.reveal(f"{where}: {error!r}")
@@ -246,11 +290,30 @@ class Transport:
         return Refused(message, detail, status, parsed)
 
     def _excerpt(self, method: str, segments: tuple[str, ...], status: int, body: bytes) -> str:
-        return self.reveal(f"{status} for {self._where(method, segments)}: {body[:_EXCERPT]!r}")
+        text = self.conceal(body.decode(errors="replace"))
+        return self.reveal(f"{status} for {self._where(method, segments)}: {text[:_EXCERPT]!r}")
 
 
 class NotConnected(EngineUnreachable):
     """No connection came about, so the engine cannot have seen the request."""
+
+
+class NotTrusted(NotConnected):
+    """Something answers, but not with a certificate that is accepted."""
+
+
+class SignInNeeded(NotConnected, BadResponse):
+    """What stands before the engine let the request not through: it wants a user and password, or a token."""
+
+
+def _authorization(user: str, password: str) -> str:
+    return f"Bearer {password}" if user == BEARER else aiohttp.encode_basic_auth(user, password, "utf-8")
+
+
+def _reason(error: BaseException) -> ssl.SSLError:
+    """What ssl said: aiohttp wraps it, and leaves the fields of its own error empty."""
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
+    return inner if isinstance(inner, ssl.SSLError) else ssl.SSLError(str(error))
 
 
 def _parsed(body: bytes) -> object:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
 
+from stylestudio import plain
 from training.datasets import take
 
 MOST_NAME = 200  # characters that are kept of a name
@@ -25,7 +26,6 @@ _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 _SILENT = (".npz",)  # what trainers leave beside pictures
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-_TURNS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # marks of writing direction
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -107,7 +107,7 @@ def clean(name: str) -> str:
 
 def _is_unfit(sign: str) -> bool:
     """Whether a character cannot be shown or stored, or turns round the text beside it."""
-    return unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn"} or sign in _TURNS
+    return unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"} or plain.turns(sign)
 
 
 def is_junk(shown: str) -> bool:

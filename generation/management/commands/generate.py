@@ -97,7 +97,7 @@ class Command(BaseCommand):
         if odd := task.odd_sizes_text:
             self.stderr.write(odd)
         if task.status != Status.COMPLETED:
-            raise CommandError(_why(task))
+            raise CommandError(terminal.plain_words(_why(task)))
 
     def _save(self, task: GenerationTask, folder: Path, *, quiet: bool) -> None:
         """Copy what was made, the pictures of a failed job too."""
@@ -167,7 +167,7 @@ def _reference(file: Path | None, user: User) -> Reference | None:
     except OSError as error:
         raise CommandError(_("%(file)s cannot be read: %(error)s") % {"file": file, "error": error.strerror}) from None
     except BadPicture as error:
-        raise CommandError(f"{file}: {error}") from None
+        raise CommandError(terminal.plain_words(f"{file}: {error}")) from None
 
 
 def _bar(task: GenerationTask, width: int = 30) -> str:

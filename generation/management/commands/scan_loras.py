@@ -14,6 +14,7 @@ from generation import engines, found
 from generation.found import Found
 from generation.models import Engine
 from stylestudio.accounts import NobodyFound, acting
+from stylestudio.terminal import plain_words
 
 
 class Command(BaseCommand):
@@ -36,19 +37,20 @@ class Command(BaseCommand):
         with closing(engines.pool):
             for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
                 if not engines.probe(engine):
-                    self.stderr.write(f"{engine}: {engine.trouble}")
+                    self.stderr.write(plain_words(f"{engine}: {engine.trouble}"))
             chosen = [one for one in found.unused() if not names or any(fnmatch(one.name, name) for name in names)]
             if owner:
                 self._make(chosen, owner)
             else:
                 for one in chosen:
-                    self.stdout.write(f"{one.name}  ({', '.join(str(engine) for engine in one.engines)})")
+                    having = ", ".join(str(engine) for engine in one.engines)
+                    self.stdout.write(plain_words(f"{one.name}  ({having})"))
 
     def _make(self, chosen: list[Found], owner: User) -> None:
         made, refused = found.make_styles([one.name for one in chosen], owner)
         for version in made:
-            self.stdout.write(f"{version}: {version.lora_name}")
+            self.stdout.write(plain_words(f"{version}: {version.lora_name}"))
         for words in refused:
-            self.stderr.write(words)
+            self.stderr.write(plain_words(words))
         if refused:
             raise SystemExit(1)

@@ -14,6 +14,7 @@ from styles import cards, importing
 from styles.importing import NotTaken
 from styles.models import LoraImport, Style, StyleVersion
 from stylestudio.accounts import NobodyFound, acting
+from stylestudio.terminal import plain_words
 
 
 class Command(BaseCommand):
@@ -56,7 +57,7 @@ class Command(BaseCommand):
             except (NotTaken, OSError) as error:
                 refused += 1
                 reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-                self.stderr.write(f"{path.name}: {reason}")
+                self.stderr.write(plain_words(f"{path.name}: {reason}"))
         for group in _groups(rows):
             wish = importing.proposal(group[-1])
             fields: dict[str, Any] = {"licence": wish.licence or licence, "publish": not draft, **given}
@@ -64,7 +65,7 @@ class Command(BaseCommand):
                 versions = importing.confirm_all(group, replace(wish, **fields), owner)
             except NotTaken as error:
                 refused += len(group)
-                self.stderr.write(f"{group[-1].name}: {error}")
+                self.stderr.write(plain_words(f"{group[-1].name}: {error}"))
                 continue
             for version in versions:
                 self._say(version)
@@ -72,7 +73,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _say(self, version: StyleVersion) -> None:
-        self.stdout.write(f"{version} ({version.get_state_display()})")
+        self.stdout.write(plain_words(f"{version} ({version.get_state_display()})"))
 
 
 def _groups(rows: list[LoraImport]) -> list[list[LoraImport]]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from stylestudio import doctor
+from stylestudio.terminal import plain_words
 
 
 class Command(BaseCommand):
@@ -22,8 +23,8 @@ class Command(BaseCommand):
         for finding in doctor.examine():
             well = well and finding.well
             mark = self.style.SUCCESS("ok  ") if finding.well else self.style.ERROR("FAIL")
-            self.stdout.write(f"{mark} {finding.name}: {finding.state}")
+            self.stdout.write(f"{mark} {plain_words(finding.name)}: {plain_words(finding.state)}")
             if finding.remedy:
-                self.stdout.write(f"     -> {finding.remedy}")
+                self.stdout.write(f"     -> {plain_words(finding.remedy)}")
         if not well:
             sys.exit(1)

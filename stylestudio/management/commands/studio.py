@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
-from stylestudio import backups, handover
+from stylestudio import backups, handover, private
 from stylestudio.locks import FileLock, Locked
 from stylestudio.supervisor import KILL_AFTER, Child, Supervisor, say
 
@@ -54,6 +54,7 @@ class Command(BaseCommand):
             port = port or handover.free_port(host)
             address = settings.PUBLIC_URL or f"http://{_reachable(host)}:{port}"
             lock.note(f"{address}/")
+            private.begin(data)
             try:
                 _prepare_data()
             except KeyboardInterrupt:

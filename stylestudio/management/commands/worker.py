@@ -10,11 +10,12 @@ from argparse import ArgumentParser
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from stylestudio import layers, lifeline, live, media_store, shell, start, workers
+from stylestudio import layers, lifeline, live, media_store, private, shell, start, workers
 from stylestudio.workers import Pulse, StudioConsumer, thread_count, worker_name
 
 # A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH)
         if hasattr(signal, "SIGBREAK"):
             signal.signal(signal.SIGBREAK, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+        private.begin(settings.DATA)
         start.prepare()
         threads = thread_count(len(shell.engine_facts()))
         pulse = Pulse(worker_name(), threads)

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from stylestudio.accounts import NobodyFound, acting
+from stylestudio.terminal import plain_words
 from training.datasets import archives, intake, sources
 from training.datasets.sources import Contents
 from training.models import MOST_NAME, Dataset
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         if tally.added:
             intake.settle(dataset, owner)
         for file, reason in tally.refused:
-            self.stderr.write(f"{file}: {reason}")
+            self.stderr.write(plain_words(f"{file}: {reason}"))
         counts = {"slug": dataset.slug, "added": tally.added, "known": tally.known, "captions": tally.captions}
         self.stdout.write(_("%(slug)s: %(added)d added, %(known)d known, %(captions)d captions") % counts)
         if tally.refused_count:

@@ -78,7 +78,7 @@ class Command(BaseCommand):
                 values["segments"] = max(1, min(int(values["segments"]), options["steps"] // 2))
         clean = settings.clean(trainer, values)
         for obstacle in runner.trainer(trainer).obstacles({**clean, "base": options["base"] or conf.CHECKPOINT}):
-            self.stderr.write(obstacle)
+            self.stderr.write(terminal.plain_words(obstacle))
         name = options["style"]
         style = Style.objects.filter(name=name, is_base=False).first() or Style.objects.filter(slug=name).first()
         return ordering.start(
@@ -108,7 +108,7 @@ class Command(BaseCommand):
             sys.exit(130)
         if job.status != Status.COMPLETED:
             why = job.explanation if job.status == Status.FAILED else _("The run was stopped.")
-            raise CommandError(why)
+            raise CommandError(terminal.plain_words(why))
         version = job.style.versions.filter(of_training__job=job).first()
         if version is None:
             raise CommandError(_("Run %d completed, but none of its checkpoints could be published.") % job.pk)

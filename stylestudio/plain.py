@@ -1,0 +1,37 @@
+"""Foreign words made plain: they neither end their line, nor turn round or hide what is beside them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Marks that change in which direction the text beside them runs. Those that join letters (as in emoji) stay.
+TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_MARKS = re.compile(f"[{TURNS}]")
+
+
+def line(text: str) -> str:
+    """`text` as one line of a log or a terminal: what cannot be seen is written as an escape, such as \\n."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign == "\t" or not _is_invisible(sign) else _escape(sign) for sign in text)
+
+
+def name(text: str) -> str:
+    """A name from a file or an engine without line breaks, other control characters and marks of direction."""
+    return _BREAKS.sub(" ", _MARKS.sub("", text)).strip()
+
+
+def turns(sign: str) -> bool:
+    """Whether a character turns round the text beside it."""
+    return bool(_MARKS.match(sign))
+
+
+def _is_invisible(sign: str) -> bool:
+    return unicodedata.category(sign) in _INVISIBLE
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
