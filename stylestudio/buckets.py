@@ -6,6 +6,8 @@ keep them. `stylestudio.media` checks the cookie and sends on to an address that
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -17,6 +19,7 @@ from django.utils.encoding import filepath_to_uri
 from storages.backends.s3 import S3Storage
 
 from stylestudio.media import CONTENT_TYPES
+from stylestudio.storage import StoreUnreachable
 
 VALID = 3600  # seconds
 
@@ -27,7 +30,7 @@ def _as_os_error() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise OSError(f"The bucket {settings.S3_BUCKET} could not be used: {error}") from error
+        raise StoreUnreachable(f"The bucket {settings.S3_BUCKET} could not be used: {error}") from error
 
 
 class PrivateBucket(S3Storage):  # type: ignore[misc]
@@ -56,6 +59,23 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
         with _as_os_error():
             return str(super()._save(name, content))
 
+    def exists(self, name: str) -> bool:
+        """Whether the bucket has it. Raises StoreUnreachable."""
+        with _as_os_error():
+            return bool(super().exists(name))
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The full names of all files beneath a folder, fetched a thousand at a time. Raises StoreUnreachable."""
+        with _as_os_error():
+            for found in self.bucket.objects.filter(Prefix=f"{folder.rstrip('/')}/"):
+                yield str(found.key)
+
     def _open(self, name: str, mode: str = "rb") -> Any:
         with _as_os_error():
-            return super()._open(name, mode)
+            try:
+                opened = super()._open(name, mode)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from error
+            if "r" in mode:
+                _fetched = opened.file  # now and not with the first read, which would raise errors of another kind
+            return opened

@@ -114,8 +114,10 @@ async def _stream(file: BinaryIO, rest: int, receive: Receive, send: Send) -> No
     try:
         while rest and not gone.done():
             chunk = await asyncio.to_thread(file.read, min(CHUNK, rest))
-            # A file that shrank meanwhile ends the answer early; the browser sees that by the length.
-            rest = rest - len(chunk) if chunk else 0
+            if not chunk:
+                # The browser waits for the length that was announced: only the end of the connection tells it.
+                raise EOFError("A file became shorter while it was sent.")
+            rest -= len(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": rest > 0})
     finally:
         gone.cancel()

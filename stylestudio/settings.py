@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "stylestudio.middleware.SignInRequired",
     "stylestudio.middleware.media_cookie",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "stylestudio.failures.WordsForFailures",
 ]
 
 ROOT_URLCONF = "stylestudio.urls"

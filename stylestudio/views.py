@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from stylestudio import __version__, jobs, shell
+from stylestudio import __version__, integrity, jobs, shell
 from stylestudio.access import StudioRequest
 from stylestudio.jobs import MOST_PRIORITY, Job
 from stylestudio.models import Worker
@@ -93,15 +93,20 @@ def _ended_today(user: User, *, mine: bool) -> list[Row]:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """Whether the studio can work: 200 with "ok", or 503 with "error" where database or worker are gone."""
+    """Whether the studio can work: 200 with "ok", or 503 with "error" where database or worker are gone.
+
+    A damaged database is said too, as `"damaged": true`.
+    """
     database, worker, comfyui = _look()
-    well = database and worker
+    damaged = integrity.trouble()
+    well = database and worker and not damaged
     facts = {
         "status": "ok" if well else "error",
         "database": database,
         "worker": worker,
         "comfyui": comfyui,
         "version": __version__,
+        **({"damaged": True} if damaged else {}),
     }
     return JsonResponse(facts, status=200 if well else 503)
 
