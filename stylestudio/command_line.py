@@ -75,10 +75,11 @@ def _sentence(error: Exception) -> str | None:
         return f"{error}. Make the data folder writable, or set STYLESTUDIO_DATA."
     from django.utils.translation import gettext
 
-    from stylestudio import backups, failures
+    from stylestudio import backups, failures, integrity
 
     if failure := failures.of(error):
-        return failure.told
+        damaged = failure.kind == failures.Kind.DAMAGED
+        return f"{failure.told} {integrity.remedy(whole_rows=False)}" if damaged else failure.told
     if isinstance(error, OperationalError | ProgrammingError) and backups.unapplied_migrations():
         return gettext("The database is not made for this version yet. Start the studio, or run: manage.py migrate")
     return None

@@ -107,42 +107,34 @@ class Failure:
         return self.kind in {Kind.BUSY, Kind.AWAY, Kind.STORE}
 
     @property
-    def sentence(self) -> str:
-        """What happened and what to do, for whoever uses the studio."""
+    def what(self) -> str:
+        """What happened."""
         return {
-            Kind.BUSY: _("The studio is busy writing something else. Nothing was changed. Try again in a moment."),
-            Kind.AWAY: _("The studio's database does not answer. Nothing was changed. Try again in a moment."),
-            Kind.STORE: _("The studio's store of files does not answer. Nothing was kept. Try again in a moment."),
-            Kind.FULL: _(
-                "The studio's disk is full. Nothing was kept. Ask whoever runs the studio to make room, then try again."
-            ),
-            Kind.READ_ONLY: _(
-                "The studio's disk is read-only. Nothing was kept. "
-                "Ask whoever runs the studio to make it writable, then try again."
-            ),
-            Kind.FORBIDDEN: _(
-                "The studio may not use one of its own files or folders. Nothing was kept. "
-                "Ask whoever runs the studio to run doctor, then try again."
-            ),
-            Kind.BROKEN: _(
-                "The studio's disk cannot be read or written. Nothing was kept. "
-                "Ask whoever runs the studio to look at it."
-            ),
-            Kind.DAMAGED: _(
-                "The studio's database is damaged here. Nothing was changed. "
-                "Ask whoever runs the studio to run doctor, which says what to do."
-            ),
-            Kind.MESSAGES: _(
-                "The file of messages to the worker, huey.sqlite3, is damaged. "
-                "Stop the studio and delete it: what waits is not lost."
-            ),
-            Kind.GONE: _("The file of this is missing in the studio. A backup of the media folder may have it."),
+            Kind.BUSY: _("The studio's database is busy with something else."),
+            Kind.AWAY: _("The studio's database does not answer."),
+            Kind.STORE: _("The studio's store of files does not answer."),
+            Kind.FULL: _("The studio's disk is full."),
+            Kind.READ_ONLY: _("The studio's disk is read-only."),
+            Kind.FORBIDDEN: _("The studio may not use one of its own files or folders."),
+            Kind.BROKEN: _("The studio's disk cannot be read or written."),
+            Kind.DAMAGED: _("The studio's database is damaged."),
+            Kind.MESSAGES: _("The file of messages to the worker, huey.sqlite3, is damaged."),
+            Kind.GONE: _("The file of this is missing in the studio."),
         }[self.kind]
 
     @property
+    def sentence(self) -> str:
+        """What happened and what to do, for whoever uses the studio."""
+        if self.kind == Kind.GONE:
+            return f"{self.what} {_('A backup of the media folder may have it.')}"
+        if self.passes:
+            return f"{self.what} {_('Nothing was kept. Try again in a moment.')}"
+        return f"{self.what} {_('Nothing was kept. Tell whoever runs the studio, who finds out more with doctor.')}"
+
+    @property
     def told(self) -> str:
-        """The sentence and the detail, for whoever runs the studio."""
-        return f"{self.sentence} ({self.detail})"
+        """What happened in our words and in the system's, for the log and for whoever typed a command."""
+        return f"{self.what} ({self.detail})"
 
     @property
     def status(self) -> int:
@@ -164,6 +156,11 @@ def of(error: BaseException | None) -> Failure | None:
             return Failure(kind, _detail(error))
         error = error.__cause__
     return None
+
+
+def plainly(error: OSError, place: object) -> str:
+    """For a command that goes on or ends with a line of its own: the file that the error names, else `place`."""
+    return f"{error.filename or place}: {error.strerror or error}"
 
 
 def _kind(error: BaseException) -> Kind | None:

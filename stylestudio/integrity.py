@@ -15,8 +15,8 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -153,7 +153,7 @@ def look_at_header(file: Path) -> None:
             )
         return
     try:
-        with closing(_opened(file)) as database:
+        with closing(reading(file)) as database:
             database.execute(f"SELECT count(*) FROM {SCHEMA}").fetchone()  # noqa: S608 - a constant
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
@@ -190,13 +190,7 @@ def remedy(*, whole_rows: bool) -> str:
 # --- Table by table
 
 
-@contextmanager
-def _reading(file: Path) -> Iterator[sqlite3.Connection]:
-    with closing(_opened(file)) as database:
-        yield database
-
-
-def _opened(file: Path) -> sqlite3.Connection:
+def reading(file: Path) -> sqlite3.Connection:
     """A connection that cannot write. Nothing is mapped into memory: a bad sector would end the process there."""
     database = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
     database.execute("PRAGMA mmap_size = 0")
@@ -205,7 +199,7 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 def tables(file: Path) -> list[str]:
     """What is looked through, in order. Raises sqlite3.Error."""
-    with _reading(file) as database:
+    with closing(reading(file)) as database:
         ordinary = "type = 'table' AND rootpage > 0 AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
         rows = database.execute(f"SELECT name FROM {SCHEMA} WHERE {ordinary}").fetchall()  # noqa: S608 - constants
     return [SCHEMA, *(str(name) for (name,) in rows)]
@@ -217,7 +211,7 @@ def look_through(file: Path, table: str) -> tuple[list[str], bool]:
     Raises sqlite3.Error where that could not be found out, as for a table that is gone meanwhile.
     """
     name = '"' + table.replace('"', '""') + '"'
-    with _reading(file) as database:
+    with closing(reading(file)) as database:
         try:
             found = [str(row[0]) for row in database.execute(f"PRAGMA quick_check({name})")]
         except sqlite3.DatabaseError as error:

@@ -153,6 +153,9 @@ def _elsewhere(path: str, query: str) -> Answer:
     if place is None:
         return _sentence(404, gettext("There is no such file."))
     name = PurePosixPath(*place)
+    # What the bucket itself says of a missing file nobody can read. For what pages show, asking first costs too much.
+    if "download" in parse_qs(query, keep_blank_values=True) and not default_storage.exists(str(name)):
+        return _sentence(404, gettext("There is no such file."))
     disposition = _disposition(query, name)
     headers = {"Location": default_storage.signed(str(name), disposition), "Content-Length": "0"}  # type: ignore[attr-defined]
     return Answer(302, headers | {"Cache-Control": f"private, max-age={ELSEWHERE_AGE}"})

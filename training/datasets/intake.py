@@ -21,6 +21,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage
+from stylestudio.storage import all_or_nothing
 from training import work
 from training.datasets import archives, matching, sidecars, take
 from training.datasets.sources import Contents, Member, Unreadable, kohya
@@ -116,8 +117,9 @@ class Tally:
 def keep(taken: Taken) -> Kept:
     """Store the files of a picture under names that nobody can guess. Raises OSError."""
     folder, name = f"{timezone.localtime():%Y/%m}", uuid.uuid4().hex
-    file = default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data))
-    small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
+    with all_or_nothing() as noted:
+        file = noted(default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data)))
+        small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
     facts = (taken.width, taken.height, len(taken.data), taken.format, taken.has_alpha, taken.perceptual_hash)
     return Kept(taken.sha256, file, small, *facts)
 
