@@ -297,7 +297,7 @@ def _not_now(request: HttpRequest, form: SignInForm, onward: str, error: Excepti
     failures.note("Sign-in", failure)
     request.session.modified = False
     request.user = AnonymousUser()
-    form.add_error(None, failure.sentence)
+    form.add_error(None, failure.sentence(changing=False))
     context = {"form": form, "next": onward}
     response = render(request, "accounts/sign_in.html", context, status=failure.status)
     for name, value in failure.headers.items():

@@ -24,6 +24,7 @@ from django.db import Error as DatabaseFailure
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.defaults import server_error
 
@@ -33,6 +34,7 @@ from stylestudio.storage import StoreUnreachable
 
 log = logging.getLogger(__name__)
 
+QUIET = 60.0  # seconds for which a logger does not repeat itself
 SOON, LATER = 5, 300  # seconds after which a browser or script may try again
 
 
@@ -123,18 +125,24 @@ class Failure:
         }[self.kind]
 
     @property
-    def sentence(self) -> str:
-        """What happened and what to do, for whoever uses the studio."""
+    def advice(self) -> str:
+        """What to do, for whoever uses the studio."""
         if self.kind == Kind.GONE:
-            return f"{self.what} {_('A backup of the media folder may have it.')}"
+            return _("A backup of the media folder may have it.")
         if self.passes:
-            return f"{self.what} {_('Nothing was kept. Try again in a moment.')}"
-        return f"{self.what} {_('Nothing was kept. Tell whoever runs the studio, who finds out more with doctor.')}"
+            return _("Try again in a moment.")
+        return _("Tell whoever runs the studio, who finds out more with doctor.")
+
+    def sentence(self, *, changing: bool = True) -> str:
+        """What happened and what to do. `changing`: something was to be stored, and people wonder whether it is."""
+        kept = _("Nothing was kept.") if changing and self.kind != Kind.GONE else ""
+        return " ".join(filter(None, (self.what, kept, self.advice)))
 
     @property
     def told(self) -> str:
-        """What happened in our words and in the system's, for the log and for whoever typed a command."""
-        return f"{self.what} ({self.detail})"
+        """What happened in our words and in the system's, for the log and for whoever typed a command. In English."""
+        with translation.override(None):
+            return f"{self.what} ({self.detail})"
 
     @property
     def status(self) -> int:
@@ -248,20 +256,51 @@ def answer(request: HttpRequest, failure: Failure) -> HttpResponse:
 
 def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
     facts: dict[str, Any] = {"status": failure.status, "headers": failure.headers}
+    looking = request.method in {"GET", "HEAD"}
+    sentence = failure.sentence(changing=not looking)
     if request.headers.get("HX-Request"):
         # A sentence alone is shown in the corner, and the form stays as it is.
-        return HttpResponse(failure.sentence, content_type="text/plain; charset=utf-8", **facts)
+        return HttpResponse(sentence, content_type="text/plain; charset=utf-8", **facts)
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        return JsonResponse({"error": failure.sentence}, **facts)
-    again = request.get_full_path() if request.method in {"GET", "HEAD"} else ""
-    return HttpResponse(render_to_string("503.html", {"failure": failure, "again": again}), **facts)
+        return JsonResponse({"error": sentence}, **facts)
+    context = {"sentence": sentence, "again": request.get_full_path() if looking else ""}
+    return HttpResponse(render_to_string("503.html", context), **facts)
 
 
 def note(what: str, failure: Failure) -> None:
-    """One line in the log, without a traceback: the place in the code is not what is wrong."""
+    """One line in the log. A worker looks the database through soon, if it is damaged."""
     if failure.kind == Kind.DAMAGED:
         integrity.suspect()
     log.warning("%s: %s", what, failure.told)
+
+
+class WithoutTraceback(logging.Filter):
+    """Says in one line what a disk or a database refuses, wherever it was met and however often.
+
+    The place in the code is not what is wrong then, and a full disk is met many times a minute.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self._said: dict[tuple[str, Kind], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for what the same logger said less than QUIET seconds ago. Both handlers of a record get one answer."""
+        failure = of(record.exc_info[1]) if record.exc_info else None
+        if failure:
+            record.msg, record.args = f"{record.getMessage()} {failure.told}", ()
+            record.exc_info = record.exc_text = None
+            record.is_repeated = self._is_repeated(record, failure)
+            if failure.kind == Kind.DAMAGED:
+                integrity.suspect()
+        return not getattr(record, "is_repeated", False)
+
+    def _is_repeated(self, record: logging.LogRecord, failure: Failure) -> bool:
+        what = record.name, failure.kind
+        repeated = record.created - self._said.get(what, -QUIET) < QUIET
+        if not repeated:
+            self._said[what] = record.created
+        return repeated
 
 
 def in_words(app: Application) -> Application:
@@ -282,7 +321,7 @@ def in_words(app: Application) -> Application:
             if started or failure is None or scope["type"] != "http":
                 raise
             note(f"{scope['method']} {scope['path']}", failure)
-            body = failure.sentence.encode()
+            body = failure.sentence(changing=scope["method"] not in {"GET", "HEAD"}).encode()
             headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body)), **failure.headers}
             lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
             await send({"type": "http.response.start", "status": failure.status, "headers": lines})
@@ -297,7 +336,7 @@ def patience(seconds: float) -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
-    usual = 1000 * int(settings.DATABASES["default"].get("OPTIONS", {}).get("timeout", 5))
+    usual = 1000 * int(connection.settings_dict["OPTIONS"].get("timeout", 5))
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
         try:

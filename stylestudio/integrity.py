@@ -122,7 +122,7 @@ def _suspected_at(file: Path) -> float:
 
 def database_file() -> Path | None:
     """The file of the studio's SQLite database; None with PostgreSQL."""
-    return Path(settings.DATABASES["default"]["NAME"]) if connection.vendor == "sqlite" else None
+    return Path(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else None
 
 
 def free_bytes() -> int:

@@ -191,13 +191,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"asked_for_health": {"()": "stylestudio.logs.HealthIsTold"}},
+    "filters": {
+        "asked_for_health": {"()": "stylestudio.logs.HealthIsTold"},
+        "in_one_line": {"()": "stylestudio.failures.WithoutTraceback"},
+    },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["in_one_line"]},
         "file": {
             "class": "stylestudio.logs.SharedRotatingFile",
             "filename": DATA / "stylestudio.log",
             "formatter": "line",
+            "filters": ["in_one_line"],
         },
     },
     "root": {"handlers": ["console", "file"], "level": "INFO"},

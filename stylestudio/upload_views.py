@@ -53,7 +53,7 @@ def in_json(view: View) -> View:
 def _later(failure: failures.Failure) -> HttpResponse:
     """What passes by itself the page tries again; of anything else it shows the sentence."""
     status = failure.status if failure.passes else HTTPStatus.INSUFFICIENT_STORAGE
-    response = JsonResponse({"error": failure.sentence}, status=status, headers=failure.headers)
+    response = JsonResponse({"error": failure.sentence()}, status=status, headers=failure.headers)
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 

@@ -19,7 +19,6 @@ from huey import PriorityRedisHuey, SqliteHuey
 from huey.consumer import Consumer
 from huey.storage import SqliteStorage
 
-from stylestudio import failures
 from stylestudio.handover import Door
 from stylestudio.lifeline import exit_within
 
@@ -162,14 +161,6 @@ class StudioConsumer(Consumer):  # type: ignore[misc]
         super().stop(graceful)
 
 
-def _note(error: DatabaseError, what: str) -> None:
-    """One line for what a disk or a lock refuses, for it comes every second; a traceback for all else."""
-    if failure := failures.of(error):
-        failures.note(what, failure)
-    else:
-        log.exception("The database does not answer: %s.", what)
-
-
 def keep_working(step: Callable[[], bool], forget: Callable[[], None] = lambda: None) -> None:
     """Call `step` until it answers that nothing is left to do, or the worker stops.
 
@@ -180,8 +171,8 @@ def keep_working(step: Callable[[], bool], forget: Callable[[], None] = lambda: 
         try:
             if not step():
                 return
-        except DatabaseError as error:
-            _note(error, f"trying again in {DATABASE_PAUSE:g} s")
+        except DatabaseError:
+            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
             connections.close_all()
             forget()
             if stopping.wait(DATABASE_PAUSE):
@@ -242,8 +233,8 @@ class Pulse(threading.Thread):
         try:
             # The pid too: a predecessor of the same name may have marked the row as ended meanwhile.
             Worker.objects.filter(name=self._row).update(heartbeat_at=Now(), pid=os.getpid(), ended_at=None)
-        except DatabaseError as error:
-            _note(error, "the heartbeat could not be written")
+        except DatabaseError:
+            log.exception("The heartbeat could not be written.")
             connections.close_all()
 
     def _tell(self) -> None:
