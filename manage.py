@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line."""
+"""The commands of Django and of the studio."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import sys
 def main() -> None:
     """Run the command that the arguments name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
-    from django.core.management import execute_from_command_line
+    from stylestudio.command_line import run
 
-    execute_from_command_line(sys.argv)
+    run(sys.argv)
 
 
 if __name__ == "__main__":

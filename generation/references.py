@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage, Reference
 from stylestudio import images, media_store
+from stylestudio.storage import all_or_nothing
 
 # A gallery picture of 2048 × 2048 may be larger than what people may upload.
 MOST_OF_OURS = 64 * 2**20
@@ -41,9 +42,9 @@ def _stored(clean: images.Reference, user: User) -> Reference:
     # Without a name the content counts as no file, and the width and height would be empty.
     reference.file.save(name, ContentFile(clean.png, name=name), save=False)
     try:
-        with transaction.atomic():
+        with all_or_nothing() as noted, transaction.atomic():
+            noted(str(reference.file.name))
             reference.save()
     except IntegrityError:  # the same picture came twice at once
-        reference.file.delete(save=False)
         return Reference.objects.get(sha256=clean.sha256)
     return reference

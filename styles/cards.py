@@ -28,7 +28,7 @@ from django.utils.translation import gettext as _
 from styles import importing, lora
 from styles.importing import NotTaken, Wish
 from styles.models import MAX_STRENGTH, Kind, Style, StyleVersion
-from stylestudio import __version__, images, media_store
+from stylestudio import __version__, images, lost_files, media_store
 
 SUFFIX = ".zip"
 SCHEMA = 1
@@ -132,7 +132,8 @@ def write_card(version: StyleVersion, target: IO[bytes]) -> None:
         card.writestr("card.json", json.dumps(facts(version), ensure_ascii=False, indent=1))
         card.writestr("README.txt", _readme(version))
         for name, picture in (("preview.webp", version.sheet), ("cover.webp", version.style.cover)):
-            if picture:
+            # A card without them is whole: a lost picture must not keep the LoRA here.
+            if picture and not lost_files.missing([str(picture.name)]):
                 with picture.open("rb") as file:
                     card.writestr(name, file.read())
         with card.open(zipfile.ZipInfo(file_name(version)), "w", force_zip64=True) as member:

@@ -23,6 +23,7 @@ from styles.models import LoraImport, Style
 from stylestudio import uploads
 from stylestudio.access import StudioRequest, require_curator
 from stylestudio.presses import once
+from stylestudio.storage import all_or_nothing
 from stylestudio.uploads import Purpose, Refused, Upload
 
 MOST_FORM_BYTES = 10 * 2**20  # of a file that comes with a plain form
@@ -99,8 +100,9 @@ def _small(request: StudioRequest) -> Style | LoraImport:
         if isinstance(found, cards.Card):
             return cards.take(found, request.user).style
         opened.seek(0)
-        stored = default_storage.save(importing.storage_name(name), File(opened))
-    return importing.receive(found, stored, request.user)
+        with all_or_nothing() as noted:
+            stored = noted(default_storage.save(importing.storage_name(name), File(opened)))
+            return importing.receive(found, stored, request.user)
 
 
 def _look(file: IO[bytes], name: str) -> cards.Card | Inspection:

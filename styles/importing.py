@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from styles import lora
 from styles.models import MAX_STRENGTH, Kind, LoraImport, Source, State, Style, StyleVersion
 from stylestudio import images, media_store, plain
+from stylestudio.storage import all_or_nothing
 
 MOST_BYTES = 2 * 2**30  # of one LoRA file
 SUFFIXES = (".safetensors", ".sft")
@@ -99,7 +100,10 @@ def receive(found: lora.Inspection, file_name: str, user: User, picture: bytes =
     )
     if face := _face(picture or (facts.thumbnail.data if facts.thumbnail else b"")):
         row.picture.save(media_store.new_name(".webp"), ContentFile(face), save=False)
-    row.save()
+    with all_or_nothing() as noted:
+        if row.picture:
+            noted(str(row.picture.name))
+        row.save()
     return row
 
 
@@ -120,8 +124,9 @@ def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraI
             with suppress(OSError):
                 picture = beside.picture.read_bytes()
         file.seek(0)
-        stored = default_storage.save(storage_name(path.name), File(file))
-    return receive(found, stored, user, picture)
+        with all_or_nothing() as noted:
+            stored = noted(default_storage.save(storage_name(path.name), File(file)))
+            return receive(found, stored, user, picture)
 
 
 def related(row: LoraImport) -> Style | None:

@@ -17,9 +17,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from styles import cards, history, queries
 from styles.forms import PresetForm, StyleForm
+from styles.lora import BadLora
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
+from stylestudio import lost_files
 from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
-from stylestudio.downloads import attachment
+from stylestudio.downloads import FilesMissing, attachment, refused
 from stylestudio.presses import once
 
 
@@ -156,17 +158,19 @@ def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
 
 
 @require_GET
-def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
+def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse | HttpResponse:
     """The version's LoRA with everything that is known of it written into it."""
     version = _with_file(slug, number)
-    return _attachment(version, cards.write_lora, cards.file_name(version))
+    return _attachment(request, version, cards.write_lora, cards.file_name(version))
 
 
 @require_GET
-def card(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse:
+def card(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse | HttpResponse:
     """The version's style card, for another StyleStudio or for use elsewhere."""
     version = _with_file(slug, number)
-    return _attachment(version, cards.write_card, cards.file_name(version).replace(".safetensors", cards.SUFFIX))
+    return _attachment(
+        request, version, cards.write_card, cards.file_name(version).replace(".safetensors", cards.SUFFIX)
+    )
 
 
 def _with_file(slug: str, number: int) -> StyleVersion:
@@ -177,14 +181,20 @@ def _with_file(slug: str, number: int) -> StyleVersion:
 
 
 def _attachment(
-    version: StyleVersion, write: Callable[[StyleVersion, IO[bytes]], None], name: str
-) -> StreamingHttpResponse:
+    request: StudioRequest, version: StyleVersion, write: Callable[[StyleVersion, IO[bytes]], None], name: str
+) -> StreamingHttpResponse | HttpResponse:
     """Written to the disk first, so that the length is known and memory is not needed."""
+    if gone := lost_files.missing([str(version.file.name)]):
+        return refused(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
     file = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed when the answer has left
     try:
         write(version, file)
         length = file.tell()
         file.seek(0)
+    except BadLora as error:
+        file.close()
+        messages.warning(request, str(error))
+        return redirect(version.style)
     except BaseException:
         file.close()
         raise

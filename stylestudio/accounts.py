@@ -16,9 +16,9 @@ from django.contrib.auth import get_user_model, login, logout, update_session_au
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm, PasswordChangeForm
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -33,7 +33,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language
 
-from stylestudio import proxies
+from stylestudio import failures, proxies
 from stylestudio.access import StudioRequest
 from stylestudio.models import SignInFailure
 from stylestudio.shell import THEMES
@@ -43,6 +43,7 @@ LONGEST_NAME = 150  # of a user; PostgreSQL takes no more
 MOST_FAILURES = 10  # of one name from one address within FAILURE_WINDOW
 MOST_FROM_ADDRESS = 100  # of all names together: a whole office may share an address
 FAILURE_WINDOW = timedelta(minutes=10)
+SIGN_IN_PATIENCE = 5.0  # seconds that a sign-in waits for a lock of the database, before it says so
 A_YEAR = 365 * 24 * 60 * 60
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -284,14 +285,44 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" and _may_go_on(request, onward):
         return redirect(onward)
     form = SignInForm(request, data=request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        login(request, form.get_user())
-        return redirect(onward)
+    try:
+        if form.is_bound and _signed_in(request, form):
+            return redirect(onward)
+    except (DatabaseError, OSError) as error:
+        return _not_now(request, form, onward, error)
     status = 200
     if form.is_bound:
         form.point_at_mistake()
         status = 429 if form.has_error("__all__", "wait") else 422
     return render(request, "accounts/sign_in.html", {"form": form, "next": onward}, status=status)
+
+
+def _signed_in(request: HttpRequest, form: SignInForm) -> bool:
+    """Whether the try was good; the session is stored here, and not after the page, so that its failure is told too."""
+    with failures.patience(SIGN_IN_PATIENCE):
+        if not form.is_valid():
+            return False
+        with transaction.atomic():
+            login(request, form.get_user())
+            request.session.save()
+    return True
+
+
+def _not_now(request: HttpRequest, form: SignInForm, onward: str, error: Exception) -> HttpResponse:
+    """The form with why nobody can sign in just now. The name stays in it."""
+    failure = failures.of(error)
+    if failure is None:
+        raise error
+    failures.note("Sign-in", failure)
+    request.session.modified = False
+    request.user = AnonymousUser()
+    form.add_error(None, failure.sentence(changing=False))
+    context = {"form": form, "next": onward}
+    response = render(request, "accounts/sign_in.html", context, status=failure.status)
+    for name, value in failure.headers.items():
+        response[name] = value
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _safe_next(request: HttpRequest) -> str:

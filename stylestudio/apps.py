@@ -22,9 +22,10 @@ class StyleStudioConfig(AppConfig):
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_delete, post_save
 
-        from stylestudio import checks, media_store, presses, sessions, start, workers  # noqa: F401 - checks register
+        from stylestudio import checks, health, integrity, media_store, presses, sessions, start, workers  # noqa: F401
 
         start.register(media_store.begin)
+        health.register(integrity.tell)
         connection_created.connect(_opened, dispatch_uid="stylestudio.private")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")

@@ -16,6 +16,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from stylestudio.consumers import ProgressConsumer, same_origin  # noqa: E402
+from stylestudio.failures import in_words  # noqa: E402
 from stylestudio.limits import limit_bodies  # noqa: E402
 from stylestudio.media import Application, Receive, Scope, Send, is_file, media_app  # noqa: E402
 
@@ -34,7 +35,7 @@ def pages_and_files(pages: Application) -> Application:
 
 application = ProtocolTypeRouter(
     {
-        "http": limit_bodies(pages_and_files(cast(Application, django_app)), settings.UPLOAD_BODY_LIMIT),
+        "http": in_words(limit_bodies(pages_and_files(cast(Application, django_app)), settings.UPLOAD_BODY_LIMIT)),
         "websocket": same_origin(AuthMiddlewareStack(URLRouter([path("ws/progress", ProgressConsumer.as_asgi())]))),
     }
 )

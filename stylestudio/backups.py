@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from stylestudio import private
+from stylestudio import failures, integrity, private
 
 KEPT = 3
 _TURN = 7_243_309_118  # the name of a lock in PostgreSQL: any number that others are unlikely to take
@@ -37,11 +37,20 @@ def save_database(target: Path) -> None:
             cursor.execute("VACUUM INTO %s", [str(target)])
         private.file(target)
     except (OSError, DatabaseError) as error:
-        target.unlink(missing_ok=True)
-        raise BackupFailed(
-            _("The database could not be saved to %(file)s: %(error)s. Is there room, and may this user write there?")
-            % {"file": target, "error": error}
-        ) from error
+        with suppress(OSError):
+            target.unlink(missing_ok=True)
+        raise BackupFailed(_why(error, target)) from error
+
+
+def _why(error: OSError | DatabaseError, target: Path) -> str:
+    """The true reason: the database itself may be what is wrong, and not the place for its copy."""
+    failure = failures.of(error)
+    if failure and failure.kind == failures.Kind.DAMAGED:
+        integrity.suspect()
+        text = _("The database was not saved: it is damaged (%(error)s). %(remedy)s Keep the backups that you have.")
+        return text % {"error": failure.detail, "remedy": integrity.remedy(whole_rows=False)}
+    text = _("The database could not be saved to %(file)s: %(error)s. Is there room, and may this user write there?")
+    return text % {"file": target, "error": failure.detail if failure else error}
 
 
 @contextmanager

@@ -6,6 +6,8 @@ keep them. `stylestudio.media` checks the cookie and sends on to an address that
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,6 +22,7 @@ from storages.backends.s3 import S3Storage
 
 from stylestudio.media import CONTENT_TYPES
 from stylestudio.media_store import may_delete
+from stylestudio.storage import StoreUnreachable
 
 VALID = 3600  # seconds
 
@@ -31,7 +34,7 @@ def _as_os_error() -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         missing = isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] == 404
-        kind = FileNotFoundError if missing else OSError
+        kind = FileNotFoundError if missing else StoreUnreachable
         raise kind(f"The bucket {settings.S3_BUCKET} could not be used: {error}") from error
 
 
@@ -79,6 +82,11 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
             with _as_os_error():
                 super().delete(name)
 
+    def discard(self, name: str) -> None:
+        """Delete a file that the caller stored a moment ago and no row names, whoever's the bucket is."""
+        with _as_os_error():
+            super().delete(name)
+
     def listdir(self, name: str) -> tuple[list[str], list[str]]:
         """The folders and the files in a folder."""
         with _as_os_error():
@@ -95,6 +103,23 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
         with _as_os_error():
             return str(super()._save(name, content))
 
+    def exists(self, name: str) -> bool:
+        """Whether the bucket has it. Raises StoreUnreachable."""
+        with _as_os_error():
+            return bool(super().exists(name))
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The full names of all files beneath a folder, fetched a thousand at a time. Raises StoreUnreachable."""
+        with _as_os_error():
+            for found in self.bucket.objects.filter(Prefix=f"{folder.rstrip('/')}/"):
+                yield str(found.key)
+
     def _open(self, name: str, mode: str = "rb") -> Any:
         with _as_os_error():
-            return super()._open(name, mode)
+            try:
+                opened = super()._open(name, mode)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from error
+            if "r" in mode:
+                _fetched = opened.file  # now and not with the first read, which would raise errors of another kind
+            return opened

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.core.files.storage import storages
@@ -13,9 +14,10 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
-from stylestudio import media_store, private, proxies
+from stylestudio import failures, integrity, lost_files, media_store, private, proxies, schema
 from stylestudio.models import Worker
 
+TRIAL = 64 * 1024  # bytes that are written to see whether that works
 LEAST_FREE = 2 * 2**30  # bytes; a 1024 × 1024 picture takes about 1.5 MB
 
 
@@ -38,19 +40,32 @@ Check = Callable[[], Iterable[Finding]]
 
 def data_folder() -> Iterable[Finding]:
     """Can be written, has room."""
+    yield _folder(_("Data folder"), Path(settings.DATA), _("Make it writable, or set STYLESTUDIO_DATA."))
+
+
+def media_folder() -> Iterable[Finding]:
+    """Can be written and has room, where files are kept in a folder: it may be on another disk."""
+    if not settings.S3_BUCKET:
+        yield _folder(_("Media folder"), Path(settings.MEDIA_ROOT), _("Make it writable for the studio's user."))
+
+
+def _folder(name: str, folder: Path, remedy: str) -> Finding:
     try:
-        with tempfile.TemporaryFile(dir=settings.DATA):
-            pass
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as trial:
+            trial.write(bytes(TRIAL))  # a full disk takes an empty file
+            trial.flush()
     except OSError as error:
-        yield Finding(
-            _("Data folder"), f"{settings.DATA}: {error.strerror}", _("Make it writable, or set STYLESTUDIO_DATA.")
-        )
-        return
-    free = shutil.disk_usage(settings.DATA).free
+        failure = failures.of(error)
+        full = failure is not None and failure.kind == failures.Kind.FULL
+        return Finding(name, f"{folder}: {error.strerror}", _("Make room: nothing is free.") if full else remedy)
+    free = shutil.disk_usage(folder).free
     remedy = "" if free >= LEAST_FREE else _("Make room: less than 2 GB are free.")
-    yield Finding(
-        _("Data folder"), _("%(folder)s, %(free).1f GB free") % {"folder": settings.DATA, "free": free / 1e9}, remedy
-    )
+    return Finding(name, _("%(folder)s, %(free).1f GB free") % {"folder": folder, "free": free / 1e9}, remedy)
+
+
+def privacy() -> Iterable[Finding]:
+    """Nobody else on this machine may open what is in the data folder."""
     if exposed := private.exposed(settings.DATA):
         yield Finding(
             _("Private files"),
@@ -60,15 +75,38 @@ def data_folder() -> Iterable[Finding]:
 
 
 def database() -> Iterable[Finding]:
-    """Answers, and is migrated."""
+    """Can be opened, answers, fits this program."""
     try:
+        if file := integrity.database_file():
+            integrity.look_at_header(file)
+        schema.refuse_newer()
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except integrity.Damaged as error:
+        yield Finding(_("Database"), _("damaged"), str(error))
+    except schema.NewerDatabase as error:
+        yield Finding(_("Database"), _("of a newer version"), str(error))
     except DatabaseError as error:
         yield Finding(_("Database"), str(error), _("Check DATABASE_URL and the data folder's permissions."))
+    else:
+        remedy = _("Run: python manage.py migrate") if plan else ""
+        yield Finding(_("Database"), _("%d migrations to apply") % len(plan) if plan else connection.vendor, remedy)
+
+
+def tables() -> Iterable[Finding]:
+    """Are whole, as far as a worker has looked them through. PostgreSQL looks after its own."""
+    for state, remedy in integrity.examined():
+        yield Finding(_("Tables"), state, remedy)
+
+
+def files() -> Iterable[Finding]:
+    """What rows name is there."""
+    try:
+        found = lost_files.look()
+    except (DatabaseError, OSError) as error:
+        yield Finding(_("Files"), str(error), _("Mend the database and the media folder first."))
         return
-    remedy = _("Run: python manage.py migrate") if plan else ""
-    yield Finding(_("Database"), _("%d migrations to apply") % len(plan) if plan else connection.vendor, remedy)
+    yield Finding(_("Files"), found.state, found.remedy)
 
 
 def worker() -> Iterable[Finding]:
@@ -147,7 +185,9 @@ def unlisted_proxies() -> Iterable[Finding]:
         )
 
 
-_checks: list[Check] = [data_folder, database, redis, bucket, media, worker, unlisted_proxies]
+_checks: list[Check] = [
+    data_folder, privacy, media_folder, database, tables, redis, bucket, media, files, worker, unlisted_proxies
+]  # fmt: skip
 
 
 def register(check: Check) -> None:

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from http import HTTPStatus
 from io import RawIOBase
 from typing import IO, cast
 
 from asgiref.sync import sync_to_async
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
 from django.utils.http import content_disposition_header
+from django.utils.translation import ngettext
 
 from stylestudio import plain
 
 CHUNK = 2**20
+NAMED = 20  # missing files that a page or a command names
+
+
+class FilesMissing(Exception):
+    """What was asked for cannot be put together. `names`: what people call the files that the store has not."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        shown = ", ".join(names[:NAMED]) + (", …" if names[NAMED:] else "")
+        sentence = ngettext(
+            "%(count)d file is missing in the studio: %(names)s.",
+            "%(count)d files are missing in the studio: %(names)s.",
+            len(names),
+        )
+        super().__init__(sentence % {"count": len(names), "names": shown})
+
+
+def refused(request: HttpRequest, missing: FilesMissing, back: str) -> HttpResponse:
+    """A page in place of a download: what is missing, what to do, and the way `back`."""
+    return render(request, "409.html", {"missing": missing, "back": back}, status=HTTPStatus.CONFLICT)
 
 
 def attachment(name: str, file: IO[bytes], content_type: str = "application/octet-stream") -> StreamingHttpResponse:

@@ -6,12 +6,15 @@ when the body is complete, so `install` puts the same limit into daphne's own re
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from daphne import http_protocol, server
 from django.utils.translation import gettext
 
 from stylestudio.media import Application, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 # Seconds for which the rest of a refused body is read and thrown away. Closing at once would reset the connection,
 # and many browsers would then show a broken connection in place of the answer.
@@ -21,6 +24,11 @@ LINGER = 5.0
 def _sentence(limit: int) -> bytes:
     text = gettext("This upload is too large: at most %(limit)d MB go through. Nothing was kept.")
     return (text % {"limit": limit // 2**20}).encode()
+
+
+def _no_place() -> bytes:
+    text = gettext("The studio has no room to take this in. Nothing was kept. Ask whoever runs it to make room.")
+    return text.encode()
 
 
 class _TooLarge(Exception):
@@ -90,8 +98,12 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
         if length is not None and length > self.limit:
             super().gotLength(0)
             self._refuse()
-        else:
+            return
+        try:
             super().gotLength(length)
+        except OSError:  # what is over 100 kB is kept in a temporary file
+            super().gotLength(0)
+            self._refuse_for_room()
 
     def handleContentChunk(self, data: bytes) -> None:
         """One more piece of the body, already without the chunked framing."""
@@ -102,8 +114,11 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
             self.content.seek(0)
             self.content.truncate()
             self._refuse()
-        else:
+            return
+        try:
             super().handleContentChunk(data)
+        except OSError:
+            self._refuse_for_room()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The body is complete; nothing of a refused one reaches the application."""
@@ -112,16 +127,27 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
         else:
             super().requestReceived(command, path, version)
 
-    def _refuse(self) -> None:
+    def handle_exception(self, exception: BaseException) -> None:
+        """The application failed. Of an answer that has begun nothing can be said any more but that it is not whole."""
+        if not self._response_started:
+            super().handle_exception(exception)
+        elif self.channel is not None:
+            self.channel.transport.abortConnection()
+
+    def _refuse_for_room(self) -> None:
+        log.warning("A request could not be taken in: there is no room for temporary files.")
+        self._refuse(b"503 Service Unavailable", _no_place())
+
+    def _refuse(self, status: bytes = b"413 Content Too Large", body: bytes = b"") -> None:
         self._refused = True
         # Otherwise Twisted goes on to ask for the body that was just refused.
         self.requestHeaders.removeHeader(b"Expect")
-        body = _sentence(self.limit)
+        body = body or _sentence(self.limit)
         # Written by hand: Twisted's own answer would read the rest of the body as the next request.
         transport = self.channel.transport
         transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-            b"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+            b"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
         )
         transport.loseWriteConnection()
         server.reactor.callLater(LINGER, transport.abortConnection)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from pathlib import Path
 
 from stylestudio import concealed, plain, private
 from stylestudio.locks import FileLock, Locked
+
+_FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 class PlainFormatter(logging.Formatter):
@@ -59,6 +62,10 @@ class SharedRotatingFile(logging.Handler):
             line = self.format(record) + "\n"
             if self._append(line.encode(errors="backslashreplace")) > self._size:
                 self._rotate()
+        except OSError as error:
+            # The console has the line too, and a traceback for each would bury it.
+            if error.errno not in _FULL_OR_READ_ONLY:
+                self.handleError(record)
         except Exception:  # noqa: BLE001 - the contract of logging handlers
             self.handleError(record)
 

@@ -117,8 +117,10 @@ async def _stream(file: BinaryIO, rest: int, receive: Receive, send: Send) -> No
     try:
         while rest and not gone.done():
             chunk = await asyncio.to_thread(file.read, min(CHUNK, rest))
-            # A file that shrank meanwhile ends the answer early; the browser sees that by the length.
-            rest = rest - len(chunk) if chunk else 0
+            if not chunk:
+                # The browser waits for the length that was announced: only the end of the connection tells it.
+                raise EOFError("A file became shorter while it was sent.")
+            rest -= len(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": rest > 0})
     finally:
         gone.cancel()
@@ -157,6 +159,9 @@ def _elsewhere(path: str, query: str) -> Answer:
     if place is None:
         return _sentence(404, gettext("There is no such file."))
     name = PurePosixPath(*place)
+    # What the bucket itself says of a missing file nobody can read. For what pages show, asking first costs too much.
+    if "download" in parse_qs(query, keep_blank_values=True) and not default_storage.exists(str(name)):
+        return _sentence(404, gettext("There is no such file."))
     disposition = _disposition(query, name)
     headers = {"Location": default_storage.signed(str(name), disposition), "Content-Length": "0"}  # type: ignore[attr-defined]
     return Answer(302, headers | {"Cache-Control": f"private, max-age={ELSEWHERE_AGE}"})

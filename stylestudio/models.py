@@ -74,6 +74,8 @@ class Upload(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     answer = models.JSONField(default=dict, blank=True)  # what finishing was answered with; said again when asked again
 
+    moved_to = ""  # name in the media folder, while the purpose of a complete file takes it
+
     class Meta:
         constraints = [
             models.UniqueConstraint(

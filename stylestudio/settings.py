@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "stylestudio.middleware.SignInRequired",
     "stylestudio.middleware.media_cookie",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "stylestudio.failures.WordsForFailures",
 ]
 
 ROOT_URLCONF = "stylestudio.urls"
@@ -203,13 +204,17 @@ LOGGING = {
     "formatters": {
         "line": {"()": "stylestudio.logs.PlainFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
     },
-    "filters": {"asked_for_health": {"()": "stylestudio.logs.HealthIsTold"}},
+    "filters": {
+        "asked_for_health": {"()": "stylestudio.logs.HealthIsTold"},
+        "in_one_line": {"()": "stylestudio.failures.WithoutTraceback"},
+    },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["in_one_line"]},
         "file": {
             "class": "stylestudio.logs.SharedRotatingFile",
             "filename": DATA / "stylestudio.log",
             "formatter": "line",
+            "filters": ["in_one_line"],
         },
     },
     "root": {"handlers": ["console", "file"], "level": "INFO"},

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, default_storage
 
 ASIDE = "incoming"  # folder beneath the media root; nothing in it is served
+
+
+class StoreUnreachable(OSError):
+    """The bucket does not answer, or refuses us."""
 
 
 class AsideStorage(FileSystemStorage):
@@ -43,14 +49,49 @@ class AsideStorage(FileSystemStorage):
         if may_delete():
             super().delete(name)
 
+    def discard(self, name: str) -> None:
+        """Delete a file that the caller stored a moment ago and no row names, whoever's the folder is."""
+        super().delete(name)
+
     def _save(self, name: str, content: Any) -> str:
-        # Under its own name, which tells the sweep whose it is; where that is taken Django adds something.
-        aside = Path(self.path(super()._save(f"{ASIDE}/{Path(name).name}", content)))  # type: ignore[misc]
-        target = Path(self.path(name))
+        # Under its own name, which tells the sweep whose it is.
+        draft = self.get_available_name(f"{ASIDE}/{Path(name).name}")
+        aside, target = Path(self.path(draft)), Path(self.path(name))
         try:
+            super()._save(draft, content)  # type: ignore[misc]
             target.parent.mkdir(parents=True, exist_ok=True)
             aside.replace(target)
-        except OSError:
-            aside.unlink(missing_ok=True)
-            raise
+        except OSError as error:
+            # Half a file takes room that is missing already.
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+            raise _named(error, self.path("")) from error
         return name
+
+
+def _named(error: OSError, folder: str) -> OSError:
+    """The same error with the folder of the store, where it names nothing: a full disk says no more than that."""
+    if error.errno is None or error.filename is not None:
+        return error
+    return OSError(error.errno, error.strerror, folder)
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[Callable[[str], str]]:
+    """What is passed to the function that this gives is deleted again if the block does not end well.
+
+    For files that are stored before the row that names them: `name = noted(storage.save(...))`.
+    """
+    names: list[str] = []
+
+    def noted(name: str) -> str:
+        names.append(name)
+        return name
+
+    try:
+        yield noted
+    except BaseException:
+        for name in names:
+            with suppress(OSError):  # the sweep takes what cannot be deleted now
+                default_storage.discard(name)  # type: ignore[attr-defined]
+        raise

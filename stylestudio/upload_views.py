@@ -10,12 +10,13 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from stylestudio import parts, uploads
+from stylestudio import failures, parts, uploads
 from stylestudio.access import StudioRequest, whole_number
 from stylestudio.models import Upload
 from stylestudio.uploads import Elsewhere, Refused
@@ -38,8 +39,22 @@ def in_json(view: View) -> View:
             return JsonResponse({"error": str(refusal)}, status=HTTPStatus.FORBIDDEN)
         except Http404 as refusal:
             return JsonResponse({"error": str(refusal)}, status=HTTPStatus.NOT_FOUND)
+        except (DatabaseError, OSError) as error:
+            failure = failures.of(error)
+            if failure is None:
+                raise
+            failures.note(f"{request.method} {request.path}", failure)
+            return _later(failure)
 
     return answered
+
+
+def _later(failure: failures.Failure) -> HttpResponse:
+    """What passes by itself the page tries again; of anything else it shows the sentence."""
+    status = failure.status if failure.passes else HTTPStatus.INSUFFICIENT_STORAGE
+    response = JsonResponse({"error": failure.sentence()}, status=status, headers=failure.headers)
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 class StartForm(forms.Form):

@@ -11,7 +11,8 @@ import hashlib
 import os
 import shutil
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -163,10 +164,22 @@ def finish(request: StudioRequest, upload: Upload) -> HttpResponse:
 def _hand_over(request: StudioRequest, upload: Upload, purpose: Purpose) -> None:
     try:
         found = purpose.examine(upload)
-        with transaction.atomic():
+        with _back_where_it_was(upload), transaction.atomic():
             _mark(upload, purpose.finished(request, upload, found))
     except Refused as refusal:
         _mark(upload, refusal_answer(refusal))
+
+
+@contextmanager
+def _back_where_it_was(upload: Upload) -> Iterator[None]:
+    """What `store` moved comes back where the purpose fails after it: finishing is asked for again, not the bytes."""
+    try:
+        yield
+    except BaseException:
+        if upload.moved_to:
+            with suppress(OSError):
+                Path(default_storage.path(upload.moved_to)).replace(upload.path)
+        raise
 
 
 def refusal_answer(refusal: Refused) -> HttpResponse:
@@ -202,6 +215,7 @@ def store(upload: Upload, name: str) -> str:
                 raise
         else:
             target.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
+            upload.moved_to = name
             os.utime(target)  # its last part may have come long ago, and what is old and has no row yet is swept
             return name
     with upload.path.open("rb") as file:

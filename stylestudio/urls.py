@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from stylestudio import accounts, upload_views, views
+from stylestudio import accounts, failures, upload_views, views
 
+handler500 = failures.handler500
 admin.site.site_header = admin.site.site_title = "StyleStudio"
 
 urlpatterns = [

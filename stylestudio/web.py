@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Serve until a stop signal; the exit code is 1 where it could not listen."""
+    """Serve until a stop signal; the exit code is 1 if it could not listen, or if the database is not for it."""
     parser = argparse.ArgumentParser(prog="python -m stylestudio.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -30,9 +30,14 @@ def main() -> int:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     from stylestudio.asgi import application
+    from stylestudio.command_line import Refused, check_database
 
+    try:
+        check_database()
+    except Refused as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
     proxies.forget_unlisted()
-
     if options.exit_with_parent:
         lifeline.exit_with_parent()
     limits.install(settings.UPLOAD_BODY_LIMIT)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,14 @@ class WakingHuey(SqliteHuey):  # type: ignore[misc]
     """The queue of a studio without Redis."""
 
     storage_class = WakingStorage
+
+    def enqueue(self, task: Any) -> Any:
+        """Send a message. On a full disk it is lost, as messages may be: the sweep of every minute makes up for it."""
+        try:
+            return super().enqueue(task)
+        except sqlite3.Error as error:  # what was asked for is stored by now, and must not be told as failed
+            log.warning("A message to the workers was lost: %s", error)
+            return None
 
 
 class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from stylestudio import uploads
 from stylestudio.access import StudioRequest, changeable, visible, whole_numbers
-from stylestudio.downloads import zipped
+from stylestudio.downloads import FilesMissing, refused, zipped
 from stylestudio.uploads import Purpose, Refused, Upload
 from training import queries, work
 from training.datasets import archives, intake, layouts, snapshots, sources, take
@@ -155,13 +155,17 @@ def shown(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
-def export(request: StudioRequest, slug: str) -> StreamingHttpResponse:
+def export(request: StudioRequest, slug: str) -> StreamingHttpResponse | HttpResponse:
     """The dataset as a zip in the layout ?layout=, made while it leaves."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
     layout = request.GET.get("layout", layouts.KOHYA)
     if layout not in layouts.LAYOUTS:
         raise Http404(_("There is no such layout."))
-    return zipped(f"{dataset.slug}.zip", layouts.files(dataset, snapshots.present(dataset), layout))
+    try:
+        files = layouts.files(dataset, snapshots.present(dataset), layout)
+    except FilesMissing as missing:
+        return refused(request, missing, dataset.get_absolute_url())
+    return zipped(f"{dataset.slug}.zip", files)
 
 
 urlpatterns = [

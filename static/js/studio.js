@@ -209,8 +209,9 @@ function say(words) {
 }
 
 document.addEventListener("htmx:responseError", (event) => {
-  const { trouble, forbidden } = byId("toast").dataset;
-  say(event.detail.xhr.status === 403 ? forbidden : trouble);
+  const { trouble, forbidden } = byId("toast").dataset, { xhr } = event.detail;
+  const told = xhr.getResponseHeader("Content-Type")?.startsWith("text/plain") && xhr.responseText;
+  say(told || (xhr.status === 403 ? forbidden : trouble));
 });
 document.addEventListener("htmx:sendError", () => say(byId("toast").dataset.offline));
 
@@ -454,10 +455,12 @@ function call(row, method, address, body, tell = () => {}) {
 async function insist(row, ...what) {
   for (let tries = 0; tries < 20 && !row.dataset.ended; tries += 1) {
     const answer = await call(row, ...what), { status } = answer;
-    if (status && (status < 500 || status === 507)) {
+    // Who says "in five minutes" waits for somebody who mends something.
+    const late = status === 503 && Number(answer.getResponseHeader("Retry-After")) > 60;
+    if (status && (status < 500 || status === 507 || late)) {
       const signIn = answer.getResponseHeader("HX-Redirect"), kind = answer.getResponseHeader("Content-Type");
       if (signIn) location.assign(signIn);
-      const facts = kind?.includes("json") ? JSON.parse(answer.response) : { html: answer.response };
+      const facts = kind?.includes("json") ? JSON.parse(answer.response) : { [kind?.startsWith("text/plain") ? "error" : "html"]: answer.response };
       if (signIn || (status >= 400 && status !== 409)) throw new Error(facts.error);
       return facts;
     }

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage
 from stylestudio import media_store
+from stylestudio.storage import all_or_nothing
 from training import work
 from training.datasets import archives, matching, sidecars, take
 from training.datasets.sources import Contents, Member, Unreadable, kohya
@@ -119,8 +120,9 @@ def keep(taken: Taken, name: str = "") -> Kept:
     `name`: of `media_store.new_name`, which asks the database; threads of a pool have none to ask.
     """
     folder, name = f"{timezone.localtime():%Y/%m}", name or media_store.new_name("")
-    file = default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data))
-    small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
+    with all_or_nothing() as noted:
+        file = noted(default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data)))
+        small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
     facts = (taken.width, taken.height, len(taken.data), taken.format, taken.has_alpha, taken.perceptual_hash)
     return Kept(taken.sha256, file, small, *facts)
 

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.text import slugify
 
+from stylestudio import lost_files
+from stylestudio.downloads import FilesMissing
 from training.datasets import take
 from training.datasets.plan import frame
 from training.datasets.snapshots import Frozen, Manifest
@@ -32,11 +34,20 @@ def files(dataset: Dataset, manifest: Manifest, layout: str = KOHYA) -> Iterator
     template makes of the caption, on one line. jsonl: `images/0001-name.png`, and `metadata.jsonl` with file_name, text
     (the same) and caption (without the template). Pictures are the files that were sent, but: formats that trainers
     pass over become PNG, transparent parts are laid on the picture's background, and where the crop was moved the
-    picture is scaled and cut to its bucket, so that no trainer can cut it elsewhere. Raises OSError and BadPicture.
+    picture is scaled and cut to its bucket, so that no trainer can cut it elsewhere. Raises FilesMissing at once where
+    a file is not there, and while the files are read OSError and BadPicture.
     """
     # Asked for here and not where the files are read: that may be a thread without a connection of its own.
     found = DatasetImage.everything.filter(dataset=dataset).defer("measures", "descriptor").in_bulk()
+    _expect(found[frozen.image] for frozen in manifest.included)
     return _files(dataset, manifest, layout, found)
+
+
+def _expect(images: Iterable[DatasetImage]) -> None:
+    """Raises FilesMissing: once a zip has begun to leave, nothing can be said any more."""
+    names = {str(image.file.name): image.source_name for image in images}
+    if gone := lost_files.missing(names):
+        raise FilesMissing([f"{names[name]} ({name})" for name in gone])
 
 
 def _files(dataset: Dataset, manifest: Manifest, layout: str, found: dict[int, DatasetImage]) -> Iterator[File]:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation import orders
-from generation.models import GenerationTask, Reference
+from generation.models import GeneratedImage, GenerationTask, Reference
 from generation.orders import Ingredient, Order
 from generation.prompts import Frame
 from generation.references import add_reference
 from styles.models import Preset, Style
-from stylestudio import live, terminal
+from stylestudio import failures, live, terminal
 from stylestudio.accounts import NobodyFound, acting
 from stylestudio.images import BadPicture
 from stylestudio.jobs import Status
@@ -101,19 +102,30 @@ class Command(BaseCommand):
 
     def _save(self, task: GenerationTask, folder: Path, *, quiet: bool) -> None:
         """Copy what was made, the pictures of a failed job too."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for picture in task.pictures.order_by("index"):
-                target = folder / f"{task.pk}-{picture.index + 1}-{picture.seed}{Path(str(picture.file.name)).suffix}"
-                with picture.file.open("rb") as source:
-                    target.write_bytes(source.read())
-                if not quiet:
-                    self.stdout.write(str(target))
-        except OSError as error:
-            raise CommandError(
-                _("The pictures are in the studio, but could not be written to %(folder)s: %(error)s")
-                % {"folder": folder, "error": error.strerror or error}
-            ) from None
+        for picture in task.pictures.order_by("index"):
+            target = folder / f"{task.pk}-{picture.index + 1}-{picture.seed}{Path(str(picture.file.name)).suffix}"
+            data = _read(picture)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+            except OSError as error:
+                raise CommandError(
+                    _("The pictures are in the studio, but could not be written to %(folder)s: %(error)s")
+                    % {"folder": folder, "error": error.strerror or error}
+                ) from None
+            if not quiet:
+                self.stdout.write(str(target))
+
+
+def _read(picture: GeneratedImage) -> bytes:
+    try:
+        with picture.file.open("rb") as source:
+            return bytes(source.read())
+    except OSError as error:
+        raise CommandError(
+            _("Picture %(number)d is made, but cannot be read in the studio: %(error)s")
+            % {"number": picture.index + 1, "error": failures.plainly(error, picture.file.name)}
+        ) from None
 
 
 def _order(options: dict[str, Any], user: User) -> Order:
@@ -162,10 +174,15 @@ def _reference(file: Path | None, user: User) -> Reference | None:
     if file is None:
         return None
     try:
-        with file.open("rb") as handle:
-            return add_reference(handle, user)
+        data = file.read_bytes()
     except OSError as error:
         raise CommandError(_("%(file)s cannot be read: %(error)s") % {"file": file, "error": error.strerror}) from None
+    try:
+        return add_reference(BytesIO(data), user)
+    except OSError as error:
+        raise CommandError(
+            _("The reference could not be kept in the studio: %s") % failures.plainly(error, file)
+        ) from None
     except BadPicture as error:
         raise CommandError(terminal.plain_words(f"{file}: {error}")) from None
 

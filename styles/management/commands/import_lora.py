@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from styles import cards, importing
 from styles.importing import NotTaken
 from styles.models import LoraImport, Style, StyleVersion
+from stylestudio import failures
 from stylestudio.accounts import NobodyFound, acting
 from stylestudio.terminal import plain_words
 
@@ -56,8 +57,8 @@ class Command(BaseCommand):
                     rows.append(importing.bring(path, owner))
             except (NotTaken, OSError) as error:
                 refused += 1
-                reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-                self.stderr.write(plain_words(f"{path.name}: {reason}"))
+                told = failures.plainly(error, path.name) if isinstance(error, OSError) else f"{path.name}: {error}"
+                self.stderr.write(plain_words(told))
         for group in _groups(rows):
             wish = importing.proposal(group[-1])
             fields: dict[str, Any] = {"licence": wish.licence or licence, "publish": not draft, **given}

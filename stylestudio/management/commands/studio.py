@@ -123,7 +123,7 @@ def _prepare_data() -> None:
         _give_up(_("%(error)s The studio was not updated and not started.") % {"error": error})
     except OperationalError as error:
         if not settings.DATABASE_URL:
-            raise
+            raise  # told by whoever runs commands
         _give_up(_("The database in DATABASE_URL cannot be used: %(error)s") % {"error": error})
     # The children have connections of their own; this process needs none any more.
     connections.close_all()

@@ -15,8 +15,8 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from stylestudio import layers, lifeline, live, media_store, private, shell, start, workers
-from stylestudio.workers import Pulse, StudioConsumer, thread_count, worker_name
+from stylestudio import integrity, layers, lifeline, live, media_store, private, shell, start, workers
+from stylestudio.workers import Pulse, StudioConsumer, stopping, thread_count, worker_name
 
 # A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
 SWITCH = 0.0005  # seconds
@@ -50,6 +50,8 @@ class Command(BaseCommand):
         tasks.sweep()
         tasks.say_again()
         connections.close_all()
+        if file := integrity.database_file():
+            integrity.Examiner(file, stopping).start()
         consumer = StudioConsumer(HUEY, threads)
         workers.beats.append(partial(_follow_engines, pulse, consumer))
         if exit_with_parent:

@@ -9,6 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from stylestudio import failures
+from stylestudio.downloads import FilesMissing
 from stylestudio.images import BadPicture
 from training.datasets import layouts, snapshots
 from training.models import Dataset
@@ -38,9 +40,13 @@ class Command(BaseCommand):
                 raise CommandError(_("%s is not empty.") % output)
             manifest = snapshots.present(dataset) if frozen is None else _frozen(dataset, frozen)
             count = layouts.write(layouts.files(dataset, manifest, layout), output)
+        except FilesMissing as missing:
+            raise CommandError(_("%s Nothing was written.") % missing) from None
         except (OSError, BadPicture) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise CommandError(f"{output}: {reason}") from None
+            reason = failures.plainly(error, output) if isinstance(error, OSError) else error
+            raise CommandError(
+                _("%(reason)s. What is in %(output)s is not whole.") % {"reason": reason, "output": output}
+            ) from None
         self.stdout.write(_("%(count)d files written to %(output)s") % {"count": count, "output": output})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from stylestudio import failures
 from stylestudio.accounts import NobodyFound, acting
 from stylestudio.terminal import plain_words
 from training.datasets import archives, intake, sources
@@ -43,8 +44,10 @@ class Command(BaseCommand):
                 dataset = _dataset(name.strip(), owner)
                 intake.bring(contents, dataset, owner, tally, lambda done: None)
         except (OSError, archives.BadArchive) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise CommandError(f"{path}: {reason}") from None
+            # Where the media folder refuses a file, it is that folder which is named, and not the one that was read.
+            raise CommandError(
+                failures.plainly(error, path) if isinstance(error, OSError) else f"{path}: {error}"
+            ) from None
         if tally.added:
             intake.settle(dataset, owner)
         for file, reason in tally.refused:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from stylestudio.storage import StoreUnreachable
 from training.trainers import TrainingPicture
 from training.trainers.kohya import config, pictures
 
@@ -55,6 +56,8 @@ def _exported(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[
     for image in images:
         try:
             yield f"{plan.pictures}/{image.name}.png", pictures.cut(image)
+        except StoreUnreachable:
+            raise  # then all the others would be left out too
         except OSError as error:
             broken.append(f"{image.name}: {error}")
         else:

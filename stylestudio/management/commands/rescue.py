@@ -1,0 +1,43 @@
+"""`manage.py rescue FILE`: what can still be read of a damaged database, as a new one."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from stylestudio import integrity, salvage
+
+
+class Command(BaseCommand):
+    """Never changes the damaged file."""
+
+    help = "Write the rows of a damaged database that can still be read into the new database FILE."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet")
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        """Says for each table from which rows are missing how many came. Exit code 1 if any are."""
+        damaged = integrity.database_file()
+        if damaged is None:
+            raise CommandError(_("The database is PostgreSQL, which has tools of its own for this."))
+        if file.exists():
+            raise CommandError(_("%s is there already. Name a new file.") % file)
+        try:
+            saved = salvage.salvage(damaged, file)
+        except salvage.Hopeless as error:
+            raise CommandError(str(error)) from error
+        for table in saved:
+            if table.trouble:
+                counts = {"table": table.name, "rows": table.rows, "error": table.trouble}
+                self.stderr.write(_("%(table)s: %(rows)d rows came, others cannot be read (%(error)s)") % counts)
+        total = {"rows": sum(table.rows for table in saved), "file": file}
+        self.stdout.write(_("%(rows)d rows written to %(file)s") % total)
+        if any(table.trouble for table in saved):
+            raise SystemExit(1)
