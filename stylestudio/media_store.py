@@ -158,6 +158,8 @@ def look() -> bool:
     try:
         row, mark = current()
         stored = MediaStore.objects.values_list("relation", flat=True).first()
+        if stored is None:
+            return may_delete()
         if stored != row.relation or (row.is_settled and (_is_due(row) or (mark and mark.token != row.token))):
             row = _look_closely()
     except OSError:
@@ -198,22 +200,22 @@ def turn() -> None:
 def may_delete() -> bool:
     """Whether files may be deleted at all: not from a store that may be another database's.
 
-    While neither side has ever been marked, as before the first start, it is this one's.
+    Before the first start of a studio on this database there is no row. Then a store without a mark is its own.
     """
     try:
         row, mark = MediaStore.objects.first(), read_mark()
     except (OSError, ValueError, DatabaseError):
         return False
-    if row is None or row.counter == 0:
-        return mark is None
-    return compare(row, mark) == Relation.SAME
+    return mark is None if row is None else compare(row, mark) == Relation.SAME
 
 
 def mark_of_copy(database: Path) -> bytes | None:
-    """The mark that belongs beside a copy of the SQLite database; None if that was never used with any media.
+    """The mark that belongs beside a copy of the SQLite database; None if there is none, or it was never used with media.
 
     Whoever saves both takes this one: the counter may go on between the copies of database and media.
     """
+    if not database.is_file():
+        return None
     with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as copy:
         kept = copy.execute("SELECT identity, counter, token FROM stylestudio_mediastore WHERE counter > 0").fetchone()
     if kept is None:

@@ -396,6 +396,14 @@ def test_nobody_deletes_a_file_of_media_that_may_be_another_databases(studio: Pa
     assert files(studio) == []
 
 
+def test_nobody_deletes_a_file_of_media_without_a_mark_that_were_not_taken(db: None, media: Path) -> None:
+    stranger = lost(uuid.uuid4().hex + ".png")
+    media_store.begin()
+    assert relation() == Relation.UNMARKED
+    default_storage.delete(str(stranger.relative_to(media)))
+    assert stranger.exists()
+
+
 def test_what_an_older_database_takes_for_old_is_not_thrown_away(
     studio: Path, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
