@@ -83,16 +83,17 @@ class EngineForm(EngineModelForm):
         moves = cleaned.get("address", self.instance.address) != self.instance.address
         person, _mark, query = ("" if moves or cleaned.get("forget") else self.stored).partition("?")
         new_person, _mark, new_query = self.found.partition("?")
-        person = self._typed(cleaned, new_person or person) or new_person or person
+        person = self._typed(cleaned, "" if new_person else person) or new_person or person
         query = new_query or query
         cleaned["credentials"] = f"{person}?{query}" if query else person
-        self.dropped = moves and bool(self.stored) and not cleaned["credentials"]
+        had_person, _mark, had_query = self.stored.partition("?")
+        self.dropped = moves and (bool(had_person and not person) or bool(had_query and not query))
         if self.errors and self.found:
             self.add_error("credentials", gettext("Type the user and password, or the token, again."))
         return cleaned
 
-    def _typed(self, cleaned: dict[str, Any], otherwise: str) -> str:
-        """What was typed, as it is kept; an error where it is not of its kind."""
+    def _typed(self, cleaned: dict[str, Any], kept: str) -> str:
+        """What was typed, as it is kept; an error if it, or what would be kept without it, is not of the kind."""
         typed, kind = cleaned.get("credentials") or "", cleaned.get("kind")
         try:
             if typed:
@@ -100,7 +101,7 @@ class EngineForm(EngineModelForm):
         except ValueError:
             words = gettext("A token has no spaces.") if kind == "bearer" else gettext("Write it as user:password.")
             self.add_error("credentials", words)
-        if not typed and kind and otherwise and (kind == "bearer") != (kind_of(otherwise) == "bearer"):
+        if not typed and kind and kept and (kind == "bearer") != (kind_of(kept) == "bearer"):
             self.add_error("credentials", gettext("Type the user and password, or the token, again."))
         return ""
 

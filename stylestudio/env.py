@@ -152,5 +152,5 @@ def _address(url: str, *schemes: str) -> SplitResult | None:
     except ValueError:
         return None
     # With a bare / in the password, the host is what stands before it, and messages would name the rest.
-    cut = "@" not in parts.netloc and "@" in url
+    cut = "@" not in parts.netloc and "@" in parts.path
     return parts if parts.scheme in schemes and not cut else None

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from yarl import URL
 
@@ -102,10 +102,10 @@ def secrets_in_all(urls: Iterable[str]) -> set[str]:
 
 def secrets_in(url: URL) -> set[str]:
     """Every spelling of what is secret in an address, as it may come back in somebody's error text."""
-    found = {url.raw_user, url.user} if url.raw_password is None else {url.raw_password, url.password}
-    for name, value in url.query.items():
-        found |= {value, quote(value, safe="")} if value else {name, quote(name, safe="")}
-    for pair in url.raw_query_string.split("&"):
-        found.add(pair.partition("=")[2] or unquote(pair))
-    spellings = {spelling for spelling in found if spelling}
-    return spellings | {json.dumps(spelling)[1:-1] for spelling in spellings}
+    spelled = {url.raw_user if url.raw_password is None else url.raw_password}
+    spelled |= {pair.partition("=")[2] or pair.rstrip("=") for pair in url.raw_query_string.split("&")}
+    meant = {url.user if url.raw_password is None else url.password}
+    meant |= {value or name for name, value in url.query.items()}
+    found = {one for one in spelled | meant if one}
+    found |= {quote(one, safe=safe) for one in meant if one for safe in ("", "/")}
+    return found | {json.dumps(one)[1:-1] for one in found}

@@ -24,6 +24,7 @@ from generation import checkup, engines, faults, orders, recovery
 from generation.models import Engine
 from generation.orders import Order
 from stylestudio import checks, live
+from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
@@ -91,7 +92,7 @@ def test_another_user_in_the_address_does_not_get_the_password(form: Form) -> No
     assert form(address="http://carol@10.0.0.9:8188/comfy").credentials == "carol"
 
 
-def test_each_kind_of_sign_in_is_typed_as_it_is_and_sent_as_that(form: Form) -> None:
+def test_each_kind_of_sign_in_is_typed_as_it_is_and_sent_as_that(form: Form, client: Client) -> None:
     assert form(kind="basic", credentials=f"ada:{PLAIN}").url.startswith(f"http://ada:{quote(PLAIN, safe='')}@")
     assert "Write it as user:password" in (form(kind="basic", credentials="pasted"), shown(form))[1]
     engine = form(kind="bearer", credentials=f"Bearer {TOKEN}")
@@ -102,7 +103,9 @@ def test_each_kind_of_sign_in_is_typed_as_it_is_and_sent_as_that(form: Form) -> 
     engine = form(kind="bearer", address=f"{HERE}/?token=abc")
     assert engine.credentials == f"bearer:{quote(TOKEN, safe='')}?token=abc"
     assert form(kind="bearer", forget="on").credentials == ""
-    assert "Nothing is stored." in form.client.get(reverse("admin:generation_engine_add")).content.decode()  # type: ignore[attr-defined]
+    assert "Nothing is stored." in client.get(reverse("admin:generation_engine_add")).content.decode()
+    engine = form(kind="basic", address=f"http://bearer:{quote(TOKEN, safe='')}@10.0.0.9:8188/comfy")
+    assert (callable_url(engine.url).user, callable_url(engine.url).password) == ("bearer", TOKEN)
 
 
 def test_a_form_that_is_shown_again_does_not_show_what_was_typed_into_the_address(form: Form) -> None:

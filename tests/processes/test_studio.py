@@ -223,9 +223,12 @@ def test_an_older_database_is_saved_before_it_is_migrated(start, tmp_path) -> No
         env=environment(tmp_path),
         check=True,
     )
+    for place in (tmp_path, *tmp_path.iterdir()):  # as older versions left it
+        place.chmod(0o755 if place.is_dir() else 0o644)
     studio = start(tmp_path)
     studio.until("The database was saved to")
     studio.until("StyleStudio is running at")
+    assert [place for place in (tmp_path, *tmp_path.rglob("*")) if place.lstat().st_mode & 0o077] == []
     (saved,) = (tmp_path / "backups").iterdir()
     with contextlib.closing(sqlite3.connect(saved)) as copy:
         tables = {name for (name,) in copy.execute("select name from sqlite_master where type = 'table'")}

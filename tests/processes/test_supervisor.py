@@ -145,6 +145,11 @@ def test_a_child_that_is_killed_is_started_again_and_the_others_are_left_alone(r
     assert lives(pids["second"])
 
 
+def test_what_a_child_says_can_neither_leave_its_line_nor_write_over_its_name(run) -> None:
+    running = run(("loud", "-c", "print('one\\rweb | two\\x1b[2K\\u2028\\u202e', flush=True); input()"))
+    assert running.until("one").string == r"loud | one\rweb | two\x1b[2K\u2028\u202e"
+
+
 def test_the_wait_before_a_restart_doubles(run) -> None:
     running = run(("broken", "-c", "raise SystemExit(3)"))
     running.until(r"exit code 3\).*in 0\.5 s")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from stylestudio import env
+from stylestudio import concealed, env
+from stylestudio.debug import SecretSettings
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("DATABASES", "CHANNEL_LAYERS", "HUEY", "STORAGES", "MEDIA_ORIGIN")
@@ -101,6 +102,7 @@ def test_no_thread_of_a_large_worker_waits_for_a_connection(tmp_path) -> None:
         "sqlite:///secret.sqlite3",
         "postgresql://ada:secret@localhost",
         "postgresql://ada:secret@localhost:many/studio",
+        "postgresql://ada:12/secret@localhost/studio",
         "secret",
     ],
 )
@@ -137,7 +139,9 @@ def test_what_a_redis_address_says_itself_stays() -> None:
     assert address == "rediss://h/1?socket_timeout=60&other=4&ssl_cert_reqs=none"
 
 
-@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost:6379", "redis://", "redis://localhost:many/0"])
+@pytest.mark.parametrize(
+    "url", ["localhost:6379", "http://localhost:6379", "redis://", "redis://localhost:many/0", "redis://ada:12/34@h/0"]
+)
 def test_any_other_redis_is_refused(url) -> None:
     with pytest.raises(ImproperlyConfigured, match="REDIS_URL is no address of Redis"):
         env.redis("REDIS_URL", url)
@@ -171,10 +175,34 @@ def test_a_bucket_at_amazon_needs_its_region_only(tmp_path) -> None:
     assert "img-src 'self' data: https://studio.s3.eu-central-1.amazonaws.com;" in shown["policy"]
 
 
-@pytest.mark.parametrize("url", ["s3.example.org", "ftp://s3.example.org", "https://s3.example.org/studio"])
+@pytest.mark.parametrize(
+    "url",
+    ["s3.example.org", "ftp://s3.example.org", "https://s3.example.org/studio", "https://a:secret@s3.example.org"],
+)
 def test_an_endpoint_that_is_no_address_is_refused(url) -> None:
-    with pytest.raises(ImproperlyConfigured, match="Use an address such as https://"):
+    with pytest.raises(ImproperlyConfigured, match="Use an address such as https://") as refused:
         env.origin("S3_ENDPOINT_URL", url)
+    assert "secret" not in str(refused.value)
+
+
+def test_passwords_of_servers_are_taken_out_of_the_words_of_their_drivers() -> None:
+    urls = ("postgresql://ada:p%40ss-w0rd%2F1@db/studio?sslpassword=k3y-passphrase", "redis://:r3dis-passw0rd@h/0")
+    known = {word for url in urls for word in env.passwords(url)}
+    assert known == {"p%40ss-w0rd%2F1", "p@ss-w0rd/1", "k3y-passphrase", "r3dis-passw0rd"}
+    concealed.remember(known)
+    said = "no pg at 'p@ss-w0rd/1', redis://:r3dis-passw0rd@h/0, http://u:v@h/x, mail ada@example.org"
+    assert concealed.conceal(said) == "no pg at '***', redis://***@h/0, http://***@h/x, mail ada@example.org"
+
+
+def test_a_short_password_is_taken_out_only_where_it_is_a_word_of_its_own() -> None:
+    concealed.remember({"quasar"})
+    assert concealed.conceal("quasar: no 'quasar', but quasars") == "***: no '***', but quasars"
+
+
+def test_debug_pages_hide_addresses_of_settings(settings) -> None:
+    settings.DATABASE_URL, settings.COMFYUI_URLS = "postgresql://ada:secret@h/d", ["http://ada:secret@h"]
+    shown = SecretSettings().get_safe_settings()
+    assert "secret" not in str([shown[name] for name in ("DATABASE_URL", "COMFYUI_URLS", "REDIS_URL", "SECRET_KEY")])
 
 
 def test_half_a_pair_of_keys_is_refused(tmp_path) -> None:
