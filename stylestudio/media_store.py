@@ -210,7 +210,7 @@ def may_delete() -> bool:
 
 
 def mark_of_copy(database: Path) -> bytes | None:
-    """The mark that belongs beside a copy of the SQLite database; None if there is none, or it was never used with media.
+    """The mark that belongs beside a copy of the SQLite database; None if it is not there or never had any media.
 
     Whoever saves both takes this one: the counter may go on between the copies of database and media.
     """
