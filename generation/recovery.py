@@ -62,7 +62,7 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
     log.warning("Task %s picture %s attempt %s: %s", task.pk, prompt.index + 1, prompt.attempt, error)
     reason = (error.reason if isinstance(error, NotFetched) else None) or error
     broken = isinstance(reason, EngineUnreachable | EngineTimeout)
-    away = broken and not _still_answers(prompt.engine, reason)
+    away = broken and not still_answers(prompt.engine, reason)
     if away:
         engines.take_out(prompt.engine, str(reason))
     # Without a connection the engine never saw the graph, unless it had taken it before.
@@ -84,7 +84,7 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
         _give_up(prompt, task, error)
 
 
-def _still_answers(engine: Engine, error: ComfyError) -> bool:
+def still_answers(engine: Engine, error: ComfyError) -> bool:
     """Whether an engine to which a connection broke off, or that took too long, answers a small question."""
     on_the_way = isinstance(error, UploadBroken) and not isinstance(error.__cause__, EngineErred)
     if on_the_way or isinstance(error, NotConnected):
