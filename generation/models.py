@@ -442,6 +442,8 @@ class EnginePrompt(models.Model):
         UNFETCHED = "unfetched"
 
     LIVE = (State.CLAIMED, State.POSTED)
+    # Of what is live: made, and waiting to be fetched, so that its engine has nothing to do with it.
+    MADE = Q(output__isnull=False, worker="")
 
     task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="prompts")
     index = models.PositiveSmallIntegerField()

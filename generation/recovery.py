@@ -115,7 +115,7 @@ def leave(prompt: EnginePrompt, error: str = "", *, unclean: bool = True) -> Non
 
 def hands_out_again(engine: Engine) -> None:
     """A picture came that had not come before: the others that it made are due at once."""
-    made = EnginePrompt.objects.filter(engine=engine, state__in=EnginePrompt.LIVE, output__isnull=False, worker="")
+    made = EnginePrompt.objects.filter(EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
     made.update(lease_until=Now() - timedelta(milliseconds=1))
 
 
@@ -129,6 +129,7 @@ def fetch_again(task: GenerationTask) -> bool:
         unfetched = task.prompts.filter(state=EnginePrompt.State.UNFETCHED).exclude(index__in=task.stored)
         if not unfetched.exists() or not task.reopen(fetching=True, error_field="", not_before=None):
             return False
+        task.faces.update(settled=False)
         unfetched.update(
             state=EnginePrompt.State.POSTED, worker="", lease_until=over, ended_at=None, misses=0, missed_since=None
         )

@@ -492,7 +492,7 @@ class LiveCourse(AskedCourse):
 
 def _pictures_wait(engine: int) -> bool:
     """Whether pictures wait that nobody works on, or this engine makes some."""
-    live_ones = EnginePrompt.objects.filter(engine=engine, state__in=EnginePrompt.LIVE)
+    live_ones = EnginePrompt.objects.filter(~EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
     return pictures.anything_open() or live_ones.exists()
 
 

@@ -150,7 +150,7 @@ def trouble(preview: PreviewThread, engine: Engine) -> Callable[..., Trouble]:
 
     def add(kind: str, path: str, method: str = "GET", times: int | None = 1) -> Trouble:
         if kind == "too slow":
-            engines.pool.client(engine).transport.timeout = 0.2
+            engines.pool.client(engine).transport.timeout = 0.4
         return preview.troubles.add(TROUBLES[kind](path, method, times))
 
     return add
@@ -365,6 +365,18 @@ def test_a_picture_that_the_disk_refused_can_be_fetched_when_there_is_room(
     assert (task.error_kind, states(task), task.fetchable) == ("storage", [State.UNFETCHED], True)
     assert recovery.fetch_again(task)
     assert (passes(task).status, ran()) == (Status.COMPLETED, 1)
+
+
+@pytest.mark.parametrize("path", ["/object_info", "/models", "/queue"])
+def test_an_engine_that_has_errors_with_some_questions_is_there_all_the_same(
+    engine: Engine, ada: User, trouble: Callable[..., Trouble], path: str
+) -> None:
+    checkpoints = engine.checkpoints
+    Engine.objects.update(health=Engine.Health.UNKNOWN)
+    engine.refresh_from_db()
+    trouble("500", path, times=None)
+    assert checkpoints and engines.probe(engine)
+    assert engine.checkpoints == checkpoints
 
 
 # The button
