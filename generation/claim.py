@@ -259,8 +259,7 @@ class _Live:
     @classmethod
     def look(cls) -> _Live:
         # A picture that is made and waits to be fetched takes no place on its engine.
-        waits = Q(output__isnull=False, worker="")
-        rows = EnginePrompt.objects.filter(~waits, state__in=EnginePrompt.LIVE).order_by()
+        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by()
         load: Counter[int] = Counter()
         tasks: defaultdict[Party, list[int]] = defaultdict(list)
         for engine, owner, is_face, task in rows.values_list("engine_id", "task__owner_id", "task__is_face", "task_id"):

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from stylestudio.comfy.address import split_credentials
 from stylestudio.comfy.answers import SystemStats
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.errors import ComfyError
+from stylestudio.comfy.errors import ComfyError, EngineErred
 from stylestudio.comfy.transport import NotTrusted, SignInNeeded
 from stylestudio.jobs import Visibility
 from stylestudio.models import Worker
@@ -41,6 +41,7 @@ from stylestudio.shell import EngineFact
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Engine)
+T = TypeVar("T")
 
 # What a probe writes. Not the rest: people pause engines meanwhile.
 PROBED = (
@@ -215,7 +216,7 @@ def facts() -> Sequence[EngineFact]:
 
 def _live_prompts() -> dict[int, list[EnginePrompt]]:
     """By engine, what it has of ours: what it works on first."""
-    rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).select_related("task__owner")
+    rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).select_related("task__owner")
     rows = rows.only("engine", "task__prompt", "task__visibility", "task__owner__username")
     prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
     for prompt in rows.order_by(F("started_at").asc(nulls_last=True), "pk"):
@@ -371,13 +372,14 @@ pool = Pool()
 class Answers:
     """What an engine says of itself. `latency` in seconds; `idle`: prompts wait there and none runs.
 
-    Node classes and the largest upload, in bytes, change only when it is restarted: None where it was not asked.
+    Node classes and the largest upload, in bytes, change only when it is restarted: None where it was not asked. Names
+    are None too where it had an error: what was known of it before goes on to count.
     """
 
     latency: float
     stats: SystemStats
-    checkpoints: tuple[str, ...]
-    loras: tuple[str, ...]
+    checkpoints: tuple[str, ...] | None
+    loras: tuple[str, ...] | None
     node_classes: frozenset[str] | None
     max_upload: int | None
     idle: bool
@@ -397,11 +399,20 @@ async def _ask(client: ComfyClient, fresh: bool) -> Answers:
         begun = time.perf_counter()
         stats = await client.system_stats()
         latency = time.perf_counter() - begun
-        checkpoints, loras = await client.models("checkpoints"), await client.models("loras")
-        nodes = await client.node_classes() if fresh else None
+        checkpoints = await _unless_it_errs(client.models("checkpoints"))
+        loras = await _unless_it_errs(client.models("loras"))
+        nodes = await _unless_it_errs(client.node_classes()) if fresh else None
         most = await client.max_upload() if fresh else None
-        queue = await client.queue()
-    return Answers(latency, stats, checkpoints, loras, nodes, most, bool(queue.pending) and not queue.running)
+        queue = await _unless_it_errs(client.queue())
+    idle = queue is not None and bool(queue.pending) and not queue.running
+    return Answers(latency, stats, checkpoints, loras, nodes, most, idle)
+
+
+async def _unless_it_errs(question: Awaitable[T]) -> T | None:
+    """The answer, None where the engine had an error: it is there, and whoever needs the answer says what is wrong."""
+    with suppress(EngineErred):
+        return await question
+    return None
 
 
 def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
@@ -438,7 +449,10 @@ def _take_in(engine: Engine, answers: Answers) -> None:
     engine.latency_ms = round(answers.latency * 1000, 1)
     engine.engine_version, engine.device = stats.version[:60], short_device(stats.device_name)
     engine.vram_total, engine.vram_free = stats.vram_total or None, stats.vram_free or None
-    engine.checkpoints, engine.loras = list(answers.checkpoints), list(answers.loras)
+    if answers.checkpoints is not None:
+        engine.checkpoints = list(answers.checkpoints)
+    if answers.loras is not None:
+        engine.loras = list(answers.loras)
     if answers.node_classes is not None:
         engine.node_classes, engine.max_upload = sorted(answers.node_classes), answers.max_upload
 

@@ -380,6 +380,11 @@ class GenerationTask(Job):
         return not self.is_active and self.prompts.filter(state=EnginePrompt.State.UNFETCHED).exists()
 
     @cached_property
+    def asked_again(self) -> bool:
+        """Whether an engine had an error when it was asked for a picture of this job, and is asked again soon."""
+        return self.is_active and self.prompts.filter(state__in=EnginePrompt.LIVE, misses__gt=0).exists()
+
+    @cached_property
     def forecast(self) -> estimates.Forecast:
         """What the queue and the engines promise now; one look serves many jobs (see `gather`)."""
         return estimates.Forecast()
@@ -416,9 +421,10 @@ class GenerationTask(Job):
         for picture in GeneratedImage.everything.filter(task__in=tasks):
             stored[picture.task_id][picture.index] = picture
         prompts = EnginePrompt.objects.filter(task__in=tasks).order_by("pk")
-        rows = list(prompts.values_list("task", "engine", "state"))
-        where = {task: engine for task, engine, _state in rows}  # the newest attempt comes last
-        unfetched = {task for task, _engine, state in rows if state == EnginePrompt.State.UNFETCHED}
+        rows = list(prompts.values_list("task", "engine", "state", "misses"))
+        where = {task: engine for task, engine, _state, _misses in rows}  # the newest attempt comes last
+        unfetched = {task for task, _engine, state, _misses in rows if state == EnginePrompt.State.UNFETCHED}
+        missed = {task for task, _engine, state, misses in rows if misses and state in EnginePrompt.LIVE}
         engines = Engine.objects.in_bulk(where.values())
         for task in tasks:
             vars(task).update(
@@ -427,6 +433,7 @@ class GenerationTask(Job):
                 stored=stored[task.pk],
                 last_engine=engines.get(where.get(task.pk, 0)),
                 fetchable=not task.is_active and task.pk in unfetched,
+                asked_again=task.is_active and task.pk in missed,
             )
 
 
@@ -471,6 +478,8 @@ class EnginePrompt(models.Model):
         UNFETCHED = "unfetched"
 
     LIVE = (State.CLAIMED, State.POSTED)
+    # Of what is live: made, and waiting to be fetched, so that its engine has nothing to do with it.
+    MADE = Q(output__isnull=False, worker="")
 
     task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="prompts")
     index = models.PositiveSmallIntegerField()

@@ -62,7 +62,7 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
     log.warning("Task %s picture %s attempt %s: %s", task.pk, prompt.index + 1, prompt.attempt, error)
     reason = (error.reason if isinstance(error, NotFetched) else None) or error
     broken = isinstance(reason, EngineUnreachable | EngineTimeout)
-    away = broken and not _still_answers(prompt.engine, reason)
+    away = broken and not still_answers(prompt.engine, reason)
     if away:
         engines.take_out(prompt.engine, str(reason))
     # Without a connection the engine never saw the graph, unless it had taken it before.
@@ -84,7 +84,7 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
         _give_up(prompt, task, error)
 
 
-def _still_answers(engine: Engine, error: ComfyError) -> bool:
+def still_answers(engine: Engine, error: ComfyError) -> bool:
     """Whether an engine to which a connection broke off, or that took too long, answers a small question."""
     on_the_way = isinstance(error, UploadBroken) and not isinstance(error.__cause__, EngineErred)
     if on_the_way or isinstance(error, NotConnected):
@@ -115,7 +115,7 @@ def leave(prompt: EnginePrompt, error: str = "", *, unclean: bool = True) -> Non
 
 def hands_out_again(engine: Engine) -> None:
     """A picture came that had not come before: the others that it made are due at once."""
-    made = EnginePrompt.objects.filter(engine=engine, state__in=EnginePrompt.LIVE, output__isnull=False, worker="")
+    made = EnginePrompt.objects.filter(EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
     made.update(lease_until=Now() - timedelta(milliseconds=1))
 
 
@@ -129,6 +129,7 @@ def fetch_again(task: GenerationTask) -> bool:
         unfetched = task.prompts.filter(state=EnginePrompt.State.UNFETCHED).exclude(index__in=task.stored)
         if not unfetched.exists() or not task.reopen(fetching=True, error_field="", not_before=None):
             return False
+        task.faces.update(settled=False)
         unfetched.update(
             state=EnginePrompt.State.POSTED, worker="", lease_until=over, ended_at=None, misses=0, missed_since=None
         )

@@ -205,6 +205,7 @@ def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
     if recovery.fetch_again(task):
         live.announce(task, tasks.look_again)
+        faces.show(task.pk)
     else:
         messages.warning(request, _("No engine has a picture of this job that could be fetched."))
     return _answer(request, GenerationTask.objects.get(pk=task.pk))

@@ -11,6 +11,10 @@ _SENTENCES = {
     "engine": _("The engine could not do this. Look at the engines on the Queue page, then try again."),
     "crashed": _("The worker was killed three times over this. Perhaps it needs more memory; the log says more."),
     "no_engine": _("The engine went away again and again. Look at it, then resume from the last checkpoint."),
+    "engine_errors": _(
+        "The engine answered with errors again and again. Look at it and its log, then resume: what it has trained is "
+        "fetched, and not trained again."
+    ),
     "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
     "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
     "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),

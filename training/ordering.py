@@ -100,8 +100,8 @@ def usual_probes() -> list[tuple[str, int]]:
 def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
     """A new training that goes on from the last checkpoint of one that ended before its last step.
 
-    Without a checkpoint it begins at the start. Raises ValidationError if there is nothing to resume, and when the
-    person has as many jobs waiting as one may.
+    Without a checkpoint it begins at the start. What an engine has trained behind it and did not hand over is fetched
+    first. Raises ValidationError if there is nothing to resume, and when the person has too many jobs waiting.
     """
     if job.is_active or job.status == Status.COMPLETED:
         raise ValidationError(_("There is nothing to resume: it has not ended, or it reached its last step."))
@@ -114,6 +114,8 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
         retry_of=job,
         resumes=last,
         step=last.step if last else 0,
+        engine=job.engine if job.state.get("made") else None,
+        state={name: job.state[name] for name in _MADE if name in job.state} if job.state.get("made") else {},
         **{name: getattr(job, name) for name in _ASKED},
     )
     try:
@@ -133,6 +135,8 @@ def _placed(user: User, request_id: uuid.UUID) -> TrainingJob | None:
     return TrainingJob.objects.filter(owner=user, request_id=request_id).first()
 
 
+# What is remembered of a segment that an engine trained and did not hand over.
+_MADE = ("engine", "prefix", "first", "last", "made")
 _ASKED = (
     "visibility", "name", "style", "snapshot", "trainer", "config", "config_sha256", "seed", "base", "trigger_words",
     "probes", "steps", "publish_best",

@@ -45,7 +45,9 @@ from training.trainers import (
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5  # without a new checkpoint
+MOST_ERRORS = 22  # attempts without a new checkpoint that ended because the engine, which is there, had an error
 REST = timedelta(seconds=10)  # after a lost engine, times the number of attempts
+LONGEST_REST = timedelta(seconds=30)  # after an error of an engine; with MOST_ERRORS ten minutes in all
 AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
 PAUSE_LIMIT = 600.0  # seconds that waiting pictures get between two segments
 TICK = 0.25  # seconds between two writes of progress
@@ -185,7 +187,7 @@ def _engine_for(job: TrainingJob) -> Engine | None:
     lent = {engine for pk, engine in _held.items() if pk != job.pk}
     able_now = [engine for engine in trainer(job.trainer).able(job.base) if engine.pk not in lent]
     free = [engine for engine in able_now if not engine.is_held or engine.held_by == holder(job.pk)]
-    if job.engine and job.state.get("prompt"):
+    if job.engine and (job.state.get("prompt") or job.state.get("made")):
         if job.engine in free:
             return job.engine
         away = job.engine.active and not job.engine.paused and job.engine.health != Engine.Health.OK
@@ -239,15 +241,7 @@ def run(job: TrainingJob) -> None:
     except TrainerStopped:
         _stopped(course)
     except TrainerLost as error:
-        course.log(str(error))
-        course.flush()
-        job.refresh_from_db()
-        if job.status == Status.RUNNING:
-            rest = REST * job.attempts
-            job.advance(not_before=timezone.now() + rest)
-            job.recover()
-            live.changed(job)
-            send(rest.total_seconds() + 0.1)
+        _lost(course, error)
     except TrainerFailed as error:
         _fail(course, error.kind, error.detail)
     except OSError as error:
@@ -274,6 +268,28 @@ def _attempt(course: LiveCourse, worker: str) -> None:
     finally:
         if course.job.is_taken_from(worker):
             raise TakenOver
+
+
+def _lost(course: LiveCourse, error: TrainerLost) -> None:
+    """Another attempt follows after a rest. Errors of an engine that is there are counted by themselves."""
+    job = course.job
+    course.log(str(error))
+    course.flush()
+    job.refresh_from_db()
+    rest = REST * max(1, job.attempts)
+    if error.answered:
+        errors = int(job.state.get("errors", 0)) + 1
+        if errors >= MOST_ERRORS:
+            _fail(course, "engine_errors", str(error))
+            return
+        course.remember(errors=errors)
+        rest = min(REST * errors, LONGEST_REST)
+        job.advance(attempts=max(0, job.attempts - 1))
+    if job.status == Status.RUNNING:
+        job.advance(not_before=timezone.now() + rest)
+        job.recover()
+        live.changed(job)
+        send(rest.total_seconds() + 0.1)
 
 
 def _stopped(course: LiveCourse) -> None:
@@ -436,6 +452,7 @@ class LiveCourse(AskedCourse):
         self.flush()
         made = checkpoints.store(self.job, step, file, epoch=epoch, loss=loss, state=state)
         self.job.advance(attempts=0)
+        self.remember(errors=None)
         if made:
             live.changed(self.job)
             for follow in followers:
@@ -486,7 +503,7 @@ class LiveCourse(AskedCourse):
 
 def _pictures_wait(engine: int) -> bool:
     """Whether pictures wait that nobody works on, or this engine makes some."""
-    live_ones = EnginePrompt.objects.filter(engine=engine, state__in=EnginePrompt.LIVE)
+    live_ones = EnginePrompt.objects.filter(~EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
     return pictures.anything_open() or live_ones.exists()
 
 

@@ -150,7 +150,7 @@ def trouble(preview: PreviewThread, engine: Engine) -> Callable[..., Trouble]:
 
     def add(kind: str, path: str, method: str = "GET", times: int | None = 1) -> Trouble:
         if kind == "too slow":
-            engines.pool.client(engine).transport.timeout = 0.2
+            engines.pool.client(engine).transport.timeout = 0.4
         return preview.troubles.add(TROUBLES[kind](path, method, times))
 
     return add
@@ -287,9 +287,8 @@ def test_an_engine_that_is_away_is_waited_for_also_where_a_picture_is_to_be_fetc
 
 
 def test_what_waits_to_be_fetched_takes_no_place_on_its_engine(
-    engine: Engine, preview: PreviewThread, ada: User, trouble: Callable[..., Trouble],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    engine: Engine, ada: User, trouble: Callable[..., Trouble], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recovery, "BACK_OFF", 1000.0)
     monkeypatch.setattr(recovery, "LONGEST_BACK_OFF", 1000.0)
     broken = trouble("500", "/view", times=None)
@@ -298,6 +297,9 @@ def test_what_waits_to_be_fetched_takes_no_place_on_its_engine(
     runner.work()
     waiting = EnginePrompt.objects.filter(state=State.POSTED, worker="", output__isnull=False)
     assert waiting.count() == len(tasks), "each was made, although none could be fetched"
+    client.force_login(ada)
+    card = client.get(reverse("generation:job-card", args=[tasks[0].pk])).content.decode()
+    assert "had an error answering and is asked again" in card
     broken.release()
     waiting.filter(task=tasks[0]).update(lease_until=timezone.now() - timedelta(seconds=1))
     look_for_orphans()
@@ -363,6 +365,18 @@ def test_a_picture_that_the_disk_refused_can_be_fetched_when_there_is_room(
     assert (task.error_kind, states(task), task.fetchable) == ("storage", [State.UNFETCHED], True)
     assert recovery.fetch_again(task)
     assert (passes(task).status, ran()) == (Status.COMPLETED, 1)
+
+
+@pytest.mark.parametrize("path", ["/object_info", "/models", "/queue"])
+def test_an_engine_that_has_errors_with_some_questions_is_there_all_the_same(
+    engine: Engine, ada: User, trouble: Callable[..., Trouble], path: str
+) -> None:
+    checkpoints = engine.checkpoints
+    Engine.objects.update(health=Engine.Health.UNKNOWN)
+    engine.refresh_from_db()
+    trouble("500", path, times=None)
+    assert checkpoints and engines.probe(engine)
+    assert engine.checkpoints == checkpoints
 
 
 # The button

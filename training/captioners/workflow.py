@@ -7,9 +7,10 @@ as text, such as PreviewAny; of several the one titled "Caption" counts.
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +24,15 @@ from generation.models import Engine, EnginePrompt
 from stylestudio import images as pictures
 from stylestudio.comfy import graph
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.errors import ComfyError, ExecutionFailed
+from stylestudio.comfy.errors import (
+    ComfyError,
+    EngineErred,
+    EngineTimeout,
+    EngineUnreachable,
+    ExecutionFailed,
+    FateUnknown,
+    PromptLost,
+)
 from stylestudio.comfy.events import Completed
 from training import work
 from training.captioners.base import Proposal
@@ -34,6 +43,14 @@ OURS = Path(__file__).parent / "workflows"
 SIDE = 1024  # pixels of the longer side; captioners look at less
 POLL = 0.5  # seconds between two looks whether the work is still wanted
 MOST_FAILURES = 3  # pictures in a row, after which the rest would fail as well
+PAUSES = (
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    15.0,
+    30.0,
+)  # seconds before a picture is asked for again that an engine had an error with
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,7 @@ class FromWorkflow:
         workflow, failures = self._load(), 0
         for image in images:
             try:
-                proposal, failures = Proposal(self._ask(workflow, image, check)), 0
+                proposal, failures = Proposal(self._ask_patiently(workflow, image, check)), 0
             except (ExecutionFailed, OSError, ValueError) as error:
                 proposal, failures = Proposal(trouble=str(error)), failures + 1
                 if failures == MOST_FAILURES:
@@ -92,6 +109,15 @@ class FromWorkflow:
         if workflow.placeholders != {"image"}:
             raise graph.GraphError(f"{self.path.name} needs {{{{image}}}} once or more, and no other placeholder.")
         return workflow
+
+    def _ask_patiently(self, workflow: graph.Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
+        """`_ask`, again after a pause while engines have errors of their own."""
+        for pause in PAUSES:
+            try:
+                return self._ask(workflow, image, check)
+            except (EngineErred, EngineUnreachable, EngineTimeout, FateUnknown, PromptLost):
+                _wait(pause, check)
+        return self._ask(workflow, image, check)
 
     def _ask(self, workflow: graph.Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
         """The caption that the workflow gives for one picture."""
@@ -146,17 +172,25 @@ def _follow(client: ComfyClient, nodes: graph.Graph, check: Callable[[], None]) 
     """Run the graph; the texts that its nodes showed. What nobody wants any more is cancelled on the engine."""
     prompt_id = str(uuid.uuid4())
     events = client.run(nodes, prompt_id, stall_timeout=settings.COMFYUI_TIMEOUT)
-    with closing(engines.pool.loop.iterate(events, POLL)) as stream:
-        for event in stream:
-            if isinstance(event, Completed):
-                return event.texts
-            if event is None:
-                try:
+    try:
+        with closing(engines.pool.loop.iterate(events, POLL)) as stream:
+            for event in stream:
+                if isinstance(event, Completed):
+                    return event.texts
+                if event is None:
                     check()
-                except work.Stopped:
-                    engines.pool.loop.call(client.cancel(prompt_id))
-                    raise
+    except (work.Stopped, EngineUnreachable, EngineTimeout, FateUnknown):
+        with suppress(ComfyError):  # it may still be there, and its caption is asked for anew if at all
+            engines.pool.loop.call(client.cancel(prompt_id))
+        raise
     return {}
+
+
+def _wait(seconds: float, check: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, POLL))
+        check()
 
 
 def _text(workflow: graph.Workflow, texts: Mapping[str, tuple[str, ...]]) -> str:

@@ -35,7 +35,15 @@ class TrainerFailed(Exception):
 
 
 class TrainerLost(Exception):
-    """The engine or the process is gone. Another attempt goes on from the last checkpoint."""
+    """The engine or the process is gone. Another attempt goes on from the last checkpoint.
+
+    `answered`: the engine is there, but had an error; what it trained by then is fetched or followed as soon as it has
+    none.
+    """
+
+    def __init__(self, words: str, *, answered: bool = False) -> None:
+        super().__init__(words)
+        self.answered = answered
 
 
 class TakenOver(Exception):

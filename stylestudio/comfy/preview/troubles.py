@@ -177,6 +177,12 @@ class Gate(Trouble):
         """wait_reached() for code inside an event loop."""
         await asyncio.to_thread(self.wait_reached, timeout)
 
+    async def hold_request(self) -> None:
+        """hold() for code inside an event loop; any number may be held without a thread for each."""
+        self._reached.set()
+        while not self._ended.is_set():
+            await asyncio.sleep(0.02)
+
     def hold(self, halted: Halted) -> None:
         self._reached.set()
         while not self._ended.wait(0.02):
@@ -343,7 +349,7 @@ class HoldAnswer(Gate, HttpTrouble):
 
     async def response(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         if self.concerns(request) and self.strike():
-            await asyncio.to_thread(self.hold, lambda: False)
+            await self.hold_request()
         return response
 
 
@@ -356,7 +362,7 @@ class HoldRequest(Gate, HttpTrouble):
 
     async def request(self, request: web.Request) -> web.StreamResponse | None:
         if self.concerns(request) and self.strike():
-            await asyncio.to_thread(self.hold, lambda: False)
+            await self.hold_request()
         return None
 
 

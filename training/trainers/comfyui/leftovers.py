@@ -13,7 +13,9 @@ def sweep() -> None:
     for job in TrainingJob.objects.ended().filter(state__prompt__isnull=False):
         engine = Engine.objects.filter(pk=job.state.get("engine"), health=Engine.Health.OK).first()
         if engine and recovery.cancel(engine, str(job.state["prompt"])):
-            state = {name: value for name, value in job.state.items() if name not in PROMPT}
+            # What it trained to the end stays known, so that whoever resumes can fetch it.
+            ended = ("prompt",) if job.state.get("made") else PROMPT
+            state = {name: value for name, value in job.state.items() if name not in ended}
             TrainingJob.objects.filter(pk=job.pk).update(state=state)
 
 

@@ -20,7 +20,7 @@ from django.conf import settings as conf
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from generation import engines, installs
+from generation import engines, installs, recovery
 from generation.models import Engine
 from styles.lora.header import BadLora, read_header
 from stylestudio.comfy import events
@@ -28,10 +28,13 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
+    EngineErred,
     EngineTimeout,
     EngineUnreachable,
     ExecutionFailed,
+    FateUnknown,
     NotFound,
+    NotTaken,
     OutOfMemory,
     PromptInterrupted,
     PromptLost,
@@ -57,8 +60,11 @@ SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the 
 SENT_TOGETHER = 20  # pictures between two notes of how many are there
 LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
 
-# What is remembered of a prompt, and of one engine; `file` is what it saved after step `file_step`.
-PROMPT = ("prompt", "prefix", "first", "last")
+FETCHES = 3  # times at once that a file is fetched which is damaged
+
+# What is remembered of a prompt, and of one engine; `file` is what it saved after step `file_step`, and `made` that the
+# engine lists what the prompt saved.
+PROMPT = ("prompt", "prefix", "first", "last", "made")
 _KEPT = (*PROMPT, "folder", "sent", "file", "file_step", "pace")
 
 
@@ -89,7 +95,7 @@ class ComfyTrainer:
             try:
                 _Attempt(course, engine, client).run()
             except ComfyError as error:
-                raise explained(error) from error
+                raise explained(error, engine) from error
 
 
 def obstacle(engine: Engine, base: str = "") -> str:
@@ -123,8 +129,11 @@ def hint(engine: Engine, config: Mapping[str, Any]) -> str:
     return words % {**facts, "needed": math.ceil(size * 1.1 / 2**20)}
 
 
-def explained(error: ComfyError) -> TrainerFailed | TrainerLost:
-    """What an engine's error means for a training."""
+def explained(error: ComfyError, engine: Engine) -> TrainerFailed | TrainerLost:
+    """What an error of this engine means for a training."""
+    broken = isinstance(error, EngineUnreachable | EngineTimeout)
+    if isinstance(error, EngineErred | FateUnknown | NotTaken) or (broken and recovery.still_answers(engine, error)):
+        return TrainerLost(str(error), answered=True)
     lost = (EngineUnreachable, EngineTimeout, BadResponse, PromptLost, PromptStalled, NotFound)
     if isinstance(error, lost):
         return TrainerLost(str(error))
@@ -219,14 +228,17 @@ class _Attempt:
 
     def _left_behind(self) -> Segment | None:
         left = self.course.state
-        return Segment(left["first"], left["last"]) if left.get("prompt") and left["first"] == self.done else None
+        known = left.get("prompt") or left.get("made")
+        return Segment(left["first"], left["last"]) if known and left["first"] == self.done else None
 
     def _resume(self, segment: Segment) -> bool:
         """Follow or collect the prompt of an earlier attempt. False where the engine knows nothing of it."""
-        prompt, prefix = self.course.state["prompt"], self.course.state["prefix"]
+        prompt, prefix = self.course.state.get("prompt"), self.course.state["prefix"]
         self.course.log(_("Looking on the engine for the segment that was begun before."))
         losses: list[float] = []
         try:
+            if not prompt:  # of a training that ended before this one
+                raise PromptLost("Nobody follows it any more.")
             losses = self._follow(segment, prompt, None)
         except PromptLost:  # the engine was restarted; it may have saved the file before
             if self._saved_as(prefix, tries=1) is None:
@@ -234,8 +246,10 @@ class _Attempt:
                 return False
         try:
             self._collect(segment, prefix, losses)
-        except TrainerLost:  # the engine ended while it wrote the file
-            return False
+        except TrainerLost as error:
+            if error.answered:
+                raise
+            return False  # the engine ended while it wrote the file
         return True
 
     # One segment.
@@ -392,6 +406,19 @@ class _Attempt:
                 for _tick in ticks:
                     self._progress(step, Doing(Phase.FETCHING, size))
 
+    def _fetch_whole(self, name: str, whole: Path, ready: Path, step: int) -> None:
+        """Fetch a file and make a checkpoint of it; again where it came damaged. Raises BadLora or EOFError."""
+        for left in reversed(range(FETCHES)):
+            self._fetch(name, whole, step)
+            try:
+                with whole.open("rb") as source, ready.open("wb") as target:
+                    header = read_header(source)
+                    lora.copy(source, header, target, lora.checkpoint(source, header), header.metadata)
+                return
+            except (BadLora, EOFError):
+                if not left:
+                    raise
+
     def _collect(self, segment: Segment, prefix: str, losses: list[float]) -> None:
         """Fetch the file of a segment and hand it over as a checkpoint."""
         name = self._saved_as(prefix)
@@ -404,18 +431,16 @@ class _Attempt:
         if len(finite) < len(losses):
             self._forget_prompt()
             raise TrainerFailed("diverged", f"step {segment.first + len(finite) + 1}")
+        self.course.remember(made=True)
         self._progress(segment.last)
         whole = self.course.folder / "fetched.safetensors"
         ready = self.course.folder / f"{segment.last:06}.safetensors"
         try:
-            self._fetch(name, whole, segment.last)
-            with whole.open("rb") as source, ready.open("wb") as target:
-                header = read_header(source)
-                lora.copy(source, header, target, lora.checkpoint(source, header), header.metadata)
+            self._fetch_whole(name, whole, ready, segment.last)
             loss = math.fsum(finite) / len(finite) if finite else None
             epoch = segments.epoch(segment.last, len(self.items), self.course.config)
             self.course.checkpoint(segment.last, ready, epoch=epoch, loss=loss)
-        except BadLora as error:
+        except (BadLora, EOFError) as error:
             self._forget_prompt()
             raise TrainerLost(f"{name}: {error}") from error
         finally:
