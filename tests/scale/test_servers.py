@@ -91,3 +91,45 @@ async def test_pictures_in_a_bucket_are_seen_by_those_who_are_signed_in(house) -
             assert answer.headers["Content-Disposition"] == 'attachment; filename="ein Fuchs.png"'
         async with session.get("/outputs/../secret_key", allow_redirects=False) as answer:
             assert answer.status in (403, 404)
+
+
+async def test_files_and_sockets_end_with_their_session_on_every_web_process(house) -> None:
+    """Signed out on one, they end on the other at once; what only the database knows ends within a minute."""
+    first = await asyncio.to_thread(studio, house)
+    port = free_port()
+    second = f"http://127.0.0.1:{port}"
+    house.start(PYTHON, "-m", "stylestudio.web", "--port", str(port), log="second.log")
+    await asyncio.to_thread(
+        until, lambda: urllib.request.urlopen(f"{second}/health", timeout=5), "the second web process"
+    )
+    picture = Path(house.env["STYLESTUDIO_DATA"], "media", "outputs", "fox.png")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(b"png")
+
+    async def fetch(session: aiohttp.ClientSession) -> int:
+        """What the second process answers to this browser; a cookie jar asks for no port."""
+        async with session.get(f"{second}/outputs/fox.png") as answer:
+            return answer.status
+
+    async def ended(session: aiohttp.ClientSession, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            while await fetch(session) != 403:
+                await asyncio.sleep(0.2)
+
+    async with signed_in(first) as here, signed_in(first) as there:
+        cookies = {name.key: name.value for name in here.cookie_jar}
+        assert (await fetch(here), await fetch(there)) == (200, 200)
+        async with here.ws_connect(f"{second}/ws/progress?format=json") as socket:
+            async with here.get("/account/") as page:
+                token = page.cookies["csrftoken"].value if "csrftoken" in page.cookies else cookies["csrftoken"]
+            async with here.post("/sign-out/", data={"csrfmiddlewaretoken": token}) as answer:
+                assert "/sign-in/" in str(answer.url)
+            assert (await socket.receive(timeout=5)).data == 4401
+        held = {"Cookie": f"media={cookies['media']}"}
+        async with aiohttp.ClientSession(headers=held) as thief:
+            await ended(thief, 5)
+        assert await fetch(there) == 200
+        async with there.ws_connect(f"{second}/ws/progress?format=json") as socket:
+            await asyncio.to_thread(house.ask, "UPDATE auth_user SET is_active = false")
+            await ended(there, 60)
+            assert (await socket.receive(timeout=60)).data == 4401
