@@ -42,9 +42,10 @@ def _stored(clean: images.Reference, user: User) -> Reference:
     # Without a name the content counts as no file, and the width and height would be empty.
     reference.file.save(name, ContentFile(clean.png, name=name), save=False)
     try:
-        with all_or_nothing() as noted, transaction.atomic():
+        with all_or_nothing() as noted:
             noted(str(reference.file.name))
-            reference.save()
+            with transaction.atomic():
+                reference.save()
     except IntegrityError:  # the same picture came twice at once
         return Reference.objects.get(sha256=clean.sha256)
     return reference

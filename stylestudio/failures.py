@@ -20,13 +20,15 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import Error as DatabaseFailure
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.views.defaults import server_error
+from django.views.defaults import bad_request, server_error
 
 from stylestudio import integrity
 from stylestudio.media import MOUNTS, Application, Message, Receive, Scope, Send
@@ -162,7 +164,9 @@ def of(error: BaseException | None) -> Failure | None:
         kind = _kind(error)
         if kind:
             return Failure(kind, _detail(error))
-        error = error.__cause__
+        # Django's session says "deleted" of any error of the database, and does not name it as the cause.
+        hidden = isinstance(error, SessionInterrupted | UpdateError)
+        error = error.__context__ if hidden else error.__cause__
     return None
 
 
@@ -242,6 +246,12 @@ def handler500(request: HttpRequest) -> HttpResponseBase:
     """The same for what other middleware meets, such as a session that cannot be stored; else the page "broke"."""
     failure = of(sys.exc_info()[1])
     return answer(request, failure) if failure else server_error(request)
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """The same for a session of before that cannot be stored, which Django takes for a bad request."""
+    failure = of(exception)
+    return answer(request, failure) if failure else bad_request(request, exception)
 
 
 def answer(request: HttpRequest, failure: Failure) -> HttpResponse:

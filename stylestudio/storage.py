@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -71,9 +72,10 @@ class AsideStorage(FileSystemStorage):
 
 def _named(error: OSError, folder: str) -> OSError:
     """The same error with the folder of the store, where it names nothing: a full disk says no more than that."""
-    if error.errno is None or error.filename is not None:
+    if error.filename is not None:
         return error
-    return OSError(error.errno, error.strerror, folder)
+    number = error.errno or errno.ENOTDIR  # Django words this one itself, where a file lies in the place of a folder
+    return OSError(number, os.strerror(number), folder)
 
 
 @contextmanager

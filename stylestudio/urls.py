@@ -7,7 +7,7 @@ from django.urls import include, path
 
 from stylestudio import accounts, failures, upload_views, views
 
-handler500 = failures.handler500
+handler400, handler500 = failures.handler400, failures.handler500
 admin.site.site_header = admin.site.site_title = "StyleStudio"
 
 urlpatterns = [

@@ -25,3 +25,10 @@ def test_a_zip_that_is_made_while_it_is_read_is_whole_and_holds_little() -> None
         assert archive.testzip() is None
         assert len(archive.namelist()) == 40
         assert archive.read("a/7.bin") == b"\7" * 100_000
+
+
+def test_many_missing_files_are_counted_and_the_first_ones_named() -> None:
+    missing = downloads.FilesMissing([f"{number}.png" for number in range(50)])
+    assert str(missing).startswith("50 files are missing in the studio: 0.png, 1.png")
+    assert str(missing).endswith("19.png, ….")
+    assert str(downloads.FilesMissing(["a.png"])) == "1 file is missing in the studio: a.png."

@@ -172,3 +172,17 @@ async def test_the_guard_lets_a_body_within_the_limit_pass() -> None:
     sent, given = await ask(pieces, [(b"content-length", b"10")])
     assert sent[0]["status"] == 200
     assert given == [5, 5]
+
+
+@pytest.mark.parametrize("path", ["/breaks/at-once", "/breaks/in-the-middle", "/breaks/with-length"])
+def test_an_answer_that_breaks_ends_the_connection_in_place_of_hanging(port: int, path: str) -> None:
+    # Twice: the first one must not end the server's own look after what failed.
+    for _ in range(2):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", path)
+            with pytest.raises((http.client.HTTPException, ConnectionError)):
+                connection.getresponse().read()
+        finally:
+            connection.close()
+    assert post(port, b"x")[0] == 200

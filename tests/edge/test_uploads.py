@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import shutil
+import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import connections
+from django.db import OperationalError, connections
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.test import Client
@@ -699,3 +700,44 @@ def nothing_due(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sweeping is called by the tests alone."""
     monkeypatch.setattr(parts, "_due", float("inf"))
     yield
+
+
+def test_a_full_or_locked_disk_is_a_sentence_that_the_page_can_show(client: Client, finished: Finished) -> None:
+    upload = whole(client)
+    for error, status, words in (
+        (OSError(errno.EROFS, "x"), 507, "disk is read-only. Nothing was kept."),
+        (locked(), 503, "busy with something else. Nothing was kept. Try again"),
+    ):
+
+        def refused(upload: Upload, error: Exception = error) -> str:
+            raise error
+
+        finished.answer = refused
+        response = client.post(upload["finish"])
+        assert response.status_code == status
+        assert words in response.json()["error"]
+
+
+def locked() -> Exception:
+    """What a locked database raises."""
+    error = OperationalError("database is locked")
+    error.__cause__ = sqlite3.OperationalError("database is locked")
+    error.__cause__.sqlite_errorcode = sqlite3.SQLITE_BUSY  # type: ignore[attr-defined]
+    return error
+
+
+def test_a_file_whose_row_cannot_be_stored_comes_back_and_is_not_sent_again(
+    client: Client, finished: Finished, media: Path
+) -> None:
+    def fails(upload: Upload) -> str:
+        uploads.store(upload, "uploads/styles/2026/11/a.bin")
+        raise locked()
+
+    finished.answer = fails
+    upload = whole(client)
+    assert client.post(upload["finish"]).status_code == 503
+    assert not (media / "uploads/styles/2026/11/a.bin").exists()
+    assert client.get(upload["parts"]).json()["received"] == len(TRUTH)
+    finished.answer = lambda upload: HttpResponse(uploads.store(upload, "uploads/styles/2026/11/b.bin"))
+    assert client.post(upload["finish"]).status_code == 200
+    assert (media / "uploads/styles/2026/11/b.bin").read_bytes() == TRUTH

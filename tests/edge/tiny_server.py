@@ -28,6 +28,8 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         return
     calls += 1
+    if scope["path"].startswith("/breaks"):
+        await breaks(scope, send)
     size, more = 0, True
     while more:
         message: Message = await receive()
@@ -38,6 +40,15 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
     )
     await send({"type": "http.response.body", "body": body})
+
+
+async def breaks(scope: Scope, send: Send) -> None:
+    """An answer that begins, and whose file is gone then: before its first piece, or in the middle of it."""
+    length = [(b"content-length", b"1000000")] if scope["path"] == "/breaks/with-length" else []
+    await send({"type": "http.response.start", "status": 200, "headers": length})
+    if scope["path"] != "/breaks/at-once":
+        await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
+    raise OSError("The file is gone.")
 
 
 class TellingServer(Server):  # type: ignore[misc]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import sqlite3
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +16,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from PIL import Image
@@ -369,6 +371,49 @@ def test_a_card_goes_round(version: StyleVersion, owner: User) -> None:
     assert (again.triggers, again.default_strength, again.safe_from, again.safe_to) == (["wtrclr"], 0.75, 0.6, 1.0)
     assert (again.licence, again.author, again.notes) == ("CC0", "Ada", "For paper.\nNot for walls.")
     assert again.tensor_sha256 == digest and again.sheet and again.style.cover and again.state == State.PUBLISHED
+
+
+def test_a_card_whose_preview_and_cover_are_lost_still_has_its_lora(version: StyleVersion) -> None:
+    for picture in (version.sheet, version.style.cover):
+        picture.storage.delete(str(picture.name))
+    with zipfile.ZipFile(card_of(version)) as card:
+        names = set(card.namelist())
+    assert names == {"card.json", "README.txt", cards.file_name(version)}
+
+
+@pytest.mark.parametrize("name", ["download", "card"])
+def test_a_version_whose_file_is_lost_or_broken_is_told_in_place_of_a_download(
+    version: StyleVersion, client: Client, owner: User, media: Path, name: str
+) -> None:
+    client.force_login(owner)
+    address = reverse(f"styles:{name}", args=[version.style.slug, version.number])
+    file = media / str(version.file.name)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100])
+    response = client.get(address, follow=True)
+    assert response.redirect_chain == [(version.style.get_absolute_url(), 302)]
+    file.unlink()
+    response = client.get(address)
+    assert response.status_code == 409
+    assert "1 file is missing in the studio" in response.content.decode()
+    assert str(version.file.name) in response.content.decode()
+
+
+def test_an_import_whose_row_cannot_be_stored_leaves_no_file(
+    desk: Client, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*args: Any, **more: Any) -> None:
+        raise OperationalError("database is locked") from sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(LoraImport, "save", locked)
+    with pytest.raises(OperationalError):
+        send(desk, packed(kohya_sdxl(4), {**TOLD, "modelspec.thumbnail": thumbnail()}))
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+
+
+def thumbnail() -> str:
+    """A picture as LoRA files carry it."""
+    return f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
 
 
 def test_the_lora_of_a_card_says_everything_to_other_programs(version: StyleVersion) -> None:

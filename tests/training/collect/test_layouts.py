@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 from PIL import Image
 
 from training.datasets import intake, layouts, snapshots, sources
@@ -211,3 +213,57 @@ def test_commands_refuse_with_one_sentence(owner: User, dataset: Dataset, tmp_pa
         call_command("export_dataset", dataset.slug, "--output", str(tmp_path / "out"), "--frozen", "3")
     with pytest.raises(CommandError, match="no account called zoe"):
         call_command("import_dataset", str(tmp_path), "--name", "X", "--user", "zoe")
+
+
+def lose(image: DatasetImage) -> None:
+    image.file.storage.delete(str(image.file.name))
+
+
+def test_a_missing_file_is_named_before_a_byte_of_the_zip_leaves(
+    dataset: Dataset, tmp_path: Path, owner: User, client: Client
+) -> None:
+    filled(dataset, tmp_path, {"red.png": picture(1), "blue.png": picture(2), "left out.png": picture(3)})
+    lose(dataset.images.get(source_name="red.png"))
+    lose(dataset.images.get(source_name="left out.png"))
+    dataset.images.filter(source_name="left out.png").update(included=False)
+    client.force_login(owner)
+    for layout in layouts.LAYOUTS:
+        response = client.get(reverse("training:export", args=[dataset.slug]), {"layout": layout})
+        assert response.status_code == 409
+        page = response.content.decode()
+        assert "1 file is missing in the studio: red.png (uploads/datasets/" in page
+        assert "left out" not in page
+        assert f'href="{dataset.get_absolute_url()}"' in page
+    dataset.images.filter(source_name="red.png").update(included=False)
+    response = client.get(reverse("training:export", args=[dataset.slug]))
+    assert response.status_code == 200
+
+
+def test_the_command_names_the_missing_file_and_writes_nothing(dataset: Dataset, tmp_path: Path) -> None:
+    filled(dataset, tmp_path / "in", {"red.png": picture(1), "blue.png": picture(2)})
+    lose(dataset.images.get(source_name="red.png"))
+    with pytest.raises(CommandError, match=r"red\.png \(uploads/.* Nothing was written") as refusal:
+        call_command("export_dataset", dataset.slug, "--output", str(tmp_path / "out"))
+    assert str(tmp_path) not in str(refusal.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_target_that_takes_no_file_is_named_itself(dataset: Dataset, tmp_path: Path) -> None:
+    filled(dataset, tmp_path / "in", {"red.png": picture(1)})
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CommandError, match=f"{tmp_path}/file/out.*Not a directory"):
+        call_command("export_dataset", dataset.slug, "--output", str(tmp_path / "file" / "out"))
+
+
+def test_an_import_that_finds_no_room_names_the_media_folder_and_not_the_source(
+    owner: User, tmp_path: Path, media: Path
+) -> None:
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics" / "a.png").write_bytes(picture(1))
+    media.mkdir(exist_ok=True)
+    (media / "incoming").write_text("no folder")
+    with pytest.raises(CommandError, match=f"^{media}") as refusal:
+        call_command("import_dataset", str(tmp_path / "pics"), "--name", "X")
+    assert "pics" not in str(refusal.value).replace(str(media), "")
+    with pytest.raises(CommandError, match=r"none\.zip: No such file"):
+        call_command("import_dataset", str(tmp_path / "none.zip"), "--name", "X")
