@@ -477,7 +477,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
 
 def publish_waiting(most: int = 20) -> None:
     """The first waiting tasks moved up: show their new places."""
-    for task in GenerationTask.objects.waiting().order_by("-priority", "queued_at")[:most]:
+    for task in GenerationTask.objects.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
         live.progressed(task, "generation/_job_progress.html")
 
 

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from generation.claim import claimable
 from generation.models import EnginePrompt, GenerationTask
@@ -55,10 +56,15 @@ def look_at_queue() -> Iterable[Finding]:
         yield Finding(_("Queue"), str(error), _("Mend the database first."))
         return
     if not stalled:
-        yield Finding(_("Queue"), _("%d jobs wait") % waiting)
+        yield Finding(_("Queue"), ngettext("%d job waits", "%d jobs wait", waiting) % waiting)
         return
     yield Finding(
         _("Queue"),
-        _("%d jobs wait and an engine is free, but no worker takes them") % waiting,
+        ngettext(
+            "%d job waits and an engine is free, but no worker takes it",
+            "%d jobs wait and an engine is free, but no worker takes them",
+            waiting,
+        )
+        % waiting,
         _("Restart the workers. The end of stylestudio.log says what they were doing."),
     )

@@ -237,8 +237,9 @@ if DATABASE_URL:
     env.require("DATABASE_URL", "psycopg", "psycopg_pool")
     DATABASES["default"] = env.postgres("DATABASE_URL", DATABASE_URL)
     DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
-    # Each thread of a worker holds a connection while it works; four more for its pulse, monitor, pushes and start.
-    _most = max(8, (WORKERS or 2 * max(1, len(COMFYUI_URLS)) + 2) + 4)
+    # For web processes and commands. A request takes one connection, whatever it does, and where more come at once
+    # they wait up to 10 s for each other. A worker's threads never wait: see `workers.let_every_thread_connect`.
+    _most = min(24, max(8, (WORKERS or 2 * max(1, len(COMFYUI_URLS)) + 2) + 4))
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _most, "timeout": 10}
 
 if REDIS_URL:

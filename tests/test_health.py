@@ -115,7 +115,7 @@ def told(client: Client) -> object:
 def test_work_that_stands_still_while_an_engine_is_free_is_told(client: Client) -> None:
     assert told(client) == "stalled"
     found = {finding.name: finding for finding in stalls.look_at_queue()}
-    assert found["Queue"].state.startswith("1 jobs wait") and not found["Queue"].well
+    assert found["Queue"].state.startswith("1 job waits and an engine is free") and not found["Queue"].well
     Worker.objects.update(looked_at=timezone.now())
     assert told(client) is None
     assert [finding.well for finding in stalls.look_at_queue()] == [True]

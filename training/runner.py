@@ -91,6 +91,7 @@ def send(seconds: float = 0.0) -> None:
 
 def wake() -> None:
     """In a worker: look for something to train in a thread of its own, where one is free."""
+    workers.give_connection_back()
     with _turn:
         _threads.difference_update([thread for thread in _threads if not thread.is_alive()])
         if len(_threads) >= slots():
@@ -155,6 +156,7 @@ def sweep() -> None:
 
 def claim(worker: str) -> TrainingJob | None:
     """The next training that this worker can do, running and with its engine held when this returns it."""
+    workers.give_connection_back()
     with _turn:
         rested = Q(not_before=None) | Q(not_before__lte=Now())
         waiting = TrainingJob.objects.waiting().filter(rested).select_related("engine", "owner", "style", "snapshot")

@@ -168,6 +168,7 @@ def facts(job: DatasetJob) -> dict[str, object]:
 
 def _claim() -> DatasetJob | None:
     """The oldest waiting job whose dataset has none of its kind running; it runs when this returns it."""
+    workers.give_connection_back()
     with _turn:
         if len(_held) >= AT_ONCE:
             return None

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from generation import claim as claiming
 from generation import engines, graphs, orders, runner
-from generation.claim import Claim, held, look_for_orphans
+from generation.claim import Claim, Party, held, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Ingredient, Order
 from styles.models import Style
@@ -494,6 +495,21 @@ def test_turns_need_the_newest_pictures_alone(
     for user in (ada, bob, curator):
         place(user, count=2)
     assert [task.owner.username for task in in_turn(6)] == ["bob", "cora", "ada"] * 2
+
+
+def test_whose_turn_it_is_reads_newest_pictures_by_their_key_and_sorts_no_history(engine_at: Make, ada: User) -> None:
+    engine_at(1)
+    place(ada)
+    taken()
+    with CaptureQueriesContext(connection) as asked:
+        assert [party for party, _at in claiming._Live.look().lately] == [Party(ada.pk, False)]
+    question = asked.captured_queries[-1]["sql"]
+    assert question.endswith(f"LIMIT {claiming.LATELY}")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {question}")
+        plan = [row[3] for row in cursor.fetchall()]
+    assert plan[0].startswith("SCAN generation_engineprompt") and "INTEGER PRIMARY KEY" in plan[1]
+    assert not any("TEMP B-TREE" in step for step in plan)
 
 
 def test_a_picture_that_another_worker_took_meanwhile_is_no_error(

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from stylestudio.handover import free_port
 from tests.scale.servers import PYTHON, bucket, has, signed_in, studio, unable, until
 
 pytestmark = pytest.mark.heavy

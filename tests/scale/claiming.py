@@ -1,0 +1,110 @@
+"""Run as a process of its own beside others: `python -m tests.scale.claiming orders|hold|take|history [number]`.
+
+Prints one JSON object. `orders`: so many orders of four pictures, by four people in turn, and previews among them.
+`hold`: claim until there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing.
+`history`: as if so many pictures had been made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import django
+
+
+def place(number: int) -> dict[str, Any]:
+    """Orders of people."""
+    from django.contrib.auth.models import User
+
+    from generation import orders
+    from generation.orders import Order
+
+    users = [User.objects.get_or_create(username=f"person {one}")[0] for one in range(4)]
+    for seed in range(number):
+        order = Order(prompt="a fox", width=64, height=64, count=4, seed=seed)
+        orders.place(order, users[seed % len(users)])
+    return {}
+
+
+def engines(number: int) -> dict[str, Any]:
+    """Rows of engines that have the studio's files; nothing is ever sent there."""
+    from generation.models import Engine
+
+    for one in range(number):
+        Engine.objects.create(
+            address=f"http://10.0.0.{one}:8188",
+            health=Engine.Health.OK,
+            checkpoints=["sd_xl_base_1.0.safetensors"],
+            loras=["sdxl_lightning_4step_lora.safetensors"],
+        )
+    return {}
+
+
+def claim(*, finish: bool) -> dict[str, Any]:
+    """As a thread of a worker does, until there is nothing to claim."""
+    from generation.claim import anything_open, claimable, next_picture
+    from generation.models import EnginePrompt
+    from stylestudio import workers
+
+    workers.let_every_thread_connect()
+    taken, begun = 0, time.monotonic()
+    with ExitStack() as kept:
+        while claimed := kept.enter_context(next_picture(f"claimer {os.getpid()}")):
+            taken += 1
+            if finish:
+                EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(state=EnginePrompt.State.DONE)
+        seconds = time.monotonic() - begun
+        return {"taken": taken, "seconds": seconds, "open": anything_open(), "claimable": claimable()}
+
+
+def history(pictures: int) -> dict[str, Any]:
+    """Ended tasks with their prompts, copied from one that is there."""
+    from django.db import connection, models
+
+    from generation.models import EnginePrompt, GenerationTask
+
+    def copy(model: type[models.Model], number: int, **changes: str) -> None:
+        names = [field.column for field in model._meta.concrete_fields if field.column != "id"]
+        values = [changes.get(name, f't."{name}"') for name in names]
+        columns = ", ".join(f'"{name}"' for name in names)
+        table = model._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} ({columns}) SELECT {', '.join(values)} "
+                f"FROM (SELECT * FROM {table} ORDER BY id LIMIT 1) t, generate_series(1, {number}) n"
+            )
+
+    last = GenerationTask.objects.latest("pk").pk
+    tasks = pictures // 4
+    ended = {"status": "'completed'", "ended_at": "now()", "queued_at": f"now() - ({tasks} - n) * interval '1 minute'"}
+    owner = "(SELECT id FROM auth_user ORDER BY id OFFSET n % 4 LIMIT 1)"
+    copy(GenerationTask, tasks, request_id="gen_random_uuid()", owner_id=owner, **ended)
+    done = {"state": "'done'", "prompt_id": "gen_random_uuid()", "ended_at": "now()", "index": "n % 4"}
+    copy(EnginePrompt, pictures, task_id=f"{last} + 1 + n / 4 % {tasks}", attempt="1", **done)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return {"tasks": GenerationTask.objects.count(), "prompts": EnginePrompt.objects.count()}
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
+    django.setup()
+    what, number = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    acts = {
+        "orders": lambda: place(number),
+        "engines": lambda: engines(number),
+        "hold": lambda: claim(finish=False),
+        "take": lambda: claim(finish=True),
+        "history": lambda: history(number),
+    }
+    print(json.dumps(acts[what]()))
+
+
+if __name__ == "__main__":
+    main()

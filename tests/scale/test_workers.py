@@ -1,0 +1,169 @@
+"""Many workers and many engines on PostgreSQL: nobody starves, nothing is taken twice, limits hold for the studio."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from stylestudio.handover import free_port
+from tests.scale.test_servers import PYTHON, ROOT, House, house, until
+
+__all__ = ["house"]  # a fixture
+
+pytestmark = pytest.mark.heavy
+
+PROCESSES = 8
+PATIENCE = 400.0  # seconds; this machine may have little time for so many processes
+LIVE = "state IN ('claimed', 'posted')"
+WRONG = ("Unhandled exception", "PoolTimeout", "does not answer; trying again", "Traceback")
+
+
+def act(house: House, what: str, number: int = 0, **env: str) -> subprocess.Popen[str]:
+    """A process of `tests.scale.claiming`."""
+    command = [PYTHON, "-m", "tests.scale.claiming", what, str(number)]
+    return subprocess.Popen(command, cwd=ROOT, env=house.env | env, stdout=subprocess.PIPE, text=True)
+
+
+def told(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What it printed."""
+    try:
+        said, _nothing = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0
+    answer: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return answer
+
+
+def at_once(house: House, what: str, **env: str) -> list[dict[str, Any]]:
+    """The same in PROCESSES processes beside each other."""
+    return [told(process) for process in [act(house, what, **env) for _one in range(PROCESSES)]]
+
+
+def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_limits(house) -> None:
+    told(act(house, "engines", 10))
+    told(act(house, "orders", 60))
+    # Two pictures on an engine; and of each of four people two tasks on engines, of four pictures each.
+    held = at_once(house, "hold", STYLESTUDIO_MAX_RUNNING="2")
+    live = f"FROM generation_engineprompt WHERE {LIVE}"
+    assert house.ask(f"SELECT count(*) {live} GROUP BY engine_id").split() == ["2"] * 10
+    assert house.ask(f"SELECT count(DISTINCT task_id) {live}") == "8"
+    assert not any(one["claimable"] for one in held)
+    house.ask("UPDATE generation_engineprompt SET state = 'done'")
+    taken = at_once(house, "take")
+    assert not any(one["open"] for one in taken), "who found nothing to claim was right"
+    assert house.ask("SELECT count(*), max(attempt) FROM generation_engineprompt") == "240 1"
+
+
+def test_a_claim_takes_no_longer_after_a_year_of_pictures(house) -> None:
+    told(act(house, "engines", 50))
+    told(act(house, "orders", 50))
+    young = told(act(house, "take"))
+    grown = told(act(house, "history", 300_000))
+    assert grown["prompts"] >= 300_000
+    told(act(house, "orders", 50))
+    old = told(act(house, "take"))
+    assert young["taken"] == old["taken"] == 200
+    print(f"200 claims: {young['seconds']:.1f} s of the first pictures, {old['seconds']:.1f} s after 300,000")
+    assert old["seconds"] < young["seconds"] * 1.5 + 1
+    newest = "SELECT t.owner_id, t.is_face, p.claimed_at FROM generation_engineprompt p "
+    newest += "JOIN generation_generationtask t ON t.id = p.task_id ORDER BY p.id DESC LIMIT 200"
+    plan = house.ask(f"EXPLAIN {newest}")
+    assert "Index Scan Backward using generation_engineprompt_pkey" in plan and "Seq Scan" not in plan
+
+
+def test_two_workers_on_two_engines_never_fail_and_never_overfill_one(house) -> None:
+    second = preview_engine(house, 2, seconds="0.05")
+    house.env["COMFYUI_URL"] += f",{second}"
+    for name in ("first", "second"):
+        house.start(PYTHON, "manage.py", "worker", log=f"{name}.log")
+    until(
+        lambda: house.ask("SELECT count(*) FROM generation_engine WHERE health = 'ok'") == "2", "the engines", PATIENCE
+    )
+    until(lambda: house.ask("SELECT count(*) FROM stylestudio_worker") == "2", "the second worker", PATIENCE)
+    told(act(house, "orders", 30))
+    most = 0
+    full = f"SELECT max(n) FROM (SELECT count(*) n FROM generation_engineprompt WHERE {LIVE} GROUP BY engine_id) each"
+    open_tasks = "SELECT count(*) FROM generation_generationtask WHERE status IN ('queued', 'running')"
+    deadline = time.monotonic() + PATIENCE
+    while house.ask(open_tasks) != "0" and time.monotonic() < deadline:
+        most = max(most, int(house.ask(full) or 0))
+        time.sleep(0.1)
+    assert house.ask("SELECT status, count(*) FROM generation_generationtask GROUP BY 1") == "completed 30"
+    assert most <= 2
+    assert house.ask("SELECT count(DISTINCT worker), max(attempt) FROM generation_engineprompt") == "2 1"
+    assert not [line for line in house.logs().splitlines() if any(word in line for word in WRONG)]
+
+
+def preview_engine(house: House, number: int, seconds: str = "1") -> str:
+    """One more engine, of four steps a picture; its address."""
+    port = free_port()
+    options = ["--painter", "flat", "--step-seconds", seconds, "--port", str(port)]
+    folder = str(house.folder / f"engine-{number}")
+    house.start(PYTHON, "manage.py", "preview_engine", "--data", folder, *options, log=f"engine-{number}.log")
+    return f"http://127.0.0.1:{port}"
+
+
+def seconds_for_64(house: House) -> float:
+    """Place 16 orders of four pictures; from the first claim to the last picture."""
+    before = int(house.ask("SELECT coalesce(max(id), 0) FROM generation_engineprompt"))
+    told(act(house, "orders", 16))
+    done = f"SELECT count(*) FROM generation_engineprompt WHERE state = 'done' AND id > {before}"
+    until(lambda: house.ask(done) == "64", "64 pictures", PATIENCE)
+    took = "extract(epoch FROM max(ended_at) - min(claimed_at))"
+    return float(house.ask(f"SELECT {took} FROM generation_engineprompt WHERE id > {before}"))
+
+
+def worker_on(house: House, named: list[str], log: str) -> subprocess.Popen[bytes]:
+    """A worker that is told of these engines, when all that are known are well."""
+    process = house.start(PYTHON, "manage.py", "worker", log=log, COMFYUI_URL=",".join(named))
+    alive = f"SELECT count(*) FROM stylestudio_worker WHERE pid = {process.pid} AND ended_at IS NULL"
+    until(lambda: house.ask(alive) == "1", "the worker", PATIENCE)
+    return process
+
+
+def all_are_well(house: House, number: int = 8) -> None:
+    """Wait for the engines."""
+    well = "SELECT count(*) FROM generation_engine WHERE health = 'ok' AND active"
+    until(lambda: house.ask(well) == str(number), "the engines", PATIENCE)
+
+
+def add(house: House, addresses: list[str]) -> None:
+    """As a curator does on the page."""
+    create = "from generation.models import Engine; "
+    create += f"[Engine.objects.create(address=each, source='admin') for each in {addresses!r}]"
+    house.manage("shell", "-c", create)
+
+
+def test_engines_that_are_added_on_the_page_work_as_fast_as_those_that_are_named(house) -> None:
+    urls = [preview_engine(house, number) for number in range(8)]
+    house.env["COMFYUI_URL"] = urls[0]
+    first = worker_on(house, urls, "named.log")
+    all_are_well(house)
+    named = seconds_for_64(house)
+    first.terminate()
+    first.wait(10)
+    house.ask("UPDATE generation_engine SET source = 'admin' WHERE address <> '" + urls[0] + "'")
+    second = worker_on(house, urls[:1], "added.log")
+    all_are_well(house)
+    added = seconds_for_64(house)
+    second.terminate()
+    second.wait(10)
+    house.ask("UPDATE generation_engine SET active = false WHERE address <> '" + urls[0] + "'")
+    worker_on(house, urls[:1], "later.log")
+    all_are_well(house, 1)
+    house.ask("UPDATE generation_engine SET active = true")  # as somebody adds them while the worker runs
+    all_are_well(house)
+    later = seconds_for_64(house)
+    print(f"64 pictures: {named:.1f} s named, {added:.1f} s added before the start, {later:.1f} s while it runs")
+    assert added < named * 1.2
+    assert later < named * 1.2
+    until(
+        lambda: house.ask("SELECT max(threads) FROM stylestudio_worker WHERE ended_at IS NULL") == "18", "the threads"
+    )
+    assert not [line for line in house.logs().splitlines() if any(word in line for word in WRONG)]
