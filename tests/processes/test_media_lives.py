@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +48,8 @@ class House:
 
     def kill_worker(self) -> None:
         (pid,) = self.rows("SELECT pid FROM stylestudio_worker")
-        os.kill(int(pid), signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the next one has not written its own yet
+            os.kill(int(pid), signal.SIGKILL)
 
     def manage(self, *arguments: str) -> str:
         command = [sys.executable, "manage.py", *arguments]
@@ -130,10 +131,16 @@ def copy(house: House, target: Path) -> None:
         database.backup(kept)
 
 
-def beside(house: House, name: str, database: Path | None) -> House:
-    """The folder of `house` with another database in its place, or with none."""
+def whole(house: House, name: str) -> House:
+    """A copy of the whole folder of `house`."""
     other = House(house.data.with_name(name))
     shutil.copytree(house.data, other.data)
+    return other
+
+
+def beside(house: House, name: str, database: Path | None) -> House:
+    """The folder of `house` with another database in its place, or with none."""
+    other = whole(house, name)
     for file in other.data.glob("stylestudio.sqlite3*"):
         file.unlink()
     if database:
@@ -147,7 +154,7 @@ def test_no_start_costs_anybody_a_file(full: tuple[House, Path, Path]) -> None:
         "empty": beside(house, "empty", None),
         "put_back": beside(house, "put_back", old),
         "live": beside(house, "live", live),
-        "whole": beside(house, "whole", house.data / "stylestudio.sqlite3"),
+        "whole": whole(house, "whole"),
     }
     prefix = house.rows("SELECT prefix FROM stylestudio_start ORDER BY id DESC LIMIT 1")[0]
     picture = next(name for name in sorted(house.files()) if name.startswith("outputs/2"))

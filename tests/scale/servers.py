@@ -174,7 +174,7 @@ def studio(house: House) -> str:
         with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
             return bool(json.load(answer)["comfyui"] == "connected")
 
-    until(well, "the studio")
+    until(well, "the studio", 180)
     return address
 
 
