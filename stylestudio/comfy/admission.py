@@ -75,7 +75,7 @@ def sign_in_words(name: str, how: str, given: str) -> str:
     """What answers at `name` lets only known people in. `how` it says so; `given`: what we sent, "" for nothing."""
     what = f"What answers at {name} is not ComfyUI: it asks for a sign-in ({how})"
     if given:
-        return f"{what} and does not accept the {given} that is stored for it. Give it a new one."
+        return f"{what}, and does not accept the {given} that it was sent. Correct that."
     return f"{what}. Give the engine a user and password, or a token."
 
 

@@ -114,7 +114,7 @@ async def test_who_is_not_let_in_reads_that(
             with pytest.raises(SignInNeeded, match=rf"is not ComfyUI: it asks for a sign-in \({status}\)") as caught:
                 await ask
             words = str(caught.value)
-            assert ("that is stored for it" in words) == bool(way), words
+            assert ("that it was sent" in words) == bool(way), words
             assert concealed.HIDDEN not in words and not any(
                 s in words + caught.value.detail for s in (PASSWORD, TOKEN)
             )
