@@ -24,11 +24,13 @@ def look_at_engines() -> Iterable[Finding]:
     except DatabaseError as error:
         yield Finding(_("Engines"), str(error), _("Mend the database first."))
         return
-    try:
-        trust(settings.COMFYUI_CA_FILE)
-    except OSError as error:
-        yield Finding("COMFYUI_CA_FILE", f"{settings.COMFYUI_CA_FILE}: {error}", _("Set it to a file in PEM format."))
-        return
+    if settings.COMFYUI_CA_FILE:
+        try:
+            trust(settings.COMFYUI_CA_FILE)
+        except OSError as error:
+            state = f"{settings.COMFYUI_CA_FILE}: {error}"
+            yield Finding("COMFYUI_CA_FILE", state, _("Set it to a file in PEM format."))
+            return
     # Looks and changes nothing: this runs beside a studio, perhaps with another environment.
     stored = dict(Engine.objects.exclude(credentials="").values_list("address", "credentials"))
     named = [
@@ -54,7 +56,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
         loras = call(client.models("loras"), timeout=engines.PROBE_TIMEOUT)
         nodes = call(client.node_classes(), timeout=60.0)
     except (ComfyError, TimeoutError) as error:
-        if engine.source == Engine.Source.FOUND:
+        if engine.source == Engine.Source.FOUND and not isinstance(error, engines.SHUT):
             yield Finding(name, _("nothing answers there, which is fine"))
         elif isinstance(error, engines.SHUT):
             yield Finding(name, str(error), _("Correct COMFYUI_URL or COMFYUI_CA_FILE, or the engine in the admin."))

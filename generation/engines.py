@@ -361,7 +361,8 @@ class Pool:
 
 
 async def _open_session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, ssl=admission.trust(settings.COMFYUI_CA_FILE))
+    file = settings.COMFYUI_CA_FILE
+    connector = aiohttp.TCPConnector(limit=0, ssl=admission.trust(file) if file else True)
     return aiohttp.ClientSession(connector=connector)
 
 

@@ -30,6 +30,8 @@ def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def the_certificates_can_be_read(**kwargs: Any) -> list[CheckMessage]:
     """COMFYUI_CA_FILE holds certificates."""
+    if settings.COMFYUI_CA_FILE is None:
+        return []
     try:
         trust(settings.COMFYUI_CA_FILE)
     except OSError as error:

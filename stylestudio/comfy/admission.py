@@ -19,18 +19,17 @@ _UNKNOWN_SIGNER = (2, 18, 19, 20, 21)
 _OTHER_NAME = (62, 64)
 
 
-def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Whom engines' certificates are believed from: whoever the system trusts, and those in `ca_file`.
+def trust(ca_file: Path) -> ssl.SSLContext:
+    """Whose certificates engines may have: of whoever the system trusts, and those in `ca_file`.
 
-    Raises OSError, or ssl.SSLError where the file holds no certificate.
+    Raises OSError, of which ssl.SSLError for a file without a certificate is one.
     """
     context = ssl.create_default_context()
     context.set_alpn_protocols(("http/1.1",))
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
-        # One's own certificates: the server's alone is enough, and newer Pythons ask for extensions that few have.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(cafile=ca_file)
+    # One's own certificates: the server's alone is enough, and newer Pythons ask for extensions that few have.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 
@@ -76,7 +75,7 @@ def sign_in_words(name: str, how: str, given: str) -> str:
     """What answers at `name` lets only known people in. `how` it says so; `given`: what we sent, "" for nothing."""
     what = f"What answers at {name} is not ComfyUI: it asks for a sign-in ({how})"
     if given:
-        return f"{what} and does not accept the {given} that is stored for it. Give it a new one."
+        return f"{what}, and does not accept the {given} that it was sent. Correct that."
     return f"{what}. Give the engine a user and password, or a token."
 
 

@@ -177,6 +177,8 @@ class EventSocket:
     async def _shake_hands(self) -> aiohttp.ClientWebSocketResponse:
         """The socket, from the engine's own address: a session follows redirects unless something ends them."""
         shared = self._transport.session
+        if shared.closed:
+            raise aiohttp.ClientConnectionError("The session is closed.")
         async with aiohttp.ClientSession(
             connector=shared.connector,
             connector_owner=False,

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from aiohttp import web
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
@@ -25,10 +26,12 @@ from generation.models import Engine
 from generation.orders import Order
 from stylestudio import checks, live
 from stylestudio.comfy.address import callable_url
+from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
 from stylestudio.logs import SharedRotatingFile
+from tests.comfy.door import Door, certificate, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -168,6 +171,82 @@ def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_thei
     settings.COMFYUI_URLS = ["http://b:1?token=t2"]
     engines.sync_engines()
     assert Engine.objects.get(address="http://b:1").url == "http://b:1?token=t2"
+
+
+# Certificates and sign-ins, as people see them
+
+
+@pytest.fixture
+def behind(preview: PreviewThread, tmp_path: Path) -> Iterator[Callable[..., tuple[str, Path]]]:
+    """The address of the engine behind a door of its own, and the file with the door's certificate."""
+    preview.troubles.clear()
+    standings = []
+    loop = LoopThread()
+
+    def build(*, ask: Any = lambda request: None, tls: bool = False) -> tuple[str, Path]:
+        file, context = certificate(tmp_path)
+        place = standing(Door(preview.url, ask), tls=context if tls else None)
+        standings.append(place)
+        return str(loop.call(place.__aenter__())).rstrip("/"), file
+
+    yield build
+    engines.pool.close()
+    for place in standings:
+        loop.call(place.__aexit__(None, None, None))
+    loop.stop()
+
+
+def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
+    behind: Callable[..., tuple[str, Path]], settings: Any, client: Client, curator: User
+) -> None:
+    address, file = behind(tls=True)
+    engine = Engine.objects.create(address=address)
+    assert not engines.probe(engine)
+    assert engine.closed and "COMFYUI_CA_FILE" in engine.trouble
+    [fact] = engines.facts()
+    assert (fact.state, fact.failed) == ("closed", True)
+    client.force_login(curator)
+    page = client.get(reverse("queue")).content.decode()
+    assert "its certificate is not accepted" in page and "Check that ComfyUI runs there" not in page
+    engines.pool.close()
+    settings.COMFYUI_CA_FILE = file
+    assert checks.the_certificates_can_be_read() == []
+    assert engines.probe(engine)
+    assert not engine.closed and engines.facts()[0].state == "idle"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_file_from_which_no_certificate_can_be_read_stops_the_start(
+    settings: Any, tmp_path: Path, content: bytes | None
+) -> None:
+    settings.COMFYUI_CA_FILE = tmp_path / "ca.pem"
+    if content is not None:
+        settings.COMFYUI_CA_FILE.write_bytes(content)
+    [error] = checks.the_certificates_can_be_read()
+    assert error.id == "stylestudio.E006" and str(tmp_path) in error.msg
+    [finding] = checkup.look_at_engines()
+    assert not finding.well and finding.name == "COMFYUI_CA_FILE"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_doctor_says_that_an_engine_asks_for_a_sign_in(
+    behind: Callable[..., tuple[str, Path]], settings: Any, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    address, _file = behind(ask=lambda request: web.Response(status=401))
+    settings.COMFYUI_URLS = [address] if named else []
+    monkeypatch.setattr(engines, "LOCAL", address)
+    finding = next(iter(checkup.look_at_engines()))
+    assert not finding.well and "asks for a sign-in" in finding.state
+
+
+def test_doctor_signs_in_with_what_is_stored_for_an_engine_that_the_environment_names(
+    behind: Callable[..., tuple[str, Path]], settings: Any
+) -> None:
+    address, _file = behind(ask=lambda r: None if "Authorization" in r.headers else web.Response(status=401))
+    settings.COMFYUI_URLS = [address]
+    engines.sync_engines()
+    Engine.objects.update(credentials="ada:secret")
+    assert next(iter(checkup.look_at_engines())).well
 
 
 # Never shown
