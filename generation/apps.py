@@ -37,6 +37,7 @@ class GenerationConfig(AppConfig):
         purging.connect(faces.forget)
         shell.provide_engines(engines.facts)
         doctor.register(checkup.look_at_engines)
+        doctor.register(checkup.look_at_connections)
         doctor.register(stalls.look_at_queue)
         health.register(stalls.tell)
         start.register(engines.sync_engines)

@@ -1,11 +1,11 @@
-"""What `manage.py doctor` looks at on each engine."""
+"""What `manage.py doctor` looks at on each engine, and what many engines ask of the database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 
 from generation import engines
@@ -13,7 +13,9 @@ from generation.models import Engine
 from stylestudio.comfy.admission import trust
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.doctor import Finding
+from stylestudio.models import Worker
 
+OF_WORKER, OF_WEB = 10, 24  # connections that a worker takes beside those for pictures, and a web process at most
 TRAINING_NODES = ({"TrainLoraNode", "SaveLoRA"}, {"TrainLoraNode", "SaveLoRANode"})  # newer and older ComfyUI
 
 
@@ -78,3 +80,20 @@ def _file(title: str, wanted: str, listed: Iterable[str], folder: str, variable:
         return Finding(title, wanted)
     remedy = _("Put the file into %(folder)s on the engine, or set %(variable)s to one it has.")
     return Finding(title, _("%s is missing") % wanted, remedy % {"folder": folder, "variable": variable})
+
+
+def look_at_connections() -> Iterable[Finding]:
+    """Whether PostgreSQL lets in as many connections as all workers and one web process may take."""
+    if connection.vendor != "postgresql":
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('max_connections')::int")
+            most = int(cursor.fetchone()[0])
+        pictures = engines.AT_ONCE * Engine.objects.filter(active=True).count()
+        wanted = pictures + OF_WORKER * max(1, Worker.objects.alive().count()) + OF_WEB
+    except DatabaseError:
+        return  # the look at the database says so
+    remedy = _("Raise max_connections in the settings of PostgreSQL, or give it fewer engines and workers.")
+    state = _("%(wanted)d may be wanted, PostgreSQL lets in %(most)d") % {"wanted": wanted, "most": most}
+    yield Finding(_("Database connections"), state, remedy if wanted > most else "")

@@ -1,8 +1,8 @@
-"""Run as a process of its own beside others: `python -m tests.scale.claiming orders|hold|take|history [number]`.
+"""Run as a process of its own beside others: `python -m tests.scale.claiming DO [number]`. Prints one JSON object.
 
-Prints one JSON object. `orders`: so many orders of four pictures, by four people in turn, and previews among them.
-`hold`: claim until there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing.
-`history`: as if so many pictures had been made.
+`orders`: so many orders of four pictures, by four people in turn. `engines`: so many rows of them. `hold`: claim until
+there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing. `history`: as if so many
+pictures had been made.
 """
 
 from __future__ import annotations

@@ -88,6 +88,12 @@ def test_a_database_behind_a_unix_socket_can_be_named() -> None:
     assert database["OPTIONS"] == {}
 
 
+def test_a_web_process_takes_no_more_connections_however_many_engines_there_are(tmp_path) -> None:
+    engines = ",".join(f"http://gpu{number}:8188" for number in range(50))
+    shown = settings_with(tmp_path, DATABASE_URL="postgresql://localhost/studio", COMFYUI_URL=engines)
+    assert shown["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 24
+
+
 def test_no_thread_of_a_large_worker_waits_for_a_connection(tmp_path) -> None:
     engines = ",".join(f"http://gpu{number}:8188" for number in range(9))
     shown = settings_with(tmp_path, DATABASE_URL="postgresql://localhost/studio", COMFYUI_URL=engines)

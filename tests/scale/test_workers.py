@@ -98,6 +98,16 @@ def test_two_workers_on_two_engines_never_fail_and_never_overfill_one(house) -> 
     assert most <= 2
     assert house.ask("SELECT count(DISTINCT worker), max(attempt) FROM generation_engineprompt") == "2 1"
     assert not [line for line in house.logs().splitlines() if any(word in line for word in WRONG)]
+    assert "Database connections: 48 may be wanted, PostgreSQL lets in 100" in house.manage("doctor")
+    told(act(house, "engines", 30))
+    house.ask("UPDATE generation_engine SET source = 'env'")  # doctor asks those that were added how they are
+    assert "Raise max_connections" in doctor(house)
+
+
+def doctor(house: House) -> str:
+    """What it says where not all is well."""
+    command = [PYTHON, "manage.py", "doctor"]
+    return subprocess.run(command, cwd=ROOT, env=house.env, capture_output=True, text=True, check=False).stdout
 
 
 def preview_engine(house: House, number: int, seconds: str = "1") -> str:
