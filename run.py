@@ -4,7 +4,7 @@
     python3 run.py [--host 127.0.0.1] [--port 8000] [--no-browser]
     python3 run.py test [pytest arguments]    # without any: all tests, in two processes
 
-Makes .venv beside this file, installs what requirements.txt pins whenever that changed (requirements-scale.txt too,
+Makes .venv beside this file, installs what requirements.txt names whenever that changed (requirements-scale.txt too,
 where DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old Pythons must be able to
 read this file to the end, so that they can say they are too old.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from generation import engines, style_admin  # noqa: F401 - registers the admin of versions
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 else:
     EngineModelForm, EngineModelAdmin, ProbeModelAdmin = forms.ModelForm, admin.ModelAdmin, admin.ModelAdmin
     ReadOnlyBase, MixInline = admin.ModelAdmin, admin.TabularInline
+
+
+MOST_FILES = 200  # names that the page of an engine shows of each folder: some list a hundred thousand
+MOST_NODES = 3000
 
 
 class EngineForm(EngineModelForm):
@@ -171,7 +175,7 @@ class EngineAdmin(EngineModelAdmin):
     @admin.display(description=_("node classes"))
     def known_nodes(self, engine: Engine) -> str:
         """All in one paragraph: there are many."""
-        return ", ".join(engine.node_classes) or "–"
+        return ", ".join([*engine.node_classes[:MOST_NODES], *_more(engine.node_classes, MOST_NODES)]) or "–"
 
     @admin.action(description=_("Pause"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
@@ -248,8 +252,15 @@ class ReadOnlyAdmin(ReadOnlyBase):
         return False
 
 
-def _lines(names: Iterable[str]) -> SafeString | str:
-    return format_html_join(mark_safe("<br>"), "{}", ((name,) for name in names)) or "–"
+def _lines(names: Sequence[str]) -> SafeString | str:
+    shown = [*names[:MOST_FILES], *_more(names, MOST_FILES)]
+    return format_html_join(mark_safe("<br>"), "{}", ((name,) for name in shown)) or "–"
+
+
+def _more(names: Sequence[str], most: int) -> list[str]:
+    """How many are not shown, as a last line."""
+    left = len(names) - most
+    return [ngettext("and %(number)s more", "and %(number)s more", left) % {"number": left}] if left > 0 else []
 
 
 def _small(picture: GeneratedImage | None) -> SafeString | str:

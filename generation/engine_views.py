@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,6 +20,8 @@ from styles.models import StyleVersion
 from stylestudio import shell
 from stylestudio.access import StudioRequest, require_curator
 from stylestudio.presses import once
+
+FOUND_PAGE = 200  # files on a page
 
 
 @require_POST
@@ -49,7 +54,7 @@ def found_loras(request: StudioRequest) -> HttpResponse:
     """LoRAs that engines have and no style uses; those that are ticked become styles."""
     require_curator(request.user)
     if request.method != "POST":
-        return render(request, "generation/found_loras.html", {"found": found.unused()})
+        return render(request, "generation/found_loras.html", _found_page(request))
     made, refused = found.make_styles(request.POST.getlist("name"), request.user)
     if made:
         said = ngettext("%(number)d style is made.", "%(number)d styles are made.", len(made))
@@ -58,8 +63,17 @@ def found_loras(request: StudioRequest) -> HttpResponse:
         return redirect(made[0].style)
     if made and not refused:
         return redirect("styles:styles")
-    context = {"found": found.unused(), "refused": refused or [_("Tick at least one file.")]}
+    context = {**_found_page(request), "refused": refused or [_("Tick at least one file.")]}
     return render(request, "generation/found_loras.html", context, status=422)
+
+
+def _found_page(request: StudioRequest) -> dict[str, Any]:
+    """One page of the files whose names contain all words of ?q=: an engine may list a hundred thousand."""
+    words = request.GET.get("q", "").strip()
+    every = found.unused()
+    fitting = [one for one in every if all(word in one.name.lower() for word in words.lower().split())]
+    page = Paginator(fitting, FOUND_PAGE).get_page(request.GET.get("page"))
+    return {"page": page, "words": words, "total": len(every)}
 
 
 @require_GET

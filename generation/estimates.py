@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Self
@@ -60,15 +59,9 @@ class Place:
     owner: int
     is_face: bool
     priority: int
-    queued_at: datetime
     like: Like
     left: int
     rest: float
-
-    @property
-    def turn(self) -> tuple[int, bool, datetime, int]:
-        """Sorts one party's tasks as they are served."""
-        return -self.priority, self.is_face, self.queued_at, self.task
 
     @property
     def rank(self) -> tuple[int, bool]:
@@ -79,6 +72,21 @@ class Place:
     def party(self) -> tuple[int, bool]:
         """Who takes turns: a person, or the previews in a person's name."""
         return self.owner, self.is_face
+
+
+@dataclass(slots=True)
+class Queue:
+    """One party's tasks in the order in which they are served, and how many pictures they miss, by rank too."""
+
+    places: list[Place] = field(default_factory=list)
+    left: int = 0
+    by_rank: Counter[tuple[int, bool]] = field(default_factory=Counter)
+
+    def add(self, place: Place) -> None:
+        """The next one."""
+        self.places.append(place)
+        self.left += place.left
+        self.by_rank[place.rank] += place.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +110,37 @@ class Forecast:
 
     @cached_property
     def places(self) -> list[Place]:
-        """All active tasks that miss pictures, in the order in which one person's are served."""
+        """All active tasks that miss pictures, in the order in which one party's are served."""
         from generation.models import GenerationTask
 
-        rows = GenerationTask.objects.active().order_by().annotate(made=Count("pictures"))
-        fields = (
-            "pk", "owner", "is_face", "priority", "queued_at", "mode", "width", "height", "steps", "count", "progress",
-        )  # fmt: skip
-        found = [
-            Place(
-                pk,
-                owner,
-                is_face,
-                priority,
-                at,
-                Like(mode, width * height, steps),
-                count - made,
-                count * (100 - progress) / 100,
-            )
-            for pk, owner, is_face, priority, at, mode, width, height, steps, count, progress, made in rows.values_list(
-                *fields, "made"
-            )
-            if made < count
-        ]
-        return sorted(found, key=lambda place: place.turn)
+        rows = GenerationTask.objects.active().order_by("-priority", "queued_at", "pk")
+        fields = ("pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "progress")
+        # Asked for apart, because of thousands that wait hardly one has pictures.
+        begun = GenerationTask.objects.active().filter(pictures__isnull=False).order_by().values("pk")
+        made = dict(begun.annotate(made=Count("pictures")).values_list("pk", "made"))
+        likes: dict[tuple[str, int, int], Like] = {}
+        found = []
+        for pk, owner, is_face, priority, mode, width, height, steps, count, progress in rows.values_list(*fields):
+            if (left := count - made.get(pk, 0)) > 0:
+                kind = mode, width * height, steps
+                like = likes.get(kind) or likes.setdefault(kind, Like(*kind))
+                found.append(Place(pk, owner, is_face, priority, like, left, count * (100 - progress) / 100))
+        return found
+
+    @cached_property
+    def queues(self) -> dict[tuple[int, bool], Queue]:
+        """The same by party."""
+        queues: defaultdict[tuple[int, bool], Queue] = defaultdict(Queue)
+        for place in self.places:
+            queues[place.party].add(place)
+        return queues
+
+    @cached_property
+    def _index(self) -> dict[int, tuple[Place, int]]:
+        """By task its place, and how many of the same party's come before it."""
+        return {
+            place.task: (place, number) for queue in self.queues.values() for number, place in enumerate(queue.places)
+        }
 
     @cached_property
     def on_engines(self) -> list[On]:
@@ -157,6 +172,10 @@ class Forecast:
             if ended and started
         ]
 
+    @cached_property
+    def _reckoned(self) -> dict[Like, list[float]]:
+        return {}
+
     def typical(self, like: Like, engine: int | None = None) -> float | None:
         """Median seconds of one such picture, on one engine or on any; None with fewer than three samples."""
         seconds = [
@@ -179,10 +198,11 @@ class Forecast:
 
         Empty without engines or enough samples.
         """
-        anywhere = self.typical(like)
-        if anywhere is None:
-            return []
-        return [self.typical(like, engine.pk) or anywhere for engine in self.engines]
+        if like not in self._reckoned:
+            anywhere = self.typical(like)
+            each = [] if anywhere is None else [self.typical(like, engine.pk) or anywhere for engine in self.engines]
+            self._reckoned[like] = each
+        return self._reckoned[like]
 
     def ahead(self, task: GenerationTask) -> int:
         """Pictures that are begun before this task's first one that is still to come."""
@@ -197,7 +217,7 @@ class Forecast:
         place = self._place(task)
         if place is None:
             return None
-        own = [other for other in self.places if other.party == place.party and other.turn < place.turn]
+        own = self._own_before(task)
         turns = sum(other.left for other in own) + place.left
         before = [(other, float(other.left)) for other in own] + list(self._others(place, turns))
         work = [(other.like, min(taken, other.rest)) for other, taken in before]
@@ -207,11 +227,17 @@ class Forecast:
     def ahead_of_new(self, owner: int) -> int:
         """Pictures that are begun before the first one that `owner` would ask for now."""
         party = (owner, False)
-        mine = sum(place.left for place in self.places if place.party == party)
+        mine = self.queues[party].left if party in self.queues else 0
         return mine + sum(taken for _place, taken in self._turns_of_others(party, (0, False), mine + 1))
 
     def _place(self, task: GenerationTask) -> Place | None:
-        return next((place for place in self.places if place.task == task.pk), None)
+        found = self._index.get(task.pk)
+        return found[0] if found else None
+
+    def _own_before(self, task: GenerationTask) -> Sequence[Place]:
+        """Tasks of the same party that come before it."""
+        place, number = self._index[task.pk]
+        return self.queues[place.party].places[:number]
 
     def _before_first(self, task: GenerationTask) -> list[tuple[Place, int]]:
         """What comes before it: tasks, and how many pictures of each."""
@@ -221,8 +247,9 @@ class Forecast:
         mine = next((on for on in self.on_engines if on.task == task.pk), None)
         if mine:  # it is in an engine's own queue: only what that engine got earlier comes before
             earlier = [on.task for on in self.on_engines if on.engine == mine.engine and on.prompt < mine.prompt]
-            return [(other, earlier.count(other.task)) for other in self.places if other.task in earlier]
-        own = [other for other in self.places if other.party == place.party and other.turn < place.turn]
+            counted = Counter(earlier)
+            return [(self._index[other][0], number) for other, number in counted.items() if other in self._index]
+        own = self._own_before(task)
         turns = sum(other.left for other in own) + 1
         return [(other, other.left) for other in own] + list(self._others(place, turns))
 
@@ -237,15 +264,12 @@ class Forecast:
         They take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
         to the front comes before whatever was not, and what people wait for before previews.
         """
-        queues: defaultdict[tuple[int, bool], list[Place]] = defaultdict(list)
-        for place in self.places:
-            if place.party != party:
-                queues[place.party].append(place)
-        for other, queue in queues.items():
-            front = sum(place.left for place in queue if place.rank < rank)
-            equal = sum(place.left for place in queue if place.rank == rank)
-            has = sum(1 for on in self.on_engines if on.party == other)
-            yield from _first(queue, max(front + min(equal, turns), has))
+        for other, queue in self.queues.items():
+            if other != party:
+                front = sum(left for of, left in queue.by_rank.items() if of < rank)
+                equal = queue.by_rank.get(rank, 0)
+                has = sum(1 for on in self.on_engines if on.party == other)
+                yield from _first(queue.places, max(front + min(equal, turns), has))
 
     def _sum(self, work: Iterable[tuple[Like, float]], task: GenerationTask) -> float | None:
         """Seconds for all of it. What nobody ever made here is taken for pictures like the task's own."""
@@ -261,7 +285,7 @@ def _together(each: Sequence[float]) -> float:
 
 
 def _first(queue: Sequence[Place], pictures: int) -> Iterator[tuple[Place, int]]:
-    """The first so many pictures of one party's tasks."""
+    """The first so many pictures of one person's tasks."""
     for place in queue:
         taken = min(place.left, pictures)
         if taken <= 0:

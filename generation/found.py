@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import basename, splitext
 from typing import Any
 
 from django.conf import settings
@@ -107,7 +107,8 @@ def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).stem
+    # A hundred thousand names are cut at once: paths as objects take ten times as long.
+    return splitext(basename(name.replace("\\", "/")))[0]
 
 
 def _other_model(facts: Facts) -> str:

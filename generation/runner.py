@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, IntegrityError, transaction
-from django.db.models import Q, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 from PIL import Image
@@ -485,12 +485,17 @@ def sweep() -> None:
     """Every minute and at start: what a crash left between two steps is finished, the rest is free to be claimed."""
     from generation import tasks
 
-    for task in GenerationTask.objects.active().order_by("pk"):
-        if task.complete_if_whole() or recovery.end_fetching(task):
+    whole = GenerationTask.objects.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
+    for task in whole.order_by("pk"):
+        if task.complete_if_whole():
             live.changed(task)
-    for task in GenerationTask.objects.abandoned():
-        if not task.prompts.filter(state__in=EnginePrompt.LIVE).exists() and task.recover():
-            live.changed(task)
+    for fetched in GenerationTask.objects.active().filter(fetching=True).order_by("pk"):
+        if recovery.end_fetching(fetched):
+            live.changed(fetched)
+    held = EnginePrompt.objects.filter(task=OuterRef("pk"), state__in=EnginePrompt.LIVE)
+    for left in GenerationTask.objects.abandoned().exclude(Exists(held)):
+        if left.recover():
+            live.changed(left)
     look_for_orphans()
     tasks.finish_missing()
     faces.follow_missed()

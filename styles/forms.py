@@ -21,6 +21,7 @@ from stylestudio.templatetags.studio import SHAPES
 
 COVER_SIDE = 1024  # pixels; a cover is shown no larger
 MOST_BYTES = 10 * 2**20
+MOST_KNOWN = 500  # names that a field proposes; others can be typed
 VERSION_FIELDS = (
     "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to", "checkpoint", "lightning",
 )  # fmt: skip
@@ -143,8 +144,8 @@ class StyleForm(forms.ModelForm[Style]):
         """What the engines have, to choose from."""
         engines = shell.engine_facts()
         return {
-            "checkpoints": sorted({name for engine in engines for name in engine.checkpoints}),
-            "loras": sorted({name for engine in engines for name in engine.loras}),
+            "checkpoints": sorted({name for engine in engines for name in engine.checkpoints})[:MOST_KNOWN],
+            "loras": sorted({name for engine in engines for name in engine.loras})[:MOST_KNOWN],
         }
 
     def clean(self) -> dict[str, Any]:

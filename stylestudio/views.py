@@ -9,6 +9,7 @@ from datetime import datetime
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.db import DatabaseError
+from django.db.models import Case, F, IntegerField, Q, When
 from django.http import HttpResponse, JsonResponse
 from django.http.request import HttpRequest
 from django.shortcuts import redirect, render
@@ -39,17 +40,16 @@ class Row:
 def queue(request: StudioRequest) -> HttpResponse:
     """All active jobs, one's own first, then those that ended today; and the engines. With ?who=mine one's own only."""
     who = "mine" if request.GET.get("who") == "mine" else "all"
-    active = _active(request.user)
-    own = [row for row in active if row.job.owner_id == request.user.pk]
-    others = [row for row in active if row.job.owner_id != request.user.pk] if who == "all" else []
+    own, more_own = _active(request.user, Q(owner=request.user))
+    others, more_others = _active(request.user, ~Q(owner=request.user)) if who == "all" else ([], 0)
     ended = _ended_today(request.user, mine=who == "mine")
-    _gather(own[:MOST_ACTIVE] + others[:MOST_ACTIVE] + ended)
+    _gather(own + others + ended)
     context = {
         "who": who,
-        "own": own[:MOST_ACTIVE],
-        "more_own": len(own[MOST_ACTIVE:]),
-        "others": others[:MOST_ACTIVE],
-        "more_others": len(others[MOST_ACTIVE:]),
+        "own": own,
+        "more_own": more_own,
+        "others": others,
+        "more_others": more_others,
         "ended": ended,
         "socket_url": shell.socket_url(who),
     }
@@ -62,14 +62,22 @@ def _gather(rows: list[Row]) -> None:
         kind.gather([row.job for row in rows if row.job.kind == kind.name])
 
 
-def _active(user: User) -> list[Row]:
-    """What runs, then what waits: first what was moved to the front, then in the order in which it was asked for."""
-    rows = [
-        Row(job, kind.fragments[1])
-        for kind in jobs.kinds()
-        for job in kind.model._default_manager.active().visible_to(user).select_related("owner")
-    ]
-    return sorted(rows, key=lambda row: _turn(row.job))
+def _active(user: User, whose: Q) -> tuple[list[Row], int]:
+    """What runs, then what waits: first what was moved to the front, then in the order in which it was asked for.
+
+    The first MOST_ACTIVE, and how many more there are.
+    """
+    runs = Case(
+        When(status=jobs.Status.RUNNING, then=MOST_PRIORITY + 1), default=F("priority"), output_field=IntegerField()
+    )
+    rows, total = [], 0
+    for kind in jobs.kinds():
+        found = kind.model._default_manager.active().visible_to(user).filter(whose)
+        total += found.order_by().count()
+        first = found.select_related("owner").order_by(runs.desc(), "queued_at", "pk")[:MOST_ACTIVE]
+        rows += [Row(job, kind.fragments[1]) for job in first]
+    rows = sorted(rows, key=lambda row: _turn(row.job))[:MOST_ACTIVE]
+    return rows, total - len(rows)
 
 
 def _turn(job: Job) -> tuple[int, bool, datetime, int]:

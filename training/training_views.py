@@ -29,6 +29,7 @@ from training.training_forms import TrainingForm, belonging, trainable
 
 PAGE = 30
 LOG_BLOCKS = 400
+MOST_BASES = 500  # checkpoints that the form proposes; others can be typed
 
 
 @require_GET
@@ -119,7 +120,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
         "outlook": form.outlook,
         "request_id": form.raw("request_id") or uuid.uuid4(),
         "base": conf.CHECKPOINT,
-        "bases": sorted(known),
+        "bases": sorted(known)[:MOST_BASES],
     }
 
 

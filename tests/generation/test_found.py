@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -125,3 +126,44 @@ def test_an_engine_that_does_not_answer_is_asked_once_and_one_that_is_away_not_a
     Engine.objects.update(health="unreachable")
     made, _refused = found.make_styles(["3.safetensors"], curator)
     assert len(made) == 1 and len(asked) == 1
+
+
+MANY = [2_000, pytest.param(100_000, marks=pytest.mark.heavy)]
+
+
+@pytest.mark.parametrize("number", MANY)
+def test_of_very_many_one_page_is_shown_and_any_is_found(client: Client, curator: User, number: int) -> None:
+    names = [f"folder/lora-{place:05d}.safetensors" for place in range(number)]
+    Engine.objects.create(address="http://10.0.0.9:8188", health="ok", loras=names)
+    client.force_login(curator)
+    address = reverse("generation:found-loras")
+    first = client.get(address)
+    assert len(first.content) < 100_000 and f"1 to 200 of {number:,}" in first.content.decode()
+    assert "lora-00200" in client.get(address, {"page": "2"}).content.decode()
+    assert client.get(address, {"page": "nonsense"}).status_code == 200
+    one = client.get(address, {"q": "01777 LORA"}).content.decode()
+    assert "lora-01777" in one and "1 to 1 of 1" in one
+    assert "No LoRA has these words" in client.get(address, {"q": "nothing"}).content.decode()
+    made = client.post(f"{address}?q=01777", {"name": [names[1777]]})
+    assert made.status_code == 302 and Style.objects.filter(name="lora-01777").exists()
+
+
+@pytest.mark.parametrize("number", MANY)
+def test_pages_that_name_the_files_of_engines_stay_small(
+    client: Client, people: Callable[..., User], number: int
+) -> None:
+    names = [f"folder/lora-{place:05d}.safetensors" for place in range(number)]
+    engine = Engine.objects.create(
+        address="http://10.0.0.9:8188", health="ok", loras=names, checkpoints=names, node_classes=names
+    )
+    style = Style.objects.create(name="Ink")
+    style.versions.update(lora_name=names[3])
+    client.force_login(people("olga", owner=True))
+    for address in (
+        f"/admin/generation/engine/{engine.pk}/change/", "/admin/generation/engine/", "/queue/", "/styles/new/",
+        f"/styles/{style.slug}/edit/", "/training/new/", "/",
+    ):  # fmt: skip
+        assert len(client.get(address).content) < 200_000, address
+    for which, there in (("all", True), ("missing", False)):
+        html = client.get("/admin/styles/styleversion/", {"engines": which}).content.decode()
+        assert ("Ink v1" in html) == there
