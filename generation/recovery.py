@@ -210,9 +210,15 @@ def clean(engine: Engine) -> None:
     """The engine answers: take from it what was cancelled or given up here while it could not be told."""
     left = EnginePrompt.objects.filter(engine=engine, unclean=True).order_by("pk")
     for prompt in left.select_related("engine")[:MOST_CLEANED]:
-        if not stop_on_engine(prompt):
+        if not stop_on_engine(prompt) and not was_told_enough(engine, prompt.ended_at):
             return
         EnginePrompt.objects.filter(pk=prompt.pk).update(unclean=False)
+
+
+def was_told_enough(engine: Engine, ended_at: datetime | None) -> bool:
+    """Whether an engine that is well has refused for long to drop a prompt that ended here then."""
+    since = max(engine.health_since, ended_at or engine.health_since)
+    return engine.health == Engine.Health.OK and timezone.now() - since >= TRIED_FOR
 
 
 def fail_task(task: GenerationTask, kind: str, error: str = "", detail: str = "", field: str = "") -> None:

@@ -31,7 +31,7 @@ MOST_PRIORITY = 2**15 - 1  # what the column holds
 
 
 class Status(models.TextChoices):
-    """Where a job stands. The last three are final."""
+    """Where a job stands. The last three are final, but for `Job.reopen`."""
 
     QUEUED = "queued", _("Waiting")
     RUNNING = "running", _("Running")
@@ -187,7 +187,7 @@ class Job(models.Model):
         return self._write(Q(status=Status.QUEUED), status=Status.CANCELLED, ended_at=timezone.now(), lease_until=None)
 
     def reopen(self, **fields: Any) -> bool:
-        """Failed or cancelled -> waiting, for what an engine still has of it. The only way out of an end; see MOVES."""
+        """Failed or cancelled -> waiting, for what an engine still has of it. The only way out of an end."""
         ended = Q(status__in=(Status.FAILED, Status.CANCELLED))
         clean = {"error_kind": "", "error": "", "error_detail": "", "worker": "", "started_at": None, "ended_at": None}
         return self._write(ended, status=Status.QUEUED, **clean, **fields)

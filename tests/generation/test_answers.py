@@ -379,6 +379,33 @@ def test_an_engine_that_has_errors_with_some_questions_is_there_all_the_same(
     assert engine.checkpoints == checkpoints
 
 
+def test_an_engine_that_refuses_to_drop_a_prompt_is_told_for_a_while_only(
+    engine: Engine, ada: User, trouble: Callable[..., Trouble]
+) -> None:
+    trouble("500", "/queue", "POST", times=None)
+    prompt = EnginePrompt.objects.create(
+        task=place(ada), index=0, engine=engine, worker="w", lease_until=timezone.now(), state=State.CANCELLED,
+        ended_at=timezone.now() - recovery.TRIED_FOR, unclean=True,
+    )  # fmt: skip
+    recovery.clean(engine)
+    prompt.refresh_from_db()
+    assert prompt.unclean, "it has just come back"
+    engine.health_since -= recovery.TRIED_FOR
+    recovery.clean(engine)
+    prompt.refresh_from_db()
+    assert not prompt.unclean
+
+
+def test_what_may_still_run_takes_its_place_and_what_is_made_does_not(engine: Engine, ada: User) -> None:
+    for made in (None, {"filename": "a.png", "subfolder": "", "type": "output"}):
+        prompt = EnginePrompt.objects.create(
+            task=place(ada), index=0, engine=engine, worker="w", lease_until=timezone.now(), output=made
+        )
+        assert prompt.park()
+    rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE)
+    assert [row.output for row in rows] == [None]
+
+
 # The button
 
 

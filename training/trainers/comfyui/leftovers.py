@@ -12,7 +12,10 @@ def sweep() -> None:
     """Take from engines what is left there of trainings that have ended. Those that do not answer are told later."""
     for job in TrainingJob.objects.ended().filter(state__prompt__isnull=False):
         engine = Engine.objects.filter(pk=job.state.get("engine"), health=Engine.Health.OK).first()
-        if engine and recovery.cancel(engine, str(job.state["prompt"])):
+        if engine is None:
+            continue
+        told = recovery.cancel(engine, str(job.state["prompt"]))
+        if told or recovery.was_told_enough(engine, job.ended_at):
             # What it trained to the end stays known, so that whoever resumes can fetch it.
             ended = ("prompt",) if job.state.get("made") else PROMPT
             state = {name: value for name, value in job.state.items() if name not in ended}
