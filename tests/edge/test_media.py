@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -285,3 +287,18 @@ async def test_reading_stops_when_the_browser_is_gone(stored: Path) -> None:
     scope = {"type": "http", "method": "GET", "path": "/outputs/large.zip", "headers": [(b"cookie", cookie)]}
     await media.media_app(scope, receive, send)
     assert len(sent) < 5
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_ends_as_an_error_and_not_as_silence() -> None:
+    sent: list[media.Message] = []
+
+    async def send(message: media.Message) -> None:
+        sent.append(message)
+
+    async def receive() -> media.Message:
+        await asyncio.Event().wait()
+        return {}
+
+    with pytest.raises(EOFError):
+        asyncio.run(media._stream(io.BytesIO(b"half"), 8, receive, send))
+    assert [message["more_body"] for message in sent] == [True]

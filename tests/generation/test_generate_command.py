@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import stat
@@ -250,3 +251,26 @@ def test_a_folder_that_cannot_be_written_is_said(studio: None, tmp_path: Path) -
         command(*SMALL, "--output", str(tmp_path / "taken"))
     assert GenerationTask.objects.get().status == Status.COMPLETED
     assert stat.S_ISREG((tmp_path / "taken").stat().st_mode)
+
+
+def test_a_reference_that_the_studio_cannot_keep_names_the_media_folder_and_not_the_file(
+    studio: None, tmp_path: Path, media: Path
+) -> None:
+    file = tmp_path / "sketch.png"
+    Image.new("RGB", (64, 64), "teal").save(file)
+    media.mkdir(exist_ok=True)
+    (media / "incoming").write_text("no folder")
+    with pytest.raises(CommandError, match=f"could not be kept in the studio: {media}") as refusal:
+        command(*SMALL, "--reference", str(file))
+    assert "sketch.png" not in str(refusal.value)
+
+
+def test_a_picture_whose_file_is_lost_is_told_as_that_and_not_as_a_fault_of_the_target(
+    studio: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(self: Any, name: str, mode: str = "rb") -> Any:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
+
+    monkeypatch.setattr("stylestudio.storage.AsideStorage._open", lost, raising=False)
+    with pytest.raises(CommandError, match=r"Picture 1 is made, but cannot be read in the studio: outputs/"):
+        command(*SMALL, "--output", str(tmp_path / "out"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import aiohttp
 import pytest
 
 from stylestudio.handover import free_port
-from tests.scale.servers import PYTHON, bucket, has, signed_in, studio, unable, until
+from tests.scale.servers import PYTHON, ROOT, House, bucket, has, signed_in, studio, unable, until
 
 pytestmark = pytest.mark.heavy
 
@@ -135,3 +136,51 @@ async def test_files_and_sockets_end_with_their_session_on_every_web_process(hou
             await asyncio.to_thread(house.ask, "UPDATE auth_user SET is_active = false")
             await ended(there, 60)
             assert (await socket.receive(timeout=60)).data == 4401
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_as_it_is(house) -> None:
+    told = "INSERT INTO django_migrations(app, name, applied) VALUES ('styles', '0099_of_the_future', now())"
+    house.ask(f"{told} RETURNING id")
+    house.ask("DELETE FROM django_migrations WHERE app = 'sessions' RETURNING id")  # and something is missing
+    for command in (("studio", "--no-browser", "--port", "0"), ("worker",), ("migrate",)):
+        ended = subprocess.run(
+            [PYTHON, "manage.py", *command], cwd=ROOT, env=house.env, capture_output=True, text=True, check=False,
+            timeout=120,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("The database is of a newer StyleStudio")
+        assert "styles.0099_of_the_future" in ended.stderr
+    assert house.ask("SELECT count(*) FROM django_migrations WHERE app = 'sessions'") == "0"
+
+
+async def test_files_that_a_bucket_lost_are_told_by_doctor_and_in_place_of_a_download(house) -> None:
+    if not has("storages", "boto3", "moto.server"):
+        unable(f"{PYTHON} has no moto and boto3")
+    house.env |= await asyncio.to_thread(bucket, house)
+    address = await asyncio.to_thread(studio, house)
+    order = ("generate", "--prompt", "a fox", "--count", "2", "--size", "64x64")
+    await asyncio.to_thread(house.manage, *order)
+    name = house.ask("SELECT file FROM generation_generatedimage ORDER BY id LIMIT 1")
+    gone = f"from django.core.files.storage import default_storage; default_storage.delete('{name}')"
+    await asyncio.to_thread(house.manage, "shell", "-c", gone)
+    doctor = await asyncio.to_thread(
+        subprocess.run, [PYTHON, "manage.py", "doctor"], cwd=ROOT, env=house.env, capture_output=True, text=True
+    )
+    assert f"1 of {await asyncio.to_thread(known, house)} are missing: {name}" in doctor.stdout
+    assert "Tables" not in doctor.stdout
+    async with signed_in(address) as session:
+        async with session.get(f"/{name}?download=fox", allow_redirects=False) as answer:
+            assert (answer.status, await answer.text()) == (404, "There is no such file.")
+        other = house.ask("SELECT file FROM generation_generatedimage ORDER BY id DESC LIMIT 1")
+        async with session.get(f"/{other}?download=fox", allow_redirects=False) as answer:
+            assert answer.status == 302
+
+
+def known(house: House) -> int:
+    """Files that rows name."""
+    fields = (("generatedimage", "file"), ("generatedimage", "thumbnail"))
+    counted = " + ".join(f"(SELECT count(*) FROM generation_{t} WHERE {f} <> '')" for t, f in fields)
+    styles = "(SELECT count(*) FROM styles_styleversion WHERE file <> '') + "
+    styles += "(SELECT count(*) FROM styles_styleversion WHERE sheet <> '') + "
+    styles += "(SELECT count(*) FROM styles_style WHERE cover <> '')"
+    return int(house.ask(f"SELECT {counted} + {styles}"))

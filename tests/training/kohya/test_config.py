@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from stylestudio.storage import StoreUnreachable
 from tests.training.kohya.conftest import SETTINGS, picture
 from training import settings as known
 from training.trainers.kohya import command, config, pictures
@@ -162,3 +163,13 @@ def test_a_broken_picture_is_named_and_refused(data: bytes, tmp_path: Path) -> N
     files = dict(command.exported(plan(), [one, picture(2)]))
     assert [name for name in files if name.endswith((".png", "1.txt"))] == ["dataset/10_gouachefield/0002.png"]
     assert files["READ ME.txt"].decode().startswith("Pictures that could not be read are not here:\n\n0001: ")
+
+
+def test_a_bucket_that_does_not_answer_ends_an_export_and_leaves_no_picture_out() -> None:
+    class Away(type(picture(1))):  # type: ignore[misc]
+        def open(self) -> bytes:
+            raise StoreUnreachable("The bucket b could not be used")
+
+    one = Away("0001", "", "", 128, 64, (64, 64), (64.0, 0.0, 128.0, 64.0), "")
+    with pytest.raises(StoreUnreachable):
+        dict(command.exported(plan(), [one, picture(2)]))
