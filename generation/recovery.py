@@ -69,7 +69,7 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
     never = isinstance(reason, UploadBroken) or (isinstance(reason, NotConnected) and not prompt.posted_at)
     unsure = sent and broken and not never
     if unsure or isinstance(error, NotFetched | FateUnknown):
-        _wait_for_engine(prompt) if away else _ask_later(prompt, task, error)
+        _ask_again(prompt, task, error, away=away)
     elif isinstance(error, QueueStuck):
         engines.take_out(prompt.engine, str(error), Engine.Health.STUCK)
         # It stays in that queue: as long as prompts wait there and none runs, the engine is known to be stuck.
@@ -160,16 +160,14 @@ def preferred(task: GenerationTask, able: list[Engine]) -> list[Engine]:
     return [engine for engine in able if engine.pk not in bad] or able
 
 
-def _wait_for_engine(prompt: EnginePrompt) -> None:
-    """It is away: that is no try, and the time until it is back does not count."""
-    prompt.missed_since = None
-    prompt.park()
-
-
-def _ask_later(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
-    """The engine answers, and has made the picture or may have: ask again after a pause, but not for ever."""
+def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, away: bool) -> None:
+    """The engine has made the picture, or may have: ask it when it is back, or after a pause, but not for ever."""
     from generation import tasks
 
+    if away:  # that is no try, and the time until it is back does not count
+        prompt.missed_since = None
+        prompt.park()
+        return
     prompt.miss()
     damaged = isinstance(error, NotFetched) and error.damaged and prompt.misses >= MOST_DAMAGED
     if damaged or _is_enough(prompt.misses, prompt.missed_since):

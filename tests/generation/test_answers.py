@@ -367,7 +367,7 @@ def test_a_picture_that_the_disk_refused_can_be_fetched_when_there_is_room(
     assert (passes(task).status, ran()) == (Status.COMPLETED, 1)
 
 
-@pytest.mark.parametrize("path", ["/object_info", "/models", "/queue"])
+@pytest.mark.parametrize("path", light_and_heavy(("/object_info",), ("/models", "/queue")))
 def test_an_engine_that_has_errors_with_some_questions_is_there_all_the_same(
     engine: Engine, ada: User, trouble: Callable[..., Trouble], path: str
 ) -> None:
@@ -519,7 +519,10 @@ REFUSALS: dict[str, tuple[str, str]] = {  # by name: what the engine says, and t
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+LIGHT = ("a file nobody needs", "a checkpoint that it lists", "an input picture", "a class")
+
+
+@pytest.mark.parametrize("name", light_and_heavy(LIGHT, [name for name in REFUSALS if name not in LIGHT]))
 def test_every_refusal_ends_with_a_reason_that_is_true(
     engine: Engine, preview: PreviewThread, ada: User, name: str
 ) -> None:

@@ -56,10 +56,14 @@ def test_what_fails_for_five_minutes_is_within_the_bounds(monkeypatch: pytest.Mo
     ("path", "method"),
     [
         ("/view", "GET"),
-        ("/prompt", "POST"),
         *(
             pytest.param(path, method, marks=pytest.mark.heavy)
-            for path, method in (("/upload/image", "POST"), ("/object_info", "GET"), ("/models", "GET"))
+            for path, method in (
+                ("/prompt", "POST"),
+                ("/upload/image", "POST"),
+                ("/object_info", "GET"),
+                ("/models", "GET"),
+            )
         ),
     ],
 )
