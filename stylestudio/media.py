@@ -276,6 +276,6 @@ def _download_name(query: str, location: PurePath) -> str | None:
     if asked is None:
         return None
     stem = (
-        PurePosixPath(_UNSAFE_IN_NAMES.sub("-", plain.name(asked[0]))).name.removesuffix(location.suffix).strip(" .-")
+        PurePosixPath(plain.name(_UNSAFE_IN_NAMES.sub("-", asked[0]))).name.removesuffix(location.suffix).strip(" .-")
     )
     return f"{stem[:100]}{location.suffix}" if stem else location.name
