@@ -258,7 +258,7 @@ def sentence(relation: str) -> str:
     return {
         Relation.SAME: _("The media belong to this database."),
         Relation.UNMARKED: _(
-            "The media have no mark of a database, and this database knows fewer than 95 % of their newest files."
+            "The media have no mark of a database, and this database knows fewer than 95 in 100 of their newest files."
         ),
         Relation.EMPTY: _(
             "The media are empty, although the database names files. Is this the right folder or bucket?"

@@ -1,7 +1,8 @@
 """What only the user who runs the studio may read: database, queue, log, keys, backups, and the data folder itself.
 
-The folder alone would be enough. Its files are private too because they are copied and moved, and because a folder may
-be opened by hand. Windows has no such permissions; there a folder belongs to whoever may open the one above it.
+The folder alone would be enough. What holds secrets is private by itself too, because files are copied and moved, and
+because a folder may be opened by hand. Windows has no such permissions; there a folder belongs to whoever may open the
+one above it.
 """
 
 from __future__ import annotations

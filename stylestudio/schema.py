@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _
 
 NAMED = 3  # migrations that a sentence names
 
@@ -40,15 +40,12 @@ def refuse_newer() -> None:
         return
     named = ", ".join(".".join(migration) for migration in unknown[:NAMED]) + (", …" if unknown[NAMED:] else "")
     raise NewerDatabase(
-        ngettext(
-            "The database is of a newer StyleStudio: this one does not know its change %(named)s. Nothing was changed. "
-            "Start the newer version again, or put back the database from before the update, as the README says.",
-            "The database is of a newer StyleStudio: this one does not know %(count)d of its changes (%(named)s). "
-            "Nothing was changed. "
-            "Start the newer version again, or put back the database from before the update, as the README says.",
-            len(unknown),
+        _(
+            "The database is of a newer StyleStudio: this one does not know all of its changes (%(named)s). Nothing "
+            "was changed. Start the newer version again, or put back the database from before the update, as the "
+            "README says."
         )
-        % {"count": len(unknown), "named": named}
+        % {"named": named}
     )
 
 

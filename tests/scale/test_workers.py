@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from stylestudio.handover import free_port
-from tests.scale.test_servers import PYTHON, ROOT, House, house, until
-
-__all__ = ["house"]  # a fixture
+from tests.scale.servers import PYTHON, ROOT, House, until
 
 pytestmark = pytest.mark.heavy
 
