@@ -171,14 +171,9 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "stylestudio.storage.AsideStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-<<<<<<< HEAD
 # Files that the database lost go to a bin: so long after the last start of a worker, and for so long.
 SWEEP_MINUTES = env.integer("STYLESTUDIO_SWEEP_MINUTES", 60, least=1, most=1440)
 BIN_DAYS = env.integer("STYLESTUDIO_BIN_DAYS", 30, least=1, most=3650)
-# Nothing but the studio reads them.
-FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
-=======
->>>>>>> w-secrets
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 

@@ -254,7 +254,7 @@ def test_a_stored_file_is_moved_into_the_media_folder(client: Client, finished: 
     stored = Path(default_storage.path("uploads/loras/x.bin"))
     assert stored.read_bytes() == TRUTH
     if os.name != "nt":
-        assert stat.S_IMODE(stored.stat().st_mode) == 0o600
+        assert stat.S_IMODE(stored.stat().st_mode) == 0o644
 
 
 def test_a_stored_file_is_copied_to_another_disk(client: Client, finished: Finished) -> None:
