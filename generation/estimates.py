@@ -65,12 +65,14 @@ class Queue:
     """One person's tasks in the order in which they are served, and how many pictures they miss, by priority too."""
 
     places: list[Place] = field(default_factory=list)
+    before: list[int] = field(default_factory=list)  # pictures that they miss before each of them
     left: int = 0
     by_priority: Counter[int] = field(default_factory=Counter)
 
     def add(self, place: Place) -> None:
         """The next one."""
         self.places.append(place)
+        self.before.append(self.left)
         self.left += place.left
         self.by_priority[place.priority] += place.left
 
@@ -186,16 +188,22 @@ class Forecast:
 
     def ahead(self, task: GenerationTask) -> int:
         """Pictures that are begun before this task's first one that is still to come."""
-        return sum(taken for _place, taken in self._before_first(task))
+        if task.pk not in self._index or any(on.task == task.pk for on in self.on_engines):
+            return sum(taken for _place, taken in self._before_first(task))
+        place, number = self._index[task.pk]
+        own = self.queues[place.owner].before[number]
+        return own + sum(taken for _queue, taken in self._shares(place.owner, place.priority, own + 1))
 
     def wait_seconds(self, task: GenerationTask) -> float | None:
         """About how long until the task's first picture is begun; None where nobody can know."""
+        if not self._each(Like.of(task)):  # nobody can know, so the way there is not walked
+            return None
         return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
 
     def left_seconds(self, task: GenerationTask) -> float | None:
         """About how long until the task's last picture is there, with the turns of other people in between."""
         place = self._place(task)
-        if place is None:
+        if place is None or not self._each(place.like):
             return None
         own = self._own_before(task)
         turns = sum(other.left for other in own) + place.left
@@ -207,7 +215,7 @@ class Forecast:
     def ahead_of_new(self, owner: int) -> int:
         """Pictures that are begun before the first one that `owner` would ask for now."""
         mine = self.queues[owner].left if owner in self.queues else 0
-        return mine + sum(taken for _place, taken in self._turns_of_others(owner, 0, mine + 1))
+        return mine + sum(taken for _queue, taken in self._shares(owner, 0, mine + 1))
 
     def _place(self, task: GenerationTask) -> Place | None:
         found = self._index.get(task.pk)
@@ -233,10 +241,11 @@ class Forecast:
         return [(other, other.left) for other in own] + list(self._others(place, turns))
 
     def _others(self, place: Place, turns: int) -> Iterator[tuple[Place, int]]:
-        return self._turns_of_others(place.owner, place.priority, turns)
+        for queue, pictures in self._shares(place.owner, place.priority, turns):
+            yield from _first(queue.places, pictures)
 
-    def _turns_of_others(self, owner: int, priority: int, turns: int) -> Iterator[tuple[Place, int]]:
-        """Pictures of other people that come before somebody's picture number `turns`.
+    def _shares(self, owner: int, priority: int, turns: int) -> Iterator[tuple[Queue, int]]:
+        """How many pictures of each other person come before somebody's picture number `turns`.
 
         People take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
         to the front comes before whatever was not.
@@ -246,7 +255,7 @@ class Forecast:
                 front = sum(left for of, left in queue.by_priority.items() if of > priority)
                 equal = queue.by_priority.get(priority, 0)
                 has = sum(1 for on in self.on_engines if on.owner == other)
-                yield from _first(queue.places, max(front + min(equal, turns), has))
+                yield queue, min(max(front + min(equal, turns), has), queue.left)
 
     def _sum(self, work: Iterable[tuple[Like, float]], task: GenerationTask) -> float | None:
         """Seconds for all of it. What nobody ever made here is taken for pictures like the task's own."""
