@@ -79,12 +79,14 @@ class Queue:
     """One party's tasks in the order in which they are served, and how many pictures they miss, by rank too."""
 
     places: list[Place] = field(default_factory=list)
+    before: list[int] = field(default_factory=list)  # pictures that they miss before each of them
     left: int = 0
     by_rank: Counter[tuple[int, bool]] = field(default_factory=Counter)
 
     def add(self, place: Place) -> None:
         """The next one."""
         self.places.append(place)
+        self.before.append(self.left)
         self.left += place.left
         self.by_rank[place.rank] += place.left
 
@@ -206,16 +208,22 @@ class Forecast:
 
     def ahead(self, task: GenerationTask) -> int:
         """Pictures that are begun before this task's first one that is still to come."""
-        return sum(taken for _place, taken in self._before_first(task))
+        if task.pk not in self._index or any(on.task == task.pk for on in self.on_engines):
+            return sum(taken for _place, taken in self._before_first(task))
+        place, number = self._index[task.pk]
+        own = self.queues[place.party].before[number]
+        return own + sum(taken for _queue, taken in self._shares(place.party, place.rank, own + 1))
 
     def wait_seconds(self, task: GenerationTask) -> float | None:
         """About how long until the task's first picture is begun; None where nobody can know."""
+        if not self._each(Like.of(task)):  # nobody can know, so the way there is not walked
+            return None
         return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
 
     def left_seconds(self, task: GenerationTask) -> float | None:
         """About how long until the task's last picture is there, with the turns of other people in between."""
         place = self._place(task)
-        if place is None:
+        if place is None or not self._each(place.like):
             return None
         own = self._own_before(task)
         turns = sum(other.left for other in own) + place.left
@@ -228,7 +236,7 @@ class Forecast:
         """Pictures that are begun before the first one that `owner` would ask for now."""
         party = (owner, False)
         mine = self.queues[party].left if party in self.queues else 0
-        return mine + sum(taken for _place, taken in self._turns_of_others(party, (0, False), mine + 1))
+        return mine + sum(taken for _queue, taken in self._shares(party, (0, False), mine + 1))
 
     def _place(self, task: GenerationTask) -> Place | None:
         found = self._index.get(task.pk)
@@ -254,12 +262,11 @@ class Forecast:
         return [(other, other.left) for other in own] + list(self._others(place, turns))
 
     def _others(self, place: Place, turns: int) -> Iterator[tuple[Place, int]]:
-        return self._turns_of_others(place.party, place.rank, turns)
+        for queue, pictures in self._shares(place.party, place.rank, turns):
+            yield from _first(queue.places, pictures)
 
-    def _turns_of_others(
-        self, party: tuple[int, bool], rank: tuple[int, bool], turns: int
-    ) -> Iterator[tuple[Place, int]]:
-        """Pictures of other parties that come before some party's picture number `turns`.
+    def _shares(self, party: tuple[int, bool], rank: tuple[int, bool], turns: int) -> Iterator[tuple[Queue, int]]:
+        """How many pictures of each other party come before some party's picture number `turns`.
 
         They take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
         to the front comes before whatever was not, and what people wait for before previews.
@@ -269,7 +276,7 @@ class Forecast:
                 front = sum(left for of, left in queue.by_rank.items() if of < rank)
                 equal = queue.by_rank.get(rank, 0)
                 has = sum(1 for on in self.on_engines if on.party == other)
-                yield from _first(queue.places, max(front + min(equal, turns), has))
+                yield queue, min(max(front + min(equal, turns), has), queue.left)
 
     def _sum(self, work: Iterable[tuple[Like, float]], task: GenerationTask) -> float | None:
         """Seconds for all of it. What nobody ever made here is taken for pictures like the task's own."""
