@@ -26,6 +26,7 @@ class StyleStudioConfig(AppConfig):
 
         start.register(media_store.begin)
         health.register(integrity.tell)
+        health.register(media_store.tell)
         connection_created.connect(_opened, dispatch_uid="stylestudio.private")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")

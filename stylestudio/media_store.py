@@ -17,7 +17,7 @@ import logging
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +32,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio.health import Fact
 from stylestudio.media_survey import Survey, names_any, survey
 from stylestudio.models import MediaStore, Start, Worker
 
@@ -251,6 +252,13 @@ def current() -> tuple[MediaStore, Mark | None]:
     row = MediaStore.objects.first() or MediaStore(pk=1)
     row.relation, mark = _seen(row)
     return row, mark
+
+
+def tell() -> Iterable[Fact]:
+    """A fact for `/health` when a worker saw that database and media do not belong together. The studio works on."""
+    row = MediaStore.objects.first()
+    if row and not row.is_settled:
+        yield Fact("media", row.relation)
 
 
 def sentence(relation: str) -> str:

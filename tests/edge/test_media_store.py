@@ -465,10 +465,12 @@ def test_curators_read_on_every_page_that_database_and_media_differ(
         media_store.begin()
         client.force_login(curator)
         assert "belong to another database" in client.get("/queue/").content.decode()
+        assert client.get("/health").json()["media"] == "other"
         client.force_login(ada)
         assert "belong to another database" not in client.get("/queue/").content.decode()
     client.force_login(curator)
     assert "adopt_media" not in client.get("/queue/").content.decode()
+    assert "media" not in client.get("/health").json()
 
 
 @pytest.mark.parametrize("make", [lambda: media_store.new_name(".png"), lambda: media_store.new_name("")])

@@ -155,7 +155,7 @@ def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_thei
     made = [Engine.objects.create(address=at, source=by, active=on) for at, (by, on) in rows.items()]
     kind, owner = ContentType.objects.get_for_model(Engine), User.objects.create_user("olga")
     LogEntry.objects.create(user=owner, content_type=kind, object_repr="http://a:1/?token=t1", action_flag=1)
-    migration = importlib.import_module("generation.migrations.0005_engine_secrets")
+    migration = importlib.import_module("generation.migrations.0006_engine_secrets")
     migration.take_tokens_out(apps, None)
     after = {engine.pk: (engine.address, engine.credentials, engine.active) for engine in Engine.objects.all()}
     assert [after[engine.pk] for engine in made] == [
