@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 
 from generation.models import Engine
 from stylestudio import live
@@ -89,6 +91,8 @@ def work_that(dataset: Dataset, ada: User) -> Callable[[str], DatasetJob]:
         if look in ("running", "done", "partial", "failed"):
             refused = {"refused": [["<bad>.png", "This file is empty."]]} if look == "partial" else {}
             job.advance(done=3, total=10, progress=30, report={"added": 3, **refused})
+            # About 23 min are left, and still so when pages are asked for some seconds later.
+            DatasetJob.objects.filter(pk=job.pk).update(started_at=timezone.now() - timedelta(seconds=582))
         if look in ("done", "partial"):
             job.complete()
         if look == "failed":
