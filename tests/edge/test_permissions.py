@@ -72,6 +72,7 @@ RULES: dict[str, Rule] = {
     "generation:move-to-front": action(CURATORS, "task"),
     "generation:retry": action(MAKERS, "task"),
     "generation:retry-smaller": action(MAKERS, "task"),
+    "generation:fetch-again": action(MAKERS, "task"),
     "generation:engine-pause": action(CURATORS, "engine"),
     "generation:engine-resume": action(CURATORS, "engine"),
     "generation:engine-ask": action(CURATORS, "engine"),
