@@ -350,7 +350,7 @@ ADMIN: dict[str, Rule] = {
     "admin:app_list": Rule("lllyy", "lllyy"),
     "admin:login": Rule("iiiii", "iiiii"),  # ours is the only one
     "admin:logout": Rule("lyy..", "lyyyy"),
-    "admin:password_change": Rule("lllyy", "lllyy"),
+    "admin:password_change": Rule("lyyyy", "lyyyy"),  # leads to one's own account
     "admin:password_change_done": Rule("lllyy", "lll.."),
     "admin:autocomplete": Rule("lllnn", "lll.."),
     "admin:jsi18n": Rule("lllyy", "lll.."),
