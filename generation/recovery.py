@@ -34,7 +34,7 @@ from stylestudio.comfy.errors import (
     QueueStuck,
     UploadBroken,
 )
-from stylestudio.comfy.transport import NotConnected
+from stylestudio.comfy.transport import NotConnected, SignInNeeded
 from stylestudio.jobs import Status
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,8 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
 def still_answers(engine: Engine, error: ComfyError) -> bool:
     """Whether an engine to which a connection broke off, or that took too long, answers a small question."""
     on_the_way = isinstance(error, UploadBroken) and not isinstance(error.__cause__, EngineErred)
-    if on_the_way or isinstance(error, NotConnected):
+    # A sign-in may be asked for on one route alone, and then the engine is well to everybody but this job.
+    if on_the_way or (isinstance(error, NotConnected) and not isinstance(error, SignInNeeded)):
         return False
     with suppress(ComfyError, TimeoutError):
         engines.pool.loop.call(engines.pool.client(engine).system_stats(), timeout=TELL_TIMEOUT)

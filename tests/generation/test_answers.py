@@ -130,6 +130,7 @@ TROUBLES: dict[str, Callable[[str, str, int | None], Trouble]] = {
     "503 in JSON": lambda path, method, times: Answer(path, method, status=503, body='{"error": "busy"}', times=times),
     "504": lambda path, method, times: Answer(path, method, status=504, body="<h1>Timeout", times=times),
     "404": lambda path, method, times: Answer(path, method, status=404, body="", times=times),
+    "401": lambda path, method, times: Answer(path, method, status=401, body="<html>Sign in", times=times),
     "403": lambda path, method, times: Answer(path, method, status=403, body="<html>No", times=times),
     "302": lambda path, method, times: Answer(path, method, status=302, body="", times=times),
     "HTML": lambda path, method, times: Answer(path, method, **HTML, times=times),
@@ -225,7 +226,7 @@ def test_what_an_engine_does_not_tell_of_for_long_is_said_and_can_be_asked_for_a
     assert (task.status, states(task), ran()) == (Status.COMPLETED, [State.DONE], 1)
 
 
-@pytest.mark.parametrize("kind", light_and_heavy(("500", "half of it"), ("HTML", "cut off before", "403")))
+@pytest.mark.parametrize("kind", light_and_heavy(("500", "401", "half of it"), ("HTML", "cut off before", "403")))
 def test_what_cannot_be_fetched_for_long_stays_fetchable(
     few: None, engine: Engine, ada: User, trouble: Callable[..., Trouble], ran: Callable[[], int], kind: str
 ) -> None:
@@ -242,6 +243,29 @@ def test_what_cannot_be_fetched_for_long_stays_fetchable(
     assert ran() == made, "nothing is drawn anew"
     assert task.saved == made and not task.fetchable
     assert task.status == (Status.COMPLETED if made == 2 else Status.FAILED)
+
+
+@pytest.mark.parametrize("path", light_and_heavy(("/prompt",), ("/ws", "/object_info")))
+def test_a_sign_in_on_one_route_alone_is_not_tried_for_ever(
+    few: None,
+    engine: Engine,
+    ada: User,
+    trouble: Callable[..., Trouble],
+    ran: Callable[[], int],
+    path: str,
+) -> None:
+    method = "POST" if path == "/prompt" else "GET"
+    shut = trouble("403", path, method, times=None)
+    task = passes(place(ada))
+    assert (task.status, task.error_kind, task.prompts.count()) == (Status.FAILED, "bad_response", recovery.MOST_TRIES)
+    shut.release()
+    shut = trouble("401", path, method, times=None)
+    everywhere = trouble("401", "/system_stats", times=None)
+    task = passes(place(ada), most=recovery.MOST_TRIES + 2)
+    assert task.status == Status.QUEUED, "an engine that lets nobody in is waited for"
+    shut.release()
+    everywhere.release()
+    assert (passes(task).status, ran()) == (Status.COMPLETED, 1)
 
 
 def test_the_file_outlives_the_engines_memory_of_it(
@@ -609,14 +633,17 @@ def test_tries_end_by_time_too_and_the_time_without_an_engine_does_not_count(
 
 
 def error_classes(root: type[ComfyError] = ComfyError) -> list[type[ComfyError]]:
-    """Every class of the tree."""
-    return [each for child in root.__subclasses__() for each in (child, *error_classes(child))]
+    """Every class of the tree, once."""
+    every = [each for child in root.__subclasses__() for each in (child, *error_classes(child))]
+    return list(dict.fromkeys(every))
 
 
 # How one of each class is made: a new class fails here until somebody says how it ends.
 MADE: dict[type[ComfyError], Callable[[], ComfyError]] = {
     errors.EngineUnreachable: lambda: errors.EngineUnreachable("closed"),
     transport.NotConnected: lambda: transport.NotConnected("nothing answers"),
+    transport.NotTrusted: lambda: transport.NotTrusted("its certificate has expired"),
+    transport.SignInNeeded: lambda: transport.SignInNeeded("it asks for a sign-in"),
     errors.UploadBroken: lambda: errors.UploadBroken("ink.safetensors", "broke off"),
     errors.EngineTimeout: lambda: errors.EngineTimeout("too slow"),
     errors.BadResponse: lambda: errors.BadResponse("no ComfyUI"),
@@ -638,7 +665,7 @@ MADE: dict[type[ComfyError], Callable[[], ComfyError]] = {
     errors.QueueStuck: lambda: errors.QueueStuck("stuck"),
 }
 # Nothing answers at all: that is waited for, for days if need be, and costs no attempt.
-WAITED_FOR = {transport.NotConnected}
+WAITED_FOR = {transport.NotConnected, transport.NotTrusted}
 
 
 @pytest.mark.parametrize("sent", light_and_heavy((True,), (False,)))
