@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -31,6 +32,7 @@ from stylestudio.comfy.preview.troubles import (
     Answer,
     CutAnswer,
     DropSockets,
+    FailNode,
     HoldAnswer,
     LoseAnswer,
     OutOfMemory,
@@ -266,6 +268,43 @@ def test_a_sign_in_on_one_route_alone_is_not_tried_for_ever(
     shut.release()
     everywhere.release()
     assert (passes(task).status, ran()) == (Status.COMPLETED, 1)
+
+
+@pytest.mark.parametrize("words", ["half a character \ud83d of it", "a zero byte \x00 in it"])
+def test_words_of_an_engine_that_no_database_takes_end_the_job_all_the_same(
+    engine: Engine, preview: PreviewThread, ada: User, words: str
+) -> None:
+    preview.troubles.add(FailNode("KSampler", "RuntimeError", words))
+    task = passes(place(ada))
+    assert (task.status, task.error_kind) == (Status.FAILED, "execution")
+    assert "\N{REPLACEMENT CHARACTER}" in task.error and "\N{REPLACEMENT CHARACTER}" in task.error_detail
+
+
+@pytest.mark.parametrize("path", light_and_heavy(("/view",), ("/prompt",)))
+def test_an_attempt_and_its_job_end_together_or_not_at_all(
+    few: None, engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch,
+    trouble: Callable[..., Trouble], path: str,
+) -> None:  # fmt: skip
+    broken = trouble("500", path, "GET" if path == "/view" else "POST", times=None)
+    if path == "/prompt":
+        trouble("500", "/queue", times=None)
+    task = place(ada)
+    preview.engine.requests.clear()
+
+    def fail(*_args: object, **_fields: object) -> bool:
+        raise OperationalError("the disk is full, or the worker was killed here")
+
+    with monkeypatch.context() as full, pytest.raises(OperationalError):
+        full.setattr(GenerationTask, "fail", fail)
+        full.setattr(workers, "keep_working", lambda step, forget: bool(step()))
+        passes(task)
+    assert states(task) == [State.POSTED], "what was made, or may have been, is not made once more"
+    broken.release()
+    if path == "/view":
+        task.prompts.update(lease_until=timezone.now() - timedelta(seconds=1))
+        task = passes(task)
+        assert (task.status, states(task)) == (Status.COMPLETED, [State.DONE])
+        assert list(preview.engine.requests).count("POST /prompt") == 1
 
 
 def test_the_file_outlives_the_engines_memory_of_it(
