@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from generation import engines, faults, graphs, orders, recovery, runner
+from generation import engines, estimates, faults, graphs, orders, recovery, runner
 from generation.claim import claim, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
@@ -501,6 +501,23 @@ def test_fetch_again_is_a_button_on_card_row_and_page(
     assert address not in client.get(unfetched.get_absolute_url()).content.decode()
 
 
+def test_what_is_only_fetched_takes_no_turn_and_no_place_among_the_waiting(
+    unfetched: GenerationTask, ada: User, bob: User, settings: Any
+) -> None:
+    settings.MAX_WAITING = settings.MAX_RUNNING = 1
+    assert recovery.fetch_again(unfetched)
+    Engine.objects.update(health=Engine.Health.UNREACHABLE)
+    own, other = place(ada), place(bob)
+    assert [GenerationTask.objects.get(pk=task.pk).ahead for task in (own, other)] == [1, 1]
+    assert estimates.Forecast().ahead_of_new(ada.pk) == 2
+    Engine.objects.update(health=Engine.Health.OK)
+    look_for_orphans()
+    claimed = claim("another")
+    assert claimed is not None and claimed.prompt.task_id == unfetched.pk
+    claimed = claim("another")
+    assert claimed is not None and claimed.prompt.task_id in (own.pk, other.pk)
+
+
 def test_fetch_again_is_for_whom_the_job_belongs_to_and_for_curators(
     unfetched: GenerationTask, ada: User, bob: User, curator: User, client: Client
 ) -> None:
@@ -522,7 +539,10 @@ def test_fetch_again_twice_is_once_and_without_anything_to_fetch_it_is_said(
         client.post(address)
     task = passes(unfetched)
     assert (task.status, task.prompts.count()) == (Status.COMPLETED, 1)
-    assert "No engine has a picture of this job" in client.post(address, follow=True).content.decode()
+    said = "No engine has a picture of this job"
+    assert said in client.post(address, follow=True).content.decode()
+    assert said in client.post(address, headers={"HX-Request": "true"}).content.decode(), "at once, in the corner"
+    assert said not in client.get(reverse("queue")).content.decode()
     task.refresh_from_db()
     assert task.status == Status.COMPLETED
 
