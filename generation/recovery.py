@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -290,6 +289,8 @@ def _try_again(
 
     `answered`: the engine is there. What never reached one is no attempt: an engine may be away for a day.
     """
+    from generation import tasks
+
     if answered:
         prompt.miss()
     with ending():
@@ -301,8 +302,11 @@ def _try_again(
             fail_task(task, faults.kind_of(error, answered=answered), str(error), error.detail)
             return
         tries = lost.count()
-        if tries > 1:
-            _rest(task, _pause(tries - 1))
+        if tries < 2:
+            return
+        rest = _pause(tries - 1)
+        GenerationTask.objects.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=rest))
+    tasks.work.schedule(delay=rest + 0.1)
 
 
 def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
@@ -311,13 +315,6 @@ def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
     away = lost.filter(misses=0).order_by("-attempt").values_list("attempt", flat=True).first() or 0
     since = answered.filter(attempt__gt=away).order_by("attempt").values_list("claimed_at", flat=True).first()
     return _is_enough(answered.count(), since)
-
-
-def _rest(task: GenerationTask, seconds: float) -> None:
-    from generation import tasks
-
-    GenerationTask.objects.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=seconds))
-    transaction.on_commit(partial(tasks.work.schedule, delay=seconds + 0.1))
 
 
 def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
