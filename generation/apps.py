@@ -29,8 +29,9 @@ class GenerationConfig(AppConfig):
                 facts=job_facts,
                 sweep=runner.sweep,
                 gather=GenerationTask.gather,
-                # What the program makes by itself, such as previews and samples, is nobody's wish.
-                limited=lambda tasks: tasks.filter(is_face=False),
+                # What the program makes by itself, such as previews and samples, is nobody's wish; and what is only
+                # fetched takes nobody's turn.
+                limited=lambda tasks: tasks.filter(is_face=False, fetching=False),
             )
         )
         importing.version_added.connect(faces.greet)

@@ -112,10 +112,10 @@ class Forecast:
 
     @cached_property
     def places(self) -> list[Place]:
-        """All active tasks that miss pictures, in the order in which one party's are served."""
+        """All active tasks that begin pictures, in the order in which one party's are served."""
         from generation.models import GenerationTask
 
-        rows = GenerationTask.objects.active().order_by("-priority", "queued_at", "pk")
+        rows = GenerationTask.objects.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
         fields = ("pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "progress")
         # Asked for apart, because of thousands that wait hardly one has pictures.
         begun = GenerationTask.objects.active().filter(pictures__isnull=False).order_by().values("pk")
@@ -149,7 +149,7 @@ class Forecast:
         """What engines have of ours, in the order in which they got it."""
         from generation.models import EnginePrompt
 
-        rows = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE).order_by("pk")
+        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by("pk")
         return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")]
 
     @cached_property

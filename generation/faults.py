@@ -95,11 +95,11 @@ _KINDS: tuple[tuple[type[errors.ComfyError], str], ...] = (
     (errors.PromptLost, "lost"),
     (errors.FateUnknown, "untold"),
     (errors.PromptStalled, "stalled"),
-    (errors.EngineUnreachable, "unreachable"),
-    (errors.EngineTimeout, "unreachable"),
     (errors.EmptyFile, "bad_picture"),
     (errors.EngineErred, "engine_error"),
-    (errors.BadResponse, "bad_response"),
+    (errors.BadResponse, "bad_response"),  # a sign-in before the engine is one, and leaves it unreachable too
+    (errors.EngineUnreachable, "unreachable"),
+    (errors.EngineTimeout, "unreachable"),
     (errors.NotFound, "bad_response"),
 )
 
@@ -108,7 +108,8 @@ def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
     """The fault that an engine error is. `answered`: the engine is there, although a connection to it broke off."""
     if isinstance(error, errors.NotFetched):
         return "bad_picture" if error.damaged else "unfetched"
-    if answered and isinstance(error, errors.EngineUnreachable | errors.EngineTimeout):
+    broken = isinstance(error, errors.EngineUnreachable | errors.EngineTimeout)
+    if answered and broken and not isinstance(error, errors.BadResponse):
         return "broken_off"
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "internal")
 

@@ -7,7 +7,7 @@ way of trying again is bounded: by ATTEMPTS for what was posted, and by MOST_TRI
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -34,7 +34,7 @@ from stylestudio.comfy.errors import (
     QueueStuck,
     UploadBroken,
 )
-from stylestudio.comfy.transport import NotConnected
+from stylestudio.comfy.transport import NotConnected, SignInNeeded
 from stylestudio.jobs import Status
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,8 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
 def still_answers(engine: Engine, error: ComfyError) -> bool:
     """Whether an engine to which a connection broke off, or that took too long, answers a small question."""
     on_the_way = isinstance(error, UploadBroken) and not isinstance(error.__cause__, EngineErred)
-    if on_the_way or isinstance(error, NotConnected):
+    # A sign-in may be asked for on one route alone, and then the engine is well to everybody but this job.
+    if on_the_way or (isinstance(error, NotConnected) and not isinstance(error, SignInNeeded)):
         return False
     with suppress(ComfyError, TimeoutError):
         engines.pool.loop.call(engines.pool.client(engine).system_stats(), timeout=TELL_TIMEOUT)
@@ -171,9 +172,10 @@ def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *,
     prompt.miss()
     damaged = isinstance(error, NotFetched) and error.damaged and prompt.misses >= MOST_DAMAGED
     if damaged or _is_enough(prompt.misses, prompt.missed_since):
-        prompt.end(EnginePrompt.State.UNFETCHED, str(error))
-        if not task.fetching:  # else the others are asked for first
-            fail_task(task, faults.kind_of(error), str(error), error.detail)
+        with ending():
+            prompt.end(EnginePrompt.State.UNFETCHED, str(error))
+            if not task.fetching:  # else the others are asked for first
+                fail_task(task, faults.kind_of(error), str(error), error.detail)
         return
     pause = _pause(prompt.misses)
     prompt.park(pause, str(error))
@@ -217,6 +219,11 @@ def was_told_enough(engine: Engine, ended_at: datetime | None) -> bool:
     """Whether an engine that is well has refused for long to drop a prompt that ended here then."""
     since = max(engine.health_since, ended_at or engine.health_since)
     return engine.health == Engine.Health.OK and timezone.now() - since >= TRIED_FOR
+
+
+def ending() -> AbstractContextManager[object]:
+    """An attempt ends with its task, or neither does: in between, the picture would be free to be made once more."""
+    return transaction.atomic()
 
 
 def fail_task(task: GenerationTask, kind: str, error: str = "", detail: str = "", field: str = "") -> None:
@@ -282,18 +289,24 @@ def _try_again(
 
     `answered`: the engine is there. What never reached one is no attempt: an engine may be away for a day.
     """
+    from generation import tasks
+
     if answered:
         prompt.miss()
-    prompt.end(EnginePrompt.State.LOST, str(error), unclean=unclean)
-    if task.fetching:
-        return
-    lost = EnginePrompt.objects.filter(task=task, index=prompt.index, state=EnginePrompt.State.LOST)
-    if lost.filter(posted_at__isnull=False).count() >= ATTEMPTS or (answered and _tried_enough(lost)):
-        fail_task(task, faults.kind_of(error, answered=answered), str(error), error.detail)
-        return
-    tries = lost.count()
-    if tries > 1:
-        _rest(task, _pause(tries - 1))
+    with ending():
+        prompt.end(EnginePrompt.State.LOST, str(error), unclean=unclean)
+        if task.fetching:
+            return
+        lost = EnginePrompt.objects.filter(task=task, index=prompt.index, state=EnginePrompt.State.LOST)
+        if lost.filter(posted_at__isnull=False).count() >= ATTEMPTS or (answered and _tried_enough(lost)):
+            fail_task(task, faults.kind_of(error, answered=answered), str(error), error.detail)
+            return
+        tries = lost.count()
+        if tries < 2:
+            return
+        rest = _pause(tries - 1)
+        GenerationTask.objects.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=rest))
+    tasks.work.schedule(delay=rest + 0.1)
 
 
 def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
@@ -304,23 +317,18 @@ def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
     return _is_enough(answered.count(), since)
 
 
-def _rest(task: GenerationTask, seconds: float) -> None:
-    from generation import tasks
-
-    GenerationTask.objects.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=seconds))
-    tasks.work.schedule(delay=seconds + 0.1)
-
-
 def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
     """The engine's word is final: trying the same again would end the same."""
     unclean = isinstance(error, PromptStalled) and not stop_on_engine(prompt)
-    prompt.end(EnginePrompt.State.FAILED, str(error), unclean=unclean)
-    if isinstance(error, OutOfMemory):
-        _out_of_memory(prompt.engine)
     strange = isinstance(error, MissingFile) and _is_strange(task, error)
     kind = "strange" if strange else faults.kind_of(error)
     field = faults.field_of(error) if isinstance(error, GraphInvalid) and not strange else ""
-    fail_task(task, kind, _in_words(prompt, error), error.detail, field)
+    words = _in_words(prompt, error)  # asks the engine, which no transaction waits for
+    with ending():
+        prompt.end(EnginePrompt.State.FAILED, str(error), unclean=unclean)
+        fail_task(task, kind, words, error.detail, field)
+    if isinstance(error, OutOfMemory):
+        _out_of_memory(prompt.engine)
 
 
 def _in_words(prompt: EnginePrompt, error: ComfyError) -> str:

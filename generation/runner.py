@@ -91,16 +91,19 @@ def run(claimed: Claim) -> None:
             away = isinstance(error, EngineUnreachable | EngineTimeout)
             recovery.leave(prompt, str(error), unclean=away and making.sent)
     except images.BadPicture as error:
-        prompt.end(EnginePrompt.State.FAILED, str(error))
-        recovery.fail_task(task, "no_picture", str(error))
+        with recovery.ending():
+            prompt.end(EnginePrompt.State.FAILED, str(error))
+            recovery.fail_task(task, "no_picture", str(error))
     except OSError as error:
         log.exception("Could not store a picture of task %s", task.pk)
-        prompt.end(making.broken_end, str(error))
-        recovery.fail_task(task, "storage", detail=str(error))
+        with recovery.ending():
+            prompt.end(making.broken_end, str(error))
+            recovery.fail_task(task, "storage", detail=str(error))
     except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
         log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
-        prompt.end(making.broken_end, repr(error), unclean=making.sent and not prompt.output)
-        recovery.fail_task(task, "internal", detail=repr(error))
+        with recovery.ending():
+            prompt.end(making.broken_end, repr(error), unclean=making.sent and not prompt.output)
+            recovery.fail_task(task, "internal", detail=repr(error))
     else:
         if outcome == EnginePrompt.State.CANCELLED:
             task.refresh_from_db()

@@ -206,9 +206,8 @@ def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     if recovery.fetch_again(task):
         live.announce(task, tasks.look_again)
         faces.show(task.pk)
-    else:
-        messages.warning(request, _("No engine has a picture of this job that could be fetched."))
-    return _answer(request, GenerationTask.objects.get(pk=task.pk))
+        return _answer(request, GenerationTask.objects.get(pk=task.pk))
+    return _told(request, task, _("No engine has a picture of this job that could be fetched."))
 
 
 def toast(request: StudioRequest, words: str) -> HttpResponse:

@@ -10,6 +10,7 @@ TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _MARKS = re.compile(f"[{TURNS}]")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def line(text: str) -> str:
@@ -22,6 +23,11 @@ def line(text: str) -> str:
 def name(text: str) -> str:
     """A name from a file or an engine without line breaks, other control characters and marks of direction."""
     return _BREAKS.sub(" ", _MARKS.sub("", text)).strip()
+
+
+def storable(text: str) -> str:
+    """`text` without what no database takes: zero bytes and halves of characters, which JSON can hold."""
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def turns(sign: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from stylestudio import plain
 from stylestudio.comfy.errors import (
     FILE_INPUTS,
     BadResponse,
@@ -124,8 +125,8 @@ def system_stats(answer: object) -> SystemStats:
     devices = _list(answer.get("devices") or [], "system_stats")
     device = devices[0] if devices and isinstance(devices[0], dict) else {}
     return SystemStats(
-        version=str(system.get("comfyui_version") or "unknown"),
-        device_name=str(device.get("name") or "unknown"),
+        version=plain.storable(str(system.get("comfyui_version") or "unknown")),
+        device_name=plain.storable(str(device.get("name") or "unknown")),
         device_type=str(device.get("type") or "unknown"),
         vram_total=_bytes(device.get("vram_total")),
         vram_free=_bytes(device.get("vram_free")),
@@ -135,8 +136,8 @@ def system_stats(answer: object) -> SystemStats:
 
 
 def names(answer: object, what: str) -> tuple[str, ...]:
-    """A JSON list of names. Raises BadResponse."""
-    return tuple(name for name in _list(answer, what) if isinstance(name, str))
+    """A JSON list of names, without those that no database can hold. Raises BadResponse."""
+    return tuple(name for name in _list(answer, what) if isinstance(name, str) and plain.storable(name) == name)
 
 
 def node_errors(answer: object) -> tuple[NodeError, ...]:

@@ -270,7 +270,7 @@ class ComfyClient:
         answer = await self.transport.json("GET", "object_info")
         if not isinstance(answer, dict):
             raise BadResponse("The engine's answer is not what ComfyUI sends.", f"object_info: {str(answer)[:300]}")
-        return frozenset(answer)
+        return frozenset(answers.names(list(answer), "object_info"))
 
     async def object_info(self, class_type: str) -> dict[str, Any] | None:
         """What the engine says about one node class, None when it has none such. Remembered until `forget`."""

@@ -28,6 +28,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from stylestudio import plain
 from stylestudio.concealed import conceal
 
 # Which folder of the engine's models an input takes its file from.
@@ -58,11 +59,14 @@ _MEMORY_WORDS = (
 
 
 class ComfyError(Exception):
-    """An engine did not do what was asked. Neither text holds a secret, whatever the engine's own words repeat."""
+    """An engine did not do what was asked.
+
+    Neither text holds a secret or what cannot be stored, whatever the engine's own words are.
+    """
 
     def __init__(self, message: str, detail: str = "") -> None:
-        super().__init__(conceal(message))
-        self.detail = conceal(detail or message)
+        super().__init__(conceal(plain.storable(message)))
+        self.detail = conceal(plain.storable(detail or message))
 
 
 class EngineUnreachable(ComfyError):

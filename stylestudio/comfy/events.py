@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from stylestudio import plain
+
 log = logging.getLogger(__name__)
 
 _BINARY_PREVIEW = 1
@@ -216,13 +218,14 @@ def images(output: object) -> tuple[ImageRef, ...]:
 
 
 def image_ref(entry: object) -> ImageRef | None:
-    """`{"filename", "subfolder", "type"}` as an ImageRef, or None."""
+    """`{"filename", "subfolder", "type"}` as an ImageRef, or None; names that cannot be remembered are none."""
     if not isinstance(entry, dict):
         return None
     filename, subfolder, kind = entry.get("filename"), entry.get("subfolder") or "", entry.get("type") or "output"
     if not (isinstance(filename, str) and filename and isinstance(subfolder, str) and isinstance(kind, str)):
         return None
-    return ImageRef(filename, subfolder, kind)
+    ref = ImageRef(filename, subfolder, kind)
+    return ref if all(plain.storable(part) == part for part in (filename, subfolder, kind)) else None
 
 
 def output_texts(output: object) -> tuple[str, ...]:
@@ -274,7 +277,7 @@ def _count(value: object) -> int:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+    return tuple(plain.storable(item) for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _text_or(value: object, default: str) -> str:

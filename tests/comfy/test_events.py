@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stylestudio.comfy import answers, events
 from stylestudio.comfy.events import (
     Cached,
     Executed,
@@ -188,3 +189,12 @@ def test_no_data_of_a_known_type_make_parse_raise(kind: str, data: dict[str, Any
 def test_no_binary_frame_of_a_known_type_makes_parse_raise(kind: int, second: int, rest: bytes) -> None:
     event = parse(kind.to_bytes(4, "big") + second.to_bytes(4, "big") + rest)
     assert event is None or isinstance(event, Preview)
+
+
+@pytest.mark.parametrize("sign", ["\ud83d", "\x00"], ids=["half a character", "a zero byte"])
+def test_what_no_database_takes_is_not_taken_from_an_engine(sign: str) -> None:
+    assert answers.names(["a.safetensors", f"b{sign}.safetensors"], "loras") == ("a.safetensors",)
+    stats = answers.system_stats({"system": {"comfyui_version": sign}, "devices": [{"name": f"RTX{sign}"}]})
+    assert (stats.version, stats.device_name) == ("\ufffd", "RTX\ufffd")
+    assert events.images({"images": [{"filename": f"{sign}.png"}, {"filename": "a.png"}]})[0].filename == "a.png"
+    assert events.output_texts({"text": [f"hills{sign}"]}) == ("hills\ufffd",)

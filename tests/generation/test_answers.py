@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from generation import engines, faults, graphs, orders, recovery, runner
+from generation import engines, estimates, faults, graphs, orders, recovery, runner
 from generation.claim import claim, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
@@ -31,6 +32,7 @@ from stylestudio.comfy.preview.troubles import (
     Answer,
     CutAnswer,
     DropSockets,
+    FailNode,
     HoldAnswer,
     LoseAnswer,
     OutOfMemory,
@@ -130,6 +132,7 @@ TROUBLES: dict[str, Callable[[str, str, int | None], Trouble]] = {
     "503 in JSON": lambda path, method, times: Answer(path, method, status=503, body='{"error": "busy"}', times=times),
     "504": lambda path, method, times: Answer(path, method, status=504, body="<h1>Timeout", times=times),
     "404": lambda path, method, times: Answer(path, method, status=404, body="", times=times),
+    "401": lambda path, method, times: Answer(path, method, status=401, body="<html>Sign in", times=times),
     "403": lambda path, method, times: Answer(path, method, status=403, body="<html>No", times=times),
     "302": lambda path, method, times: Answer(path, method, status=302, body="", times=times),
     "HTML": lambda path, method, times: Answer(path, method, **HTML, times=times),
@@ -225,7 +228,7 @@ def test_what_an_engine_does_not_tell_of_for_long_is_said_and_can_be_asked_for_a
     assert (task.status, states(task), ran()) == (Status.COMPLETED, [State.DONE], 1)
 
 
-@pytest.mark.parametrize("kind", light_and_heavy(("500", "half of it"), ("HTML", "cut off before", "403")))
+@pytest.mark.parametrize("kind", light_and_heavy(("500", "401", "half of it"), ("HTML", "cut off before", "403")))
 def test_what_cannot_be_fetched_for_long_stays_fetchable(
     few: None, engine: Engine, ada: User, trouble: Callable[..., Trouble], ran: Callable[[], int], kind: str
 ) -> None:
@@ -242,6 +245,66 @@ def test_what_cannot_be_fetched_for_long_stays_fetchable(
     assert ran() == made, "nothing is drawn anew"
     assert task.saved == made and not task.fetchable
     assert task.status == (Status.COMPLETED if made == 2 else Status.FAILED)
+
+
+@pytest.mark.parametrize("path", light_and_heavy(("/prompt",), ("/ws", "/object_info")))
+def test_a_sign_in_on_one_route_alone_is_not_tried_for_ever(
+    few: None,
+    engine: Engine,
+    ada: User,
+    trouble: Callable[..., Trouble],
+    ran: Callable[[], int],
+    path: str,
+) -> None:
+    method = "POST" if path == "/prompt" else "GET"
+    shut = trouble("403", path, method, times=None)
+    task = passes(place(ada))
+    assert (task.status, task.error_kind, task.prompts.count()) == (Status.FAILED, "bad_response", recovery.MOST_TRIES)
+    shut.release()
+    shut = trouble("401", path, method, times=None)
+    everywhere = trouble("401", "/system_stats", times=None)
+    task = passes(place(ada), most=recovery.MOST_TRIES + 2)
+    assert task.status == Status.QUEUED, "an engine that lets nobody in is waited for"
+    shut.release()
+    everywhere.release()
+    assert (passes(task).status, ran()) == (Status.COMPLETED, 1)
+
+
+@pytest.mark.parametrize("words", ["half a character \ud83d of it", "a zero byte \x00 in it"])
+def test_words_of_an_engine_that_no_database_takes_end_the_job_all_the_same(
+    engine: Engine, preview: PreviewThread, ada: User, words: str
+) -> None:
+    preview.troubles.add(FailNode("KSampler", "RuntimeError", words))
+    task = passes(place(ada))
+    assert (task.status, task.error_kind) == (Status.FAILED, "execution")
+    assert "\N{REPLACEMENT CHARACTER}" in task.error and "\N{REPLACEMENT CHARACTER}" in task.error_detail
+
+
+@pytest.mark.parametrize("path", light_and_heavy(("/view",), ("/prompt",)))
+def test_an_attempt_and_its_job_end_together_or_not_at_all(
+    few: None, engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch,
+    trouble: Callable[..., Trouble], path: str,
+) -> None:  # fmt: skip
+    broken = trouble("500", path, "GET" if path == "/view" else "POST", times=None)
+    if path == "/prompt":
+        trouble("500", "/queue", times=None)
+    task = place(ada)
+    preview.engine.requests.clear()
+
+    def fail(*_args: object, **_fields: object) -> bool:
+        raise OperationalError("the disk is full, or the worker was killed here")
+
+    with monkeypatch.context() as full, pytest.raises(OperationalError):
+        full.setattr(GenerationTask, "fail", fail)
+        full.setattr(workers, "keep_working", lambda step, forget: bool(step()))
+        passes(task)
+    assert states(task) == [State.POSTED], "what was made, or may have been, is not made once more"
+    broken.release()
+    if path == "/view":
+        task.prompts.update(lease_until=timezone.now() - timedelta(seconds=1))
+        task = passes(task)
+        assert (task.status, states(task)) == (Status.COMPLETED, [State.DONE])
+        assert list(preview.engine.requests).count("POST /prompt") == 1
 
 
 def test_the_file_outlives_the_engines_memory_of_it(
@@ -438,6 +501,23 @@ def test_fetch_again_is_a_button_on_card_row_and_page(
     assert address not in client.get(unfetched.get_absolute_url()).content.decode()
 
 
+def test_what_is_only_fetched_takes_no_turn_and_no_place_among_the_waiting(
+    unfetched: GenerationTask, ada: User, bob: User, settings: Any
+) -> None:
+    settings.MAX_WAITING = settings.MAX_RUNNING = 1
+    assert recovery.fetch_again(unfetched)
+    Engine.objects.update(health=Engine.Health.UNREACHABLE)
+    own, other = place(ada), place(bob)
+    assert [GenerationTask.objects.get(pk=task.pk).ahead for task in (own, other)] == [1, 1]
+    assert estimates.Forecast().ahead_of_new(ada.pk) == 2
+    Engine.objects.update(health=Engine.Health.OK)
+    look_for_orphans()
+    claimed = claim("another")
+    assert claimed is not None and claimed.prompt.task_id == unfetched.pk
+    claimed = claim("another")
+    assert claimed is not None and claimed.prompt.task_id in (own.pk, other.pk)
+
+
 def test_fetch_again_is_for_whom_the_job_belongs_to_and_for_curators(
     unfetched: GenerationTask, ada: User, bob: User, curator: User, client: Client
 ) -> None:
@@ -459,7 +539,10 @@ def test_fetch_again_twice_is_once_and_without_anything_to_fetch_it_is_said(
         client.post(address)
     task = passes(unfetched)
     assert (task.status, task.prompts.count()) == (Status.COMPLETED, 1)
-    assert "No engine has a picture of this job" in client.post(address, follow=True).content.decode()
+    said = "No engine has a picture of this job"
+    assert said in client.post(address, follow=True).content.decode()
+    assert said in client.post(address, headers={"HX-Request": "true"}).content.decode(), "at once, in the corner"
+    assert said not in client.get(reverse("queue")).content.decode()
     task.refresh_from_db()
     assert task.status == Status.COMPLETED
 
@@ -609,14 +692,17 @@ def test_tries_end_by_time_too_and_the_time_without_an_engine_does_not_count(
 
 
 def error_classes(root: type[ComfyError] = ComfyError) -> list[type[ComfyError]]:
-    """Every class of the tree."""
-    return [each for child in root.__subclasses__() for each in (child, *error_classes(child))]
+    """Every class of the tree, once."""
+    every = [each for child in root.__subclasses__() for each in (child, *error_classes(child))]
+    return list(dict.fromkeys(every))
 
 
 # How one of each class is made: a new class fails here until somebody says how it ends.
 MADE: dict[type[ComfyError], Callable[[], ComfyError]] = {
     errors.EngineUnreachable: lambda: errors.EngineUnreachable("closed"),
     transport.NotConnected: lambda: transport.NotConnected("nothing answers"),
+    transport.NotTrusted: lambda: transport.NotTrusted("its certificate has expired"),
+    transport.SignInNeeded: lambda: transport.SignInNeeded("it asks for a sign-in"),
     errors.UploadBroken: lambda: errors.UploadBroken("ink.safetensors", "broke off"),
     errors.EngineTimeout: lambda: errors.EngineTimeout("too slow"),
     errors.BadResponse: lambda: errors.BadResponse("no ComfyUI"),
@@ -638,7 +724,7 @@ MADE: dict[type[ComfyError], Callable[[], ComfyError]] = {
     errors.QueueStuck: lambda: errors.QueueStuck("stuck"),
 }
 # Nothing answers at all: that is waited for, for days if need be, and costs no attempt.
-WAITED_FOR = {transport.NotConnected}
+WAITED_FOR = {transport.NotConnected, transport.NotTrusted}
 
 
 @pytest.mark.parametrize("sent", light_and_heavy((True,), (False,)))
