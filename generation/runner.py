@@ -40,6 +40,7 @@ from stylestudio.comfy.errors import (
 )
 from stylestudio.comfy.transport import NotConnected
 from stylestudio.jobs import Status
+from stylestudio.storage import throw_away
 
 log = logging.getLogger(__name__)
 
@@ -430,7 +431,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         picture.file.delete(save=False)
         return None
     except BaseException:
-        picture.file.delete(save=False)
+        throw_away(str(picture.file.name))
         raise
     prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
     if prompt.misses:

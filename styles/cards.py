@@ -29,6 +29,7 @@ from styles import importing, lora
 from styles.importing import NotTaken, Wish
 from styles.models import MAX_STRENGTH, Kind, Style, StyleVersion
 from stylestudio import __version__, images, lost_files, media_store
+from stylestudio.storage import throw_away
 
 SUFFIX = ".zip"
 SCHEMA = 1
@@ -187,7 +188,7 @@ def take(card: Card, user: User) -> StyleVersion:
             version = importing.confirm(row, _wish(card.told), user)
             _finish(version, card.told["version"], card.sheet)
     except BaseException:
-        default_storage.delete(card.stored)
+        throw_away(card.stored)
         raise
     return version
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from styles.lora import labelled
 from stylestudio import media_store
 from stylestudio.jobs import Visibility
+from stylestudio.storage import throw_away
 
 # Inside the transaction that removes the version in `version` for good: what only shows it goes with it.
 purging = Signal()
@@ -375,7 +376,7 @@ class StyleVersion(models.Model):
         try:
             self.save(update_fields=["file", "size", "sha256", "lora_name"])
         except BaseException:
-            self.file.delete(save=False)
+            throw_away(str(self.file.name))
             raise
 
     def side(self, weight: float) -> str:

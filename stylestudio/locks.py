@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from stylestudio import private
+
+LOOK = 0.02  # seconds between two looks whether a lock is free
 
 if sys.platform == "win32":
     import msvcrt
@@ -66,3 +72,19 @@ class FileLock:
     def _read(self) -> str:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         return os.read(self._descriptor, 2000).decode(errors="replace")
+
+
+@contextmanager
+def waited_for(file: Path, patience: float) -> Iterator[None]:
+    """Hold the lock of a file, once others let go of it. TimeoutError, an OSError, after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(FileLock(file))
+                break
+            except Locked as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), str(file)) from error
+            time.sleep(LOOK)
+        yield

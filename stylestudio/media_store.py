@@ -17,21 +17,23 @@ import logging
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import quote
 
+from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Max
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio import locks
 from stylestudio.health import Fact
 from stylestudio.media_survey import Survey, names_any, survey
 from stylestudio.models import MediaStore, Start, Worker
@@ -44,7 +46,11 @@ ABOUT = "Tells which StyleStudio database these files belong to. Please leave it
 PREFIX = 12  # hexadecimal digits of a file's name that tell the start; the other 20 cannot be guessed
 KNOWN_SHARE = 0.95  # of the files of a store without a mark must be known, or it is not this database's
 TURN = timedelta(minutes=10)  # between two turns of the counter while a worker runs
+PATIENCE = 30.0  # seconds for another process that reads or writes the mark
 LATE = timedelta(seconds=30)  # a database may live for so long after its last heartbeat that is known
+
+# What the sweep notes in the row meanwhile stays.
+_STANDING = ("counter", "token", "held", "marked_at", "relation", "adopted_at")
 
 
 class MarkedStorage(Protocol):
@@ -135,8 +141,7 @@ def begin() -> None:
     Start.objects.create(prefix=secrets.token_hex(PREFIX // 2))
     try:
         recognised = _recognise() if _relation(MediaStore())[0] == Relation.UNMARKED else Relation.UNMARKED
-        with transaction.atomic():
-            row = _locked()
+        with _alone() as row:
             relation, mark = _relation(row)
             if relation == Relation.UNMARKED:
                 relation = recognised
@@ -170,8 +175,7 @@ def look() -> bool:
 
 
 def _look_closely() -> MediaStore:
-    with transaction.atomic():
-        row = _locked()
+    with _alone() as row:
         relation, mark = _seen(row)
         if relation == Relation.SAME and _is_due(row):
             _turn(row, mark)
@@ -184,17 +188,19 @@ def _look_closely() -> MediaStore:
 
 
 def turn() -> None:
-    """A worker stops: every copy of the database that was made before is older than the store. Never raises OSError."""
+    """A worker stops: every copy of the database that was made before is older than the store.
+
+    Raises neither OSError nor DatabaseError: a worker ends although one of the two does not answer.
+    """
     try:
-        with transaction.atomic():
-            row = _locked()
+        with _alone() as row:
             relation, mark = _relation(row)
             if relation == Relation.SAME:
                 _turn(row, mark)
-            row.save()
+                row.save(update_fields=_STANDING)
         if relation == Relation.SAME:
             _write_mark()
-    except OSError:
+    except (OSError, DatabaseError):
         log.warning("The mark of the media could not be written.", exc_info=True)
 
 
@@ -213,11 +219,15 @@ def may_delete() -> bool:
 def mark_of_copy(database: Path) -> bytes | None:
     """The mark that belongs beside a copy of the SQLite database; None if it is not there or never had any media.
 
+    Nor has one from before media were marked, as somebody saves it between a `git pull` and the first start.
+
     Whoever saves both takes this one: the counter may go on between the copies of database and media.
     """
     if not database.is_file():
         return None
     with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as copy:
+        if not copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'stylestudio_mediastore'").fetchone():
+            return None
         kept = copy.execute("SELECT identity, counter, token FROM stylestudio_mediastore WHERE counter > 0").fetchone()
     if kept is None:
         return None
@@ -227,8 +237,7 @@ def mark_of_copy(database: Path) -> bytes | None:
 
 def adopt() -> None:
     """Make the store this database's from now on: what no row names stays there. OSError if it cannot be marked."""
-    with transaction.atomic():
-        row = _locked()
+    with _alone() as row, transaction.atomic():
         try:
             mark = read_mark()
         except ValueError:
@@ -357,17 +366,26 @@ def _note(row: MediaStore, relation: Relation) -> None:
     if relation != Relation.SAME and relation != row.relation:
         log.warning("%s %s", sentence(relation), remedy(relation))
     row.relation = relation
-    row.save()
+    row.save(update_fields=_STANDING)
 
 
 def _is_due(row: MediaStore) -> bool:
     return row.marked_at is None or timezone.now() - row.marked_at >= TURN
 
 
-def _locked() -> MediaStore:
-    """The row, which nobody else changes until the transaction ends."""
+@contextmanager
+def _alone() -> Iterator[MediaStore]:
+    """The row. Until the block ends no other process changes it or writes the mark. Raises OSError.
+
+    On SQLite a file is the lock: with its own nobody could write anything for as long as the store takes to answer.
+    """
     MediaStore.objects.get_or_create(pk=1)
-    return MediaStore.objects.select_for_update().get(pk=1)
+    if connection.vendor == "sqlite":
+        with locks.waited_for(Path(settings.DATA, "media.lock"), PATIENCE):
+            yield MediaStore.objects.get(pk=1)
+    else:
+        with transaction.atomic():
+            yield MediaStore.objects.select_for_update().get(pk=1)
 
 
 def _turn(row: MediaStore, mark: Mark | None) -> None:
@@ -377,8 +395,8 @@ def _turn(row: MediaStore, mark: Mark | None) -> None:
 
 def _write_mark() -> None:
     """Give the store the database's token. Under the lock: of several starts at once the last one stays."""
-    with transaction.atomic():
-        _put(_mark_of(_locked()))
+    with _alone() as row:
+        _put(_mark_of(row))
 
 
 def _mark_of(row: MediaStore) -> Mark:

@@ -61,6 +61,12 @@ def names_any() -> bool:
     return any(column.model._base_manager.exclude(**{column.name: ""}).exists() for column in every)
 
 
+def is_named(name: str) -> bool:
+    """Whether a row names this file."""
+    owners = [column for folder, every in columns().items() if name.startswith(f"{folder}/") for column in every]
+    return any(column.model._base_manager.filter(**{column.name: name}).exists() for column in owners)
+
+
 def listed(folder: str) -> Iterator[str]:
     """The files in a folder that the studio may have stored, with the folder in front."""
     return (f"{folder}/{name}" for name in contents(folder)[1] if NAME.fullmatch(name))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
@@ -110,13 +111,15 @@ def empty_bin(older_than: timedelta) -> int:
 
 
 def _empty(folder: str) -> int:
-    folders, files = contents(folder)
-    deleted = sum(_empty(f"{folder}/{name}") for name in folders)
-    for name in files:
-        default_storage.delete(f"{folder}/{name}")
-    # A bucket has no folders; on a disk this one is empty now.
-    default_storage.delete(folder)
-    return deleted + len(files)
+    """Delete what the studio stored. What else is there belongs to others who use the same folder or bucket."""
+    deleted = sum(_empty(f"{folder}/{name}") for name in contents(folder)[0])
+    for name in listed(folder):
+        default_storage.delete(name)
+        deleted += 1
+    # A bucket has no folders, and a disk keeps one that has something in it.
+    with suppress(OSError):
+        default_storage.delete(folder)
+    return deleted
 
 
 def _day(name: str) -> date | None:

@@ -59,6 +59,8 @@ def _copied(source: sqlite3.Connection, copy: sqlite3.Connection) -> list[Saved]
     for kind, _name, sql in parts:
         if kind != "table":
             _make(copy, str(sql), saved)
+    if any(table.trouble for table in saved):
+        _keep_files(copy)
     # Numbers of rows that were deleted are not given again.
     with suppress(sqlite3.DatabaseError):
         counters = source.execute("SELECT seq, name FROM sqlite_sequence").fetchall()
@@ -66,6 +68,13 @@ def _copied(source: sqlite3.Connection, copy: sqlite3.Connection) -> list[Saved]
     copy.commit()
     copy.execute("PRAGMA journal_mode = WAL")
     return saved
+
+
+def _keep_files(copy: sqlite3.Connection) -> None:
+    """Files whose rows did not come are no orphans of a crash: as after `adopt_media` nothing takes them for lost."""
+    with suppress(sqlite3.DatabaseError):  # of a version that does not look for orphans in this way
+        copy.execute("UPDATE stylestudio_mediastore SET adopted_at = datetime('now')")
+        copy.execute("DELETE FROM stylestudio_start")
 
 
 def _table(source: sqlite3.Connection, copy: sqlite3.Connection, name: str) -> Saved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 ASIDE = "incoming"  # folder beneath the media root; nothing in it is served
 
@@ -59,7 +61,8 @@ class AsideStorage(FileSystemStorage):
         draft = self.get_available_name(f"{ASIDE}/{Path(name).name}")
         aside, target = Path(self.path(draft)), Path(self.path(name))
         try:
-            super()._save(draft, content)  # type: ignore[misc]
+            # It gets another one if somebody else, as another studio its mark, is writing one of this name.
+            aside = Path(self.path(super()._save(draft, content)))  # type: ignore[misc]
             target.parent.mkdir(parents=True, exist_ok=True)
             aside.replace(target)
         except OSError as error:
@@ -94,6 +97,18 @@ def all_or_nothing() -> Iterator[Callable[[str], str]]:
         yield noted
     except BaseException:
         for name in names:
-            with suppress(OSError):  # the sweep takes what cannot be deleted now
-                default_storage.discard(name)  # type: ignore[attr-defined]
+            throw_away(name)
         raise
+
+
+def throw_away(name: str) -> None:
+    """Delete a file whose row could not be stored, while that error is handled.
+
+    Of a database that went away during the commit nobody knows whether it has the row, so it is asked again: a file
+    that a row names stays, and without an answer too. The sweep takes what could not be deleted.
+    """
+    from stylestudio.media_survey import is_named
+
+    with suppress(OSError, DatabaseError):
+        if not (isinstance(sys.exception(), OperationalError | InterfaceError) and is_named(name)):
+            default_storage.discard(name)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -18,13 +19,16 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
 from generation.models import Reference
-from stylestudio import doctor, media_store, media_survey, orphans, parts, tasks
+from stylestudio import doctor, locks, media_store, media_survey, orphans, parts, tasks
+from stylestudio.locks import FileLock
+from stylestudio.management.commands import adopt_media
 from stylestudio.models import MediaStore, Start, Worker
-from stylestudio.storage import ASIDE
+from stylestudio.storage import ASIDE, AsideStorage
 
 Relation = MediaStore.Relation
 HOURS = timedelta(hours=2)
@@ -255,6 +259,85 @@ def test_the_counter_goes_on_while_a_worker_runs(studio: Path) -> None:
     assert media_store.look()
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere one row is locked, which only workers want")
+def test_nobody_waits_to_write_while_the_store_is_asked(
+    transactional_db: None, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def watched(name: str) -> None:
+        ask = getattr(AsideStorage, name)
+
+        def answer(*args: Any) -> Any:
+            asked.append(connection.in_atomic_block)
+            return ask(*args)
+
+        monkeypatch.setattr(AsideStorage, name, answer)
+
+    for name in ("read", "put"):
+        watched(name)
+    media_store.begin()
+    MediaStore.objects.update(marked_at=timezone.now() - media_store.TURN)
+    assert media_store.look()
+    media_store.turn()
+    assert MediaStore.objects.get().counter == 3
+    assert len(asked) >= 6 and not any(asked)
+
+
+def test_of_several_that_start_or_turn_one_waits_for_the_other(studio: Path, settings: Any) -> None:
+    lock = Path(settings.DATA, "media.lock")
+    with ThreadPoolExecutor() as pool:
+        with FileLock(lock):
+            other = pool.submit(lambda: locks.waited_for(lock, 20).__enter__())
+            assert not other.done()
+        other.result()
+    with FileLock(lock), pytest.raises(TimeoutError), locks.waited_for(lock, 0):
+        pass
+
+
+def test_what_the_sweep_notes_is_not_lost_to_a_turn_at_the_same_moment(
+    studio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = AsideStorage.read
+
+    def swept_meanwhile(*args: Any) -> bytes:
+        MediaStore.objects.update(swept={"files": 7})
+        return read(*args)
+
+    monkeypatch.setattr(AsideStorage, "read", swept_meanwhile)
+    media_store.turn()
+    row = MediaStore.objects.get()
+    assert (row.counter, row.swept) == (2, {"files": 7})
+
+
+def test_a_worker_stops_although_its_database_does_not_answer(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **facts: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(MediaStore, "save", refuse)
+    media_store.turn()
+    assert MediaStore.objects.get().counter == 1
+
+
+def test_two_that_write_one_name_at_the_same_moment_do_not_move_each_others_half(
+    studio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = studio / ASIDE / media_store.MARK
+    half.parent.mkdir(exist_ok=True)
+    choose = AsideStorage.get_available_name
+
+    def begun_meanwhile(storage: AsideStorage, name: str, *args: Any, **facts: Any) -> str:
+        chosen = choose(storage, name, *args, **facts)
+        if not half.exists():
+            half.write_bytes(b"hal")
+        return chosen
+
+    monkeypatch.setattr(AsideStorage, "get_available_name", begun_meanwhile)
+    media_store.begin()
+    assert (half.read_bytes(), list(half.parent.iterdir())) == (b"hal", [half])
+    assert media_store.look()
+
+
 def test_media_that_do_not_answer_keep_the_studio_running(
     studio: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -294,6 +377,15 @@ def test_what_a_crash_left_goes_to_the_bin_and_after_a_month_for_good(studio: Pa
     rested()
     tasks.sweep.call_local()
     assert files(studio) == [picture.file.name] and [each.name for each in (studio / "bin").iterdir()] == ["notes"]
+
+
+def test_a_bin_that_others_use_too_loses_only_what_the_studio_put_there(studio: Path) -> None:
+    old = studio / "bin" / (timezone.localdate() - timedelta(days=31)).isoformat()
+    old.mkdir(parents=True)
+    (old / "holiday.jpg").write_bytes(b"of somebody")
+    (old / media_store.new_name(".png")).write_bytes(b"lost")
+    assert orphans.empty_bin(timedelta(days=30)) == 1
+    assert [path.name for path in old.iterdir()] == ["holiday.jpg"]
 
 
 def test_the_sweep_comes_again_after_an_hour_and_only_once_of_several_workers(studio: Path) -> None:
@@ -445,6 +537,24 @@ def test_adopting_can_put_what_no_row_names_into_the_bin(studio: Path, ada: User
     assert "30 files are in the bin" in said.getvalue()
     assert not any(path.exists() for path in orphans_left) and Path(known.file.path).exists()
     assert len(list((studio / "bin").rglob("*.png"))) == 30
+
+
+def test_what_a_row_names_by_the_time_of_the_answer_does_not_go_to_the_bin(
+    studio: Path, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan, folder = lost(uuid.uuid4().hex + ".png"), studio / f"uploads/references/{timezone.localtime():%Y/%m}"
+    late = folder / f"{uuid.uuid4().hex}.png"
+    late.parent.mkdir(parents=True)
+    late.write_bytes(b"stored, and its row comes in a moment")
+
+    def answer(*args: Any, **facts: Any) -> None:
+        Reference.objects.create(
+            owner=ada, file=str(late.relative_to(studio)), width=1, height=1, sha256=uuid.uuid4().hex
+        )
+
+    monkeypatch.setattr(adopt_media.Command, "_ask", answer)
+    call_command("adopt_media", to_bin=True, stdout=StringIO())
+    assert late.exists() and not orphan.exists()
 
 
 def test_after_adopting_an_older_copy_the_newer_database_deletes_nothing_either(studio: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from PIL import Image
 
@@ -53,6 +53,30 @@ def made(task: GenerationTask) -> GenerationTask:
     """The task after a worker has done what it can."""
     runner.work()
     return GenerationTask.objects.get(pk=task.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_whose_commit_came_through_keeps_its_file_although_nobody_heard_of_it(
+    engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, cut = connection._commit, 1
+
+    def cut_off() -> None:
+        nonlocal cut
+        commit()
+        if cut and GeneratedImage.objects.exists():
+            cut -= 1
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(connection, "_commit", cut_off)
+    task = place(ada, count=1)
+    claimed, data = claim(workers.worker_name()), io.BytesIO()
+    Image.new("RGB", (64, 64)).save(data, "PNG")
+    assert claimed
+    with pytest.raises(OperationalError):
+        runner.store(claimed.prompt, data.getvalue())
+    picture = GeneratedImage.objects.get(task=task)
+    assert default_storage.exists(str(picture.file.name))
 
 
 def test_a_task_ends_completed_with_every_picture_stored(engine: Engine, ada: User) -> None:

@@ -78,6 +78,22 @@ def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
     assert MediaStore.objects.get().is_settled
 
 
+def test_a_database_that_was_not_updated_yet_is_saved_too(media, tmp_path, monkeypatch) -> None:
+    """As by whoever saves everything after `git pull`, before the first start."""
+    save = backup.save_database
+
+    def save_older(target: Path) -> None:
+        save(target)
+        with sqlite3.connect(target) as copy:
+            copy.execute("DROP TABLE stylestudio_mediastore")
+        copy.close()
+
+    monkeypatch.setattr(backup, "save_database", save_older)
+    call_command("backup", tmp_path / "safe", stdout=StringIO())
+    (folder,) = (tmp_path / "safe").iterdir()
+    assert not folder.name.endswith(".unfinished") and (folder / "media" / "outputs" / "a.png").exists()
+
+
 def test_a_backup_of_two_that_do_not_belong_together_does_not_hide_it(media, tmp_path) -> None:
     media_store.begin()
     MediaStore.objects.update(identity=uuid4())

@@ -354,6 +354,25 @@ def test_of_a_damaged_table_the_rows_before_and_behind_the_damage_are_rescued(
         call_command("rescue", target)
 
 
+@pytest.mark.parametrize(("harm", "starts"), [(damage_table, 0), (damage_index, 1)])
+def test_files_whose_rows_could_not_be_read_are_not_taken_for_lost(
+    file: Path, harm: Callable[[Path], None], starts: int
+) -> None:
+    """The sweep takes only what was stored after a start that the database knows."""
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE stylestudio_start(prefix TEXT)")
+        database.execute("CREATE TABLE stylestudio_mediastore(adopted_at TEXT)")
+        database.execute("INSERT INTO stylestudio_start VALUES ('0123456789ab')")
+        database.execute("INSERT INTO stylestudio_mediastore VALUES (NULL)")
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    harm(file)
+    target = file.with_name("new.sqlite3")
+    salvage.salvage(file, target)
+    assert rows(target, "stylestudio_start") == starts
+    assert rows(target, "stylestudio_mediastore WHERE adopted_at IS NULL") == starts
+
+
 def test_a_file_of_which_nothing_can_be_read_leaves_no_new_one(file: Path) -> None:
     file.write_bytes(b"no database at all" * 1000)
     with pytest.raises(salvage.Hopeless, match="Put a backup in its place"):

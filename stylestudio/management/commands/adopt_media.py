@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         self._ask(_question(len(found.unknown), to_bin=to_bin), yes=yes)
         try:
             media_store.adopt()
-            moved = orphans.to_bin(found.unknown) if to_bin else 0
+            moved = _to_bin(found.unknown) if to_bin else 0
         except OSError as error:
             raise CommandError(_("The media cannot be written: %(error)s.") % {"error": error}) from error
         self.stdout.write(_("The media belong to this database now.") + (" " + _moved(moved) if to_bin else ""))
@@ -60,6 +60,12 @@ class Command(BaseCommand):
             raise CommandError(_("Nothing was changed. Add --yes to go on without a question: %s") % question)
         if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
             raise CommandError(_("Nothing was changed."))
+
+
+def _to_bin(names: Iterable[str]) -> int:
+    """Those that are still unknown: a studio that was not stopped may have stored a row meanwhile."""
+    still = set(survey().unknown)
+    return orphans.to_bin(name for name in names if name in still)
 
 
 def _sides(row: MediaStore, mark: Mark | None) -> Iterator[str]:
