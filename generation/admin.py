@@ -42,16 +42,16 @@ class EngineForm(EngineModelForm):
     """The credentials go in and never come out: an empty field keeps what is stored, as long as the address stays."""
 
     # Longer than what is kept, because a token may stand in it.
-    address = forms.CharField(label=_("address"), max_length=5000, help_text=_("Such as http://192.168.1.20:8188"))
+    address = forms.CharField(label=_("Address"), max_length=5000, help_text=_("Such as http://192.168.1.20:8188"))
     kind = forms.ChoiceField(
-        label=_("kind of sign-in"), required=False,
+        label=_("Kind of sign-in"), required=False,
         choices=[("basic", _("User and password")), ("bearer", _("Bearer token"))],
     )  # fmt: skip
     credentials = forms.CharField(
-        label=_("user:password, or token"), required=False, max_length=2000,
+        label=_("User:password, or token"), required=False, max_length=2000,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )  # fmt: skip
-    forget = forms.BooleanField(label=_("forget what is stored"), required=False)
+    forget = forms.BooleanField(label=_("Forget what is stored"), required=False)
 
     class Meta:
         model = Engine

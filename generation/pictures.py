@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from django.core.files.base import ContentFile
 
 from generation.models import GeneratedImage
 from stylestudio import images, media_store
-from stylestudio.storage import AsideStorage
+from stylestudio.storage import AsideStorage, all_or_nothing
 
 log = logging.getLogger(__name__)
+
+
+class _FinishedMeanwhile(Exception):
+    """The message about a new picture and the look for missing thumbnails met: one of two files has no row."""
 
 
 def finish(pk: int) -> None:
@@ -27,9 +32,12 @@ def finish(pk: int) -> None:
         log.warning("The file of picture %s is missing", pk)
         return
     developed = images.develop(data)
-    picture.pixel_sha256 = developed.pixel_sha256
-    picture.thumbnail.save(media_store.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
-    picture.save(update_fields=["thumbnail", "pixel_sha256"])
+    with suppress(_FinishedMeanwhile), all_or_nothing() as noted:
+        picture.thumbnail.save(media_store.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
+        name = noted(str(picture.thumbnail.name))
+        unfinished = GeneratedImage.everything.filter(pk=pk, thumbnail="")
+        if not unfinished.update(thumbnail=name, pixel_sha256=developed.pixel_sha256):
+            raise _FinishedMeanwhile
 
 
 def finish_missing(most: int = 50) -> None:

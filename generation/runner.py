@@ -289,7 +289,7 @@ class _Making:
 
     def _try_to_store(self, ref: events.ImageRef) -> NotFetched | None:
         """Why the picture did not come this time; None where it did, or is left."""
-        said = "The engine made the picture, but it did not come whole."
+        said = "The picture did not come whole."
         data = b""
         try:
             for data in self._fetched(ref):

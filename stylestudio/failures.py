@@ -265,6 +265,8 @@ def answer(request: HttpRequest, failure: Failure) -> HttpResponse:
 
 
 def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
+    from stylestudio import shell  # has models, and logging needs this module before there are any
+
     facts: dict[str, Any] = {"status": failure.status, "headers": failure.headers}
     looking = request.method in {"GET", "HEAD"}
     sentence = failure.sentence(changing=not looking)
@@ -273,7 +275,8 @@ def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
         return HttpResponse(sentence, content_type="text/plain; charset=utf-8", **facts)
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse({"error": sentence}, **facts)
-    context = {"sentence": sentence, "again": request.get_full_path() if looking else ""}
+    again = request.get_full_path() if looking else ""
+    context = {"sentence": sentence, "again": again, "theme": shell.theme(request)}
     return HttpResponse(render_to_string("503.html", context), **facts)
 
 

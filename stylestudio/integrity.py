@@ -331,6 +331,8 @@ def examined() -> Iterable[tuple[str, str]]:
 def _progress(standing: Standing) -> str:
     if standing.ended:
         hours = max(0, int(time.time() - standing.ended)) // 3600
+        if not hours:
+            return _("whole, as of less than an hour ago")
         return ngettext("whole, as of %(hours)d hour ago", "whole, as of %(hours)d hours ago", hours) % {"hours": hours}
     if standing.done:
         counts = {"done": len(standing.done), "all": standing.tables}

@@ -131,12 +131,15 @@ class Register:
 
     def _known(self) -> Table:
         if self._table is None:
+            with self._reading:  # all pictures of the first page ask at once, and one of them reads
+                pass
+        if self._table is None:
             raise Unknown
         return self._table
 
     def _refresh(self, wait: bool = False) -> None:
-        """Read, unless another thread does and there is something to answer by meanwhile."""
-        if not self._reading.acquire(blocking=wait or self._table is None):
+        """Read, unless another thread does; with `wait`, when that one is done."""
+        if not self._reading.acquire(blocking=wait):
             return
         try:
             # Before reading: what changes while the database answers makes it due again.

@@ -298,6 +298,19 @@ def test_a_session_that_cannot_be_stored_is_told_as_well(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("cookie", "theme"), [("light", "light"), ("system", "system"), ("", "dark"), ('"x', "dark")])
+def test_the_page_has_the_theme_of_the_person(
+    desk: Client, monkeypatch: pytest.MonkeyPatch, cookie: str, theme: str
+) -> None:
+    def full(*args: Any, **more: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("stylestudio.views._active", full)
+    desk.cookies["theme"] = cookie
+    assert f'data-theme="{theme}"' in desk.get("/queue/").content.decode()
+
+
+@pytest.mark.django_db
 def test_the_page_says_it_in_the_language_of_the_person_and_needs_no_database(
     desk: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:

@@ -251,6 +251,29 @@ def test_nobody_waits_while_another_thread_reads(ada: User, clock: Clock) -> Non
     other.join()
 
 
+def test_all_pictures_of_the_first_page_after_a_start_come(ada: User) -> None:
+    """The browser asks for them at the same time; what one of them finds out counts for all."""
+    reading, go_on = threading.Event(), threading.Event()
+    held = passes.Pass(ada.pk, "x", "y")
+
+    def read() -> passes.Table:
+        reading.set()
+        assert go_on.wait(10)
+        return passes.Table({ada.pk: "x"}, frozenset("y"))
+
+    register = passes.Register(read)
+    answers: list[bool] = []
+    first, second = (threading.Thread(target=lambda: answers.append(register.has(held))) for _ in range(2))
+    first.start()
+    assert reading.wait(10)
+    second.start()
+    second.join(0.2)  # the second has asked, and waits
+    go_on.set()
+    first.join()
+    second.join()
+    assert answers == [True, True]
+
+
 async def test_what_another_process_says_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     told = asyncio.Event()
     monkeypatch.setattr(passes.register, "forget", told.set)

@@ -51,6 +51,7 @@ def test_it_is_kept_and_said_on_card_job_page_queue_and_picture_page(odd: Genera
     client.force_login(ada)
     for address in ("/", odd.get_absolute_url(), f"/jobs/{odd.pk}/card/", "/queue/"):
         assert SAID in client.get(address).content.decode(), address
+    assert "What the engine sends is kept as it is" in client.get("/").content.decode()
     pictures = {picture.size_text: picture for picture in odd.pictures.all()}
     said = "512 × 512 was asked for."
     assert said in client.get(pictures["123 × 77"].get_absolute_url()).content.decode()

@@ -115,6 +115,27 @@ def test_a_thumbnail_follows(engine: Engine, ada: User) -> None:
     assert picture.thumbnail_url.endswith(".webp")
 
 
+def test_two_who_make_the_same_thumbnail_leave_one_file(
+    engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message about a new picture, and the look of each minute for pictures without one."""
+    picture = made(place(ada)).pictures.get()
+    develop = images.develop
+
+    def develop_beside_another(data: bytes) -> images.Developed:
+        monkeypatch.setattr(images, "develop", develop)
+        pictures.finish(picture.pk)
+        return develop(data)
+
+    monkeypatch.setattr(images, "develop", develop_beside_another)
+    folder = Path(default_storage.path("outputs/thumbnails"))
+    before = set(folder.rglob("*.webp"))
+    pictures.finish(picture.pk)
+    picture.refresh_from_db()
+    left = set(folder.rglob("*.webp")) - before
+    assert left == {Path(default_storage.path(str(picture.thumbnail.name)))}
+
+
 def test_styles_are_chained_behind_lightning_in_their_order(engine: Engine, ada: User) -> None:
     mix = []
     for name, lora in (("Ink", "sketch_ink.safetensors"), ("Pixel", "sketch_pixel.safetensors")):

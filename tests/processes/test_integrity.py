@@ -273,7 +273,7 @@ def test_health_and_doctor_say_that_it_is_damaged_and_what_to_do(
     look(file)
     assert client.get("/health").json()["status"] == "ok"
     (told,) = integrity.examined()
-    assert told == ("whole, as of 0 hours ago", "")
+    assert told == ("whole, as of less than an hour ago", "")
     damage_table(file)
     later(file, integrity.DAY + 1)
     look(file)
