@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from stylestudio import failures, integrity, lost_files, media_store, private, proxies, schema
-from stylestudio.models import Worker
+from stylestudio.models import MediaStore, Worker
 
 TRIAL = 64 * 1024  # bytes that are written to see whether that works
 LEAST_FREE = 2 * 2**30  # bytes; a 1024 × 1024 picture takes about 1.5 MB
@@ -157,6 +157,8 @@ def media() -> Iterable[Finding]:
     except (OSError, DatabaseError) as error:
         yield Finding(_("Media"), str(error), _("Mend the database and the media folder or bucket first."))
         return
+    if mark is None and not MediaStore.objects.exists():
+        return  # no studio was ever started on this database
     words = (media_store.sentence(row.relation), media_store.newer(row, mark))
     yield Finding(_("Media"), " ".join(filter(None, words)), media_store.remedy(row.relation))
     if row.swept:
