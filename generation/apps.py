@@ -53,15 +53,16 @@ def job_facts(task: object) -> dict[str, object]:
     from generation.models import GenerationTask
 
     assert isinstance(task, GenerationTask)
+    odd = [
+        {"picture": picture.index + 1, "width": picture.width, "height": picture.height}
+        for picture in task.odd_pictures
+    ]
     return {
         "step": task.step,
         "steps": task.steps,
         "picture": task.picture_number,
         "count": task.count,
         "saved": task.saved,
-        "odd_sizes": [
-            {"picture": picture.index + 1, "width": picture.width, "height": picture.height}
-            for picture in task.odd_pictures
-        ],
         "error": task.explanation if task.error_kind else "",
+        **({"odd_sizes": odd} if odd else {}),
     }
