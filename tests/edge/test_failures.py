@@ -240,10 +240,11 @@ def test_signing_in_with_a_full_disk_says_so_and_leaves_nobody_half_signed_in(ad
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA page_count")
         cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")
-        for name in ("x" * 150, "y"):  # large rows, then small ones for the gaps
+        # Large rows, then small ones for the gaps, then such as a failed sign-in of ada would be.
+        for name, address in (("x" * 150, None), ("y", None), ("adb", "127.0.0.2")):
             with pytest.raises(OperationalError, match="full"):
                 while True:
-                    SignInFailure.objects.create(name=name, address=None)
+                    SignInFailure.objects.create(name=name, address=address)
         response = sign_in(site)
         cursor.execute("PRAGMA max_page_count = 1000000")
     assert (response.status_code, response["Retry-After"]) == (503, "300")

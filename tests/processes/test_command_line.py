@@ -74,10 +74,10 @@ def test_a_database_that_is_newer_in_one_thing_and_older_in_another_is_refused_t
     assert last not in recorded.applied_migrations()
 
 
-def test_many_changes_are_counted_and_the_first_ones_named(recorded: MigrationRecorder) -> None:
+def test_of_many_changes_the_first_ones_are_named(recorded: MigrationRecorder) -> None:
     for number in range(5):
         recorded.record_applied("styles", f"010{number}_x")
-    with pytest.raises(schema.NewerDatabase, match=r"5 of its changes \(.*, …\)"):
+    with pytest.raises(schema.NewerDatabase, match=r"all of its changes \(styles.0100_x, .*, …\)"):
         schema.refuse_newer()
 
 
@@ -140,6 +140,6 @@ def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None
     command = [sys.executable, "manage.py", "doctor"]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
-    assert "Not a directory" in ended.stderr
+    assert str(tmp_path / "file") in ended.stderr
     assert "set STYLESTUDIO_DATA" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -85,9 +85,9 @@ def test_doctor_says_which_files_others_may_open(settings: Any, tmp_path: Path) 
     (tmp_path / "secret_key").write_text("x")
     tmp_path.chmod(0o700)
     (tmp_path / "secret_key").chmod(0o600)
-    assert [finding.name for finding in doctor.data_folder()] == ["Data folder"]
+    assert list(doctor.privacy()) == []
     (tmp_path / "secret_key").chmod(0o640)
-    [_well, finding] = doctor.data_folder()
+    [finding] = doctor.privacy()
     assert not finding.well and str(tmp_path / "secret_key") in finding.state
 
 

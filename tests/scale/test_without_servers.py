@@ -104,6 +104,10 @@ class Bucket:
         """An address that says what it was asked for."""
         return f"https://s3.example.org/{name}?{disposition}"
 
+    def exists(self, name: str) -> bool:
+        """It has every file."""
+        return True
+
 
 ONE = passes.Pass(1, "password", "session")
 
