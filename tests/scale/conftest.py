@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio.handover import free_port
 from tests.scale.servers import PASSWORD, PYTHON, House, binary, has, postgres, redis, unable
 
 
@@ -23,7 +22,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
     house = House(tmp_path, env | {"STYLESTUDIO_DATA": str(tmp_path / "data")})
     try:
-        engine = free_port()
+        engine = house.port()
         options = ["--painter", "flat", "--step-seconds", "0.1", "--port", str(engine)]
         house.start(PYTHON, "manage.py", "preview_engine", *options, log="engine.log")
         house.env |= {"DATABASE_URL": postgres(house), "REDIS_URL": redis(house)}

@@ -66,6 +66,12 @@ class House:
     folder: Path
     env: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
+
+    def port(self) -> int:
+        """One that nobody listens on, and that was not given to a process of this house before."""
+        self.ports.append(free_port(but=self.ports))
+        return self.ports[-1]
 
     def start(self, *command: str, log: str, **more: str) -> subprocess.Popen[bytes]:
         """A process that is ended with the house; what it says goes to `log`."""
@@ -119,7 +125,7 @@ class House:
 
 def postgres(house: House) -> str:
     """A PostgreSQL of our own; its address. It refuses to run as root, so root lends it to the user postgres."""
-    port, data = free_port(), house.folder / "pg"
+    port, data = house.port(), house.folder / "pg"
     data.mkdir()
     as_user: list[str] = []
     if os.geteuid() == 0:
@@ -144,7 +150,7 @@ def postgres(house: House) -> str:
 
 def redis(house: House) -> str:
     """A Redis of our own; its address."""
-    program, port = binary("redis-server"), free_port()
+    program, port = binary("redis-server"), house.port()
     assert program
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(house.folder)]
     house.start(program, *options, log="redis.log")
@@ -153,7 +159,7 @@ def redis(house: House) -> str:
 
 def bucket(house: House) -> dict[str, str]:
     """An S3 of our own with a bucket; the settings for it."""
-    port = free_port()
+    port = house.port()
     address = f"http://127.0.0.1:{port}"
     house.start(PYTHON, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), log="s3.log")
     until(lambda: urllib.request.urlopen(address, timeout=5).status == 200, "S3")
@@ -166,7 +172,7 @@ def bucket(house: House) -> dict[str, str]:
 
 def studio(house: House) -> str:
     """`manage.py studio`, when its worker answers; its address."""
-    port = free_port()
+    port = house.port()
     house.start(PYTHON, "manage.py", "studio", "--no-browser", "--port", str(port), log="studio.log")
     address = f"http://127.0.0.1:{port}"
 

@@ -15,7 +15,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from stylestudio.handover import free_port
 from tests.scale.servers import PYTHON, ROOT, House, bucket, has, signed_in, studio, unable, until
 
 pytestmark = pytest.mark.heavy
@@ -99,7 +98,7 @@ async def test_pictures_in_a_bucket_are_seen_by_those_who_are_signed_in(house) -
 async def test_files_and_sockets_end_with_their_session_on_every_web_process(house) -> None:
     """Signed out on one, they end on the other at once; what only the database knows ends within a minute."""
     first = await asyncio.to_thread(studio, house)
-    port = free_port()
+    port = house.port()
     second = f"http://127.0.0.1:{port}"
     named = {"DJANGO_SETTINGS_MODULE": "stylestudio.settings"}
     house.start(PYTHON, "-m", "stylestudio.web", "--port", str(port), log="second.log", **named)

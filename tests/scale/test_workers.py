@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from stylestudio.handover import free_port
 from tests.scale.servers import PYTHON, ROOT, House, until
 
 pytestmark = pytest.mark.heavy
@@ -110,7 +109,7 @@ def doctor(house: House) -> str:
 
 def preview_engine(house: House, number: int, seconds: str = "1") -> str:
     """One more engine, of four steps a picture; its address."""
-    port = free_port()
+    port = house.port()
     options = ["--painter", "flat", "--step-seconds", seconds, "--port", str(port)]
     folder = str(house.folder / f"engine-{number}")
     house.start(PYTHON, "manage.py", "preview_engine", "--data", folder, *options, log=f"engine-{number}.log")
