@@ -63,6 +63,8 @@ class EngineForm(EngineModelForm):
         self.dropped = False  # whether what was stored is forgotten because the address is another one
         self.stored: str = self.instance.credentials
         self.fields["kind"].initial = kind_of(self.stored) or "basic"
+        if not self.stored:
+            self.fields["forget"].widget = forms.HiddenInput()
         general = gettext("Never shown. Leave empty to keep what is stored. A new address forgets it.")
         self.fields["credentials"].help_text = f"{_what_is_stored(self.stored)} {general}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -60,8 +61,12 @@ def run(argv: Sequence[str]) -> None:
     """Run the command that the arguments name. What is refused is one sentence, and the exit code is 1."""
     try:
         Commands(list(argv)).execute()
+        sys.stdout.flush()
     except Refused as refusal:
         _give_up(str(refusal))
+    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest when it ends
+        sys.exit(1)
     except (DatabaseError, sqlite3.Error, OSError) as error:
         sentence = _sentence(error)
         if sentence is None:

@@ -25,9 +25,11 @@ def sweep() -> None:
     """Let every kind of job look after what dead workers held, and forget what nobody goes on with."""
     for kind in jobs.kinds():
         kind.sweep()
+    for tidy in workers.sweeps:
+        tidy()
     # What this database takes for old may be in use by the one that the media belong to.
     if media_store.look():
-        for tidy in workers.sweeps:
+        for tidy in workers.guarded_sweeps:
             tidy()
         parts.sweep_when_due()
         orphans.sweep_when_due()

@@ -35,7 +35,9 @@ MOST_CONNECTIONS = 1000  # more than a worker has threads
 beats: list[Callable[[], None]] = []
 
 # Called by the sweep of every minute: throw away what nobody wants any more. Must be cheap where there is nothing.
+# The guarded ones delete files or end work on engines: they are only called while the media are this database's.
 sweeps: list[Callable[[], None]] = []
+guarded_sweeps: list[Callable[[], None]] = []
 
 # Set when this worker process was told to stop: take on nothing new.
 stopping = threading.Event()

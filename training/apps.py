@@ -45,7 +45,7 @@ def _datasets() -> None:
     work.register(DatasetJob.Work.CAPTION, captioners.run)
     work.register(DatasetJob.Work.CHECK, check.run)
     grid.flaggers.append(report.flagged)
-    workers.sweeps.append(intake.sweep)
+    workers.guarded_sweeps.append(intake.sweep)
     uploads.register(collect_views.PURPOSE)
     gallery.offers.append(gallery_views.offer)
 
@@ -81,6 +81,6 @@ def _trainings() -> None:
     runner.register(kohya.KohyaTrainer())
     engines.holders[TrainingJob.kind] = runner.holding
     engines.returned.append(runner.send)
-    workers.sweeps.append(leftovers.sweep)
+    workers.guarded_sweeps.append(leftovers.sweep)
     runner.followers += [kohya.follow, leftovers.follow, samples.follow_training, watching.follow_training]
     faces.followers += [report.follow_task, samples.follow_task]

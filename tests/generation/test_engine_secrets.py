@@ -337,3 +337,10 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     }
     assert "***" in shown["log"] and "\n2026-01-01" not in shown["log"]
     assert {name for name, words in shown.items() if any(secret in words for secret in secrets())} == set()
+
+
+def test_only_what_is_stored_can_be_forgotten(form: Form, client: Client) -> None:
+    offer = '<input type="checkbox" name="forget"'
+    assert offer not in client.get(reverse("admin:generation_engine_add")).content.decode()
+    engine = form(kind="bearer", credentials=TOKEN)
+    assert offer in client.get(reverse("admin:generation_engine_change", args=[engine.pk])).content.decode()

@@ -143,3 +143,13 @@ def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None
     assert str(tmp_path / "file") in ended.stderr
     assert "set STYLESTUDIO_DATA" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_traceback(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "STYLESTUDIO_DATA": str(tmp_path), "DJANGO_SETTINGS_MODULE": "stylestudio.settings"}
+    command = [sys.executable, "manage.py", "help", "--commands"]
+    with os.fdopen(writing, "wb") as output:
+        ended = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"")
