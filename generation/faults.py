@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.comfy import errors
+from stylestudio.comfy.memory import is_of_the_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,14 @@ def field_of(error: errors.GraphInvalid) -> str:
     return next((_FIELDS[name] for name in inputs if name in _FIELDS), "")
 
 
-def fault(kind: str) -> Fault:
-    """The words for a stored kind; rows of older versions may hold unknown ones."""
+_NO_RAM = Fault(
+    _("The engine's machine ran out of memory."),
+    _("Smaller pictures need less of it. Close other programs there, or enlarge its swap or page file."),
+)
+
+
+def fault(kind: str, detail: str = "") -> Fault:
+    """The words for a stored kind; rows of older versions may hold unknown ones. `detail` is what the engine said."""
+    if kind == "out_of_memory" and is_of_the_machine(detail):
+        return _NO_RAM
     return FAULTS.get(kind, FAULTS["internal"])

@@ -29,6 +29,8 @@ import re
 from dataclasses import dataclass
 
 from stylestudio import plain
+from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.memory import says_memory_ran_out
 from stylestudio.concealed import conceal
 
 # Which folder of the engine's models an input takes its file from.
@@ -46,16 +48,6 @@ _PASSING = (408, 425, 429)
 
 _FOLDER_WORDS = {"checkpoints": "checkpoint", "loras": "LoRA", "input": "input picture", "vae": "VAE"}
 _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"<>|]*)(?=[\s'"<>|,;:)\]]|$)""")
-_MEMORY_TYPES = ("OutOfMemoryError", "MemoryError")
-_MEMORY_WORDS = (
-    "out of memory",
-    "allocation on device",
-    "not enough memory",
-    "can't allocate memory",
-    "cannot allocate memory",
-    "unable to allocate",
-    "alloc_failed",
-)
 
 
 class ComfyError(Exception):
@@ -144,9 +136,10 @@ class GraphInvalid(ComfyError):
 
 
 class MissingFile(GraphInvalid):
-    """The graph names a file that the engine does not have."""
+    """The graph names a file that the engine does not have. `name` is its canonical one, however the graph spelled it."""
 
     def __init__(self, folder: str, name: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
+        name = canonical(name)
         super().__init__(
             f"The engine does not have the {_FOLDER_WORDS.get(folder, folder)} {name}.", detail, node_errors
         )
@@ -210,8 +203,7 @@ def without_paths(text: str, longest: int = 300) -> str:
 def execution_error(node_id: str | None, node_type: str, exception_type: str, message: str) -> ExecutionFailed:
     """The typed error for what a node raised."""
     detail = f"{node_type} (node {node_id}): {exception_type}: {message}"
-    lowered = message.lower()
-    if exception_type.endswith(_MEMORY_TYPES) or any(words in lowered for words in _MEMORY_WORDS):
+    if says_memory_ran_out(message, exception_type):
         return OutOfMemory(
             f"The engine ran out of memory in {node_type}. Use a smaller size or free memory on the engine.",
             detail,
