@@ -8,6 +8,7 @@ import uuid
 from generation import orders
 from generation.models import GenerationTask
 from stylestudio.comfy import graph
+from stylestudio.comfy.file_names import canonical
 
 
 def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
@@ -38,13 +39,13 @@ def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph
 
 def loras(task: GenerationTask) -> list[tuple[str, float]]:
     """(file name, weight) of the styles that have a file, in order."""
-    return [(style["lora"], style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
+    return [(canonical(style["lora"]), style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
 
 
 def files(task: GenerationTask) -> list[tuple[str, str]]:
-    """(folder, name) of every file that the engine needs."""
-    names = [task.snapshot["lightning"], *(name for name, _weight in loras(task))]
-    return [("checkpoints", task.snapshot["checkpoint"]), *(("loras", name) for name in names)]
+    """(folder, name) of every file that the engine needs, by their canonical names."""
+    names = [canonical(task.snapshot["lightning"]), *(name for name, _weight in loras(task))]
+    return [("checkpoints", canonical(task.snapshot["checkpoint"])), *(("loras", name) for name in names)]
 
 
 def classes(task: GenerationTask) -> frozenset[str]:

@@ -34,6 +34,7 @@ from stylestudio.comfy.errors import (
     QueueStuck,
     UploadBroken,
 )
+from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.transport import NotConnected, SignInNeeded
 from stylestudio.jobs import Status
 
@@ -336,7 +337,7 @@ def _in_words(prompt: EnginePrompt, error: ComfyError) -> str:
     if isinstance(error, MissingFile) and error.folder != "input":
         with suppress(ComfyError, TimeoutError):
             asked = engines.pool.client(prompt.engine).models(error.folder)
-            if error.name in engines.pool.loop.call(asked, timeout=TELL_TIMEOUT):
+            if is_listed(error.name, engines.pool.loop.call(asked, timeout=TELL_TIMEOUT)):
                 words = _("%(said)s It lists the file all the same: restart ComfyUI there, then press Retry.")
                 return words % {"said": error}
     return str(error)

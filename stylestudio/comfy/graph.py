@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from stylestudio.comfy.errors import FILE_INPUTS, GraphInvalid, NodeError
+from stylestudio.comfy.file_names import as_listed, canonical as canonical_name, is_listed
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
 
@@ -179,16 +180,16 @@ def combo_options(config: object) -> tuple[str, ...] | None:
 
 def missing_files(graph: Graph, models: Mapping[str, Iterable[str]]) -> tuple[tuple[str, str], ...]:
     """(folder, name) of every file the graph takes from one of the folders in `models` and that is not there."""
-    present = {folder: {_slashes(name) for name in names} for folder, names in models.items()}
+    present = {folder: frozenset(names) for folder, names in models.items()}
     wanted = (
-        (FILE_INPUTS[name], value)
+        (FILE_INPUTS[name], canonical_name(value))
         for node in graph.values()
         for name, value in node["inputs"].items()
         if name in FILE_INPUTS and isinstance(value, str)
     )
     return tuple(
         dict.fromkeys(
-            (folder, name) for folder, name in wanted if folder in present and _slashes(name) not in present[folder]
+            (folder, name) for folder, name in wanted if folder in present and not is_listed(name, present[folder])
         )
     )
 
@@ -293,9 +294,5 @@ def _default(node_id: str, class_type: str, name: str, config: object) -> object
 def _spelled(value: object, config: object) -> object:
     options = combo_options(config)
     if isinstance(value, str) and options and value not in options:
-        return next((option for option in options if _slashes(option) == _slashes(value)), value)
+        return as_listed(value, options) or value
     return copy.deepcopy(value)
-
-
-def _slashes(name: str) -> str:
-    return name.replace("\\", "/")

@@ -40,6 +40,7 @@ from stylestudio.comfy.errors import (
     PromptLost,
     PromptStalled,
 )
+from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.graph import combo_options
 from stylestudio.comfy.upload import Writable
 from stylestudio.templatetags.studio import byte_size
@@ -325,7 +326,7 @@ class _Attempt:
         self.client.forget()
         info = self.loop.call(self.client.object_info(self.generation.loader)) or {}
         options = info.get("input", {}).get("required", {}).get("folder")
-        return folder in {option.replace("\\", "/") for option in combo_options(options) or ()}
+        return is_listed(folder, combo_options(options) or ())
 
     def _send_from(self, sent: int, folder: str) -> None:
         count = len(self.items)
