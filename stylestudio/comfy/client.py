@@ -28,8 +28,9 @@ from stylestudio.comfy.errors import (
 )
 from stylestudio.comfy.event_socket import EventSocket
 from stylestudio.comfy.events import Event, ImageRef, image_ref
+from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.run import Run
-from stylestudio.comfy.transport import NotConnected, Transport
+from stylestudio.comfy.transport import NotConnected, SignInNeeded, Transport
 from stylestudio.comfy.upload import FilePart, Readable, Writable
 
 _CANCEL_TRIES = 3
@@ -51,6 +52,7 @@ class ComfyClient:
         self.transport = Transport(session, url, request_timeout)
         self.socket = EventSocket(self.transport, client_id)
         self._infos: dict[str, dict[str, Any] | None] = {}
+        self._cancels: bool | None = None  # whether it ends a job in one step; None until it was asked
 
     def __repr__(self) -> str:
         return f"ComfyClient({self.transport.name!r}, client_id={self.client_id!r})"
@@ -118,14 +120,32 @@ class ComfyClient:
 
         A node that cannot be interrupted goes on to its end, so the prompt's own stream of events tells how it ended.
         """
-        await self.delete([prompt_id])
         for tried in range(_CANCEL_TRIES):
             # An interrupt between taking a prompt from the queue and its first node has no effect: look, and repeat.
             if tried:
                 await asyncio.sleep(_CANCEL_PAUSE)
-            await self.interrupt(prompt_id)
-            if prompt_id not in (await self.queue()).running:
+            if await self._end(prompt_id) is False or prompt_id not in (await self.queue()).running:
                 return
+
+    async def _end(self, prompt_id: str) -> bool | None:
+        """Ends the prompt if it waits or runs now. False if it does neither, None if the engine does not say."""
+        if self._cancels is not False and (ended := await self._cancel_job(prompt_id)) is not None:
+            return ended
+        await self.delete([prompt_id])
+        await self.interrupt(prompt_id)
+        return None
+
+    async def _cancel_job(self, prompt_id: str) -> bool | None:
+        """ComfyUI's one step for both, since 0.26.0. None if this engine does not do it, which is remembered."""
+        try:
+            answer = await self.transport.json("POST", "api", "jobs", prompt_id, "cancel")
+        except (EngineErred, SignInNeeded):  # of this route alone, or for this once: the others will say
+            return None
+        except BadResponse:  # 405 from 0.8.0, 404 from older ones, a page from a proxy
+            answer = None
+        ended = answer.get("cancelled") if isinstance(answer, dict) else None
+        self._cancels = isinstance(ended, bool)
+        return ended if isinstance(ended, bool) else None
 
     async def interrupt(self, prompt_id: str) -> None:
         """Stops the prompt if it runs now, at its next step; otherwise does nothing."""
@@ -215,7 +235,7 @@ class ComfyClient:
 
     async def has_lora(self, name: str) -> bool:
         """Whether the engine lists this LoRA now, however it spells the path."""
-        return _slashes(name) in {_slashes(known) for known in await self.models("loras")}
+        return is_listed(name, await self.models("loras"))
 
     async def fetch(self, ref: ImageRef, *, limit: int = 256 * 2**20) -> bytes:
         """The bytes of a file on the engine, never empty. NotFound when it is gone, BadResponse above `limit` bytes."""
@@ -248,7 +268,10 @@ class ComfyClient:
         return answers.system_stats(await self.transport.json("GET", "system_stats"))
 
     async def models(self, folder: str) -> tuple[str, ...]:
-        """The files in one of the engine's model folders ("checkpoints", "loras"). NotFound for an unknown folder."""
+        """The files in one of the engine's model folders ("checkpoints", "loras"), spelled as it does.
+
+        NotFound for an unknown folder.
+        """
         try:
             return answers.names(await self.transport.json("GET", "models", folder), "models")
         except Refused as error:
@@ -281,8 +304,9 @@ class ComfyClient:
         return self._infos[class_type]
 
     def forget(self) -> None:
-        """Asks the engine anew about node classes; due when it was restarted."""
+        """Asks the engine anew about node classes and routes; due when it was restarted."""
         self._infos.clear()
+        self._cancels = None
 
     async def features(self) -> dict[str, Any]:
         """What the engine can do, with `max_upload_size` in bytes."""
@@ -339,7 +363,3 @@ def _not_taken(name: str, error: Refused) -> NotInstalled:
     reason = "it is too large" if error.status == 413 else f"status {error.status}"
     sentence = f"The engine, or a proxy before it, does not take the file {name}: {reason}."
     return NotInstalled(name, sentence, error.detail)
-
-
-def _slashes(name: str) -> str:
-    return name.replace("\\", "/")
