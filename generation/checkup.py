@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -12,6 +12,8 @@ from generation import engines
 from generation.models import Engine
 from stylestudio.comfy.admission import trust
 from stylestudio.comfy.errors import ComfyError
+from stylestudio.comfy.file_names import is_listed
+from stylestudio.comfy.hardware import Device, Package
 from stylestudio.doctor import Finding
 from stylestudio.models import Worker
 
@@ -65,8 +67,8 @@ def _look(engine: Engine) -> Iterable[Finding]:
         else:
             yield Finding(name, str(error), _("Start ComfyUI there, or correct COMFYUI_URL."))
         return
-    free = f", {stats.vram_free / 1e9:.1f} GB VRAM" if stats.vram_free else ""
-    yield Finding(name, f"ComfyUI {stats.version}, {engines.short_device(stats.device_name)}{free}")
+    yield Finding(name, ", ".join([f"ComfyUI {stats.version}", *map(_in_words, stats.devices)]))
+    yield from _old_packages(stats.packages)
     yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
     yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
     trains = any(wanted <= nodes for wanted in TRAINING_NODES)
@@ -75,8 +77,25 @@ def _look(engine: Engine) -> Iterable[Finding]:
     )
 
 
-def _file(title: str, wanted: str, listed: Iterable[str], folder: str, variable: str) -> Finding:
-    if wanted in listed:
+def _in_words(device: Device) -> str:
+    free = f", {device.free / 1e9:.1f} GB {device.memory_kind}" if device.free else ""
+    return f"{engines.short_device(device.name)}{free}"
+
+
+def _old_packages(packages: Iterable[Package]) -> Iterable[Finding]:
+    """Each package that is older than this ComfyUI asks for: nodes may fail in it without a clear word."""
+    for package in packages:
+        if package.is_old:
+            yield Finding(
+                _("Package %s") % package.name,
+                _("%(installed)s is installed, its ComfyUI asks for %(required)s")
+                % {"installed": package.installed, "required": package.required},
+                _("Run pip install -r requirements.txt in the folder of that ComfyUI, with its Python; restart it."),
+            )
+
+
+def _file(title: str, wanted: str, listed: Sequence[str], folder: str, variable: str) -> Finding:
+    if is_listed(wanted, listed):
         return Finding(title, wanted)
     remedy = _("Put the file into %(folder)s on the engine, or set %(variable)s to one it has.")
     return Finding(title, _("%s is missing") % wanted, remedy % {"folder": folder, "variable": variable})

@@ -78,8 +78,10 @@ class Engine(models.Model):
     latency_ms = models.FloatField(null=True, editable=False)
     engine_version = models.CharField(max_length=60, blank=True, editable=False)
     device = models.CharField(max_length=200, blank=True, editable=False)
-    vram_total = models.BigIntegerField(null=True, editable=False)  # bytes
-    vram_free = models.BigIntegerField(null=True, editable=False)  # bytes
+    # Memory of the device that it computes on, in bytes; on a processor it is RAM. `devices` holds all of them.
+    vram_total = models.BigIntegerField(null=True, editable=False)
+    vram_free = models.BigIntegerField(null=True, editable=False)
+    devices = models.JSONField(default=list, editable=False)  # of `comfy.hardware.Device`
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)
@@ -344,12 +346,12 @@ class GenerationTask(Job):
     @property
     def explanation(self) -> str:
         """Why it failed, in the reader's language."""
-        return str(faults.fault(self.error_kind).sentence)
+        return str(faults.fault(self.error_kind, self.error_detail).sentence)
 
     @property
     def remedy(self) -> str:
         """What to do about it."""
-        return str(faults.fault(self.error_kind).remedy)
+        return str(faults.fault(self.error_kind, self.error_detail).remedy)
 
     @property
     def installing_text(self) -> str:

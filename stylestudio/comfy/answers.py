@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from stylestudio import plain
+from stylestudio.comfy import hardware
 from stylestudio.comfy.errors import (
     FILE_INPUTS,
     BadResponse,
@@ -18,6 +19,7 @@ from stylestudio.comfy.errors import (
     execution_error,
     without_paths,
 )
+from stylestudio.comfy.hardware import Device, Package
 from stylestudio.comfy.events import BadFrame, Failed, ImageRef, images, message_event, output_texts
 
 
@@ -51,7 +53,11 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class SystemStats:
-    """What an engine says about itself. Memory in bytes, 0 when unknown."""
+    """What an engine says about itself. Memory in bytes, 0 when unknown.
+
+    The first device is the one that it computes on; name, type and memory are that one's. Of a device that shares the
+    machine's memory, `vram_…` is RAM: see `Device.memory_kind`.
+    """
 
     version: str
     device_name: str
@@ -60,6 +66,8 @@ class SystemStats:
     vram_free: int
     python_version: str
     raw: Mapping[str, Any] = field(repr=False)
+    devices: tuple[Device, ...] = ()
+    packages: tuple[Package, ...] = ()
 
 
 def history_entry(prompt_id: str, answer: object) -> HistoryEntry | None:
@@ -122,16 +130,18 @@ def system_stats(answer: object) -> SystemStats:
     """An answer of /system_stats. Raises BadResponse when it is not one of ComfyUI's."""
     answer = _object(answer, "system_stats")
     system = _object(answer.get("system"), "system_stats")
-    devices = _list(answer.get("devices") or [], "system_stats")
-    device = devices[0] if devices and isinstance(devices[0], dict) else {}
+    devices = [hardware.device(told) for told in _list(answer.get("devices") or [{}], "system_stats")]
+    first = devices[0]
     return SystemStats(
         version=plain.storable(str(system.get("comfyui_version") or "unknown")),
-        device_name=plain.storable(str(device.get("name") or "unknown")),
-        device_type=str(device.get("type") or "unknown"),
-        vram_total=_bytes(device.get("vram_total")),
-        vram_free=_bytes(device.get("vram_free")),
+        device_name=first.name,
+        device_type=first.type,
+        vram_total=first.total,
+        vram_free=first.free,
         python_version=str(system.get("python_version") or "unknown").split(" ")[0],
         raw=answer,
+        devices=tuple(devices),
+        packages=hardware.packages(system.get("comfy_package_versions")),
     )
 
 
@@ -205,10 +215,6 @@ def _list(value: object, what: str) -> list[Any]:
     if isinstance(value, list):
         return value
     raise _unlike_comfyui(what, value)
-
-
-def _bytes(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else 0
 
 
 def _unlike_comfyui(what: str, value: object) -> BadResponse:
