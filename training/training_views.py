@@ -17,8 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from stylestudio import shell
-from stylestudio.comfy.file_names import distinct
 from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
+from stylestudio.comfy.file_names import distinct
 from stylestudio.downloads import zipped
 from stylestudio.presses import number_of, once
 from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings, tasks

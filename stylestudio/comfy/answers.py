@@ -19,8 +19,8 @@ from stylestudio.comfy.errors import (
     execution_error,
     without_paths,
 )
-from stylestudio.comfy.hardware import Device, Package
 from stylestudio.comfy.events import BadFrame, Failed, ImageRef, images, message_event, output_texts
+from stylestudio.comfy.hardware import Device, Package
 
 
 @dataclass(frozen=True, slots=True)

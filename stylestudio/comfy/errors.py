@@ -136,7 +136,7 @@ class GraphInvalid(ComfyError):
 
 
 class MissingFile(GraphInvalid):
-    """The graph names a file that the engine does not have. `name` is its canonical one, however the graph spelled it."""
+    """The graph names a file that the engine does not have. `name` is canonical, however the graph spelled it."""
 
     def __init__(self, folder: str, name: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
         name = canonical(name)

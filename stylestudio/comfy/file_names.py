@@ -1,8 +1,8 @@
 """Names of the model files that engines list.
 
-ComfyUI on Windows lists a file in a folder as `SDXL\\x.safetensors`, on other systems as `SDXL/x.safetensors`: one file,
-which an engine takes in its own spelling alone. Here it has one name, `canonical`; `graph.adapt` spells it as the engine
-does when a graph goes there.
+ComfyUI on Windows lists a file in a folder as `SDXL\\x.safetensors`, on other systems as `SDXL/x.safetensors`. It is
+one file, and an engine takes it in its own spelling alone. Here it has one name, `canonical`; when a graph goes to an
+engine, `graph.adapt` spells it as that one does.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from stylestudio.comfy.errors import FILE_INPUTS, GraphInvalid, NodeError
-from stylestudio.comfy.file_names import as_listed, canonical as canonical_name, is_listed
+from stylestudio.comfy.file_names import as_listed, is_listed
+from stylestudio.comfy.file_names import canonical as canonical_name
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
 

@@ -62,7 +62,7 @@ def device(told: object) -> Device:
 
 
 def packages(told: object) -> tuple[Package, ...]:
-    """The `comfy_package_versions` of `system`; those that are not installed are left out, as nothing here needs them."""
+    """The `comfy_package_versions` of `system`, without those that are not installed: nothing here needs them."""
     rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
     return tuple(
         Package(_text(row, "name"), _text(row, "installed"), _text(row, "required"))

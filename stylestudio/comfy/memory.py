@@ -1,7 +1,7 @@
 """How engines and trainers say that memory ran out, whatever they compute on.
 
-One list for both. The words are those of torch 2.14.1 and its builds for CUDA, ROCm, Metal and Intel, of torch-directml,
-IPEX, numpy, Rust and Windows, as they stand in their sources and in what people reported to ComfyUI.
+One list for both. The words are those of torch 2.14.1 and its builds for CUDA, ROCm, Metal and Intel, torch-directml,
+IPEX, numpy, Rust and Windows, as they stand in their sources and in what people reported of ComfyUI.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _CLAUSE = re.compile(r"[.!?;:]\s|[,(\[]|\b(?:because|since|but|due to|caused by)
 # What stands before the words, in the same clause, when they are advice, a possibility or a denial.
 _NOT_SO = re.compile(
     r"\b(?:if|unless|in case|avoid\w*|prevent\w*|may|might|can|could|would|will|risk\w*|not|never|without)\b"
-    r"|\bwhen(?:ever)? (?:you|it|they|we|(?:the|your) \w+)\b"
-    r"|(?<!\()[\"'`]$",
+    r"|\bwhen(?:ever)? (?:you|it|they|we|(?:the|your) \w+)\b",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"(?<!\()[\"'`]$")
 # What stands behind them: a name of a file, the subject as such, or that it went on in another way.
 _PASSED = re.compile(
     r"[\w -]{0,40}\.(?:png|jpe?g|webp|safetensors|sft|ckpt|pth?|txt|json|py)\b"
@@ -83,8 +83,9 @@ def _is_said(line: str) -> bool:
 
 
 def _is_meant(line: str, match: re.Match[str]) -> bool:
-    clause = _CLAUSE.split(line[: match.start()])[-1]
-    return not _NOT_SO.search(clause) and not _PASSED.match(line, match.end())
+    before = line[: match.start()]
+    value = bool(_QUOTED.search(before)) and line[match.end() : match.end() + 1] == before[-1]
+    return not (value or _NOT_SO.search(_CLAUSE.split(before)[-1]) or _PASSED.match(line, match.end()))
 
 
 def is_of_the_machine(text: str) -> bool:

@@ -129,7 +129,9 @@ async def test_an_error_of_the_route_is_not_remembered(current: PreviewEngine, s
     assert asked(current) == [f"POST {first}/cancel", *OLD_WAY, f"POST {second}/cancel"]
 
 
-async def test_an_engine_that_is_away_is_said_to_be_away(current: PreviewEngine, session: aiohttp.ClientSession) -> None:
+async def test_an_engine_that_is_away_is_said_to_be_away(
+    current: PreviewEngine, session: aiohttp.ClientSession
+) -> None:
     client = ComfyClient(session, current.url, client_id="x")
     current.troubles.add(t.Answer(status=502, body="<h1>Bad gateway</h1>", content_type="text/html", times=None))
     with pytest.raises(EngineUnreachable):

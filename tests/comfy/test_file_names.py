@@ -21,7 +21,9 @@ def test_every_spelling_of_a_file_is_that_file(wanted: str, listed: str) -> None
 
 
 def test_files_of_one_name_in_two_folders_are_two() -> None:
-    assert not is_listed("a/x.safetensors", ["b/x.safetensors", "b\\x.safetensors", "x.safetensors", "aa\\x.safetensors"])
+    assert not is_listed(
+        "a/x.safetensors", ["b/x.safetensors", "b\\x.safetensors", "x.safetensors", "aa\\x.safetensors"]
+    )
     assert as_listed("a/x.safetensors", ["b\\x.safetensors"]) is None
     assert distinct(["b\\x", "a/x", "b/x", "a\\x", "x"]) == ["b/x", "a/x", "x"]
     assert folder_of("x.safetensors") == ""
@@ -29,7 +31,8 @@ def test_files_of_one_name_in_two_folders_are_two() -> None:
 
 def test_a_file_that_a_graph_names_twice_is_missing_once() -> None:
     graph = {
-        str(number): {"class_type": "LoraLoader", "inputs": {"lora_name": name}} for number, name in enumerate(SPELLINGS)
+        str(number): {"class_type": "LoraLoader", "inputs": {"lora_name": name}}
+        for number, name in enumerate(SPELLINGS)
     }
     assert missing_files(graph, {"loras": ["other\\x.safetensors"]}) == (("loras", "SDXL/old/x.safetensors"),)
     assert missing_files(graph, {"loras": ["SDXL\\old\\x.safetensors"]}) == ()

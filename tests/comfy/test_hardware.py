@@ -33,7 +33,9 @@ def test_the_memory_of_the_machine_is_not_called_that_of_a_card(kind: str, memor
 
 
 def test_the_memory_that_comfyui_makes_up_for_directml_is_not_believed() -> None:
-    [device] = stats([{"name": "privateuseone", "type": "privateuseone", "vram_total": 2**30, "vram_free": 2**30}]).devices
+    [device] = stats(
+        [{"name": "privateuseone", "type": "privateuseone", "vram_total": 2**30, "vram_free": 2**30}]
+    ).devices
     assert (device.total, device.free) == (0, 0)
 
 
@@ -62,7 +64,14 @@ def test_a_package_is_old_by_the_rules_of_pip(installed: str, required: str, old
 
 @pytest.mark.parametrize(
     "told",
-    [None, {}, "x", [None], [{"name": "comfyui-embedded-docs", "installed": None, "required": "0.4.0"}], [{"name": "x"}]],
+    [
+        None,
+        {},
+        "x",
+        [None],
+        [{"name": "comfyui-embedded-docs", "installed": None, "required": "0.4.0"}],
+        [{"name": "x"}],
+    ],
 )
 def test_what_is_not_installed_or_not_said_is_no_old_package(told: object) -> None:
     assert stats([CARD], told).packages == ()

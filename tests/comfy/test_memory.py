@@ -31,7 +31,10 @@ CARD = [
         "Could not allocate tensor with 52428800 bytes. There is not enough GPU video memory available!",
     ),
     ("RuntimeError", "8007000E Not enough memory resources are available to complete this operation."),
-    ("RuntimeError", "MPS backend out of memory (MPS allocated: 8.72 GB, max allowed: 9.07 GB). Tried to allocate 405 MB"),
+    (
+        "RuntimeError",
+        "MPS backend out of memory (MPS allocated: 8.72 GB, max allowed: 9.07 GB). Tried to allocate 405 MB",
+    ),
     ("RuntimeError", "Invalid buffer size: 19.38 GiB"),
     ("RuntimeError", "Invalid buffer size: 8.21 GB"),
     ("RuntimeError", "Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)"),
@@ -40,9 +43,15 @@ CARD = [
     ("RuntimeError", "XPU out of memory. Tried to allocate 5.12 GiB (GPU 0; 15.11 GiB total capacity)"),
     ("RuntimeError", "level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),
     ("RuntimeError", "Native API failed. Native API returns: 40 (UR_RESULT_ERROR_OUT_OF_RESOURCES)"),
-    ("RuntimeError", "Native API failed. Native API returns: -5 (PI_ERROR_OUT_OF_RESOURCES) -5 (PI_ERROR_OUT_OF_RESOURCES)"),
+    (
+        "RuntimeError",
+        "Native API failed. Native API returns: -5 (PI_ERROR_OUT_OF_RESOURCES) -5 (PI_ERROR_OUT_OF_RESOURCES)",
+    ),
     ("RuntimeError", "Allocation is out of device memory on current platform."),
-    ("RuntimeError", "Current platform can NOT allocate memory block with size larger than 4GB! Tried to allocate 7.03 GiB"),
+    (
+        "RuntimeError",
+        "Current platform can NOT allocate memory block with size larger than 4GB! Tried to allocate 7.03 GiB",
+    ),
     ("RuntimeError", "NPU out of memory. Tried to allocate 2.00 GiB"),
     ("SafetensorError", "device-side out of memory"),
     ("Exception", "Sampling failed: OutOfMemoryError('Allocation on device')"),
@@ -51,12 +60,18 @@ CARD = [
 ]
 MACHINE = [
     ("RuntimeError", "[enforce fail at alloc_cpu.cpp:114] data. DefaultCPUAllocator: not enough memory: you tried"),
-    ("RuntimeError", "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"),
+    (
+        "RuntimeError",
+        "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried",
+    ),
     ("OSError", "The paging file is too small for this operation to complete. (os error 1455)"),
     ("OSError", "页面文件太小，无法完成操作。 (os error 1455)"),
     ("OSError", "[WinError 1455] El archivo de paginación es demasiado pequeño para completar la operación"),
     ("OSError", "[Errno 12] Cannot allocate memory"),
-    ("RuntimeError", "unable to mmap 23802932552 bytes from file </models/flux.safetensors>: Cannot allocate memory (12)"),
+    (
+        "RuntimeError",
+        "unable to mmap 23802932552 bytes from file </models/flux.safetensors>: Cannot allocate memory (12)",
+    ),
     ("MemoryError", ""),
     ("numpy._core._exceptions._ArrayMemoryError", "Unable to allocate 4.00 GiB for an array with shape (1, 2)"),
     ("RuntimeError", "std::bad_alloc"),
@@ -66,8 +81,14 @@ ORDINARY = [
     ("RuntimeError", "CUDA error: an illegal memory access was encountered"),
     ("ImportError", "libgomp-d22c30c5.so.1: cannot allocate memory in static TLS block"),
     ("RuntimeError", "unsupported memory format "),
-    ("triton.runtime.errors.OutOfResources", "out of resource: shared memory, Required: 131072, Hardware limit: 101376."),
-    ("RuntimeError", "It is possible that dataloader's workers are out of shared memory. Please try to raise the limit."),
+    (
+        "triton.runtime.errors.OutOfResources",
+        "out of resource: shared memory, Required: 131072, Hardware limit: 101376.",
+    ),
+    (
+        "RuntimeError",
+        "It is possible that dataloader's workers are out of shared memory. Please try to raise the limit.",
+    ),
     ("ValueError", "If you run out of memory, lower the batch size."),
     ("ValueError", "Use a smaller tile to avoid running out of memory."),
     ("ValueError", "Tiles of 2048 may run out of memory on small cards"),

@@ -10,10 +10,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from generation import checkup, engines
+from generation import checkup, engines, orders, runner
 from generation.models import Engine, GenerationTask
+from generation.orders import Order
 from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer
+from stylestudio.comfy.preview.troubles import Answer, FailNode
 from stylestudio.jobs import Status
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,12 @@ pytestmark = pytest.mark.django_db
 GB = 2**30
 CARD = {"name": "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync", "type": "cuda", "index": 0,
         "vram_total": 24 * GB, "vram_free": 15 * GB}  # fmt: skip
-SECOND = {**CARD, "name": "cuda:1 NVIDIA GeForce RTX 3060 : cudaMallocAsync", "vram_total": 12 * GB, "vram_free": 11 * GB}
+SECOND = {
+    **CARD,
+    "name": "cuda:1 NVIDIA GeForce RTX 3060 : cudaMallocAsync",
+    "vram_total": 12 * GB,
+    "vram_free": 11 * GB,
+}
 CPU = {"name": "cpu", "type": "cpu", "index": None, "vram_total": 24 * GB, "vram_free": 15 * GB}
 PACKAGES = [
     {"name": "comfyui-frontend-package", "installed": "1.28.6", "required": "1.45.2"},
@@ -51,7 +57,13 @@ def card(client: Client) -> str:
     ("device", "kind", "other"), [(CARD, "VRAM", "RAM"), (CPU, "RAM", "VRAM"), ({**CPU, "type": "mps"}, "RAM", "VRAM")]
 )
 def test_the_memory_of_a_processor_is_called_ram_on_every_page(
-    engine: Engine, preview: PreviewThread, client: Client, admin_user: User, device: dict[str, Any], kind: str, other: str
+    engine: Engine,
+    preview: PreviewThread,
+    client: Client,
+    admin_user: User,
+    device: dict[str, Any],
+    kind: str,
+    other: str,
 ) -> None:
     tells(preview, device)
     probed(engine)
@@ -129,10 +141,38 @@ def test_doctor_tells_of_a_package_that_is_older_than_its_comfyui_asks_for(
 
 
 @pytest.mark.parametrize(
+    ("type_", "message"),
+    [
+        (
+            "RuntimeError",
+            "Could not allocate tensor with 4915840 bytes. There is not enough GPU video memory available!",
+        ),
+        ("RuntimeError", "Invalid buffer size: 19.38 GiB"),
+        ("OSError", "页面文件太小，无法完成操作。 (os error 1455)"),
+    ],
+)
+def test_an_engine_without_memory_is_let_rest_in_whatever_words_it_says_so(
+    engine: Engine, preview: PreviewThread, ada: User, type_: str, message: str
+) -> None:
+    preview.troubles.add(FailNode("KSampler", type_, message))
+    preview.engine.requests.clear()
+    task = orders.place(Order(prompt="a fox", width=1024, height=1024, steps=1), ada)
+    runner.work()
+    task = GenerationTask.objects.get(pk=task.pk)
+    assert (task.error_kind, bool(task.smaller)) == ("out_of_memory", True)
+    assert "POST /free" in preview.engine.requests
+    engine.refresh_from_db()
+    assert engine.ooms == 1
+
+
+@pytest.mark.parametrize(
     ("detail", "words"),
     [
         ("KSampler (node 3): torch.OutOfMemoryError: Allocation on device", "The engine ran out of GPU memory."),
-        ("CheckpointLoaderSimple (node 1): OSError: 页面文件太小，无法完成操作。 (os error 1455)", "machine ran out of memory"),
+        (
+            "CheckpointLoaderSimple (node 1): OSError: 页面文件太小，无法完成操作。 (os error 1455)",
+            "machine ran out of memory",
+        ),
         ("KSampler (node 3): RuntimeError: DefaultCPUAllocator: can't allocate memory", "machine ran out of memory"),
     ],
 )

@@ -176,6 +176,8 @@ def test_files_of_one_name_in_two_folders_are_told_apart_everywhere(client: Clie
     page = client.get(reverse("generation:found-loras")).content.decode()
     files = client.get(reverse("queue")).content.decode()
     form = StyleForm().known_files
+    found_page = client.get(reverse("generation:found-loras"), {"q": "B\\C\\ink"}).content.decode()
+    assert [name for name in names if f'value="{name}"' in found_page] == ["b/c/ink.safetensors"]
     for name in names:
         assert page.count(f'value="{name}"') == 1 and f"<li>{name}</li>" in files, name
     assert form == {"checkpoints": ["a/base.safetensors", "b/base.safetensors"], "loras": names}
