@@ -22,7 +22,7 @@ _SAID = re.compile(
             # torch's CPU allocator, torch-directml, Metal's "Insufficient Memory (IOAF code 8)", Windows' E_OUTOFMEMORY
             rf"\b(?:not enough|insufficient) {_MEMORY}",
             r"\b(?:can(?:no|')t|can ?not|could(?: not|n't)|unable to|failed to) (?:re)?allocate "
-            rf"(?:memory\b(?! in static tls)|(?:a )?(?:tensor|buffer)\b|private mtlbuffer\b|{_AMOUNT})",
+            rf"(?:memory\b(?! in static tls)|(?:\w+ ){{0,2}}(?:tensor|buffer|mtlbuffer)\b|{_AMOUNT})",
             r"\bmemory allocation (?:of [\w ]{1,30} )?failed\b",
             r"\bbad[_ ]alloc(?:ation)?\b",
             rf"\binvalid buffer size: {_AMOUNT}",  # Metal, above the largest buffer
@@ -34,11 +34,12 @@ _SAID = re.compile(
             r"error_?memory_?allocation\b",
             r"out_?of_?(?:(?:host|device|pool)_?)?memory\b",
             r"out_?of_?memory_?error\b",
-            r"\b(?:ur_result_error|pi_error|ze_result_error|cl)_out_of_resources\b",
+            r"\b(?:ur_result_error|pi_error|ze_result_error|cl|hsa_status_error)_out_of_resources\b",
+            r"\brocblas_status_memory_error\b",
             r"\b8007000e\b",
-            # Windows in any language: the page file is too small, not enough storage, out of memory.
-            r"\bos error 1455\b",
-            r"\bwinerror (?:8|14|1455)\b",
+            # Windows in any language: no system resources left, the page file is too small, not enough storage.
+            r"\b(?:os error|winerror|error(?: code)?) 14(?:50|55)\b",
+            r"\bwinerror (?:8|14)\b",
             r"\bpaging file is too small\b",
             r"\berrno 12\b",  # ENOMEM
             r"^[\w.]*memoryerror\b(?::|$)",  # a traceback's last line
@@ -46,6 +47,8 @@ _SAID = re.compile(
     ),
     re.IGNORECASE,
 )
+_SENTENCE = re.compile(r"[.!?;:]\s")
+_SUPPOSED = re.compile(r"\b(?:likely|possibly|probably|perhaps|maybe)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[.!?;:]\s|[,(\[]|\b(?:because|since|but|due to|caused by)\b", re.IGNORECASE)
 # What stands before the words, in the same clause, when they are advice, a possibility or a denial.
 _NOT_SO = re.compile(
@@ -58,12 +61,13 @@ _QUOTED = re.compile(r"(?<!\()[\"'`]$")
 _PASSED = re.compile(
     r"[\w -]{0,40}\.(?:png|jpe?g|webp|safetensors|sft|ckpt|pth?|txt|json|py)\b"
     r"|[- ](?:errors|issues|problems|situations|conditions|handling|handler|killer|detection|protection)\b"
-    r"|[^.!?;]*\b(?:retrying|trying again|falling back|fell back|switch(?:ed|ing) to)\b",
+    r"|[^.!?;]*\b(?:retrying|trying again|falling back|fell back|switch(?:ed|ing) to|offloading|unloading)\b",
     re.IGNORECASE,
 )
 # The machine's own memory, where the words say so.
 _OF_THE_MACHINE = re.compile(
-    r"cpuallocator|alloc_cpu|\bpaging file\b|\bos error 1455\b|\bwinerror (?:8|14|1455)\b|\berrno 12\b|\bbad[_ ]alloc"
+    r"cpuallocator|alloc_cpu|\bpaging file\b|\berror 14(?:50|55)\b|\bwinerror (?:8|14|1450|1455)\b|\berrno 12\b"
+    r"|\bbad[_ ]alloc"
     r"|cannot allocate memory|out_of_host_memory|\bfor an array with\b|(?<!outof)memoryerror\b",
     re.IGNORECASE,
 )
@@ -85,7 +89,8 @@ def _is_said(line: str) -> bool:
 def _is_meant(line: str, match: re.Match[str]) -> bool:
     before = line[: match.start()]
     value = bool(_QUOTED.search(before)) and line[match.end() : match.end() + 1] == before[-1]
-    return not (value or _NOT_SO.search(_CLAUSE.split(before)[-1]) or _PASSED.match(line, match.end()))
+    unsure = _SUPPOSED.search(_SENTENCE.split(before)[-1]) or _NOT_SO.search(_CLAUSE.split(before)[-1])
+    return not (value or unsure or _PASSED.match(line, match.end()))
 
 
 def is_of_the_machine(text: str) -> bool:

@@ -54,6 +54,16 @@ CARD = [
     ),
     ("RuntimeError", "NPU out of memory. Tried to allocate 2.00 GiB"),
     ("SafetensorError", "device-side out of memory"),
+    ("RuntimeError", "HSA_STATUS_ERROR_OUT_OF_RESOURCES: The runtime failed to allocate the necessary resources."),
+    ("RuntimeError", "rocblas_status_memory_error"),
+    ("RuntimeError", "cudaMalloc failed: out of memory, failed to allocate CUDA0 buffer of size 1234"),
+    ("RuntimeError", "Failed to allocate memory for requested buffer of size 805306368"),
+    ("RuntimeError", "Error Code 2: OutOfMemory (no further information)"),
+    (
+        "RuntimeError",
+        "command buffer exited with error status. The operations encoded on it may not have completed. "
+        "Error: (null) Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)",
+    ),
     ("Exception", "Sampling failed: OutOfMemoryError('Allocation on device')"),
     ("RuntimeError", "Could not decode the latents because the GPU ran out of memory"),
     ("ValueError", "The model does not fit (CUDA out of memory)"),
@@ -67,11 +77,13 @@ MACHINE = [
     ("OSError", "The paging file is too small for this operation to complete. (os error 1455)"),
     ("OSError", "页面文件太小，无法完成操作。 (os error 1455)"),
     ("OSError", "[WinError 1455] El archivo de paginación es demasiado pequeño para completar la operación"),
+    ("OSError", "Insufficient system resources exist to complete the requested service. (os error 1450)"),
     ("OSError", "[Errno 12] Cannot allocate memory"),
     (
         "RuntimeError",
         "unable to mmap 23802932552 bytes from file </models/flux.safetensors>: Cannot allocate memory (12)",
     ),
+    ("RuntimeError", "Native API failed. Native API returns: -6 (PI_ERROR_OUT_OF_HOST_MEMORY)"),
     ("MemoryError", ""),
     ("numpy._core._exceptions._ArrayMemoryError", "Unable to allocate 4.00 GiB for an array with shape (1, 2)"),
     ("RuntimeError", "std::bad_alloc"),
@@ -103,6 +115,11 @@ ORDINARY = [
     ("RuntimeError", "unable to allocate a port for the debugger"),
     ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)"),
     ("KeyError", "'memory'"),
+    ("ValueError", "VAE is on CPU for decoding. This is most likely due to not enough memory"),
+    ("RuntimeError", "Not enough memory to keep the text encoder loaded, offloading it"),
+    ("RuntimeError", "index out of bounds memory access"),
+    ("OSError", "[WinError 2] The system cannot find the file specified"),
+    ("OSError", "[Errno 28] No space left on device"),
     ("RuntimeError", "The out of memory killer is disabled on this machine"),
 ]
 RECOVERED = "Warning: Ran out of memory when regular VAE decoding, retrying with tiled VAE decoding."
