@@ -19,7 +19,7 @@ from tests.preview.conftest import LIGHTNING, STYLE, Player, picture_graph, plai
 
 RECORDED = Path(__file__).parents[1] / "comfy" / "recordings" / "v0.33.0"
 # Inputs whose choices are the files that an engine happens to have.
-FILES = {"ckpt_name", "lora_name", "existing_lora", "folder", "image"}
+FILES = {"ckpt_name", "lora_name", "existing_lora", "folder", "image", "control_net_name"}
 
 
 @pytest.fixture
@@ -91,7 +91,9 @@ async def test_steps_that_come_quickly_are_left_out_of_both_kinds_of_frames(play
 async def test_previews_come_only_to_a_prompt_that_asks_for_them(player: Player) -> None:
     heard = await player.listen()
     for method, some in (("auto", True), ("latent2rgb", True), ("none", False), ("nonsense", False), (None, False)):
-        await player.queue(picture_graph(seed=len(heard.frames)), extra_data={"preview_method": method} if method else {})
+        await player.queue(
+            picture_graph(seed=len(heard.frames)), extra_data={"preview_method": method} if method else {}
+        )
         frames = await heard.until_idle()
         assert ("preview" in [name for name, _ in frames]) is some, method
 

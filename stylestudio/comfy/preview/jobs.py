@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from .prompt_ids import is_canonical
 from .manners import Manners
+from .prompt_ids import is_canonical
 from .queue import Item, PromptQueue
 
 ENDS = ("execution_success", "execution_error", "execution_interrupted")

@@ -25,7 +25,6 @@ from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
 from . import edge
-from .prompt_ids import INVALID_ID, prompt_id
 from .catalogue import GENERATIONS
 from .execute import Worker
 from .files import ANNOTATION, Files, OutsideFolder
@@ -33,6 +32,7 @@ from .jobs import Jobs
 from .manners import MANNERS
 from .options import Options
 from .painter.brief import Painter
+from .prompt_ids import INVALID_ID, prompt_id
 from .queue import PromptQueue
 from .replacements import REPLACEMENTS, replace_classes
 from .sockets import Sockets, features
