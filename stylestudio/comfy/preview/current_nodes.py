@@ -38,6 +38,7 @@ CATEGORIES = {
     "LossGraphNode": "model/training",
 }
 TITLES = {
+    "EmptyImage": "Empty Image",
     "LoraLoader": "Load LoRA (Model and CLIP)",
     "LoraLoaderModelOnly": "Load LoRA",
     "LoadImageTextDataSetFromFolder": "Load Image-Text (from Folder)",
