@@ -25,8 +25,9 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation import devices
+from generation import devices, node_facts
 from generation.models import Engine, EnginePrompt
+from generation.node_facts import NodeFacts
 from stylestudio import live
 from stylestudio.comfy import admission
 from stylestudio.comfy.address import split_credentials
@@ -48,7 +49,7 @@ T = TypeVar("T")
 # What a probe writes. Not the rest: people pause engines meanwhile.
 PROBED = (
     "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "devices",
-    "vram_total", "vram_free", "checkpoints", "loras", "node_classes", "max_upload", "failures", "closed",
+    "vram_total", "vram_free", "checkpoints", "loras", "node_classes", "node_infos", "max_upload", "failures", "closed",
 )  # fmt: skip
 
 LOCAL = "http://127.0.0.1:8188"  # where ComfyUI listens unless told otherwise
@@ -385,7 +386,7 @@ class Answers:
     stats: SystemStats
     checkpoints: tuple[str, ...] | None
     loras: tuple[str, ...] | None
-    node_classes: frozenset[str] | None
+    nodes: NodeFacts | None
     max_upload: int | None
     idle: bool
 
@@ -394,19 +395,20 @@ def ask(engine: Engine) -> Future[Answers]:
     """Begin to ask how it is and what it has; its node classes, a large answer, only when it is new or back."""
     client = pool.client(engine)
     fresh = engine.health != Engine.Health.OK or not engine.node_classes
-    if fresh:
-        client.forget()  # it may have come back with other nodes
-    return pool.loop.submit(_ask(client, fresh))
+    return pool.loop.submit(_ask(client, "" if fresh else engine.engine_version))
 
 
-async def _ask(client: ComfyClient, fresh: bool) -> Answers:
+async def _ask(client: ComfyClient, known: str) -> Answers:
+    """`known`: the version whose node classes are known; "" asks for them whatever it is."""
     async with asyncio.timeout(PROBE_TIMEOUT):
         begun = time.perf_counter()
         stats = await client.system_stats()
         latency = time.perf_counter() - begun
         checkpoints = await _unless_it_errs(client.models("checkpoints"))
         loras = await _unless_it_errs(client.models("loras"))
-        nodes = await _unless_it_errs(client.node_classes()) if fresh else None
+        if fresh := known != stats.version[:60]:
+            client.forget()  # it may have come back with other nodes
+        nodes = await _unless_it_errs(node_facts.ask(client)) if fresh else None
         most = await client.max_upload() if fresh else None
         queue = await _unless_it_errs(client.queue())
     idle = queue is not None and bool(queue.pending) and not queue.running
@@ -459,8 +461,9 @@ def _take_in(engine: Engine, answers: Answers) -> None:
         engine.checkpoints = distinct(answers.checkpoints)
     if answers.loras is not None:
         engine.loras = distinct(answers.loras)
-    if answers.node_classes is not None:
-        engine.node_classes, engine.max_upload = sorted(answers.node_classes), answers.max_upload
+    if answers.nodes is not None:
+        engine.node_classes, engine.node_infos = sorted(answers.nodes.classes), answers.nodes.infos
+        engine.max_upload = answers.max_upload
 
 
 # Since when (monotonic) an engine was seen with prompts that wait and none that runs.

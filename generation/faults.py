@@ -21,6 +21,10 @@ class Fault:
 
 FAULTS: dict[str, Fault] = {
     "invalid": Fault(_("The engine refused these settings."), _("Press Edit and retry to change them.")),
+    "unwired": Fault(
+        _("The nodes of this engine's ComfyUI do not fit the studio's workflow."),
+        _("Update ComfyUI there, or StyleStudio, then press Retry."),
+    ),
     "missing_file": Fault(
         _("The engine says that it does not have a file that these pictures need."),
         _("Put the file on the engine, or choose another style, then press Retry."),
@@ -109,6 +113,8 @@ def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
     """The fault that an engine error is. `answered`: the engine is there, although a connection to it broke off."""
     if isinstance(error, errors.NotFetched):
         return "bad_picture" if error.damaged else "unfetched"
+    if isinstance(error, errors.GraphInvalid) and error.lack and error.lack.kind not in ("choice", "range"):
+        return "unwired"
     broken = isinstance(error, errors.EngineUnreachable | errors.EngineTimeout)
     if answered and broken and not isinstance(error, errors.BadResponse):
         return "broken_off"

@@ -85,6 +85,7 @@ class Engine(models.Model):
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)
+    node_infos = models.JSONField(default=dict, editable=False)  # of some of them, see `generation.node_facts`
     max_upload = models.BigIntegerField(null=True, editable=False)  # bytes of one request; unknown: ComfyUI's own
     failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
     ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory

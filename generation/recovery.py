@@ -80,7 +80,7 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
     elif broken or isinstance(error, PromptLost | EngineErred) or _may_pass(prompt, task, error):
         # A request that broke off may still arrive, and nobody would fetch what comes of it.
         late = isinstance(error, PromptLost) and not prompt.posted_at
-        _try_again(prompt, task, error, answered=not away, unclean=late)
+        _try_again(prompt, task, error, answered=not away, unclean=late or _is_left_behind(error))
     else:
         _give_up(prompt, task, error)
 
@@ -320,7 +320,7 @@ def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
 
 def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
     """The engine's word is final: trying the same again would end the same."""
-    unclean = isinstance(error, PromptStalled) and not stop_on_engine(prompt)
+    unclean = _is_left_behind(error) or (isinstance(error, PromptStalled) and not stop_on_engine(prompt))
     strange = isinstance(error, MissingFile) and _is_strange(task, error)
     kind = "strange" if strange else faults.kind_of(error)
     field = faults.field_of(error) if isinstance(error, GraphInvalid) and not strange else ""
@@ -330,6 +330,11 @@ def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> N
         fail_task(task, kind, words, error.detail, field)
     if isinstance(error, OutOfMemory):
         _out_of_memory(prompt.engine)
+
+
+def _is_left_behind(error: ComfyError) -> bool:
+    """Whether the engine runs a part of the graph that it refused, and could not be told to end that."""
+    return isinstance(error, GraphInvalid) and error.left_behind
 
 
 def _in_words(prompt: EnginePrompt, error: ComfyError) -> str:

@@ -17,6 +17,7 @@ _SENTENCES = {
         "The engine answered with errors again and again. Look at it and its log, then resume: what it has trained is "
         "fetched, and not trained again."
     ),
+    "refused": _("The engine cannot run the training as it was asked."),
     "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
     "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
     "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),

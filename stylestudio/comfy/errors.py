@@ -10,7 +10,7 @@ ComfyError                 str() is one plain sentence for users; .detail is for
     EmptyFile              a file without content
   NotFound                 it has no such file, folder or node class
   NotInstalled             a LoRA could not be put on it: .name
-  GraphInvalid             it does not accept the graph: .node_errors
+  GraphInvalid             it does not accept the graph: .node_errors, .lack, .left_behind
     MissingFile            a checkpoint, LoRA or input picture is not there: .folder, .name
   ExecutionFailed          a node raised: .node_id, .node_type, .exception_type
     OutOfMemory
@@ -30,6 +30,7 @@ from dataclasses import dataclass
 
 from stylestudio import plain
 from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.lack import Lack
 from stylestudio.comfy.memory import says_memory_ran_out
 from stylestudio.concealed import conceal
 
@@ -117,7 +118,7 @@ class NotInstalled(ComfyError):
 
 @dataclass(frozen=True, slots=True)
 class NodeError:
-    """One reason why the engine does not accept one node. `message` is the engine's own."""
+    """One reason why the engine does not accept one node. `message` and `details` are the engine's own."""
 
     node_id: str
     class_type: str
@@ -125,14 +126,33 @@ class NodeError:
     input_name: str | None
     message: str
     received: object = None
+    details: str = ""
 
 
 class GraphInvalid(ComfyError):
-    """The engine does not accept the graph; nothing was queued."""
+    """The engine does not accept the graph; nothing of it is queued.
 
-    def __init__(self, message: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
+    `lack`: what keeps it from being wired, if that was found before it was posted. `left_behind`: the engine had begun
+    a part of it and could not be told to end that, so that somebody has to tell it later.
+    """
+
+    left_behind = False
+
+    def __init__(
+        self, message: str, detail: str = "", node_errors: tuple[NodeError, ...] = (), lack: Lack | None = None
+    ) -> None:
         super().__init__(message, detail)
         self.node_errors = node_errors
+        self.lack = lack
+
+
+def lacking(lack: Lack) -> GraphInvalid:
+    """The error for a graph that cannot be wired."""
+    # Only what is set in the graph can be set otherwise.
+    name = lack.name if lack.kind in ("need", "choice", "range") else None
+    kind = {"class": "unknown_class", "need": "required_input_missing"}.get(lack.kind, f"lacks_{lack.kind}")
+    reason = NodeError(lack.node_id, lack.class_type, kind, name, lack.words)
+    return GraphInvalid(lack.words, node_errors=(reason,), lack=lack)
 
 
 class MissingFile(GraphInvalid):

@@ -27,6 +27,8 @@ async def cancel(engine: Engine, prompt_id: str) -> Any:
 
 @pytest.mark.every_generation("current", "new")
 async def test_a_job_tells_its_state_from_waiting_to_its_end(engine: Engine) -> None:
+    if not engine.since(0, 8):
+        pytest.skip("this engine has no such route")
     running_id, waiting_id, done_id, failed_id = (str(uuid4()) for _ in range(4))
     done = await engine.follow(engine.txt2img(), done_id).end()
     with pytest.raises(ExecutionFailed):
@@ -100,10 +102,9 @@ async def test_several_jobs_can_be_cancelled_at_once_and_bad_ids_are_named(engin
     running = engine.follow(engine.endless(), running_id)
     await running.until(Progress)
     url = f"{engine.url}/api/jobs/cancel"
-    for told, status in (({"job_ids": "x"}, 400), ([], 400), ({"job_ids": [running_id, "x", 3]}, 400)):
+    for told, invalid in (({"job_ids": "x"}, None), ([], None), ({"job_ids": [running_id, "x", 3]}, ["x", "3"])):
         async with engine.session.post(url, json=told) as answer:
-            assert answer.status == status
-    assert (await answer.json())["invalid_ids"] == ["x", "3"]
+            assert (answer.status, (await answer.json()).get("invalid_ids")) == (400, invalid)
     assert (await engine.client.queue()).running == (running_id,)
     async with engine.session.post(url, json={"job_ids": [str(uuid4()), running_id]}) as answer:
         assert await answer.json() == {"cancelled": True}

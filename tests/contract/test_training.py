@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import struct
@@ -38,6 +37,8 @@ async def engine(engine: Engine) -> Engine:
     """One that has said what its training nodes are like."""
     for name in TRAINING_CLASSES:
         engine.infos[name] = await engine.client.object_info(name)
+    if not engine.since(0, 8) and not all(engine.infos.values()):
+        pytest.skip("this ComfyUI trains with other nodes: tests/preview/test_training.py says which")
     return engine
 
 
@@ -172,6 +173,7 @@ async def test_the_training_nodes_are_there_and_take_what_ours_does(engine: Engi
 
 async def test_an_uploaded_folder_can_be_chosen_at_once(engine: Engine) -> None:
     folder = await a_set(engine)
+    engine.client.forget()
     info = await engine.client.object_info("LoadImageTextDataSetFromFolder")
     assert info is not None
     folders = combo_options(info["input"]["required"]["folder"]) or ()
@@ -363,7 +365,11 @@ async def test_a_fresh_lora_can_be_used_in_the_same_graph_and_by_its_file(engine
     plain = engine.txt2img(seed=5)
     sampler = next(key for key, node in plain.items() if node["class_type"] == "KSampler")
     both = {f"p{key}": relinked(node) for key, node in plain.items()} | graph
-    trained = {"model": both[f"p{sampler}"]["inputs"]["model"], "lora": out(engine, "LORA_MODEL"), "strength_model": 1.0}
+    trained = {
+        "model": both[f"p{sampler}"]["inputs"]["model"],
+        "lora": out(engine, "LORA_MODEL"),
+        "strength_model": 1.0,
+    }
     both["20"] = filled(engine, "LoraModelLoader", trained)
     both[f"p{sampler}"]["inputs"]["model"] = ["20", 0]
     run = engine.follow(both)

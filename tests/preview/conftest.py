@@ -158,7 +158,7 @@ class Player:
 
 @pytest.fixture
 def options() -> Options:
-    # Every step is told, and an id may be any word: the story of a test is easier to read. test_current.py is for the rest.
+    # Every step is told, and an id may be any word, so that a story is easier to read. test_current.py is for the rest.
     return Options(painter="flat", loras=(LIGHTNING, STYLE), scriptable=True, generation="new")
 
 

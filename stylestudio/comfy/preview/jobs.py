@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from .prompt_ids import is_canonical
 from .manners import Manners
+from .prompt_ids import is_canonical
 from .queue import Item, PromptQueue
 
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
@@ -115,7 +115,7 @@ def _preview(outputs: dict[str, Any]) -> dict[str, Any] | None:
     """A saved picture, else one that is not kept."""
     files = _files(outputs)
     saved = [file for file in files if file["type"] == "output"]
-    return (saved or files or [None])[0]
+    return next(iter(saved or files), None)
 
 
 def _known(told: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Manners:
     `keeps_sites_out`: a request that a browser calls cross-site is refused. Since 0.19.0.
     `careful_views`: /view forbids sniffing and sends what a browser might run as an attachment.
     `real_paths`: what a symbolic link inside a folder leads out to is outside of it, for LoadImage and for saving.
-    `system` is what /system_stats tells besides.
+    `system` is what /system_stats tells besides, `features` what /features and the handshake do.
     """
 
     throttled: bool = False
@@ -44,6 +44,7 @@ class Manners:
     careful_views: bool = False
     real_paths: bool = False
     system: Mapping[str, Any] = field(default_factory=dict)
+    features: Mapping[str, bool] = field(default_factory=dict)
 
 
 CURRENT = Manners(
@@ -63,5 +64,6 @@ CURRENT = Manners(
         "comfy_package_versions": [{"name": name, "installed": "1.0.0", "required": "1.0.0"} for name in PACKAGES],
         "deploy_environment": "local-git",
     },
+    features={"supports_model_type_tags": True, "node_replacements": True, "assets": False},
 )
 MANNERS: Mapping[str, Manners] = {"current": CURRENT, "new": Manners(jobs=True), "old": Manners()}

@@ -11,7 +11,7 @@ LEAST_SHARE = 0.005  # of all steps
 
 @dataclass(slots=True)
 class Pace:
-    """The steps of one node. The first, the last and those with a preview are told; so are others that come late enough.
+    """The steps of one node. Told are the first, the last, those with a preview, and others that come late enough.
 
     Late enough is 0.1 seconds and half a hundredth of all steps after the last that was told. A step that is not told
     is never told later. Not `throttled`, every step is told.

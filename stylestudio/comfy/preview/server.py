@@ -25,7 +25,6 @@ from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
 from . import edge
-from .prompt_ids import INVALID_ID, prompt_id
 from .catalogue import GENERATIONS
 from .execute import Worker
 from .files import ANNOTATION, Files, OutsideFolder
@@ -33,6 +32,7 @@ from .jobs import Jobs
 from .manners import MANNERS
 from .options import Options
 from .painter.brief import Painter
+from .prompt_ids import INVALID_ID, prompt_id
 from .queue import PromptQueue
 from .replacements import REPLACEMENTS, replace_classes
 from .sockets import Sockets, features
@@ -87,7 +87,8 @@ class PreviewEngine:
         )
         self._files.wipe_temp()
         self._queue = PromptQueue()
-        self._sockets = Sockets(self.troubles, features(self.options.max_upload))
+        self._abilities = features(self.options.max_upload) | dict(self._manners.features)
+        self._sockets = Sockets(self.troubles, self._abilities)
         self._sockets.bind(asyncio.get_running_loop())
         self._nodes = GENERATIONS[self.options.generation]
         self._worker = Worker(
@@ -347,7 +348,7 @@ class PreviewEngine:
         return web.json_response(dict(REPLACEMENTS))
 
     async def _features(self, request: web.Request) -> web.Response:
-        return web.json_response(features(self.options.max_upload))
+        return web.json_response(self._abilities)
 
     async def _object_infos(self, request: web.Request) -> web.Response:
         return web.json_response({name: known.info(self._files) for name, known in self._nodes.items()})

@@ -57,10 +57,8 @@ def validate(
         try:
             reasons, good = walk.check(node_id)
         except MALFORMED as problem:
-            reasons, good = (
-                [_exception("exception_during_validation", "Exception when validating node", problem)],
-                False,
-            )
+            reason = _exception("exception_during_validation", "Exception when validating node", problem)
+            reasons, good = [reason], False
             walk.seen[node_id] = (reasons, False)
         if good:
             verdict.outputs.append(node_id)
@@ -158,7 +156,8 @@ class _Walk:
             return None, self.check(source)[1]
         except MALFORMED as problem:
             reason = _exception("exception_during_inner_validation", "Exception when validating inner node", problem)
-            reason["extra_info"] |= {"input_name": name, "input_config": _config(spec), "linked_node": link}
+            facts = {"input_name": name, "input_config": _config(spec), "linked_node": link}
+            reason["extra_info"] |= {**facts, "exception_message": str(problem)}
             self.seen[source] = ([reason], False)
             return None, False
 
@@ -250,7 +249,6 @@ def _refused(name: str, why: str) -> Reason:
 
 def _exception(kind: str, message: str, problem: BaseException) -> Reason:
     extra = {
-        "exception_message": str(problem),
         "exception_type": type(problem).__qualname__,
         "traceback": traceback.format_tb(problem.__traceback__)[-2:],
     }

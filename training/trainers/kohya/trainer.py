@@ -60,7 +60,7 @@ class KohyaTrainer:
             found.append(_("The Python of sd-scripts lacks: %s. Install them there.") % ", ".join(missing))
         return found
 
-    def able(self, base: str = "") -> list[Engine]:
+    def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
         """None, for it trains on this machine."""
         return []
 

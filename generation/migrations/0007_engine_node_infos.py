@@ -1,3 +1,7 @@
+"""Engines remember the outputs and inputs of the node classes that our graphs are wired from."""
+
+from __future__ import annotations
+
 from django.db import migrations, models
 
 
@@ -7,7 +11,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name="engine",
-            name="devices",
-            field=models.JSONField(default=list, editable=False),
+            name="node_infos",
+            field=models.JSONField(default=dict, editable=False),
         ),
     ]
