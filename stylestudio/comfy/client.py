@@ -142,18 +142,17 @@ class ComfyClient:
             # An interrupt between taking a prompt from the queue and its first node has no effect: look, and repeat.
             if tried:
                 await asyncio.sleep(_CANCEL_PAUSE)
-            ended = await self._cancel_job(prompt_id)
+            ended = await self.cancel_job(prompt_id)
             if ended is None:
                 await self.delete([prompt_id])
+                await self.interrupt(prompt_id)
             if ended is False or prompt_id not in (await self.queue()).running:
                 return
-            if ended is None:
-                await self.interrupt(prompt_id)
 
-    async def _cancel_job(self, prompt_id: str) -> bool | None:
-        """ComfyUI's one step for both, since 0.26.0: False if it neither waited nor ran.
+    async def cancel_job(self, prompt_id: str) -> bool | None:
+        """Ends a prompt in one step, whether it waits or runs, without looking; False if it did neither.
 
-        None if this engine does not do it, which is remembered.
+        None if this engine does not do that (ComfyUI before 0.26.0), which is remembered: nothing was ended then.
         """
         if self._cancels is False:
             return None

@@ -23,8 +23,10 @@ def distinct(names: Iterable[str]) -> list[str]:
 def is_listed(name: str, listed: Collection[str]) -> bool:
     """Whether the file is among `listed`, in any spelling of either."""
     wanted = canonical(name)
-    # An engine may list a hundred thousand, mostly without a backslash.
-    return wanted in listed or any("\\" in other and canonical(other) == wanted for other in listed)
+    if wanted in listed:
+        return True
+    # An engine may list a hundred thousand files, mostly without a backslash; one look at all of them is quick.
+    return "\\" in "".join(listed) and as_listed(name, listed) is not None
 
 
 def as_listed(name: str, listed: Iterable[str]) -> str | None:

@@ -6,6 +6,7 @@ import pytest
 
 from stylestudio.comfy.errors import OutOfMemory, execution_error
 from stylestudio.comfy.memory import is_of_the_machine, says_memory_ran_out
+from training import faults
 from training.trainers.kohya import output
 
 CARD = [
@@ -151,6 +152,11 @@ def test_what_the_machine_lacks_is_told_from_what_a_card_lacks() -> None:
     said = [f"KSampler (node 3): {type_}: {message}" for type_, message in MACHINE]
     assert [text for text in said if not is_of_the_machine(text)] == []
     assert [text for type_, text in CARD if is_of_the_machine(f"KSampler (node 3): {type_}: {text}")] == []
+
+
+def test_a_training_for_which_the_machine_was_too_small_says_so() -> None:
+    assert "machine that trained" in faults.explain("out_of_memory", "OSError: [WinError 1455] 页面文件太小")
+    assert "graphics memory" in faults.explain("out_of_memory", "torch.OutOfMemoryError: CUDA out of memory")
 
 
 def test_a_long_line_is_looked_at_quickly_and_at_its_begin() -> None:
