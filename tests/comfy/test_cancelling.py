@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.errors import EngineUnreachable, PromptInterrupted, PromptLost
+from stylestudio.comfy.errors import EngineErred, EngineUnreachable, PromptInterrupted, PromptLost
 from stylestudio.comfy.events import Posted, Progress
 from stylestudio.comfy.graph import Graph
 from stylestudio.comfy.preview import troubles as t
@@ -19,7 +19,6 @@ from stylestudio.comfy.preview.server import Options, PreviewEngine
 from tests.comfy.following import Follower
 
 Make = Callable[..., Graph]
-Generation = Literal["current", "new", "old"]
 OLD_WAY = ["POST /queue", "POST /interrupt"]
 
 
@@ -82,11 +81,10 @@ async def test_an_engine_that_has_the_one_step_is_asked_for_nothing_else(
     assert list(current.requests) == [f"POST /jobs/{prompt_id}/cancel" for prompt_id in ids]
 
 
+@pytest.mark.parametrize("preview", ["new", "old"], indirect=True)
 async def test_an_engine_without_it_is_asked_for_it_once_until_it_was_away(
     preview: PreviewEngine, client: ComfyClient
 ) -> None:
-    if preview.options.generation == "current":
-        return
     first, second, third = (str(uuid4()) for _ in range(3))
     await client.cancel(first)
     await client.cancel(second)
@@ -162,7 +160,7 @@ async def test_a_graph_whose_answer_got_lost_and_that_came_late_does_not_run(
     client = ComfyClient(session, current.url, client_id="x")
     current.troubles.add(t.Answer("/prompt", "POST", status=500))
     run = followed(client, {}, prompt_id := str(uuid4()))
-    with pytest.raises(Exception, match="error"):
+    with pytest.raises(EngineErred):
         await run.end()
     assert f"POST {prompt_id}/cancel" in asked(current)
     await client.close()
