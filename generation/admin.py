@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from generation import engines, style_admin  # noqa: F401 - registers the admin of versions
+from generation import devices, engines, style_admin  # noqa: F401 - registers the admin of versions
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe, TaskStyle
 from stylestudio import live
 from stylestudio.comfy.address import basic, bearer, checked_url, kind_of, split_credentials
@@ -138,13 +138,13 @@ class EngineAdmin(EngineModelAdmin):
     ]  # fmt: skip
     fields = ["name", "address", "kind", "credentials", "forget", "paused", *readonly_fields]
 
-    @admin.display(description=_("VRAM in use"))
+    @admin.display(description=_("memory in use"))
     def memory(self, engine: Engine) -> str:
-        """Used of all graphics memory."""
-        if engine.vram_total is None or engine.vram_free is None:
-            return "–"
-        used = byte_size(max(engine.vram_total - engine.vram_free, 0))
-        return gettext("%(used)s of %(total)s") % {"used": used, "total": byte_size(engine.vram_total)}
+        """Used of all, of each device: a card's own, or the machine's."""
+        words = gettext("%(used)s of %(total)s %(kind)s")
+        found = devices.memory(engine)
+        said = ({"used": byte_size(one.used), "total": byte_size(one.total), "kind": one.label} for one in found)
+        return ", ".join(words % facts for facts in said) or "–"
 
     @admin.display(description=_("answers in"), ordering="latency_ms")
     def latency(self, engine: Engine) -> str:

@@ -13,7 +13,7 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of generation."""
-        from generation import checkup, engines, faces, runner, sketches, stalls
+        from generation import checkup, engines, faces, graphs, node_facts, runner, sketches, stalls
         from generation.claim import held
         from generation.models import GenerationTask
         from generation.monitor import monitor
@@ -34,6 +34,7 @@ class GenerationConfig(AppConfig):
                 limited=lambda tasks: tasks.filter(is_face=False, fetching=False),
             )
         )
+        node_facts.kept |= graphs.every_class()
         importing.version_added.connect(faces.greet)
         purging.connect(faces.forget)
         shell.provide_engines(engines.facts)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from generation.orders import Ingredient, Order
+from stylestudio.comfy.file_names import canonical
 
 ENDINGS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 HASH = re.compile(r"(?:sha256:|0x)?[0-9a-f]{8,64}")
@@ -54,7 +55,8 @@ def chosen(mix: Sequence[Ingredient]) -> str:
     for ingredient in mix:
         if name := ingredient.version.checkpoint:
             facts = {"checkpoint": name, "style": ingredient.version.style.title}
-            return "" if name == settings.CHECKPOINT else _("with %(checkpoint)s, as %(style)s asks for") % facts
+            usual = canonical(name) == canonical(settings.CHECKPOINT)
+            return "" if usual else _("with %(checkpoint)s, as %(style)s asks for") % facts
     return ""
 
 

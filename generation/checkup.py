@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from generation import engines
+from generation import engines, graphs, lacks, node_facts
 from generation.models import Engine
+from generation.node_facts import NodeFacts
 from stylestudio.comfy.admission import trust
 from stylestudio.comfy.errors import ComfyError
+from stylestudio.comfy.file_names import is_listed
+from stylestudio.comfy.hardware import Device, Package
 from stylestudio.doctor import Finding
 from stylestudio.models import Worker
 
+UPDATE = gettext_lazy("Update StyleStudio, or use a version of ComfyUI that its README names.")
 OF_WORKER, OF_WEB = 10, 24  # connections that a worker takes beside those for pictures, and a web process at most
-TRAINING_NODES = ({"TrainLoraNode", "SaveLoRA"}, {"TrainLoraNode", "SaveLoRANode"})  # newer and older ComfyUI
+# What other apps look at on each engine: its version and its node classes.
+looks: list[Callable[[str, NodeFacts], Iterable[Finding]]] = []
 
 
 def look_at_engines() -> Iterable[Finding]:
-    """Reachable, version, memory, checkpoint, Lightning LoRA, native training nodes."""
+    """Reachable, version, memory, checkpoint, Lightning LoRA, the nodes of our graphs."""
     try:
         added = list(Engine.objects.filter(source=Engine.Source.ADMIN))
     except DatabaseError as error:
@@ -56,7 +62,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
         stats = call(client.system_stats(), timeout=engines.PROBE_TIMEOUT)
         checkpoints = call(client.models("checkpoints"), timeout=engines.PROBE_TIMEOUT)
         loras = call(client.models("loras"), timeout=engines.PROBE_TIMEOUT)
-        nodes = call(client.node_classes(), timeout=60.0)
+        nodes = call(node_facts.ask(client), timeout=60.0)
     except (ComfyError, TimeoutError) as error:
         if engine.source == Engine.Source.FOUND and not isinstance(error, engines.SHUT):
             yield Finding(name, _("nothing answers there, which is fine"))
@@ -65,18 +71,43 @@ def _look(engine: Engine) -> Iterable[Finding]:
         else:
             yield Finding(name, str(error), _("Start ComfyUI there, or correct COMFYUI_URL."))
         return
-    free = f", {stats.vram_free / 1e9:.1f} GB VRAM" if stats.vram_free else ""
-    yield Finding(name, f"ComfyUI {stats.version}, {engines.short_device(stats.device_name)}{free}")
+    yield Finding(name, ", ".join([f"ComfyUI {stats.version}", *map(_in_words, stats.devices)]))
+    yield from _old_packages(stats.packages)
     yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
     yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
-    trains = any(wanted <= nodes for wanted in TRAINING_NODES)
-    yield Finding(
-        _("Training nodes"), _("present") if trains else _("not present: this engine makes pictures but cannot train")
-    )
+    yield from _picture_nodes(nodes)
+    for look in looks:
+        yield from look(stats.version, nodes)
 
 
-def _file(title: str, wanted: str, listed: Iterable[str], folder: str, variable: str) -> Finding:
-    if wanted in listed:
+def _picture_nodes(nodes: NodeFacts) -> Iterable[Finding]:
+    """What keeps our graphs from being run there; nothing where they can be."""
+    if missing := sorted(graphs.every_class() - nodes.classes):
+        state = _("not present: %s") % ", ".join(missing)
+        yield Finding(_("Picture nodes"), state, _("Update ComfyUI there: these nodes came with it."))
+    elif lack := graphs.lack(nodes.infos):
+        yield Finding(_("Picture nodes"), lacks.words(lack), str(UPDATE))
+
+
+def _in_words(device: Device) -> str:
+    free = f", {device.free / 1e9:.1f} GB {device.memory_kind}" if device.free else ""
+    return f"{engines.short_device(device.name)}{free}"
+
+
+def _old_packages(packages: Iterable[Package]) -> Iterable[Finding]:
+    """Each package that is older than this ComfyUI asks for: nodes may fail in it without a clear word."""
+    for package in packages:
+        if package.is_old:
+            yield Finding(
+                _("Package %s") % package.name,
+                _("%(installed)s is installed, its ComfyUI asks for %(required)s")
+                % {"installed": package.installed, "required": package.required},
+                _("Run pip install -r requirements.txt in the folder of that ComfyUI, with its Python; restart it."),
+            )
+
+
+def _file(title: str, wanted: str, listed: Sequence[str], folder: str, variable: str) -> Finding:
+    if is_listed(wanted, listed):
         return Finding(title, wanted)
     remedy = _("Put the file into %(folder)s on the engine, or set %(variable)s to one it has.")
     return Finding(title, _("%s is missing") % wanted, remedy % {"folder": folder, "variable": variable})

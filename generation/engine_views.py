@@ -19,6 +19,7 @@ from generation.views import toast
 from styles.models import StyleVersion
 from stylestudio import shell
 from stylestudio.access import StudioRequest, require_curator
+from stylestudio.comfy.file_names import canonical
 from stylestudio.presses import once
 
 FOUND_PAGE = 200  # files on a page
@@ -71,7 +72,7 @@ def _found_page(request: StudioRequest) -> dict[str, Any]:
     """One page of the files whose names contain all words of ?q=: an engine may list a hundred thousand."""
     words = request.GET.get("q", "").strip()
     every = found.unused()
-    fitting = [one for one in every if all(word in one.name.lower() for word in words.lower().split())]
+    fitting = [one for one in every if all(word in one.name.lower() for word in canonical(words).lower().split())]
     page = Paginator(fitting, FOUND_PAGE).get_page(request.GET.get("page"))
     return {"page": page, "words": words, "total": len(every)}
 

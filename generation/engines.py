@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -25,7 +25,9 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from generation import devices, node_facts
 from generation.models import Engine, EnginePrompt
+from generation.node_facts import NodeFacts
 from stylestudio import live
 from stylestudio.comfy import admission
 from stylestudio.comfy.address import split_credentials
@@ -33,6 +35,7 @@ from stylestudio.comfy.answers import SystemStats
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError, EngineErred
+from stylestudio.comfy.file_names import canonical, distinct, is_listed
 from stylestudio.comfy.transport import NotTrusted, SignInNeeded
 from stylestudio.jobs import Visibility
 from stylestudio.models import Worker
@@ -45,8 +48,8 @@ T = TypeVar("T")
 
 # What a probe writes. Not the rest: people pause engines meanwhile.
 PROBED = (
-    "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "vram_total",
-    "vram_free", "checkpoints", "loras", "node_classes", "max_upload", "failures", "closed",
+    "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "devices",
+    "vram_total", "vram_free", "checkpoints", "loras", "node_classes", "node_infos", "max_upload", "failures", "closed",
 )  # fmt: skip
 
 LOCAL = "http://127.0.0.1:8188"  # where ComfyUI listens unless told otherwise
@@ -270,8 +273,7 @@ def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> Engi
         source=engine.get_source_display(),
         device=engine.device,
         version=engine.engine_version,
-        vram_total=engine.vram_total,
-        vram_free=engine.vram_free,
+        memory=devices.memory(engine),
         latency_ms=engine.latency_ms,
         now=now.title,
         now_url=now.url,
@@ -287,9 +289,12 @@ def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> Engi
 
 
 def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:
-    """Whether the engine's last answer lists every (folder, file name), and every node class where it was asked."""
+    """Whether the engine's last answer lists every (folder, file name), and every node class where it was asked.
+
+    It does not matter how a name is spelled: see `file_names`.
+    """
     known = engine.node_classes
-    return all(name in _listed(engine, folder) for folder, name in files) and (
+    return all(is_listed(name, _listed(engine, folder)) for folder, name in files) and (
         not known or all(name in known for name in classes)
     )
 
@@ -381,7 +386,7 @@ class Answers:
     stats: SystemStats
     checkpoints: tuple[str, ...] | None
     loras: tuple[str, ...] | None
-    node_classes: frozenset[str] | None
+    nodes: NodeFacts | None
     max_upload: int | None
     idle: bool
 
@@ -390,19 +395,20 @@ def ask(engine: Engine) -> Future[Answers]:
     """Begin to ask how it is and what it has; its node classes, a large answer, only when it is new or back."""
     client = pool.client(engine)
     fresh = engine.health != Engine.Health.OK or not engine.node_classes
-    if fresh:
-        client.forget()  # it may have come back with other nodes
-    return pool.loop.submit(_ask(client, fresh))
+    return pool.loop.submit(_ask(client, "" if fresh else engine.engine_version))
 
 
-async def _ask(client: ComfyClient, fresh: bool) -> Answers:
+async def _ask(client: ComfyClient, known: str) -> Answers:
+    """`known`: the version whose node classes are known; "" asks for them whatever it is."""
     async with asyncio.timeout(PROBE_TIMEOUT):
         begun = time.perf_counter()
         stats = await client.system_stats()
         latency = time.perf_counter() - begun
         checkpoints = await _unless_it_errs(client.models("checkpoints"))
         loras = await _unless_it_errs(client.models("loras"))
-        nodes = await _unless_it_errs(client.node_classes()) if fresh else None
+        if fresh := known != stats.version[:60]:
+            client.forget()  # it may have come back with other nodes
+        nodes = await _unless_it_errs(node_facts.ask(client)) if fresh else None
         most = await client.max_upload() if fresh else None
         queue = await _unless_it_errs(client.queue())
     idle = queue is not None and bool(queue.pending) and not queue.running
@@ -450,12 +456,14 @@ def _take_in(engine: Engine, answers: Answers) -> None:
     engine.latency_ms = round(answers.latency * 1000, 1)
     engine.engine_version, engine.device = stats.version[:60], short_device(stats.device_name)
     engine.vram_total, engine.vram_free = stats.vram_total or None, stats.vram_free or None
+    engine.devices = [asdict(replace(device, name=short_device(device.name))) for device in stats.devices]
     if answers.checkpoints is not None:
-        engine.checkpoints = list(answers.checkpoints)
+        engine.checkpoints = distinct(answers.checkpoints)
     if answers.loras is not None:
-        engine.loras = list(answers.loras)
-    if answers.node_classes is not None:
-        engine.node_classes, engine.max_upload = sorted(answers.node_classes), answers.max_upload
+        engine.loras = distinct(answers.loras)
+    if answers.nodes is not None:
+        engine.node_classes, engine.node_infos = sorted(answers.nodes.classes), answers.nodes.infos
+        engine.max_upload = answers.max_upload
 
 
 # Since when (monotonic) an engine was seen with prompts that wait and none that runs.
@@ -528,17 +536,17 @@ def forget_file(engine: Engine, folder: str, name: str) -> None:
     """The engine said that it does not have this file, although it had listed it."""
     row = Engine.objects.get(pk=engine.pk)
     listed = _listed(row, folder)
-    if name in listed:
-        listed.remove(name)
-        Engine.objects.filter(pk=row.pk).update(**{folder: listed})
+    if is_listed(name, listed):
+        left = [other for other in listed if canonical(other) != canonical(name)]
+        Engine.objects.filter(pk=row.pk).update(**{folder: left})
 
 
 def note_lora(engine: Engine, name: str) -> None:
     """The engine has this LoRA from now on; nobody has to wait for the next probe to know."""
     with transaction.atomic():
         row = Engine.objects.select_for_update().get(pk=engine.pk)
-        if name not in row.loras:
-            Engine.objects.filter(pk=row.pk).update(loras=[*row.loras, name])
+        if not is_listed(name, row.loras):
+            Engine.objects.filter(pk=row.pk).update(loras=[*row.loras, canonical(name)])
 
 
 def short_device(name: str) -> str:

@@ -29,6 +29,7 @@ from styles.forms import COVER_SIDE
 from styles.lora import Family
 from styles.models import Effect, Style, StyleVersion
 from stylestudio import images, live, media_store
+from stylestudio.comfy.file_names import canonical
 from stylestudio.jobs import ACTIVE, Visibility
 
 Purpose = Face.Purpose
@@ -316,8 +317,9 @@ def _is_stale(version: StyleVersion, purpose: str, faces: Sequence[Face]) -> boo
 
 def _recipe(snapshot: Mapping[str, Any]) -> tuple[Any, ...]:
     """What decides how a picture looks. A smaller retry, or another release's workflow, makes no sheet stale."""
-    styles = [(style["lora"], style["weight"], style["triggers"]) for style in snapshot["styles"]]
-    return snapshot["prompt"], snapshot["seeds"], snapshot["checkpoint"], snapshot["lightning"], styles
+    styles = [(canonical(style["lora"]), style["weight"], style["triggers"]) for style in snapshot["styles"]]
+    base = canonical(snapshot["checkpoint"]), canonical(snapshot["lightning"])
+    return snapshot["prompt"], snapshot["seeds"], *base, styles
 
 
 def tell(task: GenerationTask) -> None:

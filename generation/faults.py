@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.comfy import errors
+from stylestudio.comfy.memory import is_of_the_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Fault:
 
 FAULTS: dict[str, Fault] = {
     "invalid": Fault(_("The engine refused these settings."), _("Press Edit and retry to change them.")),
+    "unwired": Fault(
+        _("The nodes of this engine's ComfyUI do not fit the studio's workflow."),
+        _("Update ComfyUI there, or StyleStudio, then press Retry."),
+    ),
     "missing_file": Fault(
         _("The engine says that it does not have a file that these pictures need."),
         _("Put the file on the engine, or choose another style, then press Retry."),
@@ -108,6 +113,8 @@ def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
     """The fault that an engine error is. `answered`: the engine is there, although a connection to it broke off."""
     if isinstance(error, errors.NotFetched):
         return "bad_picture" if error.damaged else "unfetched"
+    if isinstance(error, errors.GraphInvalid) and error.lack and error.lack.kind not in ("choice", "range"):
+        return "unwired"
     broken = isinstance(error, errors.EngineUnreachable | errors.EngineTimeout)
     if answered and broken and not isinstance(error, errors.BadResponse):
         return "broken_off"
@@ -128,6 +135,14 @@ def field_of(error: errors.GraphInvalid) -> str:
     return next((_FIELDS[name] for name in inputs if name in _FIELDS), "")
 
 
-def fault(kind: str) -> Fault:
-    """The words for a stored kind; rows of older versions may hold unknown ones."""
+_NO_RAM = Fault(
+    _("The engine's machine ran out of memory."),
+    _("Smaller pictures need less of it. Close other programs there, or enlarge its swap or page file."),
+)
+
+
+def fault(kind: str, detail: str = "") -> Fault:
+    """The words for a stored kind; rows of older versions may hold unknown ones. `detail` is what the engine said."""
+    if kind == "out_of_memory" and is_of_the_machine(detail):
+        return _NO_RAM
     return FAULTS.get(kind, FAULTS["internal"])

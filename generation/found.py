@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from posixpath import basename, splitext
@@ -21,6 +21,7 @@ from styles.lora import Facts, read_facts
 from styles.models import MAX_STRENGTH, Kind, Source, Style, StyleVersion
 from stylestudio import plain
 from stylestudio.comfy.errors import ComfyError
+from stylestudio.comfy.file_names import distinct, folder_of
 
 # Adapters that make a checkpoint fast are no styles.
 _SPEED_UPS = re.compile(r"lightning|turbo|\blcm|hyper[-_ ]?sd|dmd2", re.IGNORECASE)
@@ -34,7 +35,10 @@ class NotForSdxl(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A LoRA on engines. `title` is its name without folder and ending."""
+    """A LoRA on engines, by its canonical name. `title` is that without folder and ending.
+
+    Where engines have several of that title, the folder stands behind it.
+    """
 
     name: str
     title: str
@@ -43,14 +47,29 @@ class Found:
 
 def unused() -> list[Found]:
     """LoRAs of real engines that no style names, by name. What makes a checkpoint fast is left out."""
-    known = set(StyleVersion.objects.filter(style__deleted_at=None).values_list("lora_name", flat=True))
-    known |= set(StyleVersion.objects.values_list("lightning", flat=True)) | {settings.LIGHTNING_LORA}
+    known = _known()
     where: defaultdict[str, list[Engine]] = defaultdict(list)
     for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
-        for name in engine.loras:
-            if name not in known and not _SPEED_UPS.search(name) and _stem(name)[: len(_OURS)] != _OURS:
-                where[name].append(engine)
-    return [Found(name, _stem(name), having) for name, having in sorted(where.items())]
+        for name in distinct(engine.loras):
+            where[name].append(engine)
+    titles = Counter(_stem(name) for name in where)
+    return [
+        Found(name, _title(name, titles), having)
+        for name, having in sorted(where.items())
+        if name not in known and not _SPEED_UPS.search(name) and _stem(name)[: len(_OURS)] != _OURS
+    ]
+
+
+def _known() -> set[str]:
+    """Canonical names of the files that styles use, and of those that make a checkpoint fast."""
+    names = {*StyleVersion.objects.filter(style__deleted_at=None).values_list("lora_name", flat=True)}
+    names |= {*StyleVersion.objects.values_list("lightning", flat=True), settings.LIGHTNING_LORA}
+    return set(distinct(names))
+
+
+def _title(name: str, titles: Counter[str]) -> str:
+    stem, folder = _stem(name), folder_of(name)
+    return f"{stem} ({folder})" if folder and titles[stem] > 1 else stem
 
 
 class Asking:
@@ -74,7 +93,7 @@ class Asking:
 
 def make_styles(names: Iterable[str], user: User) -> tuple[list[StyleVersion], list[str]]:
     """Styles of the LoRAs with these names, and a sentence for each that is none."""
-    wanted, asking = set(names), Asking()
+    wanted, asking = set(distinct(names)), Asking()
     made, refused = [], []
     for found in unused():
         if found.name in wanted:
@@ -108,7 +127,7 @@ def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
 
 def _stem(name: str) -> str:
     # A hundred thousand names are cut at once: paths as objects take ten times as long.
-    return splitext(basename(name.replace("\\", "/")))[0]
+    return splitext(basename(name))[0]
 
 
 def _other_model(facts: Facts) -> str:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from generation import orders
 from generation.models import GenerationTask
 from stylestudio.comfy import graph
+from stylestudio.comfy.errors import GraphInvalid
+from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.lack import Lack
 
 
 def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
@@ -38,18 +43,48 @@ def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph
 
 def loras(task: GenerationTask) -> list[tuple[str, float]]:
     """(file name, weight) of the styles that have a file, in order."""
-    return [(style["lora"], style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
+    return [(canonical(style["lora"]), style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
 
 
 def files(task: GenerationTask) -> list[tuple[str, str]]:
-    """(folder, name) of every file that the engine needs."""
-    names = [task.snapshot["lightning"], *(name for name, _weight in loras(task))]
-    return [("checkpoints", task.snapshot["checkpoint"]), *(("loras", name) for name in names)]
+    """(folder, name) of every file that the engine needs, by their canonical names."""
+    names = [canonical(task.snapshot["lightning"]), *(name for name, _weight in loras(task))]
+    return [("checkpoints", canonical(task.snapshot["checkpoint"])), *(("loras", name) for name in names)]
 
 
 def classes(task: GenerationTask) -> frozenset[str]:
     """The node classes that the engine must know."""
     return orders.workflow(task.snapshot["mode"]).classes
+
+
+def every_class() -> frozenset[str]:
+    """The node classes of all graphs that make pictures."""
+    return frozenset(node["class_type"] for nodes in _samples() for node in nodes.values())
+
+
+def lack(infos: Mapping[str, Any]) -> Lack | None:
+    """Why an engine whose node classes are these makes no pictures of ours; None if it can, or does not have them all.
+
+    Its files are not looked at.
+    """
+    for nodes in _samples():
+        if all(node["class_type"] in infos for node in nodes.values()):
+            try:
+                graph.adapt(nodes, infos, strict=True)
+            except GraphInvalid as error:
+                return error.lack
+    return None
+
+
+def _samples() -> Iterator[graph.Graph]:
+    """A graph of each kind, with a style in it."""
+    usual = {"steps": orders.STEPS, "cfg": orders.CFG, "sampler": orders.SAMPLER, "scheduler": orders.SCHEDULER}
+    texts = dict.fromkeys(("checkpoint", "lightning", "positive", "negative", "filename_prefix", "reference"), "")
+    values = {**texts, **usual, "width": 1024, "height": 1024, "seed": 0, "denoise": orders.DENOISE}
+    for mode in orders.WORKFLOWS:
+        workflow = orders.workflow(mode)
+        filled = workflow.fill({name: values[name] for name in workflow.placeholders})
+        yield graph.chain_loras(filled, [graph.Lora("", 1.0, 1.0)])
 
 
 def warmth(task: GenerationTask) -> str:

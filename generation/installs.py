@@ -22,6 +22,7 @@ from styles.lora import Family
 from styles.models import StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import NotInstalled
+from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.upload import Readable
 from stylestudio.templatetags.studio import byte_size
 
@@ -32,12 +33,12 @@ UNTOLD_LIMIT = 100 * 2**20  # bytes that ComfyUI takes unless it is told otherwi
 ENVELOPE = 4096  # bytes of an upload that are not the file
 CHUNK = 2**22
 
-Stored = Mapping[str, StyleVersion]  # versions whose file we have, by its name on engines
+Stored = Mapping[str, StyleVersion]  # versions whose file we have, by its canonical name on engines
 
 
 def stored(versions: Iterable[StyleVersion]) -> dict[str, StyleVersion]:
-    """Those of `versions` whose file can be put on engines, by its name there."""
-    return {version.lora_name: version for version in versions if version.file and version.lora_name}
+    """Those of `versions` whose file can be put on engines, by its canonical name there."""
+    return {canonical(version.lora_name): version for version in versions if version.file and version.lora_name}
 
 
 def stored_of(task: GenerationTask) -> dict[str, StyleVersion]:
@@ -63,7 +64,7 @@ def can_install(engine: Engine, version: StyleVersion) -> bool:
 
 def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str], stored: Stored) -> bool:
     """Whether the engine has, or can be given, every (folder, file name), and knows every node class."""
-    needed = [file for file in files if file[0] != "loras" or file[1] not in stored]
+    needed = [(folder, name) for folder, name in files if folder != "loras" or canonical(name) not in stored]
     return engines.has_all(engine, needed, classes) and all(
         can_install(engine, version) for version in _lacked(engine, stored)
     )

@@ -78,11 +78,14 @@ class Engine(models.Model):
     latency_ms = models.FloatField(null=True, editable=False)
     engine_version = models.CharField(max_length=60, blank=True, editable=False)
     device = models.CharField(max_length=200, blank=True, editable=False)
-    vram_total = models.BigIntegerField(null=True, editable=False)  # bytes
-    vram_free = models.BigIntegerField(null=True, editable=False)  # bytes
+    # Memory of the device that it computes on, in bytes; on a processor it is RAM. `devices` holds all of them.
+    vram_total = models.BigIntegerField(null=True, editable=False)
+    vram_free = models.BigIntegerField(null=True, editable=False)
+    devices = models.JSONField(default=list, editable=False)  # of `comfy.hardware.Device`
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)
+    node_infos = models.JSONField(default=dict, editable=False)  # of some of them, see `generation.node_facts`
     max_upload = models.BigIntegerField(null=True, editable=False)  # bytes of one request; unknown: ComfyUI's own
     failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
     ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory
@@ -344,12 +347,12 @@ class GenerationTask(Job):
     @property
     def explanation(self) -> str:
         """Why it failed, in the reader's language."""
-        return str(faults.fault(self.error_kind).sentence)
+        return str(faults.fault(self.error_kind, self.error_detail).sentence)
 
     @property
     def remedy(self) -> str:
         """What to do about it."""
-        return str(faults.fault(self.error_kind).remedy)
+        return str(faults.fault(self.error_kind, self.error_detail).remedy)
 
     @property
     def installing_text(self) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from generation import engines, installs
 from generation.installs import Stored
 from generation.models import Engine
+from stylestudio.comfy.file_names import canonical
 
 File = tuple[str, str]  # (folder, name)
 
@@ -27,7 +28,7 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
 
     `stored` are the files that can be put on engines: where there is a way to an engine, they are there already.
     """
-    stored = stored or {}
+    files, stored = [(folder, canonical(name)) for folder, name in files], stored or {}
     serving = engines.serving()
     if any(installs.is_able(engine, files, (), stored) for engine in serving):
         return Outlook()

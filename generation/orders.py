@@ -32,7 +32,7 @@ from generation.models import (
 from generation.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from styles.models import MAX_STRENGTH, StyleVersion
 from stylestudio import jobs, live
-from stylestudio.comfy import graph
+from stylestudio.comfy import file_names, graph
 
 SCHEMA = 1
 WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}
@@ -125,11 +125,11 @@ class Order:
         return [phrase for ingredient in self.mix for phrase in ingredient.triggers]
 
     def files(self) -> tuple[str, str]:
-        """(checkpoint, Lightning LoRA): the order's own, else the first style's, else the studio's."""
+        """(checkpoint, Lightning LoRA): the order's own, else the first style's, else the studio's. Canonical names."""
         versions = [ingredient.version for ingredient in self.mix]
         checkpoint = next((version.checkpoint for version in versions if version.checkpoint), settings.CHECKPOINT)
         lightning = next((version.lightning for version in versions if version.lightning), settings.LIGHTNING_LORA)
-        return self.checkpoint or checkpoint, self.lightning or lightning
+        return file_names.canonical(self.checkpoint or checkpoint), file_names.canonical(self.lightning or lightning)
 
 
 def canonical(snapshot: dict[str, Any]) -> str:
@@ -360,7 +360,7 @@ def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], 
             {
                 "style": row.version.style.slug,
                 "version": row.version.number,
-                "lora": row.version.lora_name,
+                "lora": file_names.canonical(row.version.lora_name),
                 "sha256": row.version.sha256,
                 "weight": row.weight,
                 "triggers": row.triggers,

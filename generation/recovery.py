@@ -34,6 +34,7 @@ from stylestudio.comfy.errors import (
     QueueStuck,
     UploadBroken,
 )
+from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.transport import NotConnected, SignInNeeded
 from stylestudio.jobs import Status
 
@@ -79,7 +80,7 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
     elif broken or isinstance(error, PromptLost | EngineErred) or _may_pass(prompt, task, error):
         # A request that broke off may still arrive, and nobody would fetch what comes of it.
         late = isinstance(error, PromptLost) and not prompt.posted_at
-        _try_again(prompt, task, error, answered=not away, unclean=late)
+        _try_again(prompt, task, error, answered=not away, unclean=late or _is_left_behind(error))
     else:
         _give_up(prompt, task, error)
 
@@ -319,7 +320,7 @@ def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
 
 def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
     """The engine's word is final: trying the same again would end the same."""
-    unclean = isinstance(error, PromptStalled) and not stop_on_engine(prompt)
+    unclean = _is_left_behind(error) or (isinstance(error, PromptStalled) and not stop_on_engine(prompt))
     strange = isinstance(error, MissingFile) and _is_strange(task, error)
     kind = "strange" if strange else faults.kind_of(error)
     field = faults.field_of(error) if isinstance(error, GraphInvalid) and not strange else ""
@@ -331,12 +332,17 @@ def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> N
         _out_of_memory(prompt.engine)
 
 
+def _is_left_behind(error: ComfyError) -> bool:
+    """Whether the engine runs a part of the graph that it refused, and could not be told to end that."""
+    return isinstance(error, GraphInvalid) and error.left_behind
+
+
 def _in_words(prompt: EnginePrompt, error: ComfyError) -> str:
     """What the engine said; where it says that it lacks a file and lists it, that too."""
     if isinstance(error, MissingFile) and error.folder != "input":
         with suppress(ComfyError, TimeoutError):
             asked = engines.pool.client(prompt.engine).models(error.folder)
-            if error.name in engines.pool.loop.call(asked, timeout=TELL_TIMEOUT):
+            if is_listed(error.name, engines.pool.loop.call(asked, timeout=TELL_TIMEOUT)):
                 words = _("%(said)s It lists the file all the same: restart ComfyUI there, then press Retry.")
                 return words % {"said": error}
     return str(error)

@@ -6,11 +6,10 @@ import io
 import logging
 import math
 import time
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -25,7 +24,7 @@ from generation.claim import Claim, anything_open, look_for_orphans, next_pictur
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import StyleVersion
 from stylestudio import images, live, media_store, workers
-from stylestudio.comfy import events, graph
+from stylestudio.comfy import events, graph, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     BadResponse,
@@ -375,9 +374,7 @@ class _Making:
 
     def _adapted(self, client: ComfyClient, nodes: graph.Graph) -> graph.Graph:
         """The graph as this engine's version wants it; the client remembers what the engine said of its classes."""
-        classes = {node["class_type"] for node in nodes.values()}
-        infos = engines.pool.loop.call(_infos(client, classes))
-        adapted = graph.adapt(nodes, infos)
+        adapted = engines.pool.loop.call(wiring.fitted(client, nodes, strict=True))
         if adapted != nodes:
             self._write_prompt(graph=adapted, graph_sha256=graph.sha256(adapted))
         return adapted
@@ -390,10 +387,6 @@ class _Making:
 
 async def _fetching(client: ComfyClient, ref: events.ImageRef) -> AsyncGenerator[bytes, None]:
     yield await client.fetch(ref)
-
-
-async def _infos(client: ComfyClient, classes: Iterable[str]) -> dict[str, dict[str, Any] | None]:
-    return {name: await client.object_info(name) for name in classes}
 
 
 def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from generation import engines, faces
 from styles.models import StyleVersion
+from stylestudio.comfy.file_names import canonical, distinct
 
 if TYPE_CHECKING:
     VersionModelAdmin = admin.ModelAdmin[StyleVersion]
@@ -40,7 +41,8 @@ class MissingFilter(admin.SimpleListFilter):
         found = queryset.exclude(lora_name="")
         # Compared here: an engine may list more files than a question to the database has room for.
         names = set(found.values_list("lora_name", flat=True))
-        missing = {name for engine in engines.serving() for name in names.difference(engine.loras)}
+        listed = [set(distinct(engine.loras)) for engine in engines.serving()]
+        missing = {name for name in names if not all(canonical(name) in there for there in listed)}
         wanted = missing if self.value() == "missing" else names - missing
         return found.filter(lora_name__in=wanted)
 

@@ -29,6 +29,7 @@ from styles import importing, lora
 from styles.importing import NotTaken, Wish
 from styles.models import MAX_STRENGTH, Kind, Style, StyleVersion
 from stylestudio import __version__, images, lost_files, media_store
+from stylestudio.comfy.file_names import canonical
 from stylestudio.storage import throw_away
 
 SUFFIX = ".zip"
@@ -229,7 +230,8 @@ def _finish(version: StyleVersion, told: dict[str, Any], sheet: bytes) -> None:
     low, high = _strength(told, "safe_from"), _strength(told, "safe_to")
     if low is not None and high is not None and low <= high:
         version.safe_from, version.safe_to = low, high
-    version.checkpoint, version.lightning = _text(told, "checkpoint", 255), _text(told, "lightning", 255)
+    version.checkpoint = canonical(_text(told, "checkpoint", 255))
+    version.lightning = canonical(_text(told, "lightning", 255))
     if sheet:
         version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
     version.save()

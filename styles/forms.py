@@ -17,6 +17,7 @@ from styles import importing
 from styles.models import MAX_STRENGTH, Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio import images, media_store, shell
+from stylestudio.comfy.file_names import canonical, distinct
 from stylestudio.templatetags.studio import SHAPES
 
 COVER_SIDE = 1024  # pixels; a cover is shown no larger
@@ -144,8 +145,8 @@ class StyleForm(forms.ModelForm[Style]):
         """What the engines have, to choose from."""
         engines = shell.engine_facts()
         return {
-            "checkpoints": sorted({name for engine in engines for name in engine.checkpoints})[:MOST_KNOWN],
-            "loras": sorted({name for engine in engines for name in engine.loras})[:MOST_KNOWN],
+            "checkpoints": sorted(distinct(name for engine in engines for name in engine.checkpoints))[:MOST_KNOWN],
+            "loras": sorted(distinct(name for engine in engines for name in engine.loras))[:MOST_KNOWN],
         }
 
     def clean(self) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class StyleForm(forms.ModelForm[Style]):
         return self._file("lightning", (".safetensors", ".sft"))
 
     def _file(self, field: str, endings: tuple[str, ...]) -> str:
-        name: str = self.cleaned_data[field].strip()
+        name = canonical(self.cleaned_data[field].strip())
         if name and not name.endswith(endings):
             raise ValidationError(gettext("The file's name ends in .safetensors."))
         return name
@@ -183,7 +184,7 @@ class StyleForm(forms.ModelForm[Style]):
             if not style.is_base:
                 version = self.version or style.versions.get(number=1)
                 values = {name: self.cleaned_data[name] for name in VERSION_FIELDS}
-                if version.is_used and values["lora_name"] != version.lora_name:
+                if version.is_used and values["lora_name"] != canonical(version.lora_name):
                     # Pictures keep the version they were made with: another file is another version.
                     style.new_version(**values).publish()
                 else:

@@ -21,6 +21,16 @@ THEMES = ("dark", "light", "system")
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryFact:
+    """The memory of one device of an engine, in bytes. `label` says which kind; `device` is "" where there is one."""
+
+    label: str
+    device: str
+    used: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFact:
     """One engine as pages show it; the same for everybody.
 
@@ -43,8 +53,7 @@ class EngineFact:
     source: str
     device: str
     version: str
-    vram_total: int | None
-    vram_free: int | None
+    memory: tuple[MemoryFact, ...]
     latency_ms: float | None
     now: str
     now_url: str
@@ -86,13 +95,6 @@ class EngineFact:
     def waiting(self) -> int:
         """Pictures of ours that wait there behind the current one."""
         return max(self.prompts - 1, 0)
-
-    @property
-    def vram_used(self) -> int | None:
-        """Bytes of graphics memory in use; None where the engine does not say."""
-        if self.vram_total is None or self.vram_free is None:
-            return None
-        return max(self.vram_total - self.vram_free, 0)
 
 
 _engines: Callable[[], Sequence[EngineFact]] = lambda: ()  # noqa: E731

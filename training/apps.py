@@ -51,12 +51,13 @@ def _datasets() -> None:
 
 
 def _trainings() -> None:
-    from generation import engines, faces
+    from generation import checkup, engines, faces, node_facts
     from styles import cards
     from stylestudio import jobs, workers
     from training import report, runner, samples, watching
     from training.models import TrainingJob
-    from training.trainers.comfyui import leftovers
+    from training.trainers.comfyui import checkup as training_checkup
+    from training.trainers.comfyui import graph, leftovers
     from training.trainers.comfyui import lora as comfyui_lora
     from training.trainers.comfyui.trainer import ComfyTrainer
     from training.trainers.kohya import trainer as kohya
@@ -76,6 +77,8 @@ def _trainings() -> None:
             limited=lambda trainings: trainings,
         )
     )
+    node_facts.kept |= graph.every_class()
+    checkup.looks.append(training_checkup.look)
     runner.register(ComfyTrainer())
     cards.converters.append(comfyui_lora.exported)
     runner.register(kohya.KohyaTrainer())

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from styles import importing, lora
 from styles.models import Source, State, Style, StyleVersion, engine_name
+from stylestudio.comfy.file_names import canonical
 from training.datasets import snapshots
 from training.datasets.plan import plan
 from training.models import Checkpoint, DatasetImage, TrainingJob, compose
@@ -89,7 +90,7 @@ def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | 
         alpha=made.alpha,
         text_encoders=bool(made.text_encoders),
         trained_on=job.base,
-        checkpoint="" if job.base == settings.CHECKPOINT else job.base,
+        checkpoint="" if canonical(job.base) == canonical(settings.CHECKPOINT) else job.base,
         session=f"training-{job.pk}",
         epoch=epoch or None,
         step=step,

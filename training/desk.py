@@ -61,7 +61,7 @@ def outlook(dataset: Dataset | None, trainer: str, preset: str, values: Mapping[
     pictures = dataset.images.included().count() if dataset else 0
     clean, wrong = _sound(trainer, values, settings.preset_values(preset, trainer, pictures))
     count = clean.get("segments") or clean["save_count"]
-    engine, waits = _where(trainer, base)
+    engine, waits = _where(trainer, base, clean)
     size = count * checkpoint_size(trainer, clean["rank"])
     free = shutil.disk_usage(parts_folder()).free
     return Outlook(
@@ -115,14 +115,19 @@ def _seconds(trainer: str, clean: Mapping[str, Any]) -> float | None:
 
 def _work(config: Mapping[str, Any]) -> tuple[Any, ...]:
     names = ("resolution", "batch_size", "accumulation", "rank", "dtype", "gradient_checkpointing")
-    return tuple(config.get(name) for name in names)
+    computed = (
+        config.get("training_dtype", settings.SAME),
+        config.get("offloading", False),
+        config.get("bypass_mode", False),
+    )
+    return (*(config.get(name) for name in names), *computed)
 
 
-def _where(trainer: str, base: str) -> tuple[str, str]:
+def _where(trainer: str, base: str, clean: Mapping[str, Any]) -> tuple[str, str]:
     """The engine that would train, and what it waits for."""
     if trainer == settings.KOHYA:
         return _("this machine"), ""
-    able = runner.trainer(trainer).able(base)
+    able = runner.trainer(trainer).able(base, clean)
     free = next((engine for engine in able if not engine.is_held), None)
     if free:
         return engines.title(free), ""
@@ -179,7 +184,7 @@ def _warnings(
             found.append(Problem(words, "#trigger_words"))
     if trainer == settings.COMFYUI:
         hints = dict.fromkeys(
-            hint(engine, clean) for engine in runner.trainer(trainer).able(base) if not engine.is_preview
+            hint(engine, clean) for engine in runner.trainer(trainer).able(base, clean) if not engine.is_preview
         )
         found += [Problem(text, reverse("queue") + "#engines") for text in hints if text]
     if trainer == settings.COMFYUI and engines.preview_serves():

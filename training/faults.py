@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.comfy.memory import is_of_the_machine
+
 _SENTENCES = {
     "bad_archive": _("This archive cannot be read. Pack it again as a zip file and drop it once more."),
     "storage": _("A file could not be stored. Check whether the disk is full, then try again."),
@@ -15,6 +17,7 @@ _SENTENCES = {
         "The engine answered with errors again and again. Look at it and its log, then resume: what it has trained is "
         "fetched, and not trained again."
     ),
+    "refused": _("The engine cannot run the training as it was asked."),
     "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
     "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
     "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),
@@ -36,6 +39,11 @@ _SENTENCES = {
 }
 
 
-def explain(kind: str) -> str:
-    """The sentence for a kind of failure, in the reader's language."""
+_NO_RAM = _("The machine that trained ran out of memory. Close other programs there, or lower the batch size.")
+
+
+def explain(kind: str, detail: str = "") -> str:
+    """The sentence for a kind of failure, in the reader's language. `detail` is what the trainer said."""
+    if kind == "out_of_memory" and is_of_the_machine(detail):
+        return str(_NO_RAM)
     return str(_SENTENCES.get(kind, _SENTENCES["internal"]))

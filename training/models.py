@@ -586,7 +586,7 @@ class TrainingJob(Job):
     @property
     def explanation(self) -> str:
         """Why it failed, and what to do, in the reader's language."""
-        return faults.explain(self.error_kind)
+        return f"{faults.explain(self.error_kind, self.error_detail)} {self.error}".strip()
 
 
 class Checkpoint(models.Model):

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from generation.models import Probe
 from styles.models import Style
 from stylestudio import jobs, live
+from stylestudio.comfy.file_names import canonical
 from stylestudio.jobs import Status
 from training import checkpoints, runner, settings
 from training.datasets import snapshots
@@ -77,7 +78,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
                 config={"preset": plan.preset, "repeats": plan.dataset.repeats, **values},
                 config_sha256=settings.digest(values),
                 seed=plan.seed if plan.seed is not None else secrets.randbelow(RANDOM_SEEDS),
-                base=plan.base or conf.CHECKPOINT,
+                base=canonical(plan.base or conf.CHECKPOINT),
                 trigger_words=plan.trigger_words or plan.dataset.trigger_words,
                 probes=[list(probe) for probe in (plan.probes or usual_probes())[:MOST_PROBES]],
                 steps=values["steps"],

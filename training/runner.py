@@ -187,7 +187,7 @@ def _engine_for(job: TrainingJob) -> Engine | None:
     """A free engine that can train it. One that is away and may still work on it is waited for."""
     # An engine that another training lent to pictures between two segments is taken back by it.
     lent = {engine for pk, engine in _held.items() if pk != job.pk}
-    able_now = [engine for engine in trainer(job.trainer).able(job.base) if engine.pk not in lent]
+    able_now = [engine for engine in trainer(job.trainer).able(job.base, job.config) if engine.pk not in lent]
     free = [engine for engine in able_now if not engine.is_held or engine.held_by == holder(job.pk)]
     if job.engine and (job.state.get("prompt") or job.state.get("made")):
         if job.engine in free:
@@ -245,7 +245,7 @@ def run(job: TrainingJob) -> None:
     except TrainerLost as error:
         _lost(course, error)
     except TrainerFailed as error:
-        _fail(course, error.kind, error.detail)
+        _fail(course, error.kind, error.detail, error.words)
     except OSError as error:
         log.exception("Training %s could not be stored", job.pk)
         _fail(course, "storage", str(error))
@@ -309,11 +309,11 @@ def _stopped(course: LiveCourse) -> None:
     _ended(job)
 
 
-def _fail(course: LiveCourse, kind: str, detail: str = "") -> None:
+def _fail(course: LiveCourse, kind: str, detail: str = "", words: str = "") -> None:
     job = course.job
     course.log(f"{faults.explain(kind)} {detail}".strip())
     course.flush()
-    job.fail(kind, detail=detail[:4000])
+    job.fail(kind, words, detail[:4000])
     _ended(job)
 
 

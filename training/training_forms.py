@@ -20,6 +20,7 @@ from styles.lora import Family
 from styles.models import Style, StyleQuerySet
 from training import desk, ordering, settings
 from training.models import Dataset, TrainingJob
+from training.trainers.comfyui import ability
 
 NEW_STYLE = "new"
 
@@ -118,6 +119,7 @@ class TrainingForm(forms.Form):
     def rows(self) -> list[dict[str, Any]]:
         """The settings as the page shows them."""
         values, wrong = self.values, self._wrong()
+        hidden = self._hidden(values)
         return [
             {
                 "setting": settings.SETTINGS[name],
@@ -128,7 +130,13 @@ class TrainingForm(forms.Form):
                 "errors": wrong.get(name, []),
             }
             for name in settings.HONOURED[self.chosen_trainer]
+            if name not in hidden
         ]
+
+    def _hidden(self, values: Mapping[str, Any]) -> frozenset[str]:
+        """Switches that no engine has. One that is on is shown, so that it can be turned off."""
+        missing = ability.missing_switches() if self.chosen_trainer == settings.COMFYUI else frozenset()
+        return frozenset(name for name in missing if not settings.SETTINGS[name].clean(values.get(name)))
 
     def _wrong(self) -> Mapping[str, list[str]]:
         if self.raw("shown") != self.belongs_to:

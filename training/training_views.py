@@ -18,6 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from stylestudio import shell
 from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
+from stylestudio.comfy.file_names import distinct
 from stylestudio.downloads import zipped
 from stylestudio.presses import number_of, once
 from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings, tasks
@@ -105,7 +106,8 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     values = form.values
     names = [name for name in ("steps", "rank", "learning_rate", "batch_size") if name in values]
-    known = {name for engine in runner.trainer(TrainingJob.Trainer.COMFYUI).able() for name in engine.checkpoints}
+    able = runner.trainer(TrainingJob.Trainer.COMFYUI).able()
+    known = distinct(name for engine in able for name in engine.checkpoints)
     probes = form.probes
     return {
         "form": form,

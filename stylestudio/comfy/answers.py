@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from stylestudio import plain
+from stylestudio.comfy import hardware
 from stylestudio.comfy.errors import (
     FILE_INPUTS,
     BadResponse,
@@ -19,6 +20,10 @@ from stylestudio.comfy.errors import (
     without_paths,
 )
 from stylestudio.comfy.events import BadFrame, Failed, ImageRef, images, message_event, output_texts
+from stylestudio.comfy.hardware import Device, Package
+from stylestudio.comfy.lack import Lack
+from stylestudio.comfy.wiring import Replacement, called
+from stylestudio.comfy.wiring import title as title_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,11 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class SystemStats:
-    """What an engine says about itself. Memory in bytes, 0 when unknown."""
+    """What an engine says about itself. Memory in bytes, 0 when unknown.
+
+    The first device is the one that it computes on; name, type and memory are that one's. Of a device that shares the
+    machine's memory, `vram_…` is RAM: see `Device.memory_kind`.
+    """
 
     version: str
     device_name: str
@@ -60,6 +69,8 @@ class SystemStats:
     vram_free: int
     python_version: str
     raw: Mapping[str, Any] = field(repr=False)
+    devices: tuple[Device, ...] = ()
+    packages: tuple[Package, ...] = ()
 
 
 def history_entry(prompt_id: str, answer: object) -> HistoryEntry | None:
@@ -122,16 +133,18 @@ def system_stats(answer: object) -> SystemStats:
     """An answer of /system_stats. Raises BadResponse when it is not one of ComfyUI's."""
     answer = _object(answer, "system_stats")
     system = _object(answer.get("system"), "system_stats")
-    devices = _list(answer.get("devices") or [], "system_stats")
-    device = devices[0] if devices and isinstance(devices[0], dict) else {}
+    devices = [hardware.device(told) for told in _list(answer.get("devices") or [{}], "system_stats")]
+    first = devices[0]
     return SystemStats(
         version=plain.storable(str(system.get("comfyui_version") or "unknown")),
-        device_name=plain.storable(str(device.get("name") or "unknown")),
-        device_type=str(device.get("type") or "unknown"),
-        vram_total=_bytes(device.get("vram_total")),
-        vram_free=_bytes(device.get("vram_free")),
+        device_name=first.name,
+        device_type=first.type,
+        vram_total=first.total,
+        vram_free=first.free,
         python_version=str(system.get("python_version") or "unknown").split(" ")[0],
         raw=answer,
+        devices=tuple(devices),
+        packages=hardware.packages(system.get("comfy_package_versions")),
     )
 
 
@@ -162,6 +175,7 @@ def node_errors(answer: object) -> tuple[NodeError, ...]:
                         input_name if isinstance(input_name, str) else None,
                         str(error.get("message") or ""),
                         extra.get("received_value"),
+                        str(error.get("details") or ""),
                     )
                 )
     return tuple(found)
@@ -174,15 +188,39 @@ def graph_error(answer: object, graph: Mapping[str, Mapping[str, Any]], detail: 
         if (file := _missing_file(error, graph)) is not None:
             return MissingFile(*file, detail, errors)
     if errors:
-        first = errors[0]
-        where = f"{first.class_type}, {first.input_name}" if first.input_name else first.class_type
-        return GraphInvalid(
-            f"The engine does not accept the workflow ({where}: {without_paths(first.message)}).", detail, errors
-        )
+        return GraphInvalid(f"The engine does not accept the workflow ({_refused(errors[0], graph)}).", detail, errors)
     error_of = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error_of, dict) and (lack := _unknown_class(error_of, graph)):
+        return GraphInvalid(lack.words, detail, lack=lack)
+    if isinstance(error_of, dict) and error_of.get("type") == "invalid_prompt_id":
+        return GraphInvalid("The engine does not take the id that this work has. It wants UUIDs in lower case.", detail)
     message = error_of.get("message") if isinstance(error_of, dict) else error_of
     reason = without_paths(message) if isinstance(message, str) and message else "no reason given"
     return GraphInvalid(f"The engine does not accept the workflow ({reason.rstrip('.')}).", detail)
+
+
+def _refused(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> str:
+    """What of the graph the engine refuses, and why: node, title, input."""
+    if error.type == "dependency_cycle":
+        return f"its nodes wait for each other in a circle: {without_paths(error.details)}"
+    node = graph.get(error.node_id)
+    what = called({**node, "class_type": error.class_type}) if isinstance(node, dict) else error.class_type
+    what = f"{what}, {error.input_name}" if error.input_name else what
+    # Of an exception the message says only that there was one.
+    said = f"{error.message}: {error.details}" if error.type.startswith("exception_during") else error.message
+    return f"{what}: {without_paths(said)}"
+
+
+def _unknown_class(error: Mapping[str, Any], graph: Mapping[str, Mapping[str, Any]]) -> Lack | None:
+    """The class that the engine lacks, as it says since ComfyUI 0.12.0; None if it complains about something else."""
+    extra = error.get("extra_info")
+    if error.get("type") != "missing_node_type" or not isinstance(extra, dict):
+        return None
+    node_id, class_type = str(extra.get("node_id") or ""), extra.get("class_type")
+    if not isinstance(class_type, str):
+        return None
+    node = graph.get(node_id)
+    return Lack("class", node_id, class_type, title_of(node) if isinstance(node, dict) else "")
 
 
 def _missing_file(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
@@ -195,6 +233,39 @@ def _missing_file(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> t
     return (folder, name) if folder and isinstance(name, str) else None
 
 
+def replacements(answer: object) -> dict[str, Replacement]:
+    """An answer of /node_replacements: by old class the first one that takes its place, which is what the engine takes.
+
+    What does not look like one is left out.
+    """
+    told = answer.items() if isinstance(answer, dict) else ()
+    found = {old: _replacement(entries[0]) for old, entries in told if isinstance(entries, list) and entries}
+    return {old: new for old, new in found.items() if new is not None}
+
+
+def _replacement(entry: object) -> Replacement | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("new_node_id"), str):
+        return None
+    inputs, slots = (_dicts(entry.get(name)) for name in ("input_mapping", "output_mapping"))
+    return Replacement(
+        entry["new_node_id"],
+        tuple(
+            (each["new_id"], each.get("old_id"), each.get("set_value"))
+            for each in inputs
+            if isinstance(each.get("new_id"), str) and isinstance(each.get("old_id"), str | None)
+        ),
+        {
+            each["old_idx"]: each["new_idx"]
+            for each in slots
+            if isinstance(each.get("old_idx"), int) and isinstance(each.get("new_idx"), int)
+        },
+    )
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _object(value: object, what: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
@@ -205,10 +276,6 @@ def _list(value: object, what: str) -> list[Any]:
     if isinstance(value, list):
         return value
     raise _unlike_comfyui(what, value)
-
-
-def _bytes(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and 0 <= value < 2**63 else 0
 
 
 def _unlike_comfyui(what: str, value: object) -> BadResponse:

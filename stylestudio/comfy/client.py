@@ -28,9 +28,11 @@ from stylestudio.comfy.errors import (
 )
 from stylestudio.comfy.event_socket import EventSocket
 from stylestudio.comfy.events import Event, ImageRef, image_ref
+from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.run import Run
-from stylestudio.comfy.transport import NotConnected, Transport
+from stylestudio.comfy.transport import NotConnected, SignInNeeded, Transport
 from stylestudio.comfy.upload import FilePart, Readable, Writable
+from stylestudio.comfy.wiring import Replacement
 
 _CANCEL_TRIES = 3
 _CANCEL_PAUSE = 0.25
@@ -51,6 +53,8 @@ class ComfyClient:
         self.transport = Transport(session, url, request_timeout)
         self.socket = EventSocket(self.transport, client_id)
         self._infos: dict[str, dict[str, Any] | None] = {}
+        self._cancels: bool | None = None  # whether it ends a job in one step; None until it was asked
+        self._replacements: dict[str, Replacement] | None = None
 
     def __repr__(self) -> str:
         return f"ComfyClient({self.transport.name!r}, client_id={self.client_id!r})"
@@ -107,25 +111,60 @@ class ComfyClient:
             raise BadResponse("This engine does not let its clients choose prompt ids. Update its ComfyUI.")
         if answer.get("node_errors"):
             # It took a part of the graph: some outputs would be missing, so none is wanted.
-            with suppress(ComfyError):
-                await self.cancel(prompt_id)
-            raise answers.graph_error(answer, graph, f"accepted in part: {str(answer['node_errors'])[:300]}")
+            refusal = answers.graph_error(answer, graph, f"accepted in part: {str(answer['node_errors'])[:300]}")
+            refusal.left_behind = not await self._withdrawn(prompt_id)
+            raise refusal
         number = answer.get("number")
         return number if isinstance(number, int | float) else None
+
+    async def _withdrawn(self, prompt_id: str) -> bool:
+        """End what the engine accepted of a graph, which may run by now. Whether it is over.
+
+        It is looked for first: an engine of before September 2025 cannot aim an interrupt, and would end what it runs.
+        """
+        with suppress(ComfyError):
+            if await self._holds(prompt_id):
+                await self.cancel(prompt_id)
+            return await self.history(prompt_id) is not None or not await self._holds(prompt_id)
+        return False
+
+    async def _holds(self, prompt_id: str) -> bool:
+        """Whether the prompt waits or runs there now."""
+        queue = await self.queue()
+        return prompt_id in (*queue.running, *queue.pending)
 
     async def cancel(self, prompt_id: str) -> None:
         """Ends a prompt that waits or runs; safe in every state, and no other prompt is touched.
 
         A node that cannot be interrupted goes on to its end, so the prompt's own stream of events tells how it ended.
         """
-        await self.delete([prompt_id])
         for tried in range(_CANCEL_TRIES):
             # An interrupt between taking a prompt from the queue and its first node has no effect: look, and repeat.
             if tried:
                 await asyncio.sleep(_CANCEL_PAUSE)
-            await self.interrupt(prompt_id)
-            if prompt_id not in (await self.queue()).running:
+            ended = await self.cancel_job(prompt_id)
+            if ended is None:
+                await self.delete([prompt_id])
+                await self.interrupt(prompt_id)
+            if ended is False or prompt_id not in (await self.queue()).running:
                 return
+
+    async def cancel_job(self, prompt_id: str) -> bool | None:
+        """Ends a prompt in one step, whether it waits or runs, without looking; False if it did neither.
+
+        None if this engine does not do that (ComfyUI before 0.26.0), which is remembered: nothing was ended then.
+        """
+        if self._cancels is False:
+            return None
+        try:
+            answer = await self.transport.json("POST", "api", "jobs", prompt_id, "cancel")
+        except (EngineErred, SignInNeeded):  # of this route alone, or for this once: the others will say
+            return None
+        except BadResponse:  # 405 from 0.8.0, 404 from older ones, a page from a proxy
+            answer = None
+        ended = answer.get("cancelled") if isinstance(answer, dict) else None
+        self._cancels = isinstance(ended, bool)
+        return ended if isinstance(ended, bool) else None
 
     async def interrupt(self, prompt_id: str) -> None:
         """Stops the prompt if it runs now, at its next step; otherwise does nothing."""
@@ -215,7 +254,7 @@ class ComfyClient:
 
     async def has_lora(self, name: str) -> bool:
         """Whether the engine lists this LoRA now, however it spells the path."""
-        return _slashes(name) in {_slashes(known) for known in await self.models("loras")}
+        return is_listed(name, await self.models("loras"))
 
     async def fetch(self, ref: ImageRef, *, limit: int = 256 * 2**20) -> bytes:
         """The bytes of a file on the engine, never empty. NotFound when it is gone, BadResponse above `limit` bytes."""
@@ -248,7 +287,10 @@ class ComfyClient:
         return answers.system_stats(await self.transport.json("GET", "system_stats"))
 
     async def models(self, folder: str) -> tuple[str, ...]:
-        """The files in one of the engine's model folders ("checkpoints", "loras"). NotFound for an unknown folder."""
+        """The files in one of the engine's model folders ("checkpoints", "loras"), spelled as it does.
+
+        NotFound for an unknown folder.
+        """
         try:
             return answers.names(await self.transport.json("GET", "models", folder), "models")
         except Refused as error:
@@ -267,10 +309,15 @@ class ComfyClient:
 
     async def node_classes(self) -> frozenset[str]:
         """The names of all node classes the engine knows. Large: ask seldom."""
+        return frozenset(await self.object_infos())
+
+    async def object_infos(self) -> dict[str, dict[str, Any]]:
+        """What the engine says about all its node classes, by name. Large: ask seldom."""
         answer = await self.transport.json("GET", "object_info")
         if not isinstance(answer, dict):
             raise BadResponse("The engine's answer is not what ComfyUI sends.", f"object_info: {str(answer)[:300]}")
-        return frozenset(answers.names(list(answer), "object_info"))
+        known = answers.names(list(answer), "object_info")
+        return {name: answer[name] if isinstance(answer[name], dict) else {} for name in known}
 
     async def object_info(self, class_type: str) -> dict[str, Any] | None:
         """What the engine says about one node class, None when it has none such. Remembered until `forget`."""
@@ -280,9 +327,25 @@ class ComfyClient:
             self._infos[class_type] = info if isinstance(info, dict) else None
         return self._infos[class_type]
 
+    async def replacements(self) -> dict[str, Replacement]:
+        """The node classes that it replaces by others, by their old name; none before ComfyUI 0.14.0.
+
+        Remembered until `forget`.
+        """
+        if self._replacements is None:
+            try:
+                self._replacements = answers.replacements(await self.transport.json("GET", "node_replacements"))
+            except (EngineErred, SignInNeeded):
+                raise
+            except BadResponse:  # older than the route
+                self._replacements = {}
+        return self._replacements
+
     def forget(self) -> None:
-        """Asks the engine anew about node classes; due when it was restarted."""
+        """Asks the engine anew about node classes and routes; due when it was restarted."""
         self._infos.clear()
+        self._cancels = None
+        self._replacements = None
 
     async def features(self) -> dict[str, Any]:
         """What the engine can do, with `max_upload_size` in bytes."""
@@ -339,7 +402,3 @@ def _not_taken(name: str, error: Refused) -> NotInstalled:
     reason = "it is too large" if error.status == 413 else f"status {error.status}"
     sentence = f"The engine, or a proxy before it, does not take the file {name}: {reason}."
     return NotInstalled(name, sentence, error.detail)
-
-
-def _slashes(name: str) -> str:
-    return name.replace("\\", "/")

@@ -10,7 +10,7 @@ ComfyError                 str() is one plain sentence for users; .detail is for
     EmptyFile              a file without content
   NotFound                 it has no such file, folder or node class
   NotInstalled             a LoRA could not be put on it: .name
-  GraphInvalid             it does not accept the graph: .node_errors
+  GraphInvalid             it does not accept the graph: .node_errors, .lack, .left_behind
     MissingFile            a checkpoint, LoRA or input picture is not there: .folder, .name
   ExecutionFailed          a node raised: .node_id, .node_type, .exception_type
     OutOfMemory
@@ -29,6 +29,9 @@ import re
 from dataclasses import dataclass
 
 from stylestudio import plain
+from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.lack import Lack
+from stylestudio.comfy.memory import says_memory_ran_out
 from stylestudio.concealed import conceal
 
 # Which folder of the engine's models an input takes its file from.
@@ -46,16 +49,6 @@ _PASSING = (408, 425, 429)
 
 _FOLDER_WORDS = {"checkpoints": "checkpoint", "loras": "LoRA", "input": "input picture", "vae": "VAE"}
 _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"<>|]*)(?=[\s'"<>|,;:)\]]|$)""")
-_MEMORY_TYPES = ("OutOfMemoryError", "MemoryError")
-_MEMORY_WORDS = (
-    "out of memory",
-    "allocation on device",
-    "not enough memory",
-    "can't allocate memory",
-    "cannot allocate memory",
-    "unable to allocate",
-    "alloc_failed",
-)
 
 
 class ComfyError(Exception):
@@ -125,7 +118,7 @@ class NotInstalled(ComfyError):
 
 @dataclass(frozen=True, slots=True)
 class NodeError:
-    """One reason why the engine does not accept one node. `message` is the engine's own."""
+    """One reason why the engine does not accept one node. `message` and `details` are the engine's own."""
 
     node_id: str
     class_type: str
@@ -133,20 +126,40 @@ class NodeError:
     input_name: str | None
     message: str
     received: object = None
+    details: str = ""
 
 
 class GraphInvalid(ComfyError):
-    """The engine does not accept the graph; nothing was queued."""
+    """The engine does not accept the graph; nothing of it is queued.
 
-    def __init__(self, message: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
+    `lack`: what keeps it from being wired, if that was found before it was posted. `left_behind`: the engine had begun
+    a part of it and could not be told to end that, so that somebody has to tell it later.
+    """
+
+    left_behind = False
+
+    def __init__(
+        self, message: str, detail: str = "", node_errors: tuple[NodeError, ...] = (), lack: Lack | None = None
+    ) -> None:
         super().__init__(message, detail)
         self.node_errors = node_errors
+        self.lack = lack
+
+
+def lacking(lack: Lack) -> GraphInvalid:
+    """The error for a graph that cannot be wired."""
+    # Only what is set in the graph can be set otherwise.
+    name = lack.name if lack.kind in ("need", "choice", "range") else None
+    kind = {"class": "unknown_class", "need": "required_input_missing"}.get(lack.kind, f"lacks_{lack.kind}")
+    reason = NodeError(lack.node_id, lack.class_type, kind, name, lack.words)
+    return GraphInvalid(lack.words, node_errors=(reason,), lack=lack)
 
 
 class MissingFile(GraphInvalid):
-    """The graph names a file that the engine does not have."""
+    """The graph names a file that the engine does not have. `name` is canonical, however the graph spelled it."""
 
     def __init__(self, folder: str, name: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
+        name = canonical(name)
         super().__init__(
             f"The engine does not have the {_FOLDER_WORDS.get(folder, folder)} {name}.", detail, node_errors
         )
@@ -210,8 +223,7 @@ def without_paths(text: str, longest: int = 300) -> str:
 def execution_error(node_id: str | None, node_type: str, exception_type: str, message: str) -> ExecutionFailed:
     """The typed error for what a node raised."""
     detail = f"{node_type} (node {node_id}): {exception_type}: {message}"
-    lowered = message.lower()
-    if exception_type.endswith(_MEMORY_TYPES) or any(words in lowered for words in _MEMORY_WORDS):
+    if says_memory_ran_out(message, exception_type):
         return OutOfMemory(
             f"The engine ran out of memory in {node_type}. Use a smaller size or free memory on the engine.",
             detail,

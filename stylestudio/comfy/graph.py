@@ -15,14 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from stylestudio.comfy.errors import FILE_INPUTS, GraphInvalid, NodeError
+from stylestudio.comfy.errors import FILE_INPUTS
+from stylestudio.comfy.file_names import canonical as canonical_name
+from stylestudio.comfy.file_names import is_listed
+from stylestudio.comfy.node_info import combo_options as combo_options
+from stylestudio.comfy.wiring import adapt as adapt
+from stylestudio.comfy.wiring import link
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
 
 LIGHTNING = "Lightning"
 _LORA_LOADERS = {"LoraLoader", "LoraLoaderModelOnly"}
 _PLACEHOLDER = re.compile(r"\{\{([a-z][a-z0-9_]*)\}\}")
-_SIMPLE_DEFAULTS: dict[str, object] = {"STRING": "", "BOOLEAN": False, "INT": 0, "FLOAT": 0.0}
 
 
 class GraphError(ValueError):
@@ -135,67 +139,25 @@ def chain_loras(graph: Graph, loras: Sequence[Lora]) -> Graph:
     return graph
 
 
-def adapt(graph: Graph, infos: Mapping[str, Mapping[str, Any] | None]) -> Graph:
-    """The graph as this engine's node classes want it. `infos` holds an entry of /object_info for every class in it.
-
-    Inputs the class does not know are dropped, required ones that are missing get the engine's default, and file names
-    the engine's spelling of the path separator. Raises GraphInvalid for a class the engine lacks, and for a missing
-    input that has no default.
-    """
-    adapted: Graph = {}
-    for node_id, node in graph.items():
-        class_type = node["class_type"]
-        info = infos.get(class_type)
-        if info is None:
-            raise GraphInvalid(
-                f"The engine does not know the node {class_type}. Update its ComfyUI or install what provides it.",
-                node_errors=(NodeError(node_id, class_type, "unknown_class", None, "The class is not there."),),
-            )
-        required, optional = _inputs(info, "required"), _inputs(info, "optional")
-        known = required | optional
-        inputs = {
-            name: _spelled(value, known.get(name))
-            for name, value in node["inputs"].items()
-            if name.split(".", 1)[0] in known
-        }
-        for name, config in required.items():
-            if name not in inputs:
-                inputs[name] = _default(node_id, class_type, name, config)
-        adapted[node_id] = {**node, "inputs": inputs}
-    return adapted
-
-
-def combo_options(config: object) -> tuple[str, ...] | None:
-    """The choices of an input in /object_info, in both shapes that ComfyUI uses; None when it is not a choice."""
-    if not isinstance(config, list) or not config:
-        return None
-    if isinstance(config[0], list):
-        return tuple(option for option in config[0] if isinstance(option, str))
-    if config[0] == "COMBO":
-        options = _settings(config).get("options")
-        return tuple(option for option in options if isinstance(option, str)) if isinstance(options, list) else ()
-    return None
-
-
 def missing_files(graph: Graph, models: Mapping[str, Iterable[str]]) -> tuple[tuple[str, str], ...]:
     """(folder, name) of every file the graph takes from one of the folders in `models` and that is not there."""
-    present = {folder: {_slashes(name) for name in names} for folder, names in models.items()}
+    present = {folder: frozenset(names) for folder, names in models.items()}
     wanted = (
-        (FILE_INPUTS[name], value)
+        (FILE_INPUTS[name], canonical_name(value))
         for node in graph.values()
         for name, value in node["inputs"].items()
         if name in FILE_INPUTS and isinstance(value, str)
     )
     return tuple(
         dict.fromkeys(
-            (folder, name) for folder, name in wanted if folder in present and _slashes(name) not in present[folder]
+            (folder, name) for folder, name in wanted if folder in present and not is_listed(name, present[folder])
         )
     )
 
 
 def output_nodes(graph: Graph) -> tuple[str, ...]:
     """The nodes whose outputs no other node takes: those that save or show something."""
-    taken = {value[0] for node in graph.values() for value in node["inputs"].values() if _slot(value)}
+    taken = {source.node for node in graph.values() for value in node["inputs"].values() if (source := link(value))}
     return tuple(node_id for node_id in graph if node_id not in taken)
 
 
@@ -229,9 +191,9 @@ def _check(nodes: object, name: str) -> None:
         ):
             raise GraphError(f"Node {node_id} of {name} lacks class_type or inputs.")
         for input_name, value in node["inputs"].items():
-            if (slot := _slot(value)) and slot[0] not in nodes:
+            if (source := link(value)) and source.node not in nodes:
                 raise GraphError(
-                    f"Node {node_id} of {name} takes {input_name} from node {slot[0]}, which is not there."
+                    f"Node {node_id} of {name} takes {input_name} from node {source.node}, which is not there."
                 )
 
 
@@ -260,42 +222,3 @@ def _clip_source(graph: Graph, lightning: str) -> list[str | int]:
         if graph[node_id]["class_type"].startswith("CheckpointLoader"):
             return [node_id, 1]
     raise GraphError("The workflow's Lightning LoRA does not get its model from a checkpoint.")
-
-
-def _inputs(info: Mapping[str, Any], kind: str) -> dict[str, object]:
-    inputs = info.get("input")
-    named = inputs.get(kind) if isinstance(inputs, dict) else None
-    return dict(named) if isinstance(named, dict) else {}
-
-
-def _settings(config: object) -> dict[str, Any]:
-    settings = config[1] if isinstance(config, list) and len(config) > 1 else None
-    return settings if isinstance(settings, dict) else {}
-
-
-def _default(node_id: str, class_type: str, name: str, config: object) -> object:
-    settings = _settings(config)
-    options = combo_options(config)
-    kind = config[0] if isinstance(config, list) and config and isinstance(config[0], str) else None
-    if not settings.get("forceInput"):
-        if "default" in settings:
-            return settings["default"]
-        if options:
-            return options[0]
-        if kind in _SIMPLE_DEFAULTS:
-            return settings.get("min", _SIMPLE_DEFAULTS[kind])
-    raise GraphInvalid(
-        f"The engine's node {class_type} needs the input {name}, which this workflow does not give it.",
-        node_errors=(NodeError(node_id, class_type, "required_input_missing", name, "Required input is missing"),),
-    )
-
-
-def _spelled(value: object, config: object) -> object:
-    options = combo_options(config)
-    if isinstance(value, str) and options and value not in options:
-        return next((option for option in options if _slashes(option) == _slashes(value)), value)
-    return copy.deepcopy(value)
-
-
-def _slashes(name: str) -> str:
-    return name.replace("\\", "/")

@@ -217,7 +217,9 @@ class Run:
             if (await self._where_it_is(error)).known:
                 return
         with suppress(ComfyError):
-            await self._client.delete([self._prompt_id])
+            # Not by `cancel`: where this prompt never came, an old engine's interrupt might end somebody else's.
+            if await self._client.cancel_job(self._prompt_id) is None:
+                await self._client.delete([self._prompt_id])
         if isinstance(error, BadResponse):
             raise error
         raise NotTaken("The engine did not take the work. It can be sent again.", error.detail) from error

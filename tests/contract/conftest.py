@@ -1,13 +1,19 @@
 """What ComfyUI does, as tests: against the preview engine, or with --comfyui-url against a live server.
 
-A live server keeps its queue, cache and files between tests, so no test may depend on a clean one.
+A live server keeps its queue, cache and files between tests, so no test may depend on a clean one. What a test posted
+ends with it, also when the test fails. Tests that say what changed between versions ask `engine.since`; they are marked
+`every_generation` and run against each generation of the preview engine, the others only against the default one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,10 +23,12 @@ import pytest
 from PIL import Image
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.events import Completed, ImageRef
+from stylestudio.comfy.events import Completed, ImageRef, Progress
 from stylestudio.comfy.graph import Graph, load
 from tests.comfy.following import Follower
 
+# The version that each generation of the preview engine speaks like.
+GENERATIONS = {"current": (0, 33, 0), "new": (0, 8, 0), "old": (0, 3, 64)}
 WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
 
 
@@ -30,10 +38,18 @@ class Engine:
 
     url: str
     live: bool
+    version: tuple[int, ...]
     client: ComfyClient
     session: aiohttp.ClientSession
     checkpoint: str
     lightning: str
+    followers: list[Follower] = field(default_factory=list)
+    posted: set[str] = field(default_factory=set)
+    infos: dict[str, Any] = field(default_factory=dict)  # what it says of its training nodes, for their tests
+
+    def since(self, *version: int) -> bool:
+        """Whether this ComfyUI is of that version or later."""
+        return self.version >= version
 
     def txt2img(self, **changes: object) -> Graph:
         return load(WORKFLOWS / "txt2img_sdxl_lightning.json").fill({**self._values(), **changes})
@@ -48,7 +64,19 @@ class Engine:
 
     def follow(self, graph: Graph, prompt_id: str | None = None, **options: Any) -> Follower:
         run = self.client.run(graph, prompt_id or str(uuid4()), **options)
-        return Follower(run, limit=240 if self.live else 20)
+        self.followers.append(Follower(run, limit=240 if self.live else 20))
+        return self.followers[-1]
+
+    def told_all(self, run: Follower, total: int, node: str | None = None) -> None:
+        """Asserts that the run told its steps, from the first to the last: all of them, or those that come slowly."""
+        steps = [step for step in run.of(Progress) if node is None or step.node == node]
+        values = [step.value for step in steps]
+        assert {step.max for step in steps} == {total}
+        if self.since(0, 9, 2):
+            assert values == sorted(set(values))
+            assert (values[0], values[-1]) == (1, total)
+        else:
+            assert values == list(range(1, total + 1))
 
     async def make(self, graph: Graph) -> Completed:
         return await self.follow(graph).end()
@@ -59,7 +87,41 @@ class Engine:
 
     async def post(self, payload: object) -> tuple[int, Any]:
         async with self.session.post(f"{self.url}/prompt", json=payload) as answer:
-            return answer.status, await answer.json()
+            told = await answer.json() if answer.content_type == "application/json" else await answer.text()
+        if answer.status == 200:
+            self.posted.add(told["prompt_id"])
+        return answer.status, told
+
+    async def entry(self, prompt_id: str) -> dict[str, Any]:
+        """The history entry, which comes a moment after the last word of the run."""
+        async with asyncio.timeout(240 if self.live else 20):
+            while not (entries := json.loads((await self.get(f"/history/{prompt_id}"))[1])):
+                await asyncio.sleep(0.02)
+        return dict(entries[prompt_id])
+
+    async def leave_nothing(self) -> None:
+        """Ends whatever this test has running or waiting on the engine, by id, and waits until it is gone."""
+        for follower in self.followers:
+            await follower.leave()
+        async with asyncio.timeout(240 if self.live else 20):
+            while own := await self._own():
+                await self._send("/queue", {"delete": own})
+                for prompt_id in own:
+                    await self._send("/interrupt", {"prompt_id": prompt_id})
+                await asyncio.sleep(0.05)
+
+    async def _own(self) -> list[str]:
+        """The prompts of this test that run or wait, however they were posted."""
+        queue = json.loads((await self.get("/queue"))[1])
+        return [
+            prompt_id
+            for _number, prompt_id, _graph, extra_data, _outputs in queue["queue_running"] + queue["queue_pending"]
+            if prompt_id in self.posted or extra_data.get("client_id") == self.client.client_id
+        ]
+
+    async def _send(self, path: str, payload: object) -> None:
+        async with self.session.post(f"{self.url}{path}", json=payload) as answer:
+            assert answer.status == 200
 
     async def get(self, path: str, **params: str) -> tuple[int, bytes]:
         async with self.session.get(f"{self.url}{path}", params=params) as answer:
@@ -94,33 +156,65 @@ def live_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def engine_url(live_url: str) -> Iterator[str]:
-    if live_url:
-        yield live_url
-        return
-    from stylestudio.comfy.preview.server import Options, PreviewThread
+def previews() -> Iterator[dict[str, str]]:
+    """The address of a preview engine of each generation, started when it is first asked for."""
+    with ExitStack() as stack:
+        yield _Previews(stack)
 
-    with PreviewThread(Options(painter="flat", step_seconds=0.01)) as preview:
-        yield preview.url
+
+class _Previews(dict[str, str]):
+    """Addresses by generation."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        super().__init__()
+        self._stack = stack
+
+    def __missing__(self, generation: str) -> str:
+        from stylestudio.comfy.preview.server import Options, PreviewThread
+
+        options = Options(painter="flat", step_seconds=0.01, generation=generation)  # type: ignore[arg-type]
+        self[generation] = self._stack.enter_context(PreviewThread(options)).url
+        return self[generation]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which generations of the preview engine a test runs against; a live server has but one."""
+    if "generation" not in metafunc.fixturenames:
+        return
+    marked = metafunc.definition.get_closest_marker("every_generation")
+    generations: Sequence[str] = marked.args or tuple(GENERATIONS) if marked else ("current",)
+    if metafunc.config.getoption("--comfyui-url"):
+        generations = ("live",)
+    metafunc.parametrize("generation", generations)
 
 
 @pytest.fixture
-async def engine(engine_url: str, live_url: str) -> AsyncIterator[Engine]:
+async def engine(generation: str, previews: dict[str, str], live_url: str) -> AsyncIterator[Engine]:
+    url = live_url or previews[generation]
     async with aiohttp.ClientSession() as session:
-        client = ComfyClient(session, engine_url, client_id=uuid4().hex)
+        client = ComfyClient(session, url, client_id=uuid4().hex)
         checkpoints, loras = await client.models("checkpoints"), await client.models("loras")
         lightning = [name for name in loras if "lightning" in name.lower()]
         assert checkpoints, "the engine has no checkpoint"
         assert lightning, "the engine has no LoRA with Lightning in its name"
-        yield Engine(
-            engine_url,
+        engine = Engine(
+            url,
             bool(live_url),
+            GENERATIONS.get(generation) or _numbers((await client.system_stats()).version),
             client,
             session,
             _preferred(checkpoints, "sd_xl_base_1.0.safetensors"),
             _preferred(lightning, "sdxl_lightning_4step_lora.safetensors"),
         )
-        await client.close()
+        try:
+            yield engine
+        finally:
+            await engine.leave_nothing()
+            await client.close()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def _preferred(names: list[str] | tuple[str, ...], wanted: str) -> str:

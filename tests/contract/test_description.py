@@ -23,6 +23,52 @@ async def test_system_stats_name_version_device_and_memory(engine: Engine) -> No
     assert stats.vram_total >= stats.vram_free > 0
 
 
+@pytest.mark.every_generation
+async def test_current_engines_say_which_packages_they_need(engine: Engine) -> None:
+    system = json.loads((await engine.get("/system_stats"))[1])["system"]
+    if not engine.since(0, 33):
+        assert "comfy_package_versions" not in system
+        return
+    packages = system["comfy_package_versions"]
+    assert all(set(package) == {"name", "installed", "required"} for package in packages)
+    assert {"comfyui-frontend-package", "comfyui-workflow-templates"} <= {package["name"] for package in packages}
+
+
+@pytest.mark.every_generation
+async def test_a_request_that_another_site_caused_is_refused_since_0_19(engine: Engine) -> None:
+    expected = 403 if engine.since(0, 19) else 200
+    for site, status in (("cross-site", expected), ("same-origin", 200), ("none", 200)):
+        async with engine.session.get(f"{engine.url}/queue", headers={"Sec-Fetch-Site": site}) as answer:
+            assert answer.status == status, site
+
+
+@pytest.mark.every_generation
+async def test_what_is_posted_to_an_unknown_path_is_not_allowed(engine: Engine) -> None:
+    async with engine.session.post(f"{engine.url}/api/nowhere", json={}) as answer:
+        assert answer.status == 405
+    assert (await engine.get("/api/nowhere"))[0] == 404
+
+
+@pytest.mark.every_generation
+async def test_classes_that_were_renamed_are_listed_since_0_14(engine: Engine) -> None:
+    status, body = await engine.get("/node_replacements")
+    if not engine.since(0, 14):
+        assert status == 404
+        return
+    replacements = json.loads(body)
+    assert replacements["T2IAdapterLoader"] == [
+        {
+            "new_node_id": "ControlNetLoader",
+            "old_node_id": "T2IAdapterLoader",
+            "old_widget_ids": None,
+            "input_mapping": [{"new_id": "control_net_name", "old_id": "t2i_adapter_name"}],
+            "output_mapping": None,
+        }
+    ]
+    assert {"ConditioningAverage ", "ImageBatch", "ImageScaleBy", "ResizeImagesByLongerEdge"} <= set(replacements)
+
+
+@pytest.mark.every_generation
 async def test_models_are_listed_by_folder(engine: Engine) -> None:
     assert engine.checkpoint in await engine.client.models("checkpoints")
     assert engine.lightning in await engine.client.models("loras")

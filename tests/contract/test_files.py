@@ -95,6 +95,23 @@ async def test_a_part_of_a_file_can_be_asked_for(engine: Engine) -> None:
         assert (answer.status, await answer.read()) == (206, b"\x89PNG")
 
 
+@pytest.mark.every_generation
+async def test_current_engines_send_what_a_browser_might_run_as_an_attachment(engine: Engine) -> None:
+    stem = uuid4().hex
+    await engine.client.upload_image(_png("red"), f"{stem}.png")
+    await engine.client.upload_image(b"<p>hello</p>", f"{stem}.html")
+    seen = {}
+    for suffix in ("png", "html"):
+        params = {"filename": f"{stem}.{suffix}", "type": "input"}
+        async with engine.session.get(f"{engine.url}/view", params=params) as answer:
+            seen[suffix] = answer.headers
+    assert [seen["png"]["Content-Type"], seen["html"]["Content-Type"]] == ["image/png", "application/octet-stream"]
+    assert seen["png"]["Content-Disposition"] == f'filename="{stem}.png"'
+    if engine.since(0, 33):
+        assert seen["png"]["X-Content-Type-Options"] == "nosniff"
+        assert seen["html"]["Content-Disposition"] == f'attachment; filename="{stem}.html"'
+
+
 async def test_an_installed_lora_is_listed_at_once_and_comes_back_byte_for_byte(engine: Engine) -> None:
     name, data = f"stylestudio_contract_v1_{uuid4().hex[:8]}.safetensors", os.urandom(300_000)
     heard: list[int] = []

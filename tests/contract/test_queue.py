@@ -16,7 +16,7 @@ from .conftest import Engine
 async def test_prompts_run_one_after_the_other_in_the_order_they_came(engine: Engine) -> None:
     first = engine.follow(engine.endless())
     await first.until(Progress)
-    ids = [f"{letter}-{uuid4()}" for letter in "cab"]
+    ids = [f"{letter}{str(uuid4())[1:]}" for letter in "cab"]
     waiting = []
     for prompt_id in ids:
         waiting.append(engine.follow(engine.txt2img(), prompt_id))

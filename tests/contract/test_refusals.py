@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from stylestudio.comfy.errors import ExecutionFailed, GraphInvalid, MissingFile
-from stylestudio.comfy.events import Posted
+from stylestudio.comfy.events import Posted, Started
 from stylestudio.comfy.graph import Lora, chain_loras
 
 from .conftest import Engine
+
+OWN_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 
 async def _refusal(engine: Engine, graph: dict[str, Any]) -> GraphInvalid:
@@ -82,19 +84,80 @@ async def test_links_of_the_wrong_type_or_shape_are_refused(engine: Engine) -> N
     assert ".py" not in str(error)
 
 
+@pytest.mark.every_generation
 async def test_an_unknown_class_is_named(engine: Engine) -> None:
     graph = engine.txt2img()
-    graph["6"]["class_type"] = "NoSuchNode"
+    graph["6"] |= {"class_type": "NoSuchNode", "_meta": {"title": "My sampler"}}
     error = await _refusal(engine, graph)
     assert error.node_errors == ()
-    assert "NoSuchNode" in str(error)
+    status, answer = await engine.post({"prompt": graph})
+    assert (status, answer["error"]["details"], answer["node_errors"]) == (400, "Node ID '#6'", {})
+    if engine.since(0, 12):
+        assert answer["error"]["type"] == "missing_node_type"
+        assert answer["error"]["message"] == "Node 'My sampler' not found. The custom node may not be installed."
+        assert answer["error"]["extra_info"] == {
+            "node_id": "6",
+            "class_type": "NoSuchNode",
+            "node_title": "My sampler",
+        }
+    else:
+        assert answer["error"]["type"] == "invalid_prompt"
+        assert "NoSuchNode" in answer["error"]["message"]
+        assert answer["error"]["extra_info"] == {}
 
 
+@pytest.mark.every_generation
+async def test_a_node_without_a_class_is_refused(engine: Engine) -> None:
+    graph = engine.txt2img()
+    del graph["6"]["class_type"]
+    status, answer = await engine.post({"prompt": graph})
+    assert (status, answer["error"]["details"], answer["node_errors"]) == (400, "Node ID '#6'", {})
+    assert answer["error"]["type"] == ("missing_node_type" if engine.since(0, 12) else "invalid_prompt")
+
+
+@pytest.mark.every_generation("current", "new")
+async def test_a_cycle_of_links_is_refused(engine: Engine) -> None:
+    graph = engine.img2img("x.png")
+    scaled = next(key for key, node in graph.items() if node["class_type"] == "ImageScale")
+    graph[scaled]["inputs"]["image"] = [scaled, 0]
+    status, answer = await engine.post({"prompt": graph})
+    assert (status, answer["error"]["type"]) == (400, "prompt_outputs_failed_validation")
+    if engine.since(0, 33):
+        [reason] = answer["node_errors"][scaled]["errors"]
+        assert (reason["type"], reason["message"]) == ("dependency_cycle", "Dependency cycle detected")
+        assert reason["details"] == f"{scaled} (ImageScale) -> {scaled} (ImageScale)"
+        assert reason["extra_info"] == {"node_id": scaled, "cycle_nodes": [scaled]}
+
+
+@pytest.mark.every_generation
+async def test_an_id_must_be_a_canonical_uuid_since_0_25(engine: Engine) -> None:
+    graph = engine.txt2img()
+    wrong = ("abc", "", 12, OWN_ID.upper(), OWN_ID.replace("-", ""), f"{{{OWN_ID}}}")
+    if not engine.since(0, 25):
+        for told in wrong:
+            status, answer = await engine.post({"prompt": graph, "prompt_id": told})
+            assert (status, answer["prompt_id"]) == (200, str(told))
+        return
+    _status, before = await engine.post({"prompt": graph})
+    for told in wrong:
+        status, answer = await engine.post({"prompt": graph, "prompt_id": told})
+        assert (status, answer["error"]["type"], answer["node_errors"]) == (400, "invalid_prompt_id", {})
+    _status, after = await engine.post({"prompt": graph, "prompt_id": None})
+    assert after["number"] == before["number"] + len(wrong) + 1, "a refused id takes a number too"
+    assert str(UUID(after["prompt_id"])) == after["prompt_id"], "null asks for a new one"
+
+
+@pytest.mark.every_generation
 async def test_a_graph_without_an_output_is_refused(engine: Engine) -> None:
     graph = engine.txt2img()
     del graph["8"]
-    for outputless in (graph, {}, []):
+    for outputless in (graph, {}):
         status, answer = await engine.post({"prompt": outputless, "client_id": engine.client.client_id})
+        assert (status, answer["error"]["type"], answer["node_errors"]) == (400, "prompt_no_outputs", {})
+    status, answer = await engine.post({"prompt": []})
+    if engine.since(0, 14):
+        assert (status, answer.splitlines()[0]) == (500, "500 Internal Server Error")
+    else:
         assert (status, answer["error"]["type"], answer["node_errors"]) == (400, "prompt_no_outputs", {})
     assert "no outputs" in str(await _refusal(engine, graph))
 
@@ -109,6 +172,20 @@ async def test_a_body_that_makes_no_sense_is_a_500_in_plain_text(engine: Engine,
     async with engine.session.post(f"{engine.url}/prompt", data=body) as answer:
         assert (answer.status, answer.content_type) == (500, "text/plain")
         assert (await answer.text()).startswith("500 Internal Server Error")
+
+
+async def test_what_is_accepted_in_part_is_started(engine: Engine) -> None:
+    graph, prompt_id = engine.endless(), str(uuid4())
+    graph["20"] = {"class_type": "SaveImage", "inputs": {"images": ["7", 0]}}
+    payload = {"prompt": graph, "prompt_id": prompt_id, "client_id": engine.client.client_id}
+    status, answer = await engine.post(payload)
+    assert (status, answer["prompt_id"], list(answer["node_errors"])) == (200, prompt_id, ["20"])
+    [reason] = answer["node_errors"]["20"]["errors"]
+    assert (reason["type"], reason["extra_info"]["input_name"]) == ("required_input_missing", "filename_prefix")
+    started = engine.follow({}, prompt_id, attach=True)
+    await started.until(Started)
+    [running] = json.loads((await engine.get("/queue"))[1])["queue_running"]
+    assert (running[1], running[4]) == (prompt_id, ["8"])
 
 
 async def test_a_graph_of_which_only_a_part_is_accepted_counts_as_refused(engine: Engine) -> None:

@@ -158,7 +158,8 @@ class Player:
 
 @pytest.fixture
 def options() -> Options:
-    return Options(painter="flat", loras=(LIGHTNING, STYLE), scriptable=True)
+    # Every step is told, and an id may be any word, so that a story is easier to read. test_current.py is for the rest.
+    return Options(painter="flat", loras=(LIGHTNING, STYLE), scriptable=True, generation="new")
 
 
 @pytest.fixture

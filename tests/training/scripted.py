@@ -29,8 +29,8 @@ class Scripted:
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         return []
 
-    def able(self, base: str = "") -> list[Engine]:
-        return ComfyTrainer().able(base)
+    def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
+        return ComfyTrainer().able(base, config)
 
     def run(self, course: Course) -> None:
         self._act(course)

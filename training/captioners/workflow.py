@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from generation import engines
 from generation.models import Engine, EnginePrompt
 from stylestudio import images as pictures
-from stylestudio.comfy import graph
+from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     ComfyError,
@@ -126,8 +126,7 @@ class FromWorkflow:
         call = engines.pool.loop.call
         name = f"stylestudio_caption_{hashlib.sha256(data).hexdigest()[:24]}.jpg"
         stored = call(client.upload_image(data, name))
-        infos = call(_infos(client, workflow))
-        nodes = graph.adapt(workflow.fill({"image": stored.filename}), infos)
+        nodes = call(wiring.fitted(client, workflow.fill({"image": stored.filename})))
         return clean(_text(workflow, _follow(client, nodes, check)))[:MOST_CAPTION]
 
 
@@ -162,10 +161,6 @@ def _least_busy(workflow: graph.Workflow) -> Engine:
     if chosen is None:
         raise work.Failed("engine", _("No engine that serves now has the nodes of this workflow."))
     return chosen
-
-
-async def _infos(client: ComfyClient, workflow: graph.Workflow) -> dict[str, dict[str, object] | None]:
-    return {name: await client.object_info(name) for name in workflow.classes}
 
 
 def _follow(client: ComfyClient, nodes: graph.Graph, check: Callable[[], None]) -> Mapping[str, tuple[str, ...]]:

@@ -26,12 +26,16 @@ class TrainerStopped(Exception):
 
 
 class TrainerFailed(Exception):
-    """It cannot be done. `kind` is one of training.faults; `detail` is what the trainer said."""
+    """It cannot be done. `kind` is one of training.faults; `detail` is what the trainer said.
 
-    def __init__(self, kind: str, detail: str = "") -> None:
+    `words` are a sentence for people that follows the one of the kind; "" if that says it all.
+    """
+
+    def __init__(self, kind: str, detail: str = "", words: str = "") -> None:
         super().__init__(detail or kind)
         self.kind = kind
         self.detail = detail
+        self.words = words
 
 
 class TrainerLost(Exception):
@@ -142,8 +146,11 @@ class Trainer(Protocol):
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why it cannot train now, in sentences that say what to do; empty where it can."""
 
-    def able(self, base: str = "") -> list[Engine]:
-        """Engines that could train now, on this base checkpoint where one is named; empty too where it needs none."""
+    def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
+        """Engines that could train now, on this base checkpoint and with these settings if they are given.
+
+        Empty too where it needs none.
+        """
 
     def run(self, course: Course) -> None:
         """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

@@ -14,6 +14,7 @@ from generation import engines, found
 from generation.found import Found
 from generation.models import Engine
 from stylestudio.accounts import NobodyFound, acting
+from stylestudio.comfy.file_names import distinct
 from stylestudio.terminal import plain_words
 
 
@@ -38,7 +39,8 @@ class Command(BaseCommand):
             for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
                 if not engines.probe(engine):
                     self.stderr.write(plain_words(f"{engine}: {engine.trouble}"))
-            chosen = [one for one in found.unused() if not names or any(fnmatch(one.name, name) for name in names)]
+            patterns = distinct(names)
+            chosen = [one for one in found.unused() if not names or any(fnmatch(one.name, name) for name in patterns)]
             if owner:
                 self._make(chosen, owner)
             else:

@@ -17,7 +17,9 @@ from PIL import Image
 
 from . import sketch_files
 from .files import Files, OutsideFolder
+from .manners import Manners
 from .nodes import Graph, NodeClass, Stage
+from .pace import Pace
 from .painter.brief import Painter
 from .painter.learned import Learned
 from .queue import Item, PromptQueue
@@ -28,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 PREVIEW_SIDE = 512
 PREVIEW_QUALITY = 82
+PREVIEW_METHODS = ("auto", "latent2rgb", "taesd")
 
 
 class Interrupted(Exception):
@@ -53,6 +56,7 @@ class Worker:
         troubles: Troubles,
         painter: Callable[[], Painter],
         nodes: Mapping[str, NodeClass],
+        manners: Manners,
         step_seconds: float,
         training_step_seconds: float,
     ) -> None:
@@ -61,6 +65,7 @@ class Worker:
         self.files = files
         self.troubles = troubles
         self.nodes = nodes
+        self.manners = manners
         self.step_seconds = step_seconds
         self.training_step_seconds = training_step_seconds
         self.cache: dict[str, Done] = {}
@@ -115,7 +120,8 @@ class _Run:
         self._executed: list[str] = []
         self._node = ""
         self._step_began = 0.0
-        self._previews = item.extra_data.get("preview_method") != "none"
+        self._pace = Pace(throttled=worker.manners.throttled)
+        self._previews = _wants_previews(item, worker.manners)
         pnginfo = item.extra_data.get("extra_pnginfo")
         self._stage = Stage(
             worker.files, painter, item.graph, pnginfo, self._check, self._step, self._train, worker.learned
@@ -176,11 +182,13 @@ class _Run:
         worker.troubles.node(known.name, self._halted)
         self._check()
         self._step_began = time.monotonic()
-        given = known.run(self._stage, {name: self._value(value) for name, value in node["inputs"].items()})
+        self._pace = Pace(throttled=worker.manners.throttled)
+        inputs = {name: self._value(value) for name, value in node["inputs"].items()}
+        given = known.run(self._stage, inputs)
         if not known.is_output:
             done = Done(outputs=given)
         else:
-            done = Done(shown=given)
+            done = Done(known.passes(self._stage, inputs, given) if known.passes else (), given)
             if given is not None:
                 self._shown[node_id] = given
                 self._tell("executed", node=node_id, display_node=node_id, output=given)
@@ -197,6 +205,9 @@ class _Run:
         sockets, node_id = self._worker.sockets, self._node
         self._rest(self._worker.step_seconds)
         self._check()
+        if not self._pace.tells(value, total, with_preview=self._previews):
+            self._stepped(value)
+            return
         jpeg = b""
         if self._previews and sockets.listening(self._sid):
             jpeg = _jpeg(develop())
@@ -214,6 +225,7 @@ class _Run:
         self._rest(self._worker.training_step_seconds, quiet)
         if not quiet:
             self._check()
+        if not quiet and self._pace.tells(value, total, with_preview=False):
             self._set_progress(self._node, value, total, "running")
             data = {"value": value, "max": total, "prompt_id": self._item.prompt_id, "node": self._node}
             self._send("progress", data)
@@ -330,6 +342,13 @@ class _Run:
         }
         # Entries are replaced, never changed, so a shallow copy is safe in the other thread.
         self._send("progress_state", {"prompt_id": self._item.prompt_id, "nodes": dict(self._progress)})
+
+
+def _wants_previews(item: Item, manners: Manners) -> bool:
+    """Whether pictures are shown while they are sampled. ComfyUI shows none unless asked; a word it does not know asks
+    for nothing."""
+    method = item.extra_data.get("preview_method")
+    return method in PREVIEW_METHODS if manners.previews_on_request else method != "none"
 
 
 def _cache_keys(graph: Graph, files: Files, nodes: Mapping[str, NodeClass]) -> dict[str, str]:

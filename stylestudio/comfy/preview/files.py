@@ -39,13 +39,20 @@ class Saved:
 
 
 class Files:
-    """Three folders below `root`, and the names of the models this engine claims to have."""
+    """Three folders below `root`, and the names of the models this engine claims to have.
 
-    def __init__(self, root: Path, checkpoints: Iterable[str], loras: Iterable[str], keep: int) -> None:
+    With `real_paths` what a symbolic link leads out to is outside, for LoadImage and for saving; never for uploads and
+    /view, as in ComfyUI 0.33.0.
+    """
+
+    def __init__(
+        self, root: Path, checkpoints: Iterable[str], loras: Iterable[str], keep: int, *, real_paths: bool = False
+    ) -> None:
         self.root = root.resolve()
         self._checkpoints = sorted(checkpoints)
         self._loras = sorted(loras)
         self._keep = keep
+        self._real_paths = real_paths
         for name in FOLDERS:
             self.folder(name).mkdir(parents=True, exist_ok=True)
         kept = [path for path in self.folder("output").rglob("*.png") if path.is_file()]
@@ -116,7 +123,10 @@ class Files:
         kind, plain = "input", name
         if match := ANNOTATION.search(name):
             kind, plain = match.group(1), name[: match.start()]
-        return self._inside(kind, "", plain)
+        path = self._inside(kind, "", plain)
+        if self._leads_out(path, self.folder(kind)):
+            raise OutsideFolder(name)
+        return path
 
     def fingerprint(self, name: str) -> str:
         """Changes with the content of the input image, "" when it cannot be read."""
@@ -195,7 +205,7 @@ class Files:
         top = self.folder(kind)
         head, stem = os.path.split(prefix)
         folder = Path(os.path.normpath(top / head))
-        if not folder.is_relative_to(top) or "\0" in prefix:
+        if not folder.is_relative_to(top) or "\0" in prefix or self._leads_out(folder, top):
             raise OutsideFolder("**** ERROR: Saving image outside the output folder is not allowed.")
         folder.mkdir(parents=True, exist_ok=True)
         subfolder = folder.relative_to(top).as_posix()
@@ -213,6 +223,10 @@ class Files:
                     folder.rmdir()
                 except OSError:
                     continue
+
+    def _leads_out(self, path: Path, top: Path) -> bool:
+        """Whether a symbolic link on the way takes `path` out of `top`."""
+        return self._real_paths and not path.resolve().is_relative_to(top.resolve())
 
     def _inside(self, kind: str, subfolder: str, name: str) -> Path:
         top = self.folder(kind)

@@ -150,7 +150,8 @@ class NodeClass:
     `refuse` says why an input value cannot be used, None when it can, as (input name, reason).
     `fingerprint` joins the cache key, for nodes whose result depends on more than their inputs.
     `optional` inputs are checked where they are given. `output_names` where they are not the types, `lists` says which
-    outputs are lists, `more` is what /object_info tells besides.
+    outputs are lists, `more` is what /object_info tells besides. `passes(stage, inputs, shown)` gives the outputs of an
+    output node that others may go on from.
     """
 
     name: str
@@ -168,6 +169,7 @@ class NodeClass:
     output_names: tuple[str, ...] = ()
     lists: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
+    passes: Callable[[Stage, dict[str, Any], Any], tuple[Any, ...]] | None = None
 
     def info(self, files: Files) -> dict[str, Any]:
         """The class as GET /object_info describes it."""

@@ -22,8 +22,8 @@ class Options:
 
     `step_seconds` is the least time one sampling step takes, so that a person sees the picture develop;
     `training_step_seconds` the same for a training step.
-    `generation` old speaks as ComfyUI 0.3.64 does where training is concerned: other node classes, no progress, and no
-    interrupt gets through before it ends.
+    `generation` says which ComfyUI the engine speaks like: current is 0.33.0, new 0.8.0, and old 0.3.64, which trains
+    with other node classes, without progress, and deaf to interrupts. What else differs is in `manners`.
     `scriptable` opens /preview/troubles to everyone who can reach the engine: for tests only.
     `max_upload` is how many bytes one request may have; ComfyUI's own limit unless told otherwise.
     `keep_outputs` is how many saved pictures stay on disk; the oldest go first.
@@ -35,7 +35,7 @@ class Options:
     painter: Literal["sketch", "flat"] = "sketch"
     step_seconds: float = 0.0
     training_step_seconds: float = 0.0
-    generation: Literal["new", "old"] = "new"
+    generation: Literal["current", "new", "old"] = "new"
     scriptable: bool = False
     version: str = "preview-0.1"
     keep_outputs: int = 500

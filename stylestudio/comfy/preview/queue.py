@@ -81,11 +81,26 @@ class PromptQueue:
                 del self._history[next(iter(self._history))]
             return True
 
-    def interrupt(self, prompt_id: str | None) -> None:
-        """Stops what runs now; with an id only if it is the one that runs."""
+    def interrupt(self, prompt_id: str | None) -> bool:
+        """Stops what runs now; with an id only if it is the one that runs. Whether it was asked to stop."""
         with self._changed:
-            if prompt_id is None or (self._running and self._running.prompt_id == prompt_id):
-                self.interrupted.set()
+            if prompt_id is not None and not (self._running and self._running.prompt_id == prompt_id):
+                return False
+            self.interrupted.set()
+            return True
+
+    def cancel(self, prompt_id: str) -> bool:
+        """Stops the prompt if it runs, removes it if it waits; False when it does neither."""
+        with self._changed:
+            return self.interrupt(prompt_id) or self.delete([prompt_id])
+
+    def state(self, prompt_id: str) -> tuple[str, Item] | None:
+        """("in_progress" or "pending", prompt); None when it neither runs nor waits."""
+        with self._changed:
+            if self._running and self._running.prompt_id == prompt_id:
+                return "in_progress", self._running
+            waiting = [item for item in self._pending if item.prompt_id == prompt_id]
+        return ("pending", waiting[0]) if waiting else None
 
     def remaining(self) -> int:
         with self._changed:

@@ -20,17 +20,21 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
+from . import edge
 from .catalogue import GENERATIONS
 from .execute import Worker
 from .files import ANNOTATION, Files, OutsideFolder
+from .jobs import Jobs
+from .manners import MANNERS
 from .options import Options
 from .painter.brief import Painter
+from .prompt_ids import INVALID_ID, prompt_id
 from .queue import PromptQueue
+from .replacements import REPLACEMENTS, replace_classes
 from .sockets import Sockets, features
 from .troubles import Gate, Troubles, from_json
 from .validate import validate
@@ -73,10 +77,18 @@ class PreviewEngine:
             self._own_folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="preview-engine-")
             folder = Path(self._own_folder)
         self._number = 0
-        self._files = Files(folder, self.options.checkpoints, self.options.loras, self.options.keep_outputs)
+        self._manners = MANNERS[self.options.generation]
+        self._files = Files(
+            folder,
+            self.options.checkpoints,
+            self.options.loras,
+            self.options.keep_outputs,
+            real_paths=self._manners.real_paths,
+        )
         self._files.wipe_temp()
         self._queue = PromptQueue()
-        self._sockets = Sockets(self.troubles, features(self.options.max_upload))
+        self._abilities = features(self.options.max_upload) | dict(self._manners.features)
+        self._sockets = Sockets(self.troubles, self._abilities)
         self._sockets.bind(asyncio.get_running_loop())
         self._nodes = GENERATIONS[self.options.generation]
         self._worker = Worker(
@@ -86,6 +98,7 @@ class PreviewEngine:
             self.troubles,
             self._painter,
             self._nodes,
+            self._manners,
             self.options.step_seconds,
             self.options.training_step_seconds,
         )
@@ -147,7 +160,9 @@ class PreviewEngine:
     # Routes.
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=self.options.max_upload, middlewares=[_same_origin, self._observed()])
+        outermost = [edge.no_other_site] if self._manners.keeps_sites_out else []
+        middlewares = [*outermost, _same_origin, self._observed()]
+        app = web.Application(client_max_size=self.options.max_upload, middlewares=middlewares)
         for prefix in ("", "/api"):
             app.add_routes(
                 [
@@ -172,6 +187,9 @@ class PreviewEngine:
                     web.get(f"{prefix}/view", self._view),
                 ]
             )
+            if self._manners.replaces:
+                app.router.add_get(f"{prefix}/node_replacements", self._node_replacements)
+        app.add_routes(Jobs(self._queue, self._manners, self._worker.tell_status).routes())
         app.router.add_get("/", self._index)
         if self.options.scriptable:
             app.add_routes(
@@ -184,6 +202,8 @@ class PreviewEngine:
                     web.get("/preview/requests", self._list_requests),
                 ]
             )
+        # The real server looks for a file of its pages here, and so answers 405 to whatever else is posted.
+        app.router.add_get("/{file:.*}", edge.nothing_here)
         return app
 
     def _observed(self) -> Any:
@@ -213,26 +233,31 @@ class PreviewEngine:
             return web.json_response({"error": {**error, "extra_info": {}}, "node_errors": {}}, status=400)
         if not isinstance(body, dict):
             raise _trouble()
-        # An empty list is as good as an empty graph: it has no node to stumble over.
-        graph, extra_data = {} if body["prompt"] == [] else body["prompt"], body.get("extra_data", {})
-        number = self._take_number(body)
+        graph, extra_data = body["prompt"], body.get("extra_data", {})
+        number, own_id = self._take_number(body), prompt_id(body, self._manners)
+        if own_id is None:
+            return web.json_response({"error": INVALID_ID, "node_errors": {}}, status=400)
+        if graph == [] and not self._manners.replaces:
+            graph = {}  # is as good to it as an empty graph: there is no node to stumble over
         if not isinstance(graph, dict):
             raise _trouble()
         try:
-            verdict = validate(graph, self._files, self._nodes, body.get("partial_execution_targets"))
+            if self._manners.replaces:
+                replace_classes(graph, self._nodes)
+            targets = body.get("partial_execution_targets")
+            verdict = validate(graph, self._files, self._nodes, targets, self._manners)
         except (LookupError, TypeError, AttributeError) as problem:
             raise _trouble() from problem
         if verdict.error:
             return web.json_response({"error": verdict.error, "node_errors": verdict.node_errors}, status=400)
         if not isinstance(extra_data, dict):
             raise _trouble()
-        prompt_id = str(body.get("prompt_id", uuid4()))
         if "client_id" in body:
             extra_data["client_id"] = body["client_id"]
         extra_data["create_time"] = int(time.time() * 1000)
-        self._queue.put(number, prompt_id, graph, extra_data, verdict.outputs)
+        self._queue.put(number, own_id, graph, extra_data, verdict.outputs)
         self._worker.tell_status()
-        return web.json_response({"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors})
+        return web.json_response({"prompt_id": own_id, "number": number, "node_errors": verdict.node_errors})
 
     def _take_number(self, body: dict[str, Any]) -> float:
         if "number" in body:
@@ -282,8 +307,8 @@ class PreviewEngine:
             body = {}
         if not isinstance(body, dict):
             raise _trouble()
-        prompt_id = body.get("prompt_id")
-        self._queue.interrupt(str(prompt_id) if prompt_id else None)
+        running_id = body.get("prompt_id")
+        self._queue.interrupt(str(running_id) if running_id else None)
         return web.Response()
 
     async def _free(self, request: web.Request) -> web.Response:
@@ -315,11 +340,15 @@ class PreviewEngine:
             "pytorch_version": None,
             "embedded_python": False,
             "argv": ["preview_engine"],
+            **self._manners.system,
         }
         return web.json_response({"system": system, "devices": [device]})
 
+    async def _node_replacements(self, request: web.Request) -> web.Response:
+        return web.json_response(dict(REPLACEMENTS))
+
     async def _features(self, request: web.Request) -> web.Response:
-        return web.json_response(features(self.options.max_upload))
+        return web.json_response(self._abilities)
 
     async def _object_infos(self, request: web.Request) -> web.Response:
         return web.json_response({name: known.info(self._files) for name, known in self._nodes.items()})
@@ -378,6 +407,8 @@ class PreviewEngine:
         if "preview" in query:
             return await _smaller(path, query["preview"], headers)
         content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        if self._manners.careful_views:
+            return web.FileResponse(path, headers=edge.careful_headers(path.name, content_type))
         headers["Content-Type"] = "application/octet-stream" if content_type in ACTIVE_CONTENT else content_type
         return web.FileResponse(path, headers=headers)
 

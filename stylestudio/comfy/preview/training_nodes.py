@@ -142,7 +142,7 @@ def _make_set(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(latents), texts
 
 
-def _train(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+def train(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     return _trained(stage, inputs, quiet=False)
 
 
@@ -219,7 +219,7 @@ def _loss_graph(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:
     return {"images": [file.as_json() for file in saved], "animated": [False]}
 
 
-def _combo(options: list[str], default: str | None = None) -> list[Any]:
+def combo(options: list[str], default: str | None = None) -> list[Any]:
     """The choices of an input as newer node classes list them."""
     named = {} if default is None else {"default": default}
     return ["COMBO", {**named, "multiselect": False, "options": options}]
@@ -229,8 +229,8 @@ def _old_combo(options: list[str], default: str | None = None) -> list[Any]:
     return [options, {} if default is None else {"default": default}]
 
 
-def _training_inputs(files: Files) -> InputSpecs:
-    return {**_shared_inputs(files, _combo), "bucket_mode": ["BOOLEAN", {"default": False}]}
+def new_training_inputs(files: Files) -> InputSpecs:
+    return {**_shared_inputs(files, combo), "bucket_mode": ["BOOLEAN", {"default": False}]}
 
 
 def _old_training_inputs(files: Files) -> InputSpecs:
@@ -278,9 +278,9 @@ TRAIN = NodeClass(
     "TrainLoraNode",
     "Train LoRA",
     "training",
-    _training_inputs,
+    new_training_inputs,
     ("MODEL", "LORA_MODEL", "LOSS_MAP", "INT"),
-    _train,
+    train,
     module=MODULE,
     output_names=("model", "lora", "loss_map", "steps"),
     more=NEW,
@@ -327,7 +327,7 @@ NEW_CLASSES = (
         "LoadImageTextDataSetFromFolder",
         "Load Image and Text Dataset from Folder",
         "dataset",
-        lambda files: {"folder": _combo(files.input_folders())},
+        lambda files: {"folder": combo(files.input_folders())},
         ("IMAGE", "STRING"),
         _load_set,
         module="comfy_extras.nodes_dataset",

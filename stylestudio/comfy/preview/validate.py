@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .files import Files
+from .manners import Manners
 from .nodes import Graph, NodeClass
 
 CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
@@ -27,37 +28,37 @@ class Verdict:
 
 
 def validate(
-    graph: Graph, files: Files, nodes: Mapping[str, NodeClass], targets: Collection[str] | None = None
+    graph: Graph,
+    files: Files,
+    nodes: Mapping[str, NodeClass],
+    targets: Collection[str] | None = None,
+    manners: Manners | None = None,
 ) -> Verdict:
     """Checks the graph, whose classes must be among `nodes`, and coerces its plain values in place.
 
     With `targets` only those output nodes are run. A graph that is no mapping of mappings raises TypeError,
     IndexError or KeyError: the real server answers 500 to it.
     """
+    manners = manners or Manners()
     outputs = []
     for node_id, node in graph.items():
-        if "class_type" not in node:
-            message = "Cannot execute because a node is missing the class_type property."
-            return Verdict(error=_error("invalid_prompt", message, f"Node ID '#{node_id}'"))
-        known = nodes.get(node["class_type"])
+        known = nodes.get(node["class_type"]) if "class_type" in node else None
         if known is None:
-            message = f"Cannot execute because node {node['class_type']} does not exist."
-            return Verdict(error=_error("invalid_prompt", message, f"Node ID '#{node_id}'"))
+            absent = _missing_type if manners.names_missing_types else _unknown_class
+            return Verdict(error=absent(node_id, node))
         if known.is_output and (targets is None or node_id in targets):
             outputs.append(node_id)
     if not outputs:
         return Verdict(error=_error("prompt_no_outputs", "Prompt has no outputs", ""))
-    walk = _Walk(graph, files, nodes)
+    walk = _Walk(graph, files, nodes, finds_cycles=manners.finds_cycles)
     verdict = Verdict()
     complaints: list[Reason] = []
     for node_id in outputs:
         try:
             reasons, good = walk.check(node_id)
         except MALFORMED as problem:
-            reasons, good = (
-                [_exception("exception_during_validation", "Exception when validating node", problem)],
-                False,
-            )
+            reason = _exception("exception_during_validation", "Exception when validating node", problem)
+            reasons, good = [reason], False
             walk.seen[node_id] = (reasons, False)
         if good:
             verdict.outputs.append(node_id)
@@ -80,15 +81,43 @@ def validate(
 class _Walk:
     """Goes from outputs to their ancestors; `seen` holds (own reasons, whether it and all below it are good)."""
 
-    def __init__(self, graph: Graph, files: Files, nodes: Mapping[str, NodeClass]) -> None:
+    def __init__(self, graph: Graph, files: Files, nodes: Mapping[str, NodeClass], *, finds_cycles: bool) -> None:
         self.seen: dict[str, tuple[list[Reason], bool]] = {}
         self._graph = graph
         self._files = files
         self._nodes = nodes
+        self._finds_cycles = finds_cycles
+        self._path: list[str] = []  # of links, from an output to the node that is being checked
 
     def check(self, node_id: str) -> tuple[list[Reason], bool]:
         if node_id in self.seen:
             return self.seen[node_id]
+        if self._finds_cycles and node_id in self._path:
+            return self._cycle(node_id)
+        self._path.append(node_id)
+        try:
+            reasons, good = self._check_inputs(node_id)
+        finally:
+            self._path.pop()
+        if self._finds_cycles and node_id in self.seen:
+            # A link further down led back here.
+            told, good = self.seen[node_id]
+            reasons = [*told, *(reason for reason in reasons if reason not in told)]
+        self.seen[node_id] = (reasons, good)
+        return self.seen[node_id]
+
+    def _cycle(self, node_id: str) -> tuple[list[Reason], bool]:
+        """One reason for all nodes of the cycle."""
+        path = [*self._path[self._path.index(node_id) :], node_id]
+        around = list(dict.fromkeys(path))
+        details = " -> ".join(f"{each} ({self._graph[each]['class_type']})" for each in path)
+        for each in around:
+            reason = {"type": "dependency_cycle", "message": "Dependency cycle detected", "details": details}
+            self.seen[each] = ([{**reason, "extra_info": {"node_id": each, "cycle_nodes": around}}], False)
+        return self.seen[node_id]
+
+    def _check_inputs(self, node_id: str) -> tuple[list[Reason], bool]:
+        """What is wrong with the node itself, and whether it and all below it are good."""
         node = self._graph[node_id]
         inputs = node["inputs"]
         known = self._nodes[node["class_type"]]
@@ -109,8 +138,7 @@ class _Walk:
                 reasons.append(reason)
         if known.refuse and not reasons and (refusal := known.refuse(self._files, inputs)):
             reasons.append(_refused(*refusal))
-        self.seen[node_id] = (reasons, good and not reasons)
-        return self.seen[node_id]
+        return reasons, good and not reasons
 
     def _check_link(self, name: str, spec: list[Any], link: list[Any]) -> tuple[Reason | None, bool]:
         if len(link) != 2:
@@ -128,7 +156,8 @@ class _Walk:
             return None, self.check(source)[1]
         except MALFORMED as problem:
             reason = _exception("exception_during_inner_validation", "Exception when validating inner node", problem)
-            reason["extra_info"] |= {"input_name": name, "input_config": _config(spec), "linked_node": link}
+            facts = {"input_name": name, "input_config": _config(spec), "linked_node": link}
+            reason["extra_info"] |= {**facts, "exception_message": str(problem)}
             self.seen[source] = ([reason], False)
             return None, False
 
@@ -173,6 +202,26 @@ def _error(kind: str, message: str, details: str) -> dict[str, Any]:
     return {"type": kind, "message": message, "details": details, "extra_info": {}}
 
 
+def _unknown_class(node_id: str, node: dict[str, Any]) -> dict[str, Any]:
+    if "class_type" not in node:
+        message = "Cannot execute because a node is missing the class_type property."
+    else:
+        message = f"Cannot execute because node {node['class_type']} does not exist."
+    return _error("invalid_prompt", message, f"Node ID '#{node_id}'")
+
+
+def _missing_type(node_id: str, node: dict[str, Any]) -> dict[str, Any]:
+    class_type = node.get("class_type")
+    title = node.get("_meta", {}).get("title", class_type)
+    if "class_type" not in node:
+        named = title or f"ID #{node_id}"
+        message = f"Node '{named}' has no class_type. The workflow may be corrupted or a custom node is missing."
+    else:
+        message = f"Node '{title}' not found. The custom node may not be installed."
+    extra = {"node_id": node_id, "class_type": class_type, "node_title": title}
+    return {**_error("missing_node_type", message, f"Node ID '#{node_id}'"), "extra_info": extra}
+
+
 def _reason(
     kind: str, message: str, name: str, spec: list[Any], facts: dict[str, Any], details: str | None = None
 ) -> Reason:
@@ -200,7 +249,6 @@ def _refused(name: str, why: str) -> Reason:
 
 def _exception(kind: str, message: str, problem: BaseException) -> Reason:
     extra = {
-        "exception_message": str(problem),
         "exception_type": type(problem).__qualname__,
         "traceback": traceback.format_tb(problem.__traceback__)[-2:],
     }

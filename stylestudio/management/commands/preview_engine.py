@@ -35,9 +35,9 @@ class Command(BaseCommand):
         parser.add_argument("--training-step-seconds", type=float, help="least time one training step takes")
         parser.add_argument(
             "--generation",
-            choices=("new", "old"),
+            choices=("current", "new", "old"),
             default="new",
-            help="node classes for training of a new or of an old ComfyUI (default new)",
+            help="the ComfyUI it speaks like: current is 0.33.0, new 0.8.0, old 0.3.64 (default new)",
         )
         parser.add_argument(
             "--max-upload-size",

@@ -103,5 +103,7 @@ def test_nodes_are_where_the_trainer_looks_for_them() -> None:
         nodes = graph.workflow(each).nodes
         assert nodes[graph.LOADER]["class_type"] == each.loader
         assert nodes[graph.TRAINING]["class_type"] == "TrainLoraNode"
-        assert nodes[graph.LORA]["inputs"]["steps"] == [graph.TRAINING, 3], "or the file cannot be gone on from"
-        assert nodes[graph.LOSS]["inputs"]["source"] == [graph.TRAINING, 2]
+        assert nodes[graph.LORA]["inputs"]["steps"] == [graph.TRAINING, "steps:INT"], (
+            "or the file cannot be gone on from"
+        )
+        assert nodes[graph.LOSS]["inputs"]["source"] == [graph.TRAINING, "loss_map:LOSS_MAP"]

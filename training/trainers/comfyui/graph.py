@@ -10,15 +10,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stylestudio.comfy import graph
+from stylestudio.comfy import graph, node_info, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.graph import Graph
+from stylestudio.comfy.lack import Lack
+from training import settings
 
 # Nodes of both workflows.
 LOADER, TRAINING, LORA, LOSS = "2", "4", "5", "6"
 NOTHING = "[None]"  # what the training node calls no LoRA
 _SAVERS = ("SaveLoRA", "SaveLoRANode")  # the same node under two names
+_TRAINER = "TrainLoraNode"
+SWITCHES = ("offloading", "bypass_mode")  # off where a version does not have them
+# What stands for files and settings where only the wiring is looked at.
+_ANY_VALUES = {"checkpoint": "", "folder": "", "steps": 2, "seed": 0, "existing_lora": NOTHING, "prefix": "loras/x"}
+_USUAL = {"batch_size": 1, "accumulation": 1, "learning_rate": 1e-4, "rank": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,50 +60,87 @@ def workflow(generation: Generation) -> graph.Workflow:
     return graph.load(Path(__file__).parents[2] / "workflows" / f"{generation.workflow}.json")
 
 
+def every_class() -> frozenset[str]:
+    """The node classes of both generations."""
+    return workflow(NEW).classes | workflow(OLD).classes | set(_SAVERS)
+
+
 async def detect(client: ComfyClient) -> Generation | None:
     """The generation that an engine has, asked node by node."""
-    wanted = {name for each in (NEW, OLD) for name in workflow(each).classes} | set(_SAVERS)
-    return generation([name for name in sorted(wanted) if await client.object_info(name)])
+    classes = [name for name in sorted(every_class()) if await client.object_info(name)]
+    return generation(classes) or generation([*classes, *await client.replacements()])
+
+
+def chosen(config: Mapping[str, Any]) -> dict[str, object]:
+    """What the settings of a training fill into a workflow."""
+    dtype = str(config.get("dtype", "bf16"))
+    computed = str(config.get("training_dtype", settings.SAME))
+    return {
+        "batch_size": int(config["batch_size"]),
+        "accumulation": int(config["accumulation"]),
+        "learning_rate": float(config["learning_rate"]),
+        "rank": int(config["rank"]),
+        "optimizer": str(config.get("optimizer", "AdamW")),
+        "loss_function": str(config.get("loss_function", "MSE")),
+        "dtype": dtype,
+        "training_dtype": dtype if computed == settings.SAME else computed,
+        "gradient_checkpointing": bool(config.get("gradient_checkpointing", True)),
+        **{name: bool(config.get(name, False)) for name in SWITCHES},
+    }
 
 
 async def adapted(client: ComfyClient, generation: Generation, values: Mapping[str, object]) -> Graph:
     """The filled workflow as this engine wants it.
 
     Inputs that a later version needs besides get the defaults that the engine names. GraphInvalid where it lacks a
-    node, or where a choice is not among its own.
+    node, an output or an input that is needed, and where a choice is not among its own.
     """
-    filled = workflow(generation).fill(values)
-    if await client.object_info(str(filled[LORA]["class_type"])) is None:
-        filled[LORA]["class_type"] = next(name for name in _SAVERS if name != filled[LORA]["class_type"])
-    classes = sorted({str(node["class_type"]) for node in filled.values()})
-    infos = {name: await client.object_info(name) for name in classes}
-    ready = graph.adapt(filled, infos)
-    ready[TRAINING]["inputs"] = _chosen(ready[TRAINING]["inputs"], infos["TrainLoraNode"] or {})
-    return ready
+    filled = _filled(generation, values)
+    saver = str(filled[LORA]["class_type"])
+    if await client.object_info(saver) is None:
+        filled = _saved_by(filled, next(name for name in _SAVERS if name != saver))
+    return await wiring.fitted(client, filled, strict=True)
 
 
-def _chosen(inputs: Mapping[str, object], info: Mapping[str, Any]) -> dict[str, object]:
-    """Choices as the engine spells them: huber is its Huber, smooth_l1 its SmoothL1."""
-    required = info.get("input", {}).get("required", {})
-    found = dict(inputs)
-    for name in ("optimizer", "loss_function", "training_dtype", "lora_dtype"):
-        options = graph.combo_options(required.get(name))
-        if options:
-            found[name] = _option(name, str(inputs[name]), options)
-    return found
+def lack(infos: Mapping[str, Any], classes: Collection[str], config: Mapping[str, Any]) -> Lack | None:
+    """Why an engine with these node classes cannot be given this training; None if it can, or if it is not known.
+
+    `infos` is what was kept of what it said of them. Its files are not looked at.
+    """
+    found = generation(classes)
+    if found is None:
+        return None
+    filled = _filled(found, {**_ANY_VALUES, **chosen({**_USUAL, **config})})
+    saver = next(name for name in _SAVERS if name in classes)
+    ready = _saved_by(filled, saver)
+    if any(node["class_type"] not in infos for node in ready.values()):
+        return None
+    try:
+        wiring.adapt(ready, infos, strict=True)
+    except GraphInvalid as error:
+        return error.lack
+    return None
 
 
-def _option(name: str, wanted: str, options: Sequence[str]) -> str:
-    for option in options:
-        if _plain(option) == _plain(wanted):
-            return option
-    raise GraphInvalid(
-        f"The engine's training node does not know {wanted} as {name}. It knows {', '.join(options)}.",
-    )
+def switches(infos: Mapping[str, Any]) -> frozenset[str]:
+    """Which of the switches that came with newer versions the training node has."""
+    return frozenset(SWITCHES).intersection(node_info.inputs(infos.get(_TRAINER, {}), {}))
 
 
-def _plain(name: str) -> str:
-    return {"l2": "mse"}.get(name.casefold(), name.casefold().replace("_", ""))
+def _filled(generation: Generation, values: Mapping[str, object]) -> Graph:
+    """The workflow with these values. A switch that is on is insisted on: without it, it would train otherwise."""
+    usual = {"training_dtype": values["dtype"], **dict.fromkeys(SWITCHES, False)}
+    graph = workflow(generation).fill({**usual, **values})
+    inputs = graph[TRAINING]["inputs"]
+    graph[TRAINING]["inputs"] = {
+        name.removesuffix("?") if name.removesuffix("?") in SWITCHES and value else name: value
+        for name, value in inputs.items()
+    }
+    return graph
+
+
+def _saved_by(graph: Graph, saver: str) -> Graph:
+    return {**graph, LORA: {**graph[LORA], "class_type": saver}}
 
 
 def losses(texts: Sequence[str], accumulation: int, *, divided: bool) -> list[float]:

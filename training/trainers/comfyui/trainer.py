@@ -33,6 +33,7 @@ from stylestudio.comfy.errors import (
     EngineUnreachable,
     ExecutionFailed,
     FateUnknown,
+    GraphInvalid,
     NotFound,
     NotTaken,
     OutOfMemory,
@@ -40,13 +41,14 @@ from stylestudio.comfy.errors import (
     PromptLost,
     PromptStalled,
 )
+from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.graph import combo_options
 from stylestudio.comfy.upload import Writable
 from stylestudio.templatetags.studio import byte_size
 from training import settings
 from training.doing import Doing, Phase
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
-from training.trainers.comfyui import dataset, graph, lora, segments
+from training.trainers.comfyui import ability, dataset, graph, lora, segments
 from training.trainers.comfyui.segments import Segment
 
 log = logging.getLogger(__name__)
@@ -79,12 +81,12 @@ class ComfyTrainer:
         serving = engines.serving()
         if not serving:
             return [_("No engine answers. Start ComfyUI, then look at the engines on the Queue page.")]
-        found = [obstacle(engine, str(config.get("base", ""))) for engine in serving]
+        found = [obstacle(engine, str(config.get("base", "")), config) for engine in serving]
         return [] if "" in found else list(dict.fromkeys(found))
 
-    def able(self, base: str = "") -> list[Engine]:
-        """Engines that serve now, know the training nodes and have the base checkpoint, where one is named."""
-        return [engine for engine in engines.serving() if not obstacle(engine, base)]
+    def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
+        """Engines that serve now, whose nodes can do this, and that have the base checkpoint, if one is named."""
+        return [engine for engine in engines.serving() if not obstacle(engine, base, config)]
 
     def run(self, course: Course) -> None:
         """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
@@ -98,8 +100,8 @@ class ComfyTrainer:
                 raise explained(error, engine) from error
 
 
-def obstacle(engine: Engine, base: str = "") -> str:
-    """Why this engine cannot train, in a sentence that says what to do; "" where it can."""
+def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = None) -> str:
+    """Why this engine cannot train, or not with these settings, in a sentence; "" where it can. Asks nobody."""
     facts = {"engine": engines.title(engine), "version": engine.engine_version, "base": base}
     if graph.generation(engine.node_classes) is None:
         words = _(
@@ -107,6 +109,8 @@ def obstacle(engine: Engine, base: str = "") -> str:
             "them."
         )
         return words % facts
+    if said := ability.obstacle(engine, config or {}):
+        return said
     if base and not engines.has_all(engine, [("checkpoints", base)]):
         return _("%(engine)s does not have the checkpoint %(base)s. Copy it into models/checkpoints there.") % facts
     return ""
@@ -137,6 +141,8 @@ def explained(error: ComfyError, engine: Engine) -> TrainerFailed | TrainerLost:
     lost = (EngineUnreachable, EngineTimeout, BadResponse, PromptLost, PromptStalled, NotFound)
     if isinstance(error, lost):
         return TrainerLost(str(error))
+    if isinstance(error, GraphInvalid):
+        return TrainerFailed("refused", error.detail, str(error))
     if isinstance(error, OutOfMemory):
         return TrainerFailed("out_of_memory", error.detail)
     if isinstance(error, PromptInterrupted):
@@ -266,20 +272,12 @@ class _Attempt:
 
     def _values(self, segment: Segment, folder: str, existing: str) -> dict[str, object]:
         job, config = self.course.job, self.course.config
-        accumulation = int(config["accumulation"])
         return {
+            **graph.chosen(config),
             "checkpoint": job.base,
             "folder": folder,
-            "batch_size": int(config["batch_size"]),
-            "accumulation": accumulation,
             "steps": segment.steps,
-            "learning_rate": float(config["learning_rate"]),
-            "rank": int(config["rank"]),
-            "optimizer": str(config.get("optimizer", "AdamW")),
-            "loss_function": str(config.get("loss_function", "MSE")),
-            "dtype": str(config.get("dtype", "bf16")),
-            "gradient_checkpointing": bool(config.get("gradient_checkpointing", True)),
-            "seed": segments.seed_of(segment, job.seed, accumulation),
+            "seed": segments.seed_of(segment, job.seed, int(config["accumulation"])),
             "existing_lora": existing,
             # Unique to the prompt: the node counts files by the steps in their names and would overwrite one.
             "prefix": f"loras/stylestudio_training{job.pk}_{uuid.uuid4().hex[:12]}",
@@ -325,7 +323,7 @@ class _Attempt:
         self.client.forget()
         info = self.loop.call(self.client.object_info(self.generation.loader)) or {}
         options = info.get("input", {}).get("required", {}).get("folder")
-        return folder in {option.replace("\\", "/") for option in combo_options(options) or ()}
+        return is_listed(folder, combo_options(options) or ())
 
     def _send_from(self, sent: int, folder: str) -> None:
         count = len(self.items)

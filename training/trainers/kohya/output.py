@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from stylestudio.comfy.memory import says_memory_ran_out
+
 _STEP = re.compile(r"^steps:\s*\d+%\|[^|]*\|\s*(?P<step>\d+)/(?P<total>\d+)\s*\[(?P<rest>[^\]]*)")
 _LOSS = re.compile(r"\bavr_loss=(?P<loss>[^,\s\]]+)")
 _BAR = re.compile(r"\d+%\|[^|]*\|\s*(?P<done>\d+)/(?P<total>\d+)\s*\[")
@@ -84,9 +86,8 @@ def _loss(rest: str) -> float | None:
         return math.nan
 
 
-# In this order: what is said of memory or disk is the cause of what follows.
+# In this order, after what is said of memory: that or the disk is the cause of what follows.
 _CAUSES: Sequence[tuple[str, re.Pattern[str]]] = (
-    ("out_of_memory", re.compile(r"out of memory|can't allocate memory|CUBLAS_STATUS_ALLOC_FAILED|^MemoryError", re.I)),
     ("storage", re.compile(r"No space left on device|Disk quota exceeded", re.I)),
     ("black_pictures", re.compile(r"NaN detected in latents")),
     ("no_package", re.compile(r"ModuleNotFoundError|^ImportError|No module named")),
@@ -104,6 +105,8 @@ _KILLED = re.compile(r"SIGKILL: 9")
 
 def cause(lines: Sequence[str], code: int | None) -> tuple[str, str]:
     """Why it failed: a kind of training.faults, and the line that says so. `code`: its exit status, None if unknown."""
+    if said := next((line for line in reversed(lines) if says_memory_ran_out(line)), None):
+        return "out_of_memory", said
     for kind, pattern in _CAUSES:
         for line in reversed(lines):
             if pattern.search(line):

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from generation.models import Engine
 from stylestudio import workers
+from stylestudio.comfy.file_names import canonical
 from training.doing import Doing, Phase
 from training.models import TrainingJob
 from training.trainers import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
@@ -59,7 +60,7 @@ class KohyaTrainer:
             found.append(_("The Python of sd-scripts lacks: %s. Install them there.") % ", ".join(missing))
         return found
 
-    def able(self, base: str = "") -> list[Engine]:
+    def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
         """None, for it trains on this machine."""
         return []
 
@@ -108,7 +109,7 @@ def command_line(course: Asked) -> str:
 
 def find_base(name: str) -> Path | None:
     """The base checkpoint on this machine: beneath SD_SCRIPTS_MODELS, or `models` in the folder of sd-scripts."""
-    wanted = PurePosixPath(name.replace("\\", "/"))  # as an engine on Windows writes it
+    wanted = PurePosixPath(canonical(name))
     if wanted.is_absolute() or ".." in wanted.parts:
         return None
     for folder in (settings.SD_SCRIPTS_MODELS, settings.SD_SCRIPTS_DIR and settings.SD_SCRIPTS_DIR / "models"):

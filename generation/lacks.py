@@ -1,0 +1,28 @@
+"""What an engine lacks for a graph, in the reader's language."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from stylestudio.comfy.lack import Lack, LackKind
+
+_SENTENCES: dict[LackKind, Promise] = {
+    "class": gettext_lazy("It does not know the node %(node)s. Update its ComfyUI or install what provides the node."),
+    "output": gettext_lazy(
+        "Its node %(node)s has no output %(type)s, which %(taker)s takes as %(name)s. It has %(has)s."
+    ),
+    "input": gettext_lazy("Its node %(node)s has no input %(name)s, which the workflow feeds. It has %(has)s."),
+    "value": gettext_lazy("Its node %(node)s has no input %(name)s, which the workflow sets. It has %(has)s."),
+    "need": gettext_lazy("Its node %(node)s needs the input %(name)s, which the workflow does not give it."),
+    "choice": gettext_lazy("Its node %(node)s does not know %(type)s as %(name)s. It knows %(has)s."),
+    "range": gettext_lazy("Its node %(node)s does not take %(type)s as %(name)s. It takes %(has)s."),
+    "link": gettext_lazy("Its node %(node)s takes no value as %(name)s, but the output of another node (%(type)s)."),
+}
+
+
+def words(lack: Lack) -> str:
+    """One sentence about an engine that was named before."""
+    facts = {"node": lack.node, "name": lack.name, "type": lack.type, "taker": lack.taker}
+    return str(_SENTENCES[lack.kind]) % {**facts, "has": lack.listed or _("nothing")}

@@ -1,0 +1,82 @@
+"""What is kept of an engine's node classes: enough to say what it lacks, without asking it again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from generation import checkup, engines, graphs, node_facts
+from generation.models import Engine
+from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.comfy.preview.troubles import Answer
+from tests.comfy.strict import recorded_infos
+
+INFOS = recorded_infos()
+
+
+def test_of_the_newest_engine_everything_is_kept_that_our_graphs_need_and_no_list_of_files() -> None:
+    kept = node_facts.of({**INFOS, "Other": {}}, {})
+    assert "Other" in kept.classes and "Other" not in kept.infos
+    assert graphs.every_class() <= kept.infos.keys()
+    assert graphs.lack(kept.infos) is None
+    text = json.dumps(kept.infos)
+    assert "ink.safetensors" not in text and "train/a" not in text
+    assert "euler" in text, "a short list of words is no list of files"
+
+
+@pytest.mark.parametrize("odd", [{}, {"input": 3}, {"input": {"required": []}}, {"input": {"required": {"a": 3}}}])
+def test_odd_words_about_a_class_are_kept_without_trouble(odd: dict[str, Any]) -> None:
+    kept = node_facts.of({"KSampler": odd}, {})
+    assert "KSampler" in kept.classes
+    graphs.lack({**INFOS, **kept.infos})
+
+
+def test_a_class_that_another_took_the_place_of_counts_as_there() -> None:
+    kept = node_facts.of(INFOS, {"OldSampler": "KSampler", "Gone": "NowhereEither"})
+    assert "OldSampler" in kept.classes and "Gone" not in kept.classes
+
+
+def test_a_change_that_keeps_pictures_from_being_made_is_known() -> None:
+    kept = node_facts.of({**INFOS, "VAEDecode": {**INFOS["VAEDecode"], "output": [], "output_name": []}}, {})
+    lack = graphs.lack(kept.infos)
+    assert lack is not None and (lack.kind, lack.class_type, lack.taker) == (
+        "output",
+        "VAEDecode",
+        "SaveImage (“Save”)",
+    )
+
+
+def test_a_probe_keeps_it_and_another_version_is_asked_anew(
+    engine: Engine, preview: PreviewThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert graphs.every_class() <= set(engine.node_infos)
+    asked = preview.engine.requests.count("GET /object_info")
+    assert engines.probe(engine)
+    assert preview.engine.requests.count("GET /object_info") == asked
+    Engine.objects.update(engine_version="0.8.0", node_infos={})
+    engine.refresh_from_db()
+    assert engines.probe(engine)
+    assert preview.engine.requests.count("GET /object_info") == asked + 1
+    assert graphs.every_class() <= set(Engine.objects.get().node_infos)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda infos: infos["KSampler"].update(output=["NOISE"]), "KSampler (“Sampler”) has no output"),
+        (lambda infos: infos.pop("VAEDecode"), "not present: VAEDecode"),
+    ],
+)
+def test_doctor_says_what_keeps_pictures_from_being_made(
+    preview: PreviewThread, settings: Any, change: Any, said: str
+) -> None:
+    preview.troubles.clear()
+    settings.COMFYUI_URLS = [preview.url]
+    infos = recorded_infos()
+    change(infos)
+    preview.troubles.add(Answer("/object_info", "GET", 200, json.dumps(infos), "application/json"))
+    [finding] = [each for each in checkup.look_at_engines() if each.name == "Picture nodes"]
+    assert not finding.well and said in finding.state and finding.remedy

@@ -1,0 +1,35 @@
+"""What the training nodes of engines can do, by what is kept of them: nobody is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from generation import engines, lacks
+from generation.models import Engine
+from training.settings import SETTINGS
+from training.trainers.comfyui import graph
+
+
+def missing_switches() -> frozenset[str]:
+    """Names of the settings that no engine that serves now has."""
+    there = [graph.switches(engine.node_infos) for engine in engines.serving()]
+    return frozenset(graph.SWITCHES).difference(*there)
+
+
+def obstacle(engine: Engine, config: Mapping[str, Any]) -> str:
+    """Why the engine's training nodes cannot be given a training with these settings; "" if they can."""
+    lack = graph.lack(engine.node_infos, engine.node_classes, config)
+    if lack is None:
+        return ""
+    facts = {"engine": engines.title(engine), "version": engine.engine_version}
+    if lack.kind == "value" and lack.name in graph.SWITCHES:
+        words = _(
+            "The training node of %(engine)s (ComfyUI %(version)s) has no “%(setting)s”. Turn it off, or update "
+            "ComfyUI there."
+        )
+        return words % {**facts, "setting": SETTINGS[lack.name].label}
+    words = _("%(engine)s (ComfyUI %(version)s) cannot be given this training. %(lack)s")
+    return words % {**facts, "lack": lacks.words(lack)}
