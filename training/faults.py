@@ -36,6 +36,17 @@ _SENTENCES = {
 }
 
 
-def explain(kind: str) -> str:
-    """The sentence for a kind of failure, in the reader's language."""
+# Where it is known which picture was the cause.
+_WITH_PICTURE = {
+    "bad_pictures": _(
+        "The trainer could not use the picture %(picture)s. Leave it out or replace it in the dataset, then start "
+        "again."
+    ),
+}
+
+
+def explain(kind: str, picture: str = "") -> str:
+    """The sentence for a kind of failure, in the reader's language. `picture`: the name of the one that caused it."""
+    if picture and kind in _WITH_PICTURE:
+        return str(_WITH_PICTURE[kind]) % {"picture": picture}
     return str(_SENTENCES.get(kind, _SENTENCES["internal"]))

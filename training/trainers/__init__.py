@@ -26,12 +26,16 @@ class TrainerStopped(Exception):
 
 
 class TrainerFailed(Exception):
-    """It cannot be done. `kind` is one of training.faults; `detail` is what the trainer said."""
+    """It cannot be done. `kind` is one of training.faults; `detail` is what the trainer said.
 
-    def __init__(self, kind: str, detail: str = "") -> None:
+    `picture`: the name of the dataset's picture that was the cause, where one was.
+    """
+
+    def __init__(self, kind: str, detail: str = "", *, picture: str = "") -> None:
         super().__init__(detail or kind)
         self.kind = kind
         self.detail = detail
+        self.picture = picture
 
 
 class TrainerLost(Exception):
@@ -66,6 +70,7 @@ class TrainingPicture:
     bucket: tuple[int, int]
     crop: tuple[float, float, float, float]
     background: str  # #rrggbb under transparent parts
+    source: str = ""  # the name under which people know it
 
     def open(self) -> bytes:
         """The stored file."""
@@ -115,9 +120,9 @@ class Course(Asked, Protocol):
         """Keep facts for the next attempt, committed when this returns: a prompt id before it is posted, a process."""
 
     def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
-        """How many steps are done, and what it does before the next. Cheap: call it for every step.
+        """How many steps are done, and what it does before the next. Raises TrainerStopped.
 
-        Raises TrainerStopped.
+        Cheap: call it for every step, and a few times a second while nothing moves, so that pages hear what is left.
         """
 
     def losses(self, first_step: int, values: Sequence[float]) -> None:
