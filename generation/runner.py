@@ -130,6 +130,7 @@ class _Making:
     begun: bool = False
     making: bool = False
     unwritten: tuple[int, int] | None = None
+    told: tuple[int, int] | None = None  # the step that was written last
     stored: bool = False
 
     @property
@@ -238,14 +239,18 @@ class _Making:
     def _progress(self, step: int, steps: int) -> None:
         """Write and show step `step` of `steps`, at most four times a second; what is put off follows in a silence.
 
-        A picture that is made faster than that shows no steps: writing them would take longer than making it.
+        A picture that is made faster than that shows no steps: writing them would take longer than making it. A step
+        that an engine tells twice is written once.
         """
+        if (step, steps) == self.told:
+            return
         self.unwritten = (step, steps)
         if self.begun and time.monotonic() - self.written >= PROGRESS_EVERY:
             self._write_progress(step, steps)
 
     def _write_progress(self, step: int, steps: int) -> None:
         first, self.making, self.written, self.unwritten = not self.making, True, time.monotonic(), None
+        self.told = (step, steps)
         self._write_prompt(progress=round(SAMPLED * step / max(1, steps)))
         if self.task.advance(progress=overall(self.task), step=step, making=self.prompt.index):
             if first:
@@ -457,6 +462,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     """
     from generation import tasks
 
+    shown = task.version
     task.refresh_from_db()
     followed = task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exclude(worker="")
     if task.is_active and not task.complete_if_whole() and not made and not followed.exists():
@@ -466,7 +472,8 @@ def settle(task: GenerationTask, *, made: bool) -> None:
         live.counts_changed()
         publish_waiting()
         faces.tell(task)
-    live.changed(task)
+    if not made or task.is_active or task.version != shown:  # else its last picture has told of its end
+        live.changed(task)
     live.engines_changed()
     if anything_open():
         tasks.work()

@@ -86,9 +86,10 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.channel_layer.group_discard(name, self.channel_name)
 
     async def push(self, message: dict[str, Any]) -> None:
-        """Forward a fragment in the page's language, or the facts to a script."""
+        """Forward a fragment in the page's language, or the facts to a script; a message may have only one of them."""
         if not self.json:
-            await self.send(text_data=message["html"][self.language])
+            if html := message["html"].get(self.language):
+                await self.send(text_data=html)
         elif message.get("data"):
             await self.send(text_data=json.dumps(message["data"]))
 

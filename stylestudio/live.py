@@ -7,11 +7,14 @@ job's row, renders and publishes, at most 4 times a second for each job, the las
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 import math
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,6 +87,40 @@ def facts(job: Job) -> dict[str, object]:
     }
 
 
+_VERSION = re.compile(r'\bdata-version="\d+"')
+# Facts that change by themselves while a job does not.
+_PASSING = ("version", "timestamp", "left_seconds")
+
+
+def substance(told: Mapping[str, object]) -> dict[str, object]:
+    """What of a job's facts is news when it changes: everything but the time."""
+    return {name: value for name, value in told.items() if name not in _PASSING}
+
+
+class Published:
+    """Remembers what was published last under each name, so that nothing is published twice in a row.
+
+    What a process publishes under a name must change whenever another process published something else there in
+    between: the fragments of a job carry its version.
+    """
+
+    def __init__(self, most: int = 1000) -> None:
+        self._last: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._most = most
+        self._lock = threading.Lock()
+
+    def is_new(self, name: Hashable, what: object) -> bool:
+        """Whether `what` is something else than the last time; it is the last one from here on."""
+        digest = hashlib.sha256(repr(what).encode()).digest()
+        with self._lock:
+            is_new = self._last.get(name) != digest
+            self._last[name] = digest
+            self._last.move_to_end(name)
+            while len(self._last) > self._most:
+                self._last.popitem(last=False)
+            return is_new
+
+
 def publish(names: Sequence[str], html: dict[str, str], data: dict[str, object] | None = None) -> None:
     """Send one message to several groups."""
     for name in names:
@@ -137,6 +174,7 @@ class Publisher:
     def __init__(self) -> None:
         self._due: dict[Key, _Due] = {}
         self._sent: dict[Key, float] = {}
+        self._published = Published()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._busy = False
@@ -213,12 +251,25 @@ class Publisher:
         if job is None:
             return
         if due.whole:
-            publish(groups(job), fragments(job), facts(job))
+            self._publish(key, job, fragments(job), whole=True)
         elif due.part:
-            publish(groups(job), render(due.part, job=job), facts(job))
+            self._publish(key, job, render(due.part, job=job))
         if due.preview and job.is_active:
             template, source = due.preview.split("\n", 1)
             publish(groups(job), render(template, job=job, src=source))
+
+    def publish_new(self, name: str, group: str, html: dict[str, str]) -> None:
+        """Publish a part of a page of which this process alone pushes news, unless it reads as the last time."""
+        if self._published.is_new(name, {language: _VERSION.sub("", text) for language, text in html.items()}):
+            publish([group], html)
+
+    def _publish(self, key: Key, job: Job, html: dict[str, str], *, whole: bool = False) -> None:
+        """Pages get the fragments and scripts the facts: progress only where it is not what they got last."""
+        told = facts(job)
+        is_new = self._published.is_new((key, "html"), html) or whole
+        is_news = self._published.is_new((key, "data"), substance(told)) or whole
+        if is_new or is_news:
+            publish(groups(job), html if is_new else {}, told if is_news else None)
 
 
 publisher = Publisher()

@@ -25,10 +25,16 @@ from training.trainers import TrainerFailed, TrainingPicture
 WHITE = "#ffffff"
 
 
+def trained_on(job: TrainingJob, manifest: snapshots.Manifest) -> list[snapshots.Frozen]:
+    """Of the frozen dataset what takes part: included pictures, but those that the training goes without."""
+    left_out = set(job.left_out)
+    return [each for each in manifest.included if each.image not in left_out]
+
+
 def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
-    """Included pictures of the frozen dataset, in order, cut as the plan says. TrainerFailed where a file is gone."""
+    """The pictures that it is trained on, in order, cut as the plan says. TrainerFailed if one is removed for good."""
     manifest = snapshots.read(job.snapshot)
-    frozen = manifest.included
+    frozen = trained_on(job, manifest)
     images = DatasetImage.everything.in_bulk([each.image for each in frozen])
     frames = plan(
         [(each.width, each.height) for each in frozen],
@@ -51,6 +57,7 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
                 bucket=frame.bucket,
                 crop=frame.box,
                 background=each.background or WHITE,
+                source=image.source_name,
             )
         )
     return pictures

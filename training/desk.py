@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,12 @@ from django.utils.translation import ngettext
 
 from generation import engines
 from stylestudio.parts import folder as parts_folder
-from training import runner, settings
-from training.models import Checkpoint, Dataset, TrainingJob
+from training import experience, runner, settings
+from training.models import Checkpoint, Dataset
 from training.trainers.comfyui.trainer import hint
+from training.unfit import Unfit, names, not_left_out, nothing_left, sentences
+from training.unfit import find as find_unfit
 
-LIKE = 20  # past trainings that estimates look at
 # Bytes of a LoRA file for each rank at 16 bits: the attention of an SDXL U-Net (kohya), or all its layers (ComfyUI).
 BYTES_PER_RANK = {settings.KOHYA: 5_300_000, settings.COMFYUI: 6_180_000}
 MARGIN = 2 * 2**30  # bytes that a training leaves free on the disk
@@ -49,6 +50,18 @@ class Outlook:
     waits: str
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    unfit: list[Unfit] = field(default_factory=list)  # pictures that cannot be trained on
+    without_them: bool = False  # somebody chose to leave all of these out
+
+    @property
+    def unfit_keys(self) -> str:
+        """What the form sends back when these pictures are to be left out."""
+        return " ".join(str(each.image) for each in self.unfit)
+
+    @property
+    def unfit_names(self) -> str:
+        """The names of these pictures."""
+        return names(self.unfit)
 
 
 def trainers() -> list[str]:
@@ -56,17 +69,32 @@ def trainers() -> list[str]:
     return [settings.COMFYUI, *([settings.KOHYA] if conf.SD_SCRIPTS_DIR else [])]
 
 
-def outlook(dataset: Dataset | None, trainer: str, preset: str, values: Mapping[str, Any], base: str) -> Outlook:
-    """The numbers for what is in the form now. Values that are out of range are problems, and count as the preset's."""
-    pictures = dataset.images.included().count() if dataset else 0
-    clean, wrong = _sound(trainer, values, settings.preset_values(preset, trainer, pictures))
+def outlook(
+    dataset: Dataset | None,
+    trainer: str,
+    preset: str,
+    values: Mapping[str, Any],
+    base: str,
+    *,
+    probes: int = 0,
+    left_out: Collection[int] = (),
+) -> Outlook:
+    """The numbers for what is in the form now. Values that are out of range are problems, and count as the preset's.
+
+    `probes`: how many test prompts there are; `left_out`: pictures that somebody chose to go without.
+    """
+    included = dataset.images.included().count() if dataset else 0
+    clean, wrong = _sound(trainer, values, settings.preset_values(preset, trainer, included))
+    unfit = find_unfit(dataset, clean["resolution"], quickly=True) if dataset else []
+    refused = not_left_out(unfit, left_out)
+    pictures = included - (len(unfit) - len(refused))
     count = clean.get("segments") or clean["save_count"]
     engine, waits = _where(trainer, base, clean)
     size = count * checkpoint_size(trainer, clean["rank"])
     free = shutil.disk_usage(parts_folder()).free
     return Outlook(
         steps=clean["steps"],
-        seconds=_seconds(trainer, clean),
+        seconds=experience.seconds(trainer, clean, probes),
         pictures=pictures,
         seen=clean["steps"] * clean["batch_size"] * clean["accumulation"] / max(1, pictures),
         checkpoints=count,
@@ -75,8 +103,15 @@ def outlook(dataset: Dataset | None, trainer: str, preset: str, values: Mapping[
         free=free,
         engine=engine,
         waits=waits,
-        problems=[*wrong, *_problems(dataset, pictures, trainer, clean, base, size, free)],
+        problems=[
+            *wrong,
+            *_unfit_problems(dataset, refused, clean["resolution"]),
+            *_problems(dataset, included, trainer, clean, base, size, free),
+            *_empty_problems(dataset, included, pictures),
+        ],
         warnings=list(_warnings(dataset, pictures, trainer, clean, base)),
+        unfit=unfit,
+        without_them=bool(unfit) and not refused,
     )
 
 
@@ -103,26 +138,6 @@ def checkpoint_size(trainer: str, rank: int) -> int:
     return size or BYTES_PER_RANK[trainer] * rank
 
 
-def _seconds(trainer: str, clean: Mapping[str, Any]) -> float | None:
-    """About how long the steps take, from past trainings with the same work in each step."""
-    work = _work(clean)
-    for job in TrainingJob.objects.filter(trainer=trainer, seconds__gt=0, step__gt=0).select_related("resumes")[:LIKE]:
-        if _work(job.config) == work and job.step > job.first_step:
-            per_step: float = job.seconds / (job.step - job.first_step)
-            return per_step * float(clean["steps"])
-    return None
-
-
-def _work(config: Mapping[str, Any]) -> tuple[Any, ...]:
-    names = ("resolution", "batch_size", "accumulation", "rank", "dtype", "gradient_checkpointing")
-    computed = (
-        config.get("training_dtype", settings.SAME),
-        config.get("offloading", False),
-        config.get("bypass_mode", False),
-    )
-    return (*(config.get(name) for name in names), *computed)
-
-
 def _where(trainer: str, base: str, clean: Mapping[str, Any]) -> tuple[str, str]:
     """The engine that would train, and what it waits for."""
     if trainer == settings.KOHYA:
@@ -135,6 +150,20 @@ def _where(trainer: str, base: str, clean: Mapping[str, Any]) -> tuple[str, str]
         held = engines.holding(able[0])
         return engines.title(able[0]), held.title if held else ""
     return "", ""
+
+
+def _unfit_problems(dataset: Dataset | None, refused: Sequence[Unfit], resolution: int) -> list[Problem]:
+    """Pictures that cannot be trained on: somebody leaves them out, or puts them right."""
+    if not dataset:
+        return []
+    place = reverse("training:health", args=[dataset.slug])
+    return [Problem(words, place) for words in sentences(refused, resolution)]
+
+
+def _empty_problems(dataset: Dataset | None, included: int, pictures: int) -> list[Problem]:
+    if not dataset or pictures or not included:
+        return []
+    return [Problem(nothing_left(), str(dataset.get_absolute_url()))]
 
 
 def _problems(

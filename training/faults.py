@@ -40,10 +40,22 @@ _SENTENCES = {
 
 
 _NO_RAM = _("The machine that trained ran out of memory. Close other programs there, or lower the batch size.")
+# Where it is known which picture was the cause.
+_WITH_PICTURE = {
+    "bad_pictures": _(
+        "The trainer could not use the picture %(picture)s. Leave it out or replace it in the dataset, then start "
+        "again."
+    ),
+}
 
 
-def explain(kind: str, detail: str = "") -> str:
-    """The sentence for a kind of failure, in the reader's language. `detail` is what the trainer said."""
+def explain(kind: str, detail: str = "", picture: str = "") -> str:
+    """The sentence for a kind of failure, in the reader's language.
+
+    `detail` is what the trainer said; `picture` the name of the one that caused it.
+    """
     if kind == "out_of_memory" and is_of_the_machine(detail):
         return str(_NO_RAM)
+    if picture and kind in _WITH_PICTURE:
+        return str(_WITH_PICTURE[kind]) % {"picture": picture}
     return str(_SENTENCES.get(kind, _SENTENCES["internal"]))

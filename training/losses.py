@@ -39,7 +39,9 @@ def append(job: TrainingJob, first_step: int, values: Sequence[float]) -> None:
 def forget(job: TrainingJob, from_step: int) -> None:
     """Drop the losses of this step and all later ones: they are done again."""
     blocks = LossBlock.objects.filter(job=job)
-    blocks.filter(first_step__gte=from_step).delete()
+    later = blocks.filter(first_step__gte=from_step)
+    if later.exists():  # hardly ever, and a statement that deletes nothing is a write all the same
+        later.delete()
     last = blocks.last()
     if last and last.first_step + _count(last) > from_step:
         last.values = bytes(last.values)[: 4 * (from_step - last.first_step)]

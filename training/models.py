@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.models import GeneratedImage
 from stylestudio.jobs import Job, JobQuerySet, Visibility, may_run
-from training import faults
+from training import faults, remaining
 from training.doing import Doing
 
 RESERVED_SLUGS = {"new", "jobs", "pictures"}  # these are addresses
@@ -451,6 +451,8 @@ class TrainingJob(Job):
     base = models.CharField(_("base checkpoint"), max_length=255)
     trigger_words = models.CharField(max_length=200, blank=True)
     probes = models.JSONField(default=list)  # [[prompt, seed], ...] of the sample pictures
+    # Included pictures of the frozen version that it goes without, because no trainer could use them: see `unfit`.
+    left_out = models.JSONField(default=list, blank=True, editable=False)
     step = models.PositiveIntegerField(default=0, editable=False)
     steps = models.PositiveIntegerField()
     epoch = models.PositiveIntegerField(default=0, editable=False)
@@ -468,7 +470,10 @@ class TrainingJob(Job):
     preparing = models.JSONField(default=list, blank=True, editable=False)  # see `doing`
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
     not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
-    seconds = models.FloatField(default=0.0, editable=False)  # spent on steps, in all attempts
+    seconds = models.FloatField(default=0.0, editable=False)  # spent on `timed` steps, in all attempts
+    timed = models.PositiveIntegerField(default=0, editable=False)
+    paces = models.JSONField(default=dict, blank=True, editable=False)  # of what is no step, see `remaining`
+    ends_at = models.DateTimeField(null=True, editable=False)  # as it was reckoned last; see `left_seconds`
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["TrainingJob"].as_manager()
 
@@ -519,11 +524,37 @@ class TrainingJob(Job):
 
     @property
     def left_seconds(self) -> float | None:
-        """About how long the remaining steps take; None before the first few."""
-        done = self.step - self.first_step
-        if done < 1 or not self.seconds:
+        """About how long until its end, with samples, waiting pictures and whatever else is no step; at least 1.
+
+        While it runs this goes down by itself, from one reckoning of its worker to the next. Of one that waits it is
+        the time from its start on. None while nobody can know, and when it has ended.
+        """
+        if not self.is_active:
             return None
-        return self.seconds / done * (self.steps - self.step)
+        if self.status == "running" and self.ends_at:
+            return max(1.0, (self.ends_at - timezone.now()).total_seconds())
+        return self.way.seconds(remaining.Now(self._kept_step), self.known_paces)
+
+    @property
+    def _kept_step(self) -> int:
+        """The step that it goes on from: of what an engine was sent nothing is lost before anybody has looked there."""
+        is_open = self.status == "running" or self.trainer == self.Trainer.KOHYA or self.state.get("prompt")
+        return self.step if is_open or not self.step else self.resume_step
+
+    @property
+    def left_shown(self) -> float | None:
+        """`left_seconds` as exactly as it is told: pages and scripts hear when this changes, not of every second."""
+        return remaining.rounded(self.left_seconds)
+
+    @property
+    def way(self) -> remaining.Way:
+        """The runs of its trainer that it is made of, for `remaining`."""
+        return remaining.Way(self.first_step, self.steps, int(self.config.get("segments") or 1), len(self.probes))
+
+    @property
+    def known_paces(self) -> remaining.Paces:
+        """How long what takes, as far as it is known."""
+        return remaining.Paces(**{**self.paces, "step": self.seconds_per_step or self.paces.get("step")})
 
     @property
     def first_step(self) -> int:
@@ -531,10 +562,14 @@ class TrainingJob(Job):
         return self.resumes.step if self.resumes else 0
 
     @property
+    def timed_steps(self) -> int:
+        """How many steps took `seconds`. Trainings of before this was counted took the time for all of them."""
+        return self.timed or max(0, self.step - self.first_step)
+
+    @property
     def seconds_per_step(self) -> float | None:
         """How long a step took so far; None before the first few."""
-        done = self.step - self.first_step
-        return self.seconds / done if done > 0 and self.seconds else None
+        return self.seconds / self.timed_steps if self.timed_steps and self.seconds else None
 
     @property
     def every(self) -> int:
@@ -549,8 +584,8 @@ class TrainingJob(Job):
     @property
     def next_checkpoint_seconds(self) -> float | None:
         """About how long until then; None where it is not known."""
-        each = self.seconds_per_step
-        return None if each is None else each * (self.next_checkpoint - self.step)
+        left, after = self.left_seconds, self.way.seconds(remaining.behind(self.next_checkpoint), self.known_paces)
+        return None if left is None or after is None else max(1.0, left - after)
 
     @property
     def resume_step(self) -> int:
@@ -585,7 +620,12 @@ class TrainingJob(Job):
 
     @property
     def explanation(self) -> str:
-        """Why it failed, and what to do, in the reader's language."""
+        """Why it failed, and what to do, in the reader's language.
+
+        `error` names the picture that was the cause, or is a sentence that follows the one of the kind.
+        """
+        if self.error_kind == "bad_pictures":
+            return faults.explain(self.error_kind, picture=self.error)
         return f"{faults.explain(self.error_kind, self.error_detail)} {self.error}".strip()
 
 

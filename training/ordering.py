@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from styles.models import Style
 from stylestudio import jobs, live
 from stylestudio.comfy.file_names import canonical
 from stylestudio.jobs import Status
-from training import checkpoints, runner, settings
+from training import checkpoints, experience, runner, settings, unfit
 from training.datasets import snapshots
 from training.models import Dataset, TrainingJob
 
@@ -32,7 +32,8 @@ class Plan:
     """Everything asked for by one press of Start training.
 
     `style` is an existing one, or the name of a new one. `values`: settings by name, see training.settings. `probes`:
-    (prompt, seed) of the sample pictures. The dataset is frozen as it is now.
+    (prompt, seed) of the sample pictures. `left_out`: pictures to go without if they cannot be trained on, see `unfit`.
+    The dataset is frozen as it is now.
     """
 
     dataset: Dataset
@@ -45,6 +46,7 @@ class Plan:
     seed: int | None = None
     probes: Sequence[tuple[str, int]] = field(default_factory=tuple)
     publish_best: bool = False
+    left_out: Collection[int] = ()
 
 
 def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
@@ -65,6 +67,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
         raise ValidationError({"style": _("A name has at most 80 characters.")})
     if style and style.is_base:
         raise ValidationError({"style": _("The base style is protected. Choose another one.")})
+    left_out = _left_out(plan, values["resolution"])
     try:
         with transaction.atomic():
             jobs.require_room(user)
@@ -83,6 +86,8 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
                 probes=[list(probe) for probe in (plan.probes or usual_probes())[:MOST_PROBES]],
                 steps=values["steps"],
                 publish_best=plan.publish_best,
+                left_out=left_out,
+                paces=experience.paces(plan.trainer, values),
             )
     except (IntegrityError, ValidationError):
         if (earlier := _placed(user, request_id)) is None:
@@ -90,6 +95,16 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
         return earlier
     live.announce(job, runner.send)
     return job
+
+
+def _left_out(plan: Plan, resolution: int) -> list[int]:
+    """The pictures that it goes without. ValidationError names those that cannot be trained on and should take part."""
+    found = unfit.find(plan.dataset, resolution)
+    if refused := unfit.not_left_out(found, plan.left_out):
+        raise ValidationError(" ".join([*unfit.sentences(refused, resolution), unfit.remedy(len(refused))]))
+    if found and len(found) == plan.dataset.images.included().count():
+        raise ValidationError(unfit.nothing_left())
+    return sorted(each.image for each in found)
 
 
 def usual_probes() -> list[tuple[str, int]]:
@@ -140,5 +155,5 @@ def _placed(user: User, request_id: uuid.UUID) -> TrainingJob | None:
 _MADE = ("engine", "prefix", "first", "last", "made")
 _ASKED = (
     "visibility", "name", "style", "snapshot", "trainer", "config", "config_sha256", "seed", "base", "trigger_words",
-    "probes", "steps", "publish_best",
+    "probes", "steps", "publish_best", "left_out",
 )  # fmt: skip

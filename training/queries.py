@@ -99,6 +99,9 @@ def _asked(job: TrainingJob) -> dict[str, str]:
         gettext("Base checkpoint"): job.base,
         gettext("Seed"): str(job.seed),
     }
+    if job.left_out:
+        names = DatasetImage.everything.filter(pk__in=job.left_out).values_list("source_name", flat=True)
+        facts[gettext("Left out")] = ", ".join(names)
     preset = settings.PRESETS.get(job.config.get("preset", ""))
     if preset:
         facts[gettext("Preset")] = str(preset.label)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from generation.models import GeneratedImage
 from training import samples
+from training.checkpoints import trained_on
 from training.datasets import snapshots
 from training.health import check, measures
 from training.models import Checkpoint, DatasetImage, Sample, TrainingJob
@@ -168,7 +169,7 @@ def _read(sample: Sample) -> tuple[Row, Row]:
 
 def _features(job: TrainingJob) -> NDArray[np.float32]:
     """What the health check measured of the pictures that take part, a row each."""
-    pks = [each.image for each in snapshots.read(job.snapshot).included]
+    pks = [each.image for each in trained_on(job, snapshots.read(job.snapshot))]
     rows = DatasetImage.everything.filter(pk__in=pks).exclude(descriptor=None).values_list("descriptor", flat=True)
     return measures.read_features([bytes(row or b"") for row in rows])
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from generation import engines
 from generation.models import Engine, EnginePrompt
 from stylestudio import live, workers
 from stylestudio.jobs import LEASE, Status, may_run, start_within_limit
-from training import checkpoints, faults, losses, watching
+from training import checkpoints, experience, faults, losses, remaining, watching
 from training.doing import Doing, Phase
 from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
+from training.stopwatch import Stopwatch
 from training.trainers import (
     Stop,
     TakenOver,
@@ -49,11 +50,13 @@ MOST_ERRORS = 22  # attempts without a new checkpoint that ended because the eng
 REST = timedelta(seconds=10)  # after a lost engine, times the number of attempts
 LONGEST_REST = timedelta(seconds=30)  # after an error of an engine; with MOST_ERRORS ten minutes in all
 AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
-PAUSE_LIMIT = 600.0  # seconds that waiting pictures get between two segments
-TICK = 0.25  # seconds between two writes of progress
+PAUSE_LIMIT = remaining.LONGEST_LENDING  # seconds that waiting pictures get between two segments
+TICK = 1.0  # seconds for each write of what only goes on; a change of state is written at once
 DRAW = 2.0  # seconds between two curves
 LOOK = 1.0  # seconds between two looks whether somebody wants it to stop
-GAP = 30.0  # seconds between two steps that count as time spent on steps; more is waiting
+LOOK_AHEAD = 5.0  # seconds between two looks at how long the pictures that wait take
+SHIFT, LEAST_SHIFT = 0.05, 2.0  # share of what is left, and seconds, by which an end moves until that is written
+CARDS = 10.0  # seconds between two pushes of the engines' cards, which tell what is left too
 PROGRESS = "training/_training_moved.html"
 
 _trainers: dict[str, Trainer] = {}
@@ -172,7 +175,8 @@ def claim(worker: str) -> TrainingJob | None:
                 continue
             if start_within_limit(job, worker):
                 _held[job.pk] = engine.pk if engine else None
-                job.touch(engine=engine)
+                if job.engine != engine:
+                    job.touch(engine=engine)
                 return job
             if engine:
                 _release(engine.pk, job)
@@ -229,7 +233,7 @@ def _wake_pictures() -> None:
 def run(job: TrainingJob) -> None:
     """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
     course, worker = LiveCourse(job), job.worker
-    job.advance(attempts=job.attempts + 1)
+    job.advance(attempts=job.attempts + 1, ends_at=None)  # an end that an earlier attempt reckoned is past
     if job.attempts > MOST_ATTEMPTS:
         _fail(course, "no_engine" if job.trainer == TrainingJob.Trainer.COMFYUI else "trainer")
         return
@@ -245,7 +249,7 @@ def run(job: TrainingJob) -> None:
     except TrainerLost as error:
         _lost(course, error)
     except TrainerFailed as error:
-        _fail(course, error.kind, error.detail, error.words)
+        _fail(course, error.kind, error.detail, words=error.words, picture=error.picture)
     except OSError as error:
         log.exception("Training %s could not be stored", job.pk)
         _fail(course, "storage", str(error))
@@ -309,11 +313,11 @@ def _stopped(course: LiveCourse) -> None:
     _ended(job)
 
 
-def _fail(course: LiveCourse, kind: str, detail: str = "", words: str = "") -> None:
+def _fail(course: LiveCourse, kind: str, detail: str = "", words: str = "", picture: str = "") -> None:
     job = course.job
-    course.log(f"{faults.explain(kind)} {detail}".strip())
+    course.log(f"{faults.explain(kind, detail, picture)} {detail}".strip())
     course.flush()
-    job.fail(kind, words, detail[:4000])
+    job.fail(kind, words or picture, detail=detail[:4000])
     _ended(job)
 
 
@@ -375,7 +379,7 @@ class AskedCourse:
 
     @cached_property
     def pictures(self) -> Sequence[TrainingPicture]:
-        """Included pictures of the frozen dataset, in order."""
+        """Pictures of the frozen dataset that take part, in order."""
         return checkpoints.training_pictures(self.job)
 
     @property
@@ -386,14 +390,22 @@ class AskedCourse:
 
 
 class LiveCourse(AskedCourse):
-    """What a trainer is given: see training.trainers.Course. One thread uses it."""
+    """What a trainer is given: see training.trainers.Course. One thread uses it.
+
+    What it is told is written when it changes the state of the training, and else once a second at most, and not at all
+    where nothing is new.
+    """
 
     def __init__(self, job: TrainingJob) -> None:
         super().__init__(job)
         self._pending = _Pending(step=self.start.step if self.start else 0, epoch=job.epoch)
-        self._written = self._looked = self._drawn = 0.0
-        self._moved: float | None = None
-        self._seconds = job.seconds
+        self._looked = self._drawn = self._weighed = self._pushed = self._showed = 0.0
+        self._written = 0.0
+        self._ahead = 0.0
+        self._shown: float | None = None  # what was left when open pages were told last
+        self._on_card: float | None = None  # the same on the card of the engine
+        self._watch = Stopwatch(job.way, self._pending.step, time.monotonic())
+        self._watch.go_on(job.seconds, job.timed_steps, job.paces)
         self._stop = Stop.NO
         losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
 
@@ -418,20 +430,25 @@ class LiveCourse(AskedCourse):
 
     def remember(self, **state: Any) -> None:
         """Keep facts for the next attempt; None forgets one."""
-        kept = {**self.job.state, **state}
+        if self._remembers(state):
+            TrainingJob.objects.filter(pk=self.job.pk).update(state=self.job.state)
+
+    def _remembers(self, state: Mapping[str, Any]) -> bool:
+        """Take it in. False where nothing changed."""
+        before = self.job.state
+        kept = {**before, **state}
         self.job.state = {name: value for name, value in kept.items() if value is not None}
-        TrainingJob.objects.filter(pk=self.job.pk).update(state=self.job.state)
+        return bool(self.job.state != before)
 
     def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
         """How many steps are done, and what it does before the next. Raises TrainerStopped when the worker stops."""
         now, pending = time.monotonic(), self._pending
-        if step > pending.step:
-            if self._moved is not None and now - self._moved < GAP:
-                self._seconds += now - self._moved
-            self._moved = now
+        self._watch.tell(step, doing, now)
+        turned = _phase(doing) != _phase(pending.doing)
         pending.step, pending.epoch, pending.doing = step, epoch or pending.epoch, doing
-        if now - self._written >= TICK:
+        if turned or now - self._written >= TICK * self._statements:
             self.flush()
+        self._tell_pages(now)
         if self.leaving:
             raise TrainerStopped
 
@@ -451,10 +468,13 @@ class LiveCourse(AskedCourse):
         """Store and commit a complete LoRA file."""
         self._pending.step, self._pending.epoch = max(step, self._pending.step), epoch or self._pending.epoch
         self._pending.doing = None
-        self.flush()
+        self._write_said()
         made = checkpoints.store(self.job, step, file, epoch=epoch, loss=loss, state=state)
-        self.job.advance(attempts=0)
-        self.remember(errors=None)
+        self._watch.store(step, time.monotonic())
+        more: dict[str, Any] = {"attempts": 0} if self.job.attempts else {}
+        if self._remembers({"errors": None}):
+            more["state"] = self.job.state
+        self._write_row(**more)
         if made:
             live.changed(self.job)
             for follow in followers:
@@ -465,42 +485,104 @@ class LiveCourse(AskedCourse):
         engine = _held.get(self.job.pk)
         if not engine or not _pictures_wait(engine):
             return
-        self._moved = None
-        self._pending.doing = Doing(Phase.LENDING)
-        self.flush()
+        waiting, _seconds = experience.waiting_pictures()
+        self._lend()
         _release(engine, self.job)
         until = time.monotonic() + PAUSE_LIMIT
         while time.monotonic() < until and _pictures_wait(engine) and self.stop is Stop.NO:
+            self._lend()
             if workers.stopping.wait(LOOK):
                 raise TrainerStopped
         row = Engine.objects.filter(pk=engine).first()
         while row and not _hold(row, self.job):
+            self._lend()
             if workers.stopping.wait(LOOK) or self.stop is Stop.NOW:
                 raise TrainerStopped
         if row is None or row.health != Engine.Health.OK:
             raise TrainerLost("The engine went away between two segments.")
+        self._watch.take_back(waiting, time.monotonic())
         self._pending.doing = None
         self.flush()
 
+    def _lend(self) -> None:
+        self.progress(self._pending.step, doing=Doing(Phase.LENDING))
+
     def flush(self) -> None:
-        """Write what was said."""
+        """Write what was said, where it is new."""
+        self._write_said()
+        self._write_row()
         self._written = time.monotonic()
+
+    @property
+    def _statements(self) -> int:
+        """How many writes a flush would take: so many seconds it waits, and what is said meanwhile goes with them."""
+        return len(self._pending.losses) + bool(self._pending.lines) + 1
+
+    def _write_said(self) -> None:
+        """Losses and lines of the log."""
         job, pending = self.job, self._pending
         for first, values in sorted(pending.losses.items()):
             losses.append(job, first, values)
-        if pending.losses and self._written - self._drawn >= DRAW:
-            self._drawn = self._written
+        if pending.losses and time.monotonic() - self._drawn >= DRAW:
+            self._drawn = time.monotonic()
             watching.publish_chart(job)
         pending.losses = {}
         if pending.lines:
             LogBlock.objects.create(job=job, text="\n".join(pending.lines))
             pending.lines = []
-        percent = min(99, 100 * pending.step // max(1, job.steps))
-        preparing = pending.doing.facts() if pending.doing else []
-        job.advance(
-            step=pending.step, epoch=pending.epoch, progress=percent, seconds=self._seconds, preparing=preparing
-        )
-        live.progressed(job, PROGRESS)
+
+    def _write_row(self, **more: Any) -> None:
+        """How far it is, and when it ends, unless that stands there already."""
+        job, pending = self.job, self._pending
+        fields = {
+            "step": pending.step,
+            "epoch": pending.epoch,
+            "progress": min(99, 100 * pending.step // max(1, job.steps)),
+            "preparing": pending.doing.facts() if pending.doing else [],
+            "paces": dict(self._watch.paces),
+        }
+        changed = {name: value for name, value in fields.items() if getattr(job, name) != value} | more
+        ends_at = self._reckoned_end()
+        if not changed and not _is_off(job.ends_at, ends_at):
+            return
+        job.advance(**changed, seconds=self._watch.seconds, timed=self._watch.timed, ends_at=ends_at)
+        self._push()
+
+    def _reckoned_end(self) -> datetime | None:
+        """About when it ends, as far as anybody knows now."""
+        now = time.monotonic()
+        is_lent = _phase(self._pending.doing) is Phase.LENDING
+        if now - self._weighed >= LOOK_AHEAD:
+            self._weighed = now
+            self._ahead = experience.waiting_pictures()[1] if is_lent else experience.pictures_ahead()
+        ahead = max(0.0, self._ahead - (now - self._weighed)) if is_lent else self._ahead
+        left = self.job.way.seconds(self._watch.now(now, ahead=ahead), self._watch.known)
+        return None if left is None else timezone.now() + timedelta(seconds=left)
+
+    def _tell_pages(self, now: float) -> None:
+        """What is left gets less by itself: open pages are told when it reads otherwise, without a write."""
+        shown = self.job.left_shown
+        if shown != self._shown and now - self._pushed >= LOOK:
+            self._push()
+        if shown != self._on_card and now - self._showed >= CARDS:
+            self._on_card, self._showed = shown, now
+            live.engines_changed()
+
+    def _push(self) -> None:
+        self._pushed, self._shown = time.monotonic(), self.job.left_shown
+        live.progressed(self.job, PROGRESS)
+
+
+def _phase(doing: Doing | None) -> Phase | None:
+    return doing.phase if doing else None
+
+
+def _is_off(told: datetime | None, ends_at: datetime | None) -> bool:
+    """Whether the end that was told last is so far from what is reckoned now that people would notice."""
+    if told is None or ends_at is None:
+        return told is not ends_at
+    left = (ends_at - timezone.now()).total_seconds()
+    return abs((ends_at - told).total_seconds()) > max(LEAST_SHIFT, SHIFT * left)
 
 
 def _pictures_wait(engine: int) -> bool:
@@ -524,7 +606,7 @@ def holding(pk: int) -> engines.Holding | None:
     job = TrainingJob.objects.filter(pk=pk).select_related("owner", "resumes").first()
     if job is None:
         return None
-    return engines.Holding(job.title, job.get_absolute_url(), job.owner.get_username(), job.left_seconds)
+    return engines.Holding(job.title, job.get_absolute_url(), job.owner.get_username(), job.left_shown)
 
 
 def facts(job: TrainingJob) -> dict[str, object]:
@@ -532,8 +614,9 @@ def facts(job: TrainingJob) -> dict[str, object]:
     return {
         "step": job.step,
         "steps": job.steps,
+        "doing": job.doing.phase.value if job.doing else "",
         "epoch": job.epoch,
-        "left_seconds": job.left_seconds,
+        "left_seconds": job.left_shown,
         "checkpoints": list(job.checkpoints.values_list("step", flat=True)),
         "error": job.explanation if job.error_kind else "",
     }

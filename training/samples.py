@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -85,8 +86,13 @@ def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: 
     return samples
 
 
+def side_of(config: Mapping[str, Any]) -> int:
+    """The side in pixels of the sample pictures of a training with these settings."""
+    return min(max(int(config.get("resolution", MOST_SIDE)), LEAST_SIDE), MOST_SIDE)
+
+
 def _order(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, prompt: str, seed: int) -> Order:
-    side = min(max(job.config.get("resolution", MOST_SIDE), LEAST_SIDE), MOST_SIDE)
+    side = side_of(job.config)
     mix = (Ingredient(checkpoint.version, strength),) if checkpoint else ()
     return Order(
         # The same words with and without: others make another picture by themselves.
@@ -123,7 +129,8 @@ def publish(job: TrainingJob) -> None:
 def _push(pk: int) -> None:
     job = TrainingJob.objects.filter(pk=pk).first()
     if job:
-        live.publish([live.one(job.kind, job.pk)], live.render(TEMPLATE, job=job, rows=table(job)))
+        html = live.render(TEMPLATE, job=job, rows=table(job))
+        live.publisher.publish_new(f"samples {pk}", live.one(job.kind, pk), html)
 
 
 @dataclass(frozen=True, slots=True)

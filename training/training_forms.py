@@ -113,7 +113,20 @@ class TrainingForm(forms.Form):
     @cached_property
     def outlook(self) -> desk.Outlook:
         """What would happen with what is in the form now."""
-        return desk.outlook(self.chosen_dataset, self.chosen_trainer, self.chosen_preset, self.values, self.chosen_base)
+        return desk.outlook(
+            self.chosen_dataset,
+            self.chosen_trainer,
+            self.chosen_preset,
+            self.values,
+            self.chosen_base,
+            probes=len([prompt for prompt in self.probes if prompt]),
+            left_out=self.left_out,
+        )
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Pictures that somebody chose to go without: those that were shown as unfit when the box was ticked."""
+        return frozenset(int(key) for key in self.raw("leave_out").split() if key.isdigit() and len(key) < 19)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -188,6 +201,7 @@ class TrainingForm(forms.Form):
                 base=self.chosen_base,
                 seed=data["seed"],
                 probes=[(prompt, seeds.get(prompt, 11 + place)) for place, prompt in enumerate(prompts)],
+                left_out=self.left_out,
             ),
             self.user,
             request_id,

@@ -83,6 +83,7 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
             "preset": other.config.get("preset", settings.DEFAULT_PRESET),
             "base": other.base,
             "probe": [prompt for prompt, _seed in other.probes],
+            "leave_out": " ".join(map(str, other.left_out)),
             **{f"set-{name}": value for name, value in other.config.items()},
         }
         begin["shown"] = belonging(begin["preset"], begin["trainer"], begin["dataset"])

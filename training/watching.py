@@ -23,16 +23,15 @@ def follow_training(job: TrainingJob, what: str) -> None:
 def _push_chart(pk: int) -> None:
     job = _job(pk)
     if job:
-        live.publish(
-            [live.one(job.kind, pk)], live.render("training/_loss_chart.html", job=job, chart=losses.chart(job))
-        )
+        html = live.render("training/_loss_chart.html", job=job, chart=losses.chart(job))
+        live.publisher.publish_new(f"chart {pk}", live.one(job.kind, pk), html)
 
 
 def _push_checkpoints(pk: int) -> None:
     job = _job(pk)
     if job:
         html = live.render("training/_checkpoints.html", job=job, checkpoints=checkpoints.listed(job))
-        live.publish([live.one(job.kind, pk)], html)
+        live.publisher.publish_new(f"checkpoints {pk}", live.one(job.kind, pk), html)
 
 
 def _job(pk: int) -> TrainingJob | None:

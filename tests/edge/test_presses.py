@@ -48,9 +48,9 @@ def dataset(curator: User) -> Dataset:
     Style.objects.get_or_create(is_base=True, defaults={"name": "Base", "slug": "base"})
     made = Dataset.objects.create(name="Hills", owner=curator)
     file = BytesIO()
-    Image.new("RGB", (64, 48), "teal").save(file, "PNG")
+    Image.new("RGB", (64, 64), "teal").save(file, "PNG")
     image = DatasetImage(
-        dataset=made, width=64, height=48, byte_size=1, format="PNG", sha256="0" * 64, perceptual_hash="0" * 16,
+        dataset=made, width=64, height=64, byte_size=1, format="PNG", sha256="0" * 64, perceptual_hash="0" * 16,
         position=0, source_name="hill.png", added_by=curator, caption="a hill",
     )  # fmt: skip
     image.file.save("hill.png", ContentFile(file.getvalue()), save=False)

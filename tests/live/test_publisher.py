@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.template import TemplateSyntaxError
 from django.utils import timezone
 
@@ -255,3 +256,37 @@ def test_what_ended_lately_is_said_again_when_a_worker_starts(ada: User, monkeyp
     tasks.say_again()
     assert said == [ended.pk]
     assert active.is_active
+
+
+def test_what_reads_as_the_last_push_did_is_not_pushed_again(task: GenerationTask, line: Line) -> None:
+    task.start("w")
+    task.advance(step=3, making=0)
+    for _time in range(3):
+        live.progressed(task, PROGRESS)
+        live.publisher.flush()
+    group = live.one("generation", task.pk)
+    assert len(line.to(group)) == 1
+    task.advance(step=4)
+    live.progressed(task, PROGRESS)
+    live.publisher.flush()
+    assert len(line.to(group)) == 2
+
+
+def test_scripts_hear_of_a_job_only_when_more_than_its_time_changed(task: GenerationTask, line: Line) -> None:
+    task.start("w")
+    task.advance(step=3, making=0)
+    live.progressed(task, PROGRESS)
+    live.publisher.flush()
+    GenerationTask.objects.filter(pk=task.pk).update(version=F("version") + 1)
+    live.progressed(task, PROGRESS)
+    live.publisher.flush()
+    first, second = line.to(live.one("generation", task.pk))
+    assert first["data"]["status"] == "running"
+    assert second["html"]["en"] != first["html"]["en"], "pages learn the version"
+    assert second["data"] is None
+
+
+def test_a_part_of_a_page_is_pushed_again_only_when_it_reads_otherwise(task: GenerationTask, line: Line) -> None:
+    for version, words in ((1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "a")):
+        live.publisher.publish_new("part", "group", {"en": f'<p data-version="{version}">{words}</p>'})
+    assert [message["html"]["en"][-5:-4] for message in line.to("group")] == ["a", "b", "a"]

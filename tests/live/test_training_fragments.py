@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
@@ -33,8 +35,9 @@ def dataset(ada: User) -> Dataset:
     """With one picture, whose file nobody opens."""
     dataset = Dataset.objects.create(name="Ink <& mist>", owner=ada, trigger_words="ink & <mist>")
     DatasetImage.objects.create(
-        dataset=dataset, file="a.png", thumbnail="a.webp", width=64, height=64, byte_size=1, format="PNG",
-        sha256="0" * 64, perceptual_hash="0" * 16, source_name="a.png", position=0, added_by=ada,
+        dataset=dataset, file=default_storage.save("a.png", ContentFile(b"x")), thumbnail="a.webp", width=64, height=64,
+        byte_size=1, format="PNG", sha256="0" * 64, perceptual_hash="0" * 16, source_name="a.png", position=0,
+        added_by=ada,
     )  # fmt: skip
     return dataset
 

@@ -34,7 +34,7 @@ def dataset(ada: User) -> Dataset:
 def add(dataset: Dataset) -> AddPicture:
     """Put a small picture of its own colour into the dataset: add("red hills", width=64)."""
 
-    def picture(caption: str = "", *, width: int = 64, height: int = 48, **fields: object) -> DatasetImage:
+    def picture(caption: str = "", *, width: int = 64, height: int = 64, **fields: object) -> DatasetImage:
         number = DatasetImage.everything.filter(dataset=dataset).count()
         file = BytesIO()
         Image.new("RGB", (width, height), (number * 37 % 256, number * 91 % 256, 90)).save(file, "PNG")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors.numpy import save_file
 
 from generation.models import Engine
 from training import ordering, runner, settings
-from training.models import Dataset, TrainingJob
+from training.models import Dataset, DatasetSnapshot, TrainingJob
 from training.trainers import Course
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -47,6 +48,13 @@ def lora_file(folder: Path, step: int) -> Path:
     }
     save_file(tensors, path)
     return path
+
+
+def resize(job: TrainingJob, number: int, width: int, height: int) -> None:
+    """As if picture `number` (from 1) had been frozen in this size: trainings of before that was looked at had such."""
+    manifest = json.loads(job.snapshot.manifest)
+    manifest["pictures"][number - 1] |= {"width": width, "height": height}
+    DatasetSnapshot.objects.filter(pk=job.snapshot_id).update(manifest=json.dumps(manifest))
 
 
 def ask(dataset: Dataset, user: User, *, steps: int = 8, style: Any = "Gouache", **more: Any) -> TrainingJob:

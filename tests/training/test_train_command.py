@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +21,9 @@ from styles.models import State, Style
 from stylestudio import terminal
 from stylestudio.models import Worker
 from tests.training.conftest import AddPicture
-from tests.training.scripted import Scripted, lora_file
+from tests.training.scripted import Scripted, ask, lora_file
 from training import runner
+from training.management.commands import train as train_command
 from training.models import Dataset, TrainingJob
 from training.trainers import Course, TrainerFailed, TrainerStopped
 
@@ -172,3 +175,56 @@ def test_a_dataset_without_pictures_is_refused(dataset: Dataset, olga: User) -> 
     with pytest.raises(CommandError, match="There is no picture to freeze"):
         command("--dataset", "empty")
     assert not TrainingJob.objects.exists()
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_differs_in_its_time_alone_is_not_printed(
+    olga: User, alive: Worker, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    job = ask(dataset, olga)
+    job.start("studio")
+    steps = iter([1, 1, 1, 2, 2, 2, 2, 3])
+
+    def write(seconds: float) -> None:
+        row = TrainingJob.objects.get(pk=job.pk)
+        if (step := next(steps, None)) is None:
+            row.complete()
+        else:
+            row.advance(step=step, seconds=float(time.monotonic()))
+
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=write, monotonic=time.monotonic))
+    out = io.StringIO()
+    stream = SimpleNamespace(write=lambda text, ending: out.write(text + ending), flush=lambda: None)
+    terminal.follow(job, stream, lambda job: f"\r{job.step} {job.status}", as_json=as_json)
+    if as_json:
+        told = [json.loads(line) for line in out.getvalue().splitlines()]
+        assert [(line["step"], line["status"]) for line in told] == [
+            (0, "running"), (1, "running"), (2, "running"), (3, "running"), (3, "completed"),
+        ]  # fmt: skip
+    else:
+        assert out.getvalue().strip().split("\r") == [
+            "0 running", "1 running", "2 running", "3 running", "3 completed",
+        ]  # fmt: skip
+
+
+def test_what_is_left_counts_down_in_a_terminal_without_a_change_of_the_row(
+    olga: User, alive: Worker, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ask(dataset, olga)
+    job.start("studio")
+    job.advance(step=4, ends_at=timezone.now() + timedelta(seconds=30))
+    now = [0.0]
+
+    def pass_by(seconds: float) -> None:
+        now[0] += 0.5
+        if now[0] > 3:
+            TrainingJob.objects.get(pk=job.pk).complete()
+
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=pass_by, monotonic=lambda: now[0]))
+    monkeypatch.setattr("training.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0])))
+    start = timezone.now()
+    out = io.StringIO()
+    stream = SimpleNamespace(write=lambda text, ending: out.write(text + ending), flush=lambda: None)
+    terminal.follow(job, stream, train_command._bar, as_json=False)
+    lefts = re.findall(r"about (\d+) s left", out.getvalue())
+    assert lefts == ["30", "29", "28", "27"]

@@ -19,7 +19,7 @@ from generation.models import Engine, GenerationTask
 from styles.models import State, Style
 from stylestudio.jobs import Status
 from tests.training.conftest import AddPicture
-from tests.training.scripted import Scripted, ask, lora_file, train
+from tests.training.scripted import Scripted, ask, lora_file, resize, train
 from training import checkpoints, ordering, runner, settings, tasks
 from training.models import Checkpoint, Dataset, LogBlock, TrainingJob
 from training.trainers import Course
@@ -421,5 +421,7 @@ def test_only_runs_with_sd_scripts_are_exported_so(job: TrainingJob, ada: User) 
 def test_a_picture_that_no_bucket_holds_is_named_and_nothing_leaves(filled: Dataset, ada: User) -> None:
     values = settings.preset_values("quick", "kohya")
     plan = ordering.Plan(dataset=filled, style="Elsewhere", trainer="kohya", preset="quick", values=values)
-    answer = as_(ada).get(f"/training/{ordering.start(plan, ada).pk}/export/", follow=True)
+    job = ordering.start(plan, ada)
+    resize(job, 1, 64, 48)
+    answer = as_(ada).get(f"/training/{job.pk}/export/", follow=True)
     assert "Picture 0001 is 64x48 pixels: no bucket is that small." in answer.content.decode()

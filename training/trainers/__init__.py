@@ -28,14 +28,16 @@ class TrainerStopped(Exception):
 class TrainerFailed(Exception):
     """It cannot be done. `kind` is one of training.faults; `detail` is what the trainer said.
 
-    `words` are a sentence for people that follows the one of the kind; "" if that says it all.
+    `words` are a sentence for people that follows the one of the kind; "" if that says it all. `picture` is the name of
+    the dataset's picture that was the cause, if one was.
     """
 
-    def __init__(self, kind: str, detail: str = "", words: str = "") -> None:
+    def __init__(self, kind: str, detail: str = "", words: str = "", *, picture: str = "") -> None:
         super().__init__(detail or kind)
         self.kind = kind
         self.detail = detail
         self.words = words
+        self.picture = picture
 
 
 class TrainerLost(Exception):
@@ -70,6 +72,7 @@ class TrainingPicture:
     bucket: tuple[int, int]
     crop: tuple[float, float, float, float]
     background: str  # #rrggbb under transparent parts
+    source: str = ""  # the name under which people know it
 
     def open(self) -> bytes:
         """The stored file."""
@@ -119,9 +122,9 @@ class Course(Asked, Protocol):
         """Keep facts for the next attempt, committed when this returns: a prompt id before it is posted, a process."""
 
     def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
-        """How many steps are done, and what it does before the next. Cheap: call it for every step.
+        """How many steps are done, and what it does before the next. Raises TrainerStopped.
 
-        Raises TrainerStopped.
+        Cheap: call it for every step, and a few times a second while nothing moves, so that pages hear what is left.
         """
 
     def losses(self, first_step: int, values: Sequence[float]) -> None:

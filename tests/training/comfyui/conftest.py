@@ -15,6 +15,7 @@ from generation.models import Engine
 from stylestudio import workers
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
+from tests.training.comfyui.heard import heard  # noqa: F401 - a fixture
 from tests.training.conftest import AddPicture
 from training import ordering, runner, settings
 from training.models import Dataset, TrainingJob
@@ -84,13 +85,15 @@ def old(db: None, old_engine: PreviewThread) -> Iterator[Engine]:
 def ask(dataset: Dataset, add: AddPicture, ada: User) -> Ask:
     """A training that waits: ask(steps=8, segments=2)."""
 
-    def place(*, steps: int = 8, pictures: int = 3, seed: int | None = None, **values: Any) -> TrainingJob:
+    def place(
+        *, steps: int = 8, pictures: int = 3, seed: int | None = None, probes: Any = (), **values: Any
+    ) -> TrainingJob:
         if not dataset.images.exists():
             for number in range(pictures):
                 add(f"hill {number}", width=64, height=64)
         chosen = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2, "rank": 4, **values}
         plan = ordering.Plan(
-            dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=chosen, seed=seed
+            dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=chosen, seed=seed, probes=probes
         )
         return ordering.start(plan, ada)
 

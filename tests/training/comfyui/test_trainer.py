@@ -222,14 +222,27 @@ def test_a_picture_that_cannot_be_read_fails_the_training_and_is_named(
     engine: Engine, ask: Ask, new_engine: PreviewThread, add: AddPicture
 ) -> None:
     add("fine", width=64, height=64)
-    broken = add("broken", width=64, height=64)
+    broken = add("broken", width=64, height=64, source_name="broken.png")
+    job = ask()
     with default_storage.open(str(broken.file.name), "wb") as file:
         file.write(b"no picture")
     before = segments_run(new_engine)
-    job = trained(ask())
+    job = trained(job)
     assert (job.status, job.error_kind) == (Status.FAILED, "bad_pictures")
-    assert "0002" in said(job)
+    assert "0002" in said(job) and "broken.png" in said(job)
+    assert job.explanation.startswith("The trainer could not use the picture broken.png.")
     assert segments_run(new_engine) == before
+
+
+def test_a_picture_that_the_engine_cannot_read_is_named(
+    engine: Engine, ask: Ask, new_engine: PreviewThread, add: AddPicture
+) -> None:
+    for name in ("one.png", "two.png"):
+        add(f"only here: {name}", source_name=name)
+    message = "cannot identify image file '/srv/comfy/input/train/stylestudio_1f/0002.png'"
+    new_engine.troubles.add(FailNode("LoadImageTextDataSetFromFolder", "PIL.UnidentifiedImageError", message))
+    job = trained(ask())
+    assert (job.error_kind, job.error) == ("bad_pictures", "two.png")
 
 
 def test_an_engine_that_was_restarted_trains_the_segment_again(

@@ -161,6 +161,7 @@ def trouble(name: str) -> int:
     words = {
         "out_of_memory": OUT_OF_MEMORY,
         "crash": "RuntimeError: mat1 and mat2 shapes cannot be multiplied (77x768 and 2048x640)",
+        "bad_picture": "Error loading file: dataset/10_x/0002.png\nOSError: image file is truncated (5 bytes left)",
         "disk": "OSError: [Errno 28] No space left on device",
         "options": "sdxl_train_network.py: error: unrecognized arguments: --colour",
     }[name]

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
 
 from stylestudio import workers
 from stylestudio.jobs import Status
 from tests.training.conftest import AddPicture
 from tests.training.kohya.conftest import SdScripts, group
+from tests.training.scripted import resize
 from training import ordering, runner, settings
-from training.models import Dataset, LossBlock, TrainingJob
+from training.models import Dataset, DatasetImage, LossBlock, TrainingJob
 from training.trainers.kohya import trainer
 
 pytestmark = pytest.mark.django_db
@@ -43,13 +45,35 @@ def job(dataset: Dataset, add: AddPicture, ada: User, settings: Any, scripts: Sd
 
 
 def test_a_picture_that_is_too_small_is_named(job: TrainingJob, dataset: Dataset, add: AddPicture, ada: User) -> None:
-    add("tiny", width=60, height=200)
+    add("tiny", width=128, height=64, source_name="tiny.png")
     small = ask(dataset, ada)
+    resize(small, 3, 60, 200)
     job.cancel()
     runner.work()
     small.refresh_from_db()
     assert (small.status, small.error_kind) == (Status.FAILED, "bad_pictures")
     assert "Picture 0003 is 60x200 pixels" in small.error_detail
+    assert small.explanation.startswith("The trainer could not use the picture tiny.png.")
+
+
+def test_a_picture_that_cannot_be_read_is_named(job: TrainingJob, dataset: Dataset) -> None:
+    broken = dataset.images.get(caption="blue hills")
+    DatasetImage.objects.filter(pk=broken.pk).update(source_name="blue.png")
+    with default_storage.open(str(broken.file.name), "wb") as file:
+        file.write(b"no picture")
+    runner.work()
+    job.refresh_from_db()
+    assert (job.status, job.error_kind) == (Status.FAILED, "bad_pictures")
+    assert "blue.png" in job.explanation
+
+
+def test_a_picture_at_which_sd_scripts_stops_is_named(job: TrainingJob, dataset: Dataset, scripts: SdScripts) -> None:
+    DatasetImage.objects.filter(caption="blue hills").update(source_name="blue.png")
+    scripts.plays(at=2, trouble="bad_picture")
+    runner.work()
+    job.refresh_from_db()
+    assert (job.status, job.error_kind) == (Status.FAILED, "bad_pictures"), job.error_detail
+    assert "blue.png" in job.explanation
 
 
 def ask(dataset: Dataset, user: User) -> TrainingJob:

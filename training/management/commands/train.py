@@ -19,7 +19,7 @@ from stylestudio.accounts import NobodyFound, acting
 from stylestudio.jobs import Status
 from stylestudio.templatetags.studio import about
 from stylestudio.terminal import NoWorker
-from training import desk, ordering, runner, settings
+from training import desk, ordering, runner, settings, unfit
 from training.models import Dataset, TrainingJob
 
 WIDTH = 24  # characters of the bar
@@ -40,6 +40,9 @@ class Command(BaseCommand):
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
         parser.add_argument("--seed", type=int, metavar="N")
         parser.add_argument("--base", default="", metavar="FILE", help="base checkpoint")
+        parser.add_argument(
+            "--leave-out", action="store_true", help="train without the pictures that cannot be trained on"
+        )
         parser.add_argument("--user", metavar="NAME", help="who trains (default: the first owner)")
         parser.add_argument("--wait", action="store_true", help="follow the run; exit code 0 when it completed")
         parser.add_argument("--json", action="store_true", help="print one JSON message a line")
@@ -56,7 +59,7 @@ class Command(BaseCommand):
         try:
             job = self._ask(dataset, user, options)
         except ValidationError as error:
-            raise CommandError(_told(error)) from None
+            raise CommandError(terminal.plain_words(_told(error))) from None
         live.publisher.flush()
         if options["wait"]:
             self._wait(job, as_json=options["json"])
@@ -79,6 +82,7 @@ class Command(BaseCommand):
         clean = settings.clean(trainer, values)
         for obstacle in runner.trainer(trainer).obstacles({**clean, "base": options["base"] or conf.CHECKPOINT}):
             self.stderr.write(terminal.plain_words(obstacle))
+        left_out = self._left_out(dataset, clean["resolution"], wanted=options["leave_out"])
         name = options["style"]
         style = Style.objects.filter(name=name, is_base=False).first() or Style.objects.filter(slug=name).first()
         return ordering.start(
@@ -91,9 +95,20 @@ class Command(BaseCommand):
                 seed=options["seed"],
                 base=options["base"],
                 publish_best=True,
+                left_out=left_out,
             ),
             user,
         )
+
+    def _left_out(self, dataset: Dataset, resolution: int, *, wanted: bool) -> list[int]:
+        """The pictures that cannot be trained on, with their names said. CommandError unless they are `wanted` out."""
+        found = unfit.find(dataset, resolution)
+        said = [terminal.plain_words(sentence) for sentence in unfit.sentences(found, resolution)]
+        if found and not wanted:
+            raise CommandError(" ".join([*said, _("Add --leave-out to train without what cannot be trained on.")]))
+        for sentence in said:
+            self.stderr.write(_("Left out: %s") % sentence)
+        return [each.image for each in found]
 
     def _wait(self, job: TrainingJob, *, as_json: bool) -> None:
         try:
@@ -136,6 +151,6 @@ def _pair(text: str, known: dict[str, Any]) -> tuple[str, str]:
 
 def _bar(job: TrainingJob) -> str:
     filled = "#" * (WIDTH * job.progress // 100)
-    left = job.left_seconds
+    left = job.left_shown
     rest = ", " + _("%s left") % about(left) if left and job.is_active else ""
     return f"\r[{filled:<{WIDTH}}] {job.progress:3d} %  {job.step}/{job.steps} {job.get_status_display()}{rest}   "

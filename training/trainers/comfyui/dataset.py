@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.storage import StoreUnreachable
 from training.datasets import take
 from training.datasets.take import Box, Size
 from training.trainers import TrainingPicture
@@ -75,6 +76,8 @@ def encoded(item: Item) -> bytes:
         raise Unreadable(f"{picture.name}: {picture.width} × {picture.height} pixels are too few")
     try:
         return take.trained(picture.open(), picture.background, item.size, _fitted(picture.crop, item.size))
+    except StoreUnreachable:  # no fault of the picture
+        raise
     except (OSError, take.BadPicture) as error:
         raise Unreadable(f"{picture.name}: {error}") from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -47,6 +48,7 @@ from stylestudio.comfy.upload import Writable
 from stylestudio.templatetags.studio import byte_size
 from training import settings
 from training.doing import Doing, Phase
+from training.remaining import UNTOLD
 from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.comfyui import ability, dataset, graph, lora, segments
 from training.trainers.comfyui.segments import Segment
@@ -58,6 +60,9 @@ PATIENCE = 60.0  # seconds without a connection until the engine counts as lost
 # Seconds without any sign, while the engine works. Encoding shows nothing, nor does a step of a slow machine.
 SILENT = 1800.0
 SILENT_PER_PICTURE = 60.0
+# New engines tell nothing of less than UNTOLD of a segment: so many steps may pass, each of them as slow as this.
+SLOWEST_STEP = 300.0
+SLOW_TIMES = 10  # or so many times as slow as they were so far
 SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the last
 SENT_TOGETHER = 20  # pictures between two notes of how many are there
 LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
@@ -152,6 +157,12 @@ def explained(error: ComfyError, engine: Engine) -> TrainerFailed | TrainerLost:
     return TrainerFailed("engine", f"{error} {error.detail}" if error.detail != str(error) else error.detail)
 
 
+def longest_silence(steps: int, pictures: int, pace: float | None) -> float:
+    """Seconds without a sign after which a segment of so many steps counts as stalled; `pace`: of a step, if known."""
+    step = min(SLOWEST_STEP, SLOW_TIMES * pace) if pace else SLOWEST_STEP
+    return SILENT + SILENT_PER_PICTURE * pictures + step * math.ceil(UNTOLD * steps)
+
+
 class _Attempt:
     """One attempt at a training, on one engine."""
 
@@ -161,8 +172,10 @@ class _Attempt:
         self.client = client
         self.loop = engines.pool.loop
         self.done = course.start.step if course.start else 0
+        self.reached = course.job.step  # as it was told last, perhaps by a worker that is gone
         if course.state.get("engine") != engine.pk:  # what was left on another one is of no use here
             course.remember(**dict.fromkeys(_KEPT), engine=engine.pk)
+        self.pace = 0.0  # seconds that a step of the last segment took
         self.generation = self._generation()
         self.stand_in = course.job.trigger_words or "picture"  # where the engine wants a caption
         self.items, self.resized, self.uncaptioned = dataset.items(
@@ -245,7 +258,7 @@ class _Attempt:
         try:
             if not prompt:  # of a training that ended before this one
                 raise PromptLost("Nobody follows it any more.")
-            losses = self._follow(segment, prompt, None)
+            losses = self._follow(segment, prompt, None, reached=self.reached)
         except PromptLost:  # the engine was restarted; it may have saved the file before
             if self._saved_as(prefix, tries=1) is None:
                 self._forget_prompt()
@@ -332,7 +345,7 @@ class _Attempt:
             try:
                 png = dataset.encoded(item)
             except dataset.Unreadable as error:
-                raise TrainerFailed("bad_pictures", str(error)) from error
+                raise TrainerFailed("bad_pictures", str(error), picture=item.picture.source) from error
             self.loop.call(dataset.send(self.client, folder, item, png))
             if number == count or number % SENT_TOGETHER == 0:
                 self.course.remember(folder=folder, sent=number)
@@ -346,10 +359,14 @@ class _Attempt:
         epoch = segments.epoch(step, len(self.items), self.course.config)
         self.course.progress(step, epoch=epoch, doing=doing)
 
-    def _follow(self, segment: Segment, prompt: str, nodes: Mapping[str, Any] | None) -> list[float]:
-        """Post the graph, or without one follow what was posted before, to its end. The loss of each step."""
-        watch = _Watch(self, segment, prompt)
-        silent = SILENT + SILENT_PER_PICTURE * len(self.items) if self.generation.tells else SILENT_OLD
+    def _follow(self, segment: Segment, prompt: str, nodes: Mapping[str, Any] | None, reached: int = 0) -> list[float]:
+        """Post the graph, or without one follow what was posted before, to its end. The loss of each step.
+
+        `reached`: how far what was posted before had come when it was looked at last.
+        """
+        watch = _Watch(self, segment, prompt, reached)
+        pace = self.course.job.seconds_per_step
+        silent = longest_silence(segment.steps, len(self.items), pace) if self.generation.tells else SILENT_OLD
         stream = self.client.run(
             nodes or {}, prompt, attach=nodes is None, stall_timeout=silent, patience=PATIENCE,
             extra_data={"preview_method": "none"},
@@ -363,11 +380,16 @@ class _Attempt:
         except ExecutionFailed as error:
             if error.node_id == graph.LOADER:
                 self.course.remember(folder=None, sent=None)  # what lies there may be broken
+                raise TrainerFailed("bad_pictures", error.detail, picture=self._named_in(error.detail)) from error
             raise
-        if watch.pace:
-            self.course.remember(pace=watch.pace)
+        self.pace = watch.pace
         divided = self.generation.mixed and len({item.size for item in self.items}) > 1
         return graph.losses(watch.losses, int(self.course.config["accumulation"]), divided=divided)
+
+    def _named_in(self, text: str) -> str:
+        """The dataset's name for the picture whose file on the engine a text names; "" where it names none."""
+        named = {f"{item.picture.name}.png": item.picture.source for item in self.items}
+        return next((named[name] for name in re.findall(r"\d+\.png", text) if name in named), "")
 
     def stop_now(self, prompt: str) -> None:
         """End the prompt on the engine, and the attempt. Where the engine cannot be told, `leftovers` does it later."""
@@ -429,7 +451,7 @@ class _Attempt:
         if len(finite) < len(losses):
             self._forget_prompt()
             raise TrainerFailed("diverged", f"step {segment.first + len(finite) + 1}")
-        self.course.remember(made=True)
+        self.course.remember(made=True, **({"pace": self.pace} if self.pace else {}))
         self._progress(segment.last)
         whole = self.course.folder / "fetched.safetensors"
         ready = self.course.folder / f"{segment.last:06}.safetensors"
@@ -444,9 +466,7 @@ class _Attempt:
         finally:
             whole.unlink(missing_ok=True)
             ready.unlink(missing_ok=True)
-        self._forget_prompt()
-        self.course.remember(file=name, file_step=segment.last)
-        self._progress(segment.last)
+        self.course.remember(**dict.fromkeys(PROMPT), file=name, file_step=segment.last)
 
 
 async def _fetching(
@@ -457,9 +477,9 @@ async def _fetching(
 
 
 class _Watch:
-    """What is seen of one prompt while it runs."""
+    """What is seen of one prompt while it runs. Engines leave out steps, so one may be told long after the last."""
 
-    def __init__(self, attempt: _Attempt, segment: Segment, prompt: str) -> None:
+    def __init__(self, attempt: _Attempt, segment: Segment, prompt: str, reached: int = 0) -> None:
         self.attempt = attempt
         self.segment = segment
         self.prompt = prompt
@@ -469,6 +489,7 @@ class _Watch:
         self.waits = False  # in the engine's queue
         self.step = segment.first
         self.told = False  # the engine shows its steps
+        self.reached = reached if segment.first < reached <= segment.last else 0
         self.training_since: float | None = None
         self.looked = 0.0
 
@@ -482,6 +503,7 @@ class _Watch:
                 self.doing = Doing(Phase.QUEUED, position)
             case events.Started():
                 self.waits, self.doing = False, Doing(Phase.LOADING)
+                self._take_up()
             case events.Executing(node=node):
                 self._entered(node)
             case events.Progress(node=graph.TRAINING, value=value, max=most):
@@ -493,6 +515,13 @@ class _Watch:
                 self.losses = texts.get(graph.LOSS, self.losses)
             case _:
                 pass
+
+    def _take_up(self) -> None:
+        """It runs since an earlier attempt: it is at least where it was then, and its next sign may take a while."""
+        if self.reached:
+            self.told, self.step = self.attempt.generation.tells, self.reached
+            if pace := self.attempt.course.state.get("pace"):
+                self.training_since = time.monotonic() - pace * (self.reached - self.segment.first)
 
     def _entered(self, node: str | None) -> None:
         now = time.monotonic()
@@ -517,8 +546,11 @@ class _Watch:
             self.attempt._progress(self.step if self.told else self._estimate(now))
 
     def _estimate(self, now: float) -> int:
-        """The step that an engine without progress may be at, by the pace of the segment before."""
+        """The step that an engine without progress may be at, by the pace of the segment before.
+
+        One that tells its steps has done none before it tells the first.
+        """
         pace = self.attempt.course.state.get("pace")
-        if not pace or self.training_since is None:
-            return self.segment.first
+        if not pace or self.training_since is None or self.attempt.generation.tells:
+            return max(self.segment.first, self.reached)
         return min(self.segment.last - 1, self.segment.first + int((now - self.training_since) / pace))

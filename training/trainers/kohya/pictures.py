@@ -6,10 +6,19 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stylestudio.storage import StoreUnreachable
 from training.datasets import take
 from training.trainers import TrainingPicture
 
 FOLDER = "dataset"
+
+
+class Unusable(OSError):
+    """A picture that cannot be trained on."""
+
+    def __init__(self, picture: TrainingPicture, words: str) -> None:
+        super().__init__(words)
+        self.picture = picture
 
 
 def folder_name(repeats: int, trigger: str) -> str:
@@ -21,7 +30,8 @@ def folder_name(repeats: int, trigger: str) -> str:
 def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[[int], None]) -> None:
     """Write every picture as PNG with its caption beside it; what is there already is kept.
 
-    `wanted` is told before each how many are done, and may raise. Raises OSError for a picture that cannot be read.
+    `wanted` is told before each how many are done, and may raise. Raises Unusable for a picture that cannot be read or
+    cut, and OSError where one cannot be written.
     """
     target.mkdir(parents=True, exist_ok=True)
     for done, picture in enumerate(pictures):
@@ -40,18 +50,32 @@ def caption(picture: TrainingPicture) -> bytes:
 
 
 def check(picture: TrainingPicture) -> None:
-    """Raises OSError for a picture that is too small for any bucket."""
+    """Raises Unusable for a picture that is too small for any bucket."""
     if not all(picture.bucket):
-        raise OSError(f"Picture {picture.name} is {picture.width}x{picture.height} pixels: no bucket is that small.")
+        size = f"{picture.width}x{picture.height} pixels"
+        raise Unusable(picture, f"Picture {picture.name} is {size}: no bucket is that small.")
 
 
 def cut(picture: TrainingPicture) -> bytes:
     """The part that is trained, in the size of its bucket, flat. sd-scripts has nothing to scale or cut then.
 
-    Raises OSError for a picture that cannot be read, or is too small for any bucket.
+    Raises Unusable for a picture that cannot be read, or is too small for any bucket.
     """
     check(picture)
     try:
         return take.trained(picture.open(), picture.background, picture.bucket, picture.crop)
-    except take.BadPicture as error:
-        raise OSError(f"{picture.name}: {error}") from error
+    except StoreUnreachable:  # no fault of the picture
+        raise
+    except (OSError, take.BadPicture) as error:
+        raise Unusable(picture, f"{picture.name}: {error}") from error
+
+
+_COMPLAINT = re.compile(r"error|cannot|could not|truncated", re.I)
+_FILE = re.compile(r"(\d+)(?:_\w+)?\.(?:png|npz)")  # latents are kept in NUMBER_SIZE_sdxl.npz
+
+
+def blamed(lines: Sequence[str], pictures: Sequence[TrainingPicture]) -> str:
+    """The dataset's name for the picture whose file the last complaint of sd-scripts names; "" if none does."""
+    sources = {picture.name: picture.source for picture in pictures}
+    found = [name for line in lines if _COMPLAINT.search(line) for name in _FILE.findall(line) if name in sources]
+    return sources[found[-1]] if found else ""

@@ -151,8 +151,8 @@ def _begin(course: Course) -> Attempt:
     whole = plan(course)
     try:
         pictures.lay_out(course.folder / whole.pictures, course.pictures, lambda done: _preparing(course, done))
-    except OSError as error:
-        raise TrainerFailed("bad_pictures", str(error)) from error
+    except pictures.Unusable as error:
+        raise TrainerFailed("bad_pictures", str(error), picture=error.picture.source) from error
     attempt = attempts.begin(course.folder, course.start.step if course.start else 0)
     home = attempt.folder.relative_to(course.folder).as_posix()
     now = _going_on(course, whole, attempt, home)
@@ -376,7 +376,11 @@ class _Watch:
         if self.process:
             self.process.kill()
         self._over()
-        raise TrainerFailed(kind, detail)
+        picture = self._blamed(detail) if kind == "bad_pictures" else ""
+        raise TrainerFailed(kind, detail, picture=picture)
+
+    def _blamed(self, detail: str) -> str:
+        return pictures.blamed([*self.lines, detail], self.course.pictures)
 
     def _over(self, *, keep: bool = False) -> None:
         """Note that this start was dealt with. Unless another one follows, what nobody needs any more goes."""

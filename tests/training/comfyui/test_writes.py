@@ -1,0 +1,62 @@
+"""A training writes what changed, and nothing else: counted in statements that reach the database."""
+
+from __future__ import annotations
+
+import pytest
+
+from generation.models import Engine
+from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.comfy.preview.troubles import Hold, SlowSteps
+from stylestudio.jobs import Status
+from tests.conftest import Noted
+from tests.training.comfyui.conftest import Ask
+from tests.training.comfyui.heard import Heard
+from tests.training.comfyui.test_trainer import at_work, losses, said, trained
+from tests.training.comfyui.written import Written, written
+from training import runner
+from training.models import TrainingJob
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def at_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a studio, where other tests write as often as they can."""
+    monkeypatch.setattr(runner, "TICK", 1.0)
+    monkeypatch.setattr(runner, "LOOK", 1.0)
+
+
+def is_sparing(count: Written) -> None:
+    """At most one write in a second, and one for each change of state."""
+    print(f"{count.seconds:.1f} s, {count.changes} changes of state, {dict(count.tables)}")
+    assert count.own <= count.seconds + count.changes + 1, dict(count.tables)
+    assert count.same == 0, "a row was written that nothing had changed in"
+
+
+def test_a_training_writes_once_a_second_at_most_and_once_for_each_change_of_state(
+    engine: Engine, ask: Ask, new_engine: PreviewThread, at_its_own_pace: None
+) -> None:
+    new_engine.troubles.add(SlowSteps(seconds=0.03, class_type="TrainLoraNode"))
+    job = ask(steps=80, segments=2)
+    with written() as count:
+        job = trained(job)
+    assert (job.status, len(losses(job))) == (Status.COMPLETED, 80), said(job)
+    is_sparing(count)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_nothing_moves_nothing_is_written(
+    engine: Engine, ask: Ask, new_engine: PreviewThread, noted: Noted, heard: Heard
+) -> None:
+    """Not even with a worker that may write as often as it likes."""
+    hold = new_engine.troubles.add(Hold(times=1, after_step=3))
+    job = ask(steps=16, segments=2)
+
+    with at_work(until=lambda: heard.wait(lambda job: job.step == 3)):
+        before, pushes = TrainingJob.objects.get(pk=job.pk).version, len(noted.jobs)
+        for _look in range(20):
+            heard.forget()
+            heard.wait(lambda job: True)
+        assert TrainingJob.objects.get(pk=job.pk).version == before
+        assert len(noted.jobs) <= pushes + 1, "what is left may read otherwise once"
+        hold.release()
