@@ -107,5 +107,12 @@ def _asked(job: TrainingJob) -> dict[str, str]:
         facts[gettext("Preset")] = str(preset.label)
     for name, value in job.config.items():
         if name in settings.SETTINGS:
-            facts[str(settings.SETTINGS[name].label)] = gettext("yes") if value is True else str(value)
+            facts[str(settings.SETTINGS[name].label)] = _told(value)
     return facts
+
+
+def _told(value: object) -> str:
+    """The value of a setting as people read it."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return str(value)

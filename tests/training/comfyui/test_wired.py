@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -311,3 +312,13 @@ def test_a_wrong_choice_is_refused_by_the_command(dataset: Dataset) -> None:
     User.objects.update(is_superuser=True)
     with pytest.raises(CommandError, match="training_dtype"):
         call_command("train", "--dataset", dataset.slug, "--style", "Ink", "--set", "training_dtype=fp64")
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_run_tells_its_switches_as_yes_and_no(ask: Ask, ada: User, client: Client) -> None:
+    job = ask(bypass_mode=True)
+    client.force_login(ada)
+    page = client.get(reverse("training:run-config", args=[job.pk])).content.decode()
+    rows = dict(re.findall(r'<tr[^>]*><th scope="row">(.*?)</th><td[^>]*>(.*?)</td>', page))
+    assert (rows["Leave the model&#x27;s weights alone"], rows["Keep the model in main memory"]) == ("yes", "no")
+    assert rows["Precision of the steps"] == "same"
