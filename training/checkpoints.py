@@ -21,8 +21,6 @@ from training.datasets.plan import plan
 from training.models import Checkpoint, DatasetImage, TrainingJob, compose
 from training.trainers import TrainerFailed, TrainingPicture
 
-WHITE = "#ffffff"
-
 
 def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
     """Included pictures of the frozen dataset, in order, cut as the plan says. TrainerFailed where a file is gone."""
@@ -49,7 +47,7 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
                 height=each.height,
                 bucket=frame.bucket,
                 crop=frame.box,
-                background=each.background or WHITE,
+                background=each.background or manifest.settings["ground"],
             )
         )
     return pictures

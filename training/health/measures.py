@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stylestudio.images import BROKEN, flat
+from stylestudio.images import BROKEN, MORE_FORMATS, flat, open_picture
 
 VERSION = 1  # raise it when a number below comes out differently: every picture is then measured anew
 SIDE = 512  # pixels of the longer side at which pictures are measured
@@ -66,7 +66,7 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
     ValueError where it cannot be decoded.
     """
     try:
-        with Image.open(file) as image:
+        with open_picture(file, MORE_FORMATS) as image:
             size, quality = image.size, jpeg_quality(image)
             image.draft("RGB", (SIDE, SIDE))
             whole = image.size == size
