@@ -217,7 +217,7 @@ def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FO
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
     except BROKEN as error:
-        raise _unknown(head, formats) from error
+        raise _unknown(spared.file, formats) from error
     try:
         if image.width * image.height > MOST_PIXELS:
             raise _too_many_pixels()
@@ -266,11 +266,11 @@ def remarks(image: Image.Image) -> list[str]:
     return said
 
 
-def _unknown(head: bytes, formats: tuple[str, ...]) -> BadPicture:
+def _unknown(file: IO[bytes], formats: tuple[str, ...]) -> BadPicture:
     """Why a file could not be opened: named where its kind is known."""
     if formats == FORMATS:
         return BadPicture(gettext("This file is not a PNG, JPEG or WebP picture."))
-    named = picture_kinds.refusal_of(head)
+    named = picture_kinds.refusal_of(file)
     return BadPicture(
         named or gettext("This file is not a PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF, BMP, TGA or PSD picture.")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -67,8 +67,10 @@ _BY_CONTENT = {
     b"qoif": _OTHER,
     b"<svg": _SVG,
 }
-_READABLE = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"8BPS\x00\x01")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MOST_TAGS = 4096  # of one picture in a TIFF; usual are twenty
+_BROKEN = gettext_noop("This picture is broken or not complete. Save it again and send the new file.")
+_READABLE = (*_TIFF, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"8BPS\x00\x01")
 
 
 def refusal(name: str) -> str:
@@ -77,18 +79,30 @@ def refusal(name: str) -> str:
     return _(sentence) if sentence else ""
 
 
-def refusal_of(head: bytes) -> str:
-    """Why a picture that begins like this could not be opened; "" if that is not known."""
-    if head.startswith(_TIFF):
+def refusal_of(file: IO[bytes]) -> str:
+    """Why a picture could not be opened; "" if that is not known."""
+    file.seek(0)
+    head = file.read(32)
+    if head.startswith(_TIFF) and _is_whole_tiff(file, head):
         return _("This kind of TIFF is not read here. Save it as PNG, or as TIFF with 8 bits for each colour.")
     if head.startswith(b"8BPS\x00\x01"):
         return _("This kind of Photoshop file is not read here. Save it as PNG.")
     if head.startswith(_READABLE) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
-        return _("This picture is broken or not complete. Save it again and send the new file.")
+        return _(_BROKEN)
     if head[4:8] == b"ftyp" and head[8:12] in _BRANDS and not HEIF:
         return _(_HEIC)
     found = next((sentence for mark, sentence in _BY_CONTENT.items() if head.startswith(mark)), "")
     return _(found) if found else ""
+
+
+def _is_whole_tiff(file: IO[bytes], head: bytes) -> bool:
+    """Whether the list of what a TIFF says of itself is all there, wherever it lies."""
+    order: Literal["little", "big"] = "little" if head.startswith(b"II") else "big"
+    is_big = head[2:4] in {b"+\0", b"\0+"}
+    file.seek(int.from_bytes(head[8:16] if is_big else head[4:8], order))
+    count = int.from_bytes(file.read(8 if is_big else 2), order)
+    length = count * (20 if is_big else 12)
+    return 0 < count <= MOST_TAGS and len(file.read(length)) == length
 
 
 def settle(image: Image.Image, file: IO[bytes]) -> str:

@@ -20,7 +20,7 @@ def icon(number: int, colour: Colour = CREAM, side: int = 256) -> Image.Image:
                 (step, step * (2 + 3 * bit), side - step * (2 + number % 5), step * (4 + 3 * bit)), (*colour, 255)
             )
     edge = step * (2 + number % 4)
-    pen.ellipse((edge, edge, side - edge, side - edge), outline=(*colour, 255), width=step)
+    pen.ellipse((edge, edge, side - edge, side - edge), outline=(*colour, 255), width=3 * step)
     return picture
 
 

@@ -83,12 +83,13 @@ def _texts(image: DatasetImage) -> dict[str, str]:
 def _exif(picture: Image.Image) -> dict[str, str]:
     """The texts of EXIF under the names that PNG files have for them."""
     exif = picture.getexif()
-    found = {"usercomment": _comment(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment))}
+    comment = _comment(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment))
+    found = {"usercomment": comment} if comment else {}
     for tag in _TAGS:
         text = _plain(exif.get(tag))
         if labelled := _LABELLED.match(text):
             found[labelled[1].lower()] = text[labelled.end() :]
-        elif tag in (ExifTags.Base.ImageDescription, ExifTags.Base.XPComment):
+        elif text and tag in (ExifTags.Base.ImageDescription, ExifTags.Base.XPComment):
             found.setdefault("description", text)
     return found
 

@@ -58,7 +58,7 @@ def run(run: work.Run) -> None:
             total = done + len(pks)
             for start in range(0, len(pks), BATCH):
                 part = pks[start : start + BATCH]
-                _measure(dataset, part, threads)
+                _measure(part, threads)
                 done += len(part)
                 run.step(done, total)
             _compare(dataset)
@@ -77,13 +77,13 @@ def _next(run: work.Run, dataset: Dataset, done: int) -> list[int]:
 def _open(dataset: Dataset) -> list[int]:
     """Pictures that lack figures of today's code, or of what they lie on now."""
     rows = dataset.images.order_by("position", "pk").values_list("pk", "measures")
-    grounds = _grounds(dataset)
+    grounds = _grounds(dataset.pk)
     return [pk for pk, found in rows if found is None or not is_current(found, grounds.get(pk))]
 
 
-def _grounds(dataset: Dataset) -> dict[int, str]:
-    """What each transparent picture is measured on."""
-    ground = clear.ground(Dataset.everything.get(pk=dataset.pk))  # chosen anew while it is measured
+def _grounds(dataset: int) -> dict[int, str]:
+    """What each transparent picture is measured on. Read anew, since somebody may choose while others are measured."""
+    ground = clear.ground(Dataset.everything.get(pk=dataset))
     return {each.pk: measured_on(each.own, each.colours, ground.colour) for each in ground.every}
 
 
@@ -94,10 +94,10 @@ class _Result:
     descriptor: bytes | None
 
 
-def _measure(dataset: Dataset, pks: Sequence[int], threads: ThreadPoolExecutor) -> None:
+def _measure(pks: Sequence[int], threads: ThreadPoolExecutor) -> None:
     """Measure pictures side by side, and store them together."""
-    images = DatasetImage.objects.filter(pk__in=pks).only("file", "background", "measures")
-    grounds = _grounds(dataset)
+    images = list(DatasetImage.objects.filter(pk__in=pks).only("file", "background", "measures", "dataset"))
+    grounds = _grounds(images[0].dataset_id) if images else {}
     missing = [image for image in images if not is_measured(image.measures or {}, grounds.get(image.pk))]
     own = {image.pk: image.background for image in missing}
     for image in missing:  # what is stored stays as it is
