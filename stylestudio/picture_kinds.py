@@ -89,8 +89,8 @@ def refusal_of(file: IO[bytes]) -> str:
         return _("This kind of Photoshop file is not read here. Save it as PNG.")
     if head.startswith(_READABLE) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
         return _(_BROKEN)
-    if head[4:8] == b"ftyp" and head[8:12] in _BRANDS and not HEIF:
-        return _(_HEIC)
+    if head[4:8] == b"ftyp" and head[8:12] in _BRANDS:
+        return _("This HEIC picture cannot be read. Save it as JPEG or PNG.") if HEIF else _(_HEIC)
     found = next((sentence for mark, sentence in _BY_CONTENT.items() if head.startswith(mark)), "")
     return _(found) if found else ""
 

@@ -97,6 +97,11 @@ def contrasting(found: Colours | None) -> str:
     return propose([found]) if found else WHITE
 
 
+def behind(image: Image.Image) -> str:
+    """A colour on which a decoded picture can be seen, for whoever asks of it alone; white if it is opaque."""
+    return contrasting(colours(image)) if image.has_transparency_data else WHITE
+
+
 def is_light(found: Colours) -> bool:
     """Whether a picture is seen better on black than on white."""
     on_white, on_black = _seen([found], [WHITE, BLACK])[0]

@@ -110,14 +110,15 @@ def trained(
     size: tuple[int, int] | None = None,
     box: tuple[float, float, float, float] | None = None,
 ) -> bytes:
-    """A kept picture as trainers see it: a PNG in RGB, transparent parts on `background` (#rrggbb, else white).
+    """A kept picture as trainers see it: a PNG in RGB, transparent parts on `background` (#rrggbb).
 
-    What lies in `box` is brought to `size`. BadPicture where it is broken.
+    Without a background it is a colour on which it can be seen. What lies in `box` is brought to `size`. BadPicture if
+    it is broken.
     """
     file = BytesIO()
     with _decoding(data) as image:
         image.load()
-        full = images.flat(image, background)
+        full = images.flat(image, background or grounds.behind(image))
         cut = full.resize(size, Image.Resampling.LANCZOS, box=box) if size else full
         cut.save(file, "PNG", compress_level=3)
     return file.getvalue()
