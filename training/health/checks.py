@@ -271,7 +271,8 @@ def blur(facts: Facts) -> Iterator[Finding]:
 def one_colour(facts: Facts) -> Iterator[Finding]:
     """Pictures that are mostly empty."""
     shares = {picture.pk: picture.number("one_colour") or 0.0 for picture in facts.measured}
-    found = [picture for picture in facts.measured if shares[picture.pk] > MOSTLY_ONE]
+    # Around an icon there is much of its ground, which is no part of it.
+    found = [each for each in facts.measured if shares[each.pk] > (EMPTY if each.has_alpha else MOSTLY_ONE)]
     if found:
         worst = max(shares[picture.pk] for picture in found)
         said = ngettext("%d picture is mostly one colour", "%d pictures are mostly one colour", len(found)) % len(found)

@@ -58,6 +58,14 @@ def test_light_icons_are_no_copies_not_empty_and_laid_on_a_colour_that_shows_the
     )
 
 
+def test_a_small_icon_on_a_large_canvas_is_not_called_empty(dataset: Dataset, tmp_path: Path) -> None:
+    canvas = Image.new("RGBA", (512, 512), (0, 0, 0, 0))
+    canvas.paste(icon(3, side=240), (130, 130))
+    assert "one_colour" not in checked(drop(dataset, tmp_path, canvas))
+    canvas.paste(Image.new("RGB", (512, 512), CREAM))
+    assert "one_colour" in checked(drop(dataset, tmp_path, canvas))
+
+
 def test_a_real_copy_among_light_icons_is_still_found(dataset: Dataset, tmp_path: Path) -> None:
     found = checked(drop(dataset, tmp_path, *light(), icon(3).resize((200, 200))))
     assert found["near_duplicates"].level == Level.YELLOW
