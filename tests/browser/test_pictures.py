@@ -147,11 +147,14 @@ def test_light_icons_are_dropped_seen_laid_on_a_dark_colour_and_trained_so(
     page.goto(f"{alone.url}/datasets/icons/")
     page.get_by_role("link", name="Train", exact=True).click()
     page.get_by_role("radio", name="Quick look").check()
+    readiness = page.get_by_role("complementary", name="Readiness")
+    expect(readiness).to_contain_text("600 steps")
     page.get_by_text("All settings").click()
-    for label, value in {"Steps": 4, "Segments": 1, "Resolution": 256, "Seed": 7}.items():
+    for label, value in {"Steps": 20, "Segments": 2, "Resolution": 256, "Seed": 7}.items():
         page.get_by_label(label, exact=True).fill(str(value))
-    page.get_by_role("complementary", name="Readiness").get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("main")).to_contain_text("Finished", timeout=2 * PATIENCE)
+    expect(readiness).to_contain_text("2, one every 10 steps")
+    readiness.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("region", name="Progress")).to_contain_text("The training is done.", timeout=2 * PATIENCE)
     sent = list(alone.data.rglob("input/train/*/*.png"))
     assert len(sent) == 12
     for file in sent:
