@@ -23,7 +23,8 @@ MOST_PIXELS = 40_000_000
 # No engine input is larger, so a larger reference would only cost time and room.
 MOST_SIDE = 4096
 _HEAD = 64 * 2**10  # bytes in which a file says of what kind it is and what its colours mean
-_LEFT_OUT, _DEEP = "studio: texts left out", "studio: 16 bits"  # notes of ours in `Image.info`
+# Notes of ours in `Image.info`.
+_LEFT_OUT, _DEEP, _ODD_COLOURS = "studio: texts left out", "studio: 16 bits", "studio: odd colours"
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
 _SAME = 3  # of 255: profiles that call themselves sRGB differ by so much from each other
 
@@ -186,7 +187,7 @@ def read_png_metadata(data: bytes) -> dict[str, str]:
     texts = {}
     for kind, body in _png_chunks(png_texts.spare(BytesIO(data)).file.read()):
         if kind in {b"tEXt", b"zTXt", b"iTXt"}:
-            keyword, _, rest = body.partition(b"\0")
+            keyword, _, rest = bytes(body).partition(b"\0")
             text = _png_text(kind, rest)
             if text is not None:
                 texts[keyword.decode("latin-1")] = text
@@ -198,7 +199,12 @@ def strip_metadata(data: bytes) -> bytes:
     kept = [_PNG]
     for kind, body in _png_chunks(data):
         if kind in _PICTURE_CHUNKS:
-            kept += [struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))]
+            kept += [
+                struct.pack(">I", len(body)),
+                kind,
+                bytes(body),
+                struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))),
+            ]
     return b"".join(kept)
 
 
@@ -206,8 +212,7 @@ def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FO
     """The picture, its pixels not yet decoded; the caller closes it. `formats`: FORMATS or MORE_FORMATS.
 
     What a PNG says of its colours in other ways than by a profile becomes a profile; its texts beyond 8 MB are left out
-    (see `remarks`). BadPicture where it is of another format, has more than 40 megapixels, or has colours such as those
-    of HDR, which 8 bits cannot hold.
+    (see `remarks`). BadPicture if it is of another format or has more than 40 megapixels.
     """
     file = _file(source)
     head = file.read(_HEAD)
@@ -227,6 +232,9 @@ def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FO
     except BadPicture:
         image.close()
         raise
+    except BROKEN as error:
+        image.close()
+        raise broken() from error
     return image
 
 
@@ -240,14 +248,12 @@ def _file(source: bytes | Path | IO[bytes]) -> IO[bytes]:
 
 
 def _note(image: Image.Image, head: bytes, spared: png_texts.Spared) -> None:
-    """Note in `image.info` what is known of the file beyond what Pillow tells. Raises BadPicture."""
+    """Note in `image.info` what is known of the file beyond what Pillow tells."""
     try:
-        profile = colour_tags.profile(image, colour_tags.codes(image.format or "", head))
-    except colour_tags.NotUnderstood as error:
-        text = gettext("The colours of this picture are of a kind that is not read here, such as HDR. Save it as sRGB.")
-        raise BadPicture(text) from error
-    if profile:
-        image.info["icc_profile"] = profile
+        if profile := colour_tags.profile(image, colour_tags.codes(image.format or "", head)):
+            image.info["icc_profile"] = profile
+    except colour_tags.NotUnderstood:
+        image.info[_ODD_COLOURS] = True  # whoever needs its colours is told, see `in_srgb`
     image.info[_LEFT_OUT] = spared.left_out
     image.info[_DEEP] = head[24:25] == b"\x10" if image.format == "PNG" else _sixteen_bits(image)
 
@@ -289,9 +295,12 @@ def means_srgb(image: Image.Image) -> bool:
     """Whether whoever takes the file's numbers for 8-bit sRGB or grey, as trainers do, sees the right colours."""
     if image.mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}:
         return False
-    profile = image.info.get("icc_profile")
-    grey = "LA" if image.has_transparency_data else "L"
-    return not profile or _is_srgb(bytes(profile), grey if image.mode in {"1", "L", "LA"} else "RGB")
+    if image.info.get(_ODD_COLOURS):
+        return False
+    profile, mode = image.info.get("icc_profile"), "RGB"
+    if image.mode in {"1", "L", "LA"}:
+        mode = "LA" if image.has_transparency_data else "L"
+    return not profile or _is_srgb(bytes(profile), mode)
 
 
 @lru_cache(maxsize=16)
@@ -308,7 +317,13 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """The decoded picture as L, RGB, CMYK or RGBA, its colours brought to sRGB where it has a profile."""
+    """The decoded picture as L, RGB, CMYK or RGBA, its colours brought to sRGB if it has a profile.
+
+    Raises BadPicture for colours that 8 bits cannot hold, such as those of HDR, and if nothing tells what is white.
+    """
+    if image.info.get(_ODD_COLOURS):
+        text = gettext("The colours of this picture are of a kind that is not read here, such as HDR. Save it as sRGB.")
+        raise BadPicture(text)
     profile = image.info.get("icc_profile")
     image = _eight_bits(image)
     if not profile:
@@ -404,7 +419,7 @@ def check_png(data: bytes) -> None:
         raise broken()
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Every chunk up to IEND with its checksum verified. BadPicture where the file is no PNG or ends early."""
     if not data.startswith(_PNG):
         raise BadPicture(gettext("This file is not a PNG picture."))
@@ -415,7 +430,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if len(head) < 8:
             raise broken()
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        body = data[position + 8 : position + 8 + length]
+        body = memoryview(data)[position + 8 : position + 8 + length]  # not copied: it may be most of 100 MB
         checksum = data[position + 8 + length : position + 12 + length]
         if len(checksum) < 4 or zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
             raise broken()

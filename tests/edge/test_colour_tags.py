@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from stylestudio import colour_tags
+from stylestudio import colour_tags, images
 from stylestudio.images import BadPicture
 from training.datasets import take
 
@@ -92,8 +92,12 @@ def test_display_p3_of_cicp_is_the_same_as_by_its_profile() -> None:
 
 @pytest.mark.parametrize("codes", [(9, 16, 0, 1), (9, 18, 0, 1), (1, 13, 0, 0), (1, 99, 0, 1), (200, 13, 0, 1)])
 def test_hdr_and_what_nobody_knows_are_refused_in_words(codes: tuple[int, ...]) -> None:
-    with pytest.raises(BadPicture, match="Save it as sRGB"):
-        take.take(png(RED, chunk(b"cICP", bytes(codes))))
+    data = png(RED, chunk(b"cICP", bytes(codes)))
+    for read in (take.take, lambda data: images.read_reference(BytesIO(data))):
+        with pytest.raises(BadPicture, match="Save it as sRGB"):
+            read(data)
+    # What an engine made, and what was kept before, is shown and trained as it was.
+    assert images.check_output(data).width == 16 and images.develop(data).thumbnail and take.trained(data)
 
 
 def test_the_code_points_of_an_avif_count_where_it_has_no_profile() -> None:
