@@ -57,7 +57,8 @@ def comfyui_workflow(text: str) -> str:
     if not isinstance(nodes, list) or not isinstance(links, list):
         return ""
     # A link is [its number, from node, from output, to node, to input, type].
-    origins = {link[0]: [str(link[1]), link[2]] for link in links if isinstance(link, list) and len(link) > 2}
+    whole = [link for link in links if isinstance(link, list) and len(link) > 2 and isinstance(link[0], int | str)]
+    origins = {link[0]: [str(link[1]), link[2]] for link in whole}
     found = {}
     for node in nodes:
         if isinstance(node, dict) and node.get("mode") not in (2, 4):  # muted, bypassed
@@ -67,19 +68,20 @@ def comfyui_workflow(text: str) -> str:
 
 def _inputs(node: Mapping[str, Any], origins: Mapping[Any, list[Any]]) -> dict[str, Any]:
     """Its links by name; its fields have no names there, and the words are the first text that is one."""
-    entries = [entry for entry in node.get("inputs") or () if isinstance(entry, dict)]
+    entries = node.get("inputs")
+    links = {
+        str(entry.get("name")): entry.get("link")
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+    }
     inputs: dict[str, Any] = {
-        str(entry.get("name")): origins[link] for entry in entries if (link := _key(entry.get("link"))) in origins
+        name: origins[link] for name, link in links.items() if isinstance(link, int | str) and link in origins
     }
     values = node.get("widgets_values")
     words = [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
     if words and "text" not in inputs:
         inputs["text"] = words[0]
     return inputs
-
-
-def _key(value: Any) -> Any:
-    return value if isinstance(value, int | str) else None
 
 
 class _Graph:
@@ -90,14 +92,14 @@ class _Graph:
         self._steps = 0
 
     def prompt(self) -> str:
-        """The words of the sampler that says most; without a sampler nothing tells wanted from unwanted."""
-        samplers = [node for node in self._nodes.values() if _SAMPLERS.search(str(node.get("class_type", "")))]
-        found = [" ".join(words.split()) for node in samplers if (words := self._positive(node))]
+        """The words of the node that is told most of what is wanted, and not of what is unwanted."""
+        found = [" ".join(words.split()) for node in self._nodes.values() if (words := self._positive(node))]
         return max(found, key=len, default="")
 
     def _positive(self, node: Mapping[str, Any]) -> str:
         inputs = _dict(node.get("inputs"))
-        for name in _POSITIVE:
+        is_sampler = _SAMPLERS.search(str(node.get("class_type", "")))
+        for name in _POSITIVE if is_sampler else _POSITIVE[:1]:
             if name in inputs and (words := self._words(inputs[name], frozenset())):
                 return words
         return ""

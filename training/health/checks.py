@@ -310,9 +310,7 @@ def transparency(facts: Facts) -> Iterator[Finding]:
     open_ones = [each for each in ground.pictures if not each.own]
     if open_ones and not ground.chosen:
         said = ngettext("%d picture is transparent", "%d pictures are transparent", len(open_ones)) % len(open_ones)
-        reason = _(
-            "Training cannot use transparency. They are laid on %s, where they can be seen; choose another colour."
-        )
+        reason = _("Training cannot use transparency. They are laid on %s; keep that, or choose another colour.")
         fix = Fix(_("Keep %s") % ground.proposed, "lay", {"colour": ground.proposed})
         yield Finding(Level.YELLOW, said, reason % ground.proposed, tuple(each.pk for each in open_ones), fix)
     elif ground.pictures and not ground.hidden:

@@ -255,7 +255,18 @@ Reader = Callable[[str], str]
     "reader", [prompts.comfyui, prompts.comfyui_workflow, prompts.of_json, prompts.a1111, prompts.dream]
 )
 @pytest.mark.parametrize(
-    "text", ["", "{", "null", "[]", "{}", '{"nodes": 1, "links": 2}', '{"prompt": [1]}', "\0" * 50]
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{}",
+        '{"nodes": 1, "links": 2}',
+        '{"nodes": [5, {"inputs": 5}], "links": [[[1], 2, 3], 4]}',
+        '{"prompt": [1]}',
+        "\0" * 50,
+    ],
 )
 def test_no_text_at_all_breaks_a_reader(reader: Reader, text: str) -> None:
     assert isinstance(reader(text), str)
