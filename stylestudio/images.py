@@ -354,8 +354,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         if image.info.get(_DEEP):
             levels.check_colours(image)
     except levels.Unclear as error:
-        text = gettext("Which numbers of this picture are white cannot be told, so it would be dark or black.")
-        raise BadPicture(f"{text} {gettext('Save it with 8 bits for each colour.')}") from error
+        text = gettext(
+            "Which numbers of this picture are white cannot be told, so it would be dark or black. "
+            "Save it with 8 bits for each colour."
+        )
+        raise BadPicture(text) from error
     if picture_kinds.is_blank(image):
         return image.convert("RGB")
     if image.has_transparency_data:
