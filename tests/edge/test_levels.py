@@ -117,3 +117,32 @@ def test_a_kind_of_tiff_that_is_not_read_is_named() -> None:
     data = b"II*\0" + struct.pack("<I", 8 + 768) + bytes(768) + struct.pack("<H", len(tags)) + entries + bytes(4)
     with pytest.raises(BadPicture, match="kind of TIFF"):
         take.take(data)
+
+
+def test_colours_of_twelve_bits_in_a_tiff_are_refused_and_packed_grey_of_twelve_bits_is_scaled() -> None:
+    def made(numbers: bytes, bits: tuple[int, ...], photometric: int) -> bytes:
+        tags = [(256, 8), (257, 8), (258, bits[0]), (259, 1), (262, photometric), (273, 8), (277, len(bits)), (278, 8)]
+        tags += [(279, len(numbers))]
+        entries, extra = b"", b""
+        after = 8 + len(numbers) + 2 + 12 * len(tags) + 4
+        for tag, value in tags:
+            if tag == 258 and len(bits) > 1:
+                entries += struct.pack("<HHII", tag, 3, len(bits), after)
+                extra = struct.pack(f"<{len(bits)}H", *bits)
+            else:
+                entries += struct.pack("<HHIHH", tag, 3, 1, value, 0)
+        head = b"II*\0" + struct.pack("<I", 8 + len(numbers))
+        return head + numbers + struct.pack("<H", len(tags)) + entries + bytes(4) + extra
+
+    ramp = np.linspace(0, 4095, 8 * 8 * 3).astype("<u2")
+    with pytest.raises(BadPicture, match="8 bits for each colour"):
+        take.take(made(ramp.tobytes(), (16, 16, 16), 2))
+    bright = (np.linspace(0, 65535, 8 * 8 * 3)).astype("<u2")
+    assert kept(made(bright.tobytes(), (16, 16, 16), 2)).max() > 240
+    grey = [int(value) for value in np.linspace(0, 4095, 64)]
+    packed = b"".join(
+        bytes([one >> 4, (one & 15) << 4 | other >> 8, other & 255])
+        for one, other in zip(grey[::2], grey[1::2], strict=True)
+    )
+    found = kept(made(packed, (12,), 1))
+    assert (found.min(), found.max()) == (0, 255) and abs(int(found.mean()) - 127) < 4

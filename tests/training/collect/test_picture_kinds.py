@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 from io import BytesIO
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
@@ -146,3 +148,21 @@ def test_a_photograph_of_a_telephone_is_kept_as_jpeg_upright_and_with_its_colour
     for end in (-300, 60, 24):
         with pytest.raises(BadPicture, match=r"broken|HEIC picture cannot be read"):
             take.take(file.getvalue()[:end])
+
+
+def test_what_is_to_be_said_of_a_picture_that_was_taken_is_told_to_the_page_and_without_script(
+    client: Client, ada: User, dataset: Dataset
+) -> None:
+    client.force_login(ada)
+    file = BytesIO()
+    Image.fromarray((np.arange(64 * 64, dtype=np.uint16)).reshape(64, 64)).save(file, "TIFF")
+    address = reverse("training:add", args=[dataset.slug])
+    upload = SimpleUploadedFile("scan.tif", file.getvalue())
+    answer = client.post(address, {"file": upload}, headers={"HX-Request": "true"}).json()
+    [[name, sentence]] = answer["remarks"]
+    assert (name, answer["added"]) == ("scan.tif", 1) and "made brighter" in sentence
+    file = BytesIO()
+    Image.fromarray((np.arange(64 * 64, dtype=np.uint16)[::-1]).reshape(64, 64)).save(file, "TIFF")
+    page = client.post(address, {"file": SimpleUploadedFile("other.tif", file.getvalue())})
+    assert page.status_code == 200
+    assert "other.tif" in page.text and "made brighter" in page.text and "1 picture added" in page.text
