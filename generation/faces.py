@@ -407,7 +407,7 @@ def _measure(version: StyleVersion, cells: Sequence[Cell]) -> None:
 
 
 def _opened(picture: GeneratedImage) -> Image.Image:
-    with picture.file.open("rb") as handle, Image.open(handle) as opened:
+    with picture.file.open("rb") as handle, images.open_picture(handle) as opened:
         opened.load()
         return opened
 

@@ -16,11 +16,16 @@ from typing import IO
 from django.utils.translation import gettext
 from PIL import Image, ImageChops, ImageCms, ImageOps
 
+from stylestudio import colour_tags, levels, picture_kinds, png_texts
+
 MOST_BYTES = 10 * 2**20
 MOST_PIXELS = 40_000_000
 # No engine input is larger, so a larger reference would only cost time and room.
 MOST_SIDE = 4096
-MOST_TEXT = 2**20  # bytes of one metadata text, unpacked
+_HEAD = 64 * 2**10  # bytes in which a file says of what kind it is and what its colours mean
+# Notes of ours in `Image.info`.
+_LEFT_OUT, _DEEP, _ODD_COLOURS = "studio: texts left out", "studio: 16 bits", "studio: odd colours"
+_BITS_PER_SAMPLE = 258  # a tag of TIFF
 _SAME = 3  # of 255: profiles that call themselves sRGB differ by so much from each other
 
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
@@ -30,10 +35,11 @@ warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-MORE_FORMATS = (*FORMATS, "AVIF", "GIF", "TIFF", "BMP")
+KEPT_FORMATS = (*FORMATS, "AVIF", "GIF", "TIFF", "BMP")  # that datasets keep as they come
+MORE_FORMATS = (*KEPT_FORMATS, *picture_kinds.READ)
 _PNG = b"\x89PNG\r\n\x1a\n"
 # What a picture needs to look the same; everything else in a PNG is about it, not of it.
-_PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT"}
+_PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
 # What Pillow and its decoders were seen to raise on broken files.
 BROKEN = (
     OSError,
@@ -102,6 +108,8 @@ def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
             image.draft("RGB", (MOST_SIDE, MOST_SIDE))
             image.load()
             made = flat(in_srgb(ImageOps.exif_transpose(image)))
+        except BadPicture:
+            raise
         except BROKEN as error:
             raise broken() from error
     if max(made.size) > MOST_SIDE:
@@ -143,22 +151,27 @@ def begins_as_picture(data: bytes) -> bool:
 def develop(source: bytes | Path, side: int = 512) -> Developed:
     """Thumbnail and pixel hash of a stored picture from one decode. BadPicture where it cannot be decoded."""
     with open_picture(source) as image:
-        try:
-            full = _upright(image)
-        except BROKEN as error:
-            raise broken() from error
+        full = _decoded(image)
     return Developed(webp(shrunk(full, side)), _pixel_sha256(full))
 
 
 def thumbnail(source: bytes | Path, side: int = 512) -> bytes:
     """A WebP with the longer side at most `side` pixels, never enlarged, transparency kept, metadata left behind."""
     with open_picture(source) as image:
-        try:
-            image.draft("RGB", (side, side))
-            full = _upright(image)
-        except BROKEN as error:
-            raise broken() from error
+        full = _decoded(image, (side, side))
     return webp(shrunk(full, side))
+
+
+def _decoded(image: Image.Image, enough: tuple[int, int] | None = None) -> Image.Image:
+    """The picture upright, not much larger than `enough` where that saves work. BadPicture where it is broken."""
+    try:
+        if enough:
+            image.draft("RGB", enough)
+        return _upright(image)
+    except BadPicture:
+        raise
+    except BROKEN as error:
+        raise broken() from error
 
 
 def pixel_sha256(source: bytes | Path) -> str:
@@ -169,12 +182,12 @@ def pixel_sha256(source: bytes | Path) -> str:
 def read_png_metadata(data: bytes) -> dict[str, str]:
     """The texts in a PNG by keyword (ComfyUI writes "prompt" and "workflow"). BadPicture where it is no PNG.
 
-    A text that is broken or unpacks to more than 1 MB is left out.
+    A text that is broken is left out, and so are those beyond 8 MB together.
     """
     texts = {}
-    for kind, body in _png_chunks(data):
+    for kind, body in _png_chunks(png_texts.spare(BytesIO(data)).file.read()):
         if kind in {b"tEXt", b"zTXt", b"iTXt"}:
-            keyword, _, rest = body.partition(b"\0")
+            keyword, _, rest = bytes(body).partition(b"\0")
             text = _png_text(kind, rest)
             if text is not None:
                 texts[keyword.decode("latin-1")] = text
@@ -186,27 +199,87 @@ def strip_metadata(data: bytes) -> bytes:
     kept = [_PNG]
     for kind, body in _png_chunks(data):
         if kind in _PICTURE_CHUNKS:
-            kept += [struct.pack(">I", len(body)), kind, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))]
+            kept += [
+                struct.pack(">I", len(body)),
+                kind,
+                bytes(body),
+                struct.pack(">I", zlib.crc32(body, zlib.crc32(kind))),
+            ]
     return b"".join(kept)
 
 
 def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The picture, its pixels not yet decoded; the caller closes it. `formats`: FORMATS or MORE_FORMATS.
 
-    BadPicture where it is of another format or has more than 40 megapixels.
+    What a PNG says of its colours in other ways than by a profile becomes a profile; its texts beyond 8 MB are left out
+    (see `remarks`). BadPicture if it is of another format or has more than 40 megapixels.
     """
+    file = _file(source)
+    head = file.read(_HEAD)
+    spared = png_texts.spare(file)
     try:
-        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
+        image = Image.open(spared.file, formats=formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
     except BROKEN as error:
-        if formats == FORMATS:
-            raise BadPicture(gettext("This file is not a PNG, JPEG or WebP picture.")) from error
-        raise BadPicture(gettext("This file is not a PNG, JPEG, WebP, AVIF, GIF, TIFF or BMP picture.")) from error
-    if image.width * image.height > MOST_PIXELS:
+        raise _unknown(spared.file, formats) from error
+    try:
+        if image.width * image.height > MOST_PIXELS:
+            raise _too_many_pixels()
+        if trouble := picture_kinds.settle(image, spared.file):
+            raise BadPicture(trouble)
+        _note(image, head, spared)
+    except BadPicture:
         image.close()
-        raise _too_many_pixels()
+        raise
+    except BROKEN as error:
+        image.close()
+        raise broken() from error
     return image
+
+
+def _file(source: bytes | Path | IO[bytes]) -> IO[bytes]:
+    if isinstance(source, bytes):
+        return BytesIO(source)
+    if isinstance(source, Path):
+        return BytesIO(source.read_bytes())
+    source.seek(0)
+    return source
+
+
+def _note(image: Image.Image, head: bytes, spared: png_texts.Spared) -> None:
+    """Note in `image.info` what is known of the file beyond what Pillow tells."""
+    try:
+        if profile := colour_tags.profile(image, colour_tags.codes(image.format or "", head)):
+            image.info["icc_profile"] = profile
+    except colour_tags.NotUnderstood:
+        image.info[_ODD_COLOURS] = True  # whoever needs its colours is told, see `in_srgb`
+    image.info[_LEFT_OUT] = spared.left_out
+    image.info[_DEEP] = head[24:25] == b"\x10" if image.format == "PNG" else _sixteen_bits(image)
+
+
+def _sixteen_bits(image: Image.Image) -> bool:
+    return 16 in getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
+
+
+def remarks(image: Image.Image) -> list[str]:
+    """What somebody who sent this decoded picture should hear of how it was read, in translated sentences."""
+    said = []
+    if image.info.get(_LEFT_OUT):
+        said.append(gettext("The text inside this file is longer than 8 MB, so that much of it was not read."))
+    if levels.is_deep(image) and levels.is_scaled(image):
+        said.append(gettext("Its numbers use only a part of their range, so it was made brighter to fill it."))
+    return said
+
+
+def _unknown(file: IO[bytes], formats: tuple[str, ...]) -> BadPicture:
+    """Why a file could not be opened: named where its kind is known."""
+    if formats == FORMATS:
+        return BadPicture(gettext("This file is not a PNG, JPEG or WebP picture."))
+    named = picture_kinds.refusal_of(file)
+    return BadPicture(
+        named or gettext("This file is not a PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF, BMP, TGA or PSD picture.")
+    )
 
 
 def _too_many_pixels() -> BadPicture:
@@ -222,8 +295,12 @@ def means_srgb(image: Image.Image) -> bool:
     """Whether whoever takes the file's numbers for 8-bit sRGB or grey, as trainers do, sees the right colours."""
     if image.mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}:
         return False
-    profile = image.info.get("icc_profile")
-    return not profile or _is_srgb(bytes(profile), "L" if image.mode in {"1", "L", "LA"} else "RGB")
+    if image.info.get(_ODD_COLOURS):
+        return False
+    profile, mode = image.info.get("icc_profile"), "RGB"
+    if image.mode in {"1", "L", "LA"}:
+        mode = "LA" if image.has_transparency_data else "L"
+    return not profile or _is_srgb(bytes(profile), mode)
 
 
 @lru_cache(maxsize=16)
@@ -232,33 +309,67 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
     steps = range(0, 256, 51)
     cube = bytes(value for red in steps for green in steps for blue in steps for value in (red, green, blue))
     sample = Image.frombytes("RGB", (len(cube) // 3, 1), cube).convert(mode)
+    if mode == "LA":  # is brought to sRGB with its transparency, as colours
+        sample = sample.convert("RGBA")
     sample.info["icc_profile"] = profile
     difference = ImageChops.difference(in_srgb(sample).convert("RGB"), sample.convert("RGB"))
     return max(high for _low, high in difference.getextrema()) <= _SAME  # type: ignore[misc]
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """The decoded picture as L, RGB, CMYK or RGBA, its colours brought to sRGB where it has a profile."""
+    """The decoded picture as L, RGB, CMYK or RGBA, its colours brought to sRGB if it has a profile.
+
+    Raises BadPicture for colours that 8 bits cannot hold, such as those of HDR, and if nothing tells what is white.
+    """
+    if image.info.get(_ODD_COLOURS):
+        text = gettext("The colours of this picture are of a kind that is not read here, such as HDR. Save it as sRGB.")
+        raise BadPicture(text)
     profile = image.info.get("icc_profile")
     image = _eight_bits(image)
     if not profile:
         return image
-    mode = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+        return _converted(image, ImageCms.ImageCmsProfile(BytesIO(profile)))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image  # a profile that is broken or for other channels: its colours are taken as they are
-    return converted or image
+
+
+def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    """From a profile to sRGB. Raises PyCMSError and ValueError."""
+    target = ImageCms.createProfile("sRGB")
+    if image.mode == "RGBA" and source.profile.xcolor_space == "GRAY":
+        grey = ImageCms.profileToProfile(image.convert("L"), source, target, outputMode="RGB")
+        assert grey is not None  # it is not converted in place
+        grey.putalpha(image.getchannel("A"))
+        return grey
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    return ImageCms.profileToProfile(image, source, target, outputMode=mode) or image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The picture as L, RGB, CMYK or, where anything is transparent, RGBA."""
-    if image.mode.startswith("I"):
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    """The decoded picture as L, RGB, CMYK or, where anything is transparent, RGBA. Raises BadPicture."""
+    try:
+        if levels.is_deep(image):
+            return _with_info(levels.eight_bits(image), image)
+        if image.info.get(_DEEP):
+            levels.check_colours(image)
+    except levels.Unclear as error:
+        text = gettext(
+            "Which numbers of this picture are white cannot be told, so it would be dark or black. "
+            "Save it with 8 bits for each colour."
+        )
+        raise BadPicture(text) from error
+    if picture_kinds.is_blank(image):
+        return image.convert("RGB")
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image if image.mode in {"L", "RGB", "CMYK"} else image.convert("RGB")
+
+
+def _with_info(made: Image.Image, image: Image.Image) -> Image.Image:
+    made.info.update(image.info)
+    made.info.pop("transparency", None)
+    return made
 
 
 def flat(image: Image.Image, background: str = "") -> Image.Image:
@@ -279,6 +390,7 @@ def _bare(image: Image.Image) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     """The decoded picture as RGB or RGBA, turned as its orientation says."""
+    image.info.pop(_DEEP, None)  # an engine means a dark picture to be dark
     turned = _eight_bits(ImageOps.exif_transpose(image))
     return turned if turned.mode == "RGBA" else turned.convert("RGB")
 
@@ -310,7 +422,7 @@ def check_png(data: bytes) -> None:
         raise broken()
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Every chunk up to IEND with its checksum verified. BadPicture where the file is no PNG or ends early."""
     if not data.startswith(_PNG):
         raise BadPicture(gettext("This file is not a PNG picture."))
@@ -321,7 +433,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if len(head) < 8:
             raise broken()
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        body = data[position + 8 : position + 8 + length]
+        body = memoryview(data)[position + 8 : position + 8 + length]  # not copied: it may be most of 100 MB
         checksum = data[position + 8 + length : position + 12 + length]
         if len(checksum) < 4 or zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
             raise broken()
@@ -335,16 +447,9 @@ def _png_text(kind: bytes, rest: bytes) -> str | None:
         if kind == b"tEXt":
             return rest.decode("latin-1")
         if kind == b"zTXt":
-            return _unpacked(rest[1:]).decode("latin-1")
+            return zlib.decompress(rest[1:]).decode("latin-1")
         _language, _, after = rest[2:].partition(b"\0")
         _translated, _, text = after.partition(b"\0")
-        return (_unpacked(text) if rest[0] else text).decode()
+        return (zlib.decompress(text) if rest[0] else text).decode()
     except (zlib.error, ValueError, IndexError):
         return None
-
-
-def _unpacked(data: bytes) -> bytes:
-    text = zlib.decompressobj().decompress(data, MOST_TEXT + 1)
-    if len(text) > MOST_TEXT:
-        raise ValueError("too much text")
-    return text

@@ -22,8 +22,6 @@ from training.datasets.plan import plan
 from training.models import Checkpoint, DatasetImage, TrainingJob, compose
 from training.trainers import TrainerFailed, TrainingPicture
 
-WHITE = "#ffffff"
-
 
 def trained_on(job: TrainingJob, manifest: snapshots.Manifest) -> list[snapshots.Frozen]:
     """Of the frozen dataset what takes part: included pictures, but those that the training goes without."""
@@ -56,7 +54,7 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
                 height=each.height,
                 bucket=frame.bucket,
                 crop=frame.box,
-                background=each.background or WHITE,
+                background=each.background or manifest.settings["ground"],
                 source=image.source_name,
             )
         )

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from stylestudio import uploads
+from stylestudio import picture_kinds, uploads
 from stylestudio.access import StudioRequest, changeable, visible, whole_numbers
 from stylestudio.downloads import FilesMissing, refused, zipped
 from stylestudio.uploads import Purpose, Refused, Upload
@@ -57,10 +57,10 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse:
-    """Back to the dataset with the counts, or a page that names what was not taken."""
-    if tally.refused:
+    """Back to the dataset with the counts, or a page that names what was not taken and what is to be said of others."""
+    if tally.refused or tally.remarks:
         context = {**queries.frame(dataset, request.user), "tally": tally}
-        return render(request, "training/collected.html", context, status=422)
+        return render(request, "training/collected.html", context, status=422 if tally.refused else 200)
     added = ngettext("%(added)s picture added", "%(added)s pictures added", tally.added) % {"added": tally.added}
     known = ngettext("%(known)s was here already", "%(known)s were here already", tally.known) % {"known": tally.known}
     messages.success(request, f"{added} · {known}" if tally.known else added)
@@ -91,8 +91,10 @@ def _archive(request: StudioRequest, dataset: Dataset, file: UploadedFile[Any], 
 
 
 def _may(request: StudioRequest) -> None:
-    """Also says at the start that a file is too large for what it is, before all of it was sent."""
+    """Also says at the start that a file is too large or of a kind that is not read, before all of it was sent."""
     _target(request, request.POST.get("into", ""))
+    if refusal := picture_kinds.refusal(request.POST.get("name", "")):
+        raise Refused(refusal)
     name, size = request.POST.get("name", "").lower(), sum(whole_numbers([request.POST.get("size", "")]))
     if size > take.MOST_BYTES and not name.endswith(archives.SUFFIX):
         raise Refused(_("This picture is larger than 100 MB."))

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from stylestudio import shell
 from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training import queries, work
-from training.datasets import crops
+from training.datasets import clear, crops
 from training.datasets.operations import BadOperation
 from training.health import check, fixes, report
 from training.health.checks import Finding
@@ -164,6 +164,23 @@ def _chosen(request: StudioRequest, finding: Finding) -> list[int]:
 
 
 @require_POST
+def ground(request: StudioRequest, slug: str) -> HttpResponse:
+    """Choose what transparent pictures are laid on: `colour`, or with `propose` what is proposed."""
+    dataset = _made(request, slug)
+    colour = "" if "propose" in request.POST else request.POST.get("colour", "")
+    back = redirect("training:crops" if request.GET.get("from") == "crops" else "training:health", slug)
+    try:
+        done = fixes.apply("lay", fixes.Asked(dataset, request.user, (), {"colour": colour}))
+    except ValidationError as error:
+        messages.warning(request, error.messages[0])
+        return back
+    check.want(dataset, request.user)
+    undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
+    messages.success(request, done.said, extra_tags=undo)
+    return back
+
+
+@require_POST
 def undo(request: StudioRequest, slug: str, key: str) -> HttpResponse:
     """Take a fix back."""
     dataset = _made(request, slug)
@@ -184,6 +201,7 @@ def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
         **queries.frame(dataset, request.user),
         "tab": "crops",
         "page": crops.page(dataset, whole_number(request.GET.get("after", "0"))),
+        "ground": clear.ground(dataset),
         "socket_url": shell.socket_url("all"),
     }
     if request.htmx:
@@ -235,5 +253,6 @@ urlpatterns = [
     path("<str:slug>/health/check/", check_again, name="health-check"),
     path("<str:slug>/health/fix/", fix, name="health-fix"),
     path("<str:slug>/health/undo/<str:key>/", undo, name="health-undo"),
+    path("<str:slug>/ground/", ground, name="ground"),
     path("<str:slug>/crops/", crop_page, name="crops"),
 ]

@@ -24,12 +24,14 @@ from django.utils.translation import gettext_lazy as _
 from generation.models import GeneratedImage
 from stylestudio.jobs import Job, JobQuerySet, Visibility, may_run
 from training import faults, remaining
+from training.datasets import grounds
 from training.doing import Doing
 
 RESERVED_SLUGS = {"new", "jobs", "pictures"}  # these are addresses
 MOST_PICTURES = 2000  # of one dataset
 MOST_CAPTION = 4000  # characters
 MOST_NAME = 80
+COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 TEMPLATE = "{trigger}, {caption}"
 
 
@@ -104,6 +106,10 @@ class Dataset(models.Model):
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=_("How often every picture is shown in one epoch"),
+    )
+    # #rrggbb that its transparent pictures are laid on in training; empty: as training.datasets.grounds proposes.
+    ground = models.CharField(
+        _("ground"), max_length=7, blank=True, editable=False, validators=[RegexValidator(COLOUR)]
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="datasets", editable=False
@@ -192,7 +198,10 @@ class DatasetImage(models.Model):
     byte_size = models.PositiveBigIntegerField()
     format = models.CharField(max_length=10)  # as Pillow calls it: PNG, JPEG, WEBP, AVIF, GIF, TIFF, BMP
     has_alpha = models.BooleanField(_("transparent"), default=False)
-    background = models.CharField(max_length=7, blank=True)  # #rrggbb that transparent parts are laid on; empty: white
+    # #rrggbb that transparent parts of this one are laid on; empty: the ground of its dataset
+    background = models.CharField(max_length=7, blank=True)
+    # What can be seen of a transparent picture, see training.datasets.grounds; None where nobody looked yet.
+    colours = models.JSONField(null=True, editable=False)
     # Of the file as it was sent, so that dropping it again finds it.
     sha256 = models.CharField(max_length=64)
     # 64-bit perceptual hash in hex, equal or nearly so for pictures that look the same.
@@ -269,6 +278,15 @@ class DatasetImage(models.Model):
     def thumbnail_url(self) -> str:
         """Address of the small picture."""
         return self.thumbnail.url
+
+    @property
+    def behind(self) -> str:
+        """The classes of what is shown behind it, dark where it is light; "" where nothing can be seen through it."""
+        if not self.has_alpha:
+            return ""
+        if not self.colours:
+            return "clear"
+        return "clear dark" if grounds.is_light(self.colours) else "clear light"
 
 
 class WaitingCaption(models.Model):

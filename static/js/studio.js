@@ -574,6 +574,7 @@ async function carryMany(form, row, files) {
     }
     done += crate.length;
     for (const [name, reason] of answer.refused) if (row.parentElement.childElementCount < MOST_NAMED) end(line(form, name), "failed", reason);
+    for (const [name, sentence] of answer.remarks ?? []) if (row.parentElement.childElementCount < MOST_NAMED) end(line(form, name), "done", sentence);
     sum.refused += answer.refused_count;
     for (const name of ["added", "known", "captions"]) sum[name] += answer[name] ?? 0;
     arrive(form);

@@ -130,6 +130,7 @@ RULES: dict[str, Rule] = {
     "training:crop": action(MAKERS, "image"),
     "training:health": page("dataset"),
     "training:health-report": page("dataset"),
+    "training:ground": action(MAKERS, "dataset"),
     "training:health-check": action(MAKERS, "dataset"),
     "training:health-fix": action(MAKERS, "dataset"),
     "training:health-undo": action(MAKERS, "dataset"),

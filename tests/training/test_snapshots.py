@@ -36,6 +36,7 @@ def test_a_version_holds_pictures_captions_crops_and_settings(dataset: Dataset, 
         "template": "{trigger}, {caption}",
         "resolution": 1024,
         "repeats": 10,
+        "ground": "#ffffff",
     }
     assert (version.number, version.picture_count, version.note) == (1, 1, "first")
     assert manifest.sha256 == version.sha256 == snapshots.present(dataset).sha256

@@ -176,7 +176,7 @@ def test_the_page_names_the_picture_and_does_not_start(filled: Dataset, ada: Use
     page = answer.content.decode()
     assert answer.status_code == 422
     assert re.search(rf'href="/datasets/{filled.slug}/health/" autofocus>{re.escape(words)}', page)
-    assert "Train without this picture" in page
+    assert "Train without 1 picture" in page
     assert not TrainingJob.objects.exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from training.models import DatasetImage
@@ -11,10 +12,22 @@ from training.models import DatasetImage
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A caption for one picture, "" where there is nothing to say; `trouble` tells why it could not be looked at."""
+    """A caption for one picture, "" where there is nothing to say.
+
+    `trouble` tells why it could not be looked at; `silent` is why there is nothing to say, one of `Silence`.
+    """
 
     text: str = ""
     trouble: str = ""
+    silent: str = ""
+
+
+class Silence(StrEnum):
+    """Why a picture that was looked at gets no proposal. The report counts each."""
+
+    NOTHING = "nothing"  # neither the file nor its name says anything
+    UNREAD = "unread"  # the file says something that is not understood
+    SAME = "same"  # it would be the caption that is there
 
 
 class Captioner(Protocol):

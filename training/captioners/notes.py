@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
+from PIL import ExifTags, Image
 
 from stylestudio import images as pictures
-from training.captioners.base import Proposal
+from training.captioners import prompts
+from training.captioners.base import Proposal, Silence
 from training.datasets.operations import words_of
+from training.datasets.sidecars import without_trigger
 from training.models import MOST_CAPTION, DatasetImage
 
-_DESCRIPTION = 270  # the EXIF tag ImageDescription
-_TEXTS = ("caption", "description", "parameters", "comment")  # text chunks of PNG files that may hold words
 _MOST_WORDS = 2000  # characters of a note that is still a caption and not a program
+_LEAST_WORDS = 3
+# What cameras and programs write into descriptions by themselves.
+_ADVERTISING = re.compile(
+    r"(created|made|edited|processed|generated) (with|by|using) |olympus digital camera|sony dsc|samsung|dav$|"
+    r"screenshot$|lead technologies|file (source|written)|digital camera|minolta|exif_|cof$|sdr$|ycbcr|\W*$",
+    re.IGNORECASE,
+)
+_NETWORKS = re.compile(r"<(?:lora|lyco|hypernet|lbw):[^<>]*>")  # what A1111 reads as a command
+# ComfyUI and nodes for it write "prompt:{...}" and "workflow:{...}" into these tags of WebP and JPEG files.
+_TAGS = (ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.XPComment)
+_LABELLED = re.compile(r"(prompt|workflow):\s*(?=\{)", re.IGNORECASE)
+_CHARSETS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16-be", bytes(8): "utf-8"}  # of EXIF's UserComment
 
 
 class FromNotes:
@@ -30,7 +44,10 @@ class FromNotes:
     @property
     def needs(self) -> str:
         """What it works with."""
-        return _("Takes the prompt of a picture of ours, a description inside the file, or the words of its name.")
+        return _(
+            "Takes the prompt that a picture was made with, by this studio, ComfyUI, A1111 and others, a description "
+            "inside the file, or the words of its name."
+        )
 
     def trouble(self) -> str:
         """It always works."""
@@ -38,27 +55,62 @@ class FromNotes:
 
     def propose(self, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
         """The first of the three that says something."""
-        prefetch_related_objects(list(images), "picture__task")
+        prefetch_related_objects(list(images), "picture__task", "dataset")
         for image in images:
             prompt = image.picture.task.prompt if image.picture else ""
-            yield Proposal((prompt or _inside(image) or words_of(image.source_name))[:MOST_CAPTION])
+            texts = {} if prompt else _texts(image)
+            words = prompt or _words(prompts.of_texts(texts)) or words_of(image.source_name)
+            text = without_trigger(words, image.dataset.trigger_words)[:MOST_CAPTION]
+            told = any(texts.get(name) for name in prompts.NAMES)
+            yield Proposal(text, silent="" if text else Silence.UNREAD if told else Silence.NOTHING)
 
 
-def _inside(image: DatasetImage) -> str:
-    """What the file says of itself in words; "" where it says nothing, or cannot be read."""
+def _texts(image: DatasetImage) -> dict[str, str]:
+    """What the file says of itself, by the names of its texts in small letters; empty where it cannot be read."""
     try:
         with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
-            texts = {str(key).lower(): text for key, text in picture.info.items() if isinstance(text, str)}
-            notes = [texts.get(key, "") for key in _TEXTS]
-            notes.append(str(picture.getexif().get(_DESCRIPTION, "")))
+            found = {str(key).lower(): text for key, text in picture.info.items() if isinstance(text, str)}
+            packet = picture.info.get("xmp") or found.get("xml:com.adobe.xmp", "")
+            comment = picture.info.get("comment")
+            if isinstance(comment, bytes):
+                found["comment"] = comment.decode("utf-8", "replace")
+            packed = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
+            return {**prompts.xmp(packed), **_exif(picture), **found}
     except pictures.BROKEN:
-        return ""
-    return next((words for note in notes if (words := _words(note))), "")
+        return {}
 
 
-def _words(note: str) -> str:
-    """A note as a caption: of settings that programs write only the prompt, and nothing of what machines read."""
-    prompt = note.split("\nNegative prompt:")[0].split("\nSteps:")[0].replace("\0", "").strip()
-    if not 3 <= len(prompt) <= _MOST_WORDS or prompt[0] in "{[<":
-        return ""
-    return " ".join(prompt.split())
+def _exif(picture: Image.Image) -> dict[str, str]:
+    """The texts of EXIF under the names that PNG files have for them."""
+    exif = picture.getexif()
+    comment = _comment(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment))
+    found = {"usercomment": comment} if comment else {}
+    for tag in _TAGS:
+        text = _plain(exif.get(tag))
+        if labelled := _LABELLED.match(text):
+            found[labelled[1].lower()] = text[labelled.end() :]
+        elif text and tag in (ExifTags.Base.ImageDescription, ExifTags.Base.XPComment):
+            found.setdefault("description", text)
+    return found
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bytes):  # what Windows writes
+        return value.decode("utf-16-le", "replace").strip("\0 ")
+    return value.strip("\0 ") if isinstance(value, str) else ""
+
+
+def _comment(value: object) -> str:
+    """EXIF's UserComment begins with the name of its character set."""
+    if not isinstance(value, bytes):
+        return _plain(value)
+    charset, text = _CHARSETS.get(value[:8]), value[8:]
+    if charset == "utf-16-be" and text[1::2].count(0) > text[::2].count(0):
+        charset = "utf-16-le"  # some write it in the byte order of their machine
+    return (text if charset else value).decode(charset or "utf-8", "replace").strip("\0 ")
+
+
+def _words(prompt: str) -> str:
+    """A prompt or note as a caption on one line; "" where it is too short or too long to be one."""
+    words = " ".join(_NETWORKS.sub(" ", prompt.replace("\0", "")).split()).strip(" ,")
+    return words if _LEAST_WORDS <= len(words) <= _MOST_WORDS and not _ADVERTISING.match(words) else ""

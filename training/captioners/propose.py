@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from django.contrib.auth.models import User
@@ -9,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from training import work
-from training.captioners.base import Captioner, Proposal
+from training.captioners.base import Captioner, Proposal, Silence
 from training.captioners.notes import FromNotes
 from training.captioners.workflow import workflows
 from training.models import Dataset, DatasetImage, DatasetJob
@@ -70,11 +71,23 @@ def _keep(run: work.Run, captioner: Captioner, image: DatasetImage | None, propo
     proposed, refused = report.get("proposed", 0), report.get("refused", [])
     count = report.get("refused_count", len(refused))
     with transaction.atomic():
-        if image and proposal.text and proposal.text != image.caption:
+        silence = _silence(image, proposal)
+        if image and proposal.text and not silence:
             values = {"proposal": proposal.text, "proposed_by": captioner.name}
             proposed += DatasetImage.objects.filter(pk=image.pk).update(**values)
         if image and proposal.trouble:
             refused = [*refused, [image.source_name, proposal.trouble]][:MOST_REFUSED]
             count += 1
-        told = {"proposed": proposed, "refused": refused, "refused_count": count}
+        silent = Counter(report.get("silent", {}))
+        silent.update([silence] if silence else [])
+        told = {"proposed": proposed, "refused": refused, "refused_count": count, "silent": dict(silent)}
         run.step(run.job.done + 1, run.job.total, now=True, **told)
+
+
+def _silence(image: DatasetImage | None, proposal: Proposal) -> str:
+    """Why nothing is proposed for a picture that was looked at, one of `Silence`; "" where something is."""
+    if image is None or proposal.trouble:
+        return ""
+    if proposal.text:
+        return Silence.SAME if proposal.text == image.caption else ""
+    return proposal.silent or Silence.NOTHING

@@ -36,6 +36,7 @@ from stylestudio.comfy.errors import (
 from stylestudio.comfy.events import Completed
 from training import work
 from training.captioners.base import Proposal
+from training.datasets import grounds
 from training.datasets.captions import clean
 from training.models import MOST_CAPTION, DatasetImage
 
@@ -142,12 +143,13 @@ def workflows() -> list[FromWorkflow]:
 
 
 def _small(image: DatasetImage) -> bytes:
-    """The picture as a JPEG of at most SIDE pixels, clear parts on its background. Raises OSError and BadPicture."""
+    """The picture as a JPEG of at most SIDE pixels, laid on what it can be seen on. Raises OSError and BadPicture."""
     out = BytesIO()
     with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
         try:
             picture.draft("RGB", (SIDE, SIDE))
-            pictures.shrunk(pictures.flat(picture, image.background), SIDE).save(out, "JPEG", quality=92)
+            ground = grounds.measured_on(image.background, image.colours, grounds.WHITE)
+            pictures.shrunk(pictures.flat(picture, ground), SIDE).save(out, "JPEG", quality=92)
         except pictures.BROKEN as error:
             raise pictures.broken() from error
     return out.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from training.datasets import plan
+from training.datasets import clear, plan
 from training.models import Dataset, DatasetImage
 
 PAGE = 48
@@ -18,6 +18,7 @@ class Crop:
 
     image: DatasetImage
     frame: plan.Frame
+    ground: str = ""  # what it is laid on, "" where nothing can be seen through it
 
     @cached_property
     def unit(self) -> float:
@@ -100,8 +101,9 @@ def page(dataset: Dataset, after: int = 0) -> Page:
     order = [(place, not turn, len(places)) for places in together for turn, place in enumerate(places)]
     chosen = order[after : after + PAGE]
     images = DatasetImage.objects.defer("measures", "descriptor").in_bulk([found[place][0] for place, _f, _c in chosen])
+    ground = clear.ground(dataset).colour
     rows = [
-        Row(Crop(images[pk], framed.frames[place]), first, count)
+        Row(Crop(images[pk], framed.frames[place], _behind(images[pk], ground)), first, count)
         for place, first, count in chosen
         if (pk := found[place][0]) in images
     ]
@@ -112,4 +114,9 @@ def page(dataset: Dataset, after: int = 0) -> Page:
 def card(image: DatasetImage) -> Crop:
     """One picture with its frame."""
     place = (image.crop_x, image.crop_y)
-    return Crop(image, plan.frame((image.width, image.height), image.dataset.resolution, place))
+    ground = clear.ground(image.dataset).colour if image.has_alpha else ""
+    return Crop(image, plan.frame((image.width, image.height), image.dataset.resolution, place), _behind(image, ground))
+
+
+def _behind(image: DatasetImage, ground: str) -> str:
+    return image.background or ground if image.has_alpha else ""

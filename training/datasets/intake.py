@@ -24,6 +24,7 @@ from stylestudio import media_store
 from stylestudio.storage import all_or_nothing
 from training import work
 from training.datasets import archives, matching, sidecars, take
+from training.datasets.grounds import Colours
 from training.datasets.sources import Contents, Member, Unreadable, kohya
 from training.datasets.take import BadPicture, Taken
 from training.health import check
@@ -51,6 +52,13 @@ class Kept:
     format: str
     has_alpha: bool
     perceptual_hash: str
+    colours: Colours | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a row of the picture holds of it."""
+        return {name: value for name, value in asdict(self).items() if name != "remarks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +74,17 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of an arrival: `how` is added, back (it had been removed), known, or refused with a `reason`."""
+    """What became of an arrival: `how` is added, back (it had been removed), known, or refused with a `reason`.
+
+    `remarks`: sentences about how its file was read.
+    """
 
     name: str
     how: str
     image: DatasetImage | None = None
     captioned: bool = False
     reason: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -85,6 +97,7 @@ class Tally:
     waiting: int = 0  # captions whose picture is not here
     refused: list[list[str]] = field(default_factory=list)  # the first of them: [name, reason]
     refused_count: int = 0
+    remarks: list[list[str]] = field(default_factory=list)  # about pictures that were taken: [name, sentence]
     most_named: int = MOST_NAMED
 
     @classmethod
@@ -112,6 +125,8 @@ class Tally:
         self.captions += entry.captioned
         if entry.how == "refused":
             self.refuse(entry.name, entry.reason)
+        room = self.most_named - len(self.remarks)
+        self.remarks += [[entry.name, sentence] for sentence in entry.remarks][: max(0, room)]
 
 
 def keep(taken: Taken, name: str = "") -> Kept:
@@ -124,7 +139,7 @@ def keep(taken: Taken, name: str = "") -> Kept:
         file = noted(default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data)))
         small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
     facts = (taken.width, taken.height, len(taken.data), taken.format, taken.has_alpha, taken.perceptual_hash)
-    return Kept(taken.sha256, file, small, *facts)
+    return Kept(taken.sha256, file, small, *facts, taken.colours, taken.remarks)
 
 
 def archive_name() -> str:
@@ -192,11 +207,11 @@ class _Door:
             source_name=arrival.name,
             caption=caption,
             picture=arrival.picture,
-            **asdict(kept),
+            **kept.columns,
         )
         self._seat(image)
         self._new.append(image)
-        return Entry(arrival.name, "added", image, bool(caption))
+        return Entry(arrival.name, "added", image, bool(caption), remarks=kept.remarks)
 
     def _back(self, arrival: Arrival, image: DatasetImage, caption: str) -> Entry:
         image.deleted_at = None

@@ -33,9 +33,10 @@ def files(dataset: Dataset, manifest: Manifest, layout: str = KOHYA) -> Iterator
     kohya: `N_trigger/0001-name.png` and `N_trigger/0001-name.txt`, where N is the repeats and the text is what the
     template makes of the caption, on one line. jsonl: `images/0001-name.png`, and `metadata.jsonl` with file_name, text
     (the same) and caption (without the template). Pictures are the files that were sent, but: formats that trainers
-    pass over become PNG, transparent parts are laid on the picture's background, and where the crop was moved the
-    picture is scaled and cut to its bucket, so that no trainer can cut it elsewhere. Raises FilesMissing at once where
-    a file is not there, and while the files are read OSError and BadPicture.
+    pass over or whose size they misread become PNG, transparent parts are laid on the picture's background or the
+    dataset's ground, and where the crop was moved the picture is scaled and cut to its bucket, so that no trainer can
+    cut it elsewhere. Raises FilesMissing at once where a file is not there, and while the files are read OSError and
+    BadPicture.
     """
     # Asked for here and not where the files are read: that may be a thread without a connection of its own.
     found = DatasetImage.everything.filter(dataset=dataset).defer("measures", "descriptor").in_bulk()
@@ -57,7 +58,7 @@ def _files(dataset: Dataset, manifest: Manifest, layout: str, found: dict[int, D
     for number, frozen in enumerate(manifest.included, 1):
         image = found[frozen.image]
         name = f"{number:04}-{_stem(image.source_name)}"
-        ending, data = picture(image, frozen, settings.resolution)
+        ending, data = picture(image, frozen, settings, layout)
         text = " ".join(settings.compose(frozen.caption).split())
         yield f"{folder}/{name}{ending}", data
         if layout == TABLE:
@@ -80,17 +81,26 @@ def _stem(source_name: str) -> str:
     return slugify(stem, allow_unicode=True)[:60].strip("-") or "picture"
 
 
-def picture(image: DatasetImage, frozen: Frozen, resolution: int) -> tuple[str, bytes]:
+def picture(image: DatasetImage, frozen: Frozen, settings: Dataset, layout: str = KOHYA) -> tuple[str, bytes]:
     """The file of a picture as a trainer gets it: its ending and its bytes."""
     with image.file.open("rb") as file:
         data = file.read()
     size = image.width, image.height
-    cut = frame(size, resolution, frozen.crop)
-    moved = cut.usable and cut.offset != frame(size, resolution).offset
-    if image.format in _READ_BY_ALL and not image.has_alpha and not moved:
+    cut = frame(size, settings.resolution, frozen.crop)
+    moved = cut.usable and cut.offset != frame(size, settings.resolution).offset
+    misread = layout == KOHYA and _is_misread(data)
+    if image.format in _READ_BY_ALL and not image.has_alpha and not moved and not misread:
         return take.ENDINGS[image.format], data
     where = (cut.bucket, cut.box) if moved else ()
-    return ".png", take.trained(data, frozen.background, *where)
+    return ".png", take.trained(data, frozen.background or settings.ground, *where)
+
+
+def _is_misread(data: bytes) -> bool:
+    """Whether sd-scripts would take the picture for one of another size, and put it into another bucket.
+
+    It asks imagesize 1.4.1, which reads both sides of a WebP with a profile, EXIF or XMP (VP8X) one pixel short.
+    """
+    return data.startswith(b"RIFF") and data[12:16] == b"VP8X"
 
 
 def write(found: Iterable[File], folder: Path) -> int:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
-from operator import or_
 from pathlib import PurePosixPath
 
 from django.contrib.auth.models import User
-from django.db.models import Q
 
 from training.datasets.sidecars import stem, without_trigger
 from training.models import CaptionChange, Dataset, DatasetImage, WaitingCaption
@@ -21,7 +18,24 @@ class Names:
     """Pictures by what captions call them: a key is the path of a picture, with or without its ending.
 
     Where nothing has that path, it is the one picture of this name whose folder is not told, or the other way round.
+    Where nothing fits like that either, the same without telling capitals from small letters, for one picture alone:
+    CASE.PNG and case.txt are one name on Windows and macOS.
     """
+
+    def __init__(self, names: Iterable[tuple[int, str]]) -> None:
+        self._names = _Index(names := list(names))
+        self._folded = _Index((which, name.casefold()) for which, name in names)
+
+    def find(self, key: str) -> list[int]:
+        """The pictures that a caption under this key is for."""
+        if found := self._names.find(key):
+            return found
+        alike = self._folded.find(key.casefold())
+        return alike if len(alike) == 1 else []
+
+
+class _Index:
+    """Pictures by their path, with or without its ending, and by their name alone."""
 
     def __init__(self, names: Iterable[tuple[int, str]]) -> None:
         self._exact: dict[str, list[int]] = {}
@@ -33,7 +47,6 @@ class Names:
                 self._bare.setdefault(PurePosixPath(key).name, []).append((which, has_folder))
 
     def find(self, key: str) -> list[int]:
-        """The pictures that a caption under this key is for."""
         if exact := self._exact.get(key):
             return exact
         candidates = self._bare.get(PurePosixPath(key).name, [])
@@ -43,17 +56,15 @@ class Names:
 
 def waiting(dataset: Dataset, names: Mapping[int, str]) -> dict[int, str]:
     """Captions that wait for pictures of these names, by the number of the picture. They wait no longer."""
-    if not names or not dataset.waiting_captions.exists():
-        return {}
-    asked = [Q(key__in={key for name in names.values() for key in _spellings(name)})]
-    # A caption that came with its folder, for a picture that came without.
-    asked += [Q(key__endswith=f"/{key}") for name in names.values() if "/" not in name for key in {name, stem(name)}]
-    found, known, used = {}, Names(names.items()), []
-    for row in WaitingCaption.objects.filter(reduce(or_, asked), dataset=dataset):
-        for which in known.find(row.key):
-            found[which] = without_trigger(row.text, dataset.trigger_words)
-            used.append(row.pk)
-    WaitingCaption.objects.filter(pk__in=used).delete()
+    keys = dict(dataset.waiting_captions.values_list("pk", "key")) if names else {}
+    # Found here and not by the database, of which not every kind knows small letters beyond ASCII.
+    known = Names(names.items())
+    wanted = {pk: which for pk, key in keys.items() if (which := known.find(key))}
+    texts = dict(WaitingCaption.objects.filter(pk__in=wanted).values_list("pk", "text"))
+    # What is spelled as its picture comes last, and stays.
+    order = sorted(wanted, key=lambda pk: keys[pk] in _spellings(names[wanted[pk][0]]))
+    found = {which: without_trigger(texts[pk], dataset.trigger_words) for pk in order for which in wanted[pk]}
+    WaitingCaption.objects.filter(pk__in=wanted).delete()
     return found
 
 
@@ -67,12 +78,7 @@ def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[in
 
     Returns how many pictures have one now and how many captions wait. A caption that somebody wrote stays.
     """
-    pictures = DatasetImage.objects.filter(dataset=dataset).defer("measures", "descriptor")
-    if len(captions) <= 20:
-        bare = (Q(source_name__contains=PurePosixPath(key).name) for key in captions)
-        pictures = pictures.filter(reduce(or_, bare, Q(pk__in=())))
-    images = pictures.select_for_update().in_bulk()
-    names = Names((pk, image.source_name) for pk, image in images.items())
+    names = Names(DatasetImage.objects.filter(dataset=dataset).values_list("pk", "source_name"))
     later: list[WaitingCaption] = []
     texts: dict[int, str] = {}
     for key, text in captions.items():
@@ -84,7 +90,9 @@ def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[in
     WaitingCaption.objects.bulk_create(
         later[: max(0, room)], BATCH, update_conflicts=True, unique_fields=["dataset", "key"], update_fields=["text"]
     )
-    return _fill(dataset, [(images[pk], text) for pk, text in texts.items()], user), len(later)
+    pictures = DatasetImage.objects.filter(dataset=dataset).defer("measures", "descriptor").select_for_update()
+    images = pictures.in_bulk(texts)
+    return _fill(dataset, [(images[pk], text) for pk, text in texts.items() if pk in images], user), len(later)
 
 
 def _fill(dataset: Dataset, wanted: Iterable[tuple[DatasetImage, str]], user: User) -> int:

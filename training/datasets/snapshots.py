@@ -2,11 +2,13 @@
 
 A manifest is canonical JSON (UTF-8, sorted keys, no spaces):
 
-    {"schema": 1, "trigger_words": ..., "template": ..., "resolution": 1024, "repeats": 10,
+    {"schema": 1, "trigger_words": ..., "template": ..., "resolution": 1024, "repeats": 10, "ground": "#000000",
      "pictures": [{"image": pk, "sha256": ..., "width": ..., "height": ..., "caption": ..., "included": true,
                    "crop": [0.5, 0.5], "background": ""}, ...]}
 
-Pictures stand in their order. Its sha256 names the content: two versions with the same one are the same.
+Pictures stand in their order. `ground` is what transparent pictures without a background of their own lie on; white is
+not written, so that versions from before there was a choice stay what they are. Its sha256 names the content: two
+versions with the same one are the same.
 """
 
 from __future__ import annotations
@@ -24,11 +26,12 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from training.datasets import clear, grounds
 from training.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetSnapshot, SnapshotImage
 
 SCHEMA = 1
 RESTORE = "restore"  # the name under which going back stands in the history of captions
-_SETTINGS = ("trigger_words", "template", "resolution", "repeats")
+_SETTINGS = ("trigger_words", "template", "resolution", "repeats", "ground")
 _CHANGEABLE = ("caption", "included", "crop", "background")
 
 
@@ -48,7 +51,7 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a version holds. `settings`: trigger words, template, resolution and repeats."""
+    """What a version holds. `settings`: trigger words, template, resolution, repeats and ground."""
 
     settings: dict[str, Any]
     pictures: tuple[Frozen, ...]
@@ -69,7 +72,8 @@ class Manifest:
             }
             for each in self.pictures
         ]
-        content = {"schema": SCHEMA, **self.settings, "pictures": pictures}
+        settings = {name: each for name, each in self.settings.items() if (name, each) != ("ground", grounds.WHITE)}
+        content = {"schema": SCHEMA, **settings, "pictures": pictures}
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @property
@@ -120,14 +124,16 @@ def present(dataset: Dataset) -> Manifest:
         )
         for image in dataset.images.defer("measures", "descriptor", "proposal")
     )
-    return Manifest({name: getattr(dataset, name) for name in _SETTINGS}, pictures)
+    settings = {name: getattr(dataset, name) for name in _SETTINGS}
+    return Manifest({**settings, "ground": clear.ground(dataset).colour}, pictures)
 
 
 def read(snapshot: DatasetSnapshot) -> Manifest:
     """What a version holds."""
     content = json.loads(snapshot.manifest)
     pictures = tuple(Frozen(**{**each, "crop": tuple(each["crop"])}) for each in content["pictures"])
-    return Manifest({name: content[name] for name in _SETTINGS}, pictures)
+    settings = {name: content[name] for name in _SETTINGS if name in content}
+    return Manifest({"ground": grounds.WHITE, **settings}, pictures)
 
 
 def freeze(dataset: Dataset, user: User, note: str = "") -> tuple[DatasetSnapshot, bool]:
@@ -202,6 +208,8 @@ def restore(snapshot: DatasetSnapshot, user: User) -> DatasetSnapshot | None:
         DatasetImage.everything.bulk_update(rows, fields, batch_size=200)
         for name, value in manifest.settings.items():
             setattr(dataset, name, value)
+        if not any(image.has_alpha for image in rows):
+            dataset.ground = ""  # no picture lay on it, so it was nobody's choice
         dataset.save(update_fields=[*_SETTINGS, "updated_at"])
     return kept if is_new else None
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
 
-from stylestudio import plain
+from stylestudio import picture_kinds, plain
 from training.datasets import take
 
 MOST_NAME = 200  # characters that are kept of a name
@@ -87,7 +87,7 @@ class Contents:
             return _("Archives inside are not opened.")
         is_picture, is_table = lower.endswith(take.SUFFIXES), PurePosixPath(shown).name == TABLE
         if not is_picture and not is_table and not lower.endswith(CAPTION_SUFFIXES):
-            return _("This is neither a picture nor a caption.")
+            return picture_kinds.refusal(lower) or _("This is neither a picture nor a caption.")
         if not size and is_picture:
             return _("This file is empty.")
         if size > (take.MOST_BYTES if is_picture else MOST_TABLE if is_table else MOST_TEXT):

@@ -13,15 +13,18 @@ import numpy as np
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
-from stylestudio import images
+from stylestudio import images, picture_kinds
 from stylestudio.images import BadPicture
+from training.datasets import grounds
 
 __all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take", "trained"]
 
 MOST_BYTES = 100 * 2**20  # of one picture file
 SIDE = 320  # pixels of the thumbnail
 LARGE_SIDE = 2048  # pixels of a picture that is shown in place of its file
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", *picture_kinds.SUFFIXES,
+)  # fmt: skip
 ENDINGS = {
     "PNG": ".png",
     "JPEG": ".jpg",
@@ -31,7 +34,7 @@ ENDINGS = {
     "TIFF": ".tif",
     "BMP": ".bmp",
 }
-_LOSSY = {"JPEG", "AVIF"}  # and WebP, where it is not the lossless kind
+_LOSSY = {"JPEG", "AVIF", "HEIF"}  # and WebP, where it is not the lossless kind
 _ORIENTATION = 0x0112
 
 Size = tuple[int, int]  # width and height in pixels
@@ -53,7 +56,9 @@ class Taken:
     """A picture that can be kept.
 
     `data` is the file to keep: the one that was sent, byte for byte with all its metadata, unless the picture had to be
-    turned upright or its colours had to be brought to sRGB. `sha256` is of the file that was sent.
+    turned upright, its colours had to be brought to sRGB, or browsers and trainers do not know its kind. `sha256` is of
+    the file that was sent. `colours`: of what can be seen of a transparent picture (see training.datasets.grounds).
+    `remarks`: what whoever sent it should hear of how it was read.
     """
 
     data: bytes
@@ -64,6 +69,8 @@ class Taken:
     has_alpha: bool  # whether any pixel is not opaque
     perceptual_hash: str
     thumbnail: bytes  # WebP
+    colours: grounds.Colours | None
+    remarks: tuple[str, ...]
 
     @property
     def ending(self) -> str:
@@ -103,14 +110,15 @@ def trained(
     size: tuple[int, int] | None = None,
     box: tuple[float, float, float, float] | None = None,
 ) -> bytes:
-    """A kept picture as trainers see it: a PNG in RGB, transparent parts on `background` (#rrggbb, else white).
+    """A kept picture as trainers see it: a PNG in RGB, transparent parts on `background` (#rrggbb).
 
-    What lies in `box` is brought to `size`. BadPicture where it is broken.
+    Without a background it is a colour on which it can be seen. What lies in `box` is brought to `size`. BadPicture if
+    it is broken.
     """
     file = BytesIO()
     with _decoding(data) as image:
         image.load()
-        full = images.flat(image, background)
+        full = images.flat(image, background or grounds.behind(image))
         cut = full.resize(size, Image.Resampling.LANCZOS, box=box) if size else full
         cut.save(file, "PNG", compress_level=3)
     return file.getvalue()
@@ -136,10 +144,11 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
         images.check_png(data)
     width, height = image.size
     # Asked before the pixels are there: Pillow turns some kinds upright by itself and forgets that they were not.
-    fits = image.getexif().get(_ORIENTATION) not in range(2, 9) and images.means_srgb(image)
+    fits = kind in ENDINGS and image.getexif().get(_ORIENTATION) not in range(2, 9) and images.means_srgb(image)
     if fits:
         image.draft("RGB", (SIDE, SIDE))
     image.load()
+    remarks = tuple(images.remarks(image))
     ImageOps.exif_transpose(image, in_place=True)  # without a second copy of a large picture
     full = images.in_srgb(image)
     has_alpha = full.mode == "RGBA" and full.getchannel("A").getextrema() != (255, 255)
@@ -150,7 +159,9 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
         width, height = full.size
         kind, kept = _made_anew(full, kind, data)
     small = images.shrunk(full, SIDE)
-    return Taken(kept, digest(data), kind, width, height, has_alpha, perceptual_hash(small), images.webp(small))
+    colours = grounds.colours(small) if has_alpha else None
+    seen, shown = perceptual_hash(small, grounds.contrasting(colours)), images.webp(small)
+    return Taken(kept, digest(data), kind, width, height, has_alpha, seen, shown, colours, remarks)
 
 
 def _made_anew(full: Image.Image, kind: str, data: bytes) -> tuple[str, bytes]:
@@ -165,14 +176,16 @@ def _made_anew(full: Image.Image, kind: str, data: bytes) -> tuple[str, bytes]:
     return "PNG", file.getvalue()
 
 
-def perceptual_hash(image: Image.Image) -> str:
+def perceptual_hash(image: Image.Image, ground: str = grounds.WHITE) -> str:
     """64 bits in hex that are nearly the same for pictures that look alike (pHash).
 
     Bit v * 8 + h, the first one being the highest, is the sign of the cosine of vertical frequency v and horizontal
     frequency h in the grey picture of 32 × 32 pixels; the very first one is always set. So mirroring a picture turns
-    over the bits of odd h. Transparency counts as white. Pictures of one colour all have the same hash.
+    over the bits of odd h. Transparent parts are laid on `ground`. Pictures of one colour all have the same hash.
     """
-    grey = images.flat(image).convert("L").resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    grey = (
+        images.flat(image, ground).convert("L").resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    )
     waves = (_COSINES @ np.asarray(grey, dtype=np.float64) @ _COSINES.T).round(3)
     waves[0, 0] = 1
     return np.packbits(waves > 0).tobytes().hex()

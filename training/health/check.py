@@ -15,8 +15,10 @@ from django.utils import timezone
 
 from stylestudio import workers
 from training import work
+from training.datasets import clear
+from training.datasets.grounds import measured_on
 from training.health import measures, similar
-from training.health.facts import is_current
+from training.health.facts import is_current, is_measured
 from training.models import Dataset, DatasetImage, DatasetJob
 
 BATCH = 24  # pictures between two commits
@@ -73,9 +75,16 @@ def _next(run: work.Run, dataset: Dataset, done: int) -> list[int]:
 
 
 def _open(dataset: Dataset) -> list[int]:
-    """Pictures that lack figures of today's code."""
+    """Pictures that lack figures of today's code, or of what they lie on now."""
     rows = dataset.images.order_by("position", "pk").values_list("pk", "measures")
-    return [pk for pk, found in rows if found is None or not is_current(found)]
+    grounds = _grounds(dataset.pk)
+    return [pk for pk, found in rows if found is None or not is_current(found, grounds.get(pk))]
+
+
+def _grounds(dataset: int) -> dict[int, str]:
+    """What each transparent picture is measured on. Read anew, since somebody may choose while others are measured."""
+    ground = clear.ground(Dataset.everything.get(pk=dataset))
+    return {each.pk: measured_on(each.own, each.colours, ground.colour) for each in ground.every}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +96,19 @@ class _Result:
 
 def _measure(pks: Sequence[int], threads: ThreadPoolExecutor) -> None:
     """Measure pictures side by side, and store them together."""
-    images = DatasetImage.objects.filter(pk__in=pks).only("file", "background", "measures")
-    missing = [image for image in images if (image.measures or {}).get("version") != measures.VERSION]
+    images = list(DatasetImage.objects.filter(pk__in=pks).only("file", "background", "measures", "dataset"))
+    grounds = _grounds(images[0].dataset_id) if images else {}
+    missing = [image for image in images if not is_measured(image.measures or {}, grounds.get(image.pk))]
+    own = {image.pk: image.background for image in missing}
+    for image in missing:  # what is stored stays as it is
+        image.background = grounds.get(image.pk, "")
     results = list(threads.map(_measured, missing))
     with transaction.atomic():
         for each in results:
             # Who chose another background meanwhile is measured again.
-            row = DatasetImage.everything.filter(pk=each.image.pk, background=each.image.background)
-            row.update(measures=each.measures, descriptor=each.descriptor)
+            row = DatasetImage.everything.filter(pk=each.image.pk, background=own[each.image.pk])
+            on = {"on": each.image.background} if each.image.background else {}
+            row.update(measures={**each.measures, **on}, descriptor=each.descriptor)
 
 
 def _measured(image: DatasetImage) -> _Result:
@@ -124,11 +138,16 @@ def _compare(dataset: Dataset) -> None:
         return
     patches = measures.read_patches([row[4] for row in rows])
     shapes = [width / height for _pk, width, height, _measures, _descriptor in rows]
+    anew = {rows[place][0] for place in new}
+    # What an older picture was like of those is to be found out again: they may lie on another ground now.
     twins: dict[int, list[tuple[int, float, bool]]] = {place: [] for place in new}
     for pair in similar.find(patches, shapes, new):
         here, there = (pair.first, pair.second) if pair.first in twins else (pair.second, pair.first)
         twins[here].append((rows[there][0], pair.likeness, pair.mirrored))
     noted = {rows[place][0]: {**rows[place][3], "twins": found} for place, found in twins.items()}
+    for pk, _width, _height, figures, _descriptor in rows:
+        if pk not in anew and any(twin[0] in anew for twin in figures["twins"]):
+            noted[pk] = {**figures, "twins": [twin for twin in figures["twins"] if twin[0] not in anew]}
     with transaction.atomic():
         # Whoever chose another background meanwhile has emptied the measures: those are made anew.
         still = DatasetImage.everything.select_for_update().filter(pk__in=noted, measures__isnull=False)

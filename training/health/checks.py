@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from training.datasets import plan, tags, tokens
+from training.datasets.grounds import HIDDEN, Ground, propose, seen
 from training.health import measures
 from training.health.facts import Facts, Picture
 from training.health.groups import Group, groups
@@ -270,7 +271,8 @@ def blur(facts: Facts) -> Iterator[Finding]:
 def one_colour(facts: Facts) -> Iterator[Finding]:
     """Pictures that are mostly empty."""
     shares = {picture.pk: picture.number("one_colour") or 0.0 for picture in facts.measured}
-    found = [picture for picture in facts.measured if shares[picture.pk] > MOSTLY_ONE]
+    # Around an icon there is much of its ground, which is no part of it.
+    found = [each for each in facts.measured if shares[each.pk] > (EMPTY if each.has_alpha else MOSTLY_ONE)]
     if found:
         worst = max(shares[picture.pk] for picture in found)
         said = ngettext("%d picture is mostly one colour", "%d pictures are mostly one colour", len(found)) % len(found)
@@ -301,20 +303,39 @@ def compression(facts: Facts) -> Iterator[Finding]:
 
 @check
 def transparency(facts: Facts) -> Iterator[Finding]:
-    """Transparent pictures for which nobody chose what lies behind them."""
-    clear = [picture for picture in facts.pictures if picture.has_alpha]
-    open_ones = [picture for picture in clear if not picture.background]
-    if open_ones:
+    """Transparent pictures: what they lie on, and which of them nobody could see there."""
+    ground = facts.ground
+    if ground.hidden:
+        yield _hidden(ground)
+    open_ones = [each for each in ground.pictures if not each.own]
+    if open_ones and not ground.chosen:
         said = ngettext("%d picture is transparent", "%d pictures are transparent", len(open_ones)) % len(open_ones)
-        reason = _("Training cannot use transparency. Choose the colour behind it, best the same for all: white.")
-        yield Finding(
-            Level.YELLOW, said, reason, _pks(open_ones), Fix(_("Lay on white"), "flatten", {"colour": "#ffffff"})
-        )
-    elif clear:
+        reason = _("Training cannot use transparency. They are laid on %s; keep that, or choose another colour.")
+        fix = Fix(_("Keep %s") % ground.proposed, "lay", {"colour": ground.proposed})
+        yield Finding(Level.YELLOW, said, reason % ground.proposed, tuple(each.pk for each in open_ones), fix)
+    elif ground.pictures and not ground.hidden:
         said = ngettext(
-            "%d transparent picture has a background", "%d transparent pictures have a background", len(clear)
+            "%d transparent picture has a background", "%d transparent pictures have a background", len(ground.pictures)
         )
-        yield Finding(Level.GREEN, said % len(clear))
+        yield Finding(Level.GREEN, said % len(ground.pictures))
+
+
+def _hidden(ground: Ground) -> Finding:
+    """Pictures that the colour behind them hides, and a colour that does not."""
+    pictures = ground.hidden
+    said = ngettext(
+        "%d transparent picture cannot be seen on its background",
+        "%d transparent pictures cannot be seen on their background",
+        len(pictures),
+    ) % len(pictures)
+    reason = _("It is as light, or as dark, as what it is laid on, and would be trained as an empty picture.")
+    other = propose(each.colours for each in pictures)
+    # One colour for all where that helps; for pictures that no colour of all shows, one of their own.
+    together = ground.proposed if ground.chosen and not any(each.own for each in pictures) else ""
+    fix = Fix(_("Lay on %s") % other, "flatten", {"colour": other})
+    if together and all(seen(each.colours, together) >= HIDDEN for each in pictures):
+        fix = Fix(_("Lay all on %s") % together, "lay", {"colour": together})
+    return Finding(Level.RED, said, reason, tuple(each.pk for each in pictures), fix, key="hidden")
 
 
 @check

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import BinaryField
 from django.db.models.functions import Substr
 
-from training.datasets import plan, tags
+from training.datasets import clear, grounds, plan, tags
 from training.health import measures
 from training.models import Dataset
 
@@ -30,6 +30,7 @@ class Picture(NamedTuple):
     crop_y: float
     measured: Mapping[str, Any] | None
     features: bytes | None
+    colours: grounds.Colours | None = None
 
     @property
     def is_current(self) -> bool:
@@ -61,9 +62,17 @@ class Twin(NamedTuple):
     mirrored: bool
 
 
-def is_current(measured: Mapping[str, Any]) -> bool:
+def is_measured(measured: Mapping[str, Any], ground: str | None = None) -> bool:
+    """Whether figures are of today's code, and of a transparent picture on `ground`.
+
+    Before there was a choice of grounds nobody wrote down which it was: usually white.
+    """
+    return measured.get("version") == measures.VERSION and (not ground or measured.get("on", grounds.WHITE) == ground)
+
+
+def is_current(measured: Mapping[str, Any], ground: str | None = None) -> bool:
     """Whether figures are of today's code and the picture was compared with the others."""
-    return measured.get("version") == measures.VERSION and "twins" in measured
+    return is_measured(measured, ground) and "twins" in measured
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,11 @@ class Facts:
     dataset: Dataset
     pictures: Sequence[Picture]
     unmeasured: int
+
+    @cached_property
+    def ground(self) -> grounds.Ground:
+        """What transparent pictures lie on."""
+        return _ground(self.dataset, self.pictures)
 
     @cached_property
     def by_pk(self) -> Mapping[int, Picture]:
@@ -111,9 +125,27 @@ def gather(dataset: Dataset) -> Facts:
     """Read a dataset with one query."""
     # Of the descriptor only the features: the patches of 2,000 pictures are 5 MB that no check looks at.
     head = Substr("descriptor", 1, measures.FEATURES * 4, output_field=BinaryField())
-    columns = (*Picture._fields[:10], "measures", "head")
+    columns = (*Picture._fields[:10], "measures", "head", "colours")
     rows = dataset.images.annotate(head=head).order_by("position", "pk").values_list(*columns)
     found = [Picture(*row) for row in rows]
+    known = clear.look(picture.pk for picture in found if picture.has_alpha and picture.colours is None)
+    found = [picture._replace(colours=known[picture.pk]) if picture.pk in known else picture for picture in found]
+    ground = _ground(dataset, found)
+    found = [picture if _lies_right(picture, ground.colour) else picture._replace(measured=None) for picture in found]
     pictures = [picture for picture in found if picture.included]
     unmeasured = sum(not picture.is_current for picture in found)
     return Facts(dataset, pictures, unmeasured)
+
+
+def _ground(dataset: Dataset, pictures: Iterable[Picture]) -> grounds.Ground:
+    every = (picture for picture in pictures if picture.has_alpha)
+    return grounds.Ground(
+        dataset.ground, [grounds.Clear(each.pk, each.background, each.colours or [], each.included) for each in every]
+    )
+
+
+def _lies_right(picture: Picture, colour: str) -> bool:
+    """Whether a picture was measured on what it is laid on now that its dataset lies on `colour`."""
+    if not picture.has_alpha or picture.measured is None:
+        return True
+    return is_measured(picture.measured, grounds.measured_on(picture.background, picture.colours, colour))

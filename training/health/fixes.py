@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
@@ -23,15 +23,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from training.datasets import captions, operations, tags
+from training.datasets import captions, clear, operations, tags
 from training.datasets.operations import Captioned
-from training.models import CaptionOperation, Dataset, DatasetImage
+from training.models import COLOUR, CaptionOperation, Dataset, DatasetImage
 
 KEPT = 8  # undos of one session
 SESSION = "health-undo"
-_COLOUR = re.compile(r"#[0-9a-f]{6}")
 
-# {"images": [[{field: value}, [pk, ...]], ...]} or {"dataset": {field: value}} or {"operation": pk}
+# {"images": [[{field: value}, [pk, ...]], ...]}, {"dataset": {field: value}} or both; or {"operation": pk}
 Undo = dict[str, Any]
 
 
@@ -81,11 +80,34 @@ def remove(asked: Asked) -> Done:
     return Done(ngettext("%d picture is removed.", "%d pictures are removed.", count) % count, undo)
 
 
-def flatten(asked: Asked) -> Done:
-    """Choose the colour that transparent pictures are laid on; they are measured anew on it."""
+def lay(asked: Asked) -> Done:
+    """Choose the colour that all transparent pictures are laid on, or with "" leave that to the proposal.
+
+    Those that had one of their own lie on it too.
+    """
+    colour = _colour(asked) if asked.values["colour"] else ""
+    dataset = asked.dataset
+    own = replace(asked, pictures=list(dataset.images.exclude(background="").values_list("pk", flat=True)))
+    undo = {"dataset": {"ground": dataset.ground}, **_write(own, background="")[1]}
+    Dataset.objects.filter(pk=dataset.pk).update(ground=colour)
+    dataset.ground = colour
+    ground = clear.ground(dataset)
+    said = _("Transparent pictures are laid on %s.") % ground.colour
+    if gone := len(ground.hidden):
+        said += " " + ngettext("%d of them cannot be seen on it.", "%d of them cannot be seen on it.", gone) % gone
+    return Done(said, undo)
+
+
+def _colour(asked: Asked) -> str:
     colour = asked.values["colour"].lower()
-    if not _COLOUR.fullmatch(colour):
+    if not COLOUR.match(colour):
         raise ValidationError(_("Choose a colour such as #ffffff."))
+    return colour
+
+
+def flatten(asked: Asked) -> Done:
+    """Choose the colour that some transparent pictures are laid on; they are measured anew on it."""
+    colour = _colour(asked)
     count, undo = _write(asked, background=colour, measures=None)
     said = ngettext("%(count)d picture is laid on %(colour)s.", "%(count)d pictures are laid on %(colour)s.", count)
     return Done(said % {"count": count, "colour": colour}, undo)
@@ -126,7 +148,7 @@ def rename_tag(asked: Asked) -> Done:
 
 
 FIXES: dict[str, Fixer] = {
-    function.__name__: function for function in (exclude, remove, flatten, set_repeats, remove_trigger, rename_tag)
+    function.__name__: function for function in (exclude, remove, lay, flatten, set_repeats, remove_trigger, rename_tag)
 }
 
 

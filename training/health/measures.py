@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stylestudio.images import BROKEN, flat
+from stylestudio.images import BROKEN, MORE_FORMATS, flat, open_picture
+from training.datasets.grounds import behind
 
 VERSION = 1  # raise it when a number below comes out differently: every picture is then measured anew
 SIDE = 512  # pixels of the longer side at which pictures are measured
@@ -61,16 +62,16 @@ class Measured:
 
 
 def measure(file: IO[bytes], background: str = "") -> Measured:
-    """Measure the picture in `file`; transparent parts are laid on `background` (#rrggbb, else white).
+    """Measure the picture in `file`; transparent parts are laid on `background` (#rrggbb).
 
-    ValueError where it cannot be decoded.
+    Without a background it is a colour on which it can be seen. ValueError where it cannot be decoded.
     """
     try:
-        with Image.open(file) as image:
+        with open_picture(file, MORE_FORMATS) as image:
             size, quality = image.size, jpeg_quality(image)
             image.draft("RGB", (SIDE, SIDE))
             whole = image.size == size
-            full = flat(image, background)
+            full = flat(image, background or behind(image))
     except BROKEN as error:
         raise ValueError("broken picture") from error
     # Of a large picture only a corner: as numbers the whole of it would be several times its size.

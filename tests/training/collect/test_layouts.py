@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
-from PIL import Image
+from PIL import Image, ImageCms
 
 from training.datasets import intake, layouts, snapshots, sources
 from training.datasets.plan import frame
@@ -74,6 +74,20 @@ def test_formats_that_trainers_pass_over_become_png(dataset: Dataset, tmp_path: 
     assert list(pictures) == ["0001-a.png", "0002-b.png", "0003-c.png", "0004-d.bmp"]
     for data in pictures.values():
         assert Image.open(io.BytesIO(data)).size == (48, 32)
+
+
+def test_a_webp_with_a_profile_leaves_for_kohya_as_png_because_its_size_is_misread_there(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    extended, plain = picture(1, kind="WEBP", icc_profile=profile), picture(2, kind="WEBP")
+    assert extended[12:16] == b"VP8X"
+    filled(dataset, tmp_path, {"a.webp": extended, "b.webp": plain})
+    found = {Path(name).name: data for name, data in exported(dataset).items() if not name.endswith(".txt")}
+    assert list(found) == ["0001-a.png", "0002-b.webp"]
+    assert Image.open(io.BytesIO(found["0001-a.png"])).size == (48, 32)
+    assert found["0002-b.webp"] == plain
+    assert exported(dataset, layouts.TABLE)["images/0001-a.webp"] == extended
 
 
 def test_transparent_parts_are_laid_on_the_chosen_colour(dataset: Dataset, tmp_path: Path) -> None:

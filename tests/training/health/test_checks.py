@@ -171,7 +171,7 @@ def test_transparent_pictures_want_a_background_until_they_have_one() -> None:
         "transparency", picture(1), picture(2, has_alpha=True), picture(3, has_alpha=True, background="#ff0000")
     )
     assert finding.level == Level.YELLOW and finding.pictures == (2,)
-    assert finding.fix is not None and finding.fix.name == "flatten"
+    assert finding.fix is not None and (finding.fix.name, finding.fix.values) == ("lay", {"colour": "#ffffff"})
     assert only("transparency", picture(3, has_alpha=True, background="#ff0000")).level == Level.GREEN
     assert found("transparency", picture(1)) == []
 

@@ -15,6 +15,7 @@ from django.test import Client
 from tests.training.conftest import AddPicture
 from training import work
 from training.health import fixes, measures
+from training.health.facts import gather
 from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
@@ -94,12 +95,14 @@ def test_transparent_pictures_are_laid_on_a_colour_and_measured_anew(
 ) -> None:
     image = add("a", has_alpha=True, measures=figures())
     answer = press("transparency", colour="#FFEE00")
-    image.refresh_from_db()
-    assert (image.background, image.measures) == ("#ffee00", None)
+    dataset.refresh_from_db()
+    assert dataset.ground == "#ffee00"
+    assert gather(dataset).unmeasured == 1, "it was measured on white"
     assert DatasetJob.objects.filter(work=DatasetJob.Work.CHECK).count() == 1
     undo(client, answer)
+    dataset.refresh_from_db()
     image.refresh_from_db()
-    assert image.background == ""
+    assert (dataset.ground, image.background) == ("", "")
 
 
 @pytest.mark.parametrize("colour", ["red", "#fff", "#ffeeff; x", "", "#GGGGGG"])
@@ -108,7 +111,8 @@ def test_a_colour_that_is_none_is_refused(press: Press, dataset: Dataset, add: A
     answer = press("transparency", colour=colour)
     assert answer.status_code == 302
     image.refresh_from_db()
-    assert image.background == ""
+    dataset.refresh_from_db()
+    assert (dataset.ground, image.background) == ("", "")
 
 
 def test_the_trigger_words_leave_all_captions_at_once(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+from tests.training.icons import icon
 from training.health import measures
 from training.health.measures import FEATURES, PATCH_BYTES, Measured
 
@@ -85,6 +86,12 @@ def test_the_background_is_what_transparent_parts_are_measured_on() -> None:
     on_white, on_red = (measures.measure(saved(clear), colour) for colour in ("", "#ff0000"))
     assert on_white.measures["pixels"] != on_red.measures["pixels"]
     assert read(on_white)[0][0] > read(on_red)[0][0]
+
+
+def test_a_light_picture_without_a_background_is_measured_where_it_can_be_seen() -> None:
+    found = [measures.measure(saved(icon(number)), "") for number in range(3)]
+    assert len({each.measures["pixels"] for each in found}) == 3
+    assert all(each.measures["one_colour"] < 0.9 for each in found)
 
 
 def read(found: Measured) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from stylestudio import failures
 from stylestudio.accounts import NobodyFound, acting
@@ -50,10 +51,19 @@ class Command(BaseCommand):
             ) from None
         if tally.added:
             intake.settle(dataset, owner)
+        for file, sentence in tally.remarks:
+            self.stdout.write(plain_words(f"{file}: {sentence}"))
         for file, reason in tally.refused:
             self.stderr.write(plain_words(f"{file}: {reason}"))
         counts = {"slug": dataset.slug, "added": tally.added, "known": tally.known, "captions": tally.captions}
         self.stdout.write(_("%(slug)s: %(added)d added, %(known)d known, %(captions)d captions") % counts)
+        if tally.waiting:
+            waiting = ngettext(
+                "%d caption fits no picture by its name and waits for one for a week.",
+                "%d captions fit no picture by their names and wait for one for a week.",
+                tally.waiting,
+            )
+            self.stdout.write(waiting % tally.waiting)
         if tally.refused_count:
             raise SystemExit(1)
 

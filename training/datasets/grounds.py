@@ -1,0 +1,161 @@
+"""What lies behind transparent pictures in training: one colour for a dataset, on which none of them disappears.
+
+Trainers know no transparency. A picture is laid on the colour that was chosen for it alone (`DatasetImage.background`),
+else on that of its dataset (`Dataset.ground`), else on the colour that is proposed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+WHITE, BLACK = "#ffffff", "#000000"
+Colours = list[list[int]]  # red, green, blue, and the share of what can be seen, in thousandths; most frequent first
+
+_STEP = 16  # levels of a channel that count as one colour
+_MOST = 64  # colours that are kept of a picture: what is left has next to no area
+_APART = 40  # levels of a channel by which a colour must differ from the ground to be seen on it
+_SIDE = 128  # pixels of the longer side on which colours are counted: an icon of thin lines still has them
+HIDDEN = 0.1  # share of a picture that can be seen, below which it has disappeared
+WELL = 0.3  # share that is enough; an outline with some shading has about this
+# White first, since most base models know pictures on it best; then black and grey; then whatever differs.
+_PLAIN = (WHITE, BLACK, "#808080")
+_CANDIDATES = (
+    *_PLAIN,
+    *sorted({f"#{r:02x}{g:02x}{b:02x}" for r, g, b in product((0, 128, 255), repeat=3)} - {*_PLAIN}),
+)
+
+
+def colours(image: Image.Image) -> Colours:
+    """The colours of what can be seen of a transparent picture, each counted as much as it covers."""
+    small = image.convert("RGBA")
+    small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    pixels = np.asarray(small, np.uint32).reshape(-1, 4)
+    levels = pixels[:, :3] // _STEP
+    keys = (levels[:, 0] * 256 + levels[:, 1] * 16 + levels[:, 2]).astype(np.int64)
+    weights = np.bincount(keys, pixels[:, 3], 4096)
+    total = float(weights.sum())
+    if not total:
+        return []
+    # The middle of what is in a bin, and not of the bin: pure white is white.
+    means = [np.bincount(keys, pixels[:, 3] * pixels[:, channel], 4096) for channel in range(3)]
+    order = np.argsort(-weights, kind="stable")[:_MOST]
+    return [
+        [*(round(float(mean[key] / weights[key])) for mean in means), share]
+        for key in order
+        if (share := round(float(weights[key]) / total * 1000))
+    ]
+
+
+def seen(found: Colours, ground: str) -> float:
+    """The share of a picture, 0 to 1, that differs from what it lies on."""
+    return float(_seen([found], [ground])[0, 0])
+
+
+def _seen(pictures: Sequence[Colours], grounds: Sequence[str]) -> NDArray[np.float64]:
+    """A row for each picture, a column for each ground. A picture of which nothing is known is seen on every one."""
+    colours = np.array([_rgb(ground) for ground in grounds])
+    table = np.ones((len(pictures), len(grounds)))
+    for row, found in enumerate(pictures):
+        if found:
+            known = np.array(found, np.float64)
+            apart = np.abs(known[:, None, :3] - colours[None]).max(axis=2) >= _APART
+            table[row] = (apart * known[:, 3:]).sum(axis=0) / known[:, 3].sum()
+    return table
+
+
+def _rgb(ground: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(ground.removeprefix("#"))
+    return red, green, blue
+
+
+def propose(pictures: Iterable[Colours]) -> str:
+    """The first colour on which all of these pictures can be seen well, or else the one that hides the fewest.
+
+    White if there are no pictures.
+    """
+    table = _seen(list(pictures), _CANDIDATES)
+    if not len(table):
+        return WHITE
+    worst = table.min(axis=0)
+    well = np.flatnonzero(worst >= WELL)
+    if len(well):
+        return str(_CANDIDATES[int(well[0])])
+    # Where none shows every picture, as few as possible disappear.
+    gone = (table < HIDDEN).sum(axis=0)
+    return str(_CANDIDATES[int(np.lexsort((-table.mean(axis=0), -worst, gone))[0])])
+
+
+def contrasting(found: Colours | None) -> str:
+    """A colour on which this picture alone can be seen."""
+    return propose([found]) if found else WHITE
+
+
+def behind(image: Image.Image) -> str:
+    """A colour on which a decoded picture can be seen, for whoever asks of it alone; white if it is opaque."""
+    return contrasting(colours(image)) if image.has_transparency_data else WHITE
+
+
+def is_light(found: Colours) -> bool:
+    """Whether a picture is seen better on black than on white."""
+    on_white, on_black = _seen([found], [WHITE, BLACK])[0]
+    return bool(on_black > on_white)
+
+
+@dataclass(frozen=True)
+class Clear:
+    """A transparent picture. `own`: the colour that was chosen for it alone, or "". `included`: in training."""
+
+    pk: int
+    own: str
+    colours: Colours
+    included: bool = True
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a dataset's transparent pictures lie on. `chosen`: by somebody, "" if nobody did. `every`: all of them."""
+
+    chosen: str
+    every: Sequence[Clear]
+
+    @cached_property
+    def pictures(self) -> Sequence[Clear]:
+        """Those that take part in training."""
+        return [each for each in self.every if each.included]
+
+    @cached_property
+    def proposed(self) -> str:
+        """The colour on which those can be seen that have none of their own."""
+        return propose(each.colours for each in self.pictures if not each.own)
+
+    @property
+    def colour(self) -> str:
+        """The one that counts."""
+        return self.chosen or self.proposed
+
+    def under(self, picture: Clear) -> str:
+        """What one picture lies on."""
+        return picture.own or self.colour
+
+    @cached_property
+    def hidden(self) -> Sequence[Clear]:
+        """Pictures of which next to nothing can be seen."""
+        return [each for each in self.pictures if seen(each.colours, self.under(each)) < HIDDEN]
+
+    @cached_property
+    def own(self) -> Sequence[Clear]:
+        """Pictures that lie on a colour of their own."""
+        return [each for each in self.pictures if each.own]
+
+
+def measured_on(own: str, found: Colours | None, colour: str) -> str:
+    """What the health check lays a picture on: what it is trained on, or another colour where it could not be seen."""
+    ground = own or colour
+    return ground if not found or seen(found, ground) >= HIDDEN else contrasting(found)
