@@ -25,6 +25,7 @@ from stylestudio import grammar
 from stylestudio.jobs import Job, JobQuerySet, Visibility, may_run
 from training import faults
 from training.doing import Doing
+from training.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 
 RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are addresses
 MOST_PICTURES = 2000  # of one dataset

@@ -20,8 +20,25 @@ MOST_WAITING = 4000  # captions without a picture in one dataset
 class Names:
     """Pictures by what captions call them: a key is the path of a picture, with or without its ending.
 
-    Where nothing has that path, it is the one picture of this name whose folder is not told, or the other way round.
+    Where nothing has that path, it is the one picture of this name whose folder is not told, or the other way round;
+    and where nothing has that either, the one that is called so in other letters: CASE.PNG is `case` on many systems.
     """
+
+    def __init__(self, names: Iterable[tuple[int, str]]) -> None:
+        known = list(names)
+        self._written = _Index(known)
+        self._folded = _Index([(which, name.casefold()) for which, name in known])
+
+    def find(self, key: str) -> list[int]:
+        """The pictures that a caption under this key is for."""
+        if found := self._written.find(key):
+            return found
+        found = self._folded.find(key.casefold())
+        return found if len(found) == 1 else []
+
+
+class _Index:
+    """Pictures by path and by name, letter by letter."""
 
     def __init__(self, names: Iterable[tuple[int, str]]) -> None:
         self._exact: dict[str, list[int]] = {}
@@ -33,7 +50,6 @@ class Names:
                 self._bare.setdefault(PurePosixPath(key).name, []).append((which, has_folder))
 
     def find(self, key: str) -> list[int]:
-        """The pictures that a caption under this key is for."""
         if exact := self._exact.get(key):
             return exact
         candidates = self._bare.get(PurePosixPath(key).name, [])
@@ -43,23 +59,18 @@ class Names:
 
 def waiting(dataset: Dataset, names: Mapping[int, str]) -> dict[int, str]:
     """Captions that wait for pictures of these names, by the number of the picture. They wait no longer."""
-    if not names or not dataset.waiting_captions.exists():
+    if not names:
         return {}
-    asked = [Q(key__in={key for name in names.values() for key in _spellings(name)})]
-    # A caption that came with its folder, for a picture that came without.
-    asked += [Q(key__endswith=f"/{key}") for name in names.values() if "/" not in name for key in {name, stem(name)}]
-    found, known, used = {}, Names(names.items()), []
-    for row in WaitingCaption.objects.filter(reduce(or_, asked), dataset=dataset):
-        for which in known.find(row.key):
-            found[which] = without_trigger(row.text, dataset.trigger_words)
-            used.append(row.pk)
-    WaitingCaption.objects.filter(pk__in=used).delete()
-    return found
-
-
-def _spellings(name: str) -> set[str]:
-    bare = PurePosixPath(name).name
-    return {name, stem(name), bare, stem(bare)}
+    known = Names(names.items())
+    wanted = {
+        pk: found
+        for pk, key in WaitingCaption.objects.filter(dataset=dataset).values_list("pk", "key")
+        if (found := known.find(key))
+    }
+    texts = WaitingCaption.objects.filter(pk__in=wanted).values_list("pk", "text")
+    captions = {which: without_trigger(text, dataset.trigger_words) for pk, text in texts for which in wanted[pk]}
+    WaitingCaption.objects.filter(pk__in=wanted).delete()
+    return captions
 
 
 def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[int, int]:
@@ -68,8 +79,9 @@ def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[in
     Returns how many pictures have one now and how many captions wait. A caption that somebody wrote stays.
     """
     pictures = DatasetImage.objects.filter(dataset=dataset).defer("measures", "descriptor")
-    if len(captions) <= 20:
-        bare = (Q(source_name__contains=PurePosixPath(key).name) for key in captions)
+    # SQLite knows small and capital letters of ASCII alone.
+    if len(captions) <= 20 and all(key.isascii() for key in captions):
+        bare = (Q(source_name__icontains=PurePosixPath(key).name) for key in captions)
         pictures = pictures.filter(reduce(or_, bare, Q(pk__in=())))
     images = pictures.select_for_update().in_bulk()
     names = Names((pk, image.source_name) for pk, image in images.items())
