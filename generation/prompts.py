@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stylestudio import grammar
+from stylestudio.grammar import missing as missing_triggers
 
-def contains(text: str, phrase: str) -> bool:
-    """Whether `phrase` stands in `text` as whole words, in any case and spacing."""
-    words = r"\s+".join(re.escape(word) for word in phrase.split())
-    return bool(words) and re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) is not None
+__all__ = ["Frame", "final_parts", "final_prompt", "missing_triggers"]
 
-
-def missing_triggers(prompt: str, phrases: Iterable[str]) -> list[str]:
-    """The phrases that are not in the prompt yet, in order, each once."""
-    missing: list[str] = []
-    for phrase in phrases:
-        if phrase.strip() and not contains(prompt, phrase) and not any(contains(other, phrase) for other in missing):
-            missing.append(phrase)
-    return missing
+_SEAM = " ,，、"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +35,8 @@ class Frame:
 
     def pieces(self, prompt: str) -> list[str]:
         """Prefix, prompt and suffix, those that are there. Commas at the seams are not doubled."""
-        prefix, suffix = self.prefix.strip().strip(" ,"), self.suffix.strip().strip(" ,")
-        middle = prompt.strip().rstrip(" ,") if suffix else prompt.strip()
+        prefix, suffix = self.prefix.strip().strip(_SEAM), self.suffix.strip().strip(_SEAM)
+        middle = prompt.strip().rstrip(_SEAM) if suffix else prompt.strip()
         return [text for text in (prefix, middle, suffix) if text]
 
     def around(self, prompt: str) -> str:
@@ -57,8 +48,9 @@ NO_FRAME = Frame()
 
 
 def final_parts(prompt: str, phrases: Sequence[str], frame: Frame = NO_FRAME) -> list[tuple[str, bool]]:
-    """What the engine gets, in pieces: (text, is it a trigger)."""
-    parts = [(phrase, True) for phrase in missing_triggers(frame.around(prompt), phrases)]
+    """What the engine gets, in pieces: (text, is it a trigger). The prompt goes as it is; in trigger words, which are
+    stored for every reader, parentheses get the backslashes that ComfyUI needs."""
+    parts = [(grammar.for_comfyui(phrase), True) for phrase in missing_triggers(frame.around(prompt), phrases)]
     return [*parts, *((text, False) for text in frame.pieces(prompt))]
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from styles.lora import labelled
-from stylestudio import media_store
+from stylestudio import grammar, media_store
 from stylestudio.jobs import Visibility
 from stylestudio.storage import throw_away
 
@@ -217,8 +217,8 @@ class VersionInUse(ValidationError):
 
 
 def triggers(words: str) -> list[str]:
-    """The phrases of a line of trigger words, in order, without blanks. A Chinese comma separates as well."""
-    return [phrase.strip() for phrase in words.replace("，", ",").split(",") if phrase.strip()]
+    """The phrases of a line of trigger words, in order, without blanks. Chinese commas separate as well."""
+    return grammar.split(words)
 
 
 def engine_name(style: Style, what: str, sha256: str) -> str:

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -43,6 +44,14 @@ def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> in
     if not least <= number <= most:
         raise ImproperlyConfigured(f"{name} is {number}. Use a number from {least} to {most}.")
     return number
+
+
+def time_zone(name: str, default: str) -> str:
+    """A name of the IANA database, such as Europe/Berlin."""
+    value = text(name, default)
+    if value not in available_timezones():
+        raise ImproperlyConfigured(f"{name} is {value!r}. Use a name such as Europe/Berlin.")
+    return value
 
 
 def path(name: str, default: Path) -> Path:

@@ -16,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 from django_htmx.http import HttpResponseClientRedirect
 
-from stylestudio import media, passes, proxies
+from stylestudio import media, passes, proxies, zones
 from stylestudio.accounts import accounts_exist, first_run_help
 from stylestudio.headers import PAGES
 from stylestudio.headers import security_headers as common_headers
@@ -107,6 +107,12 @@ def without_nul(get_response: GetResponse) -> GetResponse:
         request.path_info = request.path_info.replace("\0", "\ufffd")
 
     return _beginning(get_response, clean)
+
+
+@sync_and_async_middleware
+def readers_zone(get_response: GetResponse) -> GetResponse:
+    """Times and days of pages in the time zone of whoever reads them."""
+    return _beginning(get_response, zones.activate)
 
 
 class SignInRequired(LoginRequiredMiddleware):

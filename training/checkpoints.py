@@ -16,10 +16,11 @@ from django.utils.translation import gettext as _
 
 from styles import importing, lora
 from styles.models import Source, State, Style, StyleVersion, engine_name
+from stylestudio import grammar
 from stylestudio.comfy.file_names import canonical
 from training.datasets import snapshots
 from training.datasets.plan import plan
-from training.models import Checkpoint, DatasetImage, TrainingJob, compose
+from training.models import Checkpoint, DatasetImage, TrainingJob
 from training.trainers import TrainerFailed, TrainingPicture
 
 
@@ -49,7 +50,7 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
             TrainingPicture(
                 name=f"{number:04d}",
                 storage_name=str(image.file.name),
-                caption=compose(template, job.trigger_words, each.caption),
+                caption=grammar.compose(template, job.trigger_words, each.caption),
                 width=each.width,
                 height=each.height,
                 bucket=frame.bucket,

@@ -23,7 +23,7 @@ from stylestudio.access import StudioRequest, changeable, visible, whole_numbers
 from stylestudio.downloads import FilesMissing, refused, zipped
 from stylestudio.uploads import Purpose, Refused, Upload
 from training import queries, work
-from training.datasets import archives, intake, layouts, snapshots, sources, take
+from training.datasets import archives, folder_names, intake, layouts, snapshots, sources, take
 from training.datasets.intake import Arrival, Kept, Tally
 from training.datasets.sources import Contents
 from training.models import Dataset, DatasetImage, DatasetJob
@@ -119,6 +119,9 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
         file = uploads.store(upload, intake.archive_name())
         job = work.order(dataset, request.user, DatasetJob.Work.IMPORT, file=file, source_name=upload.name)
         return HttpResponse(render_to_string("training/_dataset_job.html", {"job": job}, request))
+    if folder_names.is_left_out(name, dataset.images.values_list("source_name", flat=True)):
+        intake.drop(found)
+        raise Refused(_("This is a regularisation picture: it shows what the style is not."))
     (entry,) = intake.enter(dataset, request.user, [Arrival(name, found.sha256, found)])
     if entry.how == "refused":
         raise Refused(entry.reason)

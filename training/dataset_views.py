@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from stylestudio import live, shell
 from stylestudio.access import StudioRequest, changeable, require_maker, visible
 from stylestudio.presses import once
-from training import caption_views, queries, work
+from training import caption_views, queries, reading_views, work
+from training.datasets import readings
 from training.forms import DatasetForm
 from training.models import Dataset, DatasetJob
 
@@ -28,10 +29,11 @@ def datasets(request: StudioRequest) -> HttpResponse:
 @require_GET
 def dataset(request: StudioRequest, slug: str) -> HttpResponse:
     """One dataset: its pictures and captions."""
-    found = visible(Dataset.objects.all(), request.user, slug=slug)
+    found = visible(readings.marked(Dataset.objects.all()), request.user, slug=slug)
     context = {
         **queries.frame(found, request.user),
         **caption_views.context(request, found),
+        **(reading_views.context(request, found) if found.has_readings else {}),
         "tab": "captions",
         "socket_url": shell.socket_url("all"),
     }

@@ -22,25 +22,19 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from generation.models import GeneratedImage
+from stylestudio import grammar
 from stylestudio.jobs import Job, JobQuerySet, Visibility, may_run
 from training import faults, remaining
 from training.datasets import grounds
 from training.doing import Doing
+from training.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 
-RESERVED_SLUGS = {"new", "jobs", "pictures"}  # these are addresses
+RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are addresses
 MOST_PICTURES = 2000  # of one dataset
 MOST_CAPTION = 4000  # characters
 MOST_NAME = 80
 COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 TEMPLATE = "{trigger}, {caption}"
-
-
-def compose(template: str, trigger_words: str, caption: str) -> str:
-    """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
-    parts = {"{trigger}": trigger_words, "{caption}": caption}
-    # At once, so that words that look like a placeholder stay words.
-    filled = re.sub(r"\{trigger\}|\{caption\}", lambda found: parts[found[0]], template)
-    return ", ".join(part for part in map(str.strip, filled.split(",")) if part)
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -164,7 +158,7 @@ class Dataset(models.Model):
 
     def compose(self, caption: str) -> str:
         """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
-        return compose(self.template, self.trigger_words, caption)
+        return grammar.compose(self.template, self.trigger_words, caption)
 
 
 class ImageQuerySet(models.QuerySet["DatasetImage"]):

@@ -1,6 +1,6 @@
 """Addresses of datasets and trainings.
 
-`new/`, `jobs/` and `pictures/` stand before the short names: no dataset is ever called so.
+`new/`, `jobs/`, `pictures/` and `readings/` stand before the short names: no dataset is ever called so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from training import (
     dataset_views,
     gallery_views,
     health_views,
+    reading_views,
     snapshot_views,
     training_views,
 )
@@ -21,6 +22,7 @@ app_name = "training"
 
 _datasets = [
     *collect_views.urlpatterns,
+    *reading_views.urlpatterns,
     *gallery_views.urlpatterns,
     *caption_views.urlpatterns,
     *health_views.urlpatterns,

@@ -5,6 +5,13 @@ const seen = new Set(); // jobs that this page has shown: one that was cleared d
 const byId = (id) => document.getElementById(id);
 const each = (selector, act, root = document) => root.querySelectorAll(selector).forEach(act);
 
+// Pages are made in the reader's time zone, which the server learns here. The first one with times is asked for anew.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && zone !== document.body.dataset.zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
+  document.cookie = `zone=${zone}; path=/; max-age=31536000; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+  if (document.cookie.includes(`zone=${zone}`) && document.querySelector("time, .day")) location.reload();
+}
+
 // --- Pushed and answered fragments
 
 function roots(html) {
@@ -72,9 +79,15 @@ function notify(root) {
 // Work on a dataset goes on: its page asks for the pictures that came in, where it shows the last ones it knew.
 // What is being asked for already may have been answered before this came: then it is asked for once more.
 const late = new Set();
+// Where somebody chooses, nothing is taken from under their hands.
+const isInUse = (place) => place.matches("[data-rests]") && place.querySelector("details[open], :focus");
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (isInUse(detail.target)) detail.shouldSwap = false;
+});
 function arrive({ dataset }) {
   if (!dataset.arrives) return;
   each(`[data-arrivals="${dataset.arrives}"]`, (place) => {
+    if (isInUse(place)) return;
     if (place.matches(".htmx-request")) late.add(place.id);
     else htmx.trigger(place, "arrive");
   });

@@ -31,6 +31,7 @@ from training.models import (
     DatasetJob,
     TrainingJob,
 )
+from training.reading_models import Reading
 
 PEOPLE = ("stranger", "member", "maker", "curator", "owner")
 
@@ -114,6 +115,9 @@ class Cast:
         self.removed = DatasetImage.objects.get(pk=self.image.pk)
         self.removed.pk, self.removed.sha256, self.removed.deleted_at = None, "6" * 64, timezone.now()
         self.removed.save()
+        self.reading = Reading.objects.create(
+            dataset=self.dataset, user=self.maker, kind=Reading.Kind.FOLDERS, choice="none"
+        )
         self.operation = CaptionOperation.objects.create(dataset=self.dataset, user=self.maker, operation="suffix")
         self.change = CaptionChange.objects.create(image=self.image, user=self.maker, before="", after="a hill")
         self.snapshot = snapshots.freeze(self.dataset, self.maker)[0]

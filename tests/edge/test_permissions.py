@@ -25,7 +25,7 @@ ANSWERS = {200, 201, 204, 301, 302, 304, 400, 409, 415, 422, 503}
 # Only their makers and owners of the studio know of these, if they are private.
 PRIVATE = {
     "task", "picture", "dataset", "image", "removed", "operation", "change", "snapshot", "dataset_job", "training",
-    "checkpoint",
+    "checkpoint", "reading",
 }  # fmt: skip
 
 
@@ -109,6 +109,10 @@ RULES: dict[str, Rule] = {
     "training:shown": page("image"),
     "training:add": action(MAKERS, "dataset"),
     "training:export": page("dataset"),
+    "training:readings": page("dataset"),
+    "training:reading-choose": action(MAKERS, "reading", choice="none"),
+    "training:reading-back": action(MAKERS, "reading"),
+    "training:reading-settle": action(MAKERS, "reading"),
     "training:add-picture": action(MAKERS, "picture", into="{dataset}"),
     "training:choose": form(MAKERS, "dataset"),
     "training:image": page("image"),
@@ -220,6 +224,7 @@ def path_to(cast: Cast, address: Address, rule: Rule) -> str:
         "number": 1,
         "change": cast.change.pk,
         "purpose": "sheet",
+        "choice": "none",
         "key": "abc",
         "token": "token",
     }

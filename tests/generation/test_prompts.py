@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.prompts import contains, final_parts, final_prompt, missing_triggers
+from generation.prompts import final_parts, final_prompt, missing_triggers
+from stylestudio.grammar import contains, for_comfyui
 
 
 def test_triggers_stand_in_front_in_order() -> None:
@@ -32,7 +33,7 @@ def test_parts_say_what_is_a_trigger() -> None:
 @pytest.mark.parametrize("phrase", ["c++", "style (v2)", "水墨", "a.b*c"])
 def test_phrases_are_text_and_never_patterns(phrase: str) -> None:
     assert contains(f"x, {phrase}, y", phrase)
-    assert final_prompt("z", [phrase]) == f"{phrase}, z"
+    assert final_prompt("z", [phrase]) == f"{for_comfyui(phrase)}, z"
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=20), max_size=4))

@@ -14,6 +14,7 @@ from typing import IO, cast
 
 from django.utils.translation import gettext as _
 
+from training.datasets import foreign_names
 from training.datasets.sources import MOST_FILES, MOST_TOTAL, Contents, Unreadable
 from training.models import MOST_PICTURES
 
@@ -70,14 +71,17 @@ class _Sparing(io.RawIOBase):
 
 
 @contextmanager
-def opened(file: IO[bytes]) -> Iterator[Contents]:
-    """What an archive holds; its members can be read until it is closed. Raises BadArchive and OSError."""
+def opened(file: IO[bytes], encoding: str = "") -> Iterator[Contents]:
+    """What an archive holds; its members can be read until it is closed. Raises BadArchive and OSError.
+
+    `encoding`: of names that do not say it; "" guesses it.
+    """
     try:
         archive = zipfile.ZipFile(cast(IO[bytes], _Sparing(file)))
     except _BROKEN as error:
         raise BadArchive(_("This is no zip file, or it is broken. Pack it again.")) from error
     with archive:
-        yield _contents(archive)
+        yield _contents(archive, encoding)
 
 
 def check(file: IO[bytes]) -> None:
@@ -87,30 +91,21 @@ def check(file: IO[bytes]) -> None:
             raise BadArchive(_("There is no picture in this archive."))
 
 
-def _contents(archive: zipfile.ZipFile) -> Contents:
+def _contents(archive: zipfile.ZipFile, encoding: str) -> Contents:
     found = Contents()
     infos = archive.infolist()
     if len(infos) > MOST_FILES:
         raise BadArchive(_("There are more than 20,000 files in this archive."))
-    for info in infos:
-        if not info.is_dir():
-            found.sort_in(_name(info), info.file_size, partial(_read, archive, info), _refusal(info))
+    named = [(foreign_names.in_zip(info), info) for info in infos if not info.is_dir()]
+    found.understand((name for name, _info in named if isinstance(name, bytes)), encoding)
+    for name, info in named:
+        found.sort_in(name, info.file_size, partial(_read, archive, info), _refusal(info))
     members = [*found.pictures, *found.captions, *found.tables]
     if sum(member.size for member in members) > MOST_TOTAL:
         raise BadArchive(_("Unpacked, this archive has more than 4 GB."))
     if len(found.pictures) > MOST_PICTURES:
         raise BadArchive(_("There are more than 2,000 pictures in this archive, and a dataset takes no more."))
     return found.finish()
-
-
-def _name(info: zipfile.ZipInfo) -> str:
-    """The name in the archive. Many programs write UTF-8 without saying so; zipfile takes that for cp437."""
-    if info.flag_bits & 0x800:
-        return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode()
-    except UnicodeError:
-        return info.orig_filename
 
 
 def _refusal(info: zipfile.ZipInfo) -> str:

@@ -119,7 +119,7 @@ def apply(dataset: Dataset, images: ImageQuerySet, operation: Operation, user: U
     Raises BadOperation. What others write in meanwhile stays as they wrote it.
     """
     found = list(images.only("caption", "caption_version", "source_name", "dataset_id"))
-    return _store(dataset, _changed(found, operation), user, operation.name, operations.parameters(operation))
+    return store(dataset, _changed(found, operation), user, operation.name, operations.parameters(operation))
 
 
 def _changed(images: Sequence[DatasetImage], operation: Operation) -> list[tuple[DatasetImage, str]]:
@@ -129,7 +129,7 @@ def _changed(images: Sequence[DatasetImage], operation: Operation) -> list[tuple
     return [(image, text) for image, text in wanted if text != image.caption]
 
 
-def _store(
+def store(
     dataset: Dataset, wanted: Iterable[tuple[DatasetImage, str]], user: User, name: str, parameters: dict[str, object]
 ) -> CaptionOperation | None:
     """Write new captions over those that are still of the version they were read with."""
@@ -210,7 +210,7 @@ def accept_all(dataset: Dataset, images: ImageQuerySet, user: User) -> CaptionOp
         dataset.lock()
         # Held, or a captioner could propose anew what is then dismissed unread.
         found = list(images.exclude(proposal="").defer("measures", "descriptor").select_for_update())
-        made = _store(dataset, [(image, clean(image.proposal)) for image in found], user, ACCEPT, {})
+        made = store(dataset, [(image, clean(image.proposal)) for image in found], user, ACCEPT, {})
         dismiss_all(images.filter(pk__in=[image.pk for image in found]))
     return made
 

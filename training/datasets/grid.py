@@ -118,9 +118,9 @@ class Card:
         return self.dataset.compose(self.image.caption)
 
     @property
-    def tokens(self) -> tokens.Tokens:
-        """Of that."""
-        return tokens.count(self.reads)
+    def tokens(self) -> tokens.Read:
+        """Of that, for each reader."""
+        return tokens.read(self.reads)
 
     @property
     def limit(self) -> int:
@@ -225,7 +225,7 @@ class Grid:
     def _only(self, name: str) -> Callable[[Row], bool]:
         tests: Mapping[str, Callable[[Row], bool]] = {
             "empty": lambda row: not row.caption,
-            "long": lambda row: tokens.count(self.dataset.compose(row.caption)).too_many,
+            "long": lambda row: tokens.read(self.dataset.compose(row.caption)).too_many,
             "proposal": lambda row: row.proposed,
             "flagged": lambda row: row.pk in self._flagged,
             "excluded": lambda row: not row.included,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -23,9 +22,9 @@ from generation.models import GeneratedImage
 from stylestudio import media_store
 from stylestudio.storage import all_or_nothing
 from training import work
-from training.datasets import archives, matching, sidecars, take
+from training.datasets import archives, folder_names, matching, readings, sidecars, take
 from training.datasets.grounds import Colours
-from training.datasets.sources import Contents, Member, Unreadable, kohya
+from training.datasets.sources import Contents, Member, Unreadable
 from training.datasets.take import BadPicture, Taken
 from training.health import check
 from training.models import MOST_PICTURES, CaptionChange, Dataset, DatasetImage, WaitingCaption
@@ -95,6 +94,8 @@ class Tally:
     known: int = 0
     captions: int = 0
     waiting: int = 0  # captions whose picture is not here
+    unread: int = 0  # captions in an encoding that somebody has to tell
+    left_out: int = 0  # regularisation pictures
     refused: list[list[str]] = field(default_factory=list)  # the first of them: [name, reason]
     refused_count: int = 0
     remarks: list[list[str]] = field(default_factory=list)  # about pictures that were taken: [name, sentence]
@@ -190,7 +191,7 @@ class _Door:
         else:
             entry = Entry(arrival.name, "refused", reason=_("It was removed this very moment. Drop it once more."))
         if arrival.kept is not None:
-            _drop(arrival.kept)
+            drop(arrival.kept)
         return entry
 
     def close(self) -> None:
@@ -245,7 +246,8 @@ def _rows(dataset: Dataset, hashes: set[str]) -> dict[str, DatasetImage]:
     return found
 
 
-def _drop(kept: Kept) -> None:
+def drop(kept: Kept) -> None:
+    """Delete the files of a picture that is not taken, after the commit."""
     transaction.on_commit(lambda: _delete([kept.file, kept.thumbnail]))
 
 
@@ -260,18 +262,26 @@ def bring(
     save: Callable[[int], None],
     *,
     begin: int = 0,
+    encoding: str = "",
 ) -> None:
     """Take in all pictures of a source from number `begin` on, and its captions.
+
+    `encoding`: of captions that do not say it; "" guesses it. What nobody can be sure of is asked: see readings.
 
     `save(done)` is called in the transaction of every batch; what it raises ends the import, with everything before
     that batch stored.
     """
+    left_out = folder_names.leave_out(contents, dataset.images.values_list("source_name", flat=True))
     captions = sidecars.gather(contents)
+    readings.understand(dataset, captions, encoding)
+    captions.pair(member.name for member in contents.pictures)
     if not begin:
         for name, reason in (*contents.refused, *captions.refused):
             tally.refuse(name, reason)
-        learn(dataset, contents)
-        save(0)
+        tally.left_out = len(left_out)
+        with transaction.atomic():
+            readings.learn(dataset, user, [member.name for member in contents.pictures], len(left_out))
+            save(0)
     known = set(DatasetImage.everything.filter(dataset=dataset).values_list("sha256", flat=True))
     done = begin
     for batch in _batches(_looked_at(contents.pictures[begin:], known)):
@@ -295,6 +305,8 @@ def bring(
         dataset.lock()  # or a picture could come in between that misses its caption
         filled, tally.waiting = matching.bring(dataset, dict(captions.unused()), user)
         tally.captions += filled
+        tally.unread = 0 if captions.encoding or captions.apart else len(captions.foreign)
+        readings.note(dataset, user, contents, captions, by_hand=bool(encoding))
         save(done)
 
 
@@ -348,20 +360,6 @@ def _batches(found: Iterator[tuple[Member, Found]]) -> Iterator[list[tuple[Membe
             batch, begun = [], time.monotonic()
     if batch:
         yield batch
-
-
-def learn(dataset: Dataset, contents: Contents) -> None:
-    """Take repeats and trigger words from folders of kohya's layout, where the dataset is empty and has none."""
-    found = kohya(PurePosixPath(member.name).parent.name for member in contents.pictures)
-    if found is None:
-        return
-    repeats, trigger = found
-    changed: dict[str, Any] = {}
-    if not dataset.images.exists():
-        changed["repeats"] = dataset.repeats = repeats
-    if trigger and not dataset.trigger_words:
-        changed["trigger_words"] = dataset.trigger_words = trigger[:200]
-    Dataset.everything.filter(pk=dataset.pk).update(**changed)
 
 
 def settle(dataset: Dataset, user: User) -> None:

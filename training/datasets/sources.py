@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from stylestudio import picture_kinds, plain
 from training.datasets import take
+from training.datasets.foreign_names import ForeignNames
 
 MOST_NAME = 200  # characters that are kept of a name
 MOST_TEXT = 64 * 2**10  # bytes of one caption file
@@ -50,10 +52,17 @@ class Contents:
     captions: list[Member] = field(default_factory=list)
     tables: list[Member] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    foreign: ForeignNames = field(default_factory=ForeignNames)
     _names: set[str] = field(default_factory=set)
 
-    def sort_in(self, name: str, size: int, read: Callable[[], bytes], refusal: str = "") -> None:
+    def understand(self, names: Iterable[bytes], encoding: str = "") -> None:
+        """Before files are sorted in: all names of them that are bytes, so that they are guessed together."""
+        if raw := list(names):
+            self.foreign = ForeignNames.of(raw, encoding)
+
+    def sort_in(self, name: str | bytes, size: int, read: Callable[[], bytes], refusal: str = "") -> None:
         """Put a file where its name belongs. `refusal`: why it is not taken whatever it is called."""
+        data, name = name, name if isinstance(name, str) else self.foreign.name(name)
         shown = clean(name)
         if is_junk(shown):
             return
@@ -62,6 +71,8 @@ class Contents:
             self.refused.append((shown, refusal))
             return
         self._names.add(shown)
+        if isinstance(data, bytes) and not self.foreign.is_plain(data):
+            self.foreign.shown[shown] = data
         self._shelf(shown).append(Member(shown, size, read))
 
     def finish(self) -> Contents:
@@ -123,11 +134,16 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(piece[:40]), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces)
 
 
-def folder(place: Path) -> Contents:
-    """The files of a folder of this machine and of those in it. Links are not followed."""
+def folder(place: Path, encoding: str = "") -> Contents:
+    """The files of a folder of this machine and of those in it. Links are not followed.
+
+    `encoding`: of names that are not in UTF-8; "" guesses it.
+    """
     found = Contents()
-    for path in _walk(place):
-        name, size = str(path.relative_to(place)), path.lstat().st_size
+    named = [(_name(path.relative_to(place)), path) for path in _walk(place)]
+    found.understand((name for name, _path in named if isinstance(name, bytes)), encoding)
+    for name, path in named:
+        size = path.lstat().st_size
         if path.is_symlink():
             found.sort_in(name, size, bytes, _("Links are not followed."))
         elif not path.is_file():
@@ -135,6 +151,12 @@ def folder(place: Path) -> Contents:
         else:
             found.sort_in(name, size, partial(_read, path))
     return found.finish()
+
+
+def _name(path: Path) -> str | bytes:
+    """The path, or its bytes where it is not in the encoding of this system."""
+    name = str(path)
+    return os.fsencode(name) if any("\ud800" <= sign <= "\udfff" for sign in name) else name
 
 
 def _read(path: Path) -> bytes:

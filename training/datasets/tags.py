@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-_SEPARATOR = re.compile(r"[,，、\n]")
+from stylestudio import grammar
+
 _LETTERS = re.compile(r"[^\W\d_]")
 RARE = 2  # occurrences up to which a tag can be a typo
 OFTEN = 5  # times as often as the typo, at least, must the tag occur that is meant
@@ -34,13 +35,14 @@ class Typo:
 
 
 def split(caption: str) -> list[str]:
-    """The tags of a caption in order, without space around them and without empty ones. Commas and lines part them."""
-    return [tag for part in _SEPARATOR.split(caption) if (tag := " ".join(part.split()))]
+    """The tags of a caption in order, without space around them and without empty ones. Commas and lines part them,
+    but not inside numbers, quotations and brackets."""
+    return grammar.split(caption)
 
 
 def join(tags: Iterable[str]) -> str:
     """A caption of these tags."""
-    return ", ".join(tags)
+    return grammar.join(tags)
 
 
 def key(tag: str) -> str:

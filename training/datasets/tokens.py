@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Protocol
 
+import ftfy
+
+from stylestudio import grammar
+
 LIMIT = 77  # tokens that CLIP reads at a time, the marks of begin and end included; trainers cut the rest or split it
 MARKS = 2
 
@@ -27,6 +31,29 @@ class Tokens:
     def too_many(self) -> bool:
         """Whether an encoder does not read all of them at a time."""
         return self.number > LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How many tokens a caption has for each reader."""
+
+    comfyui: Tokens
+    sd_scripts: Tokens
+
+    @property
+    def differ(self) -> bool:
+        """Whether the readers count differently."""
+        return self.comfyui != self.sd_scripts
+
+    @property
+    def most(self) -> Tokens:
+        """The larger count."""
+        return max(self.comfyui, self.sd_scripts, key=lambda tokens: tokens.number)
+
+    @property
+    def too_many(self) -> bool:
+        """Whether one of them does not read all of it at a time."""
+        return self.most.too_many
 
 
 class _Tokenizer(Protocol):
@@ -52,6 +79,19 @@ def count(text: str) -> Tokens:
     if real is None:
         return Tokens(estimate(plain) + MARKS, exact=False)
     return Tokens(len(real.encode(plain)) + MARKS, exact=True)
+
+
+@lru_cache(maxsize=16384)
+def read(caption: str) -> Read:
+    """The tokens of a caption, as a ComfyUI and as sd-scripts read it.
+
+    ComfyUI takes weights out and reads what lies between them piece by piece. sd-scripts reads the words whole, after
+    ftfy, which its requirements install and transformers 4 uses where it is there, made curly quotes straight and wide
+    letters narrow; a ComfyUI has no ftfy (0.3.64 to 0.33.0).
+    """
+    pieces = [count(words).number - MARKS for words, _weight in grammar.as_comfyui_reads(grammar.for_comfyui(caption))]
+    cleaned = count(ftfy.fix_text(grammar.for_sd_scripts(caption)))
+    return Read(Tokens(sum(pieces) + MARKS, cleaned.exact), cleaned)
 
 
 def estimate(text: str) -> int:

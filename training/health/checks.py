@@ -16,6 +16,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from stylestudio import grammar
 from training.datasets import plan, tags, tokens
 from training.datasets.grounds import HIDDEN, Ground, propose, seen
 from training.health import measures
@@ -387,13 +388,16 @@ def missing_captions(facts: Facts) -> Iterator[Finding]:
 @check
 def long_captions(facts: Facts) -> Iterator[Finding]:
     """Captions that the text encoder does not read to the end."""
-    lengths = {picture.pk: tokens.count(facts.dataset.compose(picture.caption)) for picture in facts.pictures}
+    lengths = {picture.pk: tokens.read(facts.dataset.compose(picture.caption)) for picture in facts.pictures}
     found = [picture for picture in facts.pictures if lengths[picture.pk].too_many]
     if found:
-        longest = max(lengths[picture.pk].number for picture in found)
+        longest = max((lengths[picture.pk] for picture in found), key=lambda read: read.most.number)
         said = ngettext("%d caption is too long", "%d captions are too long", len(found)) % len(found)
-        reason = _("Up to %(longest)d tokens with the trigger words; %(limit)d are read at a time.")
-        words = reason % {"longest": longest, "limit": tokens.LIMIT}
+        reason = _(
+            "Up to %(longest)d tokens with the trigger words, as %(reader)s reads them; %(limit)d are read at a time."
+        )
+        reader = _("a ComfyUI") if longest.most is longest.comfyui else _("sd-scripts")
+        words = reason % {"longest": longest.most.number, "limit": tokens.LIMIT, "reader": reader}
         yield Finding(
             Level.YELLOW, said, words, _pks(found), Fix(_("Shorten them"), go="dataset", query={"only": "long"})
         )
@@ -430,13 +434,15 @@ def trigger(facts: Facts) -> Iterator[Finding]:
         reason = _("They call the style later, and are put in front of every caption in training.")
         yield Finding(Level.YELLOW, _("The dataset has no trigger words"), reason, fix=Fix(_("Add them"), go="edit"))
         return
-    key = tags.key(words)
-    found = [picture for picture in facts.pictures if key in tags.key(picture.caption)]
+    phrases = grammar.split(words)
+    found = [
+        picture for picture in facts.pictures if any(grammar.contains(picture.caption, phrase) for phrase in phrases)
+    ]
     if found:
         said = ngettext("%d caption names the trigger words", "%d captions name the trigger words", len(found)) % len(
             found
         )
-        reason = _("The template adds “%s” to every caption, so there it would stand twice.") % words
+        reason = _("The template puts “%s” in front of all others. They teach best at one and the same place.") % words
         fix = Fix(_("Remove them"), "remove_trigger")
         yield Finding(Level.YELLOW, said, reason, _pks(found), fix)
     elif facts.pictures:

@@ -7,7 +7,6 @@ pictures that get the same back stand there together.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from stylestudio import grammar
 from training.datasets import captions, clear, operations, tags
 from training.datasets.operations import Captioned
 from training.models import COLOUR, CaptionOperation, Dataset, DatasetImage
@@ -131,10 +131,11 @@ class RemoveWords:
     words: str
 
     def __call__(self, one: Captioned) -> str:
-        if tags.key(self.words) not in tags.key(one.caption):
-            return one.caption
-        pattern = re.compile(r"\s+".join(map(re.escape, self.words.split())), re.IGNORECASE)
-        return tags.join(tags.split(pattern.sub(" ", one.caption)))
+        text = one.caption
+        for phrase in grammar.split(self.words):
+            if found := grammar.pattern(phrase):
+                text = found.sub(" ", text)
+        return one.caption if text == one.caption else tags.join(tags.split(text))
 
 
 def remove_trigger(asked: Asked) -> Done:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
+from training.health import caption_checks  # noqa: F401  registers its checks
 from training.health.checks import CHECKS, Finding, Level, tally
 from training.health.facts import Facts, gather
 from training.models import Dataset, DatasetJob

@@ -56,3 +56,22 @@ def test_an_estimate_is_near_the_truth(text: str) -> None:
 def test_seventy_seven_fit_and_seventy_eight_are_too_many() -> None:
     assert not tokens.Tokens(77, exact=True).too_many
     assert tokens.Tokens(78, exact=True).too_many
+
+
+@pytest.mark.skipif(tokens.tokenizer() is None, reason="the tokenizer has no wheel for this machine")
+@pytest.mark.parametrize(
+    ("caption", "comfyui", "sd_scripts"),
+    [
+        # Counted by the tokenizer of ComfyUI 0.33.0, and by the same after ftfy 6.3.1; without the two marks.
+        ("an owl’s nest", 6, 4),
+        ("“soft” light", 6, 4),
+        ("saber (fate)", 4, 4),
+        ("saber \\(fate\\)", 4, 4),
+        ("(red:1.2) fox", 2, 2),
+        ("red hills", 2, 2),
+    ],
+)
+def test_tokens_are_counted_for_each_reader(caption: str, comfyui: int, sd_scripts: int) -> None:
+    read = tokens.read(caption)
+    assert (read.comfyui.number - tokens.MARKS, read.sd_scripts.number - tokens.MARKS) == (comfyui, sd_scripts)
+    assert read.differ == (comfyui != sd_scripts)

@@ -189,7 +189,10 @@ def test_a_zip_is_imported_by_command_and_what_is_refused_is_one_line_each(
         call_command("import_dataset", str(target), "--name", "Ink")
     assert end.value.code == 1
     out, err = capsys.readouterr()
-    assert out.strip() == "ink: 1 added, 0 known, 1 captions"
+    assert out.splitlines() == [
+        "ink: 1 added, 0 known, 1 captions",
+        "Read from the folder name “3_ink”: 3 repeats, trigger words “ink”.",
+    ]
     lines = err.strip().splitlines()
     assert [line.split(": ")[0] for line in lines] == ["a.exe", "bad.png"]
     image = DatasetImage.objects.get()

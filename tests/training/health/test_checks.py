@@ -199,6 +199,24 @@ def test_a_caption_is_too_long_together_with_its_trigger_words() -> None:
     assert finding.level == Level.YELLOW and "77" in finding.reason and finding.pictures == (1,)
 
 
+def test_the_reader_of_the_longest_caption_is_named() -> None:
+    """Curly quotes are two tokens for a ComfyUI and one for sd-scripts."""
+    finding = only("long_captions", picture(1, "“a” " * 20), trigger_words="")
+    assert "as a ComfyUI reads them" in finding.reason
+
+
+def test_weights_in_captions_are_told_since_sd_scripts_knows_none() -> None:
+    finding = only("weights", picture(1, "a (red:1.2) fox"), picture(2, "rider (knight)"))
+    assert finding.pictures == (1,) and "sd-scripts" in finding.reason
+    assert found("weights", picture(2, "rider (knight)")) == []
+
+
+def test_a_trigger_inside_another_word_is_no_trigger_and_other_spellings_are() -> None:
+    assert only("trigger", picture(1, "drinking fox"), trigger_words="ink").level == Level.GREEN
+    finding = only("trigger", picture(1, "a fox, ink_mist"), trigger_words="ink mist")
+    assert finding.pictures == (1,)
+
+
 def test_equal_captions_are_told_in_groups() -> None:
     finding = only(
         "same_captions", picture(1, "hills"), picture(2, "Hills "), picture(3, "sea"), picture(4, ""), picture(5, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,14 @@ from django.utils.translation import ngettext
 from stylestudio import failures
 from stylestudio.accounts import NobodyFound, acting
 from stylestudio.terminal import plain_words
-from training.datasets import archives, intake, sources
+from training import reading_words
+from training.datasets import archives, encodings, intake, readings, sources
 from training.datasets.sources import Contents
 from training.models import MOST_NAME, Dataset
+
+# What people call it -> the codec that reads all of it, and what Windows added.
+_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949"}
+_WIDER |= {"iso8859_1": "cp1252", "latin_1": "cp1252", "ascii": ""}
 
 
 class Command(BaseCommand):
@@ -30,20 +36,27 @@ class Command(BaseCommand):
         parser.add_argument("path", type=Path, metavar="PATH")
         parser.add_argument("--name", required=True, help="name of the dataset; one that is there is added to")
         parser.add_argument("--user", help="who imports (default: the first owner)")
+        parser.add_argument(
+            "--encoding",
+            default="",
+            help="of captions and file names that do not say it, such as gb18030 (default: found by itself, or asked)",
+        )
 
-    def handle(self, *args: Any, path: Path, name: str, user: str | None, **options: Any) -> None:
-        """Files that are refused are said, and the rest goes on. The exit code tells of refusals."""
+    def handle(self, *args: Any, path: Path, name: str, user: str | None, encoding: str, **options: Any) -> None:
+        """Files that are refused are said, and the rest goes on. The exit code tells of refusals and questions."""
         try:
             owner = acting(user)
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         if not 0 < len(name.strip()) <= MOST_NAME:
             raise CommandError(_("A name has up to %d characters.") % MOST_NAME)
+        encoding = _encoding(encoding)
         tally = intake.Tally(most_named=sources.MOST_FILES)
         try:
-            with _opened(path) as contents:
+            with _opened(path, encoding) as contents:
                 dataset = _dataset(name.strip(), owner)
-                intake.bring(contents, dataset, owner, tally, lambda done: None)
+                before = {reading.pk for reading in readings.open_readings(dataset)}
+                intake.bring(contents, dataset, owner, tally, lambda done: None, encoding=encoding)
         except (OSError, archives.BadArchive) as error:
             # Where the media folder refuses a file, it is that folder which is named, and not the one that was read.
             raise CommandError(
@@ -64,16 +77,32 @@ class Command(BaseCommand):
                 tally.waiting,
             )
             self.stdout.write(waiting % tally.waiting)
-        if tally.refused_count:
+        noted = [reading for reading in readings.open_readings(dataset) if reading.is_asked or reading.pk not in before]
+        for reading in noted:
+            for line in reading_words.lines(reading):
+                (self.stderr if reading.is_asked else self.stdout).write(plain_words(line))
+        if tally.refused_count or any(reading.is_asked for reading in noted):
             raise SystemExit(1)
 
 
+def _encoding(name: str) -> str:
+    """The encoding by any of its names. Raises CommandError."""
+    try:
+        known = codecs.lookup(name).name.replace("-", "_") if name else ""
+    except LookupError:
+        known = name
+    known = _WIDER.get(known, known)
+    if known and known not in encodings.ENCODINGS:
+        raise CommandError(_("The encoding is not one of %s.") % ", ".join(encodings.ENCODINGS))
+    return known
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Contents]:
+def _opened(path: Path, encoding: str) -> Iterator[Contents]:
     if path.is_dir():
-        yield sources.folder(path)
+        yield sources.folder(path, encoding)
     else:
-        with path.open("rb") as file, archives.opened(file) as contents:
+        with path.open("rb") as file, archives.opened(file, encoding) as contents:
             yield contents
 
 

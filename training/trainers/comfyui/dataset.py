@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stylestudio import grammar
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.storage import StoreUnreachable
 from training.datasets import take
@@ -45,11 +46,16 @@ def items(pictures: Sequence[TrainingPicture], *, mixed: bool, stand_in: str) ->
     Unless `mixed`, all get the most frequent size, and a caption: such an engine takes nothing else.
     """
     if mixed:
-        return [Item(picture, picture.bucket, picture.caption.strip()) for picture in pictures], 0, 0
+        return [Item(picture, picture.bucket, _caption(picture)) for picture in pictures], 0, 0
     size = Counter(picture.bucket for picture in pictures).most_common(1)[0][0]
-    every = [Item(picture, size, picture.caption.strip() or stand_in) for picture in pictures]
+    every = [Item(picture, size, _caption(picture) or grammar.for_comfyui(stand_in)) for picture in pictures]
     resized = sum(picture.bucket != size for picture in pictures)
     return every, resized, sum(not picture.caption.strip() for picture in pictures)
+
+
+def _caption(picture: TrainingPicture) -> str:
+    """The engine reads captions as it reads prompts: parentheses that are letters need their backslashes."""
+    return grammar.for_comfyui(picture.caption.strip())
 
 
 def folder_name(every: Sequence[Item]) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stylestudio import grammar
 from stylestudio.storage import StoreUnreachable
 from training.datasets import take
 from training.trainers import TrainingPicture
@@ -45,8 +46,11 @@ def lay_out(target: Path, pictures: Sequence[TrainingPicture], wanted: Callable[
 
 
 def caption(picture: TrainingPicture) -> bytes:
-    """The file of its caption, which is read up to the first line break; an empty file would be refused."""
-    return f"{' '.join(picture.caption.split())}\n".encode()
+    """The file of its caption, which is read up to the first line break; an empty file would be refused.
+
+    sd-scripts reads letter by letter, so weights and backslashes before parentheses stay out of it.
+    """
+    return f"{' '.join(grammar.for_sd_scripts(picture.caption).split())}\n".encode()
 
 
 def check(picture: TrainingPicture) -> None:
