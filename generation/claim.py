@@ -386,14 +386,17 @@ def _turns(waiting: Mapping[Party, First], now: _Live, *, due: bool) -> list[Par
 def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engine], now: _Live) -> Engine | None:
     """The least busy of the free engines that have what the task needs, or else of those that can be given it.
 
+    Engines whose nodes do not fit our graphs come last.
+
     Of several it is one that has the files in memory. Where no engine has them, the task waits for one that is away;
     and where none such is known any engine gets it, so that its own words say what is missing.
     """
     files, classes, warmth = graphs.files(task), graphs.classes(task), graphs.warmth(task)
-    ready = able = [engine for engine in candidates if engines.has_all(engine, files, classes)]
+    fit = [engine for engine in candidates if graphs.lack_of(engine) is None]
+    ready = able = [engine for engine in fit if engines.has_all(engine, files, classes)]
     if len(ready) < len(candidates):
         stored = installs.stored_of(task)
-        able = [engine for engine in candidates if installs.is_able(engine, files, classes, stored)]
+        able = [engine for engine in fit if installs.is_able(engine, files, classes, stored)]
         if not able and any(installs.is_able(engine, files, classes, stored) for engine in engines.away()):
             return None
 

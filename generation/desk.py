@@ -223,7 +223,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
     files = [("checkpoints", checkpoint), ("loras", lightning)]
     files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
     outlook = needs.outlook(files, installs.stored(one.version for one in mix))
-    problems = [Problem(text, reverse("queue") + "#engines") for text in outlook.problems]
+    problems = [Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *needs.unfit())]
     if len(order.mix) > MOST_STYLES:
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]

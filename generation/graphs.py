@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from generation import orders
-from generation.models import GenerationTask
+from generation.models import Engine, GenerationTask
 from stylestudio.comfy import graph
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.lack import Lack
@@ -73,6 +75,16 @@ def lack(infos: Mapping[str, Any]) -> Lack | None:
             except GraphInvalid as error:
                 return error.lack
     return None
+
+
+def lack_of(engine: Engine) -> Lack | None:
+    """`lack` by what is kept of an engine's node classes: the same answer as long as these are the same."""
+    return _lack_in(json.dumps(engine.node_infos, sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _lack_in(infos: str) -> Lack | None:
+    return lack(json.loads(infos))
 
 
 def _samples() -> Iterator[graph.Graph]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-from generation import engines, installs
+from generation import engines, graphs, installs, lacks
 from generation.installs import Stored
 from generation.models import Engine
 
@@ -39,6 +39,20 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
         asked = serving or [engine for engine in away if engine.engine_version]
         return Outlook(problems + _missing(files, asked, stored))
     return Outlook(problems, _waits(_nowhere(files, serving, stored) or files, able) if serving else "")
+
+
+def unfit() -> list[str]:
+    """Why no engine that serves can run our graphs, whatever files it has; empty if one can, or none serves."""
+    serving = engines.serving()
+    found = [(engine, graphs.lack_of(engine)) for engine in serving]
+    if any(lack is None for _engine, lack in found):
+        return []
+    words = _("%(engine)s (ComfyUI %(version)s) cannot make these pictures. %(lack)s")
+    return [
+        words % {"engine": engines.title(engine), "version": engine.engine_version, "lack": lacks.words(lack)}
+        for engine, lack in found
+        if lack
+    ]
 
 
 def _nobody(away: Sequence[Engine]) -> str:

@@ -192,8 +192,8 @@ SETTINGS: dict[str, Setting] = {
             "training_dtype",
             _("Precision of the steps"),
             _(
-                "What steps are computed in: the same as the file, bf16, fp32, or none for the precision that the "
-                "checkpoint has. fp32 takes about a fifth more memory and three times as long as bf16."
+                "Same as the file, or none for that of the checkpoint. fp32 takes about a fifth more memory and three "
+                "times as long as bf16."
             ),
             str,
             choices=(SAME, "bf16", "fp32", "none"),

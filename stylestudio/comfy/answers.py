@@ -181,7 +181,7 @@ def graph_error(answer: object, graph: Mapping[str, Mapping[str, Any]], detail: 
         return GraphInvalid(f"The engine does not accept the workflow ({_refused(errors[0], graph)}).", detail, errors)
     error_of = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error_of, dict) and (lack := _unknown_class(error_of, graph)):
-        return GraphInvalid(lack.words, detail, lack=lack)
+        return GraphInvalid(lack.words, detail)
     if isinstance(error_of, dict) and error_of.get("type") == "invalid_prompt_id":
         return GraphInvalid("The engine does not take the id that this work has. It wants UUIDs in lower case.", detail)
     message = error_of.get("message") if isinstance(error_of, dict) else error_of

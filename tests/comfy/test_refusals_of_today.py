@@ -9,7 +9,7 @@ import pytest
 
 from stylestudio.comfy import answers
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.errors import EngineErred, MissingFile
+from stylestudio.comfy.errors import EngineErred
 from stylestudio.comfy.preview import troubles as t
 from stylestudio.comfy.preview.server import PreviewEngine
 
@@ -93,13 +93,6 @@ def of_node(node_id: str, class_type: str, kind: str, message: str, details: str
 )  # fmt: skip
 def test_a_refusal_names_the_node_its_title_and_its_input(answer: dict[str, Any], sentence: str) -> None:
     assert str(answers.graph_error(answer, GRAPH, "detail")) == sentence
-
-
-def test_an_unknown_class_is_told_as_one_however_the_engine_says_it() -> None:
-    answer = whole("missing_node_type", "Node 'x' not found.", node_id="7", class_type="Florence2Run", node_title="x")
-    error = answers.graph_error(answer, GRAPH, "")
-    assert error.lack and (error.lack.kind, error.lack.class_type) == ("class", "Florence2Run")
-    assert not isinstance(error, MissingFile)
 
 
 async def test_a_graph_that_is_a_list_is_the_engines_own_error(preview: PreviewEngine, client: ComfyClient) -> None:

@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
-from generation import checkup, engines, graphs, node_facts
+from generation import checkup, desk, engines, graphs, needs, node_facts, orders
+from generation.claim import claim
 from generation.models import Engine
+from generation.orders import Order
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
 from tests.comfy.strict import recorded_infos
@@ -80,3 +83,33 @@ def test_doctor_says_what_keeps_pictures_from_being_made(
     preview.troubles.add(Answer("/object_info", "GET", 200, json.dumps(infos), "application/json"))
     [finding] = [each for each in checkup.look_at_engines() if each.name == "Picture nodes"]
     assert not finding.well and said in finding.state and finding.remedy
+
+
+FILES = {"checkpoints": ["sd_xl_base_1.0.safetensors"], "loras": ["sdxl_lightning_4step_lora.safetensors"]}
+UNFIT = node_facts.of({**INFOS, "KSampler": {**INFOS["KSampler"], "output": ["NOISE"]}}, {})
+
+
+def row(number: int, kept: node_facts.NodeFacts) -> Engine:
+    """An engine that is well and has the studio's files."""
+    known = {"node_classes": sorted(kept.classes), "node_infos": kept.infos, "health": Engine.Health.OK, **FILES}
+    return Engine.objects.create(address=f"http://10.0.0.{number}:1", name=f"Engine {number}", **known)
+
+
+def test_pictures_go_to_the_engine_whose_nodes_fit(db: None, ada: User) -> None:
+    row(1, UNFIT)
+    fits = row(2, node_facts.of(INFOS, {}))
+    orders.place(Order("a fox", count=2), ada)
+    for worker in ("one", "other"):
+        claimed = claim(worker)
+        assert claimed is not None and claimed.prompt.engine == fits
+    assert needs.unfit() == []
+
+
+def test_the_readiness_line_says_what_every_engine_lacks(db: None, ada: User) -> None:
+    row(1, UNFIT)
+    [problem] = needs.unfit()
+    assert problem.startswith("Engine 1 (ComfyUI ) cannot make these pictures. Its node KSampler (“Sampler”) has no")
+    told = desk.readiness(ada, (), 1, "1024x1024", 4, "text")
+    assert problem in [each.text for each in told.problems]
+    Engine.objects.update(health=Engine.Health.UNREACHABLE)
+    assert needs.unfit() == []
