@@ -28,7 +28,8 @@ def recorded() -> Callable[[str], dict[str, Any]]:
 
 @pytest.fixture
 async def preview() -> AsyncIterator[PreviewEngine]:
-    async with PreviewEngine(Options(painter="flat")) as engine:
+    # One that tells every step: what is tested here is what the client makes of frames.
+    async with PreviewEngine(Options(painter="flat", generation="new")) as engine:
         yield engine
 
 

@@ -47,6 +47,11 @@ class Engine:
     posted: set[str] = field(default_factory=set)
     infos: dict[str, Any] = field(default_factory=dict)  # what it says of its training nodes, for their tests
 
+    @property
+    def patience(self) -> float:
+        """Seconds until a test gives up on the engine. A real one may have to load its models first, on a slow disk."""
+        return 600.0 if self.live else 20.0
+
     def since(self, *version: int) -> bool:
         """Whether this ComfyUI is of that version or later."""
         return self.version >= version
@@ -59,12 +64,12 @@ class Engine:
         return load(WORKFLOWS / "img2img_sdxl_lightning.json").fill(values)
 
     def endless(self) -> Graph:
-        """Samples for minutes unless it is stopped."""
-        return self.txt2img(steps=2000)
+        """Samples for long unless it is stopped. Of fewer steps a live server tells more."""
+        return self.txt2img(steps=600 if self.live else 2000)
 
     def follow(self, graph: Graph, prompt_id: str | None = None, **options: Any) -> Follower:
         run = self.client.run(graph, prompt_id or str(uuid4()), **options)
-        self.followers.append(Follower(run, limit=240 if self.live else 20))
+        self.followers.append(Follower(run, limit=self.patience))
         return self.followers[-1]
 
     def told_all(self, run: Follower, total: int, node: str | None = None) -> None:
@@ -94,7 +99,7 @@ class Engine:
 
     async def entry(self, prompt_id: str) -> dict[str, Any]:
         """The history entry, which comes a moment after the last word of the run."""
-        async with asyncio.timeout(240 if self.live else 20):
+        async with asyncio.timeout(self.patience):
             while not (entries := json.loads((await self.get(f"/history/{prompt_id}"))[1])):
                 await asyncio.sleep(0.02)
         return dict(entries[prompt_id])
@@ -103,7 +108,7 @@ class Engine:
         """Ends whatever this test has running or waiting on the engine, by id, and waits until it is gone."""
         for follower in self.followers:
             await follower.leave()
-        async with asyncio.timeout(240 if self.live else 20):
+        async with asyncio.timeout(self.patience):
             while own := await self._own():
                 await self._send("/queue", {"delete": own})
                 for prompt_id in own:

@@ -92,7 +92,7 @@ def training(engine: Engine, folder: str, prefix: str, **changes: Any) -> Graph:
         "optimizer": "AdamW",
         "loss_function": "MSE",
         "seed": 1,
-        "training_dtype": "bf16",
+        "training_dtype": "fp32",
         "lora_dtype": "bf16",
         "algorithm": "LoRA",
         "gradient_checkpointing": False,

@@ -35,7 +35,7 @@ class Options:
     painter: Literal["sketch", "flat"] = "sketch"
     step_seconds: float = 0.0
     training_step_seconds: float = 0.0
-    generation: Literal["current", "new", "old"] = "new"
+    generation: Literal["current", "new", "old"] = "current"
     scriptable: bool = False
     version: str = "preview-0.1"
     keep_outputs: int = 500

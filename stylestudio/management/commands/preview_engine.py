@@ -36,8 +36,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--generation",
             choices=("current", "new", "old"),
-            default="new",
-            help="the ComfyUI it speaks like: current is 0.33.0, new 0.8.0, old 0.3.64 (default new)",
+            default="current",
+            help="the ComfyUI it speaks like: current is 0.33.0, new 0.8.0, old 0.3.64 (default current)",
         )
         parser.add_argument(
             "--max-upload-size",

@@ -27,8 +27,15 @@ Ask = Callable[..., TrainingJob]
 
 @pytest.fixture(scope="session")
 def new_engine() -> Iterator[PreviewThread]:
-    """Trains as ComfyUI 0.8 does."""
+    """Trains as the ComfyUI of today does."""
     with PreviewThread(Options(painter="flat", scriptable=True)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def earlier_engine() -> Iterator[PreviewThread]:
+    """Trains as ComfyUI 0.8 does."""
+    with PreviewThread(Options(painter="flat", scriptable=True, generation="new")) as engine:
         yield engine
 
 
@@ -72,6 +79,13 @@ def engine(db: None, new_engine: PreviewThread) -> Iterator[Engine]:
     """One with the new training nodes."""
     yield known(new_engine)
     new_engine.troubles.clear()
+
+
+@pytest.fixture
+def earlier(db: None, earlier_engine: PreviewThread) -> Iterator[Engine]:
+    """One with the training nodes of 0.8, which lack some settings."""
+    yield known(earlier_engine)
+    earlier_engine.troubles.clear()
 
 
 @pytest.fixture

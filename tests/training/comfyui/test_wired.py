@@ -242,7 +242,7 @@ def test_an_engine_that_was_changed_meanwhile_ends_the_training_with_what_it_lac
 
 @pytest.mark.django_db
 def test_switches_that_no_engine_has_are_hidden_and_refused_in_words(
-    engine: Engine, ask: Ask, dataset: Dataset, ada: User, client: Client
+    earlier: Engine, ask: Ask, dataset: Dataset, ada: User, client: Client
 ) -> None:
     job = ask(offloading=True)
     client.force_login(ada)
@@ -252,14 +252,14 @@ def test_switches_that_no_engine_has_are_hidden_and_refused_in_words(
     [sentence] = ComfyTrainer().obstacles({**job.config, "base": job.base})
     assert "has no “Keep the model in main memory”. Turn it off, or update ComfyUI there." in sentence
     assert trained(job).status == Status.QUEUED
-    Engine.objects.update(node_infos={**engine.node_infos, "TrainLoraNode": INFOS["TrainLoraNode"]})
+    Engine.objects.update(node_infos={**earlier.node_infos, "TrainLoraNode": INFOS["TrainLoraNode"]})
     page = client.get(reverse("training:new-run")).content.decode()
     assert 'name="set-offloading"' in page and 'name="set-bypass_mode"' in page
     assert ComfyTrainer().obstacles({**job.config, "base": job.base}) == []
 
 
 @pytest.mark.django_db
-def test_an_engine_that_does_not_have_what_was_switched_on_is_not_trained_on(engine: Engine, ask: Ask) -> None:
+def test_an_engine_that_does_not_have_what_was_switched_on_is_not_trained_on(earlier: Engine, ask: Ask) -> None:
     Engine.objects.update(node_infos={})
     job = trained(ask(bypass_mode=True))
     assert (job.status, job.error_kind) == (Status.FAILED, "refused")
@@ -299,9 +299,9 @@ def test_a_part_that_the_engine_accepted_and_runs_is_ended_and_nothing_of_it_is_
 
 
 @pytest.mark.django_db
-def test_doctor_says_which_settings_an_engine_does_not_have(new_engine: PreviewThread, settings: Any) -> None:
-    new_engine.troubles.clear()
-    settings.COMFYUI_URLS = [new_engine.url]
+def test_doctor_says_which_settings_an_engine_does_not_have(earlier_engine: PreviewThread, settings: Any) -> None:
+    earlier_engine.troubles.clear()
+    settings.COMFYUI_URLS = [earlier_engine.url]
     [finding] = [each for each in checkup.look_at_engines() if each.name == "Training nodes"]
     assert finding.well
     assert finding.state == "present, without “Keep the model in main memory”, “Leave the model's weights alone”"
