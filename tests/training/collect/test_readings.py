@@ -339,7 +339,7 @@ def imported(tmp_path: Path, files: Files, capsys: pytest.CaptureFixture[str], *
 def test_the_command_says_what_it_read(owner: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = imported(tmp_path, {**with_captions(RUSSIAN, "cp1251"), "9.txt": b"later"}, capsys)
     assert (code, err) == (0, "")
-    assert "1 caption waits for its picture" in out
+    assert "1 caption fits no picture by its name" in out
     assert "3 caption files are not in UTF-8. They were read as Windows-1251 (Cyrillic)." in out
     assert f"cp1251: {RUSSIAN[0]} | {RUSSIAN[1]}" in out
 
