@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
+from .census import Census, Counter
 from .header import Header
 
 CHUNK = 2**20
@@ -13,22 +14,31 @@ CHUNK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """SHA-256 in lower-case hexadecimal. `tensors` is what others call sshs_model_hash and modelspec.hash_sha256."""
+    """SHA-256 in lower-case hexadecimal. `tensors` is what others call sshs_model_hash and modelspec.hash_sha256.
+
+    `census` tells what the numbers are, which were all read for the hashes anyway.
+    """
 
     file: str
     tensors: str
+    census: Census = field(default_factory=Census)
 
 
 def read_hashes(file: IO[bytes], header: Header) -> Hashes:
-    """Both hashes in one pass over `file`, a megabyte at a time."""
+    """Both hashes and the census in one pass over `file`, a megabyte at a time."""
     whole = hashlib.sha256()
     tensors = hashlib.sha256()
+    counter = Counter(header)
     file.seek(0)
-    whole.update(file.read(header.data_start))
+    left = header.data_start
+    while left and (chunk := file.read(min(left, CHUNK))):
+        whole.update(chunk)
+        left -= len(chunk)
     while chunk := file.read(CHUNK):
         whole.update(chunk)
         tensors.update(chunk)
-    return Hashes(whole.hexdigest(), tensors.hexdigest())
+        counter.see(chunk)
+    return Hashes(whole.hexdigest(), tensors.hexdigest(), counter.result())
 
 
 def tensors_sha256(file: IO[bytes], header: Header) -> str:

@@ -133,15 +133,6 @@ SDXL: list[tuple[str, Shapes, dict[str, str], Layout, Algorithm, int | None, tup
         (),
     ),
     (
-        "sd-scripts, OFT",
-        {"oft_unet_input_blocks_7_1_transformer_blocks_5_attn1_to_q.oft_blocks": [4, 320, 320]},
-        {},
-        Layout.KOHYA,
-        Algorithm.OFT,
-        None,
-        (),
-    ),
-    (
         "full difference",
         {f"lora_unet_{DOWN}.diff": [640, 2048]},
         {},
