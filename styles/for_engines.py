@@ -26,6 +26,12 @@ class EnginesCopy:
     sha256: str
 
 
+def within(low: str, high: str) -> models.Q:
+    """The condition that strengths in the columns `low` to `high` are ones that the version can have."""
+    usual = {f"{low}__gte": USUAL_STRENGTHS[0], f"{high}__lte": USUAL_STRENGTHS[1]}
+    return models.Q(**usual) | models.Q(slider=True, **{f"{low}__gte": LEAST_STRENGTH, f"{high}__lte": MOST_STRENGTH})
+
+
 def base_warning(made_for: str) -> str:
     """What it means that a LoRA was made for a model that SDXL became."""
     text = gettext("It was made for %(model)s. With other SDXL checkpoints it may do little, or break pictures.")

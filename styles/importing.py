@@ -74,8 +74,10 @@ def inspect(file: IO[bytes], name: str, note: lora.Note | None = None) -> lora.I
     versions = StyleVersion.objects.select_related("style")
     if version := versions.filter(sha256=found.hashes.file).first():
         raise NotTaken(_("This file is already here: it is %(version)s.") % {"version": version}, version)
-    source = lora.source_of(found.header.metadata)
-    if version := versions.filter(Q(engines_sha256=found.hashes.file) | Q(sha256=source, file__gt="")).first():
+    of_a_copy = Q(engines_sha256=found.hashes.file)
+    if source := lora.source_of(found.header.metadata):
+        of_a_copy |= Q(sha256=source)
+    if version := versions.filter(of_a_copy).first():
         raise NotTaken(
             _("This is the copy that engines get of a file that is already here: %(version)s.") % {"version": version},
             version,

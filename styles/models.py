@@ -17,7 +17,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, within
 from styles.lora import labelled
 from stylestudio import media_store
 from stylestudio.jobs import Visibility
@@ -316,18 +316,13 @@ class StyleVersion(ForEngines):
                 fields=["style"], condition=Q(state="published"), name="styleversion_one_published"
             ),
             models.CheckConstraint(
-                condition=Q(default_strength__gte=LEAST_STRENGTH, default_strength__lte=MOST_STRENGTH),
+                condition=within("default_strength", "default_strength"),
                 name="styleversion_strength_range",
             ),
             models.CheckConstraint(
                 condition=Q(safe_from__isnull=True, safe_to__isnull=True)
-                | Q(
-                    safe_from__isnull=False,
-                    safe_to__isnull=False,
-                    safe_from__gte=LEAST_STRENGTH,
-                    safe_from__lte=models.F("safe_to"),
-                    safe_to__lte=MOST_STRENGTH,
-                ),
+                | Q(safe_from__isnull=False, safe_to__isnull=False, safe_from__lte=models.F("safe_to"))
+                & within("safe_from", "safe_to"),
                 name="styleversion_safe_range",
             ),
         ]

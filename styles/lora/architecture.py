@@ -52,6 +52,14 @@ class Algorithm(StrEnum):
     VERA = "VeRA"
     HRA = "HRA"
     RANDLORA = "RandLoRA"
+    FOURIERFT = "FourierFT"
+    WAVEFT = "WaveFT"
+    C3A = "C3A"
+    ROAD = "RoAd"
+    DELORA = "DeLoRA"
+    SHIRA = "SHiRA"
+    MISS = "MiSS"
+    GRALORA = "GraLoRA"
     FULL = "Full"
 
 
@@ -92,9 +100,17 @@ class Architecture:
 # The beginning of a role and what it is the sign of. The first that a layer has counts.
 _ROLES = (
     ("lambda_layer", Algorithm.TLORA),
-    ("vera_lambda", Algorithm.VERA),
-    ("hra_u", Algorithm.HRA),
-    ("randlora", Algorithm.RANDLORA),
+    ("vera_", Algorithm.VERA),
+    ("hra_", Algorithm.HRA),
+    ("randlora_", Algorithm.RANDLORA),
+    ("fourierft_", Algorithm.FOURIERFT),
+    ("waveft_", Algorithm.WAVEFT),
+    ("c3a_", Algorithm.C3A),
+    ("road_", Algorithm.ROAD),
+    ("delora_", Algorithm.DELORA),
+    ("shira_", Algorithm.SHIRA),
+    ("miss_", Algorithm.MISS),
+    ("gralora_", Algorithm.GRALORA),
     ("ia3_l", Algorithm.IA3),
     ("on_input", Algorithm.IA3),
     ("boft_", Algorithm.BOFT_OF_PEFT),
@@ -109,7 +125,8 @@ _ROLES = (
 # What ComfyUI's loader has no code for, whatever the names are.
 UNREADABLE = {
     Algorithm.IA3, Algorithm.BOFT_OF_PEFT, Algorithm.OFT2, Algorithm.TLORA, Algorithm.VERA, Algorithm.HRA,
-    Algorithm.RANDLORA,
+    Algorithm.RANDLORA, Algorithm.FOURIERFT, Algorithm.WAVEFT, Algorithm.C3A, Algorithm.ROAD, Algorithm.DELORA,
+    Algorithm.SHIRA, Algorithm.MISS, Algorithm.GRALORA,
 }  # fmt: skip
 _OFT_OF_KOHYA = "oft_unet_"
 _KOHYA = ("lora_unet_", "oft_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_", "lora_prior_")

@@ -21,9 +21,14 @@ _PART = re.compile(
     r"|alpha|hada_w[12]_[ab]|hada_t[12]|lokr_w[12](?:_[ab])?|lokr_t2|oft_blocks|oft_diag"
     r"|[ab][12]\.weight|diff|diff_b|w_norm|b_norm|set_weight|on_input|reshape_weight|rescale"
     r"|(?P<rare>lambda_layer|[pq]_layer\.weight|oft_[rR](?:\.default)?(?:\.weight)?|boft_[Rs](?:\.default)?"
-    r"|ia3_l(?:\.default)?|vera_lambda_[bd](?:\.default)?|hra_u(?:\.default)?|randlora_(?:lambda|gamma)(?:\.default)?))\Z"
+    r"|(?:ia3_l|vera_lambda_[bd]|hra_u|randlora_(?:lambda|gamma|[AB])|fourierft_spectrum|waveft_spectrum|c3a_kernel"
+    r"|road_(?:alpha|theta)|delora_(?:[AB]|lambda)|shira_(?:weight|indices)|miss_block|gralora_[AB])(?:\.default)?))\Z"
 )
-_RARE = re.compile(r"lambda_layer|[pq]_layer|b?oft_[a-z]|ia3_l|vera_lambda|hra_u|randlora", re.IGNORECASE)
+_RARE = re.compile(
+    r"lambda_layer|[pq]_layer|b?oft_[a-z]|ia3_l|vera_|hra_|randlora_|fourierft_|waveft_|c3a_|road_|delora_|shira_|miss_"
+    r"|gralora_",
+    re.IGNORECASE,
+)
 _WAYS = {"A": "down", "B": "up"}
 _PEFT = "base_model.model."  # the whole model, as PEFT wraps it; at the beginning or behind the part's name
 

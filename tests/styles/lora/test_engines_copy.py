@@ -235,6 +235,15 @@ NAMED = [
     ({f"base_model.model.{BLOCK}.attn2.to_k.boft_R": [2, 4, 20, 20]}, "BOFT of PEFT"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.vera_lambda_d": [8]}, "VeRA"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.hra_u": [2048, 8]}, "HRA"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.randlora_lambda": [8, 1]}, "RandLoRA"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.fourierft_spectrum": [50]}, "FourierFT"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.waveft_spectrum": [50]}, "WaveFT"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.c3a_kernel": [8, 8, 8]}, "C3A"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.road_theta": [32]}, "RoAd"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.delora_A": [8, 64]}, "DeLoRA"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.shira_weight": [99]}, "SHiRA"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.miss_block": [8, 64]}, "MiSS"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.gralora_A": [2, 32, 8]}, "GraLoRA"),
 ]  # fmt: skip
 
 
