@@ -53,7 +53,9 @@ class TrainedAlphas:
             ending = str(pattern).removeprefix("^").replace("\\.", ".")
             if name == ending or name.endswith(f".{ending}"):
                 return number(value)
-        return number(self._said(part, "lora_alpha"))
+        # PEFT calls it so for LoRA, and plain alpha for LoHa and LoKr.
+        alpha = number(self._said(part, "lora_alpha"))
+        return number(self._said(part, "alpha")) if alpha is None else alpha
 
     def _said(self, part: str, key: str) -> Any:
         said = self._told if part else self._beside

@@ -185,6 +185,11 @@ def test_the_settings_beside_an_adapter_of_peft_tell_its_alpha() -> None:
     shapes = peft(f"base_model.model.{BLOCK}.attn2.to_k", 1280, 2048, 8)
     beside = Note(settings={"peft_type": "LORA", "r": 8, "lora_alpha": 32})
     assert look(shapes, note=beside).architecture.alpha == 32.0
+    loha_of_peft = {
+        f"base_model.model.{name}": shape for name, shape in loha(f"{BLOCK}.attn2.to_k", 1280, 2048).items()
+    }
+    del loha_of_peft[f"base_model.model.{BLOCK}.attn2.to_k.alpha"]
+    assert look(loha_of_peft, note=Note(settings={"peft_type": "LOHA", "r": 4, "alpha": 12})).architecture.alpha == 12.0
     alone = look(shapes)
     assert (alone.architecture.alpha, alone.behaviour.traits) == (8.0, ("no-alpha",))
     assert "does not say its alpha" in " ".join(tell(alone.behaviour).warnings)
