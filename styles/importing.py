@@ -324,6 +324,13 @@ def facts(row: LoraImport) -> Iterator[str]:
         yield _("epoch %d") % found["epoch"]
 
 
+def about_copy(row: LoraImport) -> Iterator[str]:
+    """How many tensors engines read, if they get a copy in place of the file."""
+    good = lora.tell(lora.Behaviour.from_json(row.found["behaviour"])).good
+    if row.engines_copy and good:
+        yield good
+
+
 def warnings(row: LoraImport) -> Iterator[str]:
     """What is to be known before a style is made of the file."""
     found = row.found

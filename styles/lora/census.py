@@ -90,9 +90,11 @@ class Counter:
             self._rest = data[-cut:]
             end -= cut
         for name, tensor in run:
-            low, high = max(tensor.start, start) - first, min(tensor.end, end) - first
-            if name in self._zeros and high > low and not self._is_zero(data, low, high, dtype):
-                self._zeros.discard(name)
+            if name in self._zeros:
+                low, high = max(tensor.start, start) - first, min(tensor.end, end) - first
+                # Most show it in their first byte.
+                if high > low and (data[low] & 0x7F or not self._is_zero(data, low, high, dtype)):
+                    self._zeros.discard(name)
         if not self._broken and end > start and self._has_none(data, start - first, end - first, dtype):
             self._broken = next(
                 name

@@ -61,8 +61,9 @@ def plan(header: Header, layers: Sequence[Layer], alphas: TrainedAlphas) -> Plan
                 continue
             taken.add(base)
             names |= _names(layer, base)
-            if "magnitude" in layer.parts:
-                shapes[layer.names["magnitude"]] = _column(layer.parts["magnitude"].shape)
+            magnitude = layer.parts.get("magnitude")
+            if magnitude and (shape := _column(magnitude.shape)) != magnitude.shape:
+                shapes[layer.names["magnitude"]] = shape
         alpha = alphas.of(layer)
         if alpha is not None and "alpha" not in layer.parts and (base != layer.base or alpha != layer.rank):
             added[f"{base}.alpha"] = alpha

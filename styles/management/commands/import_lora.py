@@ -98,7 +98,7 @@ class Command(BaseCommand):
         if options["triggers"] is not None:
             wish = replace(wish, trigger_words=options["triggers"])
         wish = replace(wish, licence=wish.licence or options["licence"], publish=not options["draft"])
-        notes = [*importing.warnings(row), *self._about_words(row)]
+        notes = [*importing.about_copy(row), *importing.warnings(row), *self._about_words(row)]
         for version in importing.confirm_all(group, wish, self.owner):
             self._say(version)
         for words in notes:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import time
+import tracemalloc
+from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from styles.lora import inspect, read_header, tell
+from styles.lora import inspect, read_hashes, read_header, tell
 from styles.lora.census import Census, Counter
 from tests.styles.lora.files import framed, packed
 
@@ -109,3 +113,47 @@ def test_the_hashes_are_what_they_were() -> None:
     found = inspect(BytesIO(data), "x.safetensors", with_hashes=True)
     assert found.hashes is not None and found.hashes.file == hashlib.sha256(data).hexdigest()
     assert found.hashes.tensors == hashlib.sha256(data[found.header.data_start :]).hexdigest()
+
+
+@pytest.mark.heavy
+def test_looking_at_every_number_takes_at_most_a_third_more_than_hashing(tmp_path: Path) -> None:
+    layers_of_one = {"down": (32, 1280), "up": (1280, 32)}
+    random = np.random.default_rng(1)
+    tensors = {
+        f"{number}.lora_{name}.weight": random.standard_normal(shape).astype("f2")
+        for number in range(640)
+        for name, shape in layers_of_one.items()
+    }
+    path = tmp_path / "large.safetensors"
+    path.write_bytes(save(tensors))
+    alone, both = min(timed(hashing, path) for _time in range(5)), min(timed(counting, path) for _time in range(5))
+    print(f"\n{path.stat().st_size / 1e6:.0f} MB: hashing {alone:.3f} s, with the census {both:.3f} s")
+    assert both < 1.3 * alone
+    tracemalloc.start()
+    counting(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 64 * 10**6
+
+
+def timed(work: Callable[[Path], object], path: Path) -> float:
+    started = time.perf_counter()
+    work(path)
+    return time.perf_counter() - started
+
+
+def hashing(path: Path) -> None:
+    """Both hashes, and nothing else."""
+    whole, tensors = hashlib.sha256(), hashlib.sha256()
+    with path.open("rb") as file:
+        header = read_header(file)
+        file.seek(0)
+        whole.update(file.read(header.data_start))
+        while chunk := file.read(2**20):
+            whole.update(chunk)
+            tensors.update(chunk)
+
+
+def counting(path: Path) -> None:
+    with path.open("rb") as file:
+        read_hashes(file, read_header(file))

@@ -211,6 +211,9 @@ def test_magnitudes_of_peft_are_spelled_as_the_loader_multiplies_with_them() -> 
     found = look(shapes)
     assert found.architecture.algorithm is Algorithm.DORA and found.behaviour.traits[0] == "magnitudes"
     assert load(copy_of(packed(shapes)))[f"lora_unet_{FLAT}_attn2_to_k.dora_scale"].shape == (1280, 1)
+    of_onetrainer = {**lora(base, 1280, 2048), f"{base}.dora_scale": [1, 2048]}
+    assert look(of_onetrainer).behaviour.traits == ()
+    assert load(copy_of(packed(of_onetrainer)))[f"lora_unet_{FLAT}_attn2_to_k.dora_scale"].shape == (1, 2048)
 
 
 def test_what_cannot_be_spelled_anew_is_named_and_the_rest_goes_on() -> None:
