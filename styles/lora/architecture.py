@@ -29,6 +29,7 @@ class Layout(StrEnum):
     LYCORIS = "lycoris"  # lycoris_…
     PEFT = "peft"  # unet.down_blocks.….lora_A.weight
     DIFFUSERS = "diffusers"  # unet.down_blocks.….lora.down.weight
+    ONETRAINER = "onetrainer"  # unet.….lora_down.weight
     COMFYUI = "comfyui"  # diffusion_model.…
     SKETCH = "sketch"  # sketch.…; the preview engine writes it
     OTHER = "other"
@@ -223,6 +224,8 @@ def _layout(found: Sequence[Layer], tensors: Mapping[str, Tensor]) -> Layout:
         return Layout.KOHYA_DIFFUSERS
     if prefix in _KOHYA:
         return Layout.KOHYA
+    if prefix == "unet." and any(name.endswith(".lora_down.weight") for name in tensors):
+        return Layout.ONETRAINER
     if any("lora_A" in name for name in tensors):
         return Layout.PEFT
     return Layout.DIFFUSERS if diffusers_names or prefix.startswith("text_") else Layout.OTHER

@@ -23,7 +23,7 @@ _MOST_LENGTH = 100
 _MOST_WORDS = 8  # of a tag; what is longer is a caption
 
 _FOLDER = re.compile(r"\d+_(.+)")
-_DULL_FOLDERS = {"data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "train"}
+_DULL_FOLDERS = {"data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "set", "train"}
 # What prompts of A1111 hold beside words: <lora:name:0.8>, <hypernet:…>.
 _NETWORK = re.compile(r"<[a-z]+:[^<>]*>", re.IGNORECASE)
 

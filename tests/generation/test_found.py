@@ -116,7 +116,7 @@ def test_a_slider_on_an_engine_keeps_its_strength_and_guesses_are_only_proposed(
     told(preview, **{"modelspec.lora_default_weight": "-4", "ss_tag_frequency": tags})
     [version], _refused = found.make_styles(["sub/new <1>.safetensors"], curator)
     assert (version.default_strength, version.slider) == (-4.0, True)
-    assert (version.trigger_words, version.proposed_words) == ("", "set, 1girl, night")
+    assert (version.trigger_words, version.proposed_words) == ("", "1girl, night")
 
 
 def test_nothing_ticked_and_names_of_ones_own_make_nothing(stocked: Engine, curator: User, client: Client) -> None:

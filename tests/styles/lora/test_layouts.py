@@ -99,6 +99,15 @@ SDXL: list[tuple[str, Shapes, dict[str, str], Layout, Algorithm, int | None, tup
         4,
         (),
     ),
+    (
+        "OneTrainer, dotted names, DoRA",
+        dora("unet.input_blocks.4.1.transformer_blocks.0.attn2.to_k", 640, 2048),
+        {},
+        Layout.ONETRAINER,
+        Algorithm.DORA,
+        4,
+        (),
+    ),
     ("ComfyUI", comfyui_sdxl(), {}, Layout.COMFYUI, Algorithm.LOCON, 4, ()),
     (
         "ComfyUI, LoHa",
