@@ -62,6 +62,7 @@ _PREFIXES = {
     "t5.": "te3",
     "text_model.": "te",
 }
+_PREFIX = re.compile("|".join(map(re.escape, _PREFIXES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +148,9 @@ def _role(match: re.Match[str]) -> str:
 def _place(name: str) -> tuple[str, str, str]:
     """Component, prefix and module of a name without its part."""
     name = name.removeprefix(_PEFT)
-    for prefix, component in _PREFIXES.items():
-        if name.startswith(prefix):
-            module = name[len(prefix) :].removeprefix(_PEFT)
-            return component, prefix, _flat(module)
+    if found := _PREFIX.match(name):
+        prefix = found.group()
+        return _PREFIXES[prefix], prefix, _flat(name[len(prefix) :].removeprefix(_PEFT))
     return MODEL, "", _flat(name)
 
 

@@ -17,8 +17,9 @@ _MOST_AT_ONCE = 20 * MOST_KEPT
 _MOST_LENGTH = 300  # characters of a tag
 _MOST_OPEN = 2**20  # characters of something that has not ended yet
 
+# An entry or a bracket, with what stands before it.
 _TOKEN = re.compile(
-    r'[ \t\n\r]*+(?:("(?:[^"\\]|\\.)*+")[ \t\n\r]*+:[ \t\n\r]*+(\{|-?\d{1,12}(?=[^\d]))|([{},]))', re.DOTALL
+    r'[ \t\n\r,]*+(?:("(?:[^"\\]|\\.)*+")[ \t\n\r]*+:[ \t\n\r]*+(\{|\d{1,12}(?=[^\d.eE]))|([{}]))', re.DOTALL
 )
 
 
@@ -38,43 +39,43 @@ def read_counts(short: str | None, long: LongText | None) -> Counts:
 
 def _streamed(pieces: Iterable[str]) -> Counts:
     found: Counts = {}
-    folder: str | None = None
-    depth = 0
-    for key, value in _tokens(pieces):
+    tags: dict[str, int] = {}
+    depth = least = 0
+    for token in _tokens(pieces):
+        value = token[2] or token[3]
         if value == "{":
             depth += 1
-            if depth == 2 and key is not None and len(found) < MOST_FOLDERS:
-                folder = key
-                found[folder] = {}
-            if depth > 2:
+            if depth > 2 or len(found) > MOST_FOLDERS:
                 return {}
+            tags, least = {}, 0
+            if depth == 2 and (folder := _key(token[1])) is not None:
+                found[folder] = tags
         elif value == "}":
             depth -= 1
-            if folder is not None:
-                found[folder] = dict(_most(found[folder], MOST_KEPT))
-            folder = None
-        elif folder is not None and key is not None and len(key) <= _MOST_LENGTH and (count := whole(value)):
-            tags = found[folder]
-            tags[key.strip()] = count
+        elif depth == 2 and (count := int(value)) > least and token.end(1) - token.start(1) <= _MOST_LENGTH:
+            # Millions of tags were seen once or twice: what is rarer than all that are kept is not even unescaped.
+            tags[(_key(token[1]) or "").strip()] = min(count, 10**9)
             if len(tags) > _MOST_AT_ONCE:
-                found[folder] = dict(_most(tags, MOST_KEPT))
-    return found
+                kept = _most(tags, MOST_KEPT)
+                tags.clear()
+                tags.update(kept)
+                least = kept[-1][1]
+    return {folder: dict(_most(tags, MOST_KEPT)) for folder, tags in found.items()}
 
 
 def _most(tags: Mapping[str, int], most: int) -> list[tuple[str, int]]:
     return sorted(tags.items(), key=lambda pair: pair[1], reverse=True)[:most]
 
 
-def _tokens(pieces: Iterable[str]) -> Iterator[tuple[str | None, str]]:
-    """Key and value of every entry, and the brackets; ends at what is of another form."""
+def _tokens(pieces: Iterable[str]) -> Iterator[re.Match[str]]:
+    """Every entry and every bracket; ends at what is of another form."""
     open_text = ""
     for piece in pieces:
         open_text += piece
         at = 0
-        while found := _TOKEN.match(open_text, at):
-            at = found.end()
-            if found[3] != ",":
-                yield _key(found[1]), found[2] or found[3]
+        while token := _TOKEN.match(open_text, at):  # never searched: that would try every place of a long gap
+            at = token.end()
+            yield token
         open_text = open_text[at:]
         if len(open_text) > _MOST_OPEN:
             return
