@@ -60,6 +60,8 @@ class MixRow:
     safe_from: float | None
     safe_to: float | None
     where: str  # above or below the safe range, or inside
+    least: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ def _mix_row(ingredient: Ingredient) -> MixRow:
         safe_from=version.safe_from,
         safe_to=version.safe_to,
         where=version.side(ingredient.weight),
+        least=version.strengths[0],
+        most=version.strengths[1],
     )
 
 

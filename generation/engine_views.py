@@ -56,7 +56,9 @@ def found_loras(request: StudioRequest) -> HttpResponse:
     require_curator(request.user)
     if request.method != "POST":
         return render(request, "generation/found_loras.html", _found_page(request))
-    made, refused = found.make_styles(request.POST.getlist("name"), request.user)
+    made, refused = found.make_styles(
+        request.POST.getlist("name"), request.user, accelerators="accelerators" in request.POST
+    )
     if made:
         said = ngettext("%(number)d style is made.", "%(number)d styles are made.", len(made))
         messages.success(request, said % {"number": len(made)})

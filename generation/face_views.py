@@ -53,7 +53,7 @@ def strength(request: StudioRequest, pk: int) -> HttpResponse:
     """Use a strength by default from now on."""
     version = _version(pk)
     require_curator(request.user)
-    form = StrengthForm(request.POST)
+    form = StrengthForm(request.POST, slider=version.slider)
     if not form.is_valid():
         messages.warning(request, " ".join(str(error) for error in form.errors["strength"]))
         return _back(request, version)
@@ -70,7 +70,7 @@ def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
     """Say from where to where pictures stay whole. Nothing in both fields: not known."""
     version = _version(pk)
     require_curator(request.user)
-    form = SafeRangeForm(request.POST)
+    form = SafeRangeForm(request.POST, slider=version.slider)
     if not form.is_valid():
         return _page(request, version, form)
     StyleVersion.everything.filter(pk=version.pk).update(**form.cleaned_data)
@@ -117,7 +117,7 @@ def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | N
         "style": version.style,
         "version": version,
         "form": form,
-        "steps": faces.STRENGTHS,
+        "steps": faces.strengths(version),
         "panels": panels,
         "making": any(panel.making for panel in panels.values()),
     }

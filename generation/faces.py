@@ -35,6 +35,7 @@ from stylestudio.jobs import ACTIVE, Visibility
 Purpose = Face.Purpose
 SIZE = (1152, 896)  # of the shapes that the form offers, the one nearest to a sheet's panel
 STRENGTHS = tuple(step / 4 for step in range(7))  # 0 to 1.5
+STRENGTHS_OF_SLIDERS = tuple(float(step) for step in range(-3, 4))
 # Mean difference (0 to 1) below which a style is said to do nothing. One step of 255 in every pixel and channel is
 # 0.004, and nobody sees it; the sketch styles differ by 0.03 to 0.4 at their default strengths, another seed by 0.1.
 NOTHING = 0.01
@@ -178,8 +179,13 @@ def wishes(version: StyleVersion, purpose: str) -> list[Wish]:
         return [Wish(0, 0.0, without), Wish(1, usual, _with(version, shown[0], usual))]
     return [
         Wish(place, weight, _with(version, shown[0], weight) if weight else without)
-        for place, weight in enumerate(STRENGTHS)
+        for place, weight in enumerate(strengths(version))
     ]
+
+
+def strengths(version: StyleVersion) -> tuple[float, ...]:
+    """At which strengths the strip shows the version."""
+    return STRENGTHS_OF_SLIDERS if version.slider else STRENGTHS
 
 
 def _with(version: StyleVersion, scene: tuple[str, int], weight: float) -> Order:

@@ -19,7 +19,8 @@ from generation.orders import Ingredient, Order
 from generation.prompts import Frame
 from generation.references import add_reference
 from generation.shapes import SHAPES, nearest
-from styles.models import MAX_STRENGTH, MOST_NAME, MOST_WORDS, Preset, Style
+from styles.for_engines import USUAL_STRENGTHS
+from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
 from stylestudio.images import BadPicture
 
 # What every ComfyUI offers; the engine checks again.
@@ -163,16 +164,18 @@ def picked(data: QueryDict | Mapping[str, Any], user: User) -> list[Ingredient]:
         version = style.version
         assert version is not None  # `offered` leaves out styles without a published version
         phrases = frozenset(phrase for pk, phrase in off if pk == str(style.pk))
-        mix.append(Ingredient(version, _weight(data.get(f"weight-{style.pk}"), version.default_strength), phrases))
+        weight = _weight(data.get(f"weight-{style.pk}"), version.default_strength, version.strengths)
+        mix.append(Ingredient(version, weight, phrases))
     return mix
 
 
-def _weight(text: Any, default: float) -> float:
+def _weight(text: Any, default: float, strengths: tuple[float, float] = USUAL_STRENGTHS) -> float:
     try:
         weight = float(text)
     except (TypeError, ValueError):
         return default
-    return round(min(max(weight, 0.0), MAX_STRENGTH), 2) if weight == weight else default
+    low, high = strengths
+    return round(min(max(weight, low), high), 2) if weight == weight else default
 
 
 def row_number(text: str) -> int | None:

@@ -17,20 +17,15 @@ from django.utils.translation import gettext as _
 from generation import engines
 from generation.models import Engine
 from styles import importing
-from styles.lora import Facts, read_facts
-from styles.models import MAX_STRENGTH, Kind, Source, Style, StyleVersion
+from styles.importing import NotTaken
+from styles.lora import Accelerator, Facts, accelerator, by_name, read_facts
+from styles.models import Kind, Source, Style, StyleVersion
 from stylestudio import plain
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import distinct, folder_of
 
-# Adapters that make a checkpoint fast are no styles.
-_SPEED_UPS = re.compile(r"lightning|turbo|\blcm|hyper[-_ ]?sd|dmd2", re.IGNORECASE)
 _OURS = "stylestudio_"
 ASK_TIMEOUT = 10.0  # seconds that an engine has to say what is in a file
-
-
-class NotForSdxl(ValueError):
-    """The file says that it was made for another model. The text says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +39,14 @@ class Found:
     title: str
     engines: list[Engine]
 
+    @property
+    def accelerator(self) -> Accelerator | None:
+        """What it looks like by its name, of which people are told before they make a style of it."""
+        return by_name(self.name)
+
 
 def unused() -> list[Found]:
-    """LoRAs of real engines that no style names, by name. What makes a checkpoint fast is left out."""
+    """LoRAs of real engines that no style names, by name; nor does a style or the studio use them as accelerators."""
     known = _known()
     where: defaultdict[str, list[Engine]] = defaultdict(list)
     for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
@@ -56,7 +56,7 @@ def unused() -> list[Found]:
     return [
         Found(name, _title(name, titles), having)
         for name, having in sorted(where.items())
-        if name not in known and not _SPEED_UPS.search(name) and _stem(name)[: len(_OURS)] != _OURS
+        if name not in known and _stem(name)[: len(_OURS)] != _OURS
     ]
 
 
@@ -91,32 +91,50 @@ class Asking:
         return {}
 
 
-def make_styles(names: Iterable[str], user: User) -> tuple[list[StyleVersion], list[str]]:
-    """Styles of the LoRAs with these names, and a sentence for each that is none."""
+def make_styles(
+    names: Iterable[str], user: User, *, accelerators: bool = False
+) -> tuple[list[StyleVersion], list[str]]:
+    """Styles of the LoRAs with these names, and a sentence for each that is none.
+
+    What looks like an accelerator is asked about with such a sentence, unless somebody said `accelerators` too.
+    """
     wanted, asking = set(distinct(names)), Asking()
     made, refused = [], []
     for found in unused():
         if found.name in wanted:
+            metadata = asking.metadata(found)
+            facts = read_facts(metadata)
+            looks = accelerator(found.name, "", metadata, [], facts.triggers)
             try:
-                made.append(_make_style(found, read_facts(asking.metadata(found)), user))
-            except NotForSdxl as error:
+                if looks and not accelerators:
+                    raise NotTaken(f"{found.name}: {importing.accelerator_words(looks.name, looks.sign)}")
+                made.append(_make_style(found, facts, user))
+            except NotTaken as error:
                 refused.append(str(error))
     return made, refused
 
 
 def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
-    """A style of a LoRA that stays on the engines, with what its file tells. Raises NotForSdxl."""
+    """A style of a LoRA that stays on the engines, with what its file tells. NotTaken says why not."""
     if other := _other_model(facts):
-        raise NotForSdxl(
+        raise NotTaken(
             _("%(name)s was made for %(model)s. Styles here are SDXL.") % {"name": found.name, "model": other}
         )
+    name, description = (facts.title or plain.name(found.title) or "LoRA")[:80], facts.description[:2000]
+    if taken := importing.namesake(name):
+        text = _(
+            "A style is called %(style)s already. If %(name)s is a version of it, edit that style and choose the file."
+        )
+        raise NotTaken(text % {"style": taken.title, "name": found.name})
     with transaction.atomic():
-        name, description = (facts.title or plain.name(found.title) or "LoRA")[:80], facts.description[:2000]
         style = Style.objects.create(name=name, kind=Kind.ILLUSTRATION, description=description, owner=user)
         version = style.versions.get(number=1)
         version.source, version.lora_name = Source.ENGINE, found.name
         version.trigger_words = ", ".join(facts.triggers)[:500]
-        version.default_strength = min(facts.weight or 1.0, MAX_STRENGTH)
+        version.proposed_words = ", ".join(facts.proposed)[:500]
+        version.made_for = facts.made_for
+        version.default_strength = facts.weight or 1.0
+        version.slider = not importing.is_usual(version.default_strength)
         version.author, version.licence = facts.author[:200], facts.licence[:300]
         version.trained_on, version.session, version.epoch = facts.base_name, facts.session, facts.epoch
         version.training = [list(pair) for pair in facts.training]

@@ -59,7 +59,7 @@ def can_install(engine: Engine, version: StyleVersion) -> bool:
     """Whether there is a way to put the version's file there, and a use for it."""
     if version.family == Family.SKETCH and not engine.is_preview:
         return False
-    return bool(settings.LORA_DIR) or (version.size or 0) <= limit(engine)
+    return bool(settings.LORA_DIR) or (version.sent_size or 0) <= limit(engine)
 
 
 def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str], stored: Stored) -> bool:
@@ -101,7 +101,7 @@ def _is_whole(engine: Engine, version: StyleVersion) -> bool:
     """
     seen = (engine.pk, engine.health_since, version.lora_name)
     if seen not in _whole:
-        if _size_there(engine, version.lora_name) not in (None, version.size):
+        if _size_there(engine, version.lora_name) not in (None, version.sent_size):
             return False
         _whole.add(seen)
     return True
@@ -120,7 +120,7 @@ def _lacked(engine: Engine, stored: Stored) -> list[StyleVersion]:
 def obstacle(refusing: Iterable[Engine], version: StyleVersion) -> str:
     """Why the file cannot be put on any of these engines, and what to do about it."""
     every = list(refusing)
-    facts = {"file": version.lora_name, "size": byte_size(version.size)}
+    facts = {"file": version.lora_name, "size": byte_size(version.sent_size)}
     if version.family == Family.SKETCH:
         return _("%(file)s was trained by the preview engine, and no real engine can use it.") % facts
     if len(every) == 1:
@@ -195,7 +195,7 @@ def put(engine: Engine, version: StyleVersion) -> Generator[int]:
         yield 0
         listed = _lists(engine, version.lora_name)  # another thread or another worker may have been faster
         if not listed or not _is_whole(engine, version):
-            if settings.LORA_DIR and (version.size or 0) > limit(engine):
+            if settings.LORA_DIR and (version.sent_size or 0) > limit(engine):
                 yield from _copied(engine, version, settings.LORA_DIR, install)
             else:
                 yield from _uploaded(engine, version, install, overwrite=listed)
@@ -212,7 +212,7 @@ def _lists(engine: Engine, name: str) -> bool:
 def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
     """The stored file and its size in bytes; it may be on a disk or in a bucket."""
     try:
-        file = version.file.storage.open(str(version.file.name), "rb")
+        file = version.sent_file.storage.open(str(version.sent_file.name), "rb")
         size = file.size
     except OSError as error:
         name = version.lora_name

@@ -23,7 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from generation import estimates, faults
 from generation.prompts import Frame
 from generation.shapes import Shape, shape_name, size_text, smaller
-from styles.models import MAX_STRENGTH, Kind, StyleVersion
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
+from styles.models import Kind, StyleVersion
 from stylestudio.comfy.address import join_credentials, split_credentials
 from stylestudio.jobs import Job, JobQuerySet, Status
 
@@ -446,7 +447,7 @@ class TaskStyle(models.Model):
     task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="mix")
     version = models.ForeignKey(StyleVersion, on_delete=models.PROTECT, related_name="uses")
     position = models.PositiveSmallIntegerField()
-    weight = models.FloatField(validators=[MinValueValidator(0.0), MaxValueValidator(MAX_STRENGTH)])
+    weight = models.FloatField(validators=[MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)])
     triggers = models.JSONField(default=list)
 
     class Meta:
@@ -455,7 +456,7 @@ class TaskStyle(models.Model):
             models.UniqueConstraint(fields=["task", "position"], name="taskstyle_position_once"),
             models.UniqueConstraint(fields=["task", "version"], name="taskstyle_version_once"),
             models.CheckConstraint(
-                condition=Q(weight__gte=0.0, weight__lte=MAX_STRENGTH), name="taskstyle_weight_range"
+                condition=Q(weight__gte=LEAST_STRENGTH, weight__lte=MOST_STRENGTH), name="taskstyle_weight_range"
             ),
         ]
 

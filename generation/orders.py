@@ -30,7 +30,7 @@ from generation.models import (
     TaskStyle,
 )
 from generation.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
-from styles.models import MAX_STRENGTH, StyleVersion
+from styles.models import StyleVersion
 from stylestudio import jobs, live
 from stylestudio.comfy import file_names, graph
 
@@ -115,8 +115,9 @@ class Order:
             wrong["style"] = _("Choose at most %d styles.") % MOST_STYLES
         if len({ingredient.version.pk for ingredient in self.mix}) < len(self.mix):
             wrong["style"] = _("Each style can be in the mix once.")
-        if not all(0.0 <= ingredient.weight <= MAX_STRENGTH for ingredient in self.mix):
-            wrong["style"] = _("Weights go from 0 to %d.") % MAX_STRENGTH
+        if far := [one for one in self.mix if not one.version.strengths[0] <= one.weight <= one.version.strengths[1]]:
+            low, high = far[0].version.strengths
+            wrong["style"] = _("Weights go from %(low)d to %(high)d.") % {"low": low, "high": high}
         if wrong:
             raise ValidationError(wrong)
 
@@ -362,6 +363,7 @@ def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], 
                 "version": row.version.number,
                 "lora": file_names.canonical(row.version.lora_name),
                 "sha256": row.version.sha256,
+                **({"engines_sha256": row.version.engines_sha256} if row.version.engines_copy else {}),
                 "weight": row.weight,
                 "triggers": row.triggers,
             }

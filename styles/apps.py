@@ -15,8 +15,8 @@ class StylesConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel which large files belong here."""
-        from styles import import_views, importing
+        from styles import copies, import_views, importing
         from stylestudio import uploads, workers
 
         uploads.register(import_views.PURPOSE)
-        workers.sweeps.append(importing.sweep)
+        workers.sweeps += [importing.sweep, copies.check_earlier]

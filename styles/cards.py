@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import IO, Any
 
@@ -26,11 +28,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from styles import importing, lora
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, EnginesCopy
 from styles.importing import NotTaken, Wish
-from styles.models import MAX_STRENGTH, Kind, Style, StyleVersion
+from styles.models import Kind, LoraImport, Source, Style, StyleVersion
 from stylestudio import __version__, images, lost_files, media_store
 from stylestudio.comfy.file_names import canonical
-from stylestudio.storage import throw_away
+from stylestudio.storage import all_or_nothing
 
 SUFFIX = ".zip"
 SCHEMA = 1
@@ -96,6 +99,7 @@ def facts(version: StyleVersion) -> dict[str, Any]:
             "notes": version.notes,
             "checkpoint": version.checkpoint,
             "lightning": version.lightning,
+            "slider": version.slider,
             "created_at": version.created_at.isoformat(),
         },
         "lora": {
@@ -115,10 +119,22 @@ def facts(version: StyleVersion) -> dict[str, Any]:
 converters: list[Callable[[StyleVersion, IO[bytes], lora.Header], IO[bytes] | None]] = []
 
 
+def write_download(version: StyleVersion, target: IO[bytes]) -> None:
+    """A file that came from outside as it came, byte for byte; one that was made here as `write_lora` writes it."""
+    if version.source == Source.IMPORTED:
+        with version.file.open("rb") as source:
+            lora.read_header(source)  # BadLora if it is damaged, before any of it leaves
+            source.seek(0)
+            shutil.copyfileobj(source, target, CHUNK)
+    else:
+        write_lora(version, target)
+
+
 def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
     """The LoRA with its full metadata, a megabyte at a time, in a layout that other programs read."""
-    with version.file.open("rb") as source:
-        header, digest = lora.read_header(source), version.tensor_sha256
+    with version.sent_file.open("rb") as source:
+        header = lora.read_header(source)
+        digest = "" if version.engines_copy else version.tensor_sha256
         for convert in converters:
             if converted := convert(version, source, header):
                 with converted:
@@ -144,9 +160,13 @@ def write_card(version: StyleVersion, target: IO[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card that was looked into. Its LoRA is in the storage as `stored` already; the pictures are written anew."""
+    """A card that was looked into. Its LoRA is in the storage already as `stored`, and what engines get as `copy`.
+
+    The pictures are written anew.
+    """
 
     stored: str
+    copy: EnginesCopy | None
     found: lora.Inspection
     told: dict[str, Any]
     cover: bytes
@@ -170,28 +190,55 @@ def _unpack(card: zipfile.ZipFile) -> Card:
     weights = [info for name, info in members.items() if name.lower().endswith(importing.SUFFIXES)]
     if len(weights) != 1:
         raise NotTaken(_("A style card has one LoRA file in it. This one has %d.") % len(weights))
-    stored = _weights(card, weights[0])
-    try:
+    with all_or_nothing() as noted:
+        stored = noted(_weights(card, weights[0]))
         with default_storage.open(stored) as kept:
             found = importing.inspect(kept, PurePosixPath(weights[0].filename).name)
+            copy = importing.engines_copy(kept, found)
+        if copy:
+            noted(copy.name)
         cover, sheet = (_picture(card, members.get(name)) for name in ("cover.webp", "preview.webp"))
-    except BaseException:
-        default_storage.delete(stored)
-        raise
-    return Card(stored, found, told, cover, sheet)
+    return Card(stored, copy, found, told, cover, sheet)
 
 
-def take(card: Card, user: User) -> StyleVersion:
-    """Make a style of a card, or the next version of the one that has this name."""
-    try:
+class Answer(StrEnum):
+    """What a card becomes whose style's name is taken."""
+
+    VERSION = "version"
+    STYLE = "style"
+
+
+def take(card: Card, user: User, answer: Answer | None = None, style: Style | None = None) -> StyleVersion | LoraImport:
+    """Make a style of a card, or a version of `style`, or of the one that has its name if that is the answer.
+
+    If its name is taken, and nobody said what that means, the card waits for a word.
+    """
+    wish = _wish(card.told)
+    taken = style or importing.namesake(wish.name, sketch=card.found.architecture.family is lora.Family.SKETCH)
+    with all_or_nothing() as noted:
+        for name in (card.stored, *([card.copy.name] if card.copy else [])):
+            noted(name)
         with transaction.atomic():
-            row = importing.receive(card.found, card.stored, user, card.cover)
-            version = importing.confirm(row, _wish(card.told), user)
-            _finish(version, card.told["version"], card.sheet)
-    except BaseException:
-        throw_away(card.stored)
-        raise
-    return version
+            row = importing.receive(card.found, card.stored, user, card.cover, card.copy)
+            if card.sheet:
+                row.sheet.save(media_store.new_name(".webp"), ContentFile(card.sheet), save=False)
+                noted(str(row.sheet.name))
+            row.title = wish.name
+            row.found["wish"] = {name: getattr(wish, name) for name in _TOLD}
+            row.found["accelerator"] = None  # somebody used it as a style
+            row.save()
+            if taken and answer is None:
+                return row
+            if answer == Answer.VERSION:
+                wish = replace(wish, style=taken)
+            return importing.confirm(row, wish, user)
+
+
+# What a waiting card keeps of the wish that it holds.
+_TOLD = (
+    "name", "kind", "trigger_words", "default_strength", "slider", "safe_from", "safe_to", "checkpoint", "lightning",
+    "author", "licence", "notes",
+)  # fmt: skip
 
 
 def _told(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
@@ -211,30 +258,24 @@ def _told(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
 
 def _wish(told: dict[str, Any]) -> Wish:
     style, version = told["style"], told["version"]
-    name = _text(style, "name", 80) or _("Imported style")
     kind = style.get("kind")
+    low, high = _strength(version, "safe_from"), _strength(version, "safe_to")
+    ordered = low is not None and high is not None and low <= high
+    strength = _strength(version, "default_strength")
     return Wish(
-        name=name,
+        name=_text(style, "name", 80) or _("Imported style"),
         kind=kind if kind in Kind.values else Kind.OTHER,
-        style=Style.objects.filter(name=name, is_base=False, preview_only=False).first(),
         trigger_words=_text(version, "trigger_words", 500),
-        default_strength=_strength(version, "default_strength") or 1.0,
+        default_strength=1.0 if strength is None else strength,
+        slider=version.get("slider") is True,
+        safe_from=low if ordered else None,
+        safe_to=high if ordered else None,
+        checkpoint=canonical(_text(version, "checkpoint", 255)),
+        lightning=canonical(_text(version, "lightning", 255)),
         author=_text(version, "author", 200),
         licence=_text(version, "licence", 300),
         notes=_text(version, "notes", 4000),
     )
-
-
-def _finish(version: StyleVersion, told: dict[str, Any], sheet: bytes) -> None:
-    """What a card tells beyond what any file does."""
-    low, high = _strength(told, "safe_from"), _strength(told, "safe_to")
-    if low is not None and high is not None and low <= high:
-        version.safe_from, version.safe_to = low, high
-    version.checkpoint = canonical(_text(told, "checkpoint", 255))
-    version.lightning = canonical(_text(told, "lightning", 255))
-    if sheet:
-        version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
-    version.save()
 
 
 def _weights(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
@@ -273,8 +314,9 @@ def _text(values: dict[str, Any], name: str, most: int) -> str:
 
 def _strength(values: dict[str, Any], name: str) -> float | None:
     value = values.get(name)
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_STRENGTH
-    return float(value) if fits and value is not None else None
+    fits = isinstance(value, int | float) and not isinstance(value, bool)
+    within = fits and value is not None and LEAST_STRENGTH <= value <= MOST_STRENGTH
+    return float(value) if within and value is not None else None
 
 
 def _thumbnail(version: StyleVersion) -> lora.Thumbnail | None:

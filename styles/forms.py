@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -10,11 +11,14 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext, gettext_lazy
 
 from styles import importing
-from styles.models import MAX_STRENGTH, Kind, LoraImport, Preset, Style, StyleVersion
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
+from styles.lora import Behaviour, tell
+from styles.models import Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio import images, media_store, shell
 from stylestudio.comfy.file_names import canonical, distinct
@@ -24,7 +28,7 @@ COVER_SIDE = 1024  # pixels; a cover is shown no larger
 MOST_BYTES = 10 * 2**20
 MOST_KNOWN = 500  # names that a field proposes; others can be typed
 VERSION_FIELDS = (
-    "lora_name", "trigger_words", "default_strength", "safe_from", "safe_to", "checkpoint", "lightning",
+    "lora_name", "trigger_words", "default_strength", "slider", "safe_from", "safe_to", "checkpoint", "lightning",
 )  # fmt: skip
 SHAPE_CHOICES = [(f"{width}x{height}", f"{name}, {width} × {height}") for name, width, height in SHAPES]
 
@@ -32,19 +36,32 @@ SHAPE_CHOICES = [(f"{width}x{height}", f"{name}, {width} × {height}") for name,
 OFF_SCALE = {
     name: gettext_lazy("Strength goes from 0 to 2.") for name in ("min_value", "max_value", "invalid", "required")
 }
+FAR_OFF_SCALE = {
+    name: gettext_lazy("Strength goes from -10 to 10.") for name in ("min_value", "max_value", "invalid", "required")
+}
 
 
 def strength_field(label: Any, *, slider: bool = False, **more: Any) -> forms.FloatField:
-    """A strength from 0 to 2, to be typed or, with `slider`, to be moved."""
+    """A strength from 0 to 2, to be typed or, with `slider`, to be moved. See `widen`."""
     looks = {"step": "0.05", "type": "range"} if slider else {"step": "0.05", "inputmode": "decimal"}
     return forms.FloatField(
         label=label,
-        min_value=0.0,
-        max_value=MAX_STRENGTH,
+        min_value=USUAL_STRENGTHS[0],
+        max_value=USUAL_STRENGTHS[1],
         widget=forms.NumberInput(attrs=looks),
         error_messages=OFF_SCALE,
         **more,
     )
+
+
+def widen(form: forms.BaseForm, *names: str) -> None:
+    """Let strengths of a slider go as far as its makers may have meant."""
+    for name in names:
+        field: Any = form.fields[name]
+        field.min_value, field.max_value = LEAST_STRENGTH, MOST_STRENGTH
+        field.validators = [MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)]
+        field.error_messages.update(FAR_OFF_SCALE)
+        field.widget.attrs |= {"min": LEAST_STRENGTH, "max": MOST_STRENGTH}
 
 
 def safe_range_fields() -> tuple[forms.FloatField, forms.FloatField]:
@@ -100,6 +117,10 @@ class StyleForm(forms.ModelForm[Style]):
         help_text=gettext_lazy("Separated by commas. Put in front of the prompt when the style is used."),
     )  # fmt: skip
     default_strength = strength_field(gettext_lazy("Default strength"), slider=True, initial=1.0)
+    slider = forms.BooleanField(
+        label=gettext_lazy("A slider: strength goes from -10 to 10"), required=False,
+        help_text=gettext_lazy("For LoRAs that do the opposite below 0."),
+    )  # fmt: skip
     safe_from, safe_to = safe_range_fields()
     checkpoint = forms.CharField(
         label=gettext_lazy("Checkpoint"), required=False, max_length=255,
@@ -127,13 +148,16 @@ class StyleForm(forms.ModelForm[Style]):
                 del self.fields[name]
         if self.version and self.version.file and "lora_name" in self.fields:
             self.fields["lora_name"].disabled = True  # StyleStudio puts the file there under this very name
-        for name in self.fields.keys() - {"cover", "default_strength"}:
+        if "slider" in self.fields and self["slider"].value():
+            widen(self, "default_strength", "safe_from", "safe_to")
+        for name in self.fields.keys() - {"cover", "default_strength", "slider"}:
             self.fields[name].widget.attrs["class"] = "in"
 
     @property
     def advanced(self) -> list[forms.BoundField]:
         """The fields that few styles need. The base style has none of them."""
-        return [self[name] for name in ("safe_from", "safe_to", "checkpoint", "lightning") if name in self.fields]
+        names = ("safe_from", "safe_to", "checkpoint", "lightning")
+        return [self[name] for name in names if name in self.fields]
 
     @property
     def advanced_open(self) -> bool:
@@ -193,15 +217,25 @@ class StyleForm(forms.ModelForm[Style]):
 
 
 class StrengthForm(forms.Form):
-    """The strength that a version is used with."""
+    """The strength that a version is used with. `slider` ones go further."""
 
     strength = strength_field(gettext_lazy("Default strength"))
 
+    def __init__(self, data: Any = None, *, slider: bool = False) -> None:
+        super().__init__(data)
+        if slider:
+            widen(self, "strength")
+
 
 class SafeRangeForm(forms.Form):
-    """From where to where pictures stay whole; both or none."""
+    """From where to where pictures stay whole; both or none. `slider` ones go further."""
 
     safe_from, safe_to = safe_range_fields()
+
+    def __init__(self, data: Any = None, *, slider: bool = False) -> None:
+        super().__init__(data)
+        if slider:
+            widen(self, "safe_from", "safe_to")
 
     def clean(self) -> dict[str, Any]:
         """A range has two ends, in order."""
@@ -291,6 +325,13 @@ class ImportForm(forms.Form):
     notes = forms.CharField(
         label=gettext_lazy("Notes"), required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
     )
+    same_name = forms.ChoiceField(
+        label=gettext_lazy("A style has this name already"), required=False, widget=forms.RadioSelect,
+        choices=[
+            ("version", gettext_lazy("This is a new version of it")), ("style", gettext_lazy("This is another style")),
+        ],
+    )  # fmt: skip
+    is_style = forms.BooleanField(label=gettext_lazy("It is a style all the same"), required=False)
     together = forms.BooleanField(required=False, initial=True)
     publish = forms.BooleanField(label=gettext_lazy("Publish it at once"), required=False, initial=True)
 
@@ -302,13 +343,43 @@ class ImportForm(forms.Form):
         self.epochs = importing.epochs(row)
         self.twin = importing.twin(row)
         self.facts = list(importing.facts(row))
+        self.good = tell(Behaviour.from_json(row.found.get("behaviour", {}))).good
+        self.warnings = list(importing.warnings(row))
+        self.question = importing.accelerator_question(row)
+        self.proposed = row.found.get("proposed", [])
+        if wish.slider:
+            widen(self, "default_strength")
         styles = Style.objects.filter(is_base=False, preview_only=importing.is_sketch(row))
         self.fields["style"].queryset = styles  # type: ignore[attr-defined]
         for name in ("name", "kind", "style", "trigger_words", "licence", "author", "notes"):
             self.fields[name].widget.attrs["class"] = "in"
 
+    @property
+    def namesake(self) -> Style | None:
+        """The style that has this name already, unless another one was chosen."""
+        if self["style"].value():
+            return None
+        return importing.namesake(str(self["name"].value() or ""), sketch=importing.is_sketch(self.row))
+
+    def clean(self) -> dict[str, Any]:
+        """What is not clear is asked: another style of the same name, and what makes pictures faster."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.question and not cleaned.get("is_style"):
+            self.add_error("is_style", gettext("Say that it is a style, or discard it."))
+        if cleaned.get("name") and (taken := self.namesake):
+            if not cleaned.get("same_name"):
+                text = gettext("%(name)s exists. Say if this is a new version of it, or another style.")
+                self.add_error("same_name", text % {"name": taken.title})
+            elif cleaned["same_name"] == "version":
+                cleaned["style"] = taken
+        return cleaned
+
     def save(self, user: User) -> list[StyleVersion]:
         """Make the version, and with it those of the other files of the same run where that is wished."""
-        values = self.cleaned_data
-        self.rows = self.epochs if values.pop("together") and len(self.epochs) > 1 else [self.row]
-        return importing.confirm_all(self.rows, importing.Wish(**values), user)
+        values = {name: value for name, value in self.cleaned_data.items() if name not in _ASKED}
+        together = self.cleaned_data["together"] and len(self.epochs) > 1
+        self.rows = self.epochs if together else [self.row]
+        return importing.confirm_all(self.rows, replace(importing.proposal(self.row), **values), user)
+
+
+_ASKED = {"together", "same_name", "is_style"}

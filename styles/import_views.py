@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO
 
 from django.contrib import messages
@@ -16,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from styles import cards, importing
+from styles.for_engines import EnginesCopy
 from styles.forms import ImportForm
 from styles.importing import NotTaken
 from styles.lora import Inspection
@@ -98,19 +102,40 @@ def _small(request: StudioRequest) -> Style | LoraImport:
     with file.open("rb") as opened:
         found = _look(opened, name)
         if isinstance(found, cards.Card):
-            return cards.take(found, request.user).style
+            taken = cards.take(found, request.user)
+            return taken if isinstance(taken, LoraImport) else taken.style
         opened.seek(0)
-        with all_or_nothing() as noted:
+        with _kept(found) as noted:
             stored = noted(default_storage.save(importing.storage_name(name), File(opened)))
-            return importing.receive(found, stored, request.user)
+            return importing.receive(found.inspection, stored, request.user, copy=found.copy)
 
 
-def _look(file: IO[bytes], name: str) -> cards.Card | Inspection:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A LoRA file that was looked into, and what engines get of it, which is in the storage already."""
+
+    inspection: Inspection
+    copy: EnginesCopy | None
+
+
+@contextmanager
+def _kept(found: Found) -> Iterator[Callable[[str], str]]:
+    """As `all_or_nothing`, with the copy among what is deleted."""
+    with all_or_nothing() as noted:
+        if found.copy:
+            noted(found.copy.name)
+        yield noted
+
+
+def _look(file: IO[bytes], name: str) -> cards.Card | Found:
     """All that takes long. Raises NotTaken."""
-    return cards.unpack(file) if name.lower().endswith(cards.SUFFIX) else importing.inspect(file, name)
+    if name.lower().endswith(cards.SUFFIX):
+        return cards.unpack(file)
+    found = importing.inspect(file, name)
+    return Found(found, importing.engines_copy(file, found))
 
 
-def _examine(upload: Upload) -> cards.Card | Inspection:
+def _examine(upload: Upload) -> cards.Card | Found:
     try:
         with upload.path.open("rb") as file:
             return _look(file, upload.name)
@@ -118,11 +143,13 @@ def _examine(upload: Upload) -> cards.Card | Inspection:
         raise Refused(str(refusal)) from refusal
 
 
-def _finished(request: StudioRequest, upload: Upload, found: cards.Card | Inspection) -> HttpResponse | str:
+def _finished(request: StudioRequest, upload: Upload, found: cards.Card | Found) -> HttpResponse | str:
     if isinstance(found, cards.Card):
-        return cards.take(found, request.user).style.get_absolute_url()
-    stored = uploads.store(upload, importing.storage_name(upload.name))
-    form = ImportForm(row=importing.receive(found, stored, request.user))
+        taken = cards.take(found, request.user)
+        return taken.get_absolute_url() if isinstance(taken, LoraImport) else taken.style.get_absolute_url()
+    with _kept(found):
+        stored = uploads.store(upload, importing.storage_name(upload.name))
+        form = ImportForm(row=importing.receive(found.inspection, stored, request.user, copy=found.copy))
     html = render_to_string("styles/_import_form.html", {"form": form}, request)
     for other in form.epochs:  # forms that are on the page already learn of this file
         if other != form.row:

@@ -13,17 +13,20 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from styles import lora
-from styles.models import MAX_STRENGTH, Kind, LoraImport, Source, State, Style, StyleVersion
+from styles import copies, lora
+from styles.copies import SUFFIXES as SUFFIXES
+from styles.copies import storage_name as storage_name
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, base_warning
+from styles.models import Kind, LoraImport, Source, State, Style, StyleVersion
 from stylestudio import images, media_store, plain
 from stylestudio.storage import all_or_nothing
 
 MOST_BYTES = 2 * 2**30  # of one LoRA file
-SUFFIXES = (".safetensors", ".sft")
 FACE_SIDE = 768  # pixels of a preview picture that came with a file
 FORGOTTEN = timedelta(days=7)  # an import that nobody confirms is thrown away after that
 
@@ -48,6 +51,11 @@ class Wish:
     style: Style | None = None
     trigger_words: str = ""
     default_strength: float = 1.0
+    slider: bool = False
+    safe_from: float | None = None
+    safe_to: float | None = None
+    checkpoint: str = ""
+    lightning: str = ""
     author: str = ""
     licence: str = ""
     notes: str = ""
@@ -63,13 +71,35 @@ def inspect(file: IO[bytes], name: str, note: lora.Note | None = None) -> lora.I
     if refusal := found.refusal:
         raise NotTaken(refusal)
     assert found.hashes is not None  # asked for
-    if version := StyleVersion.objects.filter(sha256=found.hashes.file).select_related("style").first():
+    versions = StyleVersion.objects.select_related("style")
+    if version := versions.filter(sha256=found.hashes.file).first():
         raise NotTaken(_("This file is already here: it is %(version)s.") % {"version": version}, version)
+    of_a_copy = Q(engines_sha256=found.hashes.file)
+    if source := lora.source_of(found.header.metadata):
+        of_a_copy |= Q(sha256=source)
+    if version := versions.filter(of_a_copy).first():
+        raise NotTaken(
+            _("This is the copy that engines get of a file that is already here: %(version)s.") % {"version": version},
+            version,
+        )
     return found
 
 
-def receive(found: lora.Inspection, file_name: str, user: User, picture: bytes = b"") -> LoraImport:
-    """Keep a file that is in the storage as `file_name` until somebody says what becomes of it."""
+def engines_copy(file: IO[bytes], found: lora.Inspection) -> EnginesCopy | None:
+    """Store what engines get of a file that was looked into; None if they get the file itself. NotTaken, OSError."""
+    try:
+        return copies.make(file, found, storage_name(found.name))
+    except lora.BadLora as error:
+        raise NotTaken(str(error)) from error
+
+
+def receive(
+    found: lora.Inspection, file_name: str, user: User, picture: bytes = b"", copy: EnginesCopy | None = None
+) -> LoraImport:
+    """Keep a file that is in the storage as `file_name` until somebody says what becomes of it.
+
+    `copy` is what engines get of it. Files that no row comes to name are the caller's to delete.
+    """
     facts, hashes = found.facts, found.hashes
     assert hashes is not None
     row = LoraImport(
@@ -96,8 +126,16 @@ def receive(found: lora.Inspection, file_name: str, user: User, picture: bytes =
             "notes": "\n\n".join(filter(None, (facts.description, facts.usage_hint))),
             "weight": facts.weight,
             "training": [list(pair) for pair in facts.training],
+            "proposed": list(facts.proposed),
+            "odd_weight": facts.odd_weight,
+            "made_for": facts.made_for,
+            "behaviour": found.behaviour.as_json(),
+            "accelerator": [found.accelerator.name, found.accelerator.sign.value] if found.accelerator else None,
+            "copy": [copy.size, copy.sha256] if copy else None,
         },
     )
+    if copy:
+        row.engines_copy.name = copy.name
     if face := _face(picture or (facts.thumbnail.data if facts.thumbnail else b"")):
         row.picture.save(media_store.new_name(".webp"), ContentFile(face), save=False)
     with all_or_nothing() as noted:
@@ -107,26 +145,23 @@ def receive(found: lora.Inspection, file_name: str, user: User, picture: bytes =
     return row
 
 
-def storage_name(name: str) -> str:
-    """Where an imported file is kept; nothing of its own name but the ending."""
-    ending = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), SUFFIXES[0])
-    return f"uploads/styles/{timezone.localtime():%Y/%m}/{media_store.new_name(ending)}"
-
-
 def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:
     """Look into a file on this machine, with what lies beside it, and keep a copy. Raises NotTaken and OSError."""
     beside = lora.find_sidecars(path)
     with path.open("rb") as file:
         if path.stat().st_size > MOST_BYTES:
             raise NotTaken(_("This file is larger than 2 GB. No LoRA for SDXL is."))
-        found = inspect(file, name or path.name, lora.read_notes(beside.notes))
+        found = inspect(file, name or path.name, lora.read_notes(beside.notes, beside.settings))
         if not picture and beside.picture:
             with suppress(OSError):
                 picture = beside.picture.read_bytes()
-        file.seek(0)
         with all_or_nothing() as noted:
+            copy = engines_copy(file, found)
+            if copy:
+                noted(copy.name)
+            file.seek(0)
             stored = noted(default_storage.save(storage_name(path.name), File(file)))
-            return receive(found, stored, user, picture)
+            return receive(found, stored, user, picture, copy)
 
 
 def related(row: LoraImport) -> Style | None:
@@ -141,6 +176,11 @@ def related(row: LoraImport) -> Style | None:
 def twin(row: LoraImport) -> StyleVersion | None:
     """A version with the very same weights under other metadata."""
     return StyleVersion.objects.filter(tensor_sha256=row.tensor_sha256).select_related("style").first()
+
+
+def namesake(name: str, *, sketch: bool = False) -> Style | None:
+    """A style that is called `name` already, however that is capitalised, and could have another version."""
+    return Style.objects.filter(name__iexact=name.strip(), is_base=False, preview_only=sketch).first()
 
 
 def is_sketch(row: LoraImport) -> bool:
@@ -180,15 +220,26 @@ def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
             "epoch": found["epoch"],
             "training": found["training"],
             "trigger_words": wish.trigger_words,
+            "proposed_words": ", ".join(found.get("proposed", []))[:500],
+            "made_for": found.get("made_for", ""),
+            "behaviour": found.get("behaviour", {}),
             "default_strength": wish.default_strength,
+            "slider": wish.slider or not is_usual(wish.default_strength),
+            "safe_from": wish.safe_from,
+            "safe_to": wish.safe_to,
+            "checkpoint": wish.checkpoint,
+            "lightning": wish.lightning,
             "author": wish.author,
             "licence": wish.licence,
             "notes": wish.notes,
         }
         for name, value in values.items():
             setattr(version, name, value)
+        if row.sheet:
+            version.sheet.name, row.sheet = row.sheet.name, None
         version.save()
-        version.take_file(str(row.file.name), row.size, row.sha256)
+        copy = EnginesCopy(str(row.engines_copy.name), *found["copy"]) if row.engines_copy else None
+        version.take_file(str(row.file.name), row.size, row.sha256, copy)
         if row.picture and not style.cover:
             style.cover, row.picture = row.picture.name, None
             style.save(update_fields=["cover", "updated_at"])
@@ -227,9 +278,9 @@ def confirm_all(rows: list[LoraImport], wish: Wish, user: User) -> list[StyleVer
 def discard(row: LoraImport) -> None:
     """Throw the file away."""
     with transaction.atomic():
-        file = str(row.file.name)
+        files = [str(stored.name) for stored in (row.file, row.engines_copy) if stored]
         _forget(row)
-        transaction.on_commit(lambda: default_storage.delete(file))
+        transaction.on_commit(lambda: _delete(files))
 
 
 def sweep() -> None:
@@ -240,24 +291,32 @@ def sweep() -> None:
 
 def proposal(row: LoraImport) -> Wish:
     """What the file itself suggests."""
-    weight = row.found["weight"]
+    if kept := row.found.get("wish"):  # of a style card, which tells everything
+        return Wish(**kept)
+    weight = row.found["weight"] or 1.0
     return Wish(
         name=row.title,
         style=related(row),
         trigger_words=row.triggers,
-        default_strength=min(weight, MAX_STRENGTH) if weight else 1.0,
+        default_strength=weight,
+        slider=not is_usual(weight),
         author=row.found["author"][:200],
         licence=row.found["licence"][:300],
         notes=row.found["notes"][:4000],
     )
 
 
+def is_usual(strength: float) -> bool:
+    """Whether a strength is one that any style can have; others are those of sliders."""
+    return USUAL_STRENGTHS[0] <= strength <= USUAL_STRENGTHS[1]
+
+
 def facts(row: LoraImport) -> Iterator[str]:
     """What keys, shapes and metadata of the file say, in a few words each."""
     found = row.found
     yield _("%(algorithm)s in the layout of %(layout)s") % found
-    if found["rank"]:
-        yield _("rank %(rank)d, alpha %(alpha)g") % {"rank": found["rank"], "alpha": found["alpha"] or found["rank"]}
+    if found["rank"] and found["alpha"] is not None:
+        yield _("rank %(rank)d, alpha %(alpha)g") % {"rank": found["rank"], "alpha": found["alpha"]}
     yield _("changes U-Net and text encoders") if found["text_encoders"] else _("changes the U-Net")
     if found["trained_on"]:
         yield _("trained on %s") % found["trained_on"]
@@ -265,11 +324,56 @@ def facts(row: LoraImport) -> Iterator[str]:
         yield _("epoch %d") % found["epoch"]
 
 
+def about_copy(row: LoraImport) -> Iterator[str]:
+    """How many tensors engines read, if they get a copy in place of the file."""
+    good = lora.tell(lora.Behaviour.from_json(row.found["behaviour"])).good
+    if row.engines_copy and good:
+        yield good
+
+
+def warnings(row: LoraImport) -> Iterator[str]:
+    """What is to be known before a style is made of the file."""
+    found = row.found
+    yield from lora.tell(lora.Behaviour.from_json(found.get("behaviour", {}))).warnings
+    if made_for := found.get("made_for"):
+        yield base_warning(made_for)
+    if (odd := found.get("odd_weight")) is not None:
+        text = _("The file asks for a strength of %(strength)g. Strengths here go from %(least)g to %(most)g.")
+        yield text % {"strength": odd, "least": LEAST_STRENGTH, "most": MOST_STRENGTH}
+
+
+def accelerator_question(row: LoraImport) -> str:
+    """Why the file looks like an accelerator, and what that would mean; "" if it looks like a style."""
+    looks = row.found.get("accelerator")
+    return accelerator_words(*looks) if looks else ""
+
+
+def accelerator_words(name: str, sign: str) -> str:
+    """The same, of the family `name` with that sign."""
+    what = name or _("an accelerator")
+    why = {
+        lora.Sign.HASH: _("It is the file that its makers publish."),
+        lora.Sign.METADATA: _("Its metadata says so."),
+        lora.Sign.SHAPE: _("It changes the whole U-Net at rank 64, as distilled ones do, and has no trigger words."),
+        lora.Sign.NAME: _("Its name says so, and it has no trigger words."),
+    }
+    text = _(
+        "This looks like an accelerator, not like a style: %(name)s. %(why)s It wants its own sampler and steps, and "
+        "two at once break pictures. It belongs into models/loras of the engines, where it is chosen as Lightning file."
+    )
+    return text % {"name": what, "why": why[lora.Sign(sign)]}
+
+
 def _forget(row: LoraImport) -> None:
-    picture = row.picture.name if row.picture else ""
+    pictures = [str(stored.name) for stored in (row.picture, row.sheet) if stored]
     row.delete()
-    if picture:
-        transaction.on_commit(lambda: default_storage.delete(picture))
+    if pictures:
+        transaction.on_commit(lambda: _delete(pictures))
+
+
+def _delete(names: list[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
 
 
 def _face(data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, within
 from styles.lora import labelled
 from stylestudio import grammar, media_store
 from stylestudio.jobs import Visibility
@@ -27,7 +28,7 @@ purging = Signal()
 
 BASE_SLUG = "base"
 RESERVED_SLUGS = {BASE_SLUG, "new", "import"}  # the last two are pages
-MAX_STRENGTH = 2.0
+MAX_STRENGTH = USUAL_STRENGTHS[1]
 MOST_NAME = 80  # characters of a name
 MOST_WORDS = 500  # characters before or after the prompt
 SIDE = [MinValueValidator(64), MaxValueValidator(2048), StepValueValidator(8)]  # of a picture, in pixels
@@ -231,6 +232,9 @@ def engine_name(style: Style, what: str, sha256: str) -> str:
     return f"stylestudio_{stem}_{what}_{sha256[:8]}.safetensors"
 
 
+_FILES = ["file", "size", "sha256", "engines_copy", "engines_size", "engines_sha256", "lora_name"]
+
+
 class NumberedVersions(models.Manager["StyleVersion"]):
     """Versions that somebody chose, without the checkpoints of trainings that nobody chose yet."""
 
@@ -238,7 +242,7 @@ class NumberedVersions(models.Manager["StyleVersion"]):
         return super().get_queryset().filter(number__gt=0)
 
 
-class StyleVersion(models.Model):
+class StyleVersion(ForEngines):
     """One state of a style. Pictures point to the version they were made with, so it is never deleted in use.
 
     A checkpoint of a training is one too, so that sample pictures are made like any others. It has the number 0 and is
@@ -281,7 +285,9 @@ class StyleVersion(models.Model):
         _("trigger words"), max_length=500, blank=True, help_text=_("Separated by commas. Put in front of the prompt")
     )
     default_strength = models.FloatField(
-        _("default strength"), default=1.0, validators=[MinValueValidator(0.0), MaxValueValidator(MAX_STRENGTH)]
+        _("default strength"),
+        default=1.0,
+        validators=[MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)],
     )
     # Outside of it pictures may break; both or none.
     safe_from = models.FloatField(_("safe from"), null=True, blank=True)
@@ -310,18 +316,13 @@ class StyleVersion(models.Model):
                 fields=["style"], condition=Q(state="published"), name="styleversion_one_published"
             ),
             models.CheckConstraint(
-                condition=Q(default_strength__gte=0.0, default_strength__lte=MAX_STRENGTH),
+                condition=within("default_strength", "default_strength"),
                 name="styleversion_strength_range",
             ),
             models.CheckConstraint(
                 condition=Q(safe_from__isnull=True, safe_to__isnull=True)
-                | Q(
-                    safe_from__isnull=False,
-                    safe_to__isnull=False,
-                    safe_from__gte=0.0,
-                    safe_from__lte=models.F("safe_to"),
-                    safe_to__lte=MAX_STRENGTH,
-                ),
+                | Q(safe_from__isnull=False, safe_to__isnull=False, safe_from__lte=models.F("safe_to"))
+                & within("safe_from", "safe_to"),
                 name="styleversion_safe_range",
             ),
         ]
@@ -361,20 +362,23 @@ class StyleVersion(models.Model):
         """Whether somebody asked for pictures with it, which keep it. Previews that only show it do not."""
         return self.pk is not None and self.uses.filter(task__is_face=False).exists()
 
-    def take_file(self, file: File[bytes] | str, size: int, sha256: str) -> None:
+    def take_file(self, file: File[bytes] | str, size: int, sha256: str, copy: EnginesCopy | None = None) -> None:
         """Take the LoRA file (`size` bytes, hash `sha256` in hexadecimal), which is then put on engines that lack it.
 
-        A file is stored; a text is the name of one that the storage has already. Saves the version: its file, size
-        and hash, and `lora_name`, the name on engines. OSError where it cannot be stored; then nothing changed.
+        A file is stored; a text is the name of one that the storage has already. If there is a `copy`, engines get that
+        one. Saves the version: its files, sizes and hashes, and `lora_name`, the name on engines. OSError where it
+        cannot be stored; then nothing changed.
         """
         if isinstance(file, str):
             self.file.name = file
         else:
             self.file.save(media_store.new_name(".safetensors"), file, save=False)
         self.size, self.sha256 = size, sha256
-        self.lora_name = engine_name(self.style, f"v{self.number}", sha256)
+        if copy:
+            self.take_copy(copy)
+        self.lora_name = engine_name(self.style, f"v{self.number}", copy.sha256 if copy else sha256)
         try:
-            self.save(update_fields=["file", "size", "sha256", "lora_name"])
+            self.save(update_fields=_FILES)
         except BaseException:
             throw_away(str(self.file.name))
             raise
@@ -426,14 +430,14 @@ class StyleVersion(models.Model):
         """
         if self.state == State.PUBLISHED or self.is_kept or self.style.versions.count() < 2:
             raise VersionInUse
-        file, sheet = self.file, self.sheet
+        files = self.file, self.engines_copy, self.sheet
         try:
             with transaction.atomic():
                 purging.send(StyleVersion, version=self)
                 self.delete()
         except ProtectedError as used_meanwhile:
             raise VersionInUse from used_meanwhile
-        for stored in (file, sheet):
+        for stored in files:
             if stored:
                 stored.delete(save=False)
 
@@ -489,6 +493,8 @@ class LoraImport(models.Model):
     triggers = models.CharField(max_length=500, blank=True)
     found = models.JSONField(default=dict)
     picture = models.ImageField(upload_to="uploads/covers/%Y/%m", blank=True)
+    engines_copy = models.FileField(upload_to="uploads/styles/%Y/%m", blank=True)
+    sheet = models.ImageField(upload_to="outputs/sheets/%Y/%m", blank=True)  # of a style card
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -23,6 +23,7 @@ urlpatterns = [
     path("<str:slug>/presets/<int:pk>/delete/", views.delete_preset, name="preset-delete"),
     path("<str:slug>/v/<int:number>/lora/", views.download, name="download"),
     path("<str:slug>/v/<int:number>/card/", views.card, name="card"),
+    path("<str:slug>/v/<int:number>/respell/", views.respell, name="respell"),
     path("<str:slug>/v/<int:number>/publish/", views.publish, name="publish"),
     path("<str:slug>/v/<int:number>/archive/", views.archive, name="archive"),
     path("<str:slug>/v/<int:number>/purge/", views.purge, name="purge"),

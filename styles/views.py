@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from styles import cards, history, queries
+from styles import cards, copies, history, importing, queries
 from styles.forms import PresetForm, StyleForm
 from styles.lora import BadLora
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
@@ -101,6 +101,21 @@ def publish(request: StudioRequest, slug: str, number: int) -> HttpResponse:
 
 
 @require_POST
+def respell(request: StudioRequest, slug: str, number: int) -> HttpResponse:
+    """Make a version of the same file that engines read. Pictures keep naming this one."""
+    version = _curated(request, slug, number)
+    try:
+        made = copies.respell(version)
+    except copies.NoCopy as error:
+        messages.warning(request, str(error))
+        return redirect(version.style)
+    importing.version_added.send_robust(StyleVersion, version=made, user=request.user)
+    history.note(request.user, made, "Spelled for engines.")
+    messages.success(request, _("%(version)s is here.") % {"version": made})
+    return redirect(version.style)
+
+
+@require_POST
 def archive(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """Offer this version no more."""
     version = _curated(request, slug, number)
@@ -159,9 +174,9 @@ def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
 
 @require_GET
 def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse | HttpResponse:
-    """The version's LoRA with everything that is known of it written into it."""
+    """The version's LoRA: as it came, or if it was made here with everything that is known of it written into it."""
     version = _with_file(slug, number)
-    return _attachment(request, version, cards.write_lora, cards.file_name(version))
+    return _attachment(request, version, cards.write_download, cards.file_name(version))
 
 
 @require_GET

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from generation import engines
@@ -32,6 +33,14 @@ def trainable() -> StyleQuerySet:
         learned = Q(trainings__isnull=False) | Q(versions__family=Family.SKETCH)
         return styles.filter(learned, preview_only=True).distinct().order_by("name")
     return styles.filter(preview_only=False).order_by("name")
+
+
+def style_of(dataset: Dataset) -> Style | None:
+    """The style that a training with this dataset is likely another version of: its own, else that of the last one."""
+    if dataset.style:
+        return dataset.style
+    last = TrainingJob.objects.filter(snapshot__dataset=dataset, style__in=trainable()).order_by("-pk").first()
+    return last.style if last else None
 
 
 def belonging(preset: str, trainer: str, dataset: str) -> str:
@@ -174,6 +183,11 @@ class TrainingForm(forms.Form):
         cleaned = super().clean() or {}
         if not self._style() and not self.raw("style_name"):
             self.add_error("style_name", _("Say what the new style is called."))
+        elif not self._style() and (taken := trainable().filter(name__iexact=self.raw("style_name")).first()):
+            text = gettext(
+                "%(name)s exists. Choose it under “Save as” for a new version, or give the new style another name."
+            )
+            self.add_error("style_name", text % {"name": taken.title})
         return cleaned
 
     def _style(self) -> Style | None:

@@ -26,7 +26,7 @@ from training.models import Checkpoint, Dataset, TrainingJob
 from training.trainers import TrainerFailed
 from training.trainers.kohya import command
 from training.trainers.kohya import trainer as kohya
-from training.training_forms import TrainingForm, belonging, trainable
+from training.training_forms import TrainingForm, belonging, style_of, trainable
 
 PAGE = 30
 LOG_BLOCKS = 400
@@ -92,8 +92,8 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
     chosen = datasets.filter(slug=request.GET.get("dataset", "")).first() or datasets.first()
     if chosen:
         begin = {"dataset": str(chosen.pk), "trigger_words": chosen.trigger_words, "style_name": chosen.name}
-        if chosen.style:
-            begin |= {"style": chosen.style.slug}
+        if style := style_of(chosen):
+            begin |= {"style": style.slug}
     return begin
 
 

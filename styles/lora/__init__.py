@@ -9,18 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO
 
+from .accelerators import Accelerator, Sign, accelerator, by_name
+from .alphas import TrainedAlphas
 from .architecture import Algorithm, Architecture, Kind, Layout, describe, refusal
+from .behaviour import Behaviour, Told, observe, refused, tell, tell_of_file
+from .census import Census
 from .facts import Facts, Thumbnail, labelled, read_facts
 from .families import Family
 from .hashes import Hashes, read_hashes
 from .header import BadLora, Header, read_header
+from .keys import layers
+from .respell import Plan, plan, source_of, write_copy
 from .sidecars import Note, Sidecars, find_sidecars, parse_note, read_notes
 from .write import Label, write_lora
 
 __all__ = [
+    "Accelerator",
     "Algorithm",
     "Architecture",
     "BadLora",
+    "Behaviour",
+    "Census",
     "Facts",
     "Family",
     "Hashes",
@@ -30,8 +39,13 @@ __all__ = [
     "Label",
     "Layout",
     "Note",
+    "Plan",
     "Sidecars",
+    "Sign",
     "Thumbnail",
+    "Told",
+    "accelerator",
+    "by_name",
     "describe",
     "find_sidecars",
     "inspect",
@@ -42,24 +56,40 @@ __all__ = [
     "read_header",
     "read_notes",
     "refusal",
+    "refused",
+    "source_of",
+    "tell",
+    "tell_of_file",
+    "write_copy",
     "write_lora",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """All that is known of a file. `hashes` is None where they were not asked for."""
+    """All that is known of a file. `hashes` is None if they were not asked for.
+
+    `behaviour` is what engines make of it, and `plan` how it is spelled for them, if it has to be.
+    """
 
     name: str
     header: Header
     architecture: Architecture
     facts: Facts
     hashes: Hashes | None
+    behaviour: Behaviour = Behaviour()  # noqa: RUF009 - it cannot be changed
+    plan: Plan | None = None
+    accelerator: Accelerator | None = None
 
     @property
     def refusal(self) -> str | None:
-        """Why a style cannot use it, in the reader's language; None where it can."""
-        return refusal(self.architecture)
+        """Why a style cannot use it, in the reader's language; None if it can."""
+        if why := refusal(self.architecture):
+            return why
+        if self.architecture.family is Family.SDXL:
+            return refused(self.behaviour)
+        # The preview engine reads what it wrote; that its numbers are some is all that is asked.
+        return refused(Behaviour(read=1, broken=self.hashes.census.broken if self.hashes else ""))
 
     @property
     def title(self) -> str:
@@ -71,13 +101,26 @@ def inspect(file: IO[bytes], name: str, *, note: Note | None = None, with_hashes
     """Look into a seekable file that is called `name`. BadLora says why it cannot be used at all.
 
     A sound file for another model does not raise: see `Inspection.refusal`. Hashes read the whole file, which takes
-    some seconds for each gigabyte; without them only the header and a few bytes are read.
+    some seconds for each gigabyte; without them only the header and a few bytes are read, and nobody knows what its
+    numbers are.
     """
     header = read_header(file)
+    found = layers(header.tensors)
+    alphas = TrainedAlphas(header, note.settings if note else None)
+    what = describe(header, file, found, alphas)
+    facts = read_facts(header.metadata, note, header.long_texts)
+    hashes = read_hashes(file, header) if with_hashes else None
+    spelled = plan(header, found, alphas) if what.family is Family.SDXL else None
+    is_sdxl = what.kind is Kind.LORA and what.family is Family.SDXL
     return Inspection(
         name=name,
         header=header,
-        architecture=describe(header, file),
-        facts=read_facts(header.metadata, note),
-        hashes=read_hashes(file, header) if with_hashes else None,
+        architecture=what,
+        facts=facts,
+        hashes=hashes,
+        behaviour=observe(header, found, file, spelled, hashes.census if hashes else None) if is_sdxl else Behaviour(),
+        plan=spelled,
+        accelerator=accelerator(name, hashes.file if hashes else "", header.metadata, found, facts.triggers)
+        if is_sdxl
+        else None,
     )

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import IO
 
 from django.utils.translation import gettext
 
+from .alphas import TrainedAlphas, read_scalar
 from .families import Family, family
 from .header import Header, Tensor
 from .keys import MODEL, PRIOR, SKETCH, Layer, layers
 
 # Alphas that are looked at; they are nearly always the same in a whole file.
 _MOST_ALPHAS = 256
-_UNPACK = {"F16": "<e", "F32": "<f", "F64": "<d", "I32": "<i", "I64": "<q"}
 
 
 class Layout(StrEnum):
@@ -30,6 +30,7 @@ class Layout(StrEnum):
     LYCORIS = "lycoris"  # lycoris_…
     PEFT = "peft"  # unet.down_blocks.….lora_A.weight
     DIFFUSERS = "diffusers"  # unet.down_blocks.….lora.down.weight
+    ONETRAINER = "onetrainer"  # unet.….lora_down.weight
     COMFYUI = "comfyui"  # diffusion_model.…
     SKETCH = "sketch"  # sketch.…; the preview engine writes it
     OTHER = "other"
@@ -44,8 +45,23 @@ class Algorithm(StrEnum):
     LOHA = "LoHa"
     LOKR = "LoKr"
     OFT = "OFT"
+    BOFT = "BOFT"
+    BOFT_OF_PEFT = "BOFT of PEFT"
+    OFT2 = "OFTv2"
     GLORA = "GLoRA"
     IA3 = "IA3"
+    TLORA = "T-LoRA"
+    VERA = "VeRA"
+    HRA = "HRA"
+    RANDLORA = "RandLoRA"
+    FOURIERFT = "FourierFT"
+    WAVEFT = "WaveFT"
+    C3A = "C3A"
+    ROAD = "RoAd"
+    DELORA = "DeLoRA"
+    SHIRA = "SHiRA"
+    MISS = "MiSS"
+    GRALORA = "GraLoRA"
     FULL = "Full"
 
 
@@ -65,8 +81,9 @@ class Kind(StrEnum):
 class Architecture:
     """What names and shapes say. `rank` and `alpha` are the most common ones, None where the algorithm has none.
 
-    Without an alpha in the file it equals the rank, which means a scale of 1. `text_encoders` holds te (the only one),
-    te1 (CLIP-L in SDXL), te2 (OpenCLIP bigG) and te3 (T5). `layers` counts what is changed.
+    Without an alpha in tensors or settings it equals the rank, which means a scale of 1. `text_encoders` holds te (the
+    only one), te1 (CLIP-L in SDXL), te2 (OpenCLIP bigG) and te3 (T5). `layers` counts what is changed. `prefix` is what
+    most names begin with.
     """
 
     kind: Kind
@@ -79,18 +96,41 @@ class Architecture:
     text_encoders: tuple[str, ...]
     trains_model: bool
     layers: int
+    prefix: str = ""
 
 
 # The beginning of a role and what it is the sign of. The first that a layer has counts.
 _ROLES = (
+    ("lambda_layer", Algorithm.TLORA),
+    ("vera_", Algorithm.VERA),
+    ("hra_", Algorithm.HRA),
+    ("randlora_", Algorithm.RANDLORA),
+    ("fourierft_", Algorithm.FOURIERFT),
+    ("waveft_", Algorithm.WAVEFT),
+    ("c3a_", Algorithm.C3A),
+    ("road_", Algorithm.ROAD),
+    ("delora_", Algorithm.DELORA),
+    ("shira_", Algorithm.SHIRA),
+    ("miss_", Algorithm.MISS),
+    ("gralora_", Algorithm.GRALORA),
+    ("ia3_l", Algorithm.IA3),
+    ("on_input", Algorithm.IA3),
+    ("boft_", Algorithm.BOFT_OF_PEFT),
+    ("oft_r", Algorithm.OFT2),
     ("hada_", Algorithm.LOHA),
     ("lokr_", Algorithm.LOKR),
     ("oft_", Algorithm.OFT),
-    ("on_input", Algorithm.IA3),
     ("down", Algorithm.LORA),
     ("up", Algorithm.LORA),
     ("a1.", Algorithm.GLORA),
 )
+# What ComfyUI's loader has no code for, whatever the names are.
+UNREADABLE = {
+    Algorithm.IA3, Algorithm.BOFT_OF_PEFT, Algorithm.OFT2, Algorithm.TLORA, Algorithm.VERA, Algorithm.HRA,
+    Algorithm.RANDLORA, Algorithm.FOURIERFT, Algorithm.WAVEFT, Algorithm.C3A, Algorithm.ROAD, Algorithm.DELORA,
+    Algorithm.SHIRA, Algorithm.MISS, Algorithm.GRALORA,
+}  # fmt: skip
+_OFT_OF_KOHYA = "oft_unet_"
 _KOHYA = ("lora_unet_", "oft_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_", "lora_prior_")
 _CONVOLUTION = re.compile(r"(?:in_layers_2|out_layers_3|_op|_conv[12]?|conv_shortcut|skip_connection)\Z")
 _DIFFUSERS_NAMES = re.compile(r"(?:down|up)_blocks_\d|mid_block_|(?:single_)?transformer_blocks_\d")
@@ -105,13 +145,19 @@ _STRANGERS = (
 )
 
 
-def describe(header: Header, file: IO[bytes]) -> Architecture:
-    """What the file is. Of the tensors only the alphas are read, a few bytes each."""
-    found = layers(header.tensors)
+def describe(
+    header: Header, file: IO[bytes], found: Sequence[Layer] | None = None, alphas: TrainedAlphas | None = None
+) -> Architecture:
+    """What the file is. Of the tensors only the alphas are read, a few bytes each.
+
+    `found` are its layers and `alphas` those that settings tell, if they are known already.
+    """
+    found = layers(header.tensors) if found is None else found
     kind = _kind(header.tensors, found)
     ranks = Counter(rank for layer in found if (rank := layer.rank))
     rank = ranks.most_common(1)[0][0] if ranks else None
     components = {layer.component for layer in found}
+    prefixes = Counter(layer.prefix for layer in found)
     return Architecture(
         kind=kind,
         family=family(found, header.metadata) if kind is Kind.LORA else Family.UNKNOWN,
@@ -119,10 +165,11 @@ def describe(header: Header, file: IO[bytes]) -> Architecture:
         algorithm=_algorithm(found),
         rank=rank,
         most_rank=max(ranks, default=None),
-        alpha=_alpha(header, found, file, rank),
+        alpha=_alpha(header, found, file, rank, alphas or TrainedAlphas(header)),
         text_encoders=tuple(sorted(components - {MODEL, PRIOR})),
         trains_model=MODEL in components,
         layers=len(found),
+        prefix=prefixes.most_common(1)[0][0] if prefixes else "",
     )
 
 
@@ -141,6 +188,11 @@ def refusal(what: Architecture) -> str | None:
     }
     if what.kind in sentences:
         return sentences[what.kind]
+    if what.algorithm in UNREADABLE or what.prefix == _OFT_OF_KOHYA:
+        name = gettext("OFT of sd-scripts") if what.prefix == _OFT_OF_KOHYA else what.algorithm.value
+        return gettext("This is %(algorithm)s, which ComfyUI cannot load: pictures would look as without it.") % {
+            "algorithm": name
+        }
     if what.family is Family.UNKNOWN:
         return gettext("This LoRA does not say for which model it was made. Styles here are SDXL.")
     if what.family not in (Family.SDXL, Family.SKETCH):
@@ -173,6 +225,8 @@ def _layout(found: Sequence[Layer], tensors: Mapping[str, Tensor]) -> Layout:
         return Layout.KOHYA_DIFFUSERS
     if prefix in _KOHYA:
         return Layout.KOHYA
+    if prefix == "unet." and any(name.endswith(".lora_down.weight") for name in tensors):
+        return Layout.ONETRAINER
     if any("lora_A" in name for name in tensors):
         return Layout.PEFT
     return Layout.DIFFUSERS if diffusers_names or prefix.startswith("text_") else Layout.OTHER
@@ -190,10 +244,17 @@ def _algorithm(found: Sequence[Layer]) -> Algorithm:
 
 
 def _sign(layer: Layer) -> Algorithm | None:
-    for beginning, algorithm in _ROLES:
-        if any(role.startswith(beginning) for role in layer.parts):
-            return algorithm
-    return None
+    place = min(map(_place_of_role, layer.parts))
+    if place == len(_ROLES):
+        return None
+    blocks = layer.parts.get("oft_blocks")
+    return Algorithm.BOFT if blocks and len(blocks.shape) == 4 else _ROLES[place][1]
+
+
+@cache
+def _place_of_role(role: str) -> int:
+    """Where the role stands among those that tell; behind them if it tells nothing. There are some forty roles."""
+    return next((place for place, (begins, _sign) in enumerate(_ROLES) if role.startswith(begins)), len(_ROLES))
 
 
 def _changes_convolution(layer: Layer) -> bool:
@@ -204,25 +265,17 @@ def _changes_convolution(layer: Layer) -> bool:
     return "mid" in layer.parts or math.prod(down.shape[2:]) > 1 or bool(_CONVOLUTION.search(layer.module))
 
 
-def _alpha(header: Header, found: Sequence[Layer], file: IO[bytes], rank: int | None) -> float | None:
-    """The most common alpha, or the rank where there is none."""
-    scalars = [layer.parts["alpha"] for layer in found if "alpha" in layer.parts][:_MOST_ALPHAS]
-    values = Counter(value for scalar in scalars if (value := _scalar(header, scalar, file)) is not None)
+def _alpha(
+    header: Header, found: Sequence[Layer], file: IO[bytes], rank: int | None, alphas: TrainedAlphas
+) -> float | None:
+    """The most common alpha, or the rank if there is none. Only where it scales something, so never without a rank."""
+    values: Counter[float] = Counter()
+    scaled = [layer for layer in found if layer.rank is not None]
+    for layer in scaled[:_MOST_ALPHAS]:
+        tensor = layer.parts.get("alpha")
+        value = read_scalar(header, tensor, file) if tensor else alphas.of(layer)
+        if value is not None:
+            values[value] += 1
     if values:
         return values.most_common(1)[0][0]
     return None if rank is None else float(rank)
-
-
-def _scalar(header: Header, tensor: Tensor, file: IO[bytes]) -> float | None:
-    if math.prod(tensor.shape) != 1 or tensor.dtype not in {*_UNPACK, "BF16"}:
-        return None
-    file.seek(header.data_start + tensor.start)
-    data = file.read(tensor.end - tensor.start)
-    if len(data) < tensor.end - tensor.start:
-        return None  # cut off while it was looked at
-    if tensor.dtype == "BF16":
-        data, dtype = b"\0\0" + data, "F32"  # the upper half of one
-    else:
-        dtype = tensor.dtype
-    value = float(struct.unpack(_UNPACK[dtype], data)[0])
-    return value if math.isfinite(value) else None

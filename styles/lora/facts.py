@@ -12,12 +12,21 @@ from datetime import datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .long_text import LongText
 from .sidecars import Note
-from .triggers import triggers
+from .triggers import trigger_words
 from .values import LONG, SHORT, moment, number, parsed, size, text, whole
 
 MOST_THUMBNAIL = 2 * 2**20  # bytes
-MOST_WEIGHT = 2.0
+MOST_WEIGHT = 10.0  # either way; sliders are made for up to 8
+
+# What SDXL became; a LoRA for one of them is mostly lost on plain SDXL and on the others.
+_MODELS = (
+    ("Pony", r"(?<![a-z])pony|ponydiffusion"),
+    ("NoobAI", r"(?<![a-z])noob(?:ai)?(?![a-z])|noobai"),
+    ("Illustrious", r"illustrious|(?<![a-z])ilxl"),
+    ("Animagine", r"animagine"),
+)
 
 _DATA_URI = re.compile(r"data:image/(png|jpeg|jpg|webp);base64,")
 _HASH = re.compile(r"(?:0x)?([0-9a-f]{8,64})\Z")
@@ -68,6 +77,10 @@ class Facts:
     `epoch` and `steps` tell them apart. `base_hash` is a SHA-256, or an older and shorter hash. `tensors_sha256` is
     what the file claims; an unequal one means that the tensors were changed later, or are damaged. `training` holds
     metadata keys with their values; `labelled` names them in the reader's language.
+
+    `triggers` are what makers wrote down; `proposed` words that only captions make likely. `weight` goes from
+    -MOST_WEIGHT to MOST_WEIGHT, and `odd_weight` is one that lies outside. `made_for` is a model that SDXL became and
+    whose LoRAs suit no other, as Pony.
     """
 
     title: str = ""
@@ -76,9 +89,12 @@ class Facts:
     licence: str = ""
     usage_hint: str = ""
     triggers: tuple[str, ...] = ()
+    proposed: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     weight: float | None = None
+    odd_weight: float | None = None
     base_name: str = ""
+    made_for: str = ""
     base_version: str = ""
     base_hash: str = ""
     tensors_sha256: str = ""
@@ -95,20 +111,30 @@ class Facts:
     training: tuple[tuple[str, str], ...] = ()
 
 
-def read_facts(metadata: Mapping[str, str], note: Note | None = None) -> Facts:
+def read_facts(
+    metadata: Mapping[str, str], note: Note | None = None, long_texts: Mapping[str, LongText] | None = None
+) -> Facts:
     """The facts in the metadata, and for what it does not say in the files beside the LoRA. Never raises."""
     note = note or Note()
+    long_texts = long_texts or {}
     steps, epoch = _progress(metadata)
+    words = trigger_words(metadata, note.triggers, long_texts)
+    weight, odd_weight = _weights(number(metadata.get("modelspec.lora_default_weight")), note.weight)
+    base_name = _file_name(metadata.get("ss_sd_model_name")) or note.base
+    thumbnail = long_texts.get("modelspec.thumbnail")
     return Facts(
         title=_spec(metadata, "title") or text(metadata.get("ss_output_name")) or note.title,
-        author=_spec(metadata, "author"),
+        author=_spec(metadata, "author") or note.author,
         description=_spec(metadata, "description", LONG) or note.description,
-        licence=_spec(metadata, "license"),
+        licence=_spec(metadata, "license") or note.licence,
         usage_hint=_spec(metadata, "usage_hint", LONG) or note.usage_hint,
-        triggers=triggers(metadata, note.triggers),
-        tags=tuple(filter(None, (text(tag, 60) for tag in _spec(metadata, "tags", LONG).split(",")[:50]))),
-        weight=_weight(number(metadata.get("modelspec.lora_default_weight"))) or _weight(note.weight),
-        base_name=_file_name(metadata.get("ss_sd_model_name")),
+        triggers=words.told,
+        proposed=words.proposed,
+        tags=tuple(filter(None, (text(tag, 60) for tag in _spec(metadata, "tags", LONG).split(",")[:50]))) or note.tags,
+        weight=weight,
+        odd_weight=odd_weight,
+        base_name=base_name,
+        made_for=_made_for(note.base, base_name, metadata),
         base_version=text(metadata.get("ss_base_model_version")),
         base_hash=_hash(metadata.get("ss_new_sd_model_hash")) or _hash(metadata.get("ss_sd_model_hash")),
         tensors_sha256=_hash(metadata.get("modelspec.hash_sha256")) or _hash(metadata.get("sshs_model_hash")),
@@ -121,7 +147,9 @@ def read_facts(metadata: Mapping[str, str], note: Note | None = None) -> Facts:
         made_at=moment(metadata.get("modelspec.date")),
         trained_from=moment(metadata.get("ss_training_started_at")),
         trained_until=moment(metadata.get("ss_training_finished_at")),
-        thumbnail=_thumbnail(metadata.get("modelspec.thumbnail", "")),
+        thumbnail=_thumbnail(
+            thumbnail.whole(2 * MOST_THUMBNAIL) if thumbnail else metadata.get("modelspec.thumbnail", "")
+        ),
         training=tuple((key, value) for key in _TRAINING if (value := text(metadata.get(key)))),
     )
 
@@ -145,8 +173,17 @@ def _progress(metadata: Mapping[str, str]) -> tuple[int | None, int | None]:
     )
 
 
-def _weight(value: float | None) -> float | None:
-    return value if value is not None and 0 < value <= MOST_WEIGHT else None
+def _weights(*told: float | None) -> tuple[float | None, float | None]:
+    """The first strength that is told; in the second place if it is one that cannot be chosen here. 0 says nothing."""
+    weight = next((value for value in told if value), None)
+    if weight is None or -MOST_WEIGHT <= weight <= MOST_WEIGHT:
+        return weight, None
+    return None, weight
+
+
+def _made_for(noted: str, base_name: str, metadata: Mapping[str, str]) -> str:
+    said = " ".join((noted, base_name, text(metadata.get("ss_base_model")), text(metadata.get("baseModel")))).lower()
+    return next((name for name, pattern in _MODELS if re.search(pattern, said)), "")
 
 
 def _software(metadata: Mapping[str, str]) -> str:

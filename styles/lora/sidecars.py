@@ -1,19 +1,24 @@
-"""Files that other programs keep beside a LoRA: notes in JSON, and a preview picture."""
+"""Files that other programs keep beside a LoRA: notes in JSON, settings of PEFT, and a preview picture."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from django.utils.html import strip_tags
 
+from .alphas import parse_settings
 from .triggers import words
 from .values import LONG, MOST_JSON, number, parsed, text
 
-# A1111 and Forge write the first; civitai.info is what download helpers write.
-_NOTES = (".json", ".civitai.info", ".metadata.json")
+# What people wrote themselves comes first: A1111 and Forge write .json, SwarmUI .swarm.json. ComfyUI-Lora-Manager
+# writes .metadata.json, Stability Matrix .cm-info.json, and other download helpers .civitai.info.
+_NOTES = (".json", ".swarm.json", ".metadata.json", ".cm-info.json", ".civitai.info")
+_SETTINGS = "adapter_config.json"  # of PEFT, which names every file adapter_model.safetensors
 _PICTURES = tuple(f"{middle}.{kind}" for middle in (".preview", "") for kind in ("png", "jpg", "jpeg", "webp"))
 
 
@@ -23,35 +28,58 @@ class Sidecars:
 
     notes: tuple[Path, ...] = ()
     picture: Path | None = None
+    settings: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a note says; empty where it says nothing."""
+    """What a note says; empty where it says nothing. `base` is the model that it names, as Pony or Illustrious.
+
+    `settings` are those of PEFT, which some files do not hold themselves.
+    """
 
     title: str = ""
     description: str = ""
     usage_hint: str = ""
     triggers: tuple[str, ...] = ()
     weight: float | None = None
+    author: str = ""
+    licence: str = ""
+    tags: tuple[str, ...] = ()
+    base: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_sidecars(path: Path) -> Sidecars:
     """The notes and the preview picture beside the LoRA at `path`. Links are not followed."""
     notes = tuple(note for end in _NOTES if _is_file(note := path.with_name(path.stem + end)))
     pictures = (path.with_name(path.stem + end) for end in _PICTURES)
-    return Sidecars(notes, next(filter(_is_file, pictures), None))
+    settings = path.with_name(_SETTINGS)
+    is_peft = path.stem == "adapter_model" and _is_file(settings)
+    return Sidecars(notes, next(filter(_is_file, pictures), None), settings if is_peft else None)
 
 
-def read_notes(paths: tuple[Path, ...]) -> Note:
-    """What several notes say together, the first that says something about a thing. Unreadable ones say nothing."""
-    read = [_read(path) for path in paths]
+def read_notes(paths: tuple[Path, ...], settings: Path | None = None) -> Note:
+    """What several notes say together, the first that says something about a thing. Unreadable ones say nothing.
+
+    `settings` is PEFT's file of them.
+    """
+    read = [parse_note(_bytes(path)) for path in paths]
+
+    def first(name: str) -> Any:
+        return next((said for note in read if (said := getattr(note, name)) not in ("", (), None)), None)
+
     return Note(
-        title=next((note.title for note in read if note.title), ""),
-        description=next((note.description for note in read if note.description), ""),
-        usage_hint=next((note.usage_hint for note in read if note.usage_hint), ""),
+        title=first("title") or "",
+        description=first("description") or "",
+        usage_hint=first("usage_hint") or "",
         triggers=tuple(word for note in read for word in note.triggers),
-        weight=next((note.weight for note in read if note.weight is not None), None),
+        weight=first("weight"),
+        author=first("author") or "",
+        licence=first("licence") or "",
+        tags=first("tags") or (),
+        base=first("base") or "",
+        settings=parse_settings(_bytes(settings)) if settings else {},
     )
 
 
@@ -63,23 +91,82 @@ def parse_note(data: bytes) -> Note:
         return Note()
     if not isinstance(said, dict):
         return Note()
-    model = said.get("model")
-    weight = number(said.get("preferred weight"))
+    # The same things have other names with every program, and stand at other depths.
+    inner = _dict(said.get("__metadata__"))
+    civitai = _dict(said.get("civitai"))
+    places = (said, inner, civitai, _dict(said.get("model")), _dict(civitai.get("model")))
+    tips = _dict(parsed(said.get("usage_tips"))) or _dict(said.get("usage_tips"))
+    creator = _dict(said.get("creator")) or _dict(civitai.get("creator"))
+    hints = (_plain(value) for value in _values((said, inner), "notes", "modelspec.usage_hint"))
     return Note(
-        title=text(model.get("name")) if isinstance(model, dict) else "",
-        description=_plain(said.get("description")),
-        usage_hint=_plain(said.get("notes")),
-        triggers=tuple(words(said.get("activation text")) + words(said.get("trainedWords"))),
-        weight=weight or None,  # A1111 writes 0 for not set
+        title=_title(said, inner, civitai),
+        description=_first(_plain(value) for value in _values(places, *_DESCRIPTIONS)),
+        usage_hint=_first(hints),
+        triggers=tuple(_once(word for value in _values(places, *_TRIGGERS) for word in words(value))),
+        weight=_weight(said, inner, tips),
+        author=_first(text(value) for value in (creator.get("username"), *_values((said, inner), "modelspec.author"))),
+        licence=_first(text(value) for value in _values((said, inner), "modelspec.license")),
+        tags=_tags(said, inner, civitai),
+        base=_first(text(value) for value in _values(places, "base_model", "baseModel", "BaseModel")),
     )
 
 
-def _read(path: Path) -> Note:
+_TRIGGERS = (
+    "activation text", "trainedWords", "TrainedWords", "modelspec.trigger_phrase", "trigger_words", "trigger_phrase",
+)  # fmt: skip
+_DESCRIPTIONS = ("modelDescription", "ModelDescription", "modelspec.description", "description")
+
+
+def _title(said: Mapping[str, Any], inner: Mapping[str, Any], civitai: Mapping[str, Any]) -> str:
+    """What the model is called. A mere "name" is that of one version, such as v2.0."""
+    models = (_dict(said.get("model")), _dict(civitai.get("model")))
+    named = (
+        *_values((said, inner), "UserTitle", "model_name", "ModelName", "modelspec.title"),
+        *_values(models, "name"),
+    )
+    return _first(text(value) for value in named)
+
+
+def _weight(said: Mapping[str, Any], inner: Mapping[str, Any], tips: Mapping[str, Any]) -> float | None:
+    told = (
+        *_values((said, inner), "preferred weight", "modelspec.lora_default_weight"),
+        *_values((tips,), "strength"),
+    )
+    # A1111 writes 0 for not set.
+    return next((weight for value in told if (weight := number(value))), None)
+
+
+def _tags(*places: Mapping[str, Any]) -> tuple[str, ...]:
+    for value in _values((*places, _dict(places[0].get("model"))), "tags", "modelspec.tags", "Tags"):
+        listed = value if isinstance(value, list) else value.split(",") if isinstance(value, str) else []
+        if tags := tuple(filter(None, (text(tag, 60) for tag in listed[:50]))):
+            return tags
+    return ()
+
+
+def _values(places: Iterable[Mapping[str, Any]], *keys: str) -> Iterator[Any]:
+    for place in places:
+        yield from (place[key] for key in keys if key in place)
+
+
+def _first(texts: Iterable[str]) -> str:
+    return next(filter(None, texts), "")
+
+
+def _once(texts: Iterable[str]) -> Iterator[str]:
+    return iter(dict.fromkeys(texts))
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return parse_note(file.read(MOST_JSON + 1))
+            return file.read(MOST_JSON + 1)
     except OSError:
-        return Note()
+        return b""
 
 
 def _plain(value: object) -> str:

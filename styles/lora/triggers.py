@@ -1,11 +1,18 @@
-"""Which words may call a style: what its makers wrote down, and what stands in most captions it was trained on."""
+"""Which words may call a style: what its makers wrote down, and what its captions make likely.
+
+Of the second only proposals are made. A frequent tag says what is often in the pictures, not what calls the style.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from .long_text import LongText
+from .tag_counts import Counts, read_counts
 from .values import LONG, MOST_JSON, parsed, text, whole
 
 # A tag in this share of the pictures is what they have in common.
@@ -13,19 +20,38 @@ SHARE = 0.65
 MOST_TRIGGERS = 20
 _MOST_TAGS = 10
 _MOST_LENGTH = 100
+_MOST_WORDS = 8  # of a tag; what is longer is a caption
 
 _FOLDER = re.compile(r"\d+_(.+)")
-_DULL_FOLDERS = {"data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "train"}
+_DULL_FOLDERS = {"data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "set", "train"}
+# What prompts of A1111 hold beside words: <lora:name:0.8>, <hypernet:…>.
+_NETWORK = re.compile(r"<[a-z]+:[^<>]*>", re.IGNORECASE)
 
 
-def triggers(metadata: Mapping[str, str], noted: Iterable[str] = ()) -> tuple[str, ...]:
-    """Candidates for trigger words, the surest first, each once. `noted` are those from files beside the LoRA."""
-    found: dict[str, str] = {}
-    for phrase in _all(metadata, noted):
-        word = text(phrase, _MOST_LENGTH)
-        if word:
-            found.setdefault(word.casefold(), word)
-    return tuple(found.values())[:MOST_TRIGGERS]
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`told`: trigger words, the surest first, each once. `proposed`: what may be one, for somebody to decide.
+
+    Told is what makers wrote down, and the name of a training folder that the captions in it have as well.
+    """
+
+    told: tuple[str, ...] = ()
+    proposed: tuple[str, ...] = ()
+
+
+def trigger_words(
+    metadata: Mapping[str, str], noted: Iterable[str] = (), long_texts: Mapping[str, LongText] | None = None
+) -> Words:
+    """What the metadata says, and the files beside it, whose words are `noted`."""
+    long_texts = long_texts or {}
+    frequency = read_counts(metadata.get("ss_tag_frequency"), long_texts.get("ss_tag_frequency"))
+    sizes = training_folders(metadata)
+    trained = {folder: tags for folder, tags in frequency.items() if not sizes or folder in sizes}
+    sure, likely = _named(trained, sizes, _class_words(metadata))
+    told = _once([*_written(metadata), *noted, *sure])
+    known = {word.casefold() for word in told}
+    proposed = _once([*likely, *_common(trained, sizes)])
+    return Words(told, tuple(word for word in proposed if word.casefold() not in known))
 
 
 def words(value: object) -> list[str]:
@@ -36,44 +62,93 @@ def words(value: object) -> list[str]:
     return _split(value)
 
 
-def _split(value: object) -> list[str]:
-    phrases = re.split(r"[,，;\n]", text(value, LONG))
-    return [stripped for phrase in phrases if (stripped := phrase.strip())][: 2 * MOST_TRIGGERS]
+def training_folders(metadata: Mapping[str, str]) -> dict[str, int]:
+    """How many pictures each folder has that was trained on; empty if the file does not say.
 
-
-def _all(metadata: Mapping[str, str], noted: Iterable[str]) -> Iterator[str]:
-    for key in ("modelspec.trigger_phrase", "trigger_phrase", "trainedWords", "TrainedWords"):
-        yield from words(metadata.get(key))
-    yield from noted
-    frequency = _counts(parsed(metadata.get("ss_tag_frequency"), MOST_JSON))
-    yield from _common(frequency, parsed(metadata.get("ss_dataset_dirs")))
-    for folder in frequency:
-        named = _FOLDER.fullmatch(folder)
-        if named and named[1].casefold() not in _DULL_FOLDERS:
-            yield named[1].replace("_", " ")
-
-
-def _counts(frequency: object) -> dict[str, dict[str, int]]:
-    """By folder, how often each tag was seen; what is not of that form is left out."""
-    if not isinstance(frequency, dict):
-        return {}
-    return {
-        folder: {tag.strip(): count for tag, counted in tags.items() if (count := whole(counted))}
-        for folder, tags in frequency.items()
-        if isinstance(tags, dict)
+    Those for regularisation are none of them: sd-scripts counts their tags too, which are the class and nothing else.
+    """
+    apart = parsed(metadata.get("ss_reg_dataset_dirs"))
+    regular = set(apart) if isinstance(apart, dict) else set()
+    regular |= {str(subset.get("image_dir")) for subset in _subsets(metadata) if subset.get("is_reg") is True}
+    folders = parsed(metadata.get("ss_dataset_dirs"), MOST_JSON)
+    known = {
+        str(folder): count
+        for folder, about in (folders.items() if isinstance(folders, dict) else ())
+        if isinstance(about, dict) and (count := whole(about.get("img_count")))
     }
+    for subset in _subsets(metadata):
+        if count := whole(subset.get("img_count")):
+            known.setdefault(str(subset.get("image_dir")), count)
+    return {folder: count for folder, count in known.items() if folder not in regular}
 
 
-def _common(frequency: Mapping[str, Mapping[str, int]], folders: object) -> list[str]:
-    """The tags in most pictures of all folders together, the most frequent first."""
+def _subsets(metadata: Mapping[str, str]) -> list[dict[str, Any]]:
+    datasets = parsed(metadata.get("ss_datasets"), MOST_JSON)
+    return [
+        subset
+        for dataset in (datasets if isinstance(datasets, list) else ())
+        if isinstance(dataset, dict) and isinstance(dataset.get("subsets"), list)
+        for subset in dataset["subsets"]
+        if isinstance(subset, dict)
+    ]
+
+
+def _class_words(metadata: Mapping[str, str]) -> dict[str, str]:
+    """What sd-scripts takes for the caption of pictures without one, by folder."""
+    found = {}
+    for subset in _subsets(metadata):
+        if isinstance(subset.get("class_tokens"), str):
+            found[str(subset.get("image_dir"))] = subset["class_tokens"]
+    return found
+
+
+def _named(frequency: Counts, sizes: Mapping[str, int], classes: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """What folders are named after: as most captions in them have it too, and where they do not."""
+    sure, likely = [], []
+    for folder, tags in frequency.items():
+        numbered = _FOLDER.fullmatch(folder)
+        name = classes.get(folder) or (numbered[1] if numbered else "")
+        plain = _plain(name)
+        if not plain or plain in _DULL_FOLDERS:
+            continue
+        pictures = sizes.get(folder) or max(tags.values(), default=0)
+        spelled = [tag for tag, count in tags.items() if _plain(tag) == plain and count >= SHARE * pictures]
+        if spelled:
+            sure.append(spelled[0])
+        else:
+            likely.append(name.replace("_", " "))
+    return sure, likely
+
+
+def _plain(words: str) -> str:
+    return " ".join(words.replace("_", " ").casefold().split())
+
+
+def _common(frequency: Counts, sizes: Mapping[str, int]) -> list[str]:
+    """The tags in most pictures of all folders together, the most frequent first. What was seen once is not common."""
     seen: Counter[str] = Counter()
     pictures = 0
     for folder, tags in frequency.items():
         seen.update(tags)
-        pictures += _pictures(folders, folder) or max(tags.values(), default=0)
-    return [tag for tag, count in seen.most_common(_MOST_TAGS) if count >= SHARE * pictures]
+        pictures += sizes.get(folder) or max(tags.values(), default=0)
+    least = max(2.0, SHARE * pictures)
+    return [tag for tag, count in seen.most_common(_MOST_TAGS) if count >= least and len(tag.split()) <= _MOST_WORDS]
 
 
-def _pictures(folders: object, folder: str) -> int | None:
-    known = folders.get(folder) if isinstance(folders, dict) else None
-    return whole(known.get("img_count")) if isinstance(known, dict) else None
+def _written(metadata: Mapping[str, str]) -> Iterator[str]:
+    for key in ("modelspec.trigger_phrase", "trigger_phrase", "trainedWords", "TrainedWords"):
+        yield from words(metadata.get(key))
+
+
+def _once(phrases: Iterable[str]) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for phrase in phrases:
+        word = text(phrase, _MOST_LENGTH)
+        if word:
+            found.setdefault(word.casefold(), word)
+    return tuple(found.values())[:MOST_TRIGGERS]
+
+
+def _split(value: object) -> list[str]:
+    phrases = re.split(r"[,，;\n]", _NETWORK.sub("", text(value, LONG)))
+    return [stripped for phrase in phrases if (stripped := phrase.strip())][: 2 * MOST_TRIGGERS]

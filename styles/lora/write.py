@@ -17,6 +17,8 @@ from stylestudio.comfy.preview.mark import MARK, is_sketch
 from .facts import Thumbnail
 from .hashes import CHUNK, tensors_sha256
 from .header import MOST_HEADER, BadLora, Header, Tensor
+from .long_text import LongText
+from .triggers import training_folders
 from .values import MOST_JSON, parsed
 
 SPEC_VERSION = "1.0.1"
@@ -30,6 +32,7 @@ _SKETCH = {"modelspec.architecture": f"{MARK}/lora", "modelspec.implementation":
 # Metadata that holds folders of the computer where it was trained.
 _PRIVATE = {"ss_dataset_dirs", "ss_reg_dataset_dirs", "ss_datasets", "ss_config_file", "ot_config"}
 _PATHS = {"ss_sd_model_name", "ss_vae_name"}
+_TAGS, _FOLDERS = "ss_tag_frequency", "ss_dataset_dirs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,10 @@ def write_lora(
     metadata = {"format": "pt"} | old | spec(label, digest or tensors_sha256(source, header)) | dict(label.extra)
     if is_sketch(header.metadata, header.tensors):
         metadata |= _SKETCH
-    target.write(head(header.tensors, metadata))
+    long_texts = {key: text for key, text in header.long_texts.items() if key not in metadata}
+    if without_folders:
+        long_texts = {key: text for key, text in long_texts.items() if key not in {*_PRIVATE, _TAGS}}
+    target.writelines(head(header.tensors, metadata, long_texts))
     source.seek(header.data_start)
     while chunk := source.read(CHUNK):
         target.write(chunk)
@@ -101,21 +107,36 @@ def spec(label: Label, sha256: str) -> dict[str, str]:
     return {f"modelspec.{key}": value for key, value in values.items() if value}
 
 
-def head(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+def head(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], long_texts: Mapping[str, LongText] | None = None
+) -> list[bytes | memoryview]:
     """What a file begins with: length and header, filled up with spaces so that the data begins at a multiple of eight.
 
-    BadLora where the header becomes larger than this package reads again.
+    In several parts, since `long_texts` are not copied. BadLora if the header becomes larger than the format allows.
     """
     described = {
         name: {"dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": (tensor.start, tensor.end)}
         for name, tensor in tensors.items()
     }
-    compact = json.dumps({"__metadata__": dict(metadata)} | described, ensure_ascii=False, separators=(",", ":"))
-    header = compact.encode()
-    header += b" " * (-len(header) % _ALIGNMENT)
-    if len(header) > MOST_HEADER:
-        raise BadLora(gettext("This LoRA would carry too much metadata. Choose a smaller picture or a shorter text."))
-    return len(header).to_bytes(8, "little") + header
+    if sum(map(len, metadata.values())) > MOST_HEADER:
+        raise _too_much()
+    parts: list[bytes | memoryview] = [b'{"__metadata__":' + _json(dict(metadata))[:-1]]
+    for key, text in (long_texts or {}).items():
+        parts += [b"," if len(parts) > 1 or metadata else b"", _json(key), b":", text.raw]
+    parts.append(b"}" + (b"," + _json(described)[1:] if described else b"}"))
+    length = sum(map(len, parts))
+    padding = -length % _ALIGNMENT
+    if length + padding > MOST_HEADER:
+        raise _too_much()
+    return [(length + padding).to_bytes(8, "little"), *parts, b" " * padding]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _too_much() -> BadLora:
+    return BadLora(gettext("This LoRA would carry too much metadata. Choose a smaller picture or a shorter text."))
 
 
 def _data_uri(thumbnail: Thumbnail) -> str:
@@ -126,10 +147,19 @@ def _without_folders(metadata: Mapping[str, str]) -> dict[str, str]:
     kept = {key: value for key, value in metadata.items() if key not in _PRIVATE}
     for key in _PATHS & kept.keys():
         kept[key] = re.split(r"[/\\]", kept[key])[-1]
-    if "ss_tag_frequency" in kept:
-        frequency = parsed(kept.pop("ss_tag_frequency"), MOST_JSON)
+    if _TAGS in kept:
+        frequency = parsed(kept.pop(_TAGS), MOST_JSON)
         if isinstance(frequency, dict):
-            # Folders named like this give no trigger words.
+            # Folders named like this give no trigger words. How many pictures they had is still needed to read the
+            # counts, and that those for regularisation are none of them.
+            sizes = training_folders(metadata)
             numbered = {f"{number}_img": tags for number, tags in enumerate(frequency.values(), start=1)}
-            kept["ss_tag_frequency"] = json.dumps(numbered)
+            kept[_TAGS] = json.dumps(numbered)
+            kept[_FOLDERS] = json.dumps(
+                {
+                    f"{number}_img": {"img_count": sizes[folder]}
+                    for number, folder in enumerate(frequency, start=1)
+                    if folder in sizes
+                }
+            )
     return kept

@@ -96,3 +96,60 @@ def test_no_page_is_wider_than_a_phone(studio: Studio, enter: Enter) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 390, path
         expect(page.get_by_role("heading", level=1)).to_be_in_viewport()
         expect(page.get_by_role("button", name="Your account")).to_be_in_viewport()
+
+
+def test_the_import_says_what_engines_read_and_asks_what_is_not_clear(
+    studio: Studio, engine: PreviewThread, enter: Enter, complaints: Complaints, tmp_path: Path
+) -> None:
+    module = "unet.down_blocks.1.attentions.1.transformer_blocks.1.attn2.to_v"
+    told = {"modelspec.title": "Lichen", "modelspec.license": "CC0", "modelspec.lora_default_weight": "-1.5"}
+    told["lora_adapter_metadata"] = '{"unet.r": 4, "unet.lora_alpha": 8}'
+    shapes = {f"{module}.lora.down.weight": [4, 2048], f"{module}.lora.up.weight": [640, 4]}
+    (tmp_path / "lichen.safetensors").write_bytes(packed(shapes, told))
+    (tmp_path / "lcm_lora_sdxl.safetensors").write_bytes(packed(kohya_sdxl(2), {"modelspec.license": "CC0"}))
+    (tmp_path / "ia3.safetensors").write_bytes(packed({f"lycoris_{module.replace('.', '_')[5:]}.on_input": []}))
+    page = enter(studio, path="/styles/")
+    box = dialog(page)
+    names = ("lichen", "lcm_lora_sdxl", "ia3")
+    box.locator("#lora-file").set_input_files([tmp_path / f"{name}.safetensors" for name in names])
+    expect(box.locator("li").filter(has_text="ia3.safetensors")).to_contain_text(
+        "This is IA3, which ComfyUI cannot load"
+    )
+    complaints.allow("status of 422")
+    form = box.get_by_role("form", name="lichen.safetensors")
+    expect(form).to_contain_text(
+        "ComfyUI reads 0 of 2 tensors as they are spelled here. Engines get a copy that it reads."
+    )
+    expect(form).to_contain_text("rank 4, alpha 8")
+    expect(form.get_by_label("Default strength")).to_have_value("-1.5")
+    fast = box.get_by_role("form", name="lcm_lora_sdxl.safetensors")
+    expect(fast).to_contain_text("This looks like an accelerator, not like a style: LCM.")
+    page.screenshot(path=tmp_path / "asked.png")
+    fast.get_by_role("button", name="Import style").click()
+    expect(fast.get_by_text("Say that it is a style, or discard it.")).to_be_visible()
+    complaints.allow("status of 422")
+    fast.get_by_role("button", name="Discard").click()
+    expect(fast).to_have_count(0)
+    form.get_by_role("button", name="Import style").click()
+    page.wait_for_url("**/styles/lichen/")
+    expect(page.get_by_text("Engines' copy")).to_be_visible()
+    page.get_by_role("link", name="Use in Studio").click()
+    expect(page.get_by_role("slider", name="Weight of Lichen")).to_have_value("-1.5")
+    look(ask(page, "a wall"), "done")
+    installed = page.request.get(f"{engine.url}/models/loras").json()
+    assert any(name.startswith("stylestudio_lichen_v1_") for name in installed)
+    page.goto(f"{studio.url}/styles/")
+    box = dialog(page)
+    again = packed({**shapes, f"{module}.alpha": []}, told)
+    (tmp_path / "lichen2.safetensors").write_bytes(again)
+    box.locator("#lora-file").set_input_files(tmp_path / "lichen2.safetensors")
+    form = box.get_by_role("form", name="lichen2.safetensors")
+    expect(form).to_contain_text("There is a style Lichen already.")
+    form.get_by_role("button", name="Import style").click()
+    expect(form.get_by_text("Say if this is a new version of it")).to_be_visible()
+    complaints.allow("status of 422")
+    page.screenshot(path=tmp_path / "named.png")
+    form.get_by_label("This is a new version of it").check()
+    form.get_by_role("button", name="Import style").click()
+    page.wait_for_url("**/styles/lichen/")
+    expect(version(page, 2)).to_contain_text("Published")

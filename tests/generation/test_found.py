@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def stocked(engine: Engine) -> Engine:
-    """An engine with three LoRAs, of which one belongs to a style and one only makes a checkpoint faster."""
+    """An engine with three LoRAs, of which one belongs to a style and one looks as if it made checkpoints faster."""
     Engine.objects.update(
         loras=["mine.safetensors", "sub/new <1>.safetensors", "sdxl_lightning_8step.safetensors",
                "stylestudio_ink_v1_00000000.safetensors"]
@@ -41,12 +41,18 @@ def told(preview: PreviewThread, **metadata: str) -> None:
 
 
 def test_only_what_no_style_uses_is_listed(stocked: Engine, curator: User, client: Client) -> None:
-    assert [(one.name, one.title, one.engines) for one in found.unused()] == [
-        ("sub/new <1>.safetensors", "new <1>", [stocked])
-    ]
+    fast, new = found.unused()
+    assert (new.name, new.title, new.engines, new.accelerator) == (
+        "sub/new <1>.safetensors",
+        "new <1>",
+        [stocked],
+        None,
+    )
+    assert fast.name == "sdxl_lightning_8step.safetensors" and fast.accelerator
     client.force_login(curator)
     html = client.get(reverse("generation:found-loras")).content.decode()
-    assert "sub/new &lt;1&gt;.safetensors" in html and "lightning_8step" not in html
+    assert "sub/new &lt;1&gt;.safetensors" in html
+    assert html.count("accelerator? ") == 1 and "accelerator? SDXL-Lightning" in html
     Style.objects.all().delete()
     assert "mine.safetensors" in [one.name for one in found.unused()], "a style in the trash uses nothing"
 
@@ -64,6 +70,7 @@ def test_a_style_takes_what_the_file_tells_and_leaves_the_file_where_it_is(
     version = StyleVersion.objects.get(style__name="Fresh")
     assert (version.lora_name, version.triggers, version.source) == ("sub/new <1>.safetensors", ["frsh"], "engine")
     assert not version.file and version.style.owner == curator
+    Engine.objects.update(loras=["sub/new <1>.safetensors"])
     assert found.unused() == []
     assert "Nothing new on your engines" in client.get(reverse("generation:found-loras")).content.decode()
 
@@ -82,6 +89,34 @@ def test_what_was_made_for_another_model_is_refused_with_its_name(
     page = client.post(reverse("generation:found-loras"), {"name": ["sub/new <1>.safetensors"]})
     assert page.status_code == 422 and f"was made for {base}. Styles here are SDXL." in page.content.decode()
     assert Style.objects.count() == 1
+
+
+def test_what_looks_like_an_accelerator_is_asked_about_before_a_style_is_made_of_it(
+    stocked: Engine, curator: User, client: Client, capsys: Any
+) -> None:
+    client.force_login(curator)
+    address, name = reverse("generation:found-loras"), "sdxl_lightning_8step.safetensors"
+    page = client.post(address, {"name": [name]})
+    assert page.status_code == 422 and "This looks like an accelerator, not like a style" in page.content.decode()
+    assert not Style.objects.filter(name__startswith="sdxl").exists()
+    assert client.post(address, {"name": [name], "accelerators": "on"}).status_code == 302
+    assert Style.objects.filter(name="sdxl_lightning_8step").exists()
+
+
+def test_a_name_that_a_style_has_is_not_given_twice(stocked: Engine, preview: PreviewThread, curator: User) -> None:
+    told(preview, **{"modelspec.title": "mine"})
+    made, [said] = found.make_styles(["sub/new <1>.safetensors"], curator)
+    assert made == [] and "A style is called Mine already." in said
+
+
+def test_a_slider_on_an_engine_keeps_its_strength_and_guesses_are_only_proposed(
+    stocked: Engine, preview: PreviewThread, curator: User
+) -> None:
+    tags = json.dumps({"1_set": {"1girl": 20, "night": 15}})
+    told(preview, **{"modelspec.lora_default_weight": "-4", "ss_tag_frequency": tags})
+    [version], _refused = found.make_styles(["sub/new <1>.safetensors"], curator)
+    assert (version.default_strength, version.slider) == (-4.0, True)
+    assert (version.trigger_words, version.proposed_words) == ("", "1girl, night")
 
 
 def test_nothing_ticked_and_names_of_ones_own_make_nothing(stocked: Engine, curator: User, client: Client) -> None:

@@ -121,6 +121,18 @@ def test_a_mistake_is_said_and_nothing_that_was_typed_is_lost(
     assert not TrainingJob.objects.exists()
 
 
+def test_training_the_same_dataset_again_proposes_a_new_version(filled: Dataset, ada: User) -> None:
+    as_(ada).post("/training/new/", form(filled))
+    style = TrainingJob.objects.get().style
+    page = as_(ada).get("/training/new/", {"dataset": filled.slug}).content.decode()
+    assert f'<option value="{style.slug}" selected>' in page
+    answer = as_(ada).post("/training/new/", form(filled, style_name="gouache"))
+    assert answer.status_code == 422
+    assert "Gouache exists. Choose it under “Save as” for a new version" in answer.content.decode()
+    assert as_(ada).post("/training/new/", form(filled, style=style.slug)).status_code == 302
+    assert Style.objects.filter(name__iexact="gouache").count() == 1
+
+
 def test_without_an_engine_nothing_starts_and_the_page_says_why(filled: Dataset, ada: User) -> None:
     class Blocked(Scripted):
         def obstacles(self, config: Any) -> list[str]:

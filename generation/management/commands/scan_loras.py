@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from generation import engines, found
 from generation.found import Found
@@ -27,9 +28,14 @@ class Command(BaseCommand):
         """Options."""
         parser.add_argument("names", nargs="*", metavar="NAME", help='only these; "*" stands for anything')
         parser.add_argument("--make", action="store_true", help="make styles of them")
+        parser.add_argument(
+            "--as-style", action="store_true", help="with --make, also of what looks like an accelerator"
+        )
         parser.add_argument("--user", help="whose styles they are (default: the first owner)")
 
-    def handle(self, *args: Any, names: list[str], make: bool, user: str | None, **options: Any) -> None:
+    def handle(
+        self, *args: Any, names: list[str], make: bool, as_style: bool, user: str | None, **options: Any
+    ) -> None:
         """One line for each file. The exit code is 1 where a file was refused."""
         try:
             owner = acting(user) if make else None
@@ -42,16 +48,19 @@ class Command(BaseCommand):
             patterns = distinct(names)
             chosen = [one for one in found.unused() if not names or any(fnmatch(one.name, name) for name in patterns)]
             if owner:
-                self._make(chosen, owner)
+                self._make(chosen, owner, as_style)
             else:
                 for one in chosen:
                     having = ", ".join(str(engine) for engine in one.engines)
                     self.stdout.write(plain_words(f"{one.name}  ({having})"))
 
-    def _make(self, chosen: list[Found], owner: User) -> None:
-        made, refused = found.make_styles([one.name for one in chosen], owner)
+    def _make(self, chosen: list[Found], owner: User, as_style: bool) -> None:
+        made, refused = found.make_styles([one.name for one in chosen], owner, accelerators=as_style)
         for version in made:
             self.stdout.write(plain_words(f"{version}: {version.lora_name}"))
+            if version.proposed_words:
+                text = _("Maybe trigger words, by its captions, and not used: %(words)s. Choose on its page.")
+                self.stdout.write(plain_words("  " + text % {"words": version.proposed_words}))
         for words in refused:
             self.stderr.write(plain_words(words))
         if refused:

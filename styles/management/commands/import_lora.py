@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,54 +28,102 @@ class Command(BaseCommand):
         """Options."""
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
         parser.add_argument("--style", help="add versions to the style of this name, or make it (default: by the file)")
+        parser.add_argument(
+            "--new", action="store_true", help="make a style of its own, also where one of the same name exists"
+        )
+        parser.add_argument(
+            "--triggers", help="trigger words, separated by commas (default: those that the file tells)"
+        )
+        parser.add_argument(
+            "--as-style", action="store_true", help="import what looks like an accelerator as a style all the same"
+        )
         parser.add_argument("--licence", default="", help="licence or source, where the file does not say")
         parser.add_argument("--draft", action="store_true", help="do not publish")
         parser.add_argument("--user", help="who imports (default: the first owner)")
 
-    def handle(
-        self,
-        *args: Any,
-        files: list[Path],
-        style: str | None,
-        licence: str,
-        draft: bool,
-        user: str | None,
-        **options: Any,
-    ) -> None:
+    def handle(self, *args: Any, files: list[Path], user: str | None, **options: Any) -> None:
         """Each file by itself: what is refused is said, and the rest goes on. The exit code tells of refusals."""
         try:
-            owner, refused = acting(user), 0
+            owner = acting(user)
         except NobodyFound as error:
             raise CommandError(str(error)) from None
-        given = {"name": style, "style": _style(style)} if style else {}
+        self.refused, self.options, self.owner = 0, options, owner
+        if options["style"]:
+            _style(options["style"])  # the base style is refused before anything is read
         rows: list[LoraImport] = []
         for path in files:
             try:
                 if path.suffix.lower() == cards.SUFFIX:
-                    with path.open("rb") as card:
-                        self._say(cards.take(cards.unpack(card), owner))
+                    self._take(path)
                 else:
                     rows.append(importing.bring(path, owner))
             except (NotTaken, OSError) as error:
-                refused += 1
                 told = failures.plainly(error, path.name) if isinstance(error, OSError) else f"{path.name}: {error}"
-                self.stderr.write(plain_words(told))
+                self._refuse(told)
         for group in _groups(rows):
-            wish = importing.proposal(group[-1])
-            fields: dict[str, Any] = {"licence": wish.licence or licence, "publish": not draft, **given}
             try:
-                versions = importing.confirm_all(group, replace(wish, **fields), owner)
+                self._confirm(group)
             except NotTaken as error:
-                refused += len(group)
-                self.stderr.write(plain_words(f"{group[-1].name}: {error}"))
-                continue
-            for version in versions:
-                self._say(version)
-        if refused:
+                for row in group:
+                    importing.discard(row)
+                self._refuse(f"{group[-1].name}: {error}", len(group))
+        if self.refused:
             raise SystemExit(1)
+
+    def _take(self, path: Path) -> None:
+        """Take a style card."""
+        answer = cards.Answer.STYLE if self.options["new"] else None
+        if name := self.options["style"]:
+            answer = cards.Answer.VERSION
+        with path.open("rb") as file:
+            card = cards.unpack(file)
+        taken = cards.take(card, self.owner, answer, style=_style(name) if name else None)
+        if isinstance(taken, LoraImport):
+            importing.discard(taken)
+            raise NotTaken(_ask(taken.title))
+        self._say(taken)
+
+    def _confirm(self, group: list[LoraImport]) -> None:
+        """Make versions of the files of one run. NotTaken says what has to be decided first."""
+        row, options = group[-1], self.options
+        wish = importing.proposal(row)
+        if (question := importing.accelerator_question(row)) and not options["as_style"]:
+            raise NotTaken(question + " " + _("Add --as-style if it is a style."))
+        if name := options["style"]:
+            wish = replace(wish, name=name, style=_style(name))
+        elif options["new"]:
+            wish = replace(wish, style=None)
+        elif wish.style is None and importing.namesake(wish.name, sketch=importing.is_sketch(row)):
+            raise NotTaken(_ask(wish.name))
+        if options["triggers"] is not None:
+            wish = replace(wish, trigger_words=options["triggers"])
+        wish = replace(wish, licence=wish.licence or options["licence"], publish=not options["draft"])
+        notes = [*importing.about_copy(row), *importing.warnings(row), *self._about_words(row)]
+        for version in importing.confirm_all(group, wish, self.owner):
+            self._say(version)
+        for words in notes:
+            self.stdout.write(plain_words(f"  {words}"))
+
+    def _about_words(self, row: LoraImport) -> Iterator[str]:
+        """What is proposed and not done, for nobody is there to confirm it."""
+        proposed = ", ".join(row.found.get("proposed", []))
+        if proposed and self.options["triggers"] is None:
+            text = _(
+                "Maybe trigger words, by its captions, and not used: %(words)s. Choose with --triggers, or on its page."
+            )
+            yield text % {"words": proposed}
+
+    def _refuse(self, words: str, files: int = 1) -> None:
+        self.refused += files
+        self.stderr.write(plain_words(words))
 
     def _say(self, version: StyleVersion) -> None:
         self.stdout.write(plain_words(f"{version} ({version.get_state_display()})"))
+
+
+def _ask(name: str) -> str:
+    text = _("A style is called %(name)s already. Add --style for a new version of it, or --new for another style.")
+    return text % {"name": f"“{name}”"}
 
 
 def _groups(rows: list[LoraImport]) -> list[list[LoraImport]]:

@@ -55,8 +55,14 @@ STRANGERS = [
 ]
 
 BROKEN = [
-    ((MOST_HEADER + 1).to_bytes(8, "little") + b"{" + bytes(MOST_HEADER), "larger than 4 MB"),
-    (b"\xff" * 8 + b"{}", "larger than 4 MB"),
+    ((MOST_HEADER + 1).to_bytes(8, "little") + b"{}", "larger than 100 MB"),
+    (b"\xff" * 8 + b"{}", "larger than 100 MB"),
+    (MOST_HEADER.to_bytes(8, "little") + b"{}", "not complete"),
+    (framed(b"[" * 100), "not a safetensors file"),
+    (framed(b'{"a":' + b"[" * 65 + b"]" * 65 + b"}"), "nests deeper than 64 levels"),
+    (framed(b'{"a":' * 65 + b"1" + b"}" * 65), "nests deeper than 64 levels"),
+    (framed(b'{"__metadata__":{"a":' + b'{"b":' * 100), "nests deeper than 64 levels"),
+    (framed(b'{"__metadata__":{"a":' + b'{"b":' * 10 + b"1" + b"}" * 12), "header of this file is broken"),
     (packed(kohya_sdxl())[:-1], "not complete"),
     (packed(kohya_sdxl())[:400], "not complete"),
     (packed(kohya_sdxl()) + b"\0", "data after its last weight"),

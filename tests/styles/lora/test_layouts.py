@@ -99,6 +99,15 @@ SDXL: list[tuple[str, Shapes, dict[str, str], Layout, Algorithm, int | None, tup
         4,
         (),
     ),
+    (
+        "OneTrainer, dotted names, DoRA",
+        dora("unet.input_blocks.4.1.transformer_blocks.0.attn2.to_k", 640, 2048),
+        {},
+        Layout.ONETRAINER,
+        Algorithm.DORA,
+        4,
+        (),
+    ),
     ("ComfyUI", comfyui_sdxl(), {}, Layout.COMFYUI, Algorithm.LOCON, 4, ()),
     (
         "ComfyUI, LoHa",
@@ -130,15 +139,6 @@ SDXL: list[tuple[str, Shapes, dict[str, str], Layout, Algorithm, int | None, tup
         Layout.LYCORIS,
         Algorithm.LOKR,
         4,
-        (),
-    ),
-    (
-        "sd-scripts, OFT",
-        {"oft_unet_input_blocks_7_1_transformer_blocks_5_attn1_to_q.oft_blocks": [4, 320, 320]},
-        {},
-        Layout.KOHYA,
-        Algorithm.OFT,
-        None,
         (),
     ),
     (

@@ -1,4 +1,4 @@
-"""The worst header of each kind stays within a second and fifty megabytes."""
+"""The worst header of each kind, up to the format's own 100 MB, stays within ten seconds and 300 megabytes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def filled(unit: str, before: str = "{", after: str = "") -> bytes:
 
 
 def listed(form: str, count: int) -> str:
-    """An object with numbered entries, cut off at the limit."""
-    return ("{" + ",".join(form.format(number) for number in range(count)) + "}")[: MOST_HEADER - 100]
+    """An object with numbered entries."""
+    return "{" + ",".join(form.format(number) for number in range(count)) + "}"
 
 
 def scalars(count: int = MOST_TENSORS, name: str = "", metadata: str = "") -> bytes:
@@ -45,18 +45,18 @@ def told(**metadata: str) -> bytes:
     tensor = {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}
     names = {name.replace("__", "."): value for name, value in metadata.items()}
     header = json.dumps({"a": tensor, "__metadata__": names}, ensure_ascii=False).encode()
-    assert len(header) <= MOST_HEADER
+    assert len(header) <= MOST_HEADER, len(header)
     return framed(header, bytes(4))
 
 
 def arrays() -> str:
-    """The JSON that takes most memory for its length."""
+    """The JSON that takes most memory for its length, as long as is parsed at once."""
     return '{"1_a":[' + "[]," * (MOST_JSON // 3 - 10) + "[]]}"
 
 
-def tags() -> str:
-    """As many tags as are looked at."""
-    return '{"1_a":' + listed('"{0:x}":1', 52_000) + "}"
+def tags(count: int) -> str:
+    """Counts of so many tags."""
+    return '{"1_a":' + listed('"{0:x}":1', count) + "}"
 
 
 CASES: dict[str, Callable[[], bytes]] = {
@@ -72,28 +72,34 @@ CASES: dict[str, Callable[[], bytes]] = {
     "escapes": lambda: filled("\\n", '{"__metadata__":{"a":"', '"}}'),
     "escaped wide characters": lambda: filled("\\ud83d\\udd8c", '{"__metadata__":{"a":"', '"}}'),
     "wide text": lambda: told(modelspec__title=BRUSH * (MOST_HEADER // 4 - 100)),
+    "wide texts": lambda: told(**{f"text{number}": BRUSH * 60_000 for number in range(400)}),
     "text that one character makes wide": lambda: told(a=BRUSH + "x" * (MOST_HEADER - 200)),
     "entries in metadata": lambda: framed(('{"__metadata__":' + listed('"{0:x}":""', 400_000)).encode()),
     "as many tensors as are allowed": scalars,
     "and with wide text beside them": lambda: scalars(metadata=BRUSH + "x" * (MOST_HEADER - 90 * MOST_TENSORS)),
+    "names as long as are allowed": lambda: scalars(name="x" * 150),
+    "layers of as many tensors": lambda: scalars(name=".lora_down.weight"),
     "more tensors": lambda: framed(
-        listed('"{0:x}":{{"dtype":"F16","shape":[0],"data_offsets":[0,0]}}', 90_000).encode()
+        listed('"{0:x}":{{"dtype":"F16","shape":[0],"data_offsets":[0,0]}}', MOST_TENSORS + 1).encode()
     ),
     "names that are hard to split": lambda: scalars(name=".lora_" * 40),
-    "names of layers": lambda: scalars(name="." * 200 + "lora_down.weight"),
+    "names of layers": lambda: scalars(name="." * 100 + "lora_down.weight"),
     "nested JSON in metadata": lambda: told(ss_tag_frequency="[" * MOST_JSON),
     "empty arrays in metadata": lambda: told(ss_tag_frequency=arrays()),
     "empty arrays everywhere in metadata": lambda: told(
         **dict.fromkeys(("ss_tag_frequency", "ss_dataset_dirs", "training_info", "software", "trainedWords"), arrays())
     ),
-    "tags": lambda: told(ss_tag_frequency=tags(), ss_dataset_dirs=tags()),
+    "tags": lambda: told(ss_tag_frequency=tags(48_000), ss_dataset_dirs=tags(25_000)),
+    "tags up to the limit": lambda: told(ss_tag_frequency=tags(6_500_000)),
+    "a caption up to the limit": lambda: told(ss_tag_frequency='{"1_a":{"' + "x" * 90_000_000 + '":1}}'),
+    "folders up to the limit": lambda: told(ss_tag_frequency=listed('"{0:x}":{{}}', 7_000_000)),
     "a thumbnail": lambda: told(modelspec__thumbnail="data:image/png;base64," + "A" * (2 * 2**20)),
 }
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", CASES)
-def test_it_takes_less_than_a_second_and_fifty_megabytes(name: str) -> None:
+def test_it_takes_less_than_ten_seconds_and_300_megabytes(name: str) -> None:
     file = BytesIO(CASES[name]())
     started = time.thread_time()  # reading never waits, so that other programs on the machine need not count
     attempt(file)
@@ -105,8 +111,8 @@ def test_it_takes_less_than_a_second_and_fifty_megabytes(name: str) -> None:
     finally:
         tracemalloc.stop()
     print(f"\n{name}: {took:.3f} s, {most / 10**6:.1f} MB")
-    assert took < 1
-    assert most < 50 * 10**6
+    assert took < 10
+    assert most < 300 * 10**6
 
 
 def attempt(file: BytesIO) -> None:

@@ -96,7 +96,8 @@ def test_folders_can_be_left_out() -> None:
     metadata = read_header(BytesIO(new)).metadata
     assert metadata["ss_sd_model_name"] == "base.safetensors"
     assert json.loads(metadata["ss_tag_frequency"]) == {"1_img": {"ink": 3, "fox": 1}}
-    assert read_facts({"ss_tag_frequency": metadata["ss_tag_frequency"]}).triggers == ("ink",)
+    assert json.loads(metadata["ss_dataset_dirs"]) == {"1_img": {"img_count": 3}}
+    assert read_facts({"ss_tag_frequency": metadata["ss_tag_frequency"]}).proposed == ("ink",)
 
 
 def test_a_copy_of_a_copy_is_the_same() -> None:

@@ -86,7 +86,7 @@ def copy(
         end = at + each.source.end - each.source.start
         tensors[each.name] = Tensor(each.source.dtype, each.shape, at, end)
         at = end
-    target.write(head(tensors, metadata))
+    target.writelines(head(tensors, metadata))
     for each in every:
         data = _data(source, header, each.source)
         target.write(data if each.scale == 1.0 else _scaled(data, each.source.dtype, each.scale))
