@@ -265,7 +265,7 @@ _TRAITS = {
         "ComfyUI applies only a small part of it (measured: 5 to 14 %), for it reads the constraint otherwise."
     ),
     Trait.MAGNITUDES: lambda: gettext(
-        "It is a DoRA of PEFT. ComfyUI applies its magnitudes nearly as they were trained (measured: 1 to 10 % off)."
+        "It is a DoRA of PEFT. ComfyUI applies its magnitudes nearly as they were trained (measured: off by 1 to 10 %)."
     ),
     Trait.BIASES: lambda: gettext("ComfyUI leaves out the biases that were trained with it."),
     Trait.NO_ALPHA: lambda: gettext(
