@@ -109,6 +109,7 @@ async def test_whatever_else_the_route_answers_the_prompt_is_ended(
     current: PreviewEngine, session: aiohttp.ClientSession, graph: Make, answer: dict[str, Any]
 ) -> None:
     client = ComfyClient(session, current.url, client_id="x")
+    current.troubles.add(t.Hold(after_step=2))
     run = followed(client, graph(steps=10_000), prompt_id := str(uuid4()))
     await run.until(Progress)
     current.troubles.add(t.Answer(f"/jobs/{prompt_id}/cancel", "POST", **answer))

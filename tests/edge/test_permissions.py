@@ -104,6 +104,7 @@ RULES: dict[str, Rule] = {
     "styles:download": page("style"),
     "styles:card": page("style"),
     "styles:publish": action(CURATORS, "style"),
+    "styles:respell": action(CURATORS, "style"),
     "styles:archive": action(CURATORS, "style"),
     "styles:purge": action(CURATORS, "style"),
     "training:shown": page("image"),

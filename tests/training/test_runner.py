@@ -400,7 +400,8 @@ def test_what_was_trained_leaves_in_a_layout_that_other_programs_read(
     leaving.seek(0)
     # Another studio, where this one's file is not known.
     StyleVersion.everything.update(sha256="", tensor_sha256="")
-    taken = cards.take(cards.unpack(leaving), ada)
+    taken = cards.take(cards.unpack(leaving), ada, cards.Answer.STYLE)
+    assert isinstance(taken, StyleVersion)
     assert (taken.rank, taken.triggers) == (4, ["gouachefield painting"])
 
 

@@ -20,10 +20,10 @@ pytestmark = pytest.mark.django_db
 
 
 def test_steps_that_an_engine_leaves_out_are_counted_and_timed_all_the_same(
-    engine: Engine, ask: Ask, new_engine: PreviewThread
+    earlier: Engine, ask: Ask, earlier_engine: PreviewThread
 ) -> None:
-    thin = new_engine.troubles.add(Throttled())
-    new_engine.troubles.add(SlowSteps(seconds=0.02, class_type="TrainLoraNode"))
+    thin = earlier_engine.troubles.add(Throttled())
+    earlier_engine.troubles.add(SlowSteps(seconds=0.02, class_type="TrainLoraNode"))
     job = trained(ask(steps=24, segments=2))
     assert job.status == Status.COMPLETED, said(job)
     assert thin.told[0] == 1 and thin.told.count(12) == 2
@@ -35,19 +35,19 @@ def test_steps_that_an_engine_leaves_out_are_counted_and_timed_all_the_same(
 
 
 def test_accumulated_batches_of_which_most_are_left_out_count_as_steps(
-    engine: Engine, ask: Ask, new_engine: PreviewThread
+    earlier: Engine, ask: Ask, earlier_engine: PreviewThread
 ) -> None:
-    new_engine.troubles.add(Throttled())
+    earlier_engine.troubles.add(Throttled())
     job = trained(ask(steps=6, segments=2, accumulation=5))
     assert (job.status, job.step, len(losses(job))) == (Status.COMPLETED, 6, 6), said(job)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_a_force_stop_would_lose_is_told_by_the_last_step_that_was_heard_of(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, heard: Heard
+    earlier: Engine, ask: Ask, earlier_engine: PreviewThread, heard: Heard
 ) -> None:
-    new_engine.troubles.add(Throttled(interval=0.0, share=0.4))  # of ten steps 1, 5, 9 and 10
-    hold = new_engine.troubles.add(Hold(times=1, after_step=7))
+    earlier_engine.troubles.add(Throttled(interval=0.0, share=0.4))  # of ten steps 1, 5, 9 and 10
+    hold = earlier_engine.troubles.add(Hold(times=1, after_step=7))
     job = ask(steps=20, segments=2)
 
     with at_work(until=lambda: heard.wait(lambda job: job.step == 5)):
@@ -60,11 +60,11 @@ def test_what_a_force_stop_would_lose_is_told_by_the_last_step_that_was_heard_of
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_takes_a_segment_over_shows_the_steps_that_are_known_before_the_next_is_told(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, heard: Heard
+    earlier: Engine, ask: Ask, earlier_engine: PreviewThread, heard: Heard
 ) -> None:
-    new_engine.troubles.add(Throttled(interval=0.0, share=0.4))
-    hold = new_engine.troubles.add(Hold(times=1, after_step=7))
-    before = segments_run(new_engine)
+    earlier_engine.troubles.add(Throttled(interval=0.0, share=0.4))
+    hold = earlier_engine.troubles.add(Hold(times=1, after_step=7))
+    before = segments_run(earlier_engine)
     job = ask(steps=20, segments=2)
 
     with at_work(until=lambda: heard.wait(lambda job: job.step == 5)):
@@ -79,21 +79,21 @@ def test_a_worker_that_takes_a_segment_over_shows_the_steps_that_are_known_befor
         hold.release()
     job.refresh_from_db()
     assert (job.status, job.step) == (Status.COMPLETED, 20), said(job)
-    assert segments_run(new_engine) - before == 2
+    assert segments_run(earlier_engine) - before == 2
     assert job.timed < 20, "what went on while no worker was there is not counted as quick steps"
 
 
 def test_an_engine_that_is_silent_between_two_steps_that_it_tells_is_not_stalled(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
+    earlier: Engine, ask: Ask, earlier_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer, "SILENT", 0.2)
     monkeypatch.setattr(trainer, "SILENT_PER_PICTURE", 0.0)
-    new_engine.troubles.add(Throttled(share=1.0))  # nothing between the first and the last
-    new_engine.troubles.add(SlowSteps(seconds=0.05, class_type="TrainLoraNode"))
-    before = segments_run(new_engine)
+    earlier_engine.troubles.add(Throttled(share=1.0))  # nothing between the first and the last
+    earlier_engine.troubles.add(SlowSteps(seconds=0.05, class_type="TrainLoraNode"))
+    before = segments_run(earlier_engine)
     job = trained(ask(steps=20, segments=1))
     assert job.status == Status.COMPLETED, said(job)
-    assert segments_run(new_engine) - before == 1
+    assert segments_run(earlier_engine) - before == 1
 
 
 def test_the_longest_silence_grows_with_the_steps_that_are_left_out() -> None:
@@ -105,12 +105,12 @@ def test_the_longest_silence_grows_with_the_steps_that_are_left_out() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_engine_that_tells_its_steps_has_done_none_before_it_tells_the_first(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, heard: Heard
+    earlier: Engine, ask: Ask, earlier_engine: PreviewThread, heard: Heard
 ) -> None:
     """However long the node takes to begin, whatever the pace of the segment before was."""
     job = ask(steps=8, segments=2)
-    TrainingJob.objects.filter(pk=job.pk).update(state={"pace": 0.001, "engine": engine.pk})
-    hold = new_engine.troubles.add(Hold(times=1, before="TrainLoraNode"))
+    TrainingJob.objects.filter(pk=job.pk).update(state={"pace": 0.001, "engine": earlier.pk})
+    hold = earlier_engine.troubles.add(Hold(times=1, before="TrainLoraNode"))
 
     with at_work(until=lambda: heard.wait(lambda job: job.doing is None)):
         hold.wait_reached()
