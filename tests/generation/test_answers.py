@@ -445,7 +445,7 @@ def test_an_engine_that_has_errors_with_some_questions_is_there_all_the_same(
 def test_an_engine_that_refuses_to_drop_a_prompt_is_told_for_a_while_only(
     engine: Engine, ada: User, trouble: Callable[..., Trouble]
 ) -> None:
-    trouble("500", "/cancel", "POST", times=None)
+    trouble("500", "/jobs/", "POST", times=None)
     trouble("500", "/queue", "POST", times=None)
     prompt = EnginePrompt.objects.create(
         task=place(ada), index=0, engine=engine, worker="w", lease_until=timezone.now(), state=State.CANCELLED,

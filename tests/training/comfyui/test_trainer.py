@@ -404,7 +404,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
     monkeypatch.setattr(tasks, "clean_engines", lambda: told.append(None))
     runner.followers.append(leftovers.follow)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
-    new_engine.troubles.add(Answer(times=1, path="/cancel", method="POST", status=502, body="Bad gateway"))
+    new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))
     new_engine.troubles.add(Answer(times=1, path="/queue", method="POST", status=502, body="Bad gateway"))
     job = ask(steps=8, segments=2)
     with at_work(until=hold.wait_reached):
