@@ -24,7 +24,7 @@ _SAVERS = ("SaveLoRA", "SaveLoRANode")  # the same node under two names
 _TRAINER = "TrainLoraNode"
 SWITCHES = ("offloading", "bypass_mode")  # off where a version does not have them
 # What stands for files and settings where only the wiring is looked at.
-_ANY_VALUES = {"checkpoint": "", "folder": "", "steps": 2, "seed": 0, "existing_lora": NOTHING, "prefix": "loras/x"}
+_ANY_VALUES = {"checkpoint": "", "folder": "", "steps": 2, "seed": 2, "existing_lora": NOTHING, "prefix": "loras/x"}
 _USUAL = {"batch_size": 1, "accumulation": 1, "learning_rate": 1e-4, "rank": 8}
 
 
