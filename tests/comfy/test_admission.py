@@ -156,7 +156,7 @@ async def test_the_live_connection_follows_no_redirect_to_another_server(
     async with standing(inner) as secret_place:
         outer = Door(preview.url, lambda request: web.Response(status=302, headers={"Location": f"{secret_place}ws"}))
         async with standing(outer) as place:
-            client = ComfyClient(session, let_in(place, USER, "?token=x"), client_id="studio")
+            client = ComfyClient(session, let_in(place, USER, "?token=let-in-7f3a"), client_id="studio")
             with pytest.raises(BadResponse):
                 await client.socket.open()
     assert inner.asked == []

@@ -130,7 +130,7 @@ async def loras(player: Player) -> list[str]:
 @pytest.fixture
 async def painter() -> Any:
     """A player at an engine that sketches."""
-    options = Options(loras=(LIGHTNING, STYLE))
+    options = Options(loras=(LIGHTNING, STYLE), generation="new")
     async with PreviewEngine(options) as engine, aiohttp.ClientSession() as session:
         yield Player(session, engine.url, engine)
 
@@ -199,7 +199,7 @@ async def test_training_goes_on_from_a_file(player: Player) -> None:
 
 
 async def test_a_training_step_lasts_as_long_as_asked() -> None:
-    options = Options(painter="flat", loras=(LIGHTNING, STYLE), training_step_seconds=0.02)
+    options = Options(painter="flat", loras=(LIGHTNING, STYLE), training_step_seconds=0.02, generation="new")
     async with PreviewEngine(options) as engine, aiohttp.ClientSession() as session:
         player = Player(session, engine.url, engine)
         await send_set(player, in_palette(2, MOSS))
