@@ -34,7 +34,7 @@ class Lack:
     @property
     def node(self) -> str:
         """The node for a sentence: its class, and its title if it has one."""
-        return f"{self.class_type} (“{self.title}”)" if self.title else self.class_type
+        return called(self.class_type, self.title)
 
     @property
     def words(self) -> str:
@@ -46,6 +46,11 @@ class Lack:
     def listed(self) -> str:
         """What is there instead, the first few of many; "" for nothing."""
         return ", ".join(self.has[:MOST_NAMED]) + (", …" if len(self.has) > MOST_NAMED else "")
+
+
+def called(class_type: str, title: str) -> str:
+    """A node for a sentence: its class, and its title if it has one."""
+    return f"{class_type} (“{title}”)" if title else class_type
 
 
 _SENTENCES: dict[LackKind, str] = {

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from stylestudio.comfy import node_info
+from stylestudio.comfy import lack, node_info
 from stylestudio.comfy.errors import FILE_INPUTS, lacking
 from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.lack import Lack, LackKind
@@ -257,8 +257,7 @@ def title(node: Node) -> str:
 
 def called(node: Node) -> str:
     """A node for a sentence: its class, and its title if it has one."""
-    name = title(node)
-    return f"{node['class_type']} (“{name}”)" if name else str(node["class_type"])
+    return lack.called(str(node["class_type"]), title(node))
 
 
 def _plain(name: str) -> str:
