@@ -363,7 +363,7 @@ def test_two_configurations_are_compared_with_what_differs_first(done: TrainingJ
     other = ask(filled, ada, steps=12, style=done.style, seed=done.seed)
     page = as_(ada).get(f"/training/{done.pk}/config/?with={other.pk}").content.decode()
     table = page.partition("Configuration</caption>")[2].partition("</table>")[0]
-    rows = re.findall(r'<tr( class="dim")?><th scope="row">([^<]+)</th>(.*?)</tr>', table)
+    rows = re.findall(r'<tr( class="dim")?><th scope="row"[^>]*>([^<]+)</th>(.*?)</tr>', table)
     differing = {label: re.findall(r"<(?:ins|del)>([^<]*)", cells) for dim, label, cells in rows if not dim}
     assert differing == {"Steps": ["8", "12"]}
     assert [bool(dim) for dim, _label, _cells in rows] == sorted(bool(dim) for dim, _label, _cells in rows)

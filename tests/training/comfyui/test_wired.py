@@ -319,6 +319,6 @@ def test_the_page_of_a_run_tells_its_switches_as_yes_and_no(ask: Ask, ada: User,
     job = ask(bypass_mode=True)
     client.force_login(ada)
     page = client.get(reverse("training:run-config", args=[job.pk])).content.decode()
-    rows = dict(re.findall(r'<tr[^>]*><th scope="row">(.*?)</th><td[^>]*>(.*?)</td>', page))
+    rows = dict(re.findall(r'<tr[^>]*><th scope="row"[^>]*>(.*?)</th><td[^>]*>(.*?)</td>', page))
     assert (rows["Leave the model&#x27;s weights alone"], rows["Keep the model in main memory"]) == ("yes", "no")
     assert rows["Precision of the steps"] == "same"
