@@ -204,6 +204,7 @@ def test_the_picture_in_the_readme_is_small_enough_to_keep() -> None:
     assert 10_000 < (ROOT / "docs/studio.webp").stat().st_size < 250_000
 
 
+@pytest.mark.heavy
 def test_the_script_in_the_readme_prints_what_happens_to_a_job(tmp_path: Path) -> None:
     (script,) = re.findall(r"^```python\n(.*?)^```", text("README.md"), re.MULTILINE | re.DOTALL)
     studio = Studio(tmp_path / "data")

@@ -88,6 +88,7 @@ def test_copies_are_found_left_out_and_brought_back_and_a_crop_moves(
     expect(page.locator("figure.crop.moves").first.get_by_role("slider").first).to_have_value("0")
 
 
+@pytest.mark.heavy
 def test_on_a_phone_the_report_is_a_page_that_fits(studio: Studio, enter: Enter, dataset: str) -> None:
     page = enter(studio, path=f"/datasets/{dataset}/", width=390)
     page.get_by_role("navigation", name="Dataset views").get_by_role("link", name="Health").click()
@@ -95,6 +96,7 @@ def test_on_a_phone_the_report_is_a_page_that_fits(studio: Studio, enter: Enter,
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.heavy
 def test_without_javascript_a_crop_moves_by_its_button(
     studio: Studio, enter: Enter, dataset: str, pictures: list[Path]
 ) -> None:

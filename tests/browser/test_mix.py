@@ -214,6 +214,7 @@ def test_a_style_is_found_by_kind_and_by_words_in_any_order(
     expect(page.get_by_text("No style matches.")).to_be_visible()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1440), ("light", 1440), ("dark", 390)])
 def test_everything_at_once_fits(
     studio: Studio, engine: PreviewThread, enter: Enter, tmp_path: Path, theme: str, width: int

@@ -146,6 +146,7 @@ def test_the_web_process_is_killed_in_the_middle_and_the_page_says_so(
     expect(page.locator("body.offline")).to_have_count(0)
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("offline_is_expected")
 def test_the_whole_studio_is_restarted_in_the_middle(house: Studio, calm: PreviewThread, enter: Enter) -> None:
     page = enter(house)
@@ -158,6 +159,7 @@ def test_the_whole_studio_is_restarted_in_the_middle(house: Studio, calm: Previe
     ends_whole(job, "the house restarts", 2)
 
 
+@pytest.mark.heavy
 def test_the_embedded_engine_is_killed_in_the_middle(embedded: Studio, enter: Enter) -> None:
     page = enter(embedded)
     job = ask(page, "the engine dies", count=4)

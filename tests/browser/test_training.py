@@ -50,31 +50,32 @@ def pictures(tmp_path: Path) -> list[Path]:
 
 
 def make_dataset(page: Page, studio: Studio, pictures: list[Path]) -> None:
-    """A dataset with all pictures in it, by hand."""
+    """The dataset Embers with all pictures in it, by hand."""
     page.goto(f"{studio.url}/datasets/new/")
     page.get_by_label("Name").fill("Embers")
     page.get_by_label("Trigger words").fill("embers painting")
     page.get_by_role("button", name="Create dataset").click()
     page.get_by_label("Drop pictures").set_input_files(pictures)
-    expect(page.get_by_role("list", name="Uploads")).to_contain_text("20 added", timeout=PATIENCE)
+    expect(page.get_by_role("list", name="Uploads")).to_contain_text(f"{len(pictures)} added", timeout=PATIENCE)
 
 
-def train(page: Page) -> None:
+def train(page: Page, pictures: int, steps: int, segments: int) -> None:
     """From the dataset's page through the form to the page of the run."""
     page.get_by_role("link", name="Train", exact=True).click()
-    expect(page.get_by_role("radio", name="Embers 20 pictures")).to_be_checked()
+    expect(page.get_by_role("radio", name=f"Embers {pictures} pictures")).to_be_checked()
     expect(page.get_by_label("Name of the new style")).to_have_value("Embers")
     page.get_by_role("radio", name="Quick look").check()
     readiness = page.get_by_role("complementary", name="Readiness")
     expect(readiness).to_contain_text("600 steps")
     page.get_by_text("All settings").click()
-    settings = {"Steps": 80, "Segments": 4, "Resolution": 256, "Learning rate": 0.006, "Batch size": 8, "Seed": 7}
+    few = {"Resolution": 256, "Learning rate": 0.006, "Batch size": 8, "Seed": 7}
+    settings = {"Steps": steps, "Segments": segments, **few}
     for label, value in settings.items():
         page.get_by_label(label, exact=True).fill(str(value))
     for number in range(1, 7):
         page.get_by_label(f"Test prompt {number}").fill(PROBES[number - 1] if number <= len(PROBES) else "")
-    expect(readiness).to_contain_text("80 steps")
-    expect(readiness).to_contain_text("4, one every 20 steps")
+    expect(readiness).to_contain_text(f"{steps} steps")
+    expect(readiness).to_contain_text(f"{segments}, one every {steps // segments} steps")
     readiness.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/training/\d+/$"))
 
@@ -108,10 +109,23 @@ def distance(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
 
 
+def test_a_short_training_goes_from_dropped_pictures_to_a_style(
+    studio: Studio, enter: Enter, pictures: list[Path]
+) -> None:
+    page = enter(studio)
+    make_dataset(page, studio, pictures[:4])
+    train(page, pictures=4, steps=8, segments=2)
+    expect(page.get_by_role("region", name="Progress")).to_contain_text("The training is done.", timeout=PATIENCE)
+    last = samples(page).get_by_role("row").filter(has_text="Step 8")
+    last.get_by_role("button", name="Use this checkpoint").click()
+    expect(page.get_by_text("Embers v1 is here.")).to_be_visible()
+
+
+@pytest.mark.heavy
 def test_a_style_is_trained_watched_and_used(alone: Studio, enter: Enter, pictures: list[Path]) -> None:
     page = enter(alone)
     make_dataset(page, alone, pictures)
-    train(page)
+    train(page, pictures=20, steps=80, segments=4)
     page.evaluate("window.untouched = true")
 
     progress = page.get_by_role("region", name="Progress")

@@ -22,6 +22,7 @@ def storm(data: Path, *options: str, seconds: float) -> int:
     return subprocess.run(command, cwd=ROOT, check=False, timeout=seconds).returncode
 
 
+@pytest.mark.heavy
 def test_a_short_storm_leaves_nothing_wrong(tmp_path: Path, told: list[str]) -> None:
     assert storm(tmp_path, "--short", f"--jobs={SHORT}", *told, seconds=240) == 0
 

@@ -142,6 +142,7 @@ def test_the_mount_still_answers_for_files_beside_the_addresses_of_uploads(web: 
     assert web.ask("GET", "/uploads/parts/x.part") == (403, "Sign in to see this file.")
 
 
+@pytest.mark.heavy
 def test_a_web_process_that_is_killed_again_and_again_loses_and_mixes_up_nothing(web: Web) -> None:
     truth = os.urandom(6 * PART + 12345)
     upload = web.begin("killed.bin", len(truth))

@@ -78,6 +78,7 @@ def test_a_fresh_clone_gets_an_environment_and_starts_the_studio_with_the_argume
     assert again.stdout == f"{clone / '.venv'} studio\n"
 
 
+@pytest.mark.heavy
 def test_half_an_environment_is_made_anew(clone) -> None:
     (clone / ".venv" / "bin").mkdir(parents=True)
     (clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
@@ -87,6 +88,7 @@ def test_half_an_environment_is_made_anew(clone) -> None:
     assert not (clone / ".venv" / "rubbish").exists()
 
 
+@pytest.mark.heavy
 def test_changed_requirements_are_installed_and_what_pip_says_is_passed_on(clone) -> None:
     a_venv(clone)
     assert run(clone).returncode == 0
@@ -97,6 +99,7 @@ def test_changed_requirements_are_installed_and_what_pip_says_is_passed_on(clone
     assert run(clone).returncode == 1
 
 
+@pytest.mark.heavy
 def test_what_more_machines_need_is_installed_only_when_a_variable_asks_for_it(clone) -> None:
     a_venv(clone)
     (clone / "requirements-scale.txt").write_text("-r requirements.txt\nthis is not a requirement\n")

@@ -187,6 +187,7 @@ def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(start, t
     assert gone(list(children.values()), within=0.5)
 
 
+@pytest.mark.heavy
 @needs_proc
 def test_after_a_kill_nothing_remains_and_the_same_command_starts_again_at_once(start, tmp_path) -> None:
     studio = start(tmp_path)
@@ -216,6 +217,7 @@ def test_an_address_that_is_not_ours_is_one_clear_sentence(tmp_path) -> None:
     assert sentence.count("\n") == 1
 
 
+@pytest.mark.heavy
 def test_an_older_database_is_saved_before_it_is_migrated(start, tmp_path) -> None:
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "auth", "--verbosity", "0"],
