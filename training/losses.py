@@ -253,4 +253,5 @@ def _round_numbers(low: float, high: float, about: int, least: float = 0.0) -> V
     size = 10.0 ** np.floor(np.log10(rough))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough * 0.999)
     numbers: Values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step + 0.0  # no -0
-    return numbers
+    # So wide a step may have no multiple between the two: 500 has none from 1 to 402.
+    return numbers if len(numbers) or rough <= least else _round_numbers(low, high, about + 1, least)

@@ -231,7 +231,7 @@ def enter(browser: Browser, complaints: Complaints) -> Iterator[Enter]:
 
     def open_page(studio: Studio, name: str | None = "ada", path: str = "/", **options: Any) -> Page:
         width = options.pop("width", 1440)
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        context = browser.new_context(reduced_motion="reduce", viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()

@@ -109,6 +109,7 @@ def test_pictures_are_captioned_with_the_keyboard_and_many_at_once_with_undo(
         expect(caption(page, number)).to_have_value(text)
 
 
+@pytest.mark.heavy
 def test_tags_filter_are_dragged_and_a_selection_narrows_a_change(
     studio: Studio, enter: Enter, make: Callable[[str, list[str]], str]
 ) -> None:
@@ -138,6 +139,7 @@ def test_tags_filter_are_dragged_and_a_selection_narrows_a_change(
     expect(caption(page, 1)).to_have_value("hills, dusk, moon")
 
 
+@pytest.mark.heavy
 def test_a_newer_text_and_a_lost_connection_lose_nothing(
     studio: Studio, enter: Enter, complaints: Complaints, make: Callable[[str, list[str]], str]
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_newer_text_and_a_lost_connection_lose_nothing(
     expect(caption(other, 1)).to_have_value("mine, offline")
 
 
+@pytest.mark.heavy
 def test_scrolling_loads_more_and_enter_walks_into_it(
     studio: Studio, enter: Enter, make: Callable[[str, list[str]], str]
 ) -> None:

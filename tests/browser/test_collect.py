@@ -80,6 +80,7 @@ def test_pictures_and_captions_are_chosen_together_and_what_is_bad_is_named(
     expect(rows(page)).to_contain_text(["4 here already"], timeout=PATIENCE)
 
 
+@pytest.mark.heavy
 def test_a_large_picture_goes_in_parts_between_small_ones(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_zip_is_taken_in_by_a_worker_and_says_so_on_its_card(
     assert captions == {"7_inkmist/3.jpg": "a river"}
 
 
+@pytest.mark.heavy
 def test_a_folder_is_chosen_with_everything_in_it(studio: Studio, enter: Enter, dataset: str, tmp_path: Path) -> None:
     folder = tmp_path / "my set"
     for at in range(3):
@@ -168,6 +170,7 @@ def test_a_folder_is_dropped_with_everything_in_it(studio: Studio, enter: Enter,
     assert captions == {"set/1.png": "red hills"}
 
 
+@pytest.mark.heavy
 def test_a_broken_zip_and_a_picture_of_another_kind_say_why(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path, complaints: Complaints
 ) -> None:
@@ -179,6 +182,7 @@ def test_a_broken_zip_and_a_picture_of_another_kind_say_why(
     complaints.allow("422")
 
 
+@pytest.mark.heavy
 def test_pictures_of_the_gallery_are_ticked_counted_and_come_in(studio: Studio, enter: Enter, dataset: str) -> None:
     studio.manage("generate", "--prompt", "three lighthouses", "--count", "3", "--user", "ada")
     page = enter(studio, path=f"/datasets/{dataset}/")
@@ -199,6 +203,7 @@ def test_pictures_of_the_gallery_are_ticked_counted_and_come_in(studio: Studio, 
     expect(boxes).to_have_count(1)  # what is in it cannot be ticked again
 
 
+@pytest.mark.heavy
 def test_without_javascript_several_files_come_with_a_plain_form(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path, complaints: Complaints
 ) -> None:

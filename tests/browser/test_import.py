@@ -89,6 +89,7 @@ def test_a_file_becomes_a_style_gets_a_second_version_and_goes_back(
 PAGES = ("/styles/", "/styles/import/", "/styles/new/", "/engines/loras/", "/queue/", "/gallery/")
 
 
+@pytest.mark.heavy
 def test_no_page_is_wider_than_a_phone(studio: Studio, enter: Enter) -> None:
     page = enter(studio, width=390)
     for path in PAGES:

@@ -72,7 +72,7 @@ def test_the_order_of_the_mix_is_changed_with_the_keyboard(studio: Studio, engin
     expect(rows(page)).to_have_text(["Ink & mist", "Gouache fields", "Paper lantern"])
 
 
-@pytest.mark.parametrize("pointer", ["mouse", "touch"])
+@pytest.mark.parametrize("pointer", ["mouse", pytest.param("touch", marks=pytest.mark.heavy)])
 def test_the_order_of_the_mix_is_changed_by_drag(
     studio: Studio, engine: PreviewThread, enter: Enter, pointer: str
 ) -> None:
@@ -144,6 +144,7 @@ def test_a_preset_fills_the_form_with_one_press_and_goes_with_another(
     expect(final).to_contain_text("wide landscape, two cottages at dusk, soft morning light")
 
 
+@pytest.mark.heavy
 def test_the_present_form_is_saved_as_a_preset(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio, "bob")
     page.get_by_role("textbox", name="Prompt", exact=True).fill("a small boat")
@@ -161,6 +162,7 @@ def test_the_present_form_is_saved_as_a_preset(studio: Studio, engine: PreviewTh
     expect(page.get_by_text("Lamp light is deleted.")).to_be_visible()
 
 
+@pytest.mark.heavy
 def test_without_javascript_the_mix_is_ordered_and_a_preset_used(
     studio: Studio, engine: PreviewThread, enter: Enter
 ) -> None:
@@ -179,6 +181,7 @@ def test_without_javascript_the_mix_is_ordered_and_a_preset_used(
     expect(page.get_by_role("button", name="Use preset: Wide valley")).to_be_visible()
 
 
+@pytest.mark.heavy
 def test_the_sheet_is_shown_large_beside_the_style_under_the_pointer(
     studio: Studio, engine: PreviewThread, enter: Enter
 ) -> None:
@@ -203,6 +206,7 @@ def test_the_sheet_is_shown_large_beside_the_style_under_the_pointer(
     expect(face).to_have_count(0)
 
 
+@pytest.mark.heavy
 def test_a_style_is_found_by_kind_and_by_words_in_any_order(
     studio: Studio, engine: PreviewThread, enter: Enter
 ) -> None:

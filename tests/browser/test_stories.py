@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
@@ -108,6 +109,7 @@ def test_a_failed_job_says_why_and_retry_makes_it(studio: Studio, engine: Previe
     expect(page.locator("article.job.is-done").filter(has_text="too large a dragon")).to_have_count(1)
 
 
+@pytest.mark.heavy
 def test_edit_and_retry_fills_the_form(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio)
     page.get_by_role("checkbox", name="Ink & mist v1").check()
@@ -204,6 +206,7 @@ def test_the_other_member_sees_the_job_but_cannot_cancel_it(
     look(theirs, "done")
 
 
+@pytest.mark.heavy
 def test_the_readiness_line_follows_the_queue(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page, bobs = enter(studio), enter(studio, "bob")
     gate = engine.troubles.add(Hold(after_step=1))
@@ -226,6 +229,7 @@ Object.defineProperty(document, "hidden", { get: () => true });
 """
 
 
+@pytest.mark.heavy
 def test_the_title_of_every_page_counts_my_jobs(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page, other, bobs = enter(studio), enter(studio, path="/gallery/"), enter(studio, "bob")
     gate = engine.troubles.add(Hold(after_step=1))
@@ -241,6 +245,7 @@ def test_the_title_of_every_page_counts_my_jobs(studio: Studio, engine: PreviewT
         expect(window).to_have_title(title)
 
 
+@pytest.mark.heavy
 def test_a_hidden_tab_tells_of_the_end_of_my_jobs_once_and_only_when_asked_to(
     studio: Studio, engine: PreviewThread, enter: Enter
 ) -> None:

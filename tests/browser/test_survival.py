@@ -99,6 +99,7 @@ def cards(page: Page) -> dict[str, tuple[str, str]]:
     return {name: (look, version) for name, look, version in rows}
 
 
+@pytest.mark.heavy
 def test_an_engine_that_needs_no_time_leaves_no_stale_card(house: Studio, calm: PreviewThread, enter: Enter) -> None:
     tabs = enter(house), enter(house)
     for number in range(10):
@@ -168,6 +169,7 @@ def test_the_embedded_engine_is_killed_in_the_middle(embedded: Studio, enter: En
     ends_whole(job, "the engine dies", 4)
 
 
+@pytest.mark.heavy
 def test_two_pages_in_two_languages_are_each_kept_in_their_own(
     house: Studio, calm: PreviewThread, enter: Enter
 ) -> None:

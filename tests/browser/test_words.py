@@ -28,6 +28,7 @@ def dataset(studio: Studio) -> str:
     return name
 
 
+@pytest.mark.heavy
 def test_captions_in_an_old_encoding_are_shown_with_samples_changed_and_brought_back(
     studio: Studio, enter: Enter, dataset: str, tmp_path: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_an_encoding_that_is_not_sure_is_a_question_on_the_page(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.heavy
 def test_times_are_those_of_the_reader(studio: Studio, enter: Enter, dataset: str) -> None:
     out = studio.manage(
         "shell",
