@@ -11,7 +11,7 @@ from typing import Any
 
 from generation import orders
 from generation.models import Engine, GenerationTask
-from stylestudio.comfy import graph
+from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.lack import Lack
@@ -72,7 +72,7 @@ def lack(infos: Mapping[str, Any]) -> Lack | None:
     for nodes in _samples():
         if all(node["class_type"] in infos for node in nodes.values()):
             try:
-                graph.adapt(nodes, infos, strict=True)
+                wiring.adapt(nodes, infos, strict=True)
             except GraphInvalid as error:
                 return error.lack
     return None

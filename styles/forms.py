@@ -132,6 +132,7 @@ class StyleForm(forms.ModelForm[Style]):
         widget=forms.TextInput(attrs={"list": "loras"}),
         help_text=gettext_lazy("The Lightning LoRA that goes with that checkpoint. Empty: the studio's."),
     )  # fmt: skip
+    is_another = forms.BooleanField(label=gettext_lazy("This is another style"), required=False)
 
     class Meta:
         model = Style
@@ -144,13 +145,13 @@ class StyleForm(forms.ModelForm[Style]):
         if self.version:
             self.initial.update({name: getattr(self.version, name) for name in VERSION_FIELDS})
         if self.instance.is_base:
-            for name in ("name", "kind", *VERSION_FIELDS):
+            for name in ("name", "kind", "is_another", *VERSION_FIELDS):
                 del self.fields[name]
         if self.version and self.version.file and "lora_name" in self.fields:
             self.fields["lora_name"].disabled = True  # StyleStudio puts the file there under this very name
         if "slider" in self.fields and self["slider"].value():
             widen(self, "default_strength", "safe_from", "safe_to")
-        for name in self.fields.keys() - {"cover", "default_strength", "slider"}:
+        for name in self.fields.keys() - {"cover", "default_strength", "slider", "is_another"}:
             self.fields[name].widget.attrs["class"] = "in"
 
     @property
@@ -173,10 +174,21 @@ class StyleForm(forms.ModelForm[Style]):
             "loras": sorted(distinct(name for engine in engines for name in engine.loras))[:MOST_KNOWN],
         }
 
+    @property
+    def namesake(self) -> Style | None:
+        """Another style that is called so already."""
+        if "name" not in self.fields or str(self["name"].value() or "").strip() == self.initial.get("name", ""):
+            return None
+        found = importing.namesake(str(self["name"].value() or ""), sketch=self.instance.preview_only)
+        return None if found == self.instance else found
+
     def clean(self) -> dict[str, Any]:
-        """A safe range has both ends, in order."""
+        """A safe range has both ends, in order. Another style of the same name is asked about."""
         cleaned = super().clean() or {}
         check_safe_range(self, cleaned)
+        if cleaned.get("name") and not cleaned.get("is_another") and (taken := self.namesake):
+            text = gettext("%(name)s exists. Say that this is another style, or change that one.")
+            self.add_error("is_another", text % {"name": taken.title})
         return cleaned
 
     def clean_cover(self) -> Any:

@@ -16,7 +16,7 @@ from typing import IO
 from django.utils.translation import gettext
 from PIL import Image, ImageChops, ImageCms, ImageOps
 
-from stylestudio import colour_tags, levels, picture_kinds, png_texts
+from stylestudio import colour_tags, grounds, levels, picture_kinds, png_texts
 
 MOST_BYTES = 10 * 2**20
 MOST_PIXELS = 40_000_000
@@ -92,9 +92,10 @@ class Developed:
 def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
     """The picture in `file`, checked by decoding it and written anew.
 
-    Orientation is applied, colours are brought to sRGB, transparency goes on white, an animation gives its first
-    frame, metadata is left behind. A side of more than 4096 pixels is scaled down to that. BadPicture says why a
-    file is refused: over `most_bytes` (10 MB), over 40 megapixels, not a PNG, JPEG or WebP, broken.
+    Orientation is applied, colours are brought to sRGB, transparency goes on white, or on a colour on which the
+    picture is seen if it would disappear there. An animation gives its first frame, metadata is left behind. A side of
+    more than 4096 pixels is scaled down to that. BadPicture says why a file is refused: over `most_bytes` (10 MB), over
+    40 megapixels, not a PNG, JPEG or WebP, broken.
     """
     data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -107,7 +108,8 @@ def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
                 check_png(data)
             image.draft("RGB", (MOST_SIDE, MOST_SIDE))
             image.load()
-            made = flat(in_srgb(ImageOps.exif_transpose(image)))
+            upright = in_srgb(ImageOps.exif_transpose(image))
+            made = flat(upright, grounds.behind(upright))
         except BadPicture:
             raise
         except BROKEN as error:

@@ -22,10 +22,9 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from generation.models import GeneratedImage
-from stylestudio import grammar
+from stylestudio import grammar, grounds
 from stylestudio.jobs import Job, JobQuerySet, Visibility, may_run
 from training import faults, remaining
-from training.datasets import grounds
 from training.doing import Doing
 from training.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stylestudio import grammar
+
 from .long_text import LongText
 from .tag_counts import Counts, read_counts
 from .values import LONG, MOST_JSON, parsed, text, whole
@@ -150,5 +152,5 @@ def _once(phrases: Iterable[str]) -> tuple[str, ...]:
 
 
 def _split(value: object) -> list[str]:
-    phrases = re.split(r"[,，;\n]", _NETWORK.sub("", text(value, LONG)))
-    return [stripped for phrase in phrases if (stripped := phrase.strip())][: 2 * MOST_TRIGGERS]
+    phrases = grammar.split(_NETWORK.sub("", text(value, LONG)))
+    return [word for phrase in phrases for part in phrase.split(";") if (word := part.strip())][: 2 * MOST_TRIGGERS]

@@ -18,8 +18,6 @@ from typing import Any, TypeAlias
 from stylestudio.comfy.errors import FILE_INPUTS
 from stylestudio.comfy.file_names import canonical as canonical_name
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.node_info import combo_options as combo_options
-from stylestudio.comfy.wiring import adapt as adapt
 from stylestudio.comfy.wiring import link
 
 Graph: TypeAlias = dict[str, dict[str, Any]]

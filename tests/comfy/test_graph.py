@@ -15,15 +15,15 @@ from stylestudio.comfy.graph import (
     GraphError,
     Lora,
     Workflow,
-    adapt,
     canonical,
     chain_loras,
-    combo_options,
     load,
     missing_files,
     output_nodes,
     sha256,
 )
+from stylestudio.comfy.node_info import combo_options
+from stylestudio.comfy.wiring import adapt
 
 WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
 VALUES: dict[str, object] = {

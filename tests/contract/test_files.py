@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylestudio.comfy.errors import BadResponse, NotFound, NotInstalled
 from stylestudio.comfy.events import ImageRef
-from stylestudio.comfy.graph import combo_options
+from stylestudio.comfy.node_info import combo_options
 
 from .conftest import Engine
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from stylestudio.comfy.errors import ComfyError, PromptInterrupted
 from stylestudio.comfy.events import Cached, Completed, Executing, Progress
-from stylestudio.comfy.graph import Graph, combo_options
+from stylestudio.comfy.graph import Graph
+from stylestudio.comfy.node_info import combo_options
 
 from .conftest import Engine
 

@@ -218,6 +218,14 @@ def test_transparency_goes_on_white() -> None:
     assert reread(images.read_reference(BytesIO(saved(clear)))).getpixel((1, 4)) == BLUE
 
 
+@pytest.mark.parametrize("shade", [255, 250, 235])
+def test_a_light_drawing_on_transparent_ground_is_not_lost(shade: int) -> None:
+    clear = Image.new("RGBA", (64, 64))
+    clear.paste((shade, shade, shade, 255), (16, 16, 48, 48))
+    picture = reread(images.read_reference(BytesIO(saved(clear))))
+    assert (picture.getpixel((32, 32)), picture.getpixel((2, 2))) == ((shade,) * 3, (0, 0, 0))
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_every_kind_of_png_pixels_is_understood(mode: str) -> None:
     grey = Image.new("L", (8, 8), 128)

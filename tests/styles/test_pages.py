@@ -131,6 +131,31 @@ def test_a_wrong_form_is_shown_again_and_stores_nothing(
     assert not Style.objects.filter(is_base=False).exists()
 
 
+def test_a_style_typed_by_hand_asks_whether_it_is_another_of_that_name(
+    client: Client, curator: User, ink: Style
+) -> None:
+    client.force_login(curator)
+    asked = client.post(reverse("styles:new"), fields(name="INK & mist"))
+    assert asked.status_code == 422
+    page = asked.content.decode()
+    assert f'href="{reverse("styles:edit", args=[ink.slug])}"' in page
+    assert "Say that this is another style, or change that one." in page
+    assert list(Style.objects.filter(is_base=False)) == [ink]
+    made = client.post(reverse("styles:new"), fields(name="INK & mist", is_another="on"))
+    assert made.status_code == 302
+    assert Style.objects.filter(name__iexact="ink & mist").count() == 2
+
+
+def test_a_style_that_keeps_its_name_is_not_asked_and_one_that_takes_anothers_is(
+    client: Client, curator: User, ink: Style
+) -> None:
+    other = Style.objects.create(name="Spark")
+    twin = Style.objects.create(name="Spark")
+    client.force_login(curator)
+    assert client.post(reverse("styles:edit", args=[twin.slug]), fields(name="Spark")).status_code == 302
+    assert client.post(reverse("styles:edit", args=[other.slug]), fields(name="Ink & mist")).status_code == 422
+
+
 def test_editing_changes_the_published_version_and_keeps_the_address(client: Client, curator: User, ink: Style) -> None:
     client.force_login(curator)
     assert 'value="0.8"' in client.get(reverse("styles:edit", args=[ink.slug])).content.decode()

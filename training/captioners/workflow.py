@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from generation import engines
 from generation.models import Engine, EnginePrompt
+from stylestudio import grounds
 from stylestudio import images as pictures
 from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.client import ComfyClient
@@ -36,7 +37,7 @@ from stylestudio.comfy.errors import (
 from stylestudio.comfy.events import Completed
 from training import work
 from training.captioners.base import Proposal
-from training.datasets import grounds
+from training.datasets import clear
 from training.datasets.captions import clean
 from training.models import MOST_CAPTION, DatasetImage
 
@@ -148,7 +149,7 @@ def _small(image: DatasetImage) -> bytes:
     with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
         try:
             picture.draft("RGB", (SIDE, SIDE))
-            ground = grounds.measured_on(image.background, image.colours, grounds.WHITE)
+            ground = clear.measured_on(image.background, image.colours, grounds.WHITE)
             pictures.shrunk(pictures.flat(picture, ground), SIDE).save(out, "JPEG", quality=92)
         except pictures.BROKEN as error:
             raise pictures.broken() from error

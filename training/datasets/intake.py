@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage
 from stylestudio import media_store
+from stylestudio.grounds import Colours
 from stylestudio.storage import all_or_nothing
 from training import work
 from training.datasets import archives, folder_names, matching, readings, sidecars, take
-from training.datasets.grounds import Colours
 from training.datasets.sources import Contents, Member, Unreadable
 from training.datasets.take import BadPicture, Taken
 from training.health import check

@@ -13,9 +13,8 @@ import numpy as np
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
-from stylestudio import images, picture_kinds
+from stylestudio import grounds, images, picture_kinds
 from stylestudio.images import BadPicture
-from training.datasets import grounds
 
 __all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take", "trained"]
 

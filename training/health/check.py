@@ -16,7 +16,7 @@ from django.utils import timezone
 from stylestudio import workers
 from training import work
 from training.datasets import clear
-from training.datasets.grounds import measured_on
+from training.datasets.clear import measured_on
 from training.health import measures, similar
 from training.health.facts import is_current, is_measured
 from training.models import Dataset, DatasetImage, DatasetJob

@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from stylestudio import grammar
+from stylestudio.grounds import HIDDEN, propose, seen
 from training.datasets import plan, tags, tokens
-from training.datasets.grounds import HIDDEN, Ground, propose, seen
+from training.datasets.clear import Ground
 from training.health import measures
 from training.health.facts import Facts, Picture
 from training.health.groups import Group, groups

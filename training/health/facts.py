@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from django.db.models import BinaryField
 from django.db.models.functions import Substr
 
-from training.datasets import clear, grounds, plan, tags
+from stylestudio import grounds
+from training.datasets import clear, plan, tags
 from training.health import measures
 from training.models import Dataset
 
@@ -84,7 +85,7 @@ class Facts:
     unmeasured: int
 
     @cached_property
-    def ground(self) -> grounds.Ground:
+    def ground(self) -> clear.Ground:
         """What transparent pictures lie on."""
         return _ground(self.dataset, self.pictures)
 
@@ -137,10 +138,10 @@ def gather(dataset: Dataset) -> Facts:
     return Facts(dataset, pictures, unmeasured)
 
 
-def _ground(dataset: Dataset, pictures: Iterable[Picture]) -> grounds.Ground:
+def _ground(dataset: Dataset, pictures: Iterable[Picture]) -> clear.Ground:
     every = (picture for picture in pictures if picture.has_alpha)
-    return grounds.Ground(
-        dataset.ground, [grounds.Clear(each.pk, each.background, each.colours or [], each.included) for each in every]
+    return clear.Ground(
+        dataset.ground, [clear.Clear(each.pk, each.background, each.colours or [], each.included) for each in every]
     )
 
 
@@ -148,4 +149,4 @@ def _lies_right(picture: Picture, colour: str) -> bool:
     """Whether a picture was measured on what it is laid on now that its dataset lies on `colour`."""
     if not picture.has_alpha or picture.measured is None:
         return True
-    return is_measured(picture.measured, grounds.measured_on(picture.background, picture.colours, colour))
+    return is_measured(picture.measured, clear.measured_on(picture.background, picture.colours, colour))

@@ -76,6 +76,11 @@ def test_what_a_prompt_holds_beside_words_is_no_trigger() -> None:
     assert found.triggers == ("wash", "bold ink")
 
 
+def test_a_comma_inside_a_number_or_brackets_parts_no_trigger() -> None:
+    note = parse_note('{"trainedWords": ["1,000 lanterns, mika (harbour, night)，雾"]}'.encode())
+    assert note.triggers == ("1,000 lanterns", "mika (harbour, night)", "雾")
+
+
 def large(tag: Callable[[int], str], least: int, **more: dict[str, int]) -> dict[str, str]:
     """Counts of as many tags as make a text of that length."""
     folders: dict[str, dict[str, int]] = {}

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from stylestudio import grounds
 from tests.training.icons import INK, TEAL, Colour, icon, png
 from training.captioners import workflow
 from training.checkpoints import training_pictures
-from training.datasets import clear, grounds, intake, layouts, snapshots, sources
+from training.datasets import clear, intake, layouts, snapshots, sources
 from training.models import Dataset, DatasetImage, TrainingJob
 from training.trainers.comfyui.dataset import encoded, items
 from training.trainers.kohya import pictures as kohya
@@ -98,7 +99,7 @@ def test_whatever_the_colours_of_icons_are_the_proposal_hides_none_of_them(colou
 def test_where_no_colour_shows_every_picture_as_few_as_possible_are_hidden_and_named() -> None:
     lattice = [(red, green, blue) for red in (0, 128, 255) for green in (0, 128, 255) for blue in (0, 128, 255)]
     pictures = [grounds.colours(icon(number, each, 64)) for number, each in enumerate([*lattice, (0, 0, 0)])]
-    ground = grounds.Ground("", [grounds.Clear(pk, "", each) for pk, each in enumerate(pictures)])
+    ground = clear.Ground("", [clear.Clear(pk, "", each) for pk, each in enumerate(pictures)])
     assert len(ground.hidden) == 1
 
 

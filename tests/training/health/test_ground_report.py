@@ -11,10 +11,11 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
+from stylestudio import grounds
 from tests.training.collect.test_grounds import drop
 from tests.training.icons import CREAM, INK, icon
 from training import work
-from training.datasets import clear, grounds
+from training.datasets import clear
 from training.health import facts, report
 from training.health.checks import Finding, Level
 from training.models import Dataset, DatasetImage, DatasetJob

@@ -43,7 +43,7 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.graph import combo_options
+from stylestudio.comfy.node_info import combo_options
 from stylestudio.comfy.upload import Writable
 from stylestudio.templatetags.studio import byte_size
 from training import settings

@@ -1,14 +1,8 @@
-"""What lies behind transparent pictures in training: one colour for a dataset, on which none of them disappears.
-
-Trainers know no transparency. A picture is laid on the colour that was chosen for it alone (`DatasetImage.background`),
-else on that of its dataset (`Dataset.ground`), else on the colour that is proposed here.
-"""
+"""What to lay transparent pictures on, where nobody knows transparency, so that none of them disappears."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -106,56 +100,3 @@ def is_light(found: Colours) -> bool:
     """Whether a picture is seen better on black than on white."""
     on_white, on_black = _seen([found], [WHITE, BLACK])[0]
     return bool(on_black > on_white)
-
-
-@dataclass(frozen=True)
-class Clear:
-    """A transparent picture. `own`: the colour that was chosen for it alone, or "". `included`: in training."""
-
-    pk: int
-    own: str
-    colours: Colours
-    included: bool = True
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a dataset's transparent pictures lie on. `chosen`: by somebody, "" if nobody did. `every`: all of them."""
-
-    chosen: str
-    every: Sequence[Clear]
-
-    @cached_property
-    def pictures(self) -> Sequence[Clear]:
-        """Those that take part in training."""
-        return [each for each in self.every if each.included]
-
-    @cached_property
-    def proposed(self) -> str:
-        """The colour on which those can be seen that have none of their own."""
-        return propose(each.colours for each in self.pictures if not each.own)
-
-    @property
-    def colour(self) -> str:
-        """The one that counts."""
-        return self.chosen or self.proposed
-
-    def under(self, picture: Clear) -> str:
-        """What one picture lies on."""
-        return picture.own or self.colour
-
-    @cached_property
-    def hidden(self) -> Sequence[Clear]:
-        """Pictures of which next to nothing can be seen."""
-        return [each for each in self.pictures if seen(each.colours, self.under(each)) < HIDDEN]
-
-    @cached_property
-    def own(self) -> Sequence[Clear]:
-        """Pictures that lie on a colour of their own."""
-        return [each for each in self.pictures if each.own]
-
-
-def measured_on(own: str, found: Colours | None, colour: str) -> str:
-    """What the health check lays a picture on: what it is trained on, or another colour where it could not be seen."""
-    ground = own or colour
-    return ground if not found or seen(found, ground) >= HIDDEN else contrasting(found)
