@@ -174,7 +174,7 @@ def test_long_texts_are_clipped_and_control_characters_are_gone() -> None:
         {
             "modelspec.title": "In\x00k\x1b[31m" + "x" * 10_000,
             "modelspec.description": "y" * 100_000,
-            "modelspec.trigger_phrase": "z" * 1_000 + "," + ",".join(map(str, range(1000))),
+            "modelspec.trigger_phrase": "z" * 1_000 + ", " + ", ".join(map(str, range(1000))),
             "ss_tag_frequency": '{"1_\\ud800": {"\\ud800\\u0000fox": 3}}',
         }
     )
