@@ -51,9 +51,11 @@ _NEUTRAL = {
     "sd", "sdxl", "xl", "sdv", "lora", "loras", "weights", "pytorch", "base", "step", "steps", "cfg", "smallcfg",
     "normalcfg", "stochastic", "deterministic", "converted", "comfyui", "comfy", "fp", "bf", "rank", "dim", "unet",
     "model", "safetensors", "distilled", "distill", "ep", "k", "p", "v", "diffusion", "accelerator", "speed", "fast",
-    "official", "bytedance", "fixed", "pruned", "full", "adapter", "kohya", "diffusers", "and", "of", "for",
+    "webui", "official", "bytedance", "fixed", "pruned", "full", "adapter", "kohya", "diffusers", "and", "of",
+    "for",
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+|\d+")
+_ONE_WORD = re.compile("lora|comfyui|webui", re.IGNORECASE)
 _SAYING = ("modelspec.title", "modelspec.description", "modelspec.tags", "ss_output_name", "ss_training_comment")
 # What the descriptions of accelerators say; a mere "fast" or "lightning" is no sign.
 _SAID = re.compile(
@@ -108,8 +110,8 @@ def _is_distilled(metadata: Mapping[str, str], layers: Sequence[Layer]) -> bool:
 
 def _words(name: str) -> list[str]:
     stem = re.sub(r"\.(?:safetensors|sft)\Z", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE)
-    # Words that are written together are taken apart where a small letter meets a capital, as in smallCfg; LoRA is one.
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub("lora", "lora", stem, flags=re.IGNORECASE)).lower()
+    # Words that are written together are taken apart where a small letter meets a capital, as in smallCfg.
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _ONE_WORD.sub(lambda word: word[0].lower(), stem)).lower()
     return [
         word
         for part in re.split(r"[^a-z0-9]+", apart)

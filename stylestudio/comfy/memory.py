@@ -28,6 +28,8 @@ _SAID = re.compile(
             rf"\binvalid buffer size: {_AMOUNT}",  # Metal, above the largest buffer
             # cuDNN, when no algorithm fits into what is left; also of a cuDNN that is unfit for the card.
             r"unable to find an engine to execute this computation",
+            # torch's own bookkeeping when a card is full: NVML is away (MIG, Jetson, containers), or Windows lent RAM.
+            r"\bnvml_success == r internal assert failed|\bpytorch_used_bytes\[\w+\] <= device_total",
             # Codes: cuBLAS, cuDNN, hipBLAS, MIOpen, CUDA, HIP, Level Zero, SYCL, OpenCL, Metal
             r"_alloc(?:ation)?_fail(?:ed|ure)\b",
             r"statusallocfailed\b",

@@ -40,6 +40,16 @@ CARD = [
     ("RuntimeError", "Invalid buffer size: 8.21 GB"),
     ("RuntimeError", "Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)"),
     ("RuntimeError", "failed assertion `Failed to allocate private MTLBuffer for size 2717908992'"),
+    # torch's own checks fail where a card is full: pytorch issues 112377 and 185240, ComfyUI issue 10665.
+    (
+        "RuntimeError",
+        'NVML_SUCCESS == r INTERNAL ASSERT FAILED at "/pytorch/c10/cuda/CUDACachingAllocator.cpp":1016, please report',
+    ),
+    (
+        "RuntimeError",
+        "free_upper_bound + pytorch_used_bytes[device] <= device_total INTERNAL ASSERT FAILED at "
+        '"C:\\pytorch\\c10\\cuda\\CUDAMallocAsyncAllocator.cpp":563, please report a bug to PyTorch.',
+    ),
     ("torch.OutOfMemoryError", "XPU out of memory. Tried to allocate 128.00 GiB"),
     ("RuntimeError", "XPU out of memory. Tried to allocate 5.12 GiB (GPU 0; 15.11 GiB total capacity)"),
     ("RuntimeError", "level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),

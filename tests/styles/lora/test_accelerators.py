@@ -12,6 +12,7 @@ from tests.styles.lora.files import Shapes, kohya_sdxl, lora, packed
 
 THEIRS = {
     "sdxl_lightning_8step_lora.safetensors": "SDXL-Lightning", "SDXL-Lightning-2step.safetensors": "SDXL-Lightning",
+    "sdxl_lightning_lora_ComfyUI.safetensors": "SDXL-Lightning", "LCM_SDXL_webui.safetensors": "LCM",
     "dmd2_sdxl_4step_lora_fp16.safetensors": "DMD2", "Hyper-SDXL-12steps-CFG-lora.safetensors": "Hyper-SD",
     "lcm-lora-sdxl.safetensors": "LCM", "LCM_LoRA_Weights_SDXL.safetensors": "LCM",
     "sd_xl_turbo_lora_v1.safetensors": "Turbo",
