@@ -383,23 +383,38 @@ def settle(version: StyleVersion, purpose: str) -> bool:
     if not faces or shown.active:
         return False
     if purpose == Purpose.SHEET:
-        _compose(version, shown.cells)
-    elif purpose == Purpose.EFFECT:
+        return _compose(version, shown.cells, faces)
+    if purpose == Purpose.EFFECT:
         _measure(version, shown.cells)
-    return bool(Face.objects.filter(pk__in=faces).exclude(task__status__in=ACTIVE).update(settled=True))
+    return _settled(faces)
 
 
-def _compose(version: StyleVersion, cells: Sequence[Cell]) -> None:
-    """Store the sheet of the pictures that are there; the old file goes. Without any picture the old sheet stays."""
+def _settled(faces: Sequence[int]) -> bool:
+    """Whether this is who notes that nothing is left to do."""
+    left = Face.objects.filter(pk__in=faces, settled=False).exclude(task__status__in=ACTIVE)
+    return bool(left.update(settled=True))
+
+
+def _compose(version: StyleVersion, cells: Sequence[Cell], faces: Sequence[int]) -> bool:
+    """Store the sheet of the pictures that are there; the old file goes. Without any picture the old sheet stays.
+
+    Of several workers at once one does it: a page that shows the sheet must not lose it to a second one.
+    """
     if not any(cell.picture for cell in cells):
-        return
+        return _settled(faces)
     sheet = sheets.side_by_side([_opened(cell.picture) if cell.picture else None for cell in cells])
-    old = StyleVersion.everything.get(pk=version.pk).sheet
+    old = ""
     version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
-    if not StyleVersion.everything.filter(pk=version.pk, sheet=old.name).update(sheet=version.sheet.name):
-        version.sheet.delete(save=False)  # another worker was faster
+    with transaction.atomic():
+        first = _settled(faces)
+        if first:
+            old = str(StyleVersion.everything.get(pk=version.pk).sheet.name or "")
+            StyleVersion.everything.filter(pk=version.pk).update(sheet=version.sheet.name)
+    if not first:
+        version.sheet.delete(save=False)
     elif old:
-        old.storage.delete(str(old.name))
+        version.sheet.storage.delete(old)
+    return first
 
 
 def _measure(version: StyleVersion, cells: Sequence[Cell]) -> None:
