@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -121,20 +123,21 @@ def draw_sheets() -> None:
     """Draw the missing sheets: four probe pictures side by side. What a stopping worker leaves, the next one draws."""
     by_lora = {SKETCH_LORAS[sketch.look]: sketch for sketch in SKETCHES}
     for version in _faceless():
+        sketch = by_lora.get(version.lora_name)
+        drawn = draw_panels(
+            sketch.probes if sketch else BASE_PROBES, sketch.triggers if sketch else "", version.lora_name
+        )
+        panels = list(takewhile(lambda _panel: not workers.stopping.is_set(), drawn))
         if workers.stopping.is_set():
             return
-        sketch = by_lora.get(version.lora_name)
-        probes = sketch.probes if sketch else BASE_PROBES
-        sheet = draw_sheet(probes, sketch.triggers if sketch else "", version.lora_name)
-        version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
+        version.sheet.save(media_store.new_name(".webp"), ContentFile(side_by_side(panels)), save=False)
         StyleVersion.objects.filter(pk=version.pk, sheet="").update(sheet=version.sheet.name)
 
 
-def draw_sheet(probes: tuple[str, ...], triggers: str, lora: str) -> bytes:
-    """WebP of the probes side by side, drawn by the preview engine's painter."""
+def draw_panels(probes: tuple[str, ...], triggers: str, lora: str) -> Iterator[Image.Image]:
+    """The probes one after the other, drawn by the preview engine's painter: about half a second each."""
     painter = SketchPainter()
     width, height = PANEL
-    panels: list[Image.Image] = []
     for number, probe in enumerate(probes):
         brief = Brief(
             prompt=f"{triggers}, {probe}" if triggers else probe,
@@ -146,5 +149,4 @@ def draw_sheet(probes: tuple[str, ...], triggers: str, lora: str) -> bytes:
             cfg=1.0,
             styles=((lora, 1.0),) if lora else (),
         )
-        panels.append(painter.finish(painter.draw(brief), brief))
-    return side_by_side(panels)
+        yield painter.finish(painter.draw(brief), brief)

@@ -16,6 +16,8 @@ from stylestudio.comfy.preview.troubles import FailNode, Hold
 from .conftest import SETTING, Studio, until
 
 Enter = Callable[..., Page]
+
+pytestmark = pytest.mark.heavy  # a studio of their own
 STYLE = "/styles/ink-mist/"
 MORE = """
 style = Style.objects.create(name="Gouache")
@@ -56,7 +58,6 @@ def loaded(images: Locator, count: int) -> None:
     until(lambda: images.evaluate_all("images => images.every((image) => image.complete && image.naturalWidth)"))
 
 
-@pytest.mark.heavy
 def test_previews_are_made_compared_and_a_strength_is_chosen(
     atelier: Studio, engine: PreviewThread, enter: Enter, tmp_path: Path
 ) -> None:
@@ -121,7 +122,6 @@ def test_previews_are_made_compared_and_a_strength_is_chosen(
     page.screenshot(path=tmp_path / "cover-light.png", full_page=True)
 
 
-@pytest.mark.heavy
 def test_a_preview_that_fails_says_so_and_where_to_see_why(
     atelier: Studio, engine: PreviewThread, enter: Enter, tmp_path: Path
 ) -> None:
@@ -134,7 +134,6 @@ def test_a_preview_that_fails_says_so_and_where_to_see_why(
     expect(part(page, "sheet").get_by_role("button", name="Make previews again")).to_be_visible(timeout=MADE)
 
 
-@pytest.mark.heavy
 def test_without_script_both_pictures_stand_beside_each_other(atelier: Studio, enter: Enter, tmp_path: Path) -> None:
     page = enter(atelier, "ada", "/styles/gouache/", java_script_enabled=False)
     page.get_by_role("link", name="Previews and strength").click()

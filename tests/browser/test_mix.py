@@ -17,7 +17,8 @@ Enter = Callable[..., Page]
 
 SHELF = """
 from django.core.files.base import ContentFile
-from generation.sketches import draw_sheet
+from generation.sheets import side_by_side
+from generation.sketches import draw_panels
 from styles.models import Preset, Style
 probes = ("a lighthouse on a cliff", "a fox in the snow", "a quiet village", "a red sun above the sea")
 for name, triggers, low, high in (
@@ -27,7 +28,8 @@ for name, triggers, low, high in (
     style = Style.objects.create(name=name)
     style.versions.update(trigger_words=triggers, default_strength=0.8, safe_from=low, safe_to=high)
     version = style.versions.get()
-    version.sheet.save("x.webp", ContentFile(draw_sheet(probes, triggers, "sketch_ink.safetensors")))
+    sheet = side_by_side(list(draw_panels(probes, triggers, "sketch_ink.safetensors")))
+    version.sheet.save("x.webp", ContentFile(sheet))
 Style.objects.get(name="Pixel hollow").versions.update(trained_on="ponyDiffusionV6XL_v6StartWithThisOne")
 gouache = Style.objects.get(name="Gouache fields")
 Preset.objects.create(style=gouache, name="Wide valley", prefix="wide landscape", suffix="soft morning light",

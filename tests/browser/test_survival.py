@@ -18,6 +18,8 @@ from .conftest import SETTING, Complaints, Studio
 
 Enter = Callable[..., Page]
 
+pytestmark = pytest.mark.heavy  # a studio of their own
+
 AWAY = 60_000  # milliseconds: a process is started again, and a page waits ever longer between two attempts
 REFUSED = (
     "htmx:afterRequest",
@@ -99,7 +101,6 @@ def cards(page: Page) -> dict[str, tuple[str, str]]:
     return {name: (look, version) for name, look, version in rows}
 
 
-@pytest.mark.heavy
 def test_an_engine_that_needs_no_time_leaves_no_stale_card(house: Studio, calm: PreviewThread, enter: Enter) -> None:
     tabs = enter(house), enter(house)
     for number in range(10):
@@ -147,7 +148,6 @@ def test_the_web_process_is_killed_in_the_middle_and_the_page_says_so(
     expect(page.locator("body.offline")).to_have_count(0)
 
 
-@pytest.mark.heavy
 @pytest.mark.usefixtures("offline_is_expected")
 def test_the_whole_studio_is_restarted_in_the_middle(house: Studio, calm: PreviewThread, enter: Enter) -> None:
     page = enter(house)
@@ -160,7 +160,6 @@ def test_the_whole_studio_is_restarted_in_the_middle(house: Studio, calm: Previe
     ends_whole(job, "the house restarts", 2)
 
 
-@pytest.mark.heavy
 def test_the_embedded_engine_is_killed_in_the_middle(embedded: Studio, enter: Enter) -> None:
     page = enter(embedded)
     job = ask(page, "the engine dies", count=4)
@@ -169,7 +168,6 @@ def test_the_embedded_engine_is_killed_in_the_middle(embedded: Studio, enter: En
     ends_whole(job, "the engine dies", 4)
 
 
-@pytest.mark.heavy
 def test_two_pages_in_two_languages_are_each_kept_in_their_own(
     house: Studio, calm: PreviewThread, enter: Enter
 ) -> None:

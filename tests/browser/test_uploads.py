@@ -19,6 +19,8 @@ from stylestudio.comfy.preview.server import PreviewThread
 from .conftest import SETTING, Complaints, Studio
 
 Enter = Callable[..., Page]
+
+pytestmark = pytest.mark.heavy  # a studio of their own
 MB = 2**20
 PATIENCE = 60_000  # milliseconds
 
@@ -159,7 +161,6 @@ def test_a_file_whose_connection_is_cut_goes_on_where_it_was_and_arrives_unchang
     assert list((house.data / "media/parts").iterdir()) == []
 
 
-@pytest.mark.heavy
 @pytest.mark.usefixtures("breaks_are_expected")
 def test_a_file_survives_the_end_of_the_web_process(
     house: Studio, behind: Studio, wire: Wire, enter: Enter, tmp_path: Path
@@ -197,7 +198,6 @@ def test_progress_is_shown_in_numbers_and_a_bar_and_can_be_cancelled(
     assert list((house.data / "media/parts").glob("*.part")) == []
 
 
-@pytest.mark.heavy
 def test_of_several_files_the_bad_ones_say_why_and_the_others_arrive(
     house: Studio, enter: Enter, tmp_path: Path, complaints: Complaints
 ) -> None:
@@ -217,7 +217,6 @@ def test_of_several_files_the_bad_ones_say_why_and_the_others_arrive(
     complaints.allow("422")
 
 
-@pytest.mark.heavy
 def test_after_the_last_file_the_page_goes_where_the_purpose_says(house: Studio, enter: Enter, tmp_path: Path) -> None:
     page = enter(house, path="/try/leave/")
     choose(page, made(tmp_path, "first.bin", 5 * MB), made(tmp_path, "second.bin", 1000))
@@ -240,7 +239,6 @@ def test_files_can_be_dropped_onto_the_form(house: Studio, enter: Enter) -> None
     assert (house.data / "kept/dropped.bin").read_bytes() == bytes(70000)
 
 
-@pytest.mark.heavy
 def test_who_was_signed_out_meanwhile_comes_to_sign_in(house: Studio, enter: Enter, tmp_path: Path) -> None:
     page = enter(house, path="/try/keep/")
     page.context.clear_cookies(name="sessionid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -37,3 +38,18 @@ def test_a_worker_that_stops_draws_no_further_face() -> None:
     workers.stopping.clear()
     sketches.draw_sheets()
     assert StyleVersion.objects.exclude(sheet="").count() == 2
+
+
+def test_a_worker_that_stops_in_the_middle_of_a_face_does_not_finish_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    finish = sketches.SketchPainter.finish
+
+    def told_to_stop(painter: sketches.SketchPainter, picture: Any, brief: Any) -> Any:
+        drawn.append(brief.prompt)
+        workers.stopping.set()
+        return finish(painter, picture, brief)
+
+    monkeypatch.setattr(sketches.SketchPainter, "finish", told_to_stop)
+    sketches.draw_sheets()
+    assert len(drawn) == 1
+    assert not StyleVersion.objects.exclude(sheet="").exists()
