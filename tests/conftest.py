@@ -35,9 +35,9 @@ class ByStudio(LoadFileScheduling):
         return "tests/browser" if file.startswith("tests/browser/") else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStudio:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStudio | None:
     """Called where -n asks for more than one process."""
-    return ByStudio(config, log)
+    return ByStudio(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
