@@ -217,6 +217,9 @@ def let_every_thread_connect() -> None:
     pool = connections.settings["default"].get("OPTIONS", {}).get("pool")
     if pool:
         pool["max_size"] = MOST_CONNECTIONS
+        # Whoever looked at the database before the command opened the pool in its small size.
+        connections["default"].close()
+        connections["default"].close_pool()  # type: ignore[attr-defined]
 
 
 def give_connection_back() -> None:

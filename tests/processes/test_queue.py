@@ -187,8 +187,12 @@ def test_threads_follow_the_engines_while_the_worker_runs(huey) -> None:
 def test_in_a_worker_no_thread_waits_for_the_connection_of_another(monkeypatch) -> None:
     database: dict[str, object] = {"OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}}
     monkeypatch.setitem(workers.connections.settings, "default", database)
+    closed: list[bool] = []
+    monkeypatch.setattr(workers.connections["default"], "close_pool", lambda: closed.append(True), raising=False)
     workers.let_every_thread_connect()
+    assert closed, "a pool that is open already keeps its size"
     assert database["OPTIONS"] == {"pool": {"min_size": 1, "max_size": workers.MOST_CONNECTIONS, "timeout": 10}}
     monkeypatch.setitem(workers.connections.settings, "default", {"OPTIONS": {"timeout": 20}})
     workers.let_every_thread_connect()
     assert workers.connections.settings["default"] == {"OPTIONS": {"timeout": 20}}, "SQLite has no pool"
+    assert len(closed) == 1

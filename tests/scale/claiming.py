@@ -2,7 +2,7 @@
 
 `orders`: so many orders of four pictures, by four people in turn. `engines`: so many rows of them. `hold`: claim until
 there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing. `history`: as if so many
-pictures had been made.
+pictures had been made. `connect`: as a worker begins; how many connections its threads may have.
 """
 
 from __future__ import annotations
@@ -91,6 +91,18 @@ def history(pictures: int) -> dict[str, Any]:
     return {"tasks": GenerationTask.objects.count(), "prompts": EnginePrompt.objects.count()}
 
 
+def connect() -> dict[str, Any]:
+    """The command line looks at the database first, then the worker opens its own pool."""
+    from django.db import connection
+
+    from stylestudio import command_line, workers
+
+    command_line.check_database()
+    workers.let_every_thread_connect()
+    connection.ensure_connection()
+    return {"most": connection.pool.max_size}
+
+
 def main() -> None:
     """Do what the arguments say."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
@@ -102,6 +114,7 @@ def main() -> None:
         "hold": lambda: claim(finish=False),
         "take": lambda: claim(finish=True),
         "history": lambda: history(number),
+        "connect": connect,
     }
     print(json.dumps(acts[what]()))
 

@@ -147,6 +147,10 @@ def add(house: House, addresses: list[str]) -> None:
     house.manage("shell", "-c", create)
 
 
+def test_no_look_at_the_database_before_it_leaves_a_worker_with_too_few_connections(house) -> None:
+    assert told(act(house, "connect"))["most"] >= 100
+
+
 def test_engines_that_are_added_on_the_page_work_as_fast_as_those_that_are_named(house) -> None:
     urls = [preview_engine(house, number) for number in range(8)]
     house.env["COMFYUI_URL"] = urls[0]
