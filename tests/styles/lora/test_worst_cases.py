@@ -91,6 +91,9 @@ CASES: dict[str, Callable[[], bytes]] = {
     ),
     "tags": lambda: told(ss_tag_frequency=tags(48_000), ss_dataset_dirs=tags(25_000)),
     "tags up to the limit": lambda: told(ss_tag_frequency=tags(6_500_000)),
+    "tags that are more frequent each time": lambda: told(
+        ss_tag_frequency='{"1_a":' + listed('"{0:x}":{0}', 5_000_000) + "}"
+    ),
     "a caption up to the limit": lambda: told(ss_tag_frequency='{"1_a":{"' + "x" * 90_000_000 + '":1}}'),
     "folders up to the limit": lambda: told(ss_tag_frequency=listed('"{0:x}":{{}}', 7_000_000)),
     "a thumbnail": lambda: told(modelspec__thumbnail="data:image/png;base64," + "A" * (2 * 2**20)),
