@@ -39,6 +39,10 @@ SETTINGS = {
     "steps": STEPS, "segments": SEGMENTS, "resolution": SIDE, "rank": 4, "batch_size": 1, "learning_rate": 0.01,
     "dtype": "fp32",  # processors compute bf16 many times slower
 }  # fmt: skip
+LABELS = {
+    "steps": "Steps", "segments": "Segments", "resolution": "Resolution", "rank": "Rank", "batch_size": "Batch size",
+    "learning_rate": "Learning rate", "dtype": "Precision",
+}  # fmt: skip
 
 
 def options() -> argparse.Namespace:
@@ -116,7 +120,10 @@ class Trial:
         def make(name: str, *style: str) -> np.ndarray[Any, Any]:
             folder = self.folder / name
             order = ("generate", "--prompt", "embers painting, a hill", "--size", f"{SIDE}x{SIDE}", "--seed", "7")
-            self.studio.manage(*order, *style, "--output", str(folder))
+            command = [sys.executable, "manage.py", *order, *style, "--output", str(folder)]
+            subprocess.run(
+                command, env=self.studio.environment, stdout=subprocess.DEVNULL, check=True, timeout=PATIENCE
+            )
             with Image.open(next(folder.glob("*.png"))) as picture:
                 return np.asarray(picture.convert("RGB"), float)
 
@@ -141,12 +148,12 @@ class Trial:
         page.get_by_role("button", name="Sign in").click()
         page.goto(f"{self.studio.url}/datasets/embers/")
         page.get_by_role("link", name="Train", exact=True).click()
-        page.get_by_label("Name of the new style").fill("By page")
+        # Another version of the style that the command trained on this dataset is proposed.
         page.get_by_role("radio", name="Quick look").check()
         page.get_by_text("All settings").click()
-        for name, value in SETTINGS.items():
-            field = page.locator(f"[name={name}]")
-            field.select_option(str(value)) if name == "dtype" else field.fill(str(value))
+        for name, label in LABELS.items():
+            field = page.get_by_label(label, exact=True)
+            field.select_option(str(SETTINGS[name])) if name == "dtype" else field.fill(str(SETTINGS[name]))
         page.get_by_role("button", name="Start training").click()
         page.wait_for_url(re.compile(r"/training/\d+/$"))
         progress = page.get_by_role("region", name="Progress")
