@@ -359,6 +359,18 @@ def test_a_failure_is_explained_with_what_was_said(job: TrainingJob, ada: User) 
     assert "Resume from step 0" in page
 
 
+def test_what_a_training_left_on_a_real_engine_is_told_when_it_has_ended(done: TrainingJob, ada: User) -> None:
+    told = "output/loras/stylestudio_training"
+    engine = Engine.objects.create(name="Forge", address="http://10.0.0.9:8188", source=Engine.Source.ADMIN)
+    TrainingJob.objects.filter(pk=done.pk).update(engine=engine, state={"folder": "train/stylestudio_ab12", "sent": 4})
+    page = as_(ada).get(done.get_absolute_url()).content.decode()
+    assert "input/train/stylestudio_ab12/" in page and told not in page
+    TrainingJob.objects.filter(pk=done.pk).update(state={"folder": "train/stylestudio_ab12", "file": "x.safetensors"})
+    assert f"{told}{done.pk}_*.safetensors" in as_(ada).get(done.get_absolute_url()).content.decode()
+    Engine.objects.filter(pk=engine.pk).update(source=Engine.Source.PREVIEW)
+    assert "Left on the engine" not in as_(ada).get(done.get_absolute_url()).content.decode()
+
+
 def test_two_configurations_are_compared_with_what_differs_first(done: TrainingJob, filled: Dataset, ada: User) -> None:
     other = ask(filled, ada, steps=12, style=done.style, seed=done.seed)
     page = as_(ada).get(f"/training/{done.pk}/config/?with={other.pk}").content.decode()
