@@ -86,6 +86,11 @@ def propose(pictures: Iterable[Colours]) -> str:
     return str(_CANDIDATES[int(np.lexsort((-table.mean(axis=0), -worst, gone))[0])])
 
 
+def unless_hidden(found: Colours | None, ground: str) -> str:
+    """This ground, or another colour where next to nothing of the picture could be seen on it."""
+    return ground if not found or seen(found, ground) >= HIDDEN else contrasting(found)
+
+
 def contrasting(found: Colours | None) -> str:
     """A colour on which this picture alone can be seen."""
     return propose([found]) if found else WHITE

@@ -109,7 +109,8 @@ def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
             image.draft("RGB", (MOST_SIDE, MOST_SIDE))
             image.load()
             upright = in_srgb(ImageOps.exif_transpose(image))
-            made = flat(upright, grounds.behind(upright))
+            clear = grounds.colours(upright) if upright.has_transparency_data else None
+            made = flat(upright, grounds.unless_hidden(clear, grounds.WHITE))
         except BadPicture:
             raise
         except BROKEN as error:

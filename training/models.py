@@ -630,12 +630,17 @@ class TrainingJob(Job):
         return self.checkpoints.aggregate(sum=models.Sum("version__size"))["sum"] or 0
 
     @property
+    def saved_as(self) -> str:
+        """What the names of its files on an engine begin with."""
+        return f"stylestudio_training{self.pk}_"
+
+    @property
     def left_on_engine(self) -> list[str]:
         """What it left in the folders of a real engine once it ended: ComfyUI deletes no files (0.3.64 to 0.33.0)."""
         state = self.state
         if self.is_active or self.engine is None or self.engine.is_preview or "folder" not in state:
             return []
-        loras = [f"output/loras/stylestudio_training{self.pk}_*.safetensors"] if "file" in state else []
+        loras = [f"output/loras/{self.saved_as}*.safetensors"] if "file" in state else []
         return [f"input/{state['folder']}/", *loras]
 
     @property

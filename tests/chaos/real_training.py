@@ -162,8 +162,9 @@ class Trial:
         self.engine.kill()
         time.sleep(3)
         self.engine.start()
-        # The segment in which both died is trained again: its first step is below 4.
-        self.check("it goes on after both were killed", _shows(progress.inner_text, r"Step [3-6] of 6", fresh=5))
+        said = f"{page.url}log/?all=1"
+        goes_on = _shows(lambda: page.request.get(said).text(), "from step 2")
+        self.check("it goes on from its checkpoint after both were killed", goes_on)
         page.get_by_text("It does not stop?").click()
         page.get_by_role("button", name="Force stop").click()
         # Stopped where it stood, or done if it was faster.
@@ -194,9 +195,8 @@ def _ended(process: subprocess.Popen[str]) -> int | None:
         return None
 
 
-def _shows(text: Callable[[], str], pattern: str, fresh: float = 0.0) -> bool:
-    """Whether the page comes to show it, not before `fresh` seconds."""
-    time.sleep(fresh)
+def _shows(text: Callable[[], str], pattern: str) -> bool:
+    """Whether the page comes to show it."""
     return wait_until(lambda: re.search(pattern, text()) is not None, PATIENCE, 1)
 
 

@@ -226,6 +226,13 @@ def test_a_light_drawing_on_transparent_ground_is_not_lost(shade: int) -> None:
     assert (picture.getpixel((32, 32)), picture.getpixel((2, 2))) == ((shade,) * 3, (0, 0, 0))
 
 
+def test_white_paper_with_lines_that_can_be_seen_keeps_its_white_ground() -> None:
+    paper = Image.new("RGBA", (64, 64))
+    paper.paste((255, 255, 255, 255), (0, 0, 60, 64))
+    paper.paste((20, 20, 20, 255), (0, 0, 9, 64))
+    assert reread(images.read_reference(BytesIO(saved(paper)))).getpixel((62, 32)) == (255, 255, 255)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_every_kind_of_png_pixels_is_understood(mode: str) -> None:
     grey = Image.new("L", (8, 8), 128)

@@ -81,6 +81,16 @@ class House:
             process.terminate()
         for process in self.processes:
             process.wait(20)
+        until(lambda: not self.is_alive(), 20)  # the last one to close the database takes its WAL away
+
+    def is_alive(self) -> bool:
+        """Whether a process works on this folder."""
+        mark = f"STYLESTUDIO_DATA={self.data}\0".encode()
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if mark in environment.read_bytes():
+                    return True
+        return False
 
 
 @contextmanager

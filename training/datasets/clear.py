@@ -14,7 +14,7 @@ from io import BytesIO
 from PIL import Image
 
 from stylestudio import grounds
-from stylestudio.grounds import HIDDEN, Colours, contrasting, propose, seen
+from stylestudio.grounds import HIDDEN, Colours, propose, seen, unless_hidden
 from stylestudio.images import BROKEN
 from training.models import Dataset, DatasetImage
 
@@ -68,8 +68,7 @@ class Ground:
 
 def measured_on(own: str, found: Colours | None, colour: str) -> str:
     """What the health check lays a picture on: what it is trained on, or another colour where it could not be seen."""
-    ground = own or colour
-    return ground if not found or seen(found, ground) >= HIDDEN else contrasting(found)
+    return unless_hidden(found, own or colour)
 
 
 def ground(dataset: Dataset) -> Ground:

@@ -293,7 +293,7 @@ class _Attempt:
             "seed": segments.seed_of(segment, job.seed, int(config["accumulation"])),
             "existing_lora": existing,
             # Unique to the prompt: the node counts files by the steps in their names and would overwrite one.
-            "prefix": f"loras/stylestudio_training{job.pk}_{uuid.uuid4().hex[:12]}",
+            "prefix": f"loras/{job.saved_as}{uuid.uuid4().hex[:12]}",
         }
 
     def _existing(self) -> str:
