@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from uuid import uuid4
@@ -29,11 +30,8 @@ def media(tmp_path, settings) -> Path:
 
 
 def count_workers(database: Path) -> int:
-    copy = sqlite3.connect(database)
-    try:
+    with closing(sqlite3.connect(database)) as copy:
         return int(copy.execute("select count(*) from stylestudio_worker").fetchone()[0])
-    finally:
-        copy.close()
 
 
 def a_worker() -> None:
@@ -70,8 +68,9 @@ def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
     assert sorted(path.name for path in (folder / "media").iterdir()) == ["outputs", "studio.json"]
     assert (folder / "media" / "outputs" / "bin").is_dir()
     # The row as the copy has it, beside the media of the copy.
-    copied = sqlite3.connect(folder / "stylestudio.sqlite3").execute("select token from stylestudio_mediastore")
-    assert copied.fetchone()[0] == kept[1]["token"]
+    with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as copied:
+        (token,) = copied.execute("select token from stylestudio_mediastore").fetchone()
+    assert token == kept[1]["token"]
     settings.MEDIA_ROOT = folder / "media"
     MediaStore.objects.update(token=kept[1]["token"], counter=1)
     media_store.begin()

@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,7 +58,9 @@ class House:
         return done.stdout
 
     def rows(self, question: str) -> list[str]:
-        with sqlite3.connect(self.data / "stylestudio.sqlite3") as database:
+        # A connection left open would see the database's next life through the shared memory of this one, and take
+        # its write-ahead log away when it is collected at last: `with` alone only ends the transaction.
+        with closing(sqlite3.connect(self.data / "stylestudio.sqlite3")) as database:
             return [str(row[0]) for row in database.execute(question)]
 
     def said(self) -> str:
@@ -137,7 +139,10 @@ def full(tmp_path: Path) -> tuple[House, Path, Path]:
 
 def copy(house: House, target: Path) -> None:
     """A copy of the database while it is in use."""
-    with sqlite3.connect(house.data / "stylestudio.sqlite3") as database, sqlite3.connect(target) as kept:
+    with (
+        closing(sqlite3.connect(house.data / "stylestudio.sqlite3")) as database,
+        closing(sqlite3.connect(target)) as kept,
+    ):
         database.backup(kept)
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ class House:
         assert self.begin(*arguments).wait(120) == 0
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
-        with sqlite3.connect(self.data / "stylestudio.sqlite3", timeout=20) as database:
+        with closing(sqlite3.connect(self.data / "stylestudio.sqlite3", timeout=20)) as database:
             return database.execute(query).fetchall()
 
 
