@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from stylestudio.comfy.answers import HistoryEntry
+from stylestudio.comfy.answers import HistoryEntry, QueueState
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -30,7 +30,7 @@ from stylestudio.comfy.errors import (
     Refused,
     execution_error,
 )
-from stylestudio.comfy.event_socket import Gap, Inbox
+from stylestudio.comfy.event_socket import EventSocket, Gap, Inbox
 from stylestudio.comfy.events import (
     Completed,
     Event,
@@ -47,9 +47,6 @@ from stylestudio.comfy.events import (
     WireEvent,
 )
 from stylestudio.comfy.transport import NotConnected
-
-if TYPE_CHECKING:
-    from stylestudio.comfy.client import ComfyClient
 
 T = TypeVar("T")
 
@@ -79,12 +76,33 @@ class Standing:
         return self.entry is not None or self.running or self.position is not None
 
 
+class Asked(Protocol):
+    """What following a prompt asks of an engine, as `ComfyClient` does it."""
+
+    socket: EventSocket
+
+    async def submit(self, graph: Mapping[str, Any], prompt_id: str, extra_data: Mapping[str, Any], /) -> float | None:
+        """Post the graph."""
+
+    async def cancel_job(self, prompt_id: str, /) -> bool | None:
+        """End the prompt in one step; None if this engine cannot."""
+
+    async def delete(self, prompt_ids: Iterable[str], /) -> None:
+        """Take prompts out of the queue."""
+
+    async def history(self, prompt_id: str, /) -> HistoryEntry | None:
+        """How the prompt ended."""
+
+    async def queue(self) -> QueueState:
+        """What runs and waits."""
+
+
 class Run:
     """The state of following one prompt. The parameters are those of `ComfyClient.run`."""
 
     def __init__(
         self,
-        client: ComfyClient,
+        client: Asked,
         graph: Mapping[str, Any],
         prompt_id: str,
         extra_data: Mapping[str, Any],

@@ -7,14 +7,14 @@ import json
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from aiohttp import WSMsgType, web
 
-if TYPE_CHECKING:
-    from .troubles import Troubles
+from .frames import Frame
+from .troubles import Troubles
 
 PREVIEW, PREVIEW_WITH_METADATA = 1, 4
 JPEG = 1
@@ -28,21 +28,6 @@ def features(max_upload: int) -> dict[str, Any]:
         "max_upload_size": max_upload,
         "extension": {"manager": {"supports_v4": True}},
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message to the socket named `sid`, or to all. `image` makes it a binary preview with `data` as metadata."""
-
-    event: str
-    data: dict[str, Any]
-    sid: str | None = None
-    image: bytes = b""
-
-    def with_prompt_id(self, prompt_id: str) -> Frame:
-        if "prompt_id" not in self.data:
-            return self
-        return replace(self, data={**self.data, "prompt_id": prompt_id})
 
 
 @dataclass(eq=False, slots=True)

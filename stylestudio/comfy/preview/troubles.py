@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
-from .sockets import Frame
+from .frames import Frame
 
 Halted = Callable[[], bool]
 OUT_OF_MEMORY = (

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from stylestudio.comfy.preview.sockets import Frame
+from stylestudio.comfy.preview.frames import Frame
 from stylestudio.comfy.preview.troubles import FrameTrouble
 
 
