@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stylestudio import plain
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.wiring import FROM_DISK
@@ -39,7 +40,7 @@ def of(infos: Mapping[str, Any], replaced: Mapping[str, str]) -> NodeFacts:
     there = {old for old, new in replaced.items() if new in infos}
     return NodeFacts(
         frozenset(infos) | there,
-        {name: _cut(infos[name]) for name in sorted(kept & infos.keys()) if isinstance(infos[name], dict)},
+        {name: plain.storable_json(_cut(infos[name])) for name in sorted(kept & infos.keys()) if isinstance(infos[name], dict)},
     )
 
 

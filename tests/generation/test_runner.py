@@ -424,3 +424,12 @@ def test_step_previews_are_small(engine: Engine) -> None:
     with Image.open(io.BytesIO(small)) as picture:
         assert max(picture.size) <= runner.PREVIEW_SIDE
     assert runner.small_preview(b"no picture") == b""
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")  # as in a studio
+@pytest.mark.parametrize(("size", "kind"), [((7000, 7000), "PNG"), ((64, 48), "BMP")])
+def test_a_preview_that_is_huge_or_of_another_kind_is_left_out(size: tuple[int, int], kind: str) -> None:
+    """It does not end the picture as a fault of the studio, and only the kinds that engines send are read."""
+    odd = io.BytesIO()
+    Image.new("L", size).save(odd, kind)
+    assert runner.small_preview(odd.getvalue()) == b""

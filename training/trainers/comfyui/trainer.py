@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from generation import engines, installs, recovery
 from generation.models import Engine
 from styles.lora.header import BadLora, read_header
-from stylestudio.comfy import events
+from stylestudio.comfy import events, node_info
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     BadResponse,
@@ -43,7 +43,6 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.node_info import combo_options
 from stylestudio.comfy.upload import Writable
 from stylestudio.templatetags.studio import byte_size
 from training import settings
@@ -335,8 +334,8 @@ class _Attempt:
     def _lists(self, folder: str) -> bool:
         self.client.forget()
         info = self.loop.call(self.client.object_info(self.generation.loader)) or {}
-        options = info.get("input", {}).get("required", {}).get("folder")
-        return is_listed(folder, combo_options(options) or ())
+        entry = node_info.inputs(info, {}).get("folder")
+        return entry is not None and is_listed(folder, entry.choices or ())
 
     def _send_from(self, sent: int, folder: str) -> None:
         count = len(self.items)
