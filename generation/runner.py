@@ -93,7 +93,7 @@ def run(claimed: Claim) -> None:
     except images.BadPicture as error:
         with recovery.ending():
             prompt.end(EnginePrompt.State.FAILED, str(error))
-            recovery.fail_task(task, "no_picture", str(error))
+            recovery.fail_task(task, "no_picture")
     except OSError as error:
         log.exception("Could not store a picture of task %s", task.pk)
         with recovery.ending():

@@ -107,6 +107,12 @@ class ComfyTrainer:
 def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = None) -> str:
     """Why this engine cannot train, or not with these settings, in a sentence; "" where it can. Asks nobody."""
     facts = {"engine": engines.title(engine), "version": engine.engine_version, "base": base}
+    if absent := graph.absent(engine.node_classes):
+        words = _(
+            "%(engine)s (ComfyUI %(version)s) has training nodes, but not %(nodes)s, which a training needs. Update "
+            "its ComfyUI, or StyleStudio."
+        )
+        return words % {**facts, "nodes": ", ".join(absent)}
     if graph.generation(engine.node_classes) is None:
         words = _(
             "%(engine)s (ComfyUI %(version)s) has no training nodes. Update its ComfyUI: versions from 0.3.64 on have "
