@@ -59,9 +59,9 @@ def absent(classes: Collection[str]) -> list[str]:
     if _TRAINER not in classes or generation(classes):
         return []
     there = {*classes, *(_SAVERS if any(saver in classes for saver in _SAVERS) else ())}
-    saver = {_SAVERS[0]}
-    lacks = [(workflow(each).classes.difference(_SAVERS) | saver) - there for each in (NEW, OLD)]
-    return sorted(min(lacks, key=len))
+    needed = [workflow(each).classes.difference(_SAVERS) | {_SAVERS[0]} for each in (NEW, OLD)]
+    fewest = min((classes - there for classes in needed), key=len)
+    return sorted(fewest)
 
 
 @cache
