@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import Future
 
 from django.db import close_old_connections, connections
 
@@ -44,14 +45,21 @@ class Monitor:
         now = time.monotonic()
         due = [engine for engine in Engine.objects.filter(active=True) if self._is_due(engine, now)]
         for engine, asked in [(engine, engines.ask(engine)) for engine in due]:
-            was_well = engine.health == Engine.Health.OK
-            well = engines.probe(engine, asked)
-            self._due[engine.pk] = time.monotonic() + _pause(engine, well)
-            if well:
-                recovery.clean(engine)
-            if well and not was_well:
-                look_for_orphans()
-                engines.tell_returned()
+            try:
+                self._hear(engine, asked)
+            except Exception:  # whatever one of them answers, the others are heard too
+                log.exception("Could not probe the engine %s", engine)
+                self._due[engine.pk] = time.monotonic() + AGAIN
+
+    def _hear(self, engine: Engine, asked: Future[engines.Answers]) -> None:
+        was_well = engine.health == Engine.Health.OK
+        well = engines.probe(engine, asked)
+        self._due[engine.pk] = time.monotonic() + _pause(engine, well)
+        if well:
+            recovery.clean(engine)
+        if well and not was_well:
+            look_for_orphans()
+            engines.tell_returned()
 
     def _is_due(self, engine: Engine, now: float) -> bool:
         # Never asked: it is new, or somebody wants to know how it is.

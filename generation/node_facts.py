@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stylestudio import plain
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.wiring import FROM_DISK
@@ -37,10 +38,8 @@ async def ask(client: ComfyClient) -> NodeFacts:
 def of(infos: Mapping[str, Any], replaced: Mapping[str, str]) -> NodeFacts:
     """The facts in an answer of /object_info. `replaced`: by old class the one that the engine takes in its place."""
     there = {old for old, new in replaced.items() if new in infos}
-    return NodeFacts(
-        frozenset(infos) | there,
-        {name: _cut(infos[name]) for name in sorted(kept & infos.keys()) if isinstance(infos[name], dict)},
-    )
+    known = {name: _cut(infos[name]) for name in sorted(kept & infos.keys()) if isinstance(infos[name], dict)}
+    return NodeFacts(frozenset(infos) | there, plain.storable_json(known))
 
 
 async def _replaced(client: ComfyClient) -> dict[str, str]:

@@ -93,7 +93,7 @@ def run(claimed: Claim) -> None:
     except images.BadPicture as error:
         with recovery.ending():
             prompt.end(EnginePrompt.State.FAILED, str(error))
-            recovery.fail_task(task, "no_picture", str(error))
+            recovery.fail_task(task, "no_picture")
     except OSError as error:
         log.exception("Could not store a picture of task %s", task.pk)
         with recovery.ending():
@@ -509,7 +509,7 @@ def sweep() -> None:
 def small_preview(data: bytes) -> bytes:
     """A step preview for the page: WebP of at most 384 px and 20 kB. Empty when it is no picture."""
     try:
-        with Image.open(io.BytesIO(data)) as preview:
+        with Image.open(io.BytesIO(data), formats=images.FORMATS) as preview:
             preview.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
             for side, quality in PREVIEW_TRIES:
                 preview.thumbnail((side, side))
@@ -517,6 +517,6 @@ def small_preview(data: bytes) -> bytes:
                 preview.convert("RGB").save(small, "WEBP", quality=quality, method=0)
                 if small.tell() <= PREVIEW_BYTES:
                     return small.getvalue()
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (*images.BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
         log.debug("An engine sent a preview that is no picture", exc_info=True)
     return b""

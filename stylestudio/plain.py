@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 # Marks that change in which direction the text beside them runs. Those that join letters (as in emoji) stay.
 TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -28,6 +29,17 @@ def name(text: str) -> str:
 def storable(text: str) -> str:
     """`text` without what no database takes: zero bytes and halves of characters, which JSON can hold."""
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_json(value: Any) -> Any:
+    """`value`, of JSON, with every text in it made `storable`."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [storable_json(each) for each in value]
+    if isinstance(value, dict):
+        return {storable(name): storable_json(each) for name, each in value.items()}
+    return value
 
 
 def turns(sign: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from stylestudio import plain
 from stylestudio.comfy import answers
 from stylestudio.comfy.answers import HistoryEntry, QueueState, SystemStats
 from stylestudio.comfy.errors import (
@@ -324,7 +325,7 @@ class ComfyClient:
         if class_type not in self._infos:
             answer = await self.transport.json("GET", "object_info", class_type)
             info = answer.get(class_type) if isinstance(answer, dict) else None
-            self._infos[class_type] = info if isinstance(info, dict) else None
+            self._infos[class_type] = plain.storable_json(info) if isinstance(info, dict) else None
         return self._infos[class_type]
 
     async def replacements(self) -> dict[str, Replacement]:

@@ -26,6 +26,8 @@ _SAID = re.compile(
             r"\bmemory allocation (?:of [\w ]{1,30} )?failed\b",
             r"\bbad[_ ]alloc(?:ation)?\b",
             rf"\binvalid buffer size: {_AMOUNT}",  # Metal, above the largest buffer
+            # torch_npu: the words and the code of Ascend's runtime
+            r"\bfailed to apply for memory\b|\berror code(?: is|:)? 207001\b|_insufficient_host_memory\b",
             # cuDNN, when no algorithm fits into what is left; also of a cuDNN that is unfit for the card.
             r"unable to find an engine to execute this computation",
             # torch's own bookkeeping when a card is full: NVML is away (MIG, Jetson, containers), or Windows lent RAM.
@@ -70,7 +72,7 @@ _PASSED = re.compile(
 _OF_THE_MACHINE = re.compile(
     r"cpuallocator|alloc_cpu|\bpaging file\b|\berror 14(?:50|55)\b|\bwinerror (?:8|14|1450|1455)\b|\berrno 12\b"
     r"|\bbad[_ ]alloc"
-    r"|cannot allocate memory|out_of_host_memory|\bfor an array with\b|(?<!outof)memoryerror\b",
+    r"|cannot allocate memory|_host_memory|rts?mallochost|\bfor an array with\b|(?<!outof)memoryerror\b",
     re.IGNORECASE,
 )
 

@@ -41,9 +41,10 @@ class Input:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What stands beside the type: default, least, most, choices."""
+        """What stands beside the type: default, least, most, choices. What is null there is not said."""
         settings = self.config[1] if isinstance(self.config, list) and len(self.config) > 1 else None
-        return settings if isinstance(settings, dict) else {}
+        told = settings if isinstance(settings, dict) else {}
+        return {name: value for name, value in told.items() if value is not None}
 
     @property
     def choices(self) -> tuple[str, ...] | None:

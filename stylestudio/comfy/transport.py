@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -310,6 +311,11 @@ def _authorization(user: str, password: str) -> str:
     return f"Bearer {password}" if user == BEARER else aiohttp.encode_basic_auth(user, password, "utf-8")
 
 
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
 def _reason(error: BaseException) -> ssl.SSLError:
     """What ssl said: aiohttp wraps it, and leaves the fields of its own error empty."""
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
@@ -317,7 +323,12 @@ def _reason(error: BaseException) -> ssl.SSLError:
 
 
 def _parsed(body: bytes) -> object:
+    """The JSON of a body, None when it is none.
+
+    Python writes Infinity and NaN, which some nodes have as their limits or defaults. No JSON has them and no database
+    takes them, so they count as not said.
+    """
     try:
-        return json.loads(body)
+        return json.loads(body, parse_constant=lambda name: None, parse_float=_finite)
     except (ValueError, RecursionError):
         return None

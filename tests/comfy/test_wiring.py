@@ -323,3 +323,10 @@ def test_adapting_leaves_the_graph_and_the_engines_words_as_they_were() -> None:
     before, told = copy.deepcopy(GRAPHS["txt2img"]), copy.deepcopy(INFOS)
     adapt(GRAPHS["txt2img"], INFOS, strict=True)["6"]["inputs"]["model"][0] = "x"
     assert (before, told) == (GRAPHS["txt2img"], INFOS)
+
+
+@pytest.mark.parametrize("told", [{"min": None, "max": None}, {"default": None}])
+def test_a_limit_or_default_that_an_engine_leaves_open_is_none(told: dict[str, Any]) -> None:
+    infos = {"Odd": {"input": {"required": {"a": ["FLOAT", told], "b": ["FLOAT", told]}}, "output": []}}
+    graph = {"1": {"class_type": "Odd", "inputs": {"a": 2.5}}}
+    assert adapt(graph, infos, strict=True)["1"]["inputs"] == {"a": 2.5, "b": 0.0}

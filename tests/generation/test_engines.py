@@ -18,6 +18,7 @@ from generation import engines, monitor, orders, tasks
 from generation.models import Engine, EnginePrompt
 from generation.orders import Order
 from stylestudio import live
+from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
 from stylestudio.models import Worker
@@ -241,6 +242,21 @@ def test_the_monitor_asks_when_it_is_due_and_says_that_there_may_be_work(
     monkeypatch.setattr(watch, "_due", {})
     watch.look()
     assert (len(asked), woken) == (2, [True])
+
+
+def test_one_engine_that_answers_strangely_keeps_no_other_from_being_heard(
+    calm: PreviewThread, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "work", lambda: None)
+    deep = '{"KSampler": {"input": {"required": {"a": ["X", {"default": ' + "[" * 700 + "]" * 700 + "}]}}}}"
+    calm.troubles.add(Answer("/object_info", "GET", status=200, body=deep, content_type="application/json"))
+    Engine.objects.create(address=calm.url, name="Odd")
+    looks = monitor.Monitor()
+    with PreviewThread(Options(painter="flat")) as other:
+        looks_fine = Engine.objects.create(address=other.url, name="Well")
+        looks.look()
+    looks_fine.refresh_from_db()
+    assert looks_fine.health == Health.OK
 
 
 def test_nothing_is_known_after_a_start() -> None:

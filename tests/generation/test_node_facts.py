@@ -113,3 +113,30 @@ def test_the_readiness_line_says_what_every_engine_lacks(db: None, ada: User) ->
     assert problem in [each.text for each in told.problems]
     Engine.objects.update(health=Engine.Health.UNREACHABLE)
     assert needs.unfit() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '["FLOAT", {"default": Infinity, "min": -Infinity, "max": NaN}]',
+        '["FLOAT", {"default": 1e999, "min": -1e999}]',
+        '["STRING", {"default": "a\\u0000b\\ud800"}]',
+    ],
+)
+def test_what_no_database_takes_keeps_no_engine_from_being_known(preview: PreviewThread, odd: str) -> None:
+    """Python writes infinity as no JSON has it: one such default would stop the looks at every engine."""
+    preview.troubles.clear()
+    told = json.dumps({**INFOS, "KSampler": {**INFOS["KSampler"], "input": {"required": {"odd": "HERE"}}}})
+    odd_engine = Engine.objects.create(address=preview.url)
+    preview.troubles.add(
+        Answer("/object_info", "GET", status=200, body=told.replace('"HERE"', odd), content_type="application/json")
+    )
+    try:
+        assert engines.probe(odd_engine), odd_engine.trouble
+    finally:
+        preview.troubles.clear()
+        engines.pool.close()
+    odd_engine.refresh_from_db()
+    text = json.dumps(odd_engine.node_infos, allow_nan=False)
+    assert "odd" in text and "\\u0000" not in text and "\\ud800" not in text

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import threading
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
@@ -20,6 +23,7 @@ from PIL import Image
 
 from generation import orders, pictures, recovery, runner
 from generation.claim import claim, look_for_orphans
+from generation.management.commands import generate
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from generation.orders import Ingredient, Order
 from generation.references import add_reference
@@ -32,8 +36,10 @@ from stylestudio.comfy.preview.troubles import (
     Hold,
     LateHistory,
     LoseAnswer,
+    LoseFrames,
     OutOfMemory,
     Restart,
+    Trouble,
 )
 from stylestudio.jobs import Status
 
@@ -220,6 +226,26 @@ def test_a_file_that_is_no_picture_fails_and_leaves_nothing(
     assert (task.status, task.error_kind) == (Status.FAILED, "unfetched" if body == b"<html>" else "bad_picture")
     assert not list(media.rglob("*.png"))
     assert not GeneratedImage.objects.exists()
+
+
+@dataclass
+class NoOutputs(Trouble):
+    """What ended is told without its outputs."""
+
+    async def response(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        if "/history/" not in request.path or not isinstance(response, web.Response) or response.text == "{}":
+            return response
+        told = json.loads(response.text or "")
+        return web.json_response({key: {**entry, "outputs": {}} for key, entry in told.items()})
+
+
+def test_an_engine_that_ends_without_a_picture_is_said_once(engine: Engine, preview: PreviewThread, ada: User) -> None:
+    preview.troubles.add(LoseFrames(event="executed"))
+    preview.troubles.add(NoOutputs(times=None))
+    task = made(place(ada))
+    assert (task.status, task.error_kind) == (Status.FAILED, "no_picture")
+    told = generate._why(task)
+    assert told.count("without a picture") == 1 and "Press Retry" in told
 
 
 def test_a_disk_that_refuses_is_said_and_leaves_nothing(
@@ -424,3 +450,12 @@ def test_step_previews_are_small(engine: Engine) -> None:
     with Image.open(io.BytesIO(small)) as picture:
         assert max(picture.size) <= runner.PREVIEW_SIDE
     assert runner.small_preview(b"no picture") == b""
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")  # as in a studio
+@pytest.mark.parametrize(("size", "kind"), [((7000, 7000), "PNG"), ((64, 48), "BMP")])
+def test_a_preview_that_is_huge_or_of_another_kind_is_left_out(size: tuple[int, int], kind: str) -> None:
+    """It does not end the picture as a fault of the studio, and only the kinds that engines send are read."""
+    odd = io.BytesIO()
+    Image.new("L", size).save(odd, kind)
+    assert runner.small_preview(odd.getvalue()) == b""

@@ -33,6 +33,7 @@ from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import at_work, checkpoints, said, trained
 from training import settings
 from training.models import Dataset
+from training.trainers.comfyui import checkup as trainings
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.trainer import ComfyTrainer, obstacle
 
@@ -228,6 +229,17 @@ def test_nodes_that_cannot_be_wired_are_told_by_page_command_and_doctor_before_a
     assert lack in errors.getvalue()
     assert trained(job).status == Status.QUEUED, "it waits for an engine that can"
     assert "POST /prompt" not in new_engine.engine.requests
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("gone", ["PreviewAny", "MakeTrainingDataset", "SaveLoRA"])
+def test_one_training_node_that_is_gone_is_named_and_not_taken_for_all_of_them(with_nodes: Any, gone: str) -> None:
+    engine = with_nodes(newest)
+    engine.node_classes = [name for name in engine.node_classes if name != gone]
+    told = obstacle(engine)
+    assert gone in told and "has no training nodes" not in told
+    (finding,) = trainings.look("0.44.0", node_facts.NodeFacts(frozenset(engine.node_classes), engine.node_infos))
+    assert gone in finding.state and not finding.well
 
 
 @pytest.mark.django_db

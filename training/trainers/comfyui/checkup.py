@@ -17,7 +17,9 @@ from training.trainers.comfyui import graph
 def look(version: str, nodes: NodeFacts) -> Iterable[Finding]:
     """Whether they are there, can be wired, and which settings they do not have."""
     title = _("Training nodes")
-    if graph.generation(nodes.classes) is None:
+    if absent := graph.absent(nodes.classes):
+        yield Finding(title, _("not present: %s") % ", ".join(absent), str(UPDATE))
+    elif graph.generation(nodes.classes) is None:
         yield Finding(title, _("not present: this engine makes pictures but cannot train"))
     elif lack := graph.lack(nodes.infos, nodes.classes, {}):
         words = _("present, but those of ComfyUI %(version)s cannot be used. %(lack)s")

@@ -54,6 +54,16 @@ def generation(classes: Collection[str]) -> Generation | None:
     return None
 
 
+def absent(classes: Collection[str]) -> list[str]:
+    """Nodes that an engine lacks although it has the one that trains; empty where a generation is whole, or none is."""
+    if _TRAINER not in classes or generation(classes):
+        return []
+    there = {*classes, *(_SAVERS if any(saver in classes for saver in _SAVERS) else ())}
+    needed = [workflow(each).classes.difference(_SAVERS) | {_SAVERS[0]} for each in (NEW, OLD)]
+    fewest = min((classes - there for classes in needed), key=len)
+    return sorted(fewest)
+
+
 @cache
 def workflow(generation: Generation) -> graph.Workflow:
     """The workflow file of a generation."""

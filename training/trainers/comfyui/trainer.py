@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from generation import engines, installs, recovery
 from generation.models import Engine
 from styles.lora.header import BadLora, read_header
-from stylestudio.comfy import events
+from stylestudio.comfy import events, node_info
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     BadResponse,
@@ -43,7 +43,6 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.node_info import combo_options
 from stylestudio.comfy.upload import Writable
 from stylestudio.templatetags.studio import byte_size
 from training import settings
@@ -108,6 +107,12 @@ class ComfyTrainer:
 def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = None) -> str:
     """Why this engine cannot train, or not with these settings, in a sentence; "" where it can. Asks nobody."""
     facts = {"engine": engines.title(engine), "version": engine.engine_version, "base": base}
+    if absent := graph.absent(engine.node_classes):
+        words = _(
+            "%(engine)s (ComfyUI %(version)s) has training nodes, but not %(nodes)s, which a training needs. Update "
+            "its ComfyUI, or StyleStudio."
+        )
+        return words % {**facts, "nodes": ", ".join(absent)}
     if graph.generation(engine.node_classes) is None:
         words = _(
             "%(engine)s (ComfyUI %(version)s) has no training nodes. Update its ComfyUI: versions from 0.3.64 on have "
@@ -335,8 +340,8 @@ class _Attempt:
     def _lists(self, folder: str) -> bool:
         self.client.forget()
         info = self.loop.call(self.client.object_info(self.generation.loader)) or {}
-        options = info.get("input", {}).get("required", {}).get("folder")
-        return is_listed(folder, combo_options(options) or ())
+        entry = node_info.inputs(info, {}).get("folder")
+        return entry is not None and is_listed(folder, entry.choices or ())
 
     def _send_from(self, sent: int, folder: str) -> None:
         count = len(self.items)
