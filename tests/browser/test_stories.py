@@ -271,3 +271,22 @@ def test_a_hidden_tab_tells_of_the_end_of_my_jobs_once_and_only_when_asked_to(
     page.goto(f"{studio.url}/styles/")
     expect(page.locator("[data-notify]")).to_be_checked()
     assert page.evaluate("shown") == []
+
+
+LONG_NAMES = """
+from styles.models import Style
+Style.objects.create(name="Watercolour coast at dawn")
+"""
+CUT = "found => found.filter(each => each.scrollWidth > each.clientWidth).map(each => each.textContent)"
+
+
+def test_names_of_styles_are_read_in_full_and_a_phone_shows_every_shape(studio: Studio, enter: Enter) -> None:
+    studio.manage("shell", "-c", LONG_NAMES)
+    page = enter(studio)
+    expect(page.locator(".picker")).to_contain_text("Watercolour coast at dawn")
+    assert page.locator(".picker .meta b").evaluate_all(CUT) == []
+    phone = enter(studio, width=390)
+    shapes = phone.locator(".shapes label")
+    expect(shapes).to_have_count(8)
+    for shape in shapes.all():
+        expect(shape).to_be_in_viewport(ratio=1)

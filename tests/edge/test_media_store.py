@@ -530,6 +530,12 @@ def test_adopting_shows_numbers_and_changes_nothing_until_somebody_says_yes(stud
         assert MediaStore.objects.get().swept["foreign"] == 0, "what was there is settled"
 
 
+def test_where_database_and_media_agree_there_is_nothing_to_ask(studio: Path, ada: User) -> None:
+    reference(ada)
+    call_command("adopt_media", stdout=(said := StringIO()))
+    assert "The media belong to this database." in said.getvalue() and "There is nothing to settle." in said.getvalue()
+
+
 def test_adopting_can_put_what_no_row_names_into_the_bin(studio: Path, ada: User) -> None:
     known, said = reference(ada), StringIO()
     orphans_left = [lost(uuid.uuid4().hex + ".png") for _each in range(30)]

@@ -144,6 +144,14 @@ def test_pushed_progress_of_a_training_stands_on_its_page(
             assert html.strip() in page
 
 
+def test_what_a_force_stop_loses_is_told_anew_with_every_step(training_that: Callable[[str], TrainingJob]) -> None:
+    job = training_that("running")
+    assert "1 step since the last checkpoint is lost" in live.render("training/_training_moved.html", job=job)["en"]
+    job.advance(step=7)
+    moved = live.render("training/_training_moved.html", job=TrainingJob.objects.get(pk=job.pk))["en"]
+    assert "3 steps since the last checkpoint are lost" in moved and f'id="{job.root_id}-risk"' in moved
+
+
 @in_each_language
 @pytest.mark.parametrize("look", ["waiting", "running", "done"])
 def test_pushed_curve_checkpoints_and_samples_stand_on_the_page(

@@ -359,6 +359,20 @@ def test_a_failure_is_explained_with_what_was_said(job: TrainingJob, ada: User) 
     assert "Resume from step 0" in page
 
 
+def test_a_run_stopped_before_its_first_checkpoint_does_not_say_that_any_are_kept(job: TrainingJob, ada: User) -> None:
+    job.start("worker")
+    job.advance(step=3)
+    job.cancel()
+    page = as_(ada).get(f"/training/{job.pk}/").content.decode()
+    assert "It had no checkpoint yet." in page and "All checkpoints are kept." not in page
+
+
+def test_light_icons_are_seen_among_the_datasets_to_train_on(filled: Dataset, ada: User) -> None:
+    filled.images.update(has_alpha=True, colours=[[240, 240, 240, 255]])
+    behind = filled.images.earliest("position").behind
+    assert behind.startswith("clear") and f'<img class="{behind}"' in as_(ada).get("/training/new/").content.decode()
+
+
 def test_what_a_training_left_on_a_real_engine_is_told_when_it_has_ended(done: TrainingJob, ada: User) -> None:
     told = "output/loras/stylestudio_training"
     engine = Engine.objects.create(name="Forge", address="http://10.0.0.9:8188", source=Engine.Source.ADMIN)

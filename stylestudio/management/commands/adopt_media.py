@@ -45,6 +45,9 @@ class Command(BaseCommand):
             raise CommandError(_("The media cannot be read: %(error)s.") % {"error": error}) from error
         for line in (*_sides(row, mark), *_numbers(found.files, found.unknown, found.missing)):
             self.stdout.write(line)
+        if row.relation == MediaStore.Relation.SAME and not found.unknown and not yes:
+            self.stdout.write(_("There is nothing to settle."))
+            return
         self._ask(_question(len(found.unknown), to_bin=to_bin), yes=yes)
         try:
             media_store.adopt()
