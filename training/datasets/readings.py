@@ -58,6 +58,9 @@ def understand(dataset: Dataset, found: Captions, encoding: str = "") -> None:
     elif found.encoding:
         found.doubt(found.encoding)
         found.fill(found.encoding)
+    else:
+        # Whoever is asked about the others is asked about those too that are UTF-8 by chance alone.
+        found.doubt(guess.encoding)
 
 
 def _each_by_itself(found: Captions) -> dict[str, str]:
