@@ -349,6 +349,24 @@ def test_the_command_proposes_trigger_words_and_does_not_use_them(
     assert StyleVersion.objects.latest("pk").trigger_words == "qwz, oil"
 
 
+def test_trigger_words_that_find_no_room_are_told_by_page_and_command(
+    owner: User, desk: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phrases = [
+        f"{number} lanterns over a harbour of wet stone and ships that come home at night" for number in range(9)
+    ]
+    data = packed(kohya_sdxl(), {"modelspec.trigger_phrase": ", ".join(phrases)})
+    row = brought(desk, data)
+    said = "3 trigger words are too long or too many and were left out: 6 lanterns over a harbour"
+    assert row.triggers == ", ".join(phrases[:6])
+    assert said in desk.get(row.get_absolute_url()).content.decode()
+    path = tmp_path / "Lanterns.SAFETENSORS"
+    path.write_bytes(data)
+    call_command("import_lora", str(path))
+    assert said in capsys.readouterr().out
+    assert str(StyleVersion.objects.get()) == "Lanterns v1"
+
+
 def test_the_page_shows_proposed_words_beside_the_field_and_not_in_it(desk: Client) -> None:
     told = {
         "ss_tag_frequency": json.dumps({"set": {"1girl": 30, "night": 25}}),

@@ -240,6 +240,13 @@ NAMED = [
     ),
     ({f"lora_unet_{FLAT}_attn2_to_k.oft_R.weight": [20, 496]}, "OFTv2"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.oft_R.weight": [20, 496]}, "OFTv2"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.oft_r": [8, 256, 256]}, "OFT of PEFT"),
+    (
+        {f"unet.{BLOCK}.attn2.to_k.lora_{part}": shape for part, shape in
+         (("A", [8, 2048]), ("B", [1280, 8]), ("E", [8, 1]))},
+        "AdaLoRA",
+    ),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.bone_block": [8, 8]}, "Bone"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.boft_R": [2, 4, 20, 20]}, "BOFT of PEFT"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.vera_lambda_d": [8]}, "VeRA"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.hra_u": [2048, 8]}, "HRA"),
@@ -253,6 +260,14 @@ NAMED = [
     ({f"base_model.model.{BLOCK}.attn2.to_k.miss_block": [8, 64]}, "MiSS"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.gralora_A": [2, 32, 8]}, "GraLoRA"),
 ]  # fmt: skip
+
+
+def test_the_name_that_somebody_gave_an_adapter_of_peft_is_no_part_of_the_layers_name() -> None:
+    shapes = {f"unet.{BLOCK}.attn2.to_k.lora_{part}.wet-paint.weight": shape for part, shape in
+              (("A", [8, 2048]), ("B", [1280, 8]))}  # fmt: skip
+    found = look(shapes)
+    assert found.refusal is None
+    assert (found.behaviour.own, found.behaviour.read, found.behaviour.copied) == (0, 2, True)
 
 
 @pytest.mark.parametrize(("shapes", "name"), NAMED)
