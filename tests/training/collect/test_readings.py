@@ -143,6 +143,18 @@ def test_a_few_bytes_that_happen_to_be_utf8_are_read_like_the_rest_of_their_set(
     assert ForeignText.objects.count() == 5
 
 
+@pytest.mark.parametrize("before", [CHINESE, ["狐狸"]], ids=["sure", "asked"])
+def test_a_text_that_is_utf8_by_chance_is_of_the_set_that_came_before(fresh: Dataset, before: list[str]) -> None:
+    brought(fresh, with_captions(before, "gbk"))
+    brought(fresh, {"9.png": picture(9), "9.txt": "山水".encode("gbk")})
+    [reading] = readings.open_readings(fresh)
+    if reading.is_asked:
+        assert captions(fresh) == ["", ""]
+        readings.choose(reading, "gb18030", fresh.owner)
+    assert captions(fresh) == [*before, "山水"]
+    assert readings.samples(reading)[1:], "the other encodings are still proposed"
+
+
 def test_a_set_in_several_encodings_is_read_text_by_text_where_each_is_sure(fresh: Dataset) -> None:
     texts = [
         ("осенний лес у реки под дождём", "koi8_r"),
