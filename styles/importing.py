@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -130,6 +130,7 @@ def receive(
             "licence": facts.licence,
             "notes": "\n\n".join(filter(None, (facts.description, facts.usage_hint))),
             "weight": facts.weight,
+            "safe": facts.safe,
             "training": [list(pair) for pair in facts.training],
             "proposed": list(facts.proposed),
             "left_out": [*left_out, *facts.left_out],
@@ -308,17 +309,26 @@ def proposal(row: LoraImport) -> Wish:
     """What the file itself suggests."""
     if kept := row.found.get("wish"):  # of a style card, which tells everything
         return Wish(**kept)
-    weight = row.found["weight"] or 1.0
+    safe = row.found.get("safe") or (None, None)
+    weight = row.found["weight"] or _within(1.0, safe)
     return Wish(
         name=row.title,
         style=related(row),
         trigger_words=row.triggers,
         default_strength=weight,
-        slider=not is_usual(weight),
+        slider=not all(is_usual(strength) for strength in (weight, *safe) if strength is not None),
+        safe_from=safe[0],
+        safe_to=safe[1],
         author=row.found["author"][:200],
         licence=row.found["licence"][:300],
         notes=row.found["notes"][:4000],
     )
+
+
+def _within(strength: float, safe: Sequence[float | None]) -> float:
+    """The strength, or the nearest that is advised."""
+    low, high = safe
+    return strength if low is None or high is None else min(max(strength, low), high)
 
 
 def is_usual(strength: float) -> bool:
@@ -335,6 +345,8 @@ def facts(row: LoraImport) -> Iterator[str]:
     yield _("changes U-Net and text encoders") if found["text_encoders"] else _("changes the U-Net")
     if found["trained_on"]:
         yield _("trained on %s") % found["trained_on"]
+    if found.get("safe"):
+        yield _("strength from %(low)g to %(high)g") % {"low": found["safe"][0], "high": found["safe"][1]}
     if found["epoch"] is not None:
         yield _("epoch %d") % found["epoch"]
 

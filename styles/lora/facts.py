@@ -79,10 +79,10 @@ class Facts:
     what the file claims; an unequal one means that the tensors were changed later, or are damaged. `training` holds
     metadata keys with their values; `labelled` names them in the reader's language.
 
-    `triggers` are what makers wrote down; `proposed` words that only captions make likely, `left_out`
-    what makers wrote down that is too long or too much. `weight` goes from
-    -MOST_WEIGHT to MOST_WEIGHT, and `odd_weight` is one that lies outside. `made_for` is a model that SDXL became and
-    whose LoRAs suit no other, as Pony.
+    `triggers` are what makers wrote down, `proposed` words that only captions make likely, `left_out` what makers wrote
+    down that is too long or too much. `weight` goes from -MOST_WEIGHT to MOST_WEIGHT, and `odd_weight` is one that lies
+    outside; `safe` is the range that is advised. `made_for` is a model that SDXL became and whose LoRAs suit no other,
+    as Pony.
     """
 
     title: str = ""
@@ -96,6 +96,7 @@ class Facts:
     tags: tuple[str, ...] = ()
     weight: float | None = None
     odd_weight: float | None = None
+    safe: tuple[float, float] | None = None
     base_name: str = ""
     made_for: str = ""
     base_version: str = ""
@@ -137,6 +138,7 @@ def read_facts(
         tags=tuple(filter(None, (text(tag, 60) for tag in _spec(metadata, "tags", LONG).split(",")[:50]))) or note.tags,
         weight=weight,
         odd_weight=odd_weight,
+        safe=note.safe if note.safe and all(abs(end) <= MOST_WEIGHT for end in note.safe) else None,
         base_name=base_name,
         made_for=_made_for(note.base, base_name, metadata),
         base_version=text(metadata.get("ss_base_model_version")),
