@@ -32,7 +32,7 @@ _RARE = re.compile(
     re.IGNORECASE,
 )
 _WAYS = {"A": "down", "B": "up"}
-_PEFT = "base_model.model."  # the whole model, as PEFT wraps it; at the beginning or behind the part's name
+PEFT = "base_model.model."  # the whole model, as PEFT wraps it; at the beginning or behind the part's name
 
 MOST_RANK = 2**16  # wider than any layer of SDXL
 MODEL = "model"  # the U-Net or transformer
@@ -149,10 +149,10 @@ def _role(match: re.Match[str]) -> str:
 
 def _place(name: str) -> tuple[str, str, str]:
     """Component, prefix and module of a name without its part."""
-    name = name.removeprefix(_PEFT)
+    name = name.removeprefix(PEFT)
     if found := _PREFIX.match(name):
         prefix = found.group()
-        return _PREFIXES[prefix], prefix, _flat(name[len(prefix) :].removeprefix(_PEFT))
+        return _PREFIXES[prefix], prefix, _flat(name[len(prefix) :].removeprefix(PEFT))
     return MODEL, "", _flat(name)
 
 
