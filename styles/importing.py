@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,18 +16,22 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from styles import copies, lora
 from styles.copies import SUFFIXES as SUFFIXES
 from styles.copies import storage_name as storage_name
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, base_warning
 from styles.models import Kind, LoraImport, Source, State, Style, StyleVersion
-from stylestudio import images, media_store, plain
+from stylestudio import grammar, images, media_store, plain
 from stylestudio.storage import all_or_nothing
 
 MOST_BYTES = 2 * 2**30  # of one LoRA file
 FACE_SIDE = 768  # pixels of a preview picture that came with a file
+MOST_TRIGGER_WORDS = 500  # characters of all of a version together
+MOST_SHOWN, MOST_NAMED = 60, 5  # characters of a phrase that is left out, and phrases that are named
 FORGOTTEN = timedelta(days=7)  # an import that nobody confirms is thrown away after that
 
 # Sent with `version` and `user` when a file became a version. Apps above make its previews.
@@ -102,6 +106,7 @@ def receive(
     """
     facts, hashes = found.facts, found.hashes
     assert hashes is not None
+    triggers, left_out = fitting(facts.triggers)
     row = LoraImport(
         owner=user,
         file=file_name,
@@ -110,7 +115,7 @@ def receive(
         size=found.header.size,
         sha256=hashes.file,
         tensor_sha256=hashes.tensors,
-        triggers=", ".join(facts.triggers)[:500],
+        triggers=triggers,
         found={
             "family": found.architecture.family.value,
             "layout": found.architecture.layout.value,
@@ -125,8 +130,10 @@ def receive(
             "licence": facts.licence,
             "notes": "\n\n".join(filter(None, (facts.description, facts.usage_hint))),
             "weight": facts.weight,
+            "safe": facts.safe,
             "training": [list(pair) for pair in facts.training],
             "proposed": list(facts.proposed),
+            "left_out": [*left_out, *facts.left_out],
             "odd_weight": facts.odd_weight,
             "made_for": facts.made_for,
             "behaviour": found.behaviour.as_json(),
@@ -143,6 +150,15 @@ def receive(
             noted(str(row.picture.name))
         row.save()
     return row
+
+
+def fitting(phrases: Iterable[str]) -> tuple[str, list[str]]:
+    """As many whole phrases as trigger words have room for, and those that are left; none is cut."""
+    kept: list[str] = []
+    left: list[str] = []
+    for phrase in phrases:
+        (kept if len(grammar.join([*kept, phrase])) <= MOST_TRIGGER_WORDS else left).append(phrase)
+    return grammar.join(kept), left
 
 
 def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:
@@ -220,7 +236,7 @@ def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
             "epoch": found["epoch"],
             "training": found["training"],
             "trigger_words": wish.trigger_words,
-            "proposed_words": ", ".join(found.get("proposed", []))[:500],
+            "proposed_words": fitting(found.get("proposed", []))[0],
             "made_for": found.get("made_for", ""),
             "behaviour": found.get("behaviour", {}),
             "default_strength": wish.default_strength,
@@ -293,17 +309,26 @@ def proposal(row: LoraImport) -> Wish:
     """What the file itself suggests."""
     if kept := row.found.get("wish"):  # of a style card, which tells everything
         return Wish(**kept)
-    weight = row.found["weight"] or 1.0
+    safe = row.found.get("safe") or (None, None)
+    weight = row.found["weight"] or _within(1.0, safe)
     return Wish(
         name=row.title,
         style=related(row),
         trigger_words=row.triggers,
         default_strength=weight,
-        slider=not is_usual(weight),
+        slider=not all(is_usual(strength) for strength in (weight, *safe) if strength is not None),
+        safe_from=safe[0],
+        safe_to=safe[1],
         author=row.found["author"][:200],
         licence=row.found["licence"][:300],
         notes=row.found["notes"][:4000],
     )
+
+
+def _within(strength: float, safe: Sequence[float | None]) -> float:
+    """The strength, or the nearest that is advised."""
+    low, high = safe
+    return strength if low is None or high is None else min(max(strength, low), high)
 
 
 def is_usual(strength: float) -> bool:
@@ -320,6 +345,8 @@ def facts(row: LoraImport) -> Iterator[str]:
     yield _("changes U-Net and text encoders") if found["text_encoders"] else _("changes the U-Net")
     if found["trained_on"]:
         yield _("trained on %s") % found["trained_on"]
+    if found.get("safe"):
+        yield _("strength from %(low)g to %(high)g") % {"low": found["safe"][0], "high": found["safe"][1]}
     if found["epoch"] is not None:
         yield _("epoch %d") % found["epoch"]
 
@@ -337,6 +364,14 @@ def warnings(row: LoraImport) -> Iterator[str]:
     yield from lora.tell(lora.Behaviour.from_json(found.get("behaviour", {}))).warnings
     if made_for := found.get("made_for"):
         yield base_warning(made_for)
+    if left_out := found.get("left_out"):
+        text = ngettext(
+            "%(count)d trigger word is too long or one too many and was left out: %(words)s.",
+            "%(count)d trigger words are too long or too many and were left out: %(words)s.",
+            len(left_out),
+        )
+        shown = [Truncator(words).chars(MOST_SHOWN) for words in left_out[:MOST_NAMED]]
+        yield text % {"count": len(left_out), "words": "; ".join(shown) + (" …" if left_out[MOST_NAMED:] else "")}
     if (odd := found.get("odd_weight")) is not None:
         text = _("The file asks for a strength of %(strength)g. Strengths here go from %(least)g to %(most)g.")
         yield text % {"strength": odd, "least": LEAST_STRENGTH, "most": MOST_STRENGTH}

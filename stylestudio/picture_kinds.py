@@ -23,6 +23,7 @@ READ = ("PSD", *HEIF, "TGA")  # TGA comes last: its files have no mark, so anyth
 SUFFIXES = (".psd", ".tga", *((".heic", ".heif", ".hif") if HEIF else ()))
 
 _HEIC = gettext_noop("HEIC pictures cannot be read on this machine. Save it as JPEG or PNG.")
+_UNREAD_HEIC = gettext_noop("This HEIC picture cannot be read. Save it as JPEG or PNG.")
 _JXL = gettext_noop("JPEG XL pictures are not read here. Save it as PNG.")
 _JP2 = gettext_noop("JPEG 2000 pictures are not read here. Save it as PNG.")
 _EXR = gettext_noop("OpenEXR pictures are not read here. Save it as PNG with 8 bits.")
@@ -34,6 +35,10 @@ _WORK = gettext_noop("Working files of drawing programs are not read here. Save 
 _GAME = gettext_noop("Textures of games such as DDS and KTX are not read here. Save it as PNG.")
 _OTHER = gettext_noop("This kind of picture is not read here. Save it as PNG.")
 _FILM = gettext_noop("Films are not read here. Save single pictures of it as PNG.")
+_PAGE_OF_WEB = gettext_noop(
+    "This is a web page, not a picture. The download probably asked for a login; download it again."
+)
+_POINTER = gettext_noop("This is only a pointer of Git LFS. Download the file that it points to.")
 _BY_ENDING = {
     _JXL: ".jxl",
     _JP2: ".jp2 .j2k .j2c .jpf .jpx .jpm .jph",
@@ -64,9 +69,16 @@ _BY_CONTENT = {
     b"8BPS\x00\x02": _WORK,
     b"gimp xcf": _WORK,
     b"DDS ": _GAME,
-    b"qoif": _OTHER,
-    b"<svg": _SVG,
+    b"\xabKTX ": _GAME,
+    b"CSFCHUNK": _WORK,
+    b"\x1aE\xdf\xa3": _FILM,
+    **dict.fromkeys((b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR"), _RAW),
+    **dict.fromkeys((b"qoif", b"II\xbc", b"BPG\xfb", b"FLIF", b"icns", b"\x8aMNG", b"\x01\xda", b"SIMPLE  ="), _OTHER),
+    **dict.fromkeys((b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"P7\n", b"Pf\n", b"PF\n"), _OTHER),
+    b"\0\0\1\0": _OTHER,  # icons of Windows
+    b"version https://git-lfs": _POINTER,
 }
+_HEAD = 1024  # bytes in which a file of text says what it is
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MOST_TAGS = 4096  # of one picture in a TIFF; usual are twenty
 _BROKEN = gettext_noop("This picture is broken or not complete. Save it again and send the new file.")
@@ -82,17 +94,39 @@ def refusal(name: str) -> str:
 def refusal_of(file: IO[bytes]) -> str:
     """Why a picture could not be opened; "" if that is not known."""
     file.seek(0)
-    head = file.read(32)
+    head = file.read(_HEAD)
+    if head.startswith(_TIFF) and head[8:10] == b"CR":
+        return _(_RAW)
     if head.startswith(_TIFF) and _is_whole_tiff(file, head):
         return _("This kind of TIFF is not read here. Save it as PNG, or as TIFF with 8 bits for each colour.")
     if head.startswith(b"8BPS\x00\x01"):
         return _("This kind of Photoshop file is not read here. Save it as PNG.")
     if head.startswith(_READABLE) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
         return _(_BROKEN)
-    if head[4:8] == b"ftyp" and head[8:12] in _BRANDS:
-        return _("This HEIC picture cannot be read. Save it as JPEG or PNG.") if HEIF else _(_HEIC)
     found = next((sentence for mark, sentence in _BY_CONTENT.items() if head.startswith(mark)), "")
+    found = found or _of_boxes(head) or _of_text(head)
     return _(found) if found else ""
+
+
+def _of_boxes(head: bytes) -> str:
+    """What a file of boxes holds, as ISO 14496-12 calls them: pictures and films are packed alike."""
+    if head.startswith(b"RIFF"):
+        return _FILM if head[8:12] == b"AVI " else ""
+    if head[4:8] != b"ftyp":
+        return ""
+    brand = head[8:12]
+    if brand in _BRANDS:
+        return _UNREAD_HEIC if HEIF else _HEIC
+    return _BROKEN if brand in {b"avif", b"avis"} else _RAW if brand == b"crx " else _FILM
+
+
+def _of_text(head: bytes) -> str:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not text.startswith(b"<"):
+        return ""
+    if b"<svg" in text:
+        return _SVG
+    return _PAGE_OF_WEB if text.startswith((b"<!doctype html", b"<html")) else ""
 
 
 def _is_whole_tiff(file: IO[bytes], head: bytes) -> bool:

@@ -13,6 +13,7 @@ from PIL import PngImagePlugin
 MAGIC = b"\x89PNG\r\n\x1a\n"
 MOST_TEXT = 8 * 2**20  # bytes of all texts of a file together, unpacked
 MOST_TRIED = 8 * MOST_TEXT  # bytes that are unpacked at most to learn which texts fit, so that no file keeps us busy
+OTHERS_MOST = 2**20  # bytes of one packed text, unpacked, at which Pillow refuses the picture unless told otherwise
 _PIECE = 64 * 2**10  # packed bytes that are looked at together
 _KINDS = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
 
@@ -62,6 +63,15 @@ def spare(file: IO[bytes]) -> Spared:
     _copy(file, kept, -1)
     kept.seek(0)
     return Spared(kept, left_out=True)
+
+
+def stops_others(file: IO[bytes]) -> bool:
+    """Whether programs with an ordinary Pillow refuse the picture for a packed text or profile that is too long."""
+    file.seek(0)
+    if file.read(len(MAGIC)) != MAGIC:
+        return False
+    packed = (chunk for chunk in _chunks(file) if chunk.kind in _KINDS and _packed_at(file, chunk) is not None)
+    return any(_unpacked(file, chunk, OTHERS_MOST) >= OTHERS_MOST for chunk in packed)
 
 
 def _copy(file: IO[bytes], target: IO[bytes], count: int) -> None:

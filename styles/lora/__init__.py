@@ -6,6 +6,7 @@ hostile input.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import IO
 
@@ -64,6 +65,8 @@ __all__ = [
     "write_lora",
 ]
 
+_ENDING = re.compile(r"\.(?:safetensors|sft)\Z", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
@@ -94,7 +97,7 @@ class Inspection:
     @property
     def title(self) -> str:
         """What it calls itself, or the name of the file without its ending."""
-        return self.facts.title or self.name.removesuffix(".safetensors")
+        return self.facts.title or _ENDING.sub("", self.name) or self.name
 
 
 def inspect(file: IO[bytes], name: str, *, note: Note | None = None, with_hashes: bool = False) -> Inspection:

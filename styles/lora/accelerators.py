@@ -52,11 +52,13 @@ _NEUTRAL = {
     "normalcfg", "stochastic", "deterministic", "converted", "comfyui", "comfy", "fp", "bf", "rank", "dim", "unet",
     "model", "safetensors", "distilled", "distill", "ep", "k", "p", "v", "diffusion", "accelerator", "speed", "fast",
     "webui", "official", "bytedance", "fixed", "pruned", "full", "adapter", "kohya", "diffusers", "and", "of",
-    "for",
+    "for", "data",
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+|\d+")
 _ONE_WORD = re.compile("lora|comfyui|webui", re.IGNORECASE)
-_SAYING = ("modelspec.title", "modelspec.description", "modelspec.tags", "ss_output_name", "ss_training_comment")
+_SAYING = ("modelspec.title", "ss_output_name", "ss_training_comment")
+# Styles name accelerators here too, as what they can be used with.
+_DESCRIBING = ("modelspec.description", "modelspec.tags")
 # What the descriptions of accelerators say; a mere "fast" or "lightning" is no sign.
 _SAID = re.compile(
     r"sdxl[-_ ]?lightning|\bdmd2\b|hyper[-_ ]?sd(?:xl)?\b|lcm[-_ ]?lora|latent consistency|phased consistency"
@@ -79,7 +81,8 @@ def accelerator(
     """
     if sha256 in _HASHES:
         return Accelerator(_HASHES[sha256], Sign.HASH)
-    said = " ".join(metadata.get(key, "")[:1000] for key in _SAYING)
+    saying = _SAYING if _is_trained(metadata) else (*_SAYING, *_DESCRIBING)
+    said = " ".join(metadata.get(key, "")[:1000] for key in saying)
     if not triggers and (found := _SAID.search(said)):
         return Accelerator(_family(found.group()), Sign.METADATA)
     if not triggers and _is_distilled(metadata, layers):
@@ -100,12 +103,17 @@ def by_name(name: str) -> Accelerator | None:
 
 def _is_distilled(metadata: Mapping[str, str], layers: Sequence[Layer]) -> bool:
     """Whether it changes nearly all of the U-Net at their rank, and nobody trained it with a tool for styles."""
-    if any(key.startswith(("ss_", "ot_", "training_info")) for key in metadata):
+    if _is_trained(metadata):
         return False
     unet = [layer for layer in layers if layer.component == MODEL]
     if len(unet) < _MOST_OF_UNET or len(unet) < len(layers):
         return False
     return all(layer.rank == _DISTILLED_RANK for layer in unet) and any(_TIME.search(layer.module) for layer in unet)
+
+
+def _is_trained(metadata: Mapping[str, str]) -> bool:
+    """Whether a tool with which people train styles made it."""
+    return any(key.startswith(("ss_", "ot_", "training_info")) for key in metadata)
 
 
 def _words(name: str) -> list[str]:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from .header import Header, Tensor
-from .keys import MODEL, Layer
+from .keys import MODEL, PEFT, Layer
 from .values import MOST_JSON, number, parsed
 
 # PEFT's settings, as diffusers writes them since 0.35: one JSON text, each key with the part of the pipeline before it.
 SETTINGS = "lora_adapter_metadata"
 _PARTS = {MODEL: ("unet", "transformer"), "te1": ("text_encoder",), "te2": ("text_encoder_2",)}
+# PEFT takes the names of layers in patterns for regular expressions. Of strangers' ones those are taken that cannot run
+# away: names, dots, choices between names, and few repetitions.
+_HARMLESS = re.compile(
+    r"\^?(?:\w|\.\*|\.|\\\.|\\d\+?|\((?:\?:)?(?:\w|\.|\\\.)+(?:\|(?:\w|\.|\\\.)+)*\)|\[[\w-]+\])+\$?"
+)
+_MOST_REPETITIONS, _LONGEST_PATTERN = 2, 200
+_MOST_EXPRESSIONS = 50  # of a file; each is tried at hundreds of layers
+_NAME = re.compile(r"[\w.]+")
 _UNPACK = {"F16": "<e", "F32": "<f", "F64": "<d", "I32": "<i", "I64": "<q"}
 
 
@@ -30,6 +39,8 @@ class TrainedAlphas:
         told = parsed(long.whole(MOST_JSON) if long else header.metadata.get(SETTINGS), MOST_JSON)
         self._told: Mapping[str, Any] = told if isinstance(told, dict) else {}
         self._beside = beside or {}
+        self._read: dict[str, list[tuple[Callable[[str], object], Any]]] = {}
+        self.unclear = False  # whether a pattern was met that is not understood, so that an alpha may be another
 
     def of(self, layer: Layer) -> float | None:
         """The alpha of a layer as a tensor would have it, so that alpha / rank is the scale; None if nothing tells.
@@ -46,20 +57,49 @@ class TrainedAlphas:
         return None
 
     def _alpha(self, part: str, layer: Layer) -> float | None:
-        patterns = self._said(part, "alpha_pattern")
-        name = layer.base
-        for pattern, value in patterns.items() if isinstance(patterns, dict) else ():
-            # Regular expressions in principle; of strangers' ones only names are taken, with or without escaped dots.
-            ending = str(pattern).removeprefix("^").replace("\\.", ".")
-            if name == ending or name.endswith(f".{ending}"):
+        name = layer.base.removeprefix(PEFT).removeprefix(layer.prefix).removeprefix(PEFT)
+        for fits, value in self._patterns(part):
+            if fits(name):
                 return number(value)
         # PEFT calls it so for LoRA, and plain alpha for LoHa and LoKr.
         alpha = number(self._said(part, "lora_alpha"))
         return number(self._said(part, "alpha")) if alpha is None else alpha
 
+    def _patterns(self, part: str) -> list[tuple[Callable[[str], object], Any]]:
+        """The patterns of a part in their order, each with its alpha."""
+        if part not in self._read:
+            told = self._said(part, "alpha_pattern")
+            found, expressions = [], 0
+            for pattern, value in told.items() if isinstance(told, dict) else ():
+                expressions += not _NAME.fullmatch(pattern.replace("\\.", "."))
+                if (fits := _fitting(pattern)) and expressions <= _MOST_EXPRESSIONS:
+                    found.append((fits, value))
+                else:
+                    self.unclear = True
+            self._read[part] = found
+        return self._read[part]
+
     def _said(self, part: str, key: str) -> Any:
         said = self._told if part else self._beside
         return said.get(f"{part}.{key}" if part else key)
+
+
+def _fitting(pattern: str) -> Callable[[str], object] | None:
+    """Whether a name is one that a pattern of PEFT means; None if it is of a kind that is not taken.
+
+    It means the end of a name from a dot on, or the whole name where it begins with ^.
+    """
+    plain = pattern.replace("\\.", ".")
+    if _NAME.fullmatch(plain):
+        ending = f".{plain}"
+        return lambda name: name == plain or name.endswith(ending)
+    repeats = pattern.count("*") + pattern.count("+")
+    if len(pattern) > _LONGEST_PATTERN or repeats > _MOST_REPETITIONS or not _HARMLESS.fullmatch(pattern):
+        return None
+    try:
+        return re.compile(pattern if pattern.startswith("^") else rf"(?:.*\.)?(?:{pattern})").fullmatch
+    except re.error:
+        return None
 
 
 def parse_settings(data: bytes) -> dict[str, Any]:

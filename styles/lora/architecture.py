@@ -48,6 +48,9 @@ class Algorithm(StrEnum):
     BOFT = "BOFT"
     BOFT_OF_PEFT = "BOFT of PEFT"
     OFT2 = "OFTv2"
+    OFT_OF_PEFT = "OFT of PEFT"
+    ADALORA = "AdaLoRA"
+    BONE = "Bone"
     GLORA = "GLoRA"
     IA3 = "IA3"
     TLORA = "T-LoRA"
@@ -102,6 +105,8 @@ class Architecture:
 # The beginning of a role and what it is the sign of. The first that a layer has counts.
 _ROLES = (
     ("lambda_layer", Algorithm.TLORA),
+    ("lora_e", Algorithm.ADALORA),
+    ("bone_", Algorithm.BONE),
     ("vera_", Algorithm.VERA),
     ("hra_", Algorithm.HRA),
     ("randlora_", Algorithm.RANDLORA),
@@ -128,7 +133,7 @@ _ROLES = (
 UNREADABLE = {
     Algorithm.IA3, Algorithm.BOFT_OF_PEFT, Algorithm.OFT2, Algorithm.TLORA, Algorithm.VERA, Algorithm.HRA,
     Algorithm.RANDLORA, Algorithm.FOURIERFT, Algorithm.WAVEFT, Algorithm.C3A, Algorithm.ROAD, Algorithm.DELORA,
-    Algorithm.SHIRA, Algorithm.MISS, Algorithm.GRALORA,
+    Algorithm.SHIRA, Algorithm.MISS, Algorithm.GRALORA, Algorithm.OFT_OF_PEFT, Algorithm.ADALORA, Algorithm.BONE,
 }  # fmt: skip
 _OFT_OF_KOHYA = "oft_unet_"
 _KOHYA = ("lora_unet_", "oft_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_", "lora_prior_")
@@ -247,6 +252,8 @@ def _sign(layer: Layer) -> Algorithm | None:
     place = min(map(_place_of_role, layer.parts))
     if place == len(_ROLES):
         return None
+    if (rotation := layer.parts.get("oft_r")) and len(rotation.shape) == 3:
+        return Algorithm.OFT_OF_PEFT  # before it had the second kind, 0.15 and older
     blocks = layer.parts.get("oft_blocks")
     return Algorithm.BOFT if blocks and len(blocks.shape) == 4 else _ROLES[place][1]
 

@@ -29,6 +29,7 @@ class Trait(StrEnum):
     CONSTRAINED = "constrained"  # 5 to 14 % of the change
     MAGNITUDES = "magnitudes"  # of PEFT's DoRA
     BIASES = "biases"  # of PEFT's lora_bias
+    UNCLEAR_ALPHA = "unclear-alpha"  # settings tell some in a way that is not read
     NO_ALPHA = "no-alpha"  # neither tensors nor settings tell one
 
 
@@ -119,6 +120,8 @@ def _traits(
 ) -> list[Trait]:
     found = dict.fromkeys(trait for layer in layers for trait in _traits_of(layer, header, file, plan))
     lacks = not any("alpha" in layer.parts for layer in layers) and any(layer.rank for layer in layers)
+    if plan and plan.unclear:
+        found[Trait.UNCLEAR_ALPHA] = None
     if plan and lacks and not plan.alphas and reading.read:
         found[Trait.NO_ALPHA] = None
     return list(found)
@@ -268,6 +271,9 @@ _TRAITS = {
         "It is a DoRA of PEFT. ComfyUI applies its magnitudes nearly as they were trained (measured: off by 1 to 10 %)."
     ),
     Trait.BIASES: lambda: gettext("ComfyUI leaves out the biases that were trained with it."),
+    Trait.UNCLEAR_ALPHA: lambda: gettext(
+        "The file tells alphas of some layers by expressions that are not read here. These may be too weak or strong."
+    ),
     Trait.NO_ALPHA: lambda: gettext(
         "The file does not say its alpha. If it was trained with another one than its rank, adapt the strength."
     ),

@@ -21,11 +21,12 @@ MOST_THUMBNAIL = 2 * 2**20  # bytes
 MOST_WEIGHT = 10.0  # either way; sliders are made for up to 8
 
 # What SDXL became; a LoRA for one of them is mostly lost on plain SDXL and on the others.
+# Words are written together in names such as realityPony_v2.
 _MODELS = (
-    ("Pony", r"(?<![a-z])pony|ponydiffusion"),
-    ("NoobAI", r"(?<![a-z])noob(?:ai)?(?![a-z])|noobai"),
-    ("Illustrious", r"illustrious|(?<![a-z])ilxl"),
-    ("Animagine", r"animagine"),
+    ("Pony", r"(?:(?i:(?<![a-z])pony|ponydiffusion)|(?<=[a-z])P(?:ony|ONY))(?!(?i:tail))"),
+    ("NoobAI", r"(?i:(?<![a-z])noob(?:ai)?(?![a-z])|noobai)|(?<=[a-z])Noob"),
+    ("Illustrious", r"(?i:illustrious|(?<![a-z])ilxl)|(?<![A-Za-z])(?:il|IL)(?=[vV]\d|[_.\s-]|\Z)"),
+    ("Animagine", r"(?i:animagine)"),
 )
 
 _DATA_URI = re.compile(r"data:image/(png|jpeg|jpg|webp);base64,")
@@ -78,9 +79,10 @@ class Facts:
     what the file claims; an unequal one means that the tensors were changed later, or are damaged. `training` holds
     metadata keys with their values; `labelled` names them in the reader's language.
 
-    `triggers` are what makers wrote down; `proposed` words that only captions make likely. `weight` goes from
-    -MOST_WEIGHT to MOST_WEIGHT, and `odd_weight` is one that lies outside. `made_for` is a model that SDXL became and
-    whose LoRAs suit no other, as Pony.
+    `triggers` are what makers wrote down, `proposed` words that only captions make likely, `left_out` what makers wrote
+    down that is too long or too much. `weight` goes from -MOST_WEIGHT to MOST_WEIGHT, and `odd_weight` is one that lies
+    outside; `safe` is the range that is advised. `made_for` is a model that SDXL became and whose LoRAs suit no other,
+    as Pony.
     """
 
     title: str = ""
@@ -90,9 +92,11 @@ class Facts:
     usage_hint: str = ""
     triggers: tuple[str, ...] = ()
     proposed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     weight: float | None = None
     odd_weight: float | None = None
+    safe: tuple[float, float] | None = None
     base_name: str = ""
     made_for: str = ""
     base_version: str = ""
@@ -130,9 +134,11 @@ def read_facts(
         usage_hint=_spec(metadata, "usage_hint", LONG) or note.usage_hint,
         triggers=words.told,
         proposed=words.proposed,
+        left_out=words.left_out,
         tags=tuple(filter(None, (text(tag, 60) for tag in _spec(metadata, "tags", LONG).split(",")[:50]))) or note.tags,
         weight=weight,
         odd_weight=odd_weight,
+        safe=note.safe if note.safe and all(abs(end) <= MOST_WEIGHT for end in note.safe) else None,
         base_name=base_name,
         made_for=_made_for(note.base, base_name, metadata),
         base_version=text(metadata.get("ss_base_model_version")),
@@ -182,7 +188,7 @@ def _weights(*told: float | None) -> tuple[float | None, float | None]:
 
 
 def _made_for(noted: str, base_name: str, metadata: Mapping[str, str]) -> str:
-    said = " ".join((noted, base_name, text(metadata.get("ss_base_model")), text(metadata.get("baseModel")))).lower()
+    said = " ".join((noted, base_name, text(metadata.get("ss_base_model")), text(metadata.get("baseModel"))))
     return next((name for name, pattern in _MODELS if re.search(pattern, said)), "")
 
 

@@ -12,25 +12,27 @@ from stylestudio.comfy.preview.mark import PREFIX
 from .header import Tensor
 
 # What stands at the end of a name. Longer than this is none of them.
-_LONGEST_PART = 48
+_LONGEST_PART = 56
+# What PEFT calls one of several LoRAs in a model: default, or as somebody named it.
+_ADAPTER = r"(?:\.default(?:_\d+)?|\.[\w-]{1,24}(?=\.(?:weight|bias)\Z))?"
 _PART = re.compile(
     r"(?:\.|_(?=lora\d*\.(?:down|up)\.))(?P<part>"
-    r"lora_(?P<way>down|up|mid|A|B)(?:\.default(?:_\d+)?)?(?:\.(?:weight|bias))?"
+    rf"lora_(?P<way>down|up|mid|A|B){_ADAPTER}(?:\.(?:weight|bias))?"
     r"|lora\d*(?:_linear_layer)?\.(?P<old_way>down|up)\.weight"
-    r"|(?P<magnitude>dora_scale|magnitude|lora_magnitude_vector(?:\.default(?:_\d+)?)?(?:\.weight)?)"
+    rf"|(?P<magnitude>dora_scale|magnitude|lora_magnitude_vector{_ADAPTER}(?:\.weight)?)"
     r"|alpha|hada_w[12]_[ab]|hada_t[12]|lokr_w[12](?:_[ab])?|lokr_t2|oft_blocks|oft_diag"
     r"|[ab][12]\.weight|diff|diff_b|w_norm|b_norm|set_weight|on_input|reshape_weight|rescale"
     r"|(?P<rare>lambda_layer|[pq]_layer\.weight|oft_[rR](?:\.default)?(?:\.weight)?|boft_[Rs](?:\.default)?"
     r"|(?:ia3_l|vera_lambda_[bd]|hra_u|randlora_(?:lambda|gamma|[AB])|fourierft_spectrum|waveft_spectrum|c3a_kernel"
-    r"|road_(?:alpha|theta)|delora_(?:[AB]|lambda)|shira_(?:weight|indices)|miss_block|gralora_[AB])(?:\.default)?))\Z"
+    r"|lora_E|bone_block|road_(?:alpha|theta)|delora_(?:[AB]|lambda)|shira_(?:weight|indices)|miss_block|gralora_[AB])(?:\.default)?))\Z"
 )
 _RARE = re.compile(
     r"lambda_layer|[pq]_layer|b?oft_[a-z]|ia3_l|vera_|hra_|randlora_|fourierft_|waveft_|c3a_|road_|delora_|shira_|miss_"
-    r"|gralora_",
+    r"|gralora_|lora_e|bone_",
     re.IGNORECASE,
 )
 _WAYS = {"A": "down", "B": "up"}
-_PEFT = "base_model.model."  # the whole model, as PEFT wraps it; at the beginning or behind the part's name
+PEFT = "base_model.model."  # the whole model, as PEFT wraps it; at the beginning or behind the part's name
 
 MOST_RANK = 2**16  # wider than any layer of SDXL
 MODEL = "model"  # the U-Net or transformer
@@ -147,10 +149,10 @@ def _role(match: re.Match[str]) -> str:
 
 def _place(name: str) -> tuple[str, str, str]:
     """Component, prefix and module of a name without its part."""
-    name = name.removeprefix(_PEFT)
+    name = name.removeprefix(PEFT)
     if found := _PREFIX.match(name):
         prefix = found.group()
-        return _PREFIXES[prefix], prefix, _flat(name[len(prefix) :].removeprefix(_PEFT))
+        return _PREFIXES[prefix], prefix, _flat(name[len(prefix) :].removeprefix(PEFT))
     return MODEL, "", _flat(name)
 
 

@@ -19,7 +19,7 @@ from .keys import MODEL, Layer
 from .loader import key_map, read_by_engines
 from .write import head
 
-VERSION = 1  # of this conversion; another one gives other copies
+VERSION = 2  # of this conversion; another one gives other copies
 ENTRY = "stylestudio.engines_copy"  # metadata of a copy
 
 _SPELLED = {MODEL: "lora_unet_", "te1": "lora_te1_", "te2": "lora_te2_"}
@@ -39,11 +39,15 @@ _CLIP_WIDTHS = {768: "te1", 1280: "te2"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a copy differs: `names` and `shapes` of tensors by their old name, and alphas to add by the new one."""
+    """How a copy differs: `names` and `shapes` of tensors by their old name, and alphas to add by the new one.
+
+    `unclear`: whether some of those may have been trained with others.
+    """
 
     names: Mapping[str, str]
     shapes: Mapping[str, tuple[int, ...]]
     alphas: Mapping[str, float]
+    unclear: bool = False
 
 
 def plan(header: Header, layers: Sequence[Layer], alphas: TrainedAlphas) -> Plan | None:
@@ -67,7 +71,7 @@ def plan(header: Header, layers: Sequence[Layer], alphas: TrainedAlphas) -> Plan
         alpha = alphas.of(layer)
         if alpha is not None and "alpha" not in layer.parts and (base != layer.base or alpha != layer.rank):
             added[f"{base}.alpha"] = alpha
-    return Plan(names, shapes, added) if names or added else None
+    return Plan(names, shapes, added, alphas.unclear) if names or added else None
 
 
 def _base(layer: Layer) -> str:

@@ -35,7 +35,7 @@ class Sidecars:
 class Note:
     """What a note says; empty where it says nothing. `base` is the model that it names, as Pony or Illustrious.
 
-    `settings` are those of PEFT, which some files do not hold themselves.
+    `safe` goes from one strength to another. `settings` are those of PEFT, which some files do not hold themselves.
     """
 
     title: str = ""
@@ -43,6 +43,7 @@ class Note:
     usage_hint: str = ""
     triggers: tuple[str, ...] = ()
     weight: float | None = None
+    safe: tuple[float, float] | None = None
     author: str = ""
     licence: str = ""
     tags: tuple[str, ...] = ()
@@ -75,6 +76,7 @@ def read_notes(paths: tuple[Path, ...], settings: Path | None = None) -> Note:
         usage_hint=first("usage_hint") or "",
         triggers=tuple(word for note in read for word in note.triggers),
         weight=first("weight"),
+        safe=first("safe"),
         author=first("author") or "",
         licence=first("licence") or "",
         tags=first("tags") or (),
@@ -104,6 +106,7 @@ def parse_note(data: bytes) -> Note:
         usage_hint=_first(hints),
         triggers=tuple(_once(word for value in _values(places, *_TRIGGERS) for word in words(value))),
         weight=_weight(said, inner, tips),
+        safe=_safe(tips),
         author=_first(text(value) for value in (creator.get("username"), *_values((said, inner), "modelspec.author"))),
         licence=_first(text(value) for value in _values((said, inner), "modelspec.license")),
         tags=_tags(said, inner, civitai),
@@ -134,6 +137,11 @@ def _weight(said: Mapping[str, Any], inner: Mapping[str, Any], tips: Mapping[str
     )
     # A1111 writes 0 for not set.
     return next((weight for value in told if (weight := number(value))), None)
+
+
+def _safe(tips: Mapping[str, Any]) -> tuple[float, float] | None:
+    low, high = number(tips.get("strength_min")), number(tips.get("strength_max"))
+    return (low, high) if low is not None and high is not None and low < high else None
 
 
 def _tags(*places: Mapping[str, Any]) -> tuple[str, ...]:

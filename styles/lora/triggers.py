@@ -26,6 +26,20 @@ _MOST_WORDS = 8  # of a tag; what is longer is a caption
 
 _FOLDER = re.compile(r"\d+_(.+)")
 _DULL_FOLDERS = {"data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "set", "train"}
+# What nearly everything is: the class of a training and no style's own name, in a folder of regularisation pictures or
+# in one whose trigger words were forgotten.
+_CLASSES = {
+    "1boy", "1girl", "animal", "anime", "art", "background", "boy", "boys", "building", "cartoon", "character",
+    "child", "clothes", "clothing", "concept", "creature", "drawing", "environment", "face", "female", "girl",
+    "girls", "icon", "illustration", "landscape", "male", "man", "men", "object", "outfit", "painting", "people",
+    "person", "photo", "photograph", "picture", "portrait", "style", "vehicle", "weapon", "woman", "women",
+}  # fmt: skip
+# What makers write where there is nothing to be written.
+_NOTHING = {
+    "-", "n/a", "na", "none", "null", "nothing", "no trigger", "no triggers", "no trigger word",
+    "no trigger words", "no trigger needed", "none needed", "not needed", "not required", "no need",
+    "无", "無", "没有", "无需", "无触发词", "不需要", "无需触发词", "なし", "없음",
+}  # fmt: skip
 # What prompts of A1111 hold beside words: <lora:name:0.8>, <hypernet:…>.
 _NETWORK = re.compile(r"<[a-z]+:[^<>]*>", re.IGNORECASE)
 
@@ -34,11 +48,13 @@ _NETWORK = re.compile(r"<[a-z]+:[^<>]*>", re.IGNORECASE)
 class Words:
     """`told`: trigger words, the surest first, each once. `proposed`: what may be one, for somebody to decide.
 
-    Told is what makers wrote down, and the name of a training folder that the captions in it have as well.
+    `left_out` are told too, and too long or too many. Told is what makers wrote down, and the name of a training folder
+    that the captions in it have as well.
     """
 
     told: tuple[str, ...] = ()
     proposed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def trigger_words(
@@ -48,19 +64,28 @@ def trigger_words(
     long_texts = long_texts or {}
     frequency = read_counts(metadata.get("ss_tag_frequency"), long_texts.get("ss_tag_frequency"))
     sizes = training_folders(metadata)
-    trained = {folder: tags for folder, tags in frequency.items() if not sizes or folder in sizes}
+    regular = regularisation(metadata)
+    trained = {
+        folder: tags for folder, tags in frequency.items() if folder not in regular and (not sizes or folder in sizes)
+    }
     sure, likely = _named(trained, sizes, _class_words(metadata))
-    told = _once([*_written(metadata), *noted, *sure])
+    every = _once([*_written(metadata), *noted, *sure])
+    # A phrase is taken whole or not at all: half of one calls nothing.
+    told = tuple(phrase for phrase in every if len(phrase) <= _MOST_LENGTH)[:MOST_TRIGGERS]
     known = {word.casefold() for word in told}
-    proposed = _once([*likely, *_common(trained, sizes)])
-    return Words(told, tuple(word for word in proposed if word.casefold() not in known))
+    proposed = _once([*likely, *_common(trained, sizes)])[:MOST_TRIGGERS]
+    return Words(
+        told,
+        tuple(word for word in proposed if word.casefold() not in known and len(word) <= _MOST_LENGTH),
+        tuple(phrase for phrase in every if phrase not in told),
+    )
 
 
 def words(value: object) -> list[str]:
     """Phrases from a list, from a JSON list in a string, or between commas."""
     listed = parsed(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
     if isinstance(listed, list):
-        return [word for item in listed[:MOST_TRIGGERS] for word in _split(item)]
+        return [word for item in listed[: 5 * MOST_TRIGGERS] for word in _split(item)]
     return _split(value)
 
 
@@ -69,9 +94,7 @@ def training_folders(metadata: Mapping[str, str]) -> dict[str, int]:
 
     Those for regularisation are none of them: sd-scripts counts their tags too, which are the class and nothing else.
     """
-    apart = parsed(metadata.get("ss_reg_dataset_dirs"))
-    regular = set(apart) if isinstance(apart, dict) else set()
-    regular |= {str(subset.get("image_dir")) for subset in _subsets(metadata) if subset.get("is_reg") is True}
+    regular = regularisation(metadata)
     folders = parsed(metadata.get("ss_dataset_dirs"), MOST_JSON)
     known = {
         str(folder): count
@@ -82,6 +105,13 @@ def training_folders(metadata: Mapping[str, str]) -> dict[str, int]:
         if count := whole(subset.get("img_count")):
             known.setdefault(str(subset.get("image_dir")), count)
     return {folder: count for folder, count in known.items() if folder not in regular}
+
+
+def regularisation(metadata: Mapping[str, str]) -> set[str]:
+    """The folders of pictures that show what is not trained, as far as the file says it."""
+    apart = parsed(metadata.get("ss_reg_dataset_dirs"))
+    named = {str(subset.get("image_dir")) for subset in _subsets(metadata) if subset.get("is_reg") is True}
+    return named | set(apart if isinstance(apart, dict) else ())
 
 
 def _subsets(metadata: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -105,21 +135,28 @@ def _class_words(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _named(frequency: Counts, sizes: Mapping[str, int], classes: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """What folders are named after: as most captions in them have it too, and where they do not."""
+    """What folders are named after: as most captions in them have it too, and where they do not, or it is a class."""
     sure, likely = [], []
+    names = {folder: classes.get(folder) or _after_number(folder) for folder in frequency}
+    plains = {_plain(name) for name in names.values()}
     for folder, tags in frequency.items():
-        numbered = _FOLDER.fullmatch(folder)
-        name = classes.get(folder) or (numbered[1] if numbered else "")
-        plain = _plain(name)
+        name, plain = names[folder], _plain(names[folder])
         if not plain or plain in _DULL_FOLDERS:
             continue
         pictures = sizes.get(folder) or max(tags.values(), default=0)
         spelled = [tag for tag, count in tags.items() if _plain(tag) == plain and count >= SHARE * pictures]
-        if spelled:
+        # A file may keep silent about which folder is for regularisation: "woman" beside "zyx woman" is.
+        is_class = plain in _CLASSES or any(grammar.contains(other, plain) for other in plains - {plain})
+        if spelled and not is_class:
             sure.append(spelled[0])
         else:
             likely.append(name.replace("_", " "))
     return sure, likely
+
+
+def _after_number(folder: str) -> str:
+    numbered = _FOLDER.fullmatch(folder)
+    return numbered[1] if numbered else ""
 
 
 def _plain(words: str) -> str:
@@ -145,12 +182,13 @@ def _written(metadata: Mapping[str, str]) -> Iterator[str]:
 def _once(phrases: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for phrase in phrases:
-        word = text(phrase, _MOST_LENGTH)
+        word = text(phrase, 2 * _MOST_LENGTH)
         if word:
             found.setdefault(word.casefold(), word)
-    return tuple(found.values())[:MOST_TRIGGERS]
+    return tuple(found.values())[: 5 * MOST_TRIGGERS]
 
 
 def _split(value: object) -> list[str]:
     phrases = grammar.split(_NETWORK.sub("", text(value, LONG)))
-    return [word for phrase in phrases for part in phrase.split(";") if (word := part.strip())][: 2 * MOST_TRIGGERS]
+    listed = [word for phrase in phrases for part in phrase.split(";") if (word := part.strip())]
+    return [word for word in listed if word.casefold().rstrip(".") not in _NOTHING][: 5 * MOST_TRIGGERS]

@@ -349,6 +349,46 @@ def test_the_command_proposes_trigger_words_and_does_not_use_them(
     assert StyleVersion.objects.latest("pk").trigger_words == "qwz, oil"
 
 
+@pytest.mark.parametrize(
+    ("tips", "strength", "safe", "slider"),
+    [
+        ({"strength_min": 0.2, "strength_max": 0.6}, 0.6, (0.2, 0.6), False),
+        ({"strength": 0.5, "strength_min": "0.2", "strength_max": 0.6}, 0.5, (0.2, 0.6), False),
+        ({"strength_min": -4, "strength_max": 4}, 1.0, (-4, 4), True),
+        ({"strength_min": 0.9, "strength_max": 0.1}, 1.0, (None, None), False),
+        ({"strength_min": -40, "strength_max": 40}, 1.0, (None, None), False),
+    ],
+)
+def test_the_range_of_strengths_that_lora_manager_keeps_becomes_the_safe_range(
+    owner: User, tmp_path: Path, tips: dict[str, object], strength: float, safe: tuple[object, ...], slider: bool
+) -> None:
+    path = tmp_path / "slate.safetensors"
+    path.write_bytes(packed(kohya_sdxl()))
+    (tmp_path / "slate.metadata.json").write_text(json.dumps({"usage_tips": json.dumps(tips)}))
+    call_command("import_lora", str(path))
+    version = StyleVersion.objects.get()
+    assert (version.default_strength, version.safe_from, version.safe_to) == (strength, *safe)
+    assert version.slider == slider
+
+
+def test_trigger_words_that_find_no_room_are_told_by_page_and_command(
+    owner: User, desk: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phrases = [
+        f"{number} lanterns over a harbour of wet stone and ships that come home at night" for number in range(9)
+    ]
+    data = packed(kohya_sdxl(), {"modelspec.trigger_phrase": ", ".join(phrases)})
+    row = brought(desk, data)
+    said = "3 trigger words are too long or too many and were left out: 6 lanterns over a harbour"
+    assert row.triggers == ", ".join(phrases[:6])
+    assert said in desk.get(row.get_absolute_url()).content.decode()
+    path = tmp_path / "Lanterns.SAFETENSORS"
+    path.write_bytes(data)
+    call_command("import_lora", str(path))
+    assert said in capsys.readouterr().out
+    assert str(StyleVersion.objects.get()) == "Lanterns v1"
+
+
 def test_the_page_shows_proposed_words_beside_the_field_and_not_in_it(desk: Client) -> None:
     told = {
         "ss_tag_frequency": json.dumps({"set": {"1girl": 30, "night": 25}}),

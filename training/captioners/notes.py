@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import IO
 
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
@@ -24,7 +25,8 @@ _ADVERTISING = re.compile(
     r"screenshot$|lead technologies|file (source|written)|digital camera|minolta|exif_|cof$|sdr$|ycbcr|\W*$",
     re.IGNORECASE,
 )
-_NETWORKS = re.compile(r"<(?:lora|lyco|hypernet|lbw):[^<>]*>")  # what A1111 reads as a command
+# What A1111 and SwarmUI read as a command, and what the latter says of a part of the picture alone.
+_NETWORKS = re.compile(r"<(?:lora|lyco|hypernet|lbw|embed):[^<>]*>|<(?:segment|object|region|refiner|video|extend)\b.*")
 # ComfyUI and nodes for it write "prompt:{...}" and "workflow:{...}" into these tags of WebP and JPEG files.
 _TAGS = (ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.XPComment)
 _LABELLED = re.compile(r"(prompt|workflow):\s*(?=\{)", re.IGNORECASE)
@@ -75,15 +77,27 @@ def _texts(image: DatasetImage) -> dict[str, str]:
             if isinstance(comment, bytes):
                 found["comment"] = comment.decode("utf-8", "replace")
             packed = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
-            return {**prompts.xmp(packed), **_exif(picture), **found}
+            told = {**prompts.xmp(packed), **_exif(picture), **found}
+            if picture.format == "PNG" and not told.keys() & prompts.NAMES:
+                told |= _behind_pixels(handle)
+            return told
     except pictures.BROKEN:
         return {}
+
+
+def _behind_pixels(file: IO[bytes]) -> dict[str, str]:
+    """The texts of a PNG, those behind its pixels too, which Pillow reads only once it has decoded them."""
+    file.seek(0)
+    found = {key.lower(): text for key, text in pictures.read_png_metadata(file.read()).items()}
+    return {**prompts.xmp(found.get("xml:com.adobe.xmp", "")), **found}
 
 
 def _exif(picture: Image.Image) -> dict[str, str]:
     """The texts of EXIF under the names that PNG files have for them."""
     exif = picture.getexif()
-    comment = _comment(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment))
+    # Fooocus writes it among the tags of the picture, where it does not belong.
+    inner, outer = exif.get_ifd(ExifTags.IFD.Exif), exif
+    comment = _comment(inner.get(ExifTags.Base.UserComment) or outer.get(ExifTags.Base.UserComment))
     found = {"usercomment": comment} if comment else {}
     for tag in _TAGS:
         text = _plain(exif.get(tag))
@@ -112,5 +126,6 @@ def _comment(value: object) -> str:
 
 def _words(prompt: str) -> str:
     """A prompt or note as a caption on one line; "" where it is too short or too long to be one."""
-    words = " ".join(_NETWORKS.sub(" ", prompt.replace("\0", "")).split()).strip(" ,")
+    one_line = " ".join(prompt.replace("\0", "").split())
+    words = " ".join(_NETWORKS.sub(" ", one_line).split()).strip(" ,")
     return words if _LEAST_WORDS <= len(words) <= _MOST_WORDS and not _ADVERTISING.match(words) else ""

@@ -17,14 +17,19 @@ _Nodes = Mapping[str, Any]
 MOST_STEPS = 2000  # links of a graph that are followed for one picture
 _POSITIVE = ("positive", "conditioning", "cond", "guider")  # inputs that lead from a sampler to the words
 # Inputs that hold words, the ones that say the most first. "text_g" and "text_l" are for the two encoders of SDXL.
-_WORDS = ("text", "text_g", "text_l", "t5xxl", "clip_l", "prompt", "positive_prompt", "positive", "string", "value")
+# A node that fills in wildcards keeps what came of them beside what was asked; one that shows a text keeps it.
+_WORDS = (
+    "populated_text", "text_positive", "text", "text_0", "text_g", "text_l", "t5xxl", "clip_l", "prompt",
+    "positive_prompt", "positive", "string", "value",
+)  # fmt: skip
 _JOINED = (
     "string_a", "string_b", "text_a", "text_b", "text_c", "text_d", "text1", "text2", "prefix", "suffix",
     "conditioning_1", "conditioning_2", "conditioning_to", "conditioning_from",
 )  # fmt: skip
 _SAMPLERS = re.compile(r"sampler", re.IGNORECASE)
 _NEVER = ("negative", "vae", "model", "clip", "latent_image", "samples", "control_net", "image", "mask")
-_SETTINGS = re.compile(r"\n(?:Negative prompt:|Steps: \d)|^Steps: \d+,")  # where A1111's prompt ends
+_SETTINGS = re.compile(r"(?:^|\n)(?:Negative prompt:|Steps: \d)")  # where A1111's prompt ends
+_UNWANTED = re.compile(r"\[[^\[\]]*\]")  # what InvokeAI before version 2.3 kept out of the picture
 _DREAM = re.compile(r'^"(?P<prompt>.+)" -[sWHCAS] ?', re.DOTALL)  # InvokeAI before version 2
 _MIDJOURNEY = re.compile(r"\s+--[a-z]+\b.*|\s*Job ID: [0-9a-f-]{36}.*", re.DOTALL)
 
@@ -139,10 +144,17 @@ def _dict(value: Any) -> Mapping[str, Any]:
 
 
 def a1111(text: str) -> str:
-    """From the settings that A1111, Forge, SD.Next and many that follow them write into "parameters"."""
-    if found := of_json(text):
+    """From the settings that A1111, Forge, SD.Next and many that follow them write into "parameters".
+
+    Others write JSON there: their own, or as Civitai the graph that was run.
+    """
+    if found := of_json(text) or comfyui(text):
         return found
-    return "" if text.lstrip()[:1] in {"{", "["} else _SETTINGS.split(text, maxsplit=1)[0].strip()
+    return "" if text.lstrip()[:1] in {"{", "["} else _without_settings(text)
+
+
+def _without_settings(text: str) -> str:
+    return _SETTINGS.split(text.strip(), maxsplit=1)[0].strip()
 
 
 def of_json(text: str) -> str:
@@ -155,27 +167,37 @@ def _tables(found: Any) -> Iterator[Mapping[str, Any]]:
     """The table itself, and those in it that hold what the picture was made with."""
     if isinstance(found, dict):
         yield found
-        for name in ("sui_image_params", "image", "metadata", "v2", "meta", "parameters"):
-            if isinstance(found.get(name), dict):
-                yield found[name]
+        for name in ("sui_image_params", "image", "metadata", "v2", "meta", "parameters", "Comment", "extraMetadata"):
+            inner = found.get(name)
+            # NovelAI and Civitai put JSON into a text of JSON.
+            if isinstance(table := _json(inner) if isinstance(inner, str) else inner, dict):
+                yield table
 
 
 def _named(table: Mapping[str, Any]) -> str:
     for name in ("positive_prompt", "prompt", "full_prompt", "Prompt", "original_prompt", "c"):
         value = table.get(name)
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            value = value[0].get("prompt")  # InvokeAI 2: parts with weights
+            part = value[0].get("prompt")  # InvokeAI 2: parts with weights
+            value = _UNWANTED.sub("", part) if isinstance(part, str) else None
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             value = ", ".join(value)
         if isinstance(value, str) and value.strip():
-            return value.strip()
+            return ", ".join([value.strip(), *_characters(table)])
     return ""
+
+
+def _characters(table: Mapping[str, Any]) -> list[str]:
+    """What NovelAI 4 says of each person in the picture, apart from the prompt."""
+    people = _dict(_dict(table.get("v4_prompt")).get("caption")).get("char_captions")
+    told = [_dict(each).get("char_caption") for each in people] if isinstance(people, list) else []
+    return [words.strip() for words in told if isinstance(words, str) and words.strip()]
 
 
 def dream(text: str) -> str:
     """From the command that InvokeAI wrote before version 2: "a fox" -s 50 -W 512."""
     found = _DREAM.match(text.strip())
-    return found["prompt"].strip() if found else ""
+    return _UNWANTED.sub("", found["prompt"]).strip() if found else ""
 
 
 def xmp(text: str) -> dict[str, str]:
@@ -190,8 +212,8 @@ def xmp(text: str) -> dict[str, str]:
 
 
 def description(text: str) -> str:
-    """From a description that is words, without the switches and the number of the order that Midjourney adds."""
-    return "" if text.lstrip()[:1] in {"{", "[", "<"} else _MIDJOURNEY.sub("", text).strip()
+    """From a description that is words, without settings, and without the switches and numbers that Midjourney adds."""
+    return "" if text.lstrip()[:1] in {"{", "[", "<"} else _MIDJOURNEY.sub("", _without_settings(text)).strip()
 
 
 def _json(text: str) -> Any:
@@ -214,6 +236,7 @@ _READERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("sd-metadata", of_json),
     ("comment", of_json),
     ("usercomment", a1111),
+    ("generation_data", of_json),
     ("dream", dream),
     ("workflow", comfyui_workflow),
     ("caption", description),

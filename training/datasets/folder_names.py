@@ -12,9 +12,11 @@ from pathlib import PurePosixPath
 from training.datasets.sources import Contents, kohya
 
 _NUMBERED = re.compile(r"([0-9]{1,4})_(.*)")
+# reg, reg_woman, 1_reg: with the repeats of kohya before, and the class behind.
 _REGULARISATION = re.compile(
-    r"regs?(?:[ _-]?(?:images?|imgs?|pics|pictures|data|dir|set))?|regulari[sz]ations?(?:[ _-].*)?"
-    r"|class[ _-]?(?:images?|imgs?|pics|pictures|data)|正则(?:化|图|集|图片|化图片|化图像)?",
+    r"(?:[0-9]{1,4}_)?(?:regs?(?:[_-].+|[ ]?(?:images?|imgs?|pics|pictures|data|dir|set))?"
+    r"|regulari[sz]ations?(?:[ _-].*)?|class[ _-]?(?:images?|imgs?|pics|pictures|data)"
+    r"|正则(?:化|图|集|图片|化图片|化图像)?|正則化.*)",
     re.IGNORECASE,
 )
 # Cameras number folders from 100 and add five characters of their own (DCF); the words are those of their makers.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from django.utils.text import slugify
 
-from stylestudio import lost_files
+from stylestudio import lost_files, png_texts
 from stylestudio.downloads import FilesMissing
 from training.datasets import take
 from training.datasets.plan import frame
@@ -33,10 +34,10 @@ def files(dataset: Dataset, manifest: Manifest, layout: str = KOHYA) -> Iterator
     kohya: `N_trigger/0001-name.png` and `N_trigger/0001-name.txt`, where N is the repeats and the text is what the
     template makes of the caption, on one line. jsonl: `images/0001-name.png`, and `metadata.jsonl` with file_name, text
     (the same) and caption (without the template). Pictures are the files that were sent, but: formats that trainers
-    pass over or whose size they misread become PNG, transparent parts are laid on the picture's background or the
-    dataset's ground, and where the crop was moved the picture is scaled and cut to its bucket, so that no trainer can
-    cut it elsewhere. Raises FilesMissing at once where a file is not there, and while the files are read OSError and
-    BadPicture.
+    pass over or refuse, or whose size they misread, become PNG, transparent parts are laid on the picture's background
+    or the dataset's ground, and where the crop was moved the picture is scaled and cut to its bucket, so that no
+    trainer can cut it elsewhere. Raises FilesMissing at once where a file is not there, and while the files are read
+    OSError and BadPicture.
     """
     # Asked for here and not where the files are read: that may be a thread without a connection of its own.
     found = DatasetImage.everything.filter(dataset=dataset).defer("measures", "descriptor").in_bulk()
@@ -88,7 +89,7 @@ def picture(image: DatasetImage, frozen: Frozen, settings: Dataset, layout: str 
     size = image.width, image.height
     cut = frame(size, settings.resolution, frozen.crop)
     moved = cut.usable and cut.offset != frame(size, settings.resolution).offset
-    misread = layout == KOHYA and _is_misread(data)
+    misread = (layout == KOHYA and _is_misread(data)) or png_texts.stops_others(BytesIO(data))
     if image.format in _READ_BY_ALL and not image.has_alpha and not moved and not misread:
         return take.ENDINGS[image.format], data
     where = (cut.bucket, cut.box) if moved else ()

@@ -39,9 +39,10 @@ class NoSuchChoice(ValueError):
 
 def understand(dataset: Dataset, found: Captions, encoding: str = "") -> None:
     """Read the foreign texts of a source, together with those that came before. What nobody is sure of stays unread."""
-    if not found.foreign:
-        return
     reading = _open(dataset, Reading.Kind.CAPTIONS)
+    if not found.foreign:
+        _doubt_with(reading, found)
+        return
     rows = ForeignText.objects.filter(reading__in=_all_open(dataset, Reading.Kind.CAPTIONS))
     before = [bytes(data) for data in rows.values_list("data", flat=True)]
     guess = encodings.guess([*before, *(foreign.data for foreign in found.foreign.values())])
@@ -58,6 +59,20 @@ def understand(dataset: Dataset, found: Captions, encoding: str = "") -> None:
     elif found.encoding:
         found.doubt(found.encoding)
         found.fill(found.encoding)
+    else:
+        # Whoever is asked about the others is asked about those too that are UTF-8 by chance alone.
+        found.doubt(guess.encoding)
+
+
+def _doubt_with(reading: Reading | None, found: Captions) -> None:
+    """What may be UTF-8 by chance belongs to the set that came before, where that is likelier."""
+    if reading is None or not (likely := list(reading.facts.get("likely", ()))):
+        return
+    found.likely = likely
+    found.doubt(reading.choice or likely[0])
+    if found.foreign and reading.choice:
+        found.encoding = reading.choice
+        found.fill(reading.choice)
 
 
 def _each_by_itself(found: Captions) -> dict[str, str]:

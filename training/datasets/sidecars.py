@@ -88,10 +88,11 @@ class Captions:
         self.refused += [(f"{name}:{line}", reason) for line, reason in refused]
 
     def doubt(self, encoding: str) -> None:
-        """Take what may be UTF-8 by chance for the encoding of the others, if that is likelier."""
+        """What may be UTF-8 by chance is to be read again in the encoding of the others, if that is likelier."""
         for key, foreign in self.doubtful.items():
             if encodings.rather(foreign.data, encoding):
                 self.foreign[key] = foreign
+                self.files.pop(key, None)
 
     def fill(self, encoding: str) -> None:
         """Read what is foreign in an encoding, or each in its own."""

@@ -11,6 +11,7 @@ from styles.lora.loader import key_map
 from tests.styles.lora.files import Shapes, kohya_sdxl, lora, packed
 
 THEIRS = {
+    "spo_sdxl_10ep_4k-data_lora_webui.safetensors": "SPO",
     "sdxl_lightning_8step_lora.safetensors": "SDXL-Lightning", "SDXL-Lightning-2step.safetensors": "SDXL-Lightning",
     "sdxl_lightning_lora_ComfyUI.safetensors": "SDXL-Lightning", "LCM_SDXL_webui.safetensors": "LCM",
     "dmd2_sdxl_4step_lora_fp16.safetensors": "DMD2", "Hyper-SDXL-12steps-CFG-lora.safetensors": "Hyper-SD",
@@ -52,6 +53,8 @@ def test_metadata_may_say_it() -> None:
     found = accelerator("x.safetensors", "", told, [], ())
     assert found is not None and found.sign is Sign.METADATA
     assert accelerator("x.safetensors", "", {"modelspec.description": "lightning over a fast river"}, [], ()) is None
+    beside = {"modelspec.description": "Made for 4 steps lora and SDXL-Lightning", "ss_output_name": "wet paint"}
+    assert accelerator("x.safetensors", "", beside, [], ()) is None, "a trained style says with what it can be used"
 
 
 def distilled(rank: int = 64) -> Shapes:

@@ -130,7 +130,7 @@ def test_a_copy_keeps_the_metadata_and_says_what_it_is_made_of() -> None:
     assert (header.metadata["format"], header.metadata["note"]) == ("pt", "墨")
     assert header.long_texts["long"].whole(10**6) == "x" * 300_000
     sha256 = hashlib.sha256(data).hexdigest()
-    assert json.loads(header.metadata["stylestudio.engines_copy"]) == {"source_sha256": sha256, "converter": 1}
+    assert json.loads(header.metadata["stylestudio.engines_copy"]) == {"source_sha256": sha256, "converter": 2}
     assert source_of(header.metadata) == sha256 and source_of({}) == source_of({"stylestudio.engines_copy": "["}) == ""
     assert inspect(BytesIO(copy), "x.safetensors").plan is None, "there is nothing more to do"
 
@@ -141,6 +141,9 @@ ALPHAS = [
     ({"r": 8, "lora_alpha": 8, "alpha_pattern": {"to_k": 32}}, 8, 32.0),
     ({"r": 8, "lora_alpha": 8, "alpha_pattern": {r"attn2\.to_k": 32, "to_q": 1}}, 8, 32.0),
     ({"r": 8, "lora_alpha": 8, "alpha_pattern": {f"{BLOCK}.attn2.to_k": 2}}, 8, 2.0),
+    ({"r": 8, "lora_alpha": 8, "alpha_pattern": {"^down_blocks.2.*to_k$": 32}}, 8, 32.0),
+    ({"r": 8, "lora_alpha": 8, "alpha_pattern": {"^attn2.to_k": 32, r"attn(1|2)\.to_[kv]": 4}}, 8, 4.0),
+    ({"r": 8, "lora_alpha": 8, "alpha_pattern": {r"^unet.*": 32, "k": 4}}, 8, 8.0),
     ({"r": 8, "lora_alpha": 8, "rank_pattern": {"to_k": 4}, "use_rslora": True}, 4, 16.0),
     ({"r": 12, "lora_alpha": 7, "use_rslora": True}, 12, 7 * math.sqrt(12)),
 ]
@@ -240,6 +243,13 @@ NAMED = [
     ),
     ({f"lora_unet_{FLAT}_attn2_to_k.oft_R.weight": [20, 496]}, "OFTv2"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.oft_R.weight": [20, 496]}, "OFTv2"),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.oft_r": [8, 256, 256]}, "OFT of PEFT"),
+    (
+        {f"unet.{BLOCK}.attn2.to_k.lora_{part}": shape for part, shape in
+         (("A", [8, 2048]), ("B", [1280, 8]), ("E", [8, 1]))},
+        "AdaLoRA",
+    ),
+    ({f"base_model.model.{BLOCK}.attn2.to_k.bone_block": [8, 8]}, "Bone"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.boft_R": [2, 4, 20, 20]}, "BOFT of PEFT"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.vera_lambda_d": [8]}, "VeRA"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.hra_u": [2048, 8]}, "HRA"),
@@ -253,6 +263,23 @@ NAMED = [
     ({f"base_model.model.{BLOCK}.attn2.to_k.miss_block": [8, 64]}, "MiSS"),
     ({f"base_model.model.{BLOCK}.attn2.to_k.gralora_A": [2, 32, 8]}, "GraLoRA"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", [r"(?:\w+)+to_k", ".*a.*b.*to_k", "(?=down)to_k", "to_k(", "x" * 300 + "*"])
+def test_expressions_that_could_run_away_are_told_and_not_run(pattern: str) -> None:
+    told = {"unet.r": 8, "unet.lora_alpha": 16, "unet.alpha_pattern": {pattern: 64}}
+    shapes = peft(f"unet.{BLOCK}.attn2.to_k", 1280, 2048, 8)
+    found = inspect(BytesIO(packed(shapes, {"lora_adapter_metadata": json.dumps(told)})), "x.safetensors")
+    assert found.architecture.alpha == 16
+    assert "by expressions that are not read here" in " ".join(tell(found.behaviour).warnings)
+
+
+def test_the_name_that_somebody_gave_an_adapter_of_peft_is_no_part_of_the_layers_name() -> None:
+    shapes = {f"unet.{BLOCK}.attn2.to_k.lora_{part}.wet-paint.weight": shape for part, shape in
+              (("A", [8, 2048]), ("B", [1280, 8]))}  # fmt: skip
+    found = look(shapes)
+    assert found.refusal is None
+    assert (found.behaviour.own, found.behaviour.read, found.behaviour.copied) == (0, 2, True)
 
 
 @pytest.mark.parametrize(("shapes", "name"), NAMED)

@@ -31,6 +31,7 @@ def test_pictures_for_regularisation_say_nothing_whatever_tells_that_they_are() 
     tags = {"8_zyx man": {"zyx man": 12, "hat": 3}, "1_man": {"man": 300}}
     for metadata in (
         kohya(tags, {"8_zyx man": 12}),
+        kohya(tags, {}, ss_reg_dataset_dirs={"1_man": {"img_count": 300}}),
         kohya(tags, {"8_zyx man": 12, "1_man": 300}, ss_reg_dataset_dirs={"1_man": {"img_count": 300}}),
         kohya(tags, {}, ss_datasets=[{"subsets": [
             {"image_dir": "8_zyx man", "img_count": 12, "class_tokens": "zyx man", "is_reg": False},
@@ -39,6 +40,27 @@ def test_pictures_for_regularisation_say_nothing_whatever_tells_that_they_are() 
     ):  # fmt: skip
         found = read_facts(metadata)
         assert (found.triggers, found.proposed) == (("zyx man",), ())
+
+
+def test_the_class_of_a_training_is_proposed_and_not_told() -> None:
+    """Nothing tells that the second folder is for regularisation; the third says nothing but a class."""
+    beside = read_facts(kohya({"8_zyx lantern": {"zyx lantern": 12}, "1_lantern": {"lantern": 300}}))
+    assert (beside.triggers, beside.proposed) == (("zyx lantern",), ("lantern",))
+    alone = read_facts(kohya({"9_1girl": {"1girl": 30, "solo": 28}}, {"9_1girl": 30}))
+    assert (alone.triggers, alone.proposed) == ((), ("1girl", "solo"))
+
+
+def test_that_there_are_no_trigger_words_is_no_trigger_word() -> None:
+    noted = parse_note('{"trainedWords": ["N/A", "no trigger word.", "无需触发词", "mist"]}'.encode())
+    assert read_facts({"modelspec.trigger_phrase": "-"}, noted).triggers == ("mist",)
+
+
+def test_no_phrase_is_cut_and_what_is_left_out_is_told() -> None:
+    outfit, long = "mika in outfit number {}", "a sentence of a maker who wrote all there was to say " * 3
+    noted = parse_note(json.dumps({"trainedWords": [long, *map(outfit.format, range(30))]}).encode())
+    found = read_facts({}, noted)
+    assert found.triggers == tuple(map(outfit.format, range(20)))
+    assert found.left_out == (long.strip(), *map(outfit.format, range(20, 30)))
 
 
 def test_folders_without_numbers_have_their_words_in_the_settings_of_the_training() -> None:
@@ -161,7 +183,10 @@ def test_notes_of_swarmui_stability_matrix_and_civitai_helpers_are_read_too() ->
         ({}, "Pony", "Pony"), ({"ss_sd_model_name": "ponyDiffusionV6XL_v6.safetensors"}, "", "Pony"),
         ({"ss_sd_model_name": "/a/Illustrious-XL-v1.safetensors"}, "", "Illustrious"), ({}, "SDXL 1.0", ""),
         ({"ss_sd_model_name": "noobaiXLNAIXL_vPred10.safetensors"}, "", "NoobAI"),
-        ({"ss_output_name": "pony ride"}, "", ""),
+        ({"ss_output_name": "pony ride"}, "", ""), ({"ss_sd_model_name": "realityPony_v2.safetensors"}, "", "Pony"),
+        ({"ss_sd_model_name": "ponytail_studio_xl.safetensors"}, "", ""),
+        ({"ss_sd_model_name": "harbour_ilV11.safetensors"}, "", "Illustrious"),
+        ({"ss_sd_model_name": "oil_v2.safetensors"}, "", ""), ({"ss_sd_model_name": "quietNoob_v1"}, "", "NoobAI"),
     ],
 )  # fmt: skip
 def test_a_base_that_sdxl_became_is_kept(metadata: dict[str, str], base: str, model: str) -> None:

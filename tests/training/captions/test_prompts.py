@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -88,6 +90,20 @@ SAVED = {
 A1111 = "a fox in the snow <lora:ink:0.8>\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 5"
 SWARM = json.dumps({"sui_image_params": {"prompt": "a fox in the snow", "negativeprompt": "blurry", "model": "x"}})
 FOOOCUS = json.dumps({"prompt": "a fox in the snow", "full_prompt": ["a fox in the snow", "cinematic"], "steps": 30})
+CIVITAI = json.dumps(
+    {**API, "6": {"class_type": "smZ CLIPTextEncode", "inputs": {"text": "a fox in the snow"}}, "extra": {}}
+)
+NOVEL_4 = json.dumps(
+    {
+        "prompt": "two friends",
+        "v4_prompt": {
+            "caption": {
+                "base_caption": "two friends",
+                "char_captions": [{"char_caption": "girl, red hair"}, {"char_caption": "boy"}, "?"],
+            }
+        },
+    }
+)
 NOVEL = json.dumps({"prompt": "a fox in the snow", "steps": 28, "uc": "lowres"})
 INVOKE = json.dumps({"generation_mode": "txt2img", "positive_prompt": "a fox in the snow", "negative_prompt": "blurry"})
 OLD_INVOKE = json.dumps(
@@ -119,6 +135,19 @@ def photo(kind: str, tags: dict[int, Any], user: bytes = b"", **options: object)
         exif.get_ifd(0x8769)[0x9286] = user
     Image.new("RGB", (8, 8)).save(file, kind, exif=exif, **options)  # type: ignore[arg-type]
     return file.getvalue()
+
+
+def behind_pixels(body: bytes) -> bytes:
+    """A PNG with a text where ImageMagick and others put it: after the pixels."""
+    text = struct.pack(">I", len(body)) + b"tEXt" + body + struct.pack(">I", zlib.crc32(b"tEXt" + body))
+    end = (plain := png()).rindex(b"IEND") - 4
+    return plain[:end] + text + plain[end:]
+
+
+def told_by(kind: str, **inputs: object) -> dict[str, Any]:
+    """The graph whose words come from a node of this kind."""
+    encode = {"class_type": "CLIPTextEncode", "inputs": {"text": ["10", 0], "clip": ["4", 1]}}
+    return {**API, "6": encode, "10": {"class_type": kind, "inputs": inputs}}
 
 
 FILES: dict[str, tuple[bytes, str]] = {
@@ -157,6 +186,35 @@ FILES: dict[str, tuple[bytes, str]] = {
     "Lightroom": (photo("JPEG", {}, xmp=LIGHTROOM.encode()), "a fox in the snow"),
     "Windows": (photo("JPEG", {0x9C9C: "a fox in the snow\0".encode("utf-16-le")}), "a fox in the snow"),
     "a comment": (photo("JPEG", {}, **{"comment": b"a fox in the snow"}), "a fox in the snow"),
+    "A1111 behind the pixels": (behind_pixels(b"parameters\0" + A1111.encode()), "a fox in the snow"),
+    "A1111 in a description": (photo("JPEG", {0x10E: A1111}), "a fox in the snow"),
+    "A1111 in a comment": (photo("JPEG", {}, **{"comment": A1111.encode()}), "a fox in the snow"),
+    "A1111 as Windows keeps it": (photo("JPEG", {0x9C9C: f"{A1111}\0".encode("utf-16-le")}), "a fox in the snow"),
+    "Civitai": (photo("JPEG", {}, b"UNICODE\0" + CIVITAI.encode("utf-16-be")), "a fox in the snow"),
+    "ComfyUI with wildcards": (
+        png(prompt=json.dumps(told_by("ImpactWildcardProcessor", wildcard_text="{a|b}", populated_text=FOX))),
+        FOX,
+    ),
+    "ComfyUI with a styler": (
+        png(prompt=json.dumps(told_by("SDXLPromptStyler", text_positive=FOX, text_negative="blurry"))),
+        FOX,
+    ),
+    "ComfyUI with a language model": (
+        png(prompt=json.dumps(told_by("ShowText|pysssss", text=["99", 0], text_0=FOX) | {"99": {"class_type": "LLM"}})),
+        FOX,
+    ),
+    "Fooocus as JPEG": (photo("JPEG", {0x9286: FOOOCUS, 0x131: "Fooocus v2.5.5"}), "a fox in the snow"),
+    "Fooocus as WebP": (photo("WEBP", {0x9286: A1111, 0x131: "Fooocus v2.5.5"}), "a fox in the snow"),
+    "InvokeAI 1, with what it was to avoid": (png(Dream='"a fox in the snow [blurry]" -s 50'), "a fox in the snow"),
+    "NovelAI as WebP": (
+        photo("WEBP", {}, b"ASCII\0\0\0" + json.dumps({"Software": "NovelAI", "Comment": NOVEL}).encode()),
+        "a fox in the snow",
+    ),
+    "NovelAI with people": (png(Description="two friends", Comment=NOVEL_4), "two friends, girl, red hair, boy"),
+    "SwarmUI with a segment": (
+        png(parameters=SWARM.replace("snow", "snow <embed:ink> <segment:face>a smile")),
+        "a fox in the snow",
+    ),
 }
 
 
@@ -193,6 +251,12 @@ def test_the_prompt_of_every_program_is_proposed(add: Any, program: str) -> None
 def test_where_nothing_is_found_the_reason_is_told(add: Any, data: bytes, reason: str) -> None:
     [proposal] = FromNotes().propose([stored(add, data)], lambda: None)
     assert (proposal.text, proposal.silent) == ("", reason)
+
+
+@pytest.mark.parametrize("unwanted", ["Negative prompt: blurry\nSteps: 20, Seed: 5", "Steps: 20, Seed: 5"])
+@pytest.mark.parametrize("key", ["parameters", "Description"])
+def test_what_was_not_wanted_is_never_a_caption(add: Any, key: str, unwanted: str) -> None:
+    assert said(stored(add, png(**{key: unwanted}))) == ""
 
 
 def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,22 @@ def test_a_webp_with_a_profile_leaves_for_kohya_as_png_because_its_size_is_misre
     assert Image.open(io.BytesIO(found["0001-a.png"])).size == (48, 32)
     assert found["0002-b.webp"] == plain
     assert exported(dataset, layouts.TABLE)["images/0001-a.webp"] == extended
+
+
+@pytest.mark.parametrize("layout", layouts.LAYOUTS)
+def test_a_png_whose_packed_text_stops_other_programs_leaves_without_it(
+    dataset: Dataset, tmp_path: Path, layout: str
+) -> None:
+    """sd-scripts opens pictures with Pillow, which refuses one for a packed text of a megabyte."""
+    plain = picture(1)
+    body = b"workflow\0\0" + zlib.compress(b"x" * 2**20)
+    text = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
+    at = plain.index(b"IDAT") - 4
+    filled(dataset, tmp_path, {"a.png": plain[:at] + text + plain[at:], "b.png": picture(2)})
+    first, second = (data for name, data in exported(dataset, layout).items() if name.endswith(".png"))
+    assert second == picture(2)
+    assert b"zTXt" not in first
+    assert Image.open(io.BytesIO(first)).tobytes() == Image.open(io.BytesIO(plain)).tobytes()
 
 
 def test_transparent_parts_are_laid_on_the_chosen_colour(dataset: Dataset, tmp_path: Path) -> None:

@@ -166,3 +166,31 @@ def test_what_is_to_be_said_of_a_picture_that_was_taken_is_told_to_the_page_and_
     page = client.post(address, {"file": SimpleUploadedFile("other.tif", file.getvalue())})
     assert page.status_code == 200
     assert "other.tif" in page.text and "made brighter" in page.text and "1 picture added" in page.text
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="x"/>', "Drawings such as SVG"),
+        (b"<!DOCTYPE html>\n<title>Sign in</title>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "pointer of Git LFS"),
+        (b"\0\0\0\x1cftypisom" + bytes(40), "Films"),
+        (b"\0\0\0\x18ftypcrx " + bytes(40), "Raw photographs"),
+        (b"II*\0\x10\0\0\0CR\x02\0" + bytes(40), "Raw photographs"),
+        (b"\x1aE\xdf\xa3" + bytes(40), "Films"),
+        (b"RIFF\x40\0\0\0AVI LIST" + bytes(40), "Films"),
+        (b"P6\n8 8\n255\n" + bytes(192), "This kind of picture"),
+        (b"\0\0\x01\0\x01\0\x10\x10" + bytes(40), "This kind of picture"),
+    ],
+)
+def test_a_file_that_calls_itself_a_picture_is_named_by_what_is_in_it(data: bytes, words: str) -> None:
+    with pytest.raises(BadPicture, match=words):
+        take.take(data)
+
+
+def test_an_avif_that_was_cut_off_is_called_broken() -> None:
+    file = BytesIO()
+    scene().save(file, "AVIF")
+    for left in (200, len(file.getvalue()) // 2):
+        with pytest.raises(BadPicture, match="broken or not complete"):
+            take.take(file.getvalue()[:left])

@@ -119,6 +119,16 @@ def test_a_set_that_comes_in_pieces_is_guessed_as_a_whole(fresh: Dataset) -> Non
     assert Reading.objects.count() == 1 and ForeignText.objects.count() == 4
 
 
+def test_what_is_utf8_by_chance_is_asked_about_with_the_others(fresh: Dataset) -> None:
+    """In GBK this is mountain and water; as UTF-8 it would be two letters of phonetics."""
+    texts = ["狐狸", "山水"]
+    tally = brought(fresh, with_captions(texts, "gbk"))
+    assert (tally.captions, tally.unread, captions(fresh)) == (0, 2, ["", ""])
+    [reading] = readings.open_readings(fresh)
+    readings.choose(reading, "gb18030", fresh.owner)
+    assert captions(fresh) == texts
+
+
 def test_utf8_is_never_asked_about_even_beside_other_encodings(fresh: Dataset) -> None:
     brought(fresh, {"0.png": picture(0), "0.txt": "水墨".encode()})
     assert readings.open_readings(fresh) == [] and captions(fresh) == ["水墨"]
@@ -131,6 +141,18 @@ def test_a_few_bytes_that_happen_to_be_utf8_are_read_like_the_rest_of_their_set(
     brought(fresh, with_captions([*CHINESE, "山", "猫", "x"], "gbk") | {"5.txt": "café, été".encode()})
     assert captions(fresh) == [*CHINESE, "山", "猫", "café, été"]
     assert ForeignText.objects.count() == 5
+
+
+@pytest.mark.parametrize("before", [CHINESE, ["狐狸"]], ids=["sure", "asked"])
+def test_a_text_that_is_utf8_by_chance_is_of_the_set_that_came_before(fresh: Dataset, before: list[str]) -> None:
+    brought(fresh, with_captions(before, "gbk"))
+    brought(fresh, {"9.png": picture(9), "9.txt": "山水".encode("gbk")})
+    [reading] = readings.open_readings(fresh)
+    if reading.is_asked:
+        assert captions(fresh) == ["", ""]
+        readings.choose(reading, "gb18030", fresh.owner)
+    assert captions(fresh) == [*before, "山水"]
+    assert readings.samples(reading)[1:], "the other encodings are still proposed"
 
 
 def test_a_set_in_several_encodings_is_read_text_by_text_where_each_is_sure(fresh: Dataset) -> None:
@@ -232,6 +254,18 @@ def test_regularisation_pictures_are_left_out_and_said(fresh: Dataset) -> None:
     assert (fresh.trigger_words, fresh.repeats) == ("inkwash", 9)
     [reading] = readings.open_readings(fresh)
     assert "5 regularisation pictures were left out" in reading_words.headline(reading)
+
+
+@pytest.mark.parametrize("folder", ["1_reg", "reg_woman", "reg_1_woman", "正則化画像"])
+def test_regularisation_pictures_are_known_by_the_class_in_their_folder_too(fresh: Dataset, folder: str) -> None:
+    files = {"ink/0.png": picture(0)} | {f"{folder}/{n}.png": picture(n) for n in (1, 2)}
+    assert brought(fresh, files).left_out == 2
+    assert (fresh.trigger_words, names(fresh)) == ("", ["ink/0.png"])
+
+
+@pytest.mark.parametrize("folder", ["regular", "Regular clothes", "region_1", "registers"])
+def test_other_folders_that_begin_alike_are_kept(fresh: Dataset, folder: str) -> None:
+    assert brought(fresh, {"ink/0.png": picture(0), f"{folder}/1.png": picture(1)}).added == 2
 
 
 def test_regularisation_pictures_alone_are_meant(fresh: Dataset) -> None:
