@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from generation import runner
 from generation.models import Engine, GenerationTask
-from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.frames import Frame
+from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import DuplicateFrames, FrameTrouble, SlowSteps
 from stylestudio.jobs import Status
 from tests.generation.test_runner import place
