@@ -309,6 +309,13 @@ class GenerationTask(Job):
         return slots
 
     @property
+    def room(self) -> str:
+        """How a card lays its pictures out, as classes: many are small, and one is large while they are made."""
+        if self.count <= 3:
+            return ""
+        return "roomy hero" if self.look == "running" else "roomy"
+
+    @property
     def odd_pictures(self) -> list[GeneratedImage]:
         """Stored pictures of another size than was asked for, in order. They are kept as the engine sent them."""
         shown = [picture for _index, picture in sorted(self.stored.items()) if picture.deleted_at is None]

@@ -79,6 +79,14 @@ class Part:
     kind: str
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def tag(self) -> str:
+        """The element that shows it; "" where nothing changed."""
+        return "" if self.kind == "same" else self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
