@@ -10,7 +10,7 @@ import sys
 def main() -> None:
     """Run the command that the arguments name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
-    from stylestudio.command_line import run
+    from stylestudio.processes.command_line import run
 
     run(sys.argv)
 

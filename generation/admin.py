@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from generation import devices, engines, style_admin  # noqa: F401 - registers the admin of versions
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe, TaskStyle
-from stylestudio import live
 from stylestudio.comfy.address import basic, bearer, checked_url, kind_of, split_credentials
+from stylestudio.live import publisher
 from stylestudio.templatetags.studio import byte_size
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class EngineAdmin(EngineModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
         """Only engines that were added here."""
         super().delete_queryset(request, queryset.filter(source=Engine.Source.ADMIN))
-        transaction.on_commit(live.publish_engines)
+        transaction.on_commit(publisher.publish_engines)
 
     def save_model(self, request: HttpRequest, obj: Engine, form: Any, change: bool) -> None:
         """Show the change on open pages, and have the engine asked anew where it is another one or lets others in."""
@@ -222,7 +222,7 @@ class EngineAdmin(EngineModelAdmin):
         if form.dropped:
             words = gettext("The address is another one, so the sign-in of the old one is forgotten. Give it again.")
             self.message_user(request, words, messages.WARNING)
-        transaction.on_commit(live.publish_engines)
+        transaction.on_commit(publisher.publish_engines)
 
 
 @admin.register(Probe)

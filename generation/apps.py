@@ -19,10 +19,13 @@ class GenerationConfig(AppConfig):
         from generation.monitor import monitor
         from styles import importing
         from styles.models import purging
-        from stylestudio import doctor, health, jobs, shell, start, workers
+        from stylestudio.host import health_facts, startup
+        from stylestudio.jobs import kinds
+        from stylestudio.live import page_frame
+        from stylestudio.processes import doctor, workers
 
-        jobs.register(
-            jobs.Kind(
+        kinds.register(
+            kinds.Kind(
                 name=GenerationTask.kind,
                 model=GenerationTask,
                 fragments=("generation/_job.html", "generation/_queue_row.html"),
@@ -37,15 +40,15 @@ class GenerationConfig(AppConfig):
         node_facts.kept |= graphs.every_class()
         importing.version_added.connect(faces.greet)
         purging.connect(faces.forget)
-        shell.provide_engines(engines.facts)
+        page_frame.provide_engines(engines.facts)
         doctor.register(checkup.look_at_engines)
         doctor.register(checkup.look_at_connections)
         doctor.register(stalls.look_at_queue)
-        health.register(stalls.tell)
-        start.register(engines.sync_engines)
-        start.register(engines.forget_health)
-        start.register(sketches.create_once)
-        start.register(faces.create_probes_once)
+        health_facts.register(stalls.tell)
+        startup.register(engines.sync_engines)
+        startup.register(engines.forget_health)
+        startup.register(sketches.create_once)
+        startup.register(faces.create_probes_once)
         workers.beats += [held.renew, monitor.ensure_running]
 
 

@@ -16,8 +16,8 @@ from stylestudio.comfy.admission import trust
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.hardware import Device, Package
-from stylestudio.doctor import Finding
 from stylestudio.models import Worker
+from stylestudio.processes.doctor import Finding
 
 UPDATE = gettext_lazy("Update StyleStudio, or use a version of ComfyUI that its README names.")
 OF_WORKER, OF_WEB = 10, 24  # connections that a worker takes beside those for pictures, and a web process at most

@@ -20,9 +20,9 @@ from django.db.models.functions import Now
 
 from generation import engines, graphs, installs, recovery
 from generation.models import Engine, EnginePrompt, GenerationTask
-from stylestudio import workers
 from stylestudio.comfy import graph
-from stylestudio.jobs import ACTIVE, LEASE, Status
+from stylestudio.jobs.kinds import ACTIVE, LEASE, Status
+from stylestudio.processes import workers
 
 TAKEN = (*EnginePrompt.LIVE, EnginePrompt.State.DONE)
 PASSES = 2  # pictures that may go first because the engine has their files in memory

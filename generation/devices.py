@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from generation.models import Engine
 from stylestudio.comfy.hardware import Device
-from stylestudio.shell import MemoryFact
+from stylestudio.live.page_frame import MemoryFact
 
 
 def memory(engine: Engine) -> tuple[MemoryFact, ...]:

@@ -17,10 +17,10 @@ from generation import engines, found, installs
 from generation.models import Engine
 from generation.views import toast
 from styles.models import StyleVersion
-from stylestudio import shell
-from stylestudio.access import StudioRequest, require_curator
 from stylestudio.comfy.file_names import canonical
-from stylestudio.presses import once
+from stylestudio.jobs.presses import once
+from stylestudio.live import page_frame
+from stylestudio.people.access import StudioRequest, require_curator
 
 FOUND_PAGE = 200  # files on a page
 
@@ -95,7 +95,7 @@ def _engine(request: StudioRequest, pk: int) -> Engine:
 
 def _card(request: StudioRequest, engine: Engine) -> HttpResponse:
     """The engine's card as it is now; a plain form goes back to the queue page."""
-    fact = next((fact for fact in shell.engine_facts() if fact.id == engine.pk), None)
+    fact = next((fact for fact in page_frame.engine_facts() if fact.id == engine.pk), None)
     if not request.htmx or fact is None:
         return redirect(reverse("queue") + "#engines")
     return render(request, "queue/_engine_card.html", {"engine": fact})

@@ -28,7 +28,6 @@ from django.utils.translation import gettext_lazy
 from generation import devices, node_facts
 from generation.models import Engine, EnginePrompt
 from generation.node_facts import NodeFacts
-from stylestudio import live
 from stylestudio.comfy import admission
 from stylestudio.comfy.address import split_credentials
 from stylestudio.comfy.answers import SystemStats
@@ -37,9 +36,10 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError, EngineErred
 from stylestudio.comfy.file_names import canonical, distinct, is_listed
 from stylestudio.comfy.transport import NotTrusted, SignInNeeded
-from stylestudio.jobs import Visibility
+from stylestudio.jobs.kinds import Visibility
+from stylestudio.live import publisher
+from stylestudio.live.page_frame import EngineFact
 from stylestudio.models import Worker
-from stylestudio.shell import EngineFact
 
 log = logging.getLogger(__name__)
 
@@ -445,7 +445,7 @@ def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
         log.info("Engine %s is %s", engine, engine.get_health_display().lower())
     engine.save(update_fields=PROBED)
     if before != (engine.health, engine.engine_version, engine.device):
-        live.publish_engines()
+        publisher.publish_engines()
         if sketched != preview_serves():
             _announce_switch(engine)
     return health == Engine.Health.OK
@@ -500,13 +500,13 @@ def _announce_switch(engine: Engine) -> None:
         message = format_lazy(
             gettext_lazy("{engine} answers. Pictures are made for real from now on."), engine=str(engine)
         )
-    live.publish_shell("shell/_toast.html", message=message)
+    publisher.publish_shell("shell/_toast.html", message=message)
 
 
 def pause(engine: Engine) -> None:
     """Let it finish what it has, and give it nothing new."""
     Engine.objects.filter(pk=engine.pk).update(paused=True)
-    live.publish_engines()
+    publisher.publish_engines()
 
 
 def resume(engine: Engine) -> None:
@@ -515,7 +515,7 @@ def resume(engine: Engine) -> None:
     engines.update(paused=False, ooms=0)
     out = engines.filter(health__in=(Engine.Health.STUCK, Engine.Health.EXHAUSTED))
     out.update(health=Engine.Health.UNKNOWN, health_since=timezone.now(), checked_at=None)
-    live.publish_engines()
+    publisher.publish_engines()
     tell_returned()
 
 
@@ -529,7 +529,7 @@ def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health
     changed = Engine.objects.filter(pk=engine.pk).exclude(health=health)
     if changed.update(health=health, health_since=timezone.now(), trouble=trouble, warm=""):
         log.warning("Engine %s is taken out (%s): %s", engine, health, trouble)
-        live.publish_engines()
+        publisher.publish_engines()
 
 
 def forget_file(engine: Engine, folder: str, name: str) -> None:

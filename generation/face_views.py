@@ -15,8 +15,8 @@ from generation import faces
 from generation.models import Face, GeneratedImage
 from styles.forms import SafeRangeForm, StrengthForm
 from styles.models import Style, StyleVersion
-from stylestudio.access import StudioRequest, require_curator, visible, whole_number
-from stylestudio.presses import once
+from stylestudio.jobs.presses import once
+from stylestudio.people.access import StudioRequest, require_curator, visible, whole_number
 from stylestudio.templatetags.studio import weight
 
 

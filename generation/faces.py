@@ -28,9 +28,11 @@ from generation.prompts import final_prompt
 from styles.forms import COVER_SIDE
 from styles.lora import Family
 from styles.models import Effect, Style, StyleVersion
-from stylestudio import images, live, media_store
 from stylestudio.comfy.file_names import canonical
-from stylestudio.jobs import ACTIVE, Visibility
+from stylestudio.images import decoding
+from stylestudio.jobs.kinds import ACTIVE, Visibility
+from stylestudio.live import publisher
+from stylestudio.media import identity
 
 Purpose = Face.Purpose
 SIZE = (1152, 896)  # of the shapes that the form offers, the one nearest to a sheet's panel
@@ -404,7 +406,7 @@ def _compose(version: StyleVersion, cells: Sequence[Cell], faces: Sequence[int])
         return _settled(faces)
     sheet = sheets.side_by_side([_opened(cell.picture) if cell.picture else None for cell in cells])
     old = ""
-    version.sheet.save(media_store.new_name(".webp"), ContentFile(sheet), save=False)
+    version.sheet.save(identity.new_name(".webp"), ContentFile(sheet), save=False)
     with transaction.atomic():
         first = _settled(faces)
         if first:
@@ -428,7 +430,7 @@ def _measure(version: StyleVersion, cells: Sequence[Cell]) -> None:
 
 
 def _opened(picture: GeneratedImage) -> Image.Image:
-    with picture.file.open("rb") as handle, images.open_picture(handle) as opened:
+    with picture.file.open("rb") as handle, decoding.open_picture(handle) as opened:
         opened.load()
         return opened
 
@@ -453,7 +455,7 @@ def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
 
 def publish(version: StyleVersion, purpose: str) -> None:
     """Show the panel as it is now on all open pages, soon."""
-    live.publisher.note_act(f"face {version.pk} {purpose}", partial(_push, version.pk, purpose))
+    publisher.publisher.note_act(f"face {version.pk} {purpose}", partial(_push, version.pk, purpose))
 
 
 def publish_all(version: StyleVersion) -> None:
@@ -465,7 +467,7 @@ def publish_all(version: StyleVersion) -> None:
 def _push(version_pk: int, purpose: str) -> None:
     version = StyleVersion.everything.select_related("style").filter(pk=version_pk).first()
     if version:
-        live.publish_shell(TEMPLATES[Purpose(purpose)], panel=panel(version, purpose))
+        publisher.publish_shell(TEMPLATES[Purpose(purpose)], panel=panel(version, purpose))
 
 
 def use_as_cover(picture: GeneratedImage, style: Style) -> None:
@@ -474,11 +476,11 @@ def use_as_cover(picture: GeneratedImage, style: Style) -> None:
         raise ValidationError(_("This picture was not made with this style."))
     try:
         with picture.file.open("rb") as handle:
-            cover = images.thumbnail(handle.read(), side=COVER_SIDE)
-    except (FileNotFoundError, images.BadPicture) as error:
+            cover = decoding.thumbnail(handle.read(), side=COVER_SIDE)
+    except (FileNotFoundError, decoding.BadPicture) as error:
         raise ValidationError(_("The file of this picture is missing or broken.")) from error
     storage, old = style.cover.storage, str(style.cover.name or "")
-    style.cover.save(media_store.new_name(".webp"), ContentFile(cover), save=False)
+    style.cover.save(identity.new_name(".webp"), ContentFile(cover), save=False)
     style.save(update_fields=["cover", "updated_at"])
     if old:
         storage.delete(old)

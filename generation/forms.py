@@ -21,7 +21,7 @@ from generation.references import add_reference
 from generation.shapes import SHAPES, nearest
 from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
-from stylestudio.images import BadPicture
+from stylestudio.images.decoding import BadPicture
 
 # What every ComfyUI offers; the engine checks again.
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_sde", "ddim", "lcm", "uni_pc")

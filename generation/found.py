@@ -20,9 +20,9 @@ from styles import importing
 from styles.importing import NotTaken
 from styles.lora import Accelerator, Facts, accelerator, by_name, read_facts
 from styles.models import Kind, Source, Style, StyleVersion
-from stylestudio import plain
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import distinct, folder_of
+from stylestudio.text import plain
 
 _OURS = "stylestudio_"
 ASK_TIMEOUT = 10.0  # seconds that an engine has to say what is in a file

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
 from styles.models import BASE_SLUG
-from stylestudio.access import StudioRequest
+from stylestudio.people.access import StudioRequest
 
 PAGE = 60
 STRIP = 12  # newest pictures on the page of a style

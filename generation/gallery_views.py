@@ -18,8 +18,8 @@ from generation.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.prompts import final_parts, final_prompt
 from generation.shapes import shape_name
 from styles.models import Style
-from stylestudio import live
-from stylestudio.access import StudioRequest, may_change, require_maker, visible
+from stylestudio.live import publisher
+from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
 
 
 @require_GET
@@ -142,4 +142,4 @@ def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
 def _tell(picture: GeneratedImage) -> None:
     """The job's card on open pages shows one picture less, or one more."""
     if picture.task.touch():
-        live.changed(picture.task)
+        publisher.changed(picture.task)

@@ -26,7 +26,7 @@ from generation.shapes import Shape, shape_name, size_text, smaller
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import Kind, StyleVersion
 from stylestudio.comfy.address import join_credentials, split_credentials
-from stylestudio.jobs import Job, JobQuerySet, Status
+from stylestudio.jobs.kinds import Job, JobQuerySet, Status
 
 LEAST_SIDE, MOST_SIDE = 64, 2048
 MOST_PICTURES = 16

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stylestudio import plain
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.wiring import FROM_DISK
+from stylestudio.text import plain
 
 MOST_CHOICES = 100  # of an input; longer lists are of files
 _SETTINGS = ("default", "min", "max", "forceInput", "options", "template")

@@ -31,8 +31,9 @@ from generation.models import (
 )
 from generation.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from styles.models import StyleVersion
-from stylestudio import jobs, live
 from stylestudio.comfy import file_names, graph
+from stylestudio.jobs import kinds
+from stylestudio.live import publisher
 
 SCHEMA = 1
 WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}
@@ -310,7 +311,7 @@ def _store(
     try:
         with transaction.atomic():
             if not task.is_face:
-                jobs.require_room(task.owner)
+                kinds.require_room(task.owner)
             task.save(force_insert=True)
             for row in mix:
                 row.task = task
@@ -320,7 +321,7 @@ def _store(
         if (earlier := _placed(task)) is None:
             raise
         return earlier
-    live.announce(task, partial(_send, task))
+    publisher.announce(task, partial(_send, task))
     return task
 
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 from django.core.files.base import ContentFile
 
 from generation.models import GeneratedImage
-from stylestudio import images, media_store
-from stylestudio.storage import AsideStorage, all_or_nothing
+from stylestudio.images import decoding
+from stylestudio.media import identity
+from stylestudio.media.storage import AsideStorage, all_or_nothing
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,9 @@ def finish(pk: int) -> None:
     except FileNotFoundError:
         log.warning("The file of picture %s is missing", pk)
         return
-    developed = images.develop(data)
+    developed = decoding.develop(data)
     with suppress(_FinishedMeanwhile), all_or_nothing() as noted:
-        picture.thumbnail.save(media_store.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
+        picture.thumbnail.save(identity.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
         name = noted(str(picture.thumbnail.name))
         unfinished = GeneratedImage.everything.filter(pk=pk, thumbnail="")
         if not unfinished.update(thumbnail=name, pixel_sha256=developed.pixel_sha256):

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stylestudio import grammar
-from stylestudio.grammar import missing as missing_triggers
+from stylestudio.text import grammar
+from stylestudio.text.grammar import missing as missing_triggers
 
 __all__ = ["Frame", "final_parts", "final_prompt", "missing_triggers"]
 

@@ -36,7 +36,7 @@ from stylestudio.comfy.errors import (
 )
 from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.transport import NotConnected, SignInNeeded
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 log = logging.getLogger(__name__)
 

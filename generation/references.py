@@ -10,8 +10,9 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage, Reference
-from stylestudio import images, media_store
-from stylestudio.storage import all_or_nothing
+from stylestudio.images import decoding
+from stylestudio.media import identity
+from stylestudio.media.storage import all_or_nothing
 
 # A gallery picture of 2048 × 2048 may be larger than what people may upload.
 MOST_OF_OURS = 64 * 2**20
@@ -19,26 +20,26 @@ MOST_OF_OURS = 64 * 2**20
 
 def add_reference(file: IO[bytes], user: User) -> Reference:
     """Check, clean and store an uploaded picture; the same pixels are stored once. Raises BadPicture."""
-    return _stored(images.read_reference(file), user)
+    return _stored(decoding.read_reference(file), user)
 
 
 def reference_from(picture: GeneratedImage, user: User) -> Reference:
     """A picture of the gallery as a reference. Raises BadPicture when its file is gone."""
     try:
         with picture.file.open("rb") as handle:
-            return _stored(images.read_reference(handle, most_bytes=MOST_OF_OURS), user)
+            return _stored(decoding.read_reference(handle, most_bytes=MOST_OF_OURS), user)
     except FileNotFoundError:
-        raise images.BadPicture(
+        raise decoding.BadPicture(
             _("The file of this picture is missing, so it cannot be used as a reference.")
         ) from None
 
 
-def _stored(clean: images.Reference, user: User) -> Reference:
+def _stored(clean: decoding.Reference, user: User) -> Reference:
     known = Reference.objects.filter(sha256=clean.sha256).first()
     if known:
         return known
     reference = Reference(sha256=clean.sha256, owner=user)
-    name = media_store.new_name(".png")
+    name = identity.new_name(".png")
     # Without a name the content counts as no file, and the width and height would be empty.
     reference.file.save(name, ContentFile(clean.png, name=name), save=False)
     try:

@@ -23,7 +23,6 @@ from generation import engines, faces, graphs, installs, recovery
 from generation.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import StyleVersion
-from stylestudio import images, live, media_store, workers
 from stylestudio.comfy import events, graph, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
@@ -38,8 +37,12 @@ from stylestudio.comfy.errors import (
     PromptLost,
 )
 from stylestudio.comfy.transport import NotConnected
-from stylestudio.jobs import Status
-from stylestudio.storage import throw_away
+from stylestudio.images import decoding
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher
+from stylestudio.media import identity
+from stylestudio.media.storage import throw_away
+from stylestudio.processes import workers
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +93,7 @@ def run(claimed: Claim) -> None:
         else:
             away = isinstance(error, EngineUnreachable | EngineTimeout)
             recovery.leave(prompt, str(error), unclean=away and making.sent)
-    except images.BadPicture as error:
+    except decoding.BadPicture as error:
         with recovery.ending():
             prompt.end(EnginePrompt.State.FAILED, str(error))
             recovery.fail_task(task, "no_picture")
@@ -223,9 +226,9 @@ class _Making:
         started = self.prompt.started_at or timezone.now()
         self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at, started_at=started)
         self.written = time.monotonic()
-        live.engines_changed()
+        publisher.engines_changed()
         if self.task.start(workers.worker_name()):
-            live.changed(self.task)
+            publisher.changed(self.task)
 
     def _catch_up(self) -> None:
         """The engine is silent for a moment: write what was put off."""
@@ -254,23 +257,23 @@ class _Making:
         self._write_prompt(progress=round(SAMPLED * step / max(1, steps)))
         if self.task.advance(progress=overall(self.task), step=step, making=self.prompt.index):
             if first:
-                live.changed(self.task)
+                publisher.changed(self.task)
             else:
-                live.progressed(self.task, "generation/_job_progress.html")
+                publisher.progressed(self.task, "generation/_job_progress.html")
 
     def _preview(self, mime: str, data: bytes) -> None:
         now = time.monotonic()
-        if not self.begun or now - self.previewed < live.INTERVAL:
+        if not self.begun or now - self.previewed < publisher.INTERVAL:
             return
         self.previewed = now
         if small := small_preview(data):
-            live.previewed(self.task, "generation/_preview.html", "image/webp", small)
+            publisher.previewed(self.task, "generation/_preview.html", "image/webp", small)
 
     def _finish(self, outputs: Mapping[str, tuple[events.ImageRef, ...]]) -> None:
         if not self.stored:
             found = [ref for refs in outputs.values() for ref in refs]
             if not found:
-                raise images.BadPicture("The engine finished without a picture.")
+                raise decoding.BadPicture("The engine finished without a picture.")
             self._store(found[0])
 
     def _store(self, ref: events.ImageRef) -> bool:
@@ -305,8 +308,8 @@ class _Making:
             ) from error
         except (EngineUnreachable, EngineTimeout, BadResponse) as error:
             return NotFetched(f"{said} {error}", error.detail, error, damaged=isinstance(error, EmptyFile))
-        except images.BadPicture as error:
-            return NotFetched(f"{said} {error}", f"{data[:80]!r}", damaged=images.begins_as_picture(data))
+        except decoding.BadPicture as error:
+            return NotFetched(f"{said} {error}", f"{data[:80]!r}", damaged=decoding.begins_as_picture(data))
         return None
 
     def _fetched(self, ref: events.ImageRef) -> Iterator[bytes]:
@@ -361,7 +364,7 @@ class _Making:
     def _show_install(self, facts: dict[str, object] | None) -> None:
         if self.task.installing != facts and self._wanted():
             self.task.touch(installing=facts)
-            live.progressed(self.task, "generation/_job_progress.html")
+            publisher.progressed(self.task, "generation/_job_progress.html")
 
     def _send_reference(self, engine: Engine) -> None:
         reference = self.task.reference
@@ -398,7 +401,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     """Save a picture's bytes and its row. None when this place already has one (another attempt was faster)."""
     from generation import tasks
 
-    facts = images.check_output(data)
+    facts = decoding.check_output(data)
     task = prompt.task
     picture = GeneratedImage(
         task=task,
@@ -413,7 +416,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         engine=prompt.engine,
         engine_version=prompt.engine.engine_version,
     )
-    picture.file.save(media_store.new_name(f".{facts.format.lower()}"), ContentFile(data), save=False)
+    picture.file.save(identity.new_name(f".{facts.format.lower()}"), ContentFile(data), save=False)
     now = timezone.now()
     try:
         with transaction.atomic():
@@ -442,7 +445,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         task.start(workers.worker_name())  # it was over before anybody said that it had begun
     if not task.complete_if_whole():
         task.advance(progress=overall(task))
-    live.changed(task)
+    publisher.changed(task)
     return picture
 
 
@@ -469,12 +472,12 @@ def settle(task: GenerationTask, *, made: bool) -> None:
         task.recover()
     recovery.end_fetching(task)
     if not task.is_active:
-        live.counts_changed()
+        publisher.counts_changed()
         publish_waiting()
         faces.tell(task)
     if not made or task.is_active or task.version != shown:  # else its last picture has told of its end
-        live.changed(task)
-    live.engines_changed()
+        publisher.changed(task)
+    publisher.engines_changed()
     if anything_open():
         tasks.work()
 
@@ -482,7 +485,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
 def publish_waiting(most: int = 20) -> None:
     """The first waiting tasks moved up: show their new places."""
     for task in GenerationTask.objects.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
-        live.progressed(task, "generation/_job_progress.html")
+        publisher.progressed(task, "generation/_job_progress.html")
 
 
 def sweep() -> None:
@@ -492,14 +495,14 @@ def sweep() -> None:
     whole = GenerationTask.objects.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
     for task in whole.order_by("pk"):
         if task.complete_if_whole():
-            live.changed(task)
+            publisher.changed(task)
     for fetched in GenerationTask.objects.active().filter(fetching=True).order_by("pk"):
         if recovery.end_fetching(fetched):
-            live.changed(fetched)
+            publisher.changed(fetched)
     held = EnginePrompt.objects.filter(task=OuterRef("pk"), state__in=EnginePrompt.LIVE)
     for left in GenerationTask.objects.abandoned().exclude(Exists(held)):
         if left.recover():
-            live.changed(left)
+            publisher.changed(left)
     look_for_orphans()
     tasks.finish_missing()
     faces.follow_missed()
@@ -509,7 +512,7 @@ def sweep() -> None:
 def small_preview(data: bytes) -> bytes:
     """A step preview for the page: WebP of at most 384 px and 20 kB. Empty when it is no picture."""
     try:
-        with Image.open(io.BytesIO(data), formats=images.FORMATS) as preview:
+        with Image.open(io.BytesIO(data), formats=decoding.FORMATS) as preview:
             preview.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
             for side, quality in PREVIEW_TRIES:
                 preview.thumbnail((side, side))
@@ -517,6 +520,6 @@ def small_preview(data: bytes) -> bytes:
                 preview.convert("RGB").save(small, "WEBP", quality=quality, method=0)
                 if small.tell() <= PREVIEW_BYTES:
                     return small.getvalue()
-    except (*images.BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except (*decoding.BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
         log.debug("An engine sent a preview that is no picture", exc_info=True)
     return b""

@@ -13,8 +13,9 @@ from PIL import Image
 
 from generation.sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
-from stylestudio import media_store, workers
 from stylestudio.comfy.preview.painter import SKETCH_LORAS, Brief, SketchPainter
+from stylestudio.media import identity
+from stylestudio.processes import workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def draw_sheets() -> None:
         panels = list(takewhile(lambda _panel: not workers.stopping.is_set(), drawn))
         if workers.stopping.is_set():
             return
-        version.sheet.save(media_store.new_name(".webp"), ContentFile(side_by_side(panels)), save=False)
+        version.sheet.save(identity.new_name(".webp"), ContentFile(side_by_side(panels)), save=False)
         StyleVersion.objects.filter(pk=version.pk, sheet="").update(sheet=version.sheet.name)
 
 

@@ -13,9 +13,9 @@ from django.utils.translation import ngettext
 
 from generation.claim import claimable
 from generation.models import EnginePrompt, GenerationTask
-from stylestudio.doctor import Finding
-from stylestudio.health import Fact
+from stylestudio.host.health_facts import Fact
 from stylestudio.models import Worker
+from stylestudio.processes.doctor import Finding
 
 # With nothing else to do a worker looks once a minute (`runner.sweep`). So no alarm is false: what waited for an engine
 # that was paused, for a file or for its turn is looked at no later than that.

@@ -25,10 +25,11 @@ from generation.orders import Ingredient, Order
 from generation.references import add_reference, reference_from
 from styles.forms import PresetForm
 from styles.models import Preset, Style
-from stylestudio import jobs, live, shell
-from stylestudio.access import StudioRequest, changeable, require_curator, visible, whole_number
-from stylestudio.images import BadPicture
-from stylestudio.presses import number_of, once_with_page
+from stylestudio.images.decoding import BadPicture
+from stylestudio.jobs import kinds
+from stylestudio.jobs.presses import number_of, once_with_page
+from stylestudio.live import page_frame, publisher
+from stylestudio.people.access import StudioRequest, changeable, require_curator, visible, whole_number
 
 RECENT = 20  # jobs in the live column; older ones are in the gallery
 
@@ -139,7 +140,7 @@ def clear(request: StudioRequest) -> HttpResponse:
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
     task = visible(GenerationTask.objects.all(), request.user, pk=pk)
-    context = {"job": task, "socket_url": shell.socket_url(f"{task.kind}-{task.pk}")}
+    context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
     return render(request, "generation/job.html", context)
 
 
@@ -154,8 +155,8 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel this job and no other, waiting or running. Pictures that are there stay."""
     task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
     if task.cancel():
-        live.changed(task)
-        live.counts_changed()
+        publisher.changed(task)
+        publisher.counts_changed()
         runner.publish_waiting()
         faces.tell(task)
     return _answer(request, task)
@@ -167,10 +168,10 @@ def cancel_waiting(request: StudioRequest) -> HttpResponse:
     waiting = list(GenerationTask.objects.waiting().filter(owner=request.user))
     cancelled = [task for task in waiting if task.withdraw()]
     for task in cancelled:
-        live.changed(task)
+        publisher.changed(task)
         faces.tell(task)
     if cancelled:
-        live.counts_changed()
+        publisher.counts_changed()
         runner.publish_waiting()
     said = ngettext("%(number)d waiting job is cancelled.", "%(number)d waiting jobs are cancelled.", len(cancelled))
     return toast(request, said % {"number": len(cancelled)} if cancelled else _("No job of yours is waiting."))
@@ -182,7 +183,7 @@ def move_to_front(request: StudioRequest, pk: int) -> HttpResponse:
     task = visible(GenerationTask.objects.all(), request.user, pk=pk)
     require_curator(request.user)
     if task.move_to_front():
-        live.changed(task)
+        publisher.changed(task)
         runner.publish_waiting()
     return _answer(request, task)
 
@@ -204,7 +205,7 @@ def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
     task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
     if recovery.fetch_again(task):
-        live.announce(task, tasks.look_again)
+        publisher.announce(task, tasks.look_again)
         faces.show(task.pk)
         return _answer(request, GenerationTask.objects.get(pk=task.pk))
     return _told(request, task, _("No engine has a picture of this job that could be fetched."))
@@ -249,7 +250,7 @@ def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:
     """The card as it is now; a plain form goes back to the job's page."""
     if not request.htmx:
         return redirect(task)
-    kind = jobs.kind_of(task)
+    kind = kinds.kind_of(task)
     wants_row = (request.htmx.target or "").startswith("row-")
     return render(request, kind.fragments[1 if wants_row else 0], {"job": task})
 
@@ -280,7 +281,7 @@ def _live(request: StudioRequest) -> dict[str, Any]:
     found = list(tasks[:RECENT])
     GenerationTask.gather(found)
     waiting = sum(1 for task in found if task.is_active)
-    return {"jobs": found, "who": who, "active": waiting, "socket_url": shell.socket_url(who)}
+    return {"jobs": found, "who": who, "active": waiting, "socket_url": page_frame.socket_url(who)}
 
 
 def _prefill(request: StudioRequest) -> dict[str, Any]:

@@ -16,7 +16,8 @@ class StylesConfig(AppConfig):
     def ready(self) -> None:
         """Tell the kernel which large files belong here."""
         from styles import copies, import_views, importing
-        from stylestudio import uploads, workers
+        from stylestudio.processes import workers
+        from stylestudio.uploads import purposes
 
-        uploads.register(import_views.PURPOSE)
+        purposes.register(import_views.PURPOSE)
         workers.sweeps += [importing.sweep, copies.check_earlier]

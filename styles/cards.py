@@ -31,9 +31,11 @@ from styles import importing, lora
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, EnginesCopy
 from styles.importing import NotTaken, Wish
 from styles.models import Kind, LoraImport, Source, Style, StyleVersion
-from stylestudio import __version__, images, lost_files, media_store
+from stylestudio import __version__
 from stylestudio.comfy.file_names import canonical
-from stylestudio.storage import all_or_nothing
+from stylestudio.images import decoding
+from stylestudio.media import identity, lost_files
+from stylestudio.media.storage import all_or_nothing
 
 SUFFIX = ".zip"
 SCHEMA = 1
@@ -221,7 +223,7 @@ def take(card: Card, user: User, answer: Answer | None = None, style: Style | No
         with transaction.atomic():
             row = importing.receive(card.found, card.stored, user, card.cover, card.copy)
             if card.sheet:
-                row.sheet.save(media_store.new_name(".webp"), ContentFile(card.sheet), save=False)
+                row.sheet.save(identity.new_name(".webp"), ContentFile(card.sheet), save=False)
                 noted(str(row.sheet.name))
             row.title = wish.name
             row.found["wish"] = {name: getattr(wish, name) for name in _TOLD}
@@ -291,8 +293,8 @@ def _picture(card: zipfile.ZipFile, info: zipfile.ZipInfo | None) -> bytes:
     if info is None or info.file_size > MOST_PICTURE:
         return b""
     try:
-        return images.thumbnail(_read(card, info, MOST_PICTURE), side=SHEET_SIDE)
-    except images.BadPicture:
+        return decoding.thumbnail(_read(card, info, MOST_PICTURE), side=SHEET_SIDE)
+    except decoding.BadPicture:
         return b""
 
 
@@ -325,8 +327,8 @@ def _thumbnail(version: StyleVersion) -> lora.Thumbnail | None:
         return None
     try:
         with picture.open("rb") as file:
-            return lora.Thumbnail("webp", images.thumbnail(file.read(), side=THUMBNAIL_SIDE))
-    except (OSError, images.BadPicture):
+            return lora.Thumbnail("webp", decoding.thumbnail(file.read(), side=THUMBNAIL_SIDE))
+    except (OSError, decoding.BadPicture):
         return None
 
 

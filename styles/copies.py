@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from styles import lora
 from styles.for_engines import EnginesCopy
 from styles.models import Source, State, StyleVersion
-from stylestudio import lost_files, media_store
-from stylestudio.storage import all_or_nothing
+from stylestudio.media import identity, lost_files
+from stylestudio.media.storage import all_or_nothing
 
 SECONDS_TO_CHECK = 5.0  # of a sweep, for versions that nobody looked at yet
 UNREADABLE: dict[str, Any] = {
@@ -31,7 +31,7 @@ SUFFIXES = (".safetensors", ".sft")
 def storage_name(name: str) -> str:
     """Where an imported file is kept; nothing of its own name but the ending."""
     ending = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), SUFFIXES[0])
-    return f"uploads/styles/{timezone.localtime():%Y/%m}/{media_store.new_name(ending)}"
+    return f"uploads/styles/{timezone.localtime():%Y/%m}/{identity.new_name(ending)}"
 
 
 class NoCopy(ValueError):

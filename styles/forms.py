@@ -20,8 +20,10 @@ from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
 from styles.lora import Behaviour, tell
 from styles.models import Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
-from stylestudio import images, media_store, shell
 from stylestudio.comfy.file_names import canonical, distinct
+from stylestudio.images import decoding
+from stylestudio.live import page_frame
+from stylestudio.media import identity
 from stylestudio.templatetags.studio import SHAPES
 
 COVER_SIDE = 1024  # pixels; a cover is shown no larger
@@ -92,10 +94,10 @@ def clean_cover(value: Any) -> Any:
     if (value.size or 0) > MOST_BYTES:
         raise ValidationError(gettext("This picture is larger than 10 MB. Choose a smaller one."))
     try:
-        cover = images.thumbnail(value.read(), side=COVER_SIDE)
-    except images.BadPicture as error:
+        cover = decoding.thumbnail(value.read(), side=COVER_SIDE)
+    except decoding.BadPicture as error:
         raise ValidationError(str(error)) from error
-    return ContentFile(cover, name=media_store.new_name(".webp"))
+    return ContentFile(cover, name=identity.new_name(".webp"))
 
 
 class StyleForm(forms.ModelForm[Style]):
@@ -168,7 +170,7 @@ class StyleForm(forms.ModelForm[Style]):
     @property
     def known_files(self) -> dict[str, list[str]]:
         """What the engines have, to choose from."""
-        engines = shell.engine_facts()
+        engines = page_frame.engine_facts()
         return {
             "checkpoints": sorted(distinct(name for engine in engines for name in engine.checkpoints))[:MOST_KNOWN],
             "loras": sorted(distinct(name for engine in engines for name in engine.loras))[:MOST_KNOWN],

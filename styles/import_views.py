@@ -24,11 +24,11 @@ from styles.forms import ImportForm
 from styles.importing import NotTaken
 from styles.lora import Inspection
 from styles.models import LoraImport, Style
-from stylestudio import uploads
-from stylestudio.access import StudioRequest, require_curator
-from stylestudio.presses import once
-from stylestudio.storage import all_or_nothing
-from stylestudio.uploads import Purpose, Refused, Upload
+from stylestudio.jobs.presses import once
+from stylestudio.media.storage import all_or_nothing
+from stylestudio.people.access import StudioRequest, require_curator
+from stylestudio.uploads import purposes
+from stylestudio.uploads.purposes import Purpose, Refused, Upload
 
 MOST_FORM_BYTES = 10 * 2**20  # of a file that comes with a plain form
 
@@ -148,7 +148,7 @@ def _finished(request: StudioRequest, upload: Upload, found: cards.Card | Found)
         taken = cards.take(found, request.user)
         return taken.get_absolute_url() if isinstance(taken, LoraImport) else taken.style.get_absolute_url()
     with _kept(found):
-        stored = uploads.store(upload, importing.storage_name(upload.name))
+        stored = purposes.store(upload, importing.storage_name(upload.name))
         form = ImportForm(row=importing.receive(found.inspection, stored, request.user, copy=found.copy))
     html = render_to_string("styles/_import_form.html", {"form": form}, request)
     for other in form.epochs:  # forms that are on the page already learn of this file

@@ -25,8 +25,10 @@ from styles.copies import SUFFIXES as SUFFIXES
 from styles.copies import storage_name as storage_name
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, base_warning
 from styles.models import Kind, LoraImport, Source, State, Style, StyleVersion
-from stylestudio import grammar, images, media_store, plain
-from stylestudio.storage import all_or_nothing
+from stylestudio.images import decoding
+from stylestudio.media import identity
+from stylestudio.media.storage import all_or_nothing
+from stylestudio.text import grammar, plain
 
 MOST_BYTES = 2 * 2**30  # of one LoRA file
 FACE_SIDE = 768  # pixels of a preview picture that came with a file
@@ -144,7 +146,7 @@ def receive(
     if copy:
         row.engines_copy.name = copy.name
     if face := _face(picture or (facts.thumbnail.data if facts.thumbnail else b"")):
-        row.picture.save(media_store.new_name(".webp"), ContentFile(face), save=False)
+        row.picture.save(identity.new_name(".webp"), ContentFile(face), save=False)
     with all_or_nothing() as noted:
         if row.picture:
             noted(str(row.picture.name))
@@ -416,6 +418,6 @@ def _face(data: bytes) -> bytes:
     if not data:
         return b""
     try:
-        return images.thumbnail(data, side=FACE_SIDE)
-    except images.BadPicture:
+        return decoding.thumbnail(data, side=FACE_SIDE)
+    except decoding.BadPicture:
         return b""

@@ -19,9 +19,10 @@ from django.utils.translation import gettext_lazy as _
 
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, within
 from styles.lora import labelled
-from stylestudio import grammar, media_store
-from stylestudio.jobs import Visibility
-from stylestudio.storage import throw_away
+from stylestudio.jobs.kinds import Visibility
+from stylestudio.media import identity
+from stylestudio.media.storage import throw_away
+from stylestudio.text import grammar
 
 # Inside the transaction that removes the version in `version` for good: what only shows it goes with it.
 purging = Signal()
@@ -372,7 +373,7 @@ class StyleVersion(ForEngines):
         if isinstance(file, str):
             self.file.name = file
         else:
-            self.file.save(media_store.new_name(".safetensors"), file, save=False)
+            self.file.save(identity.new_name(".safetensors"), file, save=False)
         self.size, self.sha256 = size, sha256
         if copy:
             self.take_copy(copy)

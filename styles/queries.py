@@ -11,8 +11,8 @@ from django.db.models import Count, Q
 from django.urls import reverse
 
 from styles.models import Kind, Style, StyleQuerySet, StyleVersion
-from stylestudio import shell
-from stylestudio.jobs import Visibility
+from stylestudio.jobs.kinds import Visibility
+from stylestudio.live import page_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class KindLink:
 def shown() -> StyleQuerySet:
     """Styles in the picker's order. Sketch styles are left out while a real engine serves."""
     styles = Style.objects.prefetch_related("versions").in_picker_order()
-    real = any(engine.serves and not engine.is_preview for engine in shell.engine_facts())
+    real = any(engine.serves and not engine.is_preview for engine in page_frame.engine_facts())
     return styles.filter(preview_only=False) if real else styles
 
 

@@ -19,10 +19,10 @@ from styles import cards, copies, history, importing, queries
 from styles.forms import PresetForm, StyleForm
 from styles.lora import BadLora
 from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
-from stylestudio import lost_files
-from stylestudio.access import StudioRequest, require_curator, require_maker, whole_number
-from stylestudio.downloads import FilesMissing, attachment, refused
-from stylestudio.presses import once
+from stylestudio.edge.downloads import FilesMissing, attachment, refused
+from stylestudio.jobs.presses import once
+from stylestudio.media import lost_files
+from stylestudio.people.access import StudioRequest, require_curator, require_maker, whole_number
 
 
 @require_GET

@@ -22,12 +22,17 @@ class StyleStudioConfig(AppConfig):
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_delete, post_save
 
-        from stylestudio import checks, health, integrity, media_store, presses, sessions, start, workers  # noqa: F401
+        from stylestudio.database import integrity
+        from stylestudio.host import health_facts, startup
+        from stylestudio.jobs import presses
+        from stylestudio.media import identity
+        from stylestudio.people import sessions
+        from stylestudio.processes import workers
 
-        start.register(media_store.begin)
-        health.register(integrity.tell)
-        health.register(media_store.tell)
-        connection_created.connect(_opened, dispatch_uid="stylestudio.private")
+        startup.register(identity.begin)
+        health_facts.register(integrity.tell)
+        health_facts.register(identity.tell)
+        connection_created.connect(_opened, dispatch_uid="stylestudio.host.private")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
@@ -38,14 +43,14 @@ def _opened(connection: Any, **_: Any) -> None:
     """SQLite makes its file as readable as the system lets it."""
     from django.conf import settings
 
-    from stylestudio import private
+    from stylestudio.host import private
 
     if connection.vendor == "sqlite" and Path(connection.settings_dict["NAME"]).parent == settings.DATA:
         private.database(Path(connection.settings_dict["NAME"]))
 
 
 def _signed_out(request: Any, user: Any, **_: Any) -> None:
-    from stylestudio import live
+    from stylestudio.live import publisher as live
 
     if user is None:
         return
@@ -58,7 +63,7 @@ def _person_changed(instance: Any, update_fields: Any, **_: Any) -> None:
     """A new password ends other sessions, and somebody who left has none."""
     from django.db import transaction
 
-    from stylestudio import live
+    from stylestudio.live import publisher as live
 
     if update_fields is None or set(update_fields) & {"password", "is_active"}:
         transaction.on_commit(partial(live.check_sessions, instance.pk))
@@ -67,6 +72,6 @@ def _person_changed(instance: Any, update_fields: Any, **_: Any) -> None:
 def _person_left(instance: Any, **_: Any) -> None:
     from django.db import transaction
 
-    from stylestudio import live
+    from stylestudio.live import publisher as live
 
     transaction.on_commit(partial(live.check_sessions, instance.pk))

@@ -97,7 +97,7 @@ class Upload(models.Model):
 class MediaStore(models.Model):
     """What this database knows of the folder or bucket of its media; the mark in there must agree with this one row.
 
-    `stylestudio.media_store` says how. `token` is new with every turn of the counter, and `held` is the one that the
+    `stylestudio.media.identity` says how. `token` is new with every turn of the counter, and `held` is the one that the
     store had before: after a crash between the two it still has that.
     """
 
@@ -148,7 +148,7 @@ class Start(models.Model):
 
 
 class Press(models.Model):
-    """A form that was sent, so that sending it twice makes one thing (see `stylestudio.presses`)."""
+    """A form that was sent, so that sending it twice makes one thing (see `stylestudio.jobs.presses`)."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     number = models.UUIDField()  # of the form's request id and everything that was filled in

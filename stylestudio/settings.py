@@ -12,8 +12,10 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio import concealed, env, private
+from stylestudio import env
 from stylestudio.comfy.address import secrets_in_all
+from stylestudio.host import private
+from stylestudio.text import concealed
 
 django_stubs_ext.monkeypatch()
 
@@ -73,21 +75,21 @@ INSTALLED_APPS = [
 
 # Async-capable middleware only: one sync-only entry can make daphne hang at stop.
 MIDDLEWARE = [
-    "stylestudio.middleware.security_headers",
-    "stylestudio.middleware.only_proxies_forward",
-    "stylestudio.middleware.without_nul",
+    "stylestudio.edge.middleware.security_headers",
+    "stylestudio.edge.middleware.only_proxies_forward",
+    "stylestudio.edge.middleware.without_nul",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "stylestudio.middleware.readers_zone",
+    "stylestudio.edge.middleware.readers_zone",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "stylestudio.middleware.SignInRequired",
-    "stylestudio.middleware.media_cookie",
+    "stylestudio.edge.middleware.SignInRequired",
+    "stylestudio.edge.middleware.media_cookie",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "stylestudio.failures.WordsForFailures",
+    "stylestudio.edge.failures.WordsForFailures",
 ]
 
 ROOT_URLCONF = "stylestudio.urls"
@@ -103,7 +105,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "stylestudio.shell.shell",
+                "stylestudio.live.page_frame.shell",
             ],
             "builtins": ["stylestudio.templatetags.studio"],
         },
@@ -133,17 +135,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Messages carry no data, only "there is work": rows are the truth. `immediate` is set because Huey would take DEBUG.
 WORKERS = env.integer("STYLESTUDIO_WORKERS", 0, most=64)  # 0: two threads per engine and two more
 HUEY: dict[str, Any] = {
-    "huey_class": "stylestudio.workers.WakingHuey",
+    "huey_class": "stylestudio.processes.workers.WakingHuey",
     "name": "stylestudio",
     "filename": str(DATA / "huey.sqlite3"),
     "immediate": False,
     "results": False,
 }
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "stylestudio.layers.HubChannelLayer", "CONFIG": {"file": DATA / "hub.json"}}
+    "default": {"BACKEND": "stylestudio.live.hub.HubChannelLayer", "CONFIG": {"file": DATA / "hub.json"}}
 }
 
-AUTHENTICATION_BACKENDS = ["stylestudio.accounts.CuratorBackend"]
+AUTHENTICATION_BACKENDS = ["stylestudio.people.accounts.CuratorBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -165,12 +167,12 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 SERVESTATIC_USE_FINDERS = True
-# Names decide the address: "outputs/…" and "uploads/…" are served by stylestudio.media, never by Django.
+# Names decide the address: "outputs/…" and "uploads/…" are served by stylestudio.edge.serving, never by Django.
 MEDIA_ROOT = DATA / "media"
 MEDIA_URL = "/"
 MEDIA_ORIGIN = ""  # of the files, where it is not the studio's own
 STORAGES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "stylestudio.storage.AsideStorage"},
+    "default": {"BACKEND": "stylestudio.media.storage.AsideStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # Files that the database lost go to a bin: so long after the last start of a worker, and for so long.
@@ -202,16 +204,19 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"()": "stylestudio.logs.PlainFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {
+            "()": "stylestudio.host.logs.PlainFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
     },
     "filters": {
-        "asked_for_health": {"()": "stylestudio.logs.HealthIsTold"},
-        "in_one_line": {"()": "stylestudio.failures.WithoutTraceback"},
+        "asked_for_health": {"()": "stylestudio.host.logs.HealthIsTold"},
+        "in_one_line": {"()": "stylestudio.edge.failures.WithoutTraceback"},
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["in_one_line"]},
         "file": {
-            "class": "stylestudio.logs.SharedRotatingFile",
+            "class": "stylestudio.host.logs.SharedRotatingFile",
             "filename": DATA / "stylestudio.log",
             "formatter": "line",
             "filters": ["in_one_line"],
@@ -224,7 +229,7 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         "huey": {"level": "WARNING"},
         # The supervisor says on the console, in plain words, what it notes here.
-        "stylestudio.supervisor": {"handlers": ["file"], "propagate": False},
+        "stylestudio.processes.supervisor": {"handlers": ["file"], "propagate": False},
     },
 }
 
@@ -253,7 +258,7 @@ if REDIS_URL:
         "CONFIG": {"hosts": [_redis], "capacity": 1000, "group_expiry": 7 * 86400},
     }
     HUEY = {
-        "huey_class": "stylestudio.workers.RemoteHuey",
+        "huey_class": "stylestudio.processes.workers.RemoteHuey",
         "name": "stylestudio",
         "connection": {"url": _redis},
         "immediate": False,
@@ -273,7 +278,7 @@ if S3_BUCKET:
     _own = bool(env.text("S3_ENDPOINT_URL"))
     MEDIA_ORIGIN = _endpoint if _own else f"https://{S3_BUCKET}.s3.{_region}.amazonaws.com"
     STORAGES["default"] = {
-        "BACKEND": "stylestudio.buckets.PrivateBucket",
+        "BACKEND": "stylestudio.media.buckets.PrivateBucket",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             "endpoint_url": _endpoint,

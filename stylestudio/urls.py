@@ -5,7 +5,10 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from stylestudio import accounts, failures, upload_views, views
+from stylestudio import views
+from stylestudio.edge import failures
+from stylestudio.people import accounts
+from stylestudio.uploads import views as upload_views
 
 handler400, handler500 = failures.handler400, failures.handler500
 admin.site.site_header = admin.site.site_title = "StyleStudio"

@@ -18,11 +18,13 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
-from stylestudio import __version__, jobs, shell
-from stylestudio.access import StudioRequest
-from stylestudio.health import Fact, facts
-from stylestudio.jobs import MOST_PRIORITY, Job
+from stylestudio import __version__
+from stylestudio.host.health_facts import Fact, facts
+from stylestudio.jobs import kinds
+from stylestudio.jobs.kinds import MOST_PRIORITY, Job
+from stylestudio.live import page_frame
 from stylestudio.models import Worker
+from stylestudio.people.access import StudioRequest
 
 MOST_ACTIVE = 100  # rows of each group
 MOST_ENDED = 20
@@ -51,14 +53,14 @@ def queue(request: StudioRequest) -> HttpResponse:
         "others": others,
         "more_others": more_others,
         "ended": ended,
-        "socket_url": shell.socket_url(who),
+        "socket_url": page_frame.socket_url(who),
     }
     return render(request, "queue/queue.html", context)
 
 
 def _gather(rows: list[Row]) -> None:
     """What all rows show is fetched at once."""
-    for kind in jobs.kinds():
+    for kind in kinds.kinds():
         kind.gather([row.job for row in rows if row.job.kind == kind.name])
 
 
@@ -68,10 +70,10 @@ def _active(user: User, whose: Q) -> tuple[list[Row], int]:
     The first MOST_ACTIVE, and how many more there are.
     """
     runs = Case(
-        When(status=jobs.Status.RUNNING, then=MOST_PRIORITY + 1), default=F("priority"), output_field=IntegerField()
+        When(status=kinds.Status.RUNNING, then=MOST_PRIORITY + 1), default=F("priority"), output_field=IntegerField()
     )
     rows, total = [], 0
-    for kind in jobs.kinds():
+    for kind in kinds.kinds():
         found = kind.model._default_manager.active().visible_to(user).filter(whose)
         total += found.order_by().count()
         first = found.select_related("owner").order_by(runs.desc(), "queued_at", "pk")[:MOST_ACTIVE]
@@ -81,7 +83,7 @@ def _active(user: User, whose: Q) -> tuple[list[Row], int]:
 
 
 def _turn(job: Job) -> tuple[int, bool, datetime, int]:
-    front = MOST_PRIORITY + 1 if job.status == jobs.Status.RUNNING else job.priority
+    front = MOST_PRIORITY + 1 if job.status == kinds.Status.RUNNING else job.priority
     return -front, job.comes_after, job.queued_at, job.pk
 
 
@@ -89,7 +91,7 @@ def _ended_today(user: User, *, mine: bool) -> list[Row]:
     """The jobs that ended last since midnight, newest first."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = []
-    for kind in jobs.kinds():
+    for kind in kinds.kinds():
         ended = kind.model._default_manager.ended().visible_to(user).filter(ended_at__gte=midnight)
         if mine:
             ended = ended.filter(owner=user)
@@ -121,7 +123,7 @@ def _look() -> tuple[bool, bool, str, Sequence[Fact]]:
     """Does the database answer, does a worker's heart beat, who makes pictures, and what apps have to say."""
     try:
         beating = Worker.objects.alive().exists()
-        serving = [engine for engine in shell.engine_facts() if engine.serves]
+        serving = [engine for engine in page_frame.engine_facts() if engine.serves]
         more = facts()
     except DatabaseError:
         return False, False, "unreachable", ()

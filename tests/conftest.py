@@ -13,8 +13,10 @@ from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadFileScheduling
 
-from stylestudio import accounts, live, passes
-from stylestudio.jobs import Job
+from stylestudio.edge import passes
+from stylestudio.jobs.kinds import Job
+from stylestudio.live import publisher
+from stylestudio.people import accounts
 
 # How long one example takes says more about the machine, with its two processes, than about the code.
 hypothesis_settings.register_profile("patient", deadline=None)
@@ -49,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-class Noted(live.Publisher):
+class Noted(publisher.Publisher):
     """Remembers what would be pushed instead of pushing it from a thread that cannot see this test's rows."""
 
     def __init__(self) -> None:
@@ -73,7 +75,7 @@ def noted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     if request.node.get_closest_marker("live_pushes"):
         return None
     quiet = Noted()
-    monkeypatch.setattr(live, "publisher", quiet)
+    monkeypatch.setattr(publisher, "publisher", quiet)
     return quiet
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generation.prompts import final_prompt
-from stylestudio import grammar
+from stylestudio.text import grammar
 
 # Signs that mean something to the grammar come often, all others now and then.
 SIGNS = st.sampled_from(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 
 CHECKOUT = os.environ.get("STYLESTUDIO_COMFYUI_CHECKOUT")
 NEEDED = {"parse_parentheses", "token_weights", "escape_important", "unescape_important"}

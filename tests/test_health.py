@@ -16,8 +16,9 @@ from generation import orders, stalls
 from generation.claim import claim
 from generation.models import Engine, GenerationTask
 from generation.orders import Order
-from stylestudio import __version__, workers
+from stylestudio import __version__
 from stylestudio.models import Worker
+from stylestudio.processes import workers
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,7 @@ from generation import orders
 from generation.models import Engine, GenerationTask
 from generation.orders import Order
 from styles.models import Style
-from stylestudio import jobs
+from stylestudio.jobs import kinds
 from stylestudio.models import Worker
 from tests.training.conftest import add, dataset, quiet  # noqa: F401 - fixtures
 from tests.training.conftest import engine as training_engine  # noqa: F401
@@ -173,7 +173,7 @@ def test_of_one_persons_trainings_no_more_run_than_allowed(ada: User, bob: User,
 def test_a_training_that_runs_does_not_keep_its_owner_from_pictures(ada: User, filled: Dataset) -> None:
     job = ask(filled, ada)
     assert runner.claim("w") == job
-    assert jobs.may_run(place(ada))
+    assert kinds.may_run(place(ada))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -17,8 +17,8 @@ from django.utils import timezone
 from generation import engines
 from generation.models import Engine, EnginePrompt, GenerationTask
 from stylestudio import views
-from stylestudio.jobs import Status, Visibility
-from stylestudio.live import fragments
+from stylestudio.jobs.kinds import Status, Visibility
+from stylestudio.live.publisher import fragments
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel and the apps below what they need to know."""
-        from stylestudio import workers
+        from stylestudio.processes import workers
         from training import runner, work
 
         _datasets()
@@ -25,7 +25,9 @@ class TrainingConfig(AppConfig):
 
 def _datasets() -> None:
     from generation import gallery
-    from stylestudio import jobs, uploads, workers
+    from stylestudio.jobs import kinds as jobs
+    from stylestudio.processes import workers
+    from stylestudio.uploads import purposes
     from training import captioners, collect_views, gallery_views, work
     from training.datasets import grid, intake
     from training.health import check, report
@@ -46,14 +48,15 @@ def _datasets() -> None:
     work.register(DatasetJob.Work.CHECK, check.run)
     grid.flaggers.append(report.flagged)
     workers.guarded_sweeps.append(intake.sweep)
-    uploads.register(collect_views.PURPOSE)
+    purposes.register(collect_views.PURPOSE)
     gallery.offers.append(gallery_views.offer)
 
 
 def _trainings() -> None:
     from generation import checkup, engines, faces, node_facts
     from styles import cards
-    from stylestudio import jobs, workers
+    from stylestudio.jobs import kinds as jobs
+    from stylestudio.processes import workers
     from training import report, runner, samples, watching
     from training.models import TrainingJob
     from training.trainers.comfyui import checkup as training_checkup

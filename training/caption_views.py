@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from stylestudio import shell
-from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_numbers
-from stylestudio.presses import once
+from stylestudio.jobs.presses import once
+from stylestudio.live import page_frame
+from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_numbers
 from training import captioners, queries
 from training.caption_forms import BulkForm, ProposeForm
 from training.datasets import captions, crops, grid
@@ -112,7 +112,7 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
         "history_left": max(older.count() - TOO_MANY, 0),
         "previous": dataset.images.filter(before).last(),
         "next": dataset.images.exclude(before).exclude(pk=found.pk).first(),
-        "socket_url": shell.socket_url("mine"),
+        "socket_url": page_frame.socket_url("mine"),
         "filters": grid.Filters(),
     }
     return render(request, "training/image.html", context)

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from styles import importing, lora
 from styles.models import Source, State, Style, StyleVersion, engine_name
-from stylestudio import grammar
 from stylestudio.comfy.file_names import canonical
+from stylestudio.text import grammar
 from training.datasets import snapshots
 from training.datasets.plan import plan
 from training.models import Checkpoint, DatasetImage, TrainingJob

@@ -18,10 +18,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from stylestudio import picture_kinds, uploads
-from stylestudio.access import StudioRequest, changeable, visible, whole_numbers
-from stylestudio.downloads import FilesMissing, refused, zipped
-from stylestudio.uploads import Purpose, Refused, Upload
+from stylestudio.edge.downloads import FilesMissing, refused, zipped
+from stylestudio.images import picture_kinds
+from stylestudio.people.access import StudioRequest, changeable, visible, whole_numbers
+from stylestudio.uploads import purposes
+from stylestudio.uploads.purposes import Purpose, Refused, Upload
 from training import queries, work
 from training.datasets import archives, folder_names, intake, layouts, snapshots, sources, take
 from training.datasets.intake import Arrival, Kept, Tally
@@ -116,7 +117,7 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
     dataset = _target(request, request.POST.get("into", ""))
     name = sources.clean(request.POST.get("path") or upload.name)
     if found is None:
-        file = uploads.store(upload, intake.archive_name())
+        file = purposes.store(upload, intake.archive_name())
         job = work.order(dataset, request.user, DatasetJob.Work.IMPORT, file=file, source_name=upload.name)
         return HttpResponse(render_to_string("training/_dataset_job.html", {"job": job}, request))
     if folder_names.is_left_out(name, dataset.images.values_list("source_name", flat=True)):

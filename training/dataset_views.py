@@ -9,9 +9,9 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from stylestudio import live, shell
-from stylestudio.access import StudioRequest, changeable, require_maker, visible
-from stylestudio.presses import once
+from stylestudio.jobs.presses import once
+from stylestudio.live import page_frame, publisher
+from stylestudio.people.access import StudioRequest, changeable, require_maker, visible
 from training import caption_views, queries, reading_views, work
 from training.datasets import readings
 from training.forms import DatasetForm
@@ -35,7 +35,7 @@ def dataset(request: StudioRequest, slug: str) -> HttpResponse:
         **caption_views.context(request, found),
         **(reading_views.context(request, found) if found.has_readings else {}),
         "tab": "captions",
-        "socket_url": shell.socket_url("all"),
+        "socket_url": page_frame.socket_url("all"),
     }
     return render(request, "training/dataset.html", context)
 
@@ -93,7 +93,7 @@ def _made(request: StudioRequest, slug: str) -> Dataset:
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """Work on a dataset by itself, for pages without JavaScript."""
     found = visible(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
-    watch = shell.socket_url(f"{found.kind}-{found.pk}")
+    watch = page_frame.socket_url(f"{found.kind}-{found.pk}")
     return render(request, "training/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
 
 
@@ -116,7 +116,7 @@ def job_clear(request: StudioRequest, pk: int) -> HttpResponse:
 
 def _job_answer(request: StudioRequest, found: DatasetJob) -> HttpResponse:
     if request.htmx:
-        return HttpResponse("".join(live.fragments(found, (request.LANGUAGE_CODE,)).values()))
+        return HttpResponse("".join(publisher.fragments(found, (request.LANGUAGE_CODE,)).values()))
     return redirect(found.dataset)
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation import engines
-from stylestudio.parts import folder as parts_folder
+from stylestudio.uploads.parts import folder as parts_folder
 from training import experience, runner, settings
 from training.models import Checkpoint, Dataset
 from training.trainers.comfyui.trainer import hint

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from generation.gallery import Filters
 from generation.gallery_views import wall_page
 from generation.models import GeneratedImage
-from stylestudio.access import StudioRequest, changeable, is_curator, visible, whole_numbers
-from stylestudio.presses import once
+from stylestudio.jobs.presses import once
+from stylestudio.people.access import StudioRequest, changeable, is_curator, visible, whole_numbers
 from training.collect_views import tell
 from training.datasets import intake, sidecars, take
 from training.datasets.intake import Arrival, Tally

@@ -15,8 +15,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from stylestudio import shell
-from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
+from stylestudio.live import page_frame
+from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training import queries, work
 from training.datasets import clear, crops
 from training.datasets.operations import BadOperation
@@ -62,7 +62,7 @@ def health(request: StudioRequest, slug: str) -> HttpResponse:
         **queries.frame(dataset, request.user),
         **_context(request, dataset),
         "tab": "health",
-        "socket_url": shell.socket_url("all"),
+        "socket_url": page_frame.socket_url("all"),
     }
     context["shown"] = _shown(context["rows"])
     if request.htmx:
@@ -202,7 +202,7 @@ def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
         "tab": "crops",
         "page": crops.page(dataset, whole_number(request.GET.get("after", "0"))),
         "ground": clear.ground(dataset),
-        "socket_url": shell.socket_url("all"),
+        "socket_url": page_frame.socket_url("all"),
     }
     if request.htmx:
         return render(request, "training/_crops_page.html", context)

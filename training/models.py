@@ -22,8 +22,9 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from generation.models import GeneratedImage
-from stylestudio import grammar, grounds
-from stylestudio.jobs import Job, JobQuerySet, Visibility, may_run
+from stylestudio.images import grounds
+from stylestudio.jobs.kinds import Job, JobQuerySet, Visibility, may_run
+from stylestudio.text import grammar
 from training import faults, remaining
 from training.doing import Doing
 from training.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here

@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 
 from generation.models import Probe
 from styles.models import Style
-from stylestudio import jobs, live
 from stylestudio.comfy.file_names import canonical
-from stylestudio.jobs import Status
+from stylestudio.jobs import kinds
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher
 from training import checkpoints, experience, runner, settings, unfit
 from training.datasets import snapshots
 from training.models import Dataset, TrainingJob
@@ -70,7 +71,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
     left_out = _left_out(plan, values["resolution"])
     try:
         with transaction.atomic():
-            jobs.require_room(user)
+            kinds.require_room(user)
             job = TrainingJob.objects.create(
                 owner=user,
                 request_id=request_id,
@@ -93,7 +94,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
         if (earlier := _placed(user, request_id)) is None:
             raise
         return earlier
-    live.announce(job, runner.send)
+    publisher.announce(job, runner.send)
     return job
 
 
@@ -136,13 +137,13 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
     )
     try:
         with transaction.atomic():
-            jobs.require_room(user)
+            kinds.require_room(user)
             again.save(force_insert=True)
     except (IntegrityError, ValidationError):
         if (earlier := _placed(user, request_id)) is None:
             raise
         return earlier
-    live.announce(again, runner.send)
+    publisher.announce(again, runner.send)
     return again
 
 

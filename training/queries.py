@@ -10,7 +10,7 @@ from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext
 
-from stylestudio.access import may_change
+from stylestudio.people.access import may_change
 from training import settings
 from training.datasets import sources
 from training.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot, TrainingJob

@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from stylestudio.access import StudioRequest, may_change, require_maker, visible
+from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
 from training import reading_words
 from training.datasets import encodings, readings
 from training.models import Dataset

@@ -27,8 +27,9 @@ from django.utils import timezone
 from generation import claim as pictures
 from generation import engines
 from generation.models import Engine, EnginePrompt
-from stylestudio import live, workers
-from stylestudio.jobs import LEASE, Status, may_run, start_within_limit
+from stylestudio.jobs.kinds import LEASE, Status, may_run, start_within_limit
+from stylestudio.live import publisher
+from stylestudio.processes import workers
 from training import checkpoints, experience, faults, losses, remaining, watching
 from training.doing import Doing, Phase
 from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
@@ -150,9 +151,9 @@ def sweep() -> None:
         left = list(TrainingJob.objects.abandoned(workers.worker_name(), _held))
     for job in left:
         if job.recover():
-            live.changed(job)
+            publisher.changed(job)
     if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
-        live.engines_changed()
+        publisher.engines_changed()
     if TrainingJob.objects.waiting().exists():
         send()
 
@@ -206,13 +207,13 @@ def _hold(engine: Engine, job: TrainingJob) -> bool:
     free = Q(held_by="") | Q(held_by=holder(job.pk)) | Q(held_until__lt=Now())
     won = Engine.objects.filter(free, pk=engine.pk).update(held_by=holder(job.pk), held_until=Now() + LEASE)
     if won:
-        live.engines_changed()
+        publisher.engines_changed()
     return bool(won)
 
 
 def _release(engine: int, job: TrainingJob) -> None:
     if Engine.objects.filter(pk=engine, held_by=holder(job.pk)).update(held_by="", held_until=None):
-        live.engines_changed()
+        publisher.engines_changed()
         _wake_pictures()
 
 
@@ -237,7 +238,7 @@ def run(job: TrainingJob) -> None:
     if job.attempts > MOST_ATTEMPTS:
         _fail(course, "no_engine" if job.trainer == TrainingJob.Trainer.COMFYUI else "trainer")
         return
-    live.changed(job)
+    publisher.changed(job)
     try:
         _attempt(course, worker)
     except DatabaseError:
@@ -294,7 +295,7 @@ def _lost(course: LiveCourse, error: TrainerLost) -> None:
     if job.status == Status.RUNNING:
         job.advance(not_before=timezone.now() + rest)
         job.recover()
-        live.changed(job)
+        publisher.changed(job)
         send(rest.total_seconds() + 0.1)
 
 
@@ -306,7 +307,7 @@ def _stopped(course: LiveCourse) -> None:
     if job.status == Status.RUNNING and not job.stop:
         job.advance(attempts=max(0, job.attempts - 1))  # 0 after a checkpoint, which this attempt has stored
         job.recover()
-        live.changed(job)
+        publisher.changed(job)
         return
     if job.status == Status.RUNNING:
         job.cancel()
@@ -322,8 +323,8 @@ def _fail(course: LiveCourse, kind: str, detail: str = "", words: str = "", pict
 
 
 def _ended(job: TrainingJob) -> None:
-    live.changed(job)
-    live.counts_changed()
+    publisher.changed(job)
+    publisher.counts_changed()
     for follow in followers:
         follow(job, "ended")
     send()
@@ -337,7 +338,7 @@ def stop(job: TrainingJob, wish: str) -> bool:
     if not job.advance(stop=wish):
         return False
     job.refresh_from_db()
-    live.changed(job)
+    publisher.changed(job)
     return True
 
 
@@ -476,7 +477,7 @@ class LiveCourse(AskedCourse):
             more["state"] = self.job.state
         self._write_row(**more)
         if made:
-            live.changed(self.job)
+            publisher.changed(self.job)
             for follow in followers:
                 follow(self.job, "checkpoint")
 
@@ -566,11 +567,11 @@ class LiveCourse(AskedCourse):
             self._push()
         if shown != self._on_card and now - self._showed >= CARDS:
             self._on_card, self._showed = shown, now
-            live.engines_changed()
+            publisher.engines_changed()
 
     def _push(self) -> None:
         self._pushed, self._shown = time.monotonic(), self.job.left_shown
-        live.progressed(self.job, PROGRESS)
+        publisher.progressed(self.job, PROGRESS)
 
 
 def _phase(doing: Doing | None) -> Phase | None:

@@ -18,7 +18,7 @@ from generation.models import GeneratedImage
 from generation.orders import Ingredient, Order
 from generation.prompts import final_prompt
 from styles.models import triggers
-from stylestudio import live
+from stylestudio.live import publisher
 from training.models import Checkpoint, Sample, TrainingJob
 
 USUAL = 1.0  # the strength of the samples that are made by themselves
@@ -123,14 +123,14 @@ def follow_task(task: int) -> None:
 
 def publish(job: TrainingJob) -> None:
     """Show the table as it is now on all open pages of the training, soon."""
-    live.publisher.note_act(f"samples {job.pk}", partial(_push, job.pk))
+    publisher.publisher.note_act(f"samples {job.pk}", partial(_push, job.pk))
 
 
 def _push(pk: int) -> None:
     job = TrainingJob.objects.filter(pk=pk).first()
     if job:
-        html = live.render(TEMPLATE, job=job, rows=table(job))
-        live.publisher.publish_new(f"samples {pk}", live.one(job.kind, pk), html)
+        html = publisher.render(TEMPLATE, job=job, rows=table(job))
+        publisher.publisher.publish_new(f"samples {pk}", publisher.one(job.kind, pk), html)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from stylestudio.access import StudioRequest, changeable, visible, whole_number
-from stylestudio.presses import once
+from stylestudio.jobs.presses import once
+from stylestudio.people.access import StudioRequest, changeable, visible, whole_number
 from training import queries
 from training.datasets import snapshots
 from training.models import Dataset, DatasetImage, DatasetSnapshot

@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from stylestudio import shell
-from stylestudio.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from stylestudio.comfy.file_names import distinct
-from stylestudio.downloads import zipped
-from stylestudio.presses import number_of, once
+from stylestudio.edge.downloads import zipped
+from stylestudio.jobs.presses import number_of, once
+from stylestudio.live import page_frame
+from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training import checkpoints, desk, losses, ordering, queries, report, runner, samples, settings, tasks
 from training.models import Checkpoint, Dataset, TrainingJob
 from training.trainers import TrainerFailed
@@ -44,7 +44,7 @@ def trainings(request: StudioRequest) -> HttpResponse:
     context = {
         "jobs": found[:PAGE],
         "more": found[PAGE - 1].pk if len(found) > PAGE else None,
-        "socket_url": shell.socket_url("all"),
+        "socket_url": page_frame.socket_url("all"),
     }
     return render(request, "training/trainings.html", context)
 
@@ -155,7 +155,7 @@ def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]
         "chart": losses.chart(job),
         "checkpoints": checkpoints.listed(job),
         "can_change": may_change(request.user, job),
-        "socket_url": shell.socket_url(f"{job.kind}-{job.pk}"),
+        "socket_url": page_frame.socket_url(f"{job.kind}-{job.pk}"),
     }
 
 

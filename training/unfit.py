@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from stylestudio import lost_files
+from stylestudio.media import lost_files
 from training.datasets.plan import STEP, frame
 from training.models import Dataset
 

@@ -14,8 +14,9 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
-from stylestudio import live, workers
-from stylestudio.jobs import LEASE, Status
+from stylestudio.jobs.kinds import LEASE, Status
+from stylestudio.live import publisher
+from stylestudio.processes import workers
 from training.models import Dataset, DatasetJob
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Run:
         fields = {"attempts": 1} if done > self._begun else {}
         if not job.advance(done=done, total=total, progress=percent, report=job.report, **fields):
             raise Stopped
-        live.progressed(job, PROGRESS)
+        publisher.progressed(job, PROGRESS)
 
 
 Handler = Callable[[Run], None]
@@ -90,7 +91,7 @@ def register(work: DatasetJob.Work, handler: Handler) -> None:
 def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: Any) -> DatasetJob:
     """Store a job and wake a worker after the commit."""
     job: DatasetJob = DatasetJob.objects.create(dataset=dataset, owner=user, work=work, **fields)
-    live.announce(job, wake)
+    publisher.announce(job, wake)
     return job
 
 
@@ -132,7 +133,7 @@ def sweep() -> None:
         left = list(DatasetJob.objects.abandoned(workers.worker_name(), _held))
     for job in left:
         if job.recover():
-            live.changed(job)
+            publisher.changed(job)
     for job in DatasetJob.objects.ended().exclude(file=""):
         _forget_archive(job)
     if DatasetJob.objects.waiting().exists():
@@ -188,7 +189,7 @@ def _run(job: DatasetJob) -> None:
         job.fail("crashed")
         _ended(job)
         return
-    live.changed(job)
+    publisher.changed(job)
     try:
         _attempt(job, worker)
     except DatabaseError:
@@ -202,7 +203,7 @@ def _run(job: DatasetJob) -> None:
             # The worker stops. That was no fault of this job, so the attempt does not count.
             job.advance(attempts=max(0, job.attempts - 1))
             job.recover()
-            live.changed(job)
+            publisher.changed(job)
         return
     except Failed as error:
         job.fail(error.kind, detail=error.detail)
@@ -229,8 +230,8 @@ def _ended(job: DatasetJob) -> None:
     """What nobody needs any more goes, and everybody hears of the end."""
     _forget_archive(job)
     job.dataset.touch()
-    live.changed(job)
-    live.counts_changed()
+    publisher.changed(job)
+    publisher.counts_changed()
     wake()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 
 from .long_text import LongText
 from .tag_counts import Counts, read_counts

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from stylestudio import plain
+from stylestudio.text import plain
 
 # Parsed JSON takes up to 25 times its room in memory, and half a second for each megabyte. Tag counts of a thousand
 # captioned pictures take 300 kB; nothing else that is read here is longer than a page.

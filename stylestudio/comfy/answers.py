@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stylestudio import plain
 from stylestudio.comfy import hardware
 from stylestudio.comfy.errors import (
     FILE_INPUTS,
@@ -24,6 +23,7 @@ from stylestudio.comfy.hardware import Device, Package
 from stylestudio.comfy.lack import Lack
 from stylestudio.comfy.wiring import Replacement, called
 from stylestudio.comfy.wiring import title as title_of
+from stylestudio.text import plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import Any
 
 import aiohttp
 
-from stylestudio import plain
 from stylestudio.comfy import answers
 from stylestudio.comfy.answers import HistoryEntry, QueueState, SystemStats
 from stylestudio.comfy.errors import (
@@ -34,6 +33,7 @@ from stylestudio.comfy.run import Run
 from stylestudio.comfy.transport import NotConnected, SignInNeeded, Transport
 from stylestudio.comfy.upload import FilePart, Readable, Writable
 from stylestudio.comfy.wiring import Replacement
+from stylestudio.text import plain
 
 _CANCEL_TRIES = 3
 _CANCEL_PAUSE = 0.25

@@ -28,11 +28,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stylestudio import plain
 from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.lack import Lack
 from stylestudio.comfy.memory import says_memory_ran_out
-from stylestudio.concealed import conceal
+from stylestudio.text import plain
+from stylestudio.text.concealed import conceal
 
 # Which folder of the engine's models an input takes its file from.
 FILE_INPUTS = {

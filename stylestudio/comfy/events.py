@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from stylestudio import plain
+from stylestudio.text import plain
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from stylestudio import plain
+from stylestudio.text import plain
 
 # Of these ComfyUI tells the memory of the machine: a processor's own, and what Apple's chips share with it.
 _SHARES_RAM = ("cpu", "mps")

@@ -13,7 +13,6 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from stylestudio import concealed
 from stylestudio.comfy import admission
 from stylestudio.comfy.address import BEARER, callable_url, secrets_in
 from stylestudio.comfy.errors import (
@@ -27,6 +26,7 @@ from stylestudio.comfy.errors import (
     Refused,
     may_pass,
 )
+from stylestudio.text import concealed
 
 GATEWAY = (502, 503, 504)  # what a proxy says while the engine behind it is away
 JSON_LIMIT = 64 * 2**20

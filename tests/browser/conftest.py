@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -138,7 +138,7 @@ def test_the_web_process_is_killed_in_the_middle_and_the_page_says_so(
     expect(job.get_by_text("Reconnecting…")).to_be_hidden()
     for _try in range(20):  # it comes back so fast that a page may not notice
         with suppress(IndexError, ProcessLookupError):
-            house.kill("stylestudio.web")
+            house.kill("stylestudio.processes.web")
         page.wait_for_timeout(300)
         if job.get_by_text("Reconnecting…").is_visible():
             break

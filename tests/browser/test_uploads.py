@@ -170,7 +170,7 @@ def test_a_file_survives_the_end_of_the_web_process(
     wire.sent, wire.cut_at = 0, 6 * MB
     choose(page, file)
     expect(row(page, "killed.bin")).to_contain_text("Trying again", timeout=PATIENCE)
-    house.kill("stylestudio.web")
+    house.kill("stylestudio.processes.web")
     wire.is_cut = False
     arrived(page, "killed.bin")
     assert (house.data / "kept/killed.bin").read_bytes() == file.read_bytes()

@@ -21,7 +21,7 @@ from generation import orders
 from generation.models import GenerationTask, Reference
 from generation.orders import Order
 from generation.references import add_reference
-from stylestudio import live
+from stylestudio.live import publisher
 
 CSRF = "c" * 32  # a script may choose its own: what counts is that cookie and header agree
 
@@ -100,7 +100,7 @@ class Crowd:
             self._pending.append(self._threads.submit(self._send_cancel, person, task.pk))
         elif task.cancel():
             self.cancelled.add(task.pk)
-            live.changed(task)
+            publisher.changed(task)
 
     def _send_cancel(self, person: Person, pk: int) -> None:
         self._post(person, f"/jobs/{pk}/cancel/", {})
@@ -109,7 +109,7 @@ class Crowd:
         """A curator moves an order to the front."""
         task = GenerationTask.objects.filter(pk=self.tasks.get(number)).first()
         if task and task.move_to_front():
-            live.changed(task)
+            publisher.changed(task)
 
     def finish(self) -> None:
         """Wait until every form was taken."""

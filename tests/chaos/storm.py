@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 from tests.chaos import studio as processes
 from tests.chaos.plan import STALL_AFTER, USERS, Act, Trouble, script
 from tests.chaos.studio import Engine, PreviewEngine, RealEngine, Studio, ask, wait_until
@@ -309,7 +309,7 @@ class Storm:
 
     def _verify(self) -> int:
         """Note everything that is wrong. How many orphaned files were swept."""
-        from stylestudio.orphans import sweep
+        from stylestudio.media.orphans import sweep
         from tests.chaos import verify
 
         swept = sweep(timedelta(0)).moved

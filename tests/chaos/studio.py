@@ -203,7 +203,7 @@ class Studio:
         if self._supervisor.process is None or not self._supervisor.alive:
             return None
         command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self._supervisor.process.pid)]
-        sign = {"web": "stylestudio.web", "worker": "manage.py worker", "engine": "preview_engine"}[role]
+        sign = {"web": "stylestudio.processes.web", "worker": "manage.py worker", "engine": "preview_engine"}[role]
         listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
         return next((int(line.split(None, 1)[0]) for line in listed if sign in line), None)
 

@@ -20,7 +20,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 from tests.chaos import studio as processes
 from tests.chaos.studio import Studio, wait_until
 

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from generation.models import EnginePrompt, GeneratedImage, GenerationTask
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 ATTEMPTS = 3
 # A picture that was given to engines so often without coming back may fail its job with one of these.

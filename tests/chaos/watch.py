@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from generation.models import GenerationTask
-from stylestudio.jobs import ENDED
+from stylestudio.jobs.kinds import ENDED
 
 LOOK = 0.3  # seconds between two looks at all rows
 AGAIN = 0.5  # seconds until a lost socket is opened again

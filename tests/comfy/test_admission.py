@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from stylestudio import concealed
 from stylestudio.comfy import address, admission
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import BadResponse, ComfyError, EngineUnreachable
@@ -21,6 +20,7 @@ from stylestudio.comfy.graph import Graph
 from stylestudio.comfy.preview import troubles as t
 from stylestudio.comfy.preview.server import PreviewEngine
 from stylestudio.comfy.transport import NotConnected, NotTrusted, SignInNeeded
+from stylestudio.text import concealed
 from tests.comfy.door import Ask, Door, certificate, standing
 
 Make = Callable[..., Graph]

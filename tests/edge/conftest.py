@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from stylestudio import accounts
+from stylestudio.people import accounts
 
 
 @pytest.fixture(autouse=True)

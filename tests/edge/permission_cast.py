@@ -16,7 +16,7 @@ from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTa
 from generation.orders import Order
 from styles import importing
 from styles.models import Preset, Style, StyleVersion
-from stylestudio.jobs import Visibility
+from stylestudio.jobs.kinds import Visibility
 from stylestudio.models import Upload
 from tests.styles.test_importing import weights
 from training import settings

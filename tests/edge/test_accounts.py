@@ -16,8 +16,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from stylestudio import accounts
 from stylestudio.models import SignInFailure
+from stylestudio.people import accounts
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from stylestudio import colour_tags, images
-from stylestudio.images import BadPicture
+from stylestudio.images import colour_tags, decoding
+from stylestudio.images.decoding import BadPicture
 from training.datasets import take
 
 GREY, RED = (100, 100, 100), (200, 60, 40)
@@ -93,11 +93,11 @@ def test_display_p3_of_cicp_is_the_same_as_by_its_profile() -> None:
 @pytest.mark.parametrize("codes", [(9, 16, 0, 1), (9, 18, 0, 1), (1, 13, 0, 0), (1, 99, 0, 1), (200, 13, 0, 1)])
 def test_hdr_and_what_nobody_knows_are_refused_in_words(codes: tuple[int, ...]) -> None:
     data = png(RED, chunk(b"cICP", bytes(codes)))
-    for read in (take.take, lambda data: images.read_reference(BytesIO(data))):
+    for read in (take.take, lambda data: decoding.read_reference(BytesIO(data))):
         with pytest.raises(BadPicture, match="Save it as sRGB"):
             read(data)
     # What an engine made, and what was kept before, is shown and trained as it was.
-    assert images.check_output(data).width == 16 and images.develop(data).thumbnail and take.trained(data)
+    assert decoding.check_output(data).width == 16 and decoding.develop(data).thumbnail and take.trained(data)
 
 
 def test_the_code_points_of_an_avif_count_where_it_has_no_profile() -> None:

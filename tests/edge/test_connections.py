@@ -18,7 +18,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from stylestudio import connections, media
+from stylestudio.edge import connections, serving
 
 MOST = 8
 ROOT = Path(__file__).parents[2]
@@ -141,8 +141,8 @@ def test_a_stranger_that_waits_after_its_request_counts_again(dial: Dial) -> Non
 
 def member() -> bytes:
     """A request of somebody who is signed in; the server's secret is in tiny_server.py."""
-    cookie = TimestampSigner(key="tiny", salt="stylestudio.media").sign("7.password.session")
-    return b"GET / HTTP/1.1\r\nHost: x\r\nCookie: %b=%b\r\n\r\n" % (media.COOKIE.encode(), cookie.encode())
+    cookie = TimestampSigner(key="tiny", salt="stylestudio.edge.serving").sign("7.password.session")
+    return b"GET / HTTP/1.1\r\nHost: x\r\nCookie: %b=%b\r\n\r\n" % (serving.COOKIE.encode(), cookie.encode())
 
 
 def test_an_office_with_many_browsers_is_not_hit(dial: Dial) -> None:

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 
-from stylestudio import downloads
+from stylestudio.edge import downloads
 
 
 def test_a_zip_that_is_made_while_it_is_read_is_whole_and_holds_little() -> None:

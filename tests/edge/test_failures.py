@@ -26,11 +26,13 @@ from django.test import Client
 from PIL import Image
 
 from generation.models import Reference
-from stylestudio import accounts, failures, integrity
-from stylestudio.failures import Kind
-from stylestudio.media import Message
+from stylestudio.database import integrity
+from stylestudio.edge import failures
+from stylestudio.edge.failures import Kind
+from stylestudio.edge.serving import Message
+from stylestudio.media.storage import StoreUnreachable
 from stylestudio.models import SignInFailure
-from stylestudio.storage import StoreUnreachable
+from stylestudio.people import accounts
 from training.models import Dataset, DatasetImage
 
 PASSWORD = "drawing-room-7"

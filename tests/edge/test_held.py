@@ -20,7 +20,7 @@ from generation.models import Engine
 from generation.orders import Order
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.asgi import pages_and_files
-from stylestudio.media import Message, Receive, Scope, Send
+from stylestudio.edge.serving import Message, Receive, Scope, Send
 from training.models import Dataset
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from stylestudio.images import BadPicture
+from stylestudio.images.decoding import BadPicture
 from training.datasets import take
 
 RAMP = np.linspace(0, 1, 64 * 48).reshape(48, 64)

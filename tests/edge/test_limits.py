@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio.limits import limit_bodies
-from stylestudio.media import Message, Receive, Scope, Send
+from stylestudio.edge.limits import limit_bodies
+from stylestudio.edge.serving import Message, Receive, Scope, Send
 
 LIMIT = 100_000
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 from django.core import signing
 
-from stylestudio import media, passes
+from stylestudio.edge import passes, serving
 
 DATA = bytes(range(256)) * 4000  # a little over a million bytes: several chunks
 SEVEN = passes.Pass(7, "password", "session")
@@ -37,9 +37,9 @@ class Got:
 async def get(path: str, *, method: str = "GET", cookie: str | None = "good", query: str = "", **headers: str) -> Got:
     """One request; `path` is percent-decoded as a server does it."""
     if cookie == "good":
-        cookie = media.sign(SEVEN)
+        cookie = serving.sign(SEVEN)
     if cookie is not None:
-        headers["cookie"] = f"theme=dark; {media.COOKIE}={cookie}; other=1"
+        headers["cookie"] = f"theme=dark; {serving.COOKIE}={cookie}; other=1"
     scope = {
         "type": "http",
         "method": method,
@@ -47,21 +47,21 @@ async def get(path: str, *, method: str = "GET", cookie: str | None = "good", qu
         "query_string": query.encode(),
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
     }
-    sent: list[media.Message] = []
+    sent: list[serving.Message] = []
 
-    async def receive() -> media.Message:
+    async def receive() -> serving.Message:
         return {"type": "http.request", "body": b"", "more_body": False} if not sent else await never()
 
-    async def never() -> media.Message:
+    async def never() -> serving.Message:
         import asyncio
 
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def send(message: media.Message) -> None:
+    async def send(message: serving.Message) -> None:
         sent.append(message)
 
-    await media.media_app(scope, receive, send)
+    await serving.media_app(scope, receive, send)
     assert not sent[-1].get("more_body")
     lines = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     return Got(sent[0]["status"], lines, b"".join(piece["body"] for piece in sent[1:]), len(sent))
@@ -118,10 +118,10 @@ async def test_without_the_cookie_nothing_is_said_about_files() -> None:
         "",
         "7",
         "7:1tQ2aB:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        signing.TimestampSigner(key="another key", salt="stylestudio.media").sign("7"),
+        signing.TimestampSigner(key="another key", salt="stylestudio.edge.serving").sign("7"),
         signing.TimestampSigner(salt="another salt").sign("7"),
-        media.sign(SEVEN)[:-1] + ("a" if media.sign(SEVEN)[-1] != "a" else "b"),
-        media.sign(SEVEN).replace("7.", "8.", 1),
+        serving.sign(SEVEN)[:-1] + ("a" if serving.sign(SEVEN)[-1] != "a" else "b"),
+        serving.sign(SEVEN).replace("7.", "8.", 1),
     ],
     ids=["none", "unsigned", "made up", "another key", "another salt", "another signature", "another person"],
 )
@@ -130,11 +130,11 @@ async def test_a_forged_cookie_opens_nothing(cookie: str) -> None:
 
 
 async def test_a_cookie_ends_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    cookie = media.sign(SEVEN)
+    cookie = serving.sign(SEVEN)
     now = signing.time.time()
-    monkeypatch.setattr(signing.time, "time", lambda: now + media.COOKIE_AGE - 10)
+    monkeypatch.setattr(signing.time, "time", lambda: now + serving.COOKIE_AGE - 10)
     assert (await get("/outputs/ab/one.png", cookie=cookie)).status == 200
-    monkeypatch.setattr(signing.time, "time", lambda: now + media.COOKIE_AGE + 10)
+    monkeypatch.setattr(signing.time, "time", lambda: now + serving.COOKIE_AGE + 10)
     assert (await get("/outputs/ab/one.png", cookie=cookie)).status == 403
 
 
@@ -273,32 +273,32 @@ async def test_a_download_has_a_harmless_name_and_the_files_own_ending(query: st
 
 
 async def test_reading_stops_when_the_browser_is_gone(stored: Path) -> None:
-    (stored / "outputs/large.zip").write_bytes(b"x" * (40 * media.CHUNK))
-    sent: list[media.Message] = []
+    (stored / "outputs/large.zip").write_bytes(b"x" * (40 * serving.CHUNK))
+    sent: list[serving.Message] = []
     inbox: Iterable[str] = iter(["http.request", "http.disconnect"])
 
-    async def receive() -> media.Message:
+    async def receive() -> serving.Message:
         return {"type": next(iter(inbox))}
 
-    async def send(message: media.Message) -> None:
+    async def send(message: serving.Message) -> None:
         sent.append(message)
 
-    cookie = f"{media.COOKIE}={media.sign(SEVEN)}".encode()
+    cookie = f"{serving.COOKIE}={serving.sign(SEVEN)}".encode()
     scope = {"type": "http", "method": "GET", "path": "/outputs/large.zip", "headers": [(b"cookie", cookie)]}
-    await media.media_app(scope, receive, send)
+    await serving.media_app(scope, receive, send)
     assert len(sent) < 5
 
 
 def test_a_file_that_becomes_shorter_while_it_is_sent_ends_as_an_error_and_not_as_silence() -> None:
-    sent: list[media.Message] = []
+    sent: list[serving.Message] = []
 
-    async def send(message: media.Message) -> None:
+    async def send(message: serving.Message) -> None:
         sent.append(message)
 
-    async def receive() -> media.Message:
+    async def receive() -> serving.Message:
         await asyncio.Event().wait()
         return {}
 
     with pytest.raises(EOFError):
-        asyncio.run(media._stream(io.BytesIO(b"half"), 8, receive, send))
+        asyncio.run(serving._stream(io.BytesIO(b"half"), 8, receive, send))
     assert [message["more_body"] for message in sent] == [True]

@@ -24,11 +24,14 @@ from django.test import Client
 from django.utils import timezone
 
 from generation.models import Reference
-from stylestudio import doctor, locks, media_store, media_survey, orphans, parts, tasks
-from stylestudio.locks import FileLock
+from stylestudio.host import locks
+from stylestudio.host.locks import FileLock
 from stylestudio.management.commands import adopt_media
+from stylestudio.media import identity, orphans, survey
+from stylestudio.media.storage import ASIDE, AsideStorage
 from stylestudio.models import MediaStore, Start, Worker
-from stylestudio.storage import ASIDE, AsideStorage
+from stylestudio.processes import doctor, tasks
+from stylestudio.uploads import parts
 
 Relation = MediaStore.Relation
 HOURS = timedelta(hours=2)
@@ -37,7 +40,7 @@ HOURS = timedelta(hours=2)
 @pytest.fixture
 def studio(db: None, media: Path) -> Path:
     """A studio that has started on an empty folder."""
-    media_store.begin()
+    identity.begin()
     return media
 
 
@@ -48,7 +51,7 @@ def relation() -> str:
 
 def reference(owner: User, name: str = "") -> Reference:
     """A picture with its row, stored now."""
-    name = name or media_store.new_name(".png")
+    name = name or identity.new_name(".png")
     stored = default_storage.save(f"uploads/references/{timezone.localtime():%Y/%m}/{name}", ContentFile(b"a picture"))
     return Reference.objects.create(owner=owner, file=stored, width=1, height=1, sha256=uuid.uuid4().hex)
 
@@ -57,9 +60,7 @@ def lost(name: str = "", age: timedelta = HOURS) -> Path:
     """A file as a crash leaves it: written, and then no row."""
     folder = f"outputs/{timezone.localtime():%Y/%m}"
     path = Path(
-        default_storage.path(
-            default_storage.save(f"{folder}/{name or media_store.new_name('.png')}", ContentFile(b"x"))
-        )
+        default_storage.path(default_storage.save(f"{folder}/{name or identity.new_name('.png')}", ContentFile(b"x")))
     )
     made_older(path, age)
     return path
@@ -74,7 +75,7 @@ def made_older(path: Path, age: timedelta = HOURS) -> None:
 def files(media: Path) -> list[str]:
     """Everything that people would miss."""
     return sorted(
-        str(path.relative_to(media)) for path in media.rglob("*") if path.is_file() and path.name != media_store.MARK
+        str(path.relative_to(media)) for path in media.rglob("*") if path.is_file() and path.name != identity.MARK
     )
 
 
@@ -118,7 +119,7 @@ def test_a_first_start_marks_the_store_and_every_further_one_raises_the_counter_
         row, mark = MediaStore.objects.get(), json.loads((studio / "studio.json").read_text())
         assert (row.relation, row.counter, mark["counter"]) == (Relation.SAME, number, number)
         assert (mark["database"], mark["token"]) == (str(row.identity), row.token)
-        media_store.begin()
+        identity.begin()
 
 
 def test_an_empty_database_beside_full_media_deletes_nothing_and_says_so(studio: Path, ada: User) -> None:
@@ -127,7 +128,7 @@ def test_an_empty_database_beside_full_media_deletes_nothing_and_says_so(studio:
     before = files(studio)
     Reference.objects.all().delete()
     with another_database():
-        media_store.begin()
+        identity.begin()
         rested()
         tasks.sweep.call_local()
         assert files(studio) == before
@@ -141,11 +142,11 @@ def test_media_without_a_mark_belong_to_a_database_that_knows_nearly_all_of_them
         reference(ada)
     stranger = lost(uuid.uuid4().hex + ".png")
     (studio / "studio.json").unlink()
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.SAME
     lost(uuid.uuid4().hex + ".png")
     (studio / "studio.json").unlink()
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.UNMARKED, "18 of 20 would not be 95 %, and 19 of 21 are not"
     assert not (studio / "studio.json").exists() and stranger.exists()
 
@@ -154,29 +155,29 @@ def test_months_that_are_long_gone_count_as_the_newest_when_there_are_no_others(
     old = media / "outputs/2024/03" / f"{uuid.uuid4().hex}.png"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"x")
-    media_store.begin()
-    assert relation() == Relation.UNMARKED and media_survey.survey().unknown == ("outputs/2024/03/" + old.name,)
+    identity.begin()
+    assert relation() == Relation.UNMARKED and survey.survey().unknown == ("outputs/2024/03/" + old.name,)
 
 
 def test_empty_media_are_not_taken_by_a_database_that_names_files(studio: Path, ada: User) -> None:
     reference(ada)
     shutil.rmtree(studio)
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.EMPTY
-    assert not media_store.look() and relation() == Relation.EMPTY
+    assert not identity.look() and relation() == Relation.EMPTY
 
 
 def test_an_older_copy_of_the_database_deletes_nothing_and_the_media_are_called_the_newer_ones(
     studio: Path, ada: User
 ) -> None:
     old = kept()
-    media_store.begin()
+    identity.begin()
     lost()
     put_back(old)
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.OLDER
-    row, mark = media_store.current()
-    assert media_store.newer(row, mark) == "The media are the newer ones."
+    row, mark = identity.current()
+    assert identity.newer(row, mark) == "The media are the newer ones."
     rested()
     tasks.sweep.call_local()
     assert len(files(studio)) == 1
@@ -184,31 +185,31 @@ def test_an_older_copy_of_the_database_deletes_nothing_and_the_media_are_called_
 
 def test_an_older_copy_that_was_made_while_the_studio_ran_is_known_by_the_stop_of_the_worker(studio: Path) -> None:
     old = kept()
-    media_store.turn()
+    identity.turn()
     put_back(old)
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.OLDER
 
 
 def test_older_media_beside_a_newer_database_are_told_apart(studio: Path) -> None:
     mark = (studio / "studio.json").read_bytes()
-    media_store.begin()
-    media_store.begin()
+    identity.begin()
+    identity.begin()
     (studio / "studio.json").write_bytes(mark)
-    media_store.begin()
-    row, seen = media_store.current()
-    assert relation() == Relation.NEWER and media_store.newer(row, seen) == "The database is the newer one."
+    identity.begin()
+    row, seen = identity.current()
+    assert relation() == Relation.NEWER and identity.newer(row, seen) == "The database is the newer one."
 
 
 def test_two_that_went_on_from_one_copy_are_told_apart(studio: Path) -> None:
     old, mark = kept(), (studio / "studio.json").read_bytes()
-    media_store.begin()
+    identity.begin()
     other = (studio / "studio.json").read_bytes()
     put_back(old)
     (studio / "studio.json").write_bytes(mark)
-    media_store.begin()
+    identity.begin()
     (studio / "studio.json").write_bytes(other)
-    assert not media_store.look() and relation() == Relation.PARTED
+    assert not identity.look() and relation() == Relation.PARTED
 
 
 def test_a_crash_between_database_and_store_harms_nothing(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,12 +217,12 @@ def test_a_crash_between_database_and_store_harms_nothing(studio: Path, monkeypa
         raise OSError("no power")
 
     with monkeypatch.context() as broken:
-        broken.setattr(media_store, "_write_mark", crash)
+        broken.setattr(identity, "_write_mark", crash)
         for _start in range(3):
-            media_store.begin()
-    media_store.begin()
+            identity.begin()
+    identity.begin()
     assert relation() == Relation.SAME
-    row, mark = media_store.current()
+    row, mark = identity.current()
     assert mark and (mark.token, mark.counter) == (row.token, row.counter) and row.counter == 5
 
 
@@ -229,7 +230,7 @@ def test_a_crash_between_database_and_store_harms_nothing(studio: Path, monkeypa
 def test_a_damaged_mark_stops_every_deletion_and_can_be_adopted(studio: Path, text: str) -> None:
     orphan = lost()
     (studio / "studio.json").write_text(text)
-    media_store.begin()
+    identity.begin()
     rested()
     tasks.sweep.call_local()
     assert relation() == Relation.UNREADABLE and orphan.exists()
@@ -239,24 +240,24 @@ def test_a_damaged_mark_stops_every_deletion_and_can_be_adopted(studio: Path, te
 
 def test_a_studio_that_loses_its_media_to_a_running_copy_stops_the_other_one_too(studio: Path) -> None:
     first = kept()
-    media_store.begin()  # the copy starts on the same folder
+    identity.begin()  # the copy starts on the same folder
     second = kept()
     put_back(first)
-    assert not media_store.look(), "the first one notices within a minute"
+    assert not identity.look(), "the first one notices within a minute"
     put_back(second)
-    assert not media_store.look() and relation() == Relation.CONTESTED
-    media_store.begin()
+    assert not identity.look() and relation() == Relation.CONTESTED
+    identity.begin()
     assert relation() == Relation.CONTESTED
-    media_store.adopt()
-    assert media_store.look()
+    identity.adopt()
+    assert identity.look()
 
 
 def test_the_counter_goes_on_while_a_worker_runs(studio: Path) -> None:
     before = MediaStore.objects.get()
-    assert media_store.look() and MediaStore.objects.get().counter == before.counter
-    MediaStore.objects.update(marked_at=timezone.now() - media_store.TURN)
-    assert media_store.look() and MediaStore.objects.get().counter == before.counter + 1
-    assert media_store.look()
+    assert identity.look() and MediaStore.objects.get().counter == before.counter
+    MediaStore.objects.update(marked_at=timezone.now() - identity.TURN)
+    assert identity.look() and MediaStore.objects.get().counter == before.counter + 1
+    assert identity.look()
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere one row is locked, which only workers want")
@@ -276,10 +277,10 @@ def test_nobody_waits_to_write_while_the_store_is_asked(
 
     for name in ("read", "put"):
         watched(name)
-    media_store.begin()
-    MediaStore.objects.update(marked_at=timezone.now() - media_store.TURN)
-    assert media_store.look()
-    media_store.turn()
+    identity.begin()
+    MediaStore.objects.update(marked_at=timezone.now() - identity.TURN)
+    assert identity.look()
+    identity.turn()
     assert MediaStore.objects.get().counter == 3
     assert len(asked) >= 6 and not any(asked)
 
@@ -305,7 +306,7 @@ def test_what_the_sweep_notes_is_not_lost_to_a_turn_at_the_same_moment(
         return read(*args)
 
     monkeypatch.setattr(AsideStorage, "read", swept_meanwhile)
-    media_store.turn()
+    identity.turn()
     row = MediaStore.objects.get()
     assert (row.counter, row.swept) == (2, {"files": 7})
 
@@ -315,14 +316,14 @@ def test_a_worker_stops_although_its_database_does_not_answer(studio: Path, monk
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(MediaStore, "save", refuse)
-    media_store.turn()
+    identity.turn()
     assert MediaStore.objects.get().counter == 1
 
 
 def test_two_that_write_one_name_at_the_same_moment_do_not_move_each_others_half(
     studio: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    half = studio / ASIDE / media_store.MARK
+    half = studio / ASIDE / identity.MARK
     half.parent.mkdir(exist_ok=True)
     choose = AsideStorage.get_available_name
 
@@ -333,9 +334,9 @@ def test_two_that_write_one_name_at_the_same_moment_do_not_move_each_others_half
         return chosen
 
     monkeypatch.setattr(AsideStorage, "get_available_name", begun_meanwhile)
-    media_store.begin()
+    identity.begin()
     assert (half.read_bytes(), list(half.parent.iterdir())) == (b"hal", [half])
-    assert media_store.look()
+    assert identity.look()
 
 
 def test_media_that_do_not_answer_keep_the_studio_running(
@@ -343,12 +344,12 @@ def test_media_that_do_not_answer_keep_the_studio_running(
 ) -> None:
     (studio / "studio.json").unlink()
     (studio / "studio.json").mkdir()
-    media_store.begin()
-    assert not media_store.look() and not media_store.may_delete()
+    identity.begin()
+    assert not identity.look() and not identity.may_delete()
     assert "Nothing of them is deleted" in caplog.text
-    media_store.turn()
+    identity.turn()
     (studio / "studio.json").rmdir()
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.SAME
 
 
@@ -357,7 +358,7 @@ def test_media_that_do_not_answer_keep_the_studio_running(
 
 def test_what_a_crash_left_goes_to_the_bin_and_after_a_month_for_good(studio: Path, ada: User) -> None:
     orphan, picture = lost(), reference(ada)
-    half = default_storage.save(f"{ASIDE}/{media_store.new_name('')}", ContentFile(b"half"))
+    half = default_storage.save(f"{ASIDE}/{identity.new_name('')}", ContentFile(b"half"))
     made_older(Path(default_storage.path(half)))
     tasks.sweep.call_local()
     assert orphan.exists(), "not within the hour of a start"
@@ -383,7 +384,7 @@ def test_a_bin_that_others_use_too_loses_only_what_the_studio_put_there(studio: 
     old = studio / "bin" / (timezone.localdate() - timedelta(days=31)).isoformat()
     old.mkdir(parents=True)
     (old / "holiday.jpg").write_bytes(b"of somebody")
-    (old / media_store.new_name(".png")).write_bytes(b"lost")
+    (old / identity.new_name(".png")).write_bytes(b"lost")
     assert orphans.empty_bin(timedelta(days=30)) == 1
     assert [path.name for path in old.iterdir()] == ["holiday.jpg"]
 
@@ -404,7 +405,7 @@ def test_workers_that_start_again_and_again_keep_the_sweep_waiting(studio: Path,
     orphan = lost()
     for _restart in range(12):
         Start.objects.update(at=timezone.now() - timedelta(seconds=59))
-        media_store.begin()
+        identity.begin()
         MediaStore.objects.update(swept_at=None)
         tasks.sweep.call_local()
     assert orphan.exists() and relation() == Relation.SAME
@@ -440,7 +441,7 @@ def test_files_that_another_copy_stored_after_this_one_was_made_are_not_taken_fo
     Worker.objects.create(name="w", started_at=timezone.now(), heartbeat_at=timezone.now() - HOURS)
     Start.objects.update(at=timezone.now() - 2 * HOURS)
     theirs, ours = lost(age=HOURS - timedelta(minutes=5)), lost(age=HOURS + timedelta(minutes=5))
-    media_store.begin()
+    identity.begin()
     MediaStore.objects.update(adopted_at=timezone.now() - 4 * HOURS)
     found = orphans.sweep(timedelta(hours=1))
     assert (found.foreign, found.lost) == (1, 1) and theirs.exists() and not ours.exists()
@@ -450,12 +451,12 @@ def test_every_column_that_names_files_is_known_to_the_sweep() -> None:
     from django.apps import apps
     from django.db.models import FileField
 
-    known = {column for owners in media_survey.columns().values() for column in owners}
+    known = {column for owners in survey.columns().values() for column in owners}
     every = {
         column for model in apps.get_models() for column in model._meta.local_fields if isinstance(column, FileField)
     }
     assert known == every and {"outputs", "uploads/datasets", "uploads/styles", "uploads/archives"} <= set(
-        media_survey.columns()
+        survey.columns()
     )
 
 
@@ -463,7 +464,7 @@ def test_pictures_that_were_removed_but_can_come_back_are_known(studio: Path, ad
     from training.models import Dataset, DatasetImage
 
     stored = default_storage.save(
-        f"uploads/datasets/{timezone.localtime():%Y/%m}/{media_store.new_name('.png')}", ContentFile(b"x")
+        f"uploads/datasets/{timezone.localtime():%Y/%m}/{identity.new_name('.png')}", ContentFile(b"x")
     )
     dataset = Dataset.objects.create(owner=ada, name="Ink", slug="ink")
     image = DatasetImage(
@@ -471,7 +472,7 @@ def test_pictures_that_were_removed_but_can_come_back_are_known(studio: Path, ad
     )
     image.deleted_at = timezone.now()
     DatasetImage.everything.bulk_create([image])
-    assert media_survey.survey().unknown == ()
+    assert survey.survey().unknown == ()
 
 
 # --- While the two do not belong together, nothing at all goes
@@ -480,7 +481,7 @@ def test_pictures_that_were_removed_but_can_come_back_are_known(studio: Path, ad
 def test_nobody_deletes_a_file_of_media_that_may_be_another_databases(studio: Path, ada: User) -> None:
     picture = reference(ada)
     with another_database():
-        media_store.begin()
+        identity.begin()
         picture.file.storage.delete(picture.file.name)
         picture.file.delete(save=False)
         assert len(files(studio)) == 1
@@ -490,7 +491,7 @@ def test_nobody_deletes_a_file_of_media_that_may_be_another_databases(studio: Pa
 
 def test_nobody_deletes_a_file_of_media_without_a_mark_that_were_not_taken(db: None, media: Path) -> None:
     stranger = lost(uuid.uuid4().hex + ".png")
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.UNMARKED
     default_storage.delete(str(stranger.relative_to(media)))
     assert stranger.exists()
@@ -500,10 +501,10 @@ def test_what_an_older_database_takes_for_old_is_not_thrown_away(
     studio: Path, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[str] = []
-    monkeypatch.setattr("stylestudio.workers.guarded_sweeps", [lambda: swept.append("rows")])
+    monkeypatch.setattr("stylestudio.processes.workers.guarded_sweeps", [lambda: swept.append("rows")])
     monkeypatch.setattr(parts, "sweep_when_due", lambda: swept.append("parts"))
     with another_database():
-        media_store.begin()
+        identity.begin()
         tasks.sweep.call_local()
         assert swept == []
     tasks.sweep.call_local()
@@ -516,14 +517,14 @@ def test_what_an_older_database_takes_for_old_is_not_thrown_away(
 def test_adopting_shows_numbers_and_changes_nothing_until_somebody_says_yes(studio: Path, ada: User) -> None:
     known = reference(ada)
     with another_database():
-        media_store.begin()
+        identity.begin()
         stranger, said = lost(uuid.uuid4().hex + ".png"), StringIO()
         with pytest.raises(CommandError, match="Nothing was changed"):
             call_command("adopt_media", stdout=said)
         assert "hold 2 files. This database knows 1 of them, and 1 not." in said.getvalue()
         assert relation() == Relation.OTHER
         call_command("adopt_media", yes=True, stdout=said)
-        assert relation() == Relation.SAME and media_store.look()
+        assert relation() == Relation.SAME and identity.look()
         rested()
         tasks.sweep.call_local()
         assert stranger.exists() and Path(known.file.path).exists()
@@ -565,12 +566,12 @@ def test_what_a_row_names_by_the_time_of_the_answer_does_not_go_to_the_bin(
 
 def test_after_adopting_an_older_copy_the_newer_database_deletes_nothing_either(studio: Path) -> None:
     old = kept()
-    media_store.begin()
+    identity.begin()
     newer = kept()
     put_back(old)
     call_command("adopt_media", yes=True, stdout=StringIO())
     put_back(newer)
-    media_store.begin()
+    identity.begin()
     assert relation() == Relation.OLDER
 
 
@@ -578,7 +579,7 @@ def test_curators_read_on_every_page_that_database_and_media_differ(
     studio: Path, client: Client, curator: User, ada: User
 ) -> None:
     with another_database():
-        media_store.begin()
+        identity.begin()
         client.force_login(curator)
         assert "belong to another database" in client.get("/queue/").content.decode()
         assert client.get("/health").json()["media"] == "other"
@@ -589,8 +590,8 @@ def test_curators_read_on_every_page_that_database_and_media_differ(
     assert "media" not in client.get("/health").json()
 
 
-@pytest.mark.parametrize("make", [lambda: media_store.new_name(".png"), lambda: media_store.new_name("")])
+@pytest.mark.parametrize("make", [lambda: identity.new_name(".png"), lambda: identity.new_name("")])
 def test_names_cannot_be_guessed_and_tell_their_start(studio: Path, make: Callable[[], str]) -> None:
     names = {make() for _each in range(50)}
-    assert len(names) == 50 and all(media_survey.NAME.fullmatch(name) for name in names)
-    assert {name[: media_store.PREFIX] for name in names} == {Start.objects.get().prefix}
+    assert len(names) == 50 and all(survey.NAME.fullmatch(name) for name in names)
+    assert {name[: identity.PREFIX] for name in names} == {Start.objects.get().prefix}

@@ -8,8 +8,9 @@ from django.core import signing
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
-from stylestudio import accounts, media, passes
-from stylestudio.headers import security_headers as media_headers
+from stylestudio.edge import passes, serving
+from stylestudio.edge.headers import security_headers as media_headers
+from stylestudio.people import accounts
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def ada() -> User:
 
 def whose(cookie: str) -> int | None:
     """The person in a media cookie."""
-    found = media.held(cookie)
+    found = serving.held(cookie)
     return found.person if found else None
 
 
@@ -141,7 +142,7 @@ def test_the_admin_has_no_sign_in_of_its_own(client: Client, ada: User) -> None:
 
 def test_whoever_is_signed_in_gets_a_media_cookie_that_scripts_cannot_read(client: Client, ada: User) -> None:
     client.force_login(ada)
-    cookie = client.get("/private/").cookies[media.COOKIE]
+    cookie = client.get("/private/").cookies[serving.COOKIE]
     assert whose(cookie.value) == ada.pk
     assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 24 * 60 * 60)
     assert not cookie["secure"]
@@ -150,7 +151,7 @@ def test_whoever_is_signed_in_gets_a_media_cookie_that_scripts_cannot_read(clien
 def test_the_media_cookie_is_secure_where_the_session_is(client: Client, ada: User, settings: Settings) -> None:
     settings.SESSION_COOKIE_SECURE = True
     client.force_login(ada)
-    assert client.get("/private/", secure=True).cookies[media.COOKIE]["secure"]
+    assert client.get("/private/", secure=True).cookies[serving.COOKIE]["secure"]
 
 
 def test_a_fresh_media_cookie_is_left_alone_and_an_old_one_renewed(
@@ -158,24 +159,24 @@ def test_a_fresh_media_cookie_is_left_alone_and_an_old_one_renewed(
 ) -> None:
     client.force_login(ada)
     client.get("/private/")
-    assert media.COOKIE not in client.get("/private/").cookies
+    assert serving.COOKIE not in client.get("/private/").cookies
     now = signing.time.time()
     monkeypatch.setattr(signing.time, "time", lambda: now + 2 * 60 * 60)
-    assert media.COOKIE in client.get("/private/").cookies
+    assert serving.COOKIE in client.get("/private/").cookies
 
 
 def test_a_media_cookie_of_somebody_else_is_replaced(client: Client, ada: User) -> None:
-    client.cookies[media.COOKIE] = media.sign(passes.Pass(ada.pk + 1, "password", "session"))
+    client.cookies[serving.COOKIE] = serving.sign(passes.Pass(ada.pk + 1, "password", "session"))
     client.force_login(ada)
-    assert whose(client.get("/private/").cookies[media.COOKIE].value) == ada.pk
+    assert whose(client.get("/private/").cookies[serving.COOKIE].value) == ada.pk
 
 
 def test_sign_out_takes_the_media_cookie_away(client: Client, ada: User) -> None:
     client.force_login(ada)
     client.get("/private/")
-    assert client.cookies[media.COOKIE].value
+    assert client.cookies[serving.COOKIE].value
     client.post("/sign-out/")
-    assert not client.cookies[media.COOKIE].value
+    assert not client.cookies[serving.COOKIE].value
     assert client.get("/private/").status_code == 302
 
 
@@ -184,12 +185,12 @@ def test_a_person_who_was_switched_off_loses_the_media_cookie(client: Client, ad
     client.get("/private/")
     User.objects.update(is_active=False)
     assert client.get("/private/").status_code == 302
-    assert not client.cookies[media.COOKIE].value
+    assert not client.cookies[serving.COOKIE].value
 
 
 def test_a_stranger_gets_no_media_cookie(client: Client, ada: User) -> None:
-    assert media.COOKIE not in client.get("/public/").cookies
-    assert media.COOKIE not in client.get("/private/").cookies
+    assert serving.COOKIE not in client.get("/public/").cookies
+    assert serving.COOKIE not in client.get("/private/").cookies
 
 
 @pytest.mark.django_db(transaction=True)
@@ -201,5 +202,5 @@ async def test_all_of_it_works_under_asgi_too() -> None:
     answer = await client.get("/waits/")
     assert answer.content == b"awaited"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert whose(answer.cookies[media.COOKIE].value) == ada.pk
+    assert whose(answer.cookies[serving.COOKIE].value) == ada.pk
     assert (await client.get("/no-such-page/")).status_code == 404

@@ -17,7 +17,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
-from stylestudio import live, media, passes
+from stylestudio.edge import passes, serving
+from stylestudio.live import publisher
 
 pytestmark = pytest.mark.django_db
 
@@ -63,14 +64,14 @@ def browser(user: User) -> Client:
 
 def fetch(cookie: str) -> int:
     """What somebody with this media cookie gets."""
-    answer = media.respond("GET", "/outputs/fox.png", "", {"cookie": f"{media.COOKIE}={cookie}"})
+    answer = serving.respond("GET", "/outputs/fox.png", "", {"cookie": f"{serving.COOKIE}={cookie}"})
     if answer.file:
         answer.file.close()
     return answer.status
 
 
 def cookie(client: Client) -> str:
-    return client.cookies[media.COOKIE].value
+    return client.cookies[serving.COOKIE].value
 
 
 def new_password(client: Client) -> None:
@@ -224,7 +225,7 @@ def test_a_process_that_never_reached_the_database_says_so(ada: User, monkeypatc
         raise DatabaseError("away")
 
     monkeypatch.setattr(passes.register, "_read", read)
-    answer = media.respond("GET", "/outputs/fox.png", "", {"cookie": f"{media.COOKIE}={cookie(browser(ada))}"})
+    answer = serving.respond("GET", "/outputs/fox.png", "", {"cookie": f"{serving.COOKIE}={cookie(browser(ada))}"})
     assert answer.status == 503
     assert b"The database does not answer" in answer.body
 
@@ -281,7 +282,7 @@ async def test_what_another_process_says_is_heard(monkeypatch: pytest.MonkeyPatc
     hearing = asyncio.create_task(passes.hear_of_ends())
     while passes.GROUP not in layer._groups:
         await asyncio.sleep(0)
-    await asyncio.to_thread(live.check_sessions, 7)
+    await asyncio.to_thread(publisher.check_sessions, 7)
     await asyncio.wait_for(told.wait(), 10)
     hearing.cancel()
     await layer.flush()
@@ -296,8 +297,8 @@ def test_what_is_no_pass_is_none(text: str) -> None:
 
 def test_a_cookie_from_before_the_update_is_replaced_by_the_next_page(ada: User) -> None:
     client = browser(ada)
-    old = media._signer().sign(str(ada.pk))
+    old = serving._signer().sign(str(ada.pk))
     assert fetch(old) == 403
-    client.cookies[media.COOKIE] = old
+    client.cookies[serving.COOKIE] = old
     client.get("/account/")
     assert fetch(cookie(client)) == 200

@@ -11,7 +11,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from stylestudio import images, png_texts
+from stylestudio.images import decoding, png_texts
 from training.datasets import take
 
 MB = 2**20
@@ -52,22 +52,22 @@ def test_a_picture_with_a_long_text_is_taken_as_it_is(text: Callable[[int], byte
     taken = take.take(data)
     assert (taken.data, taken.width, taken.height, taken.format) == (data, 32, 24, "PNG")
     assert bool(taken.remarks) == (size > 8 * MB)
-    reference = images.read_reference(BytesIO(data), 30 * MB)
+    reference = decoding.read_reference(BytesIO(data), 30 * MB)
     assert Image.open(BytesIO(reference.png)).getpixel((3, 3)) == (200, 30, 40)
-    assert images.check_output(data).width == 32
-    assert images.develop(data).thumbnail
+    assert decoding.check_output(data).width == 32
+    assert decoding.develop(data).thumbnail
 
 
 def test_a_text_of_just_eight_megabytes_is_read() -> None:
     data = png(packed(8 * MB - 100))
     assert not take.take(data).remarks
-    assert len(images.read_png_metadata(data)["workflow"]) == 8 * MB - 100
+    assert len(decoding.read_png_metadata(data)["workflow"]) == 8 * MB - 100
 
 
 def test_all_texts_of_a_file_count_together_and_small_ones_behind_a_long_one_are_read() -> None:
     texts = [packed(5 * MB, b"one"), packed(5 * MB, b"two"), packed(2 * MB, b"three"), packed(2 * MB, b"four")]
-    assert set(images.read_png_metadata(png(*texts))) == {"one", "three"}
-    with images.open_picture(png(*texts)) as image:
+    assert set(decoding.read_png_metadata(png(*texts))) == {"one", "three"}
+    with decoding.open_picture(png(*texts)) as image:
         image.load()
         assert {"one", "three"} <= set(image.info) and not {"two", "four"} & set(image.info)
 
@@ -117,7 +117,7 @@ def test_a_text_that_is_broken_and_a_file_that_ends_early_are_left_to_the_decode
     broken = png(chunk(b"zTXt", b"workflow\0\0nonsense"))
     assert take.take(broken).data == broken
     for end in (8, 20, 40, 60):
-        with pytest.raises(images.BadPicture):
+        with pytest.raises(decoding.BadPicture):
             take.take(png(packed(9 * MB))[:end])
 
 

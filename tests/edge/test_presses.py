@@ -22,7 +22,7 @@ from PIL import Image
 
 from generation.models import Engine, GenerationTask
 from styles.models import LoraImport, Preset, Style
-from stylestudio import presses
+from stylestudio.jobs import presses
 from stylestudio.models import Press
 from tests.styles.test_importing import weights
 from training.models import CaptionOperation, Dataset, DatasetImage, DatasetJob, DatasetSnapshot

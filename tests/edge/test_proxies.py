@@ -15,7 +15,9 @@ from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
 
-from stylestudio import accounts, checks, env, middleware, proxies
+from stylestudio import checks, env
+from stylestudio.edge import middleware, proxies
+from stylestudio.people import accounts
 
 PASSWORD = "five silver herons"
 
@@ -162,7 +164,7 @@ def test_a_proxy_that_nobody_listed_is_told_once_in_the_log_and_by_doctor(
     User.objects.create_user("ada", password=PASSWORD)
     for _ in range(3):
         client.get("/sign-in/", headers={"X-Forwarded-For": "1.1.1.1"}, REMOTE_ADDR="10.0.0.5")
-    told = [record.getMessage() for record in caplog.records if record.name == "stylestudio.proxies"]
+    told = [record.getMessage() for record in caplog.records if record.name == "stylestudio.edge.proxies"]
     assert len(told) == 1
     assert "STYLESTUDIO_PROXIES=10.0.0.5" in told[0]
     assert "If it is your proxy, set STYLESTUDIO_PROXIES=10.0.0.5" in examined()

@@ -10,8 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from stylestudio import sessions, tasks
 from stylestudio.models import SignInFailure
+from stylestudio.people import sessions
+from stylestudio.processes import tasks
 
 pytestmark = pytest.mark.django_db
 

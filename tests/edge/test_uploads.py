@@ -30,12 +30,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from stylestudio import media, parts, tasks, uploads
-from stylestudio.access import StudioRequest
 from stylestudio.asgi import pages_and_files
-from stylestudio.locks import FileLock
+from stylestudio.edge import serving as media
+from stylestudio.host.locks import FileLock
 from stylestudio.models import Upload
-from stylestudio.uploads import Purpose, Refused
+from stylestudio.people.access import StudioRequest
+from stylestudio.processes import tasks
+from stylestudio.uploads import parts, purposes
+from stylestudio.uploads.purposes import Purpose, Refused
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +63,7 @@ class Finished:
 def finished(monkeypatch: pytest.MonkeyPatch) -> Finished:
     noted = Finished()
     purpose = Purpose(name="note", most_bytes=10**6, suffixes=(".bin", ".zip"), finished=noted)
-    monkeypatch.setitem(uploads._purposes, "note", purpose)
+    monkeypatch.setitem(purposes._purposes, "note", purpose)
     return noted
 
 
@@ -231,7 +233,7 @@ def test_what_the_slow_look_finds_reaches_the_purpose(
         examine=lambda upload: upload.path.stat().st_size,
         finished=lambda request, upload, found: HttpResponse(f"{found} bytes"),
     )
-    monkeypatch.setitem(uploads._purposes, "note", purpose)
+    monkeypatch.setitem(purposes._purposes, "note", purpose)
     assert client.post(whole(client)["finish"]).text == f"{len(TRUTH)} bytes"
 
 
@@ -249,7 +251,7 @@ def test_a_purpose_that_fails_can_be_asked_again(client: Client, finished: Finis
 
 
 def test_a_stored_file_is_moved_into_the_media_folder(client: Client, finished: Finished) -> None:
-    finished.answer = lambda upload: uploads.store(upload, "uploads/loras/x.bin")
+    finished.answer = lambda upload: purposes.store(upload, "uploads/loras/x.bin")
     assert client.post(whole(client)["finish"]).json() == {"location": "uploads/loras/x.bin"}
     stored = Path(default_storage.path("uploads/loras/x.bin"))
     assert stored.read_bytes() == TRUTH
@@ -258,7 +260,7 @@ def test_a_stored_file_is_moved_into_the_media_folder(client: Client, finished: 
 
 
 def test_a_stored_file_is_copied_to_another_disk(client: Client, finished: Finished) -> None:
-    finished.answer = lambda upload: uploads.store(upload, "uploads/loras/y.bin")
+    finished.answer = lambda upload: purposes.store(upload, "uploads/loras/y.bin")
     upload = whole(client)
     real = Path.replace
 
@@ -341,7 +343,7 @@ def test_a_purpose_decides_who_may_by_the_forms_fields(
             raise PermissionDenied("Only the maker of this dataset adds to it.")
 
     purpose = Purpose(name="note", most_bytes=10**6, suffixes=(".bin",), finished=finished, may=may)
-    monkeypatch.setitem(uploads._purposes, "note", purpose)
+    monkeypatch.setitem(purposes._purposes, "note", purpose)
     answer = start(client)
     assert (answer.status_code, answer.json()) == (403, {"error": "Only the maker of this dataset adds to it."})
     upload = whole(client, dataset="7")
@@ -384,16 +386,16 @@ def test_what_cannot_be_taken_is_refused_before_a_byte_was_sent(
     ],
 )
 def test_a_name_is_only_shown_and_made_harmless_for_that(name: str, cleaned: str) -> None:
-    assert uploads.clean_name(name) == cleaned
+    assert purposes.clean_name(name) == cleaned
 
 
 @given(st.text())
 def test_any_name_becomes_one_that_fits(name: str) -> None:
-    cleaned = uploads.clean_name(name)
+    cleaned = purposes.clean_name(name)
     assert len(cleaned) <= 200
     assert "/" not in cleaned
     assert "\\" not in cleaned
-    assert uploads.clean_name(cleaned) == cleaned
+    assert purposes.clean_name(cleaned) == cleaned
 
 
 def test_files_are_private_and_named_by_us(client: Client) -> None:
@@ -408,7 +410,7 @@ def test_files_are_private_and_named_by_us(client: Client) -> None:
 def test_one_person_has_a_share_and_resting_uploads_make_room(
     client: Client, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MOST_UNFINISHED", 3)
+    monkeypatch.setattr(purposes, "MOST_UNFINISHED", 3)
     first = begun(client, fingerprint="0")
     for number in (1, 2):
         begun(client, fingerprint=str(number))
@@ -422,14 +424,14 @@ def test_one_person_has_a_share_and_resting_uploads_make_room(
 
 
 def test_the_share_counts_bytes_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MOST_PENDING", 1000)
+    monkeypatch.setattr(purposes, "MOST_PENDING", 1000)
     begun(client, size=600)
     assert start(client, size=401).status_code == 429
     assert start(client, size=400).status_code == 200
 
 
 def test_a_disk_that_is_nearly_full_takes_nothing_new(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = uploads.RESERVE + 1000
+    free = purposes.RESERVE + 1000
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, free))  # type: ignore[attr-defined]
     begun(client, size=600)
     answer = start(client, size=401)
@@ -730,7 +732,7 @@ def test_a_file_whose_row_cannot_be_stored_comes_back_and_is_not_sent_again(
     client: Client, finished: Finished, media: Path
 ) -> None:
     def fails(upload: Upload) -> str:
-        uploads.store(upload, "uploads/styles/2026/11/a.bin")
+        purposes.store(upload, "uploads/styles/2026/11/a.bin")
         raise locked()
 
     finished.answer = fails
@@ -738,6 +740,6 @@ def test_a_file_whose_row_cannot_be_stored_comes_back_and_is_not_sent_again(
     assert client.post(upload["finish"]).status_code == 503
     assert not (media / "uploads/styles/2026/11/a.bin").exists()
     assert client.get(upload["parts"]).json()["received"] == len(TRUTH)
-    finished.answer = lambda upload: HttpResponse(uploads.store(upload, "uploads/styles/2026/11/b.bin"))
+    finished.answer = lambda upload: HttpResponse(purposes.store(upload, "uploads/styles/2026/11/b.bin"))
     assert client.post(upload["finish"]).status_code == 200
     assert (media / "uploads/styles/2026/11/b.bin").read_bytes() == TRUTH

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 
 ROOT = Path(__file__).parents[2]
 PART = 4 * 2**20
@@ -32,7 +32,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 ada = User.objects.create_superuser("ada", password="drawing-room-7")
 session = SessionStore()
-session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(ada.pk), "stylestudio.accounts.CuratorBackend"
+session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(ada.pk), "stylestudio.people.accounts.CuratorBackend"
 session[HASH_SESSION_KEY] = ada.get_session_auth_hash()
 session.save()
 print("session", session.session_key)
@@ -58,7 +58,7 @@ class Web:
         ).stdout
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "stylestudio.web", "--port", str(self.port)]
+        command = [sys.executable, "-m", "stylestudio.processes.web", "--port", str(self.port)]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:

@@ -13,8 +13,8 @@ from django.conf import settings
 
 settings.configure(USE_I18N=False, MEDIA_ORIGIN="", SECRET_KEY="tiny", PUBLIC_URL=sys.argv[3], PROXIES=[])
 
-from stylestudio import connections, limits  # noqa: E402
-from stylestudio.media import Message, Receive, Scope, Send  # noqa: E402
+from stylestudio.edge import connections, limits  # noqa: E402
+from stylestudio.edge.serving import Message, Receive, Scope, Send  # noqa: E402
 
 calls = 0
 

@@ -10,10 +10,11 @@ from django.template import engines
 from django.urls import path
 from django.utils.html import format_html
 
-from stylestudio import uploads, urls
-from stylestudio.access import StudioRequest
+from stylestudio import urls
 from stylestudio.models import Upload
-from stylestudio.uploads import Purpose, Refused
+from stylestudio.people.access import StudioRequest
+from stylestudio.uploads import purposes
+from stylestudio.uploads.purposes import Purpose, Refused
 
 PAGE = """{% extends "base.html" %}{% block heading %}Uploads{% endblock %}{% block main %}
 <form class="panel stack" data-upload="{{ purpose }}" data-upload-target="#kept" data-upload-swap="beforeend"
@@ -48,6 +49,8 @@ def keep_and_leave(request: StudioRequest, upload: Upload, found: Any) -> str:
 
 
 for _name, _finished in (("keep", keep), ("leave", keep_and_leave)):
-    uploads.register(Purpose(name=_name, most_bytes=2 * 2**30, suffixes=(".bin",), examine=examine, finished=_finished))
+    purposes.register(
+        Purpose(name=_name, most_bytes=2 * 2**30, suffixes=(".bin",), examine=examine, finished=_finished)
+    )
 
 urlpatterns = [path("try/<purpose>/", page), *urls.urlpatterns]

@@ -8,9 +8,9 @@ import pytest
 
 from generation import engines, runner
 from generation.models import Engine
-from stylestudio import workers
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.processes import workers
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from generation.models import Engine, EnginePrompt
 from generation.orders import Order
 from stylestudio.comfy import errors
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 
 @pytest.mark.parametrize("missing", [True, False])

@@ -23,7 +23,6 @@ from generation.claim import claim, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
 from generation.references import add_reference
-from stylestudio import workers
 from stylestudio.comfy import errors, run, transport
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.preview.options import Options
@@ -39,7 +38,8 @@ from stylestudio.comfy.preview.troubles import (
     Restart,
     Trouble,
 )
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.processes import workers
 
 seeds = itertools.count(900_000, 20)
 State = EnginePrompt.State

@@ -23,7 +23,7 @@ from generation.claim import Claim, Party, held, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Ingredient, Order
 from styles.models import Style
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from generation.models import Engine, GenerationTask
 from generation.orders import Order
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, FailNode
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 pytestmark = pytest.mark.django_db
 

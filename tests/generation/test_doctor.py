@@ -14,8 +14,8 @@ from generation import checkup, engines
 from generation.models import Engine
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
-from stylestudio.doctor import Finding
 from stylestudio.models import Worker
+from stylestudio.processes.doctor import Finding
 
 pytestmark = pytest.mark.django_db
 

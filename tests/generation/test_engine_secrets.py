@@ -24,13 +24,14 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from generation import checkup, engines, faults, orders, recovery
 from generation.models import Engine
 from generation.orders import Order
-from stylestudio import checks, live
+from stylestudio import checks
 from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
-from stylestudio.logs import SharedRotatingFile
+from stylestudio.host.logs import SharedRotatingFile
+from stylestudio.live import publisher
 from tests.comfy.door import Door, certificate, standing
 
 pytestmark = pytest.mark.django_db
@@ -333,7 +334,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     shown |= {
         "doctor": out.getvalue() + said,
         "log": log.read_text(),
-        "facts": str(live.facts(task)) + str(engines.facts()),
+        "facts": str(publisher.facts(task)) + str(engines.facts()),
     }
     assert "***" in shown["log"] and "\n2026-01-01" not in shown["log"]
     assert {name for name, words in shown.items() if any(secret in words for secret in secrets())} == set()

@@ -17,10 +17,10 @@ from django.utils import timezone
 from generation import engines, monitor, orders, tasks
 from generation.models import Engine, EnginePrompt
 from generation.orders import Order
-from stylestudio import live
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
+from stylestudio.live import publisher
 from stylestudio.models import Worker
 
 pytestmark = pytest.mark.django_db
@@ -33,8 +33,8 @@ SECRET = "ada:s3cret-w0rd"
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What open pages are told: "engines", or the words of a toast."""
     heard: list[str] = []
-    monkeypatch.setattr(live, "publish_engines", lambda: heard.append("engines"))
-    monkeypatch.setattr(live, "publish_shell", lambda template, **context: heard.append(str(context["message"])))
+    monkeypatch.setattr(publisher, "publish_engines", lambda: heard.append("engines"))
+    monkeypatch.setattr(publisher, "publish_shell", lambda template, **context: heard.append(str(context["message"])))
     return heard
 
 

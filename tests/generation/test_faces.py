@@ -23,7 +23,7 @@ from generation.orders import Ingredient, Order
 from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import FailNode, OutOfMemory
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from generation import gallery
 from generation.gallery import Filters
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from styles.models import Style
-from stylestudio.jobs import Status, Visibility
+from stylestudio.jobs.kinds import Status, Visibility
 
 pytestmark = pytest.mark.django_db
 

@@ -21,10 +21,10 @@ from PIL import Image
 from generation import runner
 from generation.models import Engine, GenerationTask
 from styles.models import Preset, Style
-from stylestudio import terminal
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import FailNode
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import terminal
 from stylestudio.models import Worker
 
 pytestmark = pytest.mark.django_db
@@ -271,6 +271,6 @@ def test_a_picture_whose_file_is_lost_is_told_as_that_and_not_as_a_fault_of_the_
     def lost(self: Any, name: str, mode: str = "rb") -> Any:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
 
-    monkeypatch.setattr("stylestudio.storage.AsideStorage._open", lost, raising=False)
+    monkeypatch.setattr("stylestudio.media.storage.AsideStorage._open", lost, raising=False)
     with pytest.raises(CommandError, match=r"Picture 1 is made, but cannot be read in the studio: outputs/"):
         command(*SMALL, "--output", str(tmp_path / "out"))

@@ -26,13 +26,13 @@ from generation.claim import look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Ingredient, Order
 from styles.models import Style, StyleVersion
-from stylestudio import workers
 from stylestudio.checks import the_shared_folder_is_there
 from stylestudio.comfy.errors import NotInstalled
 from stylestudio.comfy.preview.options import LIGHTNING, Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, HoldRequest, LoseAnswer
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.processes import workers
 
 pytestmark = pytest.mark.django_db
 

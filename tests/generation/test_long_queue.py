@@ -14,8 +14,8 @@ from django.utils import timezone
 from generation import runner
 from generation.estimates import Forecast
 from generation.models import Engine, GenerationTask
-from stylestudio import jobs
-from stylestudio.jobs import Status
+from stylestudio.jobs import kinds
+from stylestudio.jobs.kinds import Status
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +58,7 @@ def test_the_page_names_the_first_hundred_and_counts_the_rest(client: Client, ad
     html = client.get("/queue/").content.decode()
     assert html.count('id="row-generation-') >= 200 and html.count("and 20 more") == 2
     assert f'id="row-generation-{front.pk}"' in html and f'id="row-generation-{last.pk}"' in html
-    assert jobs.counts(ada) == (120, 240)
+    assert kinds.counts(ada) == (120, 240)
 
 
 def test_the_forecast_of_the_last_of_many_counts_everybody_once(ada: User, bob: User) -> None:

@@ -15,10 +15,10 @@ from generation import orders, runner
 from generation.models import Engine, GenerationTask
 from generation.orders import Order
 from generation.references import add_reference
-from stylestudio import live
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher
 
 SAID = "1 picture came as 123 × 77 and not as 512 × 512, as asked for."
 
@@ -60,7 +60,7 @@ def test_it_is_kept_and_said_on_card_job_page_queue_and_picture_page(odd: Genera
 
 def test_scripts_get_it_as_numbers(odd: GenerationTask) -> None:
     place = odd.pictures.get(width=123).index + 1
-    assert live.facts(odd)["odd_sizes"] == [{"picture": place, "width": 123, "height": 77}]
+    assert publisher.facts(odd)["odd_sizes"] == [{"picture": place, "width": 123, "height": 77}]
 
 
 def test_one_that_is_in_the_trash_is_not_spoken_of(odd: GenerationTask) -> None:
@@ -72,7 +72,7 @@ def test_in_the_asked_size_nothing_is_said(engine: Engine, ada: User) -> None:
     reference = add_reference(io.BytesIO(png(300, 200)), ada)
     for task in (made(ada), made(ada, reference=reference)):  # the graph brings the reference to the asked size
         assert task.status == Status.COMPLETED
-        assert (task.odd_sizes_text, live.facts(task).get("odd_sizes")) == ("", None)
+        assert (task.odd_sizes_text, publisher.facts(task).get("odd_sizes")) == ("", None)
 
 
 def test_several_sizes_are_named_once_each(odd: GenerationTask) -> None:

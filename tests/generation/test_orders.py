@@ -20,7 +20,7 @@ from generation.models import MOST_SEED, Engine, EnginePrompt, GeneratedImage, G
 from generation.orders import Ingredient, Order
 from generation.references import add_reference
 from styles.models import Style
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generation.prompts import final_parts, final_prompt, missing_triggers
-from stylestudio.grammar import contains, for_comfyui
+from stylestudio.text.grammar import contains, for_comfyui
 
 
 def test_triggers_stand_in_front_in_order() -> None:

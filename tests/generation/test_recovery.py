@@ -20,13 +20,14 @@ from generation.claim import look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
 from styles.models import LoraImport, Style
-from stylestudio import media_store, orphans, workers
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, DeadWorker, DropSockets, Hold, OutOfMemory, Trouble
-from stylestudio.jobs import Status
-from stylestudio.storage import ASIDE
+from stylestudio.jobs.kinds import Status
+from stylestudio.media import identity, orphans
+from stylestudio.media.storage import ASIDE
+from stylestudio.processes import workers
 
 seeds = itertools.count(5000, 20)
 LOST, DONE, POSTED = EnginePrompt.State.LOST, EnginePrompt.State.DONE, EnginePrompt.State.POSTED
@@ -323,24 +324,24 @@ def test_an_answer_that_is_no_comfyui_is_a_clear_failure(engine: Engine, preview
 
 
 def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engine, ada: User, media: Path) -> None:
-    media_store.begin()
+    identity.begin()
     picture = made(place(ada)).pictures.get()
     folder = Path(picture.file.name).parent
-    orphan = default_storage.save(f"{folder}/{media_store.new_name('.png')}", ContentFile(b"half a pict"))
+    orphan = default_storage.save(f"{folder}/{identity.new_name('.png')}", ContentFile(b"half a pict"))
     assert orphans.sweep(timedelta(hours=1)).moved == 0
     assert orphans.sweep(timedelta(0)).moved == 1
     assert not default_storage.exists(orphan)
-    half = default_storage.save(f"{ASIDE}/{media_store.new_name('')}", ContentFile(b"half a pict"))
+    half = default_storage.save(f"{ASIDE}/{identity.new_name('')}", ContentFile(b"half a pict"))
     assert orphans.sweep(timedelta(0)).moved == 1
     assert not default_storage.exists(half)
     assert default_storage.exists(picture.file.name)
 
 
 def test_files_of_imports_that_wait_are_kept_and_what_a_crash_left_of_one_is_swept(ada: User, media: Path) -> None:
-    media_store.begin()
+    identity.begin()
     month = f"{timezone.localtime():%Y/%m}"
     file, left_file, picture, left_picture = (
-        default_storage.save(f"uploads/{name}/{month}/{media_store.new_name('')}", ContentFile(b"x"))
+        default_storage.save(f"uploads/{name}/{month}/{identity.new_name('')}", ContentFile(b"x"))
         for name in ("styles", "styles", "covers", "covers")
     )
     LoraImport.objects.create(owner=ada, file=file, picture=picture, name="a", title="a", size=1)

@@ -15,7 +15,7 @@ from PIL import Image
 from generation import orders, references
 from generation.models import Engine, EnginePrompt, GeneratedImage, Reference
 from generation.orders import Order
-from stylestudio.images import BadPicture
+from stylestudio.images.decoding import BadPicture
 
 pytestmark = pytest.mark.django_db
 

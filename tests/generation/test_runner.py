@@ -28,7 +28,6 @@ from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTa
 from generation.orders import Ingredient, Order
 from generation.references import add_reference
 from styles.models import Style
-from stylestudio import images, storage, workers
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import (
     Answer,
@@ -41,7 +40,10 @@ from stylestudio.comfy.preview.troubles import (
     Restart,
     Trouble,
 )
-from stylestudio.jobs import Status
+from stylestudio.images import decoding
+from stylestudio.jobs.kinds import Status
+from stylestudio.media import storage
+from stylestudio.processes import workers
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00@\x00\x00\x00@\x08\x02\x00\x00\x00%\x0b\xe6\x89"
 
@@ -100,7 +102,7 @@ def test_a_picture_knows_how_it_was_made(engine: Engine, ada: User) -> None:
     assert picture.prompt.graph_sha256
     assert len(picture.sha256) == 64
     with picture.file.open("rb") as handle:
-        assert images.check_output(handle.read()).sha256 == picture.sha256
+        assert decoding.check_output(handle.read()).sha256 == picture.sha256
 
 
 def test_the_same_order_gives_the_same_pixels(engine: Engine, ada: User) -> None:
@@ -126,14 +128,14 @@ def test_two_who_make_the_same_thumbnail_leave_one_file(
 ) -> None:
     """The message about a new picture, and the look of each minute for pictures without one."""
     picture = made(place(ada)).pictures.get()
-    develop = images.develop
+    develop = decoding.develop
 
-    def develop_beside_another(data: bytes) -> images.Developed:
-        monkeypatch.setattr(images, "develop", develop)
+    def develop_beside_another(data: bytes) -> decoding.Developed:
+        monkeypatch.setattr(decoding, "develop", develop)
         pictures.finish(picture.pk)
         return develop(data)
 
-    monkeypatch.setattr(images, "develop", develop_beside_another)
+    monkeypatch.setattr(decoding, "develop", develop_beside_another)
     folder = Path(default_storage.path("outputs/thumbnails"))
     before = set(folder.rglob("*.webp"))
     pictures.finish(picture.pk)

@@ -9,7 +9,7 @@ import pytest
 
 from generation import sketches
 from styles.models import Style, StyleVersion
-from stylestudio import workers
+from stylestudio.processes import workers
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from styles.models import Style, StyleVersion
 from stylestudio.comfy.errors import MissingFile
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 
 pytestmark = pytest.mark.django_db
 

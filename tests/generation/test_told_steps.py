@@ -12,7 +12,7 @@ from generation.models import Engine, GenerationTask
 from stylestudio.comfy.preview.frames import Frame
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import DuplicateFrames, FrameTrouble, SlowSteps
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from tests.generation.test_runner import place
 
 pytestmark = pytest.mark.django_db

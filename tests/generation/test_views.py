@@ -24,7 +24,7 @@ from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTa
 from generation.orders import Ingredient, Order
 from generation.urls import urlpatterns
 from styles.models import Style
-from stylestudio.jobs import Status, Visibility
+from stylestudio.jobs.kinds import Status, Visibility
 
 pytestmark = pytest.mark.django_db
 
@@ -567,7 +567,7 @@ def test_all_my_waiting_jobs_are_cancelled_and_nothing_else(
     her: Client, ada: User, bob: User, noted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[bool] = []
-    monkeypatch.setattr("stylestudio.live.counts_changed", lambda: counted.append(True))
+    monkeypatch.setattr("stylestudio.live.publisher.counts_changed", lambda: counted.append(True))
     running, done, theirs = place(ada), place(ada), place(bob)
     running.start("w")
     done.cancel()

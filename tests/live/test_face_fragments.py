@@ -15,7 +15,7 @@ from django.utils import timezone
 from generation import faces
 from generation.models import Engine, EnginePrompt, Face, GeneratedImage, GenerationTask
 from styles.models import Style, StyleVersion
-from stylestudio import layers, live
+from stylestudio.live import hub, publisher
 
 from .test_fragments import LANGUAGES, browser, in_each_language, published, roots
 
@@ -134,17 +134,17 @@ def test_what_happens_to_a_picture_is_pushed_to_every_page(
 ) -> None:
     version = version_that_is("sheet", "half")
     noted: list[str] = []
-    monkeypatch.setattr(live.publisher, "note_act", lambda name, act: (noted.append(name), act()))
+    monkeypatch.setattr(publisher.publisher, "note_act", lambda name, act: (noted.append(name), act()))
     sent: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(layers, "publish", lambda group, message: sent.append((group, message)))
+    monkeypatch.setattr(hub, "publish", lambda group, message: sent.append((group, message)))
     faces.follow(faces.current(version, "sheet")[0].task_id)
     assert noted == [f"face {version.pk} sheet"]
     [(group, message)] = sent
-    assert group == live.SHELL and set(message["html"]) == set(LANGUAGES)
+    assert group == publisher.SHELL and set(message["html"]) == set(LANGUAGES)
 
 
 def test_a_job_that_shows_a_version_is_in_no_list_and_says_nothing(version_that_is: Show) -> None:
     version = version_that_is("sheet", "done")
     task = faces.current(version, "sheet")[0].task
-    card = live.fragments(task)["en"]
+    card = publisher.fragments(task)["en"]
     assert " data-aside" in card and "data-say" not in card

@@ -19,7 +19,7 @@ from generation import orders
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from generation.orders import Ingredient, Order
 from styles.models import Style
-from stylestudio import layers, live
+from stylestudio.live import hub, publisher
 
 pytestmark = pytest.mark.django_db
 
@@ -94,7 +94,7 @@ def published(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> list[
     """The messages that `act` sends."""
     sent: list[dict[str, Any]] = []
     with monkeypatch.context() as patch:
-        patch.setattr(layers, "publish", lambda group, message: sent.append(message))
+        patch.setattr(hub, "publish", lambda group, message: sent.append(message))
         act()
     return sent
 
@@ -111,7 +111,7 @@ def test_the_pushed_card_is_the_card_on_the_page(
     task_that_is: Callable[[str], GenerationTask], ada: User, look: str, language: str
 ) -> None:
     task = task_that_is(look)
-    [card] = re.findall(r"<article .*?</article>", live.fragments(task)[language], re.DOTALL)
+    [card] = re.findall(r"<article .*?</article>", publisher.fragments(task)[language], re.DOTALL)
     for name, query in (("generation:studio", {}), ("generation:live", {"who": "all"})):
         assert card in page(browser(ada, language), name, **query)
     own_page = browser(ada, language).get(reverse("generation:job", args=[task.pk])).content.decode()
@@ -126,7 +126,7 @@ def test_the_pushed_row_is_the_row_on_the_queue_page(
     task_that_is: Callable[[str], GenerationTask], bob: User, look: str, language: str
 ) -> None:
     task = task_that_is(look)
-    [row] = re.findall(r"<tr .*?</tr>", live.fragments(task)[language], re.DOTALL)
+    [row] = re.findall(r"<tr .*?</tr>", publisher.fragments(task)[language], re.DOTALL)
     assert row in page(browser(bob, language), "queue")
 
 
@@ -136,7 +136,7 @@ def test_the_pushed_progress_is_the_progress_in_the_card(
     task_that_is: Callable[[str], GenerationTask], ada: User, look: str, language: str
 ) -> None:
     task = task_that_is(look)
-    part = live.render("generation/_job_progress.html", job=task)[language].strip()
+    part = publisher.render("generation/_job_progress.html", job=task)[language].strip()
     assert f'id="{task.root_id}-progress"' in part
     assert part in page(browser(ada, language), "generation:studio")
     assert part in page(browser(ada, language), "queue")
@@ -148,9 +148,9 @@ def test_the_pushed_badge_is_the_badge_on_the_page(
 ) -> None:
     task_that_is("running")
     for user, mine in ((ada, 1), (bob, 0)):
-        badge = live.render("shell/_badge.html", mine=mine, total=1)[language].strip()
+        badge = publisher.render("shell/_badge.html", mine=mine, total=1)[language].strip()
         assert badge in page(browser(user, language), "generation:studio")
-    nothing = live.render("shell/_badge.html", mine=0, total=0)[language].strip()
+    nothing = publisher.render("shell/_badge.html", mine=0, total=0)[language].strip()
     GenerationTask.objects.get().cancel()
     assert nothing in page(browser(ada, language), "generation:gallery")
 
@@ -187,7 +187,7 @@ def test_the_pushed_pill_and_engine_cards_are_those_on_the_pages(
     if state == "many":
         for number in range(4):
             Engine.objects.create(address=f"http://10.0.1.{number}:1", name=f"<Box {number}>")
-    [message] = published(monkeypatch, live.publish_engines)
+    [message] = published(monkeypatch, publisher.publish_engines)
     html = message["html"][language]
     end = html.index("</a>") + 4
     pill, cards = html[:end], html[end:].strip()
@@ -203,7 +203,7 @@ def test_every_fragment_has_its_root_alone_with_a_stable_id(task_that_is: Callab
     for look in LOOKS:
         task = task_that_is(look)
         for language in LANGUAGES:
-            elements = roots(live.fragments(task)[language])
+            elements = roots(publisher.fragments(task)[language])
             ids = [dict(element.attributes).get("id") for element in elements]
             assert ids == [task.root_id, f"row-generation-{task.pk}"]
             assert all(dict(element.attributes)["data-version"] == str(task.version) for element in elements)
@@ -212,13 +212,13 @@ def test_every_fragment_has_its_root_alone_with_a_stable_id(task_that_is: Callab
 
 def test_a_fragment_knows_no_viewer(task_that_is: Callable[[str], GenerationTask]) -> None:
     for look in LOOKS:
-        for html in live.fragments(task_that_is(look)).values():
+        for html in publisher.fragments(task_that_is(look)).values():
             assert "csrf" not in html
 
 
 def test_what_people_typed_is_text(task_that_is: Callable[[str], GenerationTask]) -> None:
     for look in LOOKS:
-        html = live.fragments(task_that_is(look))["en"]
+        html = publisher.fragments(task_that_is(look))["en"]
         assert "<b>fox" not in html and "&lt;b&gt;fox&lt;/b&gt;" in html
         assert "<& mist>" not in html
 
@@ -229,8 +229,8 @@ def test_every_change_is_newer_than_the_one_before(task_that_is: Callable[[str],
 
     def look() -> None:
         found = GenerationTask.objects.get(pk=task.pk)
-        card = live.fragments(found)["en"]
-        part = live.render("generation/_job_progress.html", job=found)["en"]
+        card = publisher.fragments(found)["en"]
+        part = publisher.render("generation/_job_progress.html", job=found)["en"]
         seen.append(tuple(int(re.findall(r'data-version="(\d+)"', html)[0]) for html in (card, part)))
 
     look()
@@ -251,21 +251,21 @@ def test_every_change_is_newer_than_the_one_before(task_that_is: Callable[[str],
 
 def test_a_move_that_was_lost_is_no_change(task_that_is: Callable[[str], GenerationTask]) -> None:
     task = task_that_is("done")
-    before = live.fragments(task)
+    before = publisher.fragments(task)
     assert not task.cancel() and not task.advance(step=3) and not task.start("w")
-    assert live.fragments(GenerationTask.objects.get(pk=task.pk)) == before
+    assert publisher.fragments(GenerationTask.objects.get(pk=task.pk)) == before
 
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_each_language_has_its_own_words(task_that_is: Callable[[str], GenerationTask], look: str) -> None:
-    html = live.fragments(task_that_is(look))
+    html = publisher.fragments(task_that_is(look))
     assert re.search(r"[\u4e00-\u9fff]", html["zh-hans"]) and not re.search(r"[\u4e00-\u9fff]", html["en"])
 
 
 def test_rendering_leaves_the_language_of_the_thread_alone(task_that_is: Callable[[str], GenerationTask]) -> None:
     task = task_that_is("done")
     with translation.override("zh-hans"):
-        live.fragments(task)
+        publisher.fragments(task)
         assert translation.get_language() == "zh-hans"
 
 

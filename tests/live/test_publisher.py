@@ -17,8 +17,10 @@ from django.utils import timezone
 from generation import orders
 from generation.models import GenerationTask
 from generation.orders import Order
-from stylestudio import layers, live, tasks
-from stylestudio.jobs import Visibility
+from stylestudio.jobs.kinds import Visibility
+from stylestudio.live import hub
+from stylestudio.live import publisher as live
+from stylestudio.processes import tasks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live_pushes]
 
@@ -54,7 +56,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     """A publisher of this test's own, which publishes into a list."""
     publisher, line = live.Publisher(), Line()
     monkeypatch.setattr(live, "publisher", publisher)
-    monkeypatch.setattr(layers, "publish", line.publish)
+    monkeypatch.setattr(hub, "publish", line.publish)
     yield line
     publisher.flush()
 
@@ -127,10 +129,10 @@ def test_a_fragment_that_cannot_be_rendered_stops_no_other(task: GenerationTask,
 
 def test_a_layer_that_fails_stops_nothing(task: GenerationTask, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(group: str, message: dict[str, Any]) -> None:
-        monkeypatch.setattr(layers, "publish", line.publish)
+        monkeypatch.setattr(hub, "publish", line.publish)
         raise TemplateSyntaxError("broken")
 
-    monkeypatch.setattr(layers, "publish", refuse)
+    monkeypatch.setattr(hub, "publish", refuse)
     live.changed(task)
     live.publisher.flush()
     assert line.sent == []

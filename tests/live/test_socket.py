@@ -23,9 +23,10 @@ from django.utils import timezone
 from generation import orders
 from generation.models import Engine, GenerationTask
 from generation.orders import Order
-from stylestudio import live, passes
 from stylestudio.asgi import application
-from stylestudio.jobs import Visibility
+from stylestudio.edge import passes
+from stylestudio.jobs.kinds import Visibility
+from stylestudio.live import publisher
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,7 +125,7 @@ def place(user: User, prompt: str = "a fox", **fields: Any) -> GenerationTask:
 def push(task: GenerationTask) -> None:
     """What the publisher does for a change."""
     task.refresh_from_db()
-    live.publish(live.groups(task), live.fragments(task), live.facts(task))
+    publisher.publish(publisher.groups(task), publisher.fragments(task), publisher.facts(task))
 
 
 # Who may listen
@@ -194,9 +195,9 @@ async def test_a_script_gets_json_with_the_promised_keys(listen: Listen, ada: Us
 
 async def test_a_script_is_not_told_what_pages_wear(listen: Listen, ada: User) -> None:
     async with listen(ada, format="json") as socket:
-        await run(live.publish_shell)("shell/_toast.html", message="hello")
-        await run(live.publish)([live.mine(ada)], {"en": "<img>", "zh-hans": "<img>"})
-        await run(live.counts_changed)()
+        await run(publisher.publish_shell)("shell/_toast.html", message="hello")
+        await run(publisher.publish)([publisher.mine(ada)], {"en": "<img>", "zh-hans": "<img>"})
+        await run(publisher.counts_changed)()
         assert await quiet(socket)
 
 
@@ -220,7 +221,7 @@ async def test_one_job_can_be_watched(listen: Listen, ada: User, bob: User) -> N
         await run(push)(other)
         await run(watched.cancel)()
         await run(push)(watched)
-        assert await facts(socket) | {"timestamp": ""} == live.facts(watched) | {"timestamp": ""}
+        assert await facts(socket) | {"timestamp": ""} == publisher.facts(watched) | {"timestamp": ""}
         assert await quiet(socket)
 
 
@@ -267,7 +268,7 @@ async def test_the_badge_follows_the_counts_and_several_changes_are_one(listen: 
         assert "hidden" in await socket.receive_from(timeout=5)
         for _time in range(5):
             await run(place)(bob)
-            await run(live.counts_changed)()
+            await run(publisher.counts_changed)()
         assert "0/5" in await fragment(socket, "0/5")
         assert await quiet(socket)
 
@@ -275,7 +276,7 @@ async def test_the_badge_follows_the_counts_and_several_changes_are_one(listen: 
 async def test_everybody_sees_an_engine_change(listen: Listen, ada: User) -> None:
     async with listen(ada) as socket:
         await run(Engine.objects.create)(address="http://10.0.0.7:1", device="RTX 4090", health=Engine.Health.OK)
-        await run(live.publish_engines)()
+        await run(publisher.publish_engines)()
         assert "engine-pill" in await fragment(socket, "RTX 4090")
 
 
@@ -287,7 +288,7 @@ async def test_each_page_hears_its_own_language(listen: Listen, ada: User) -> No
         listen(ada, lang="klingon") as fallback,
     ):
         html = {"en": f"hello {task.pk}", "zh-hans": f"你好 {task.pk}"}
-        await run(live.publish)([live.mine(ada)], html)
+        await run(publisher.publish)([publisher.mine(ada)], html)
         assert await fragment(english, "hello") == html["en"]
         assert await fragment(chinese, "你好") == html["zh-hans"]
         assert await fragment(fallback, "hello") == html["en"]
@@ -299,10 +300,10 @@ async def test_a_change_arrives_without_anybody_asking(listen: Listen, ada: User
         task = await run(place)(ada)
         assert (await facts(socket))["status"] == "queued"
         await run(task.cancel)()
-        await run(live.changed)(task)
+        await run(publisher.changed)(task)
         while (await facts(socket))["status"] != "cancelled":
             pass
-    await asyncio.to_thread(live.publisher.flush)
+    await asyncio.to_thread(publisher.publisher.flush)
 
 
 # What is private
@@ -461,5 +462,5 @@ async def test_signing_in_elsewhere_closes_nothing(listen: Listen, ada: User) ->
 
 async def test_a_closed_page_leaves_its_groups(listen: Listen, ada: User) -> None:
     async with listen(ada, watch="all"):
-        assert live.EVERYONE in get_channel_layer()._groups
+        assert publisher.EVERYONE in get_channel_layer()._groups
     assert not get_channel_layer()._groups

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from generation.models import Engine
-from stylestudio import live
-from stylestudio.jobs import Job
+from stylestudio.jobs.kinds import Job
+from stylestudio.live import publisher
 from tests.training.scripted import ask, lora_file
 from training import checkpoints, losses, samples, watching
 from training.doing import Doing, Phase
@@ -114,7 +114,7 @@ def answer(user: User, language: str, address: str) -> str:
 
 def pushed(job: Job, language: str) -> list[str]:
     """The elements that a change of a job pushes, each as text."""
-    html = live.fragments(job)[language]
+    html = publisher.fragments(job)[language]
     return [part.strip() for part in re.split(r"(?=<(?:article|tr|section)[^>]* data-version)", html) if part.strip()]
 
 
@@ -138,7 +138,7 @@ def test_pushed_progress_of_a_training_stands_on_its_page(
     job = training_that(look)
     page = answer(ada, language, job.get_absolute_url())
     for html in (
-        f"{part}</div>" for part in live.render("training/_training_moved.html", job=job)[language].split("</div>")
+        f"{part}</div>" for part in publisher.render("training/_training_moved.html", job=job)[language].split("</div>")
     ):
         if "id=" in html:
             assert html.strip() in page
@@ -146,9 +146,11 @@ def test_pushed_progress_of_a_training_stands_on_its_page(
 
 def test_what_a_force_stop_loses_is_told_anew_with_every_step(training_that: Callable[[str], TrainingJob]) -> None:
     job = training_that("running")
-    assert "1 step since the last checkpoint is lost" in live.render("training/_training_moved.html", job=job)["en"]
+    assert (
+        "1 step since the last checkpoint is lost" in publisher.render("training/_training_moved.html", job=job)["en"]
+    )
     job.advance(step=7)
-    moved = live.render("training/_training_moved.html", job=TrainingJob.objects.get(pk=job.pk))["en"]
+    moved = publisher.render("training/_training_moved.html", job=TrainingJob.objects.get(pk=job.pk))["en"]
     assert "3 steps since the last checkpoint are lost" in moved and f'id="{job.root_id}-risk"' in moved
 
 
@@ -182,7 +184,7 @@ def test_pushed_progress_of_work_stands_on_the_dataset(
     work_that: Callable[[str], DatasetJob], ada: User, look: str, language: str
 ) -> None:
     job = work_that(look)
-    part = live.render("training/_dataset_job_progress.html", job=job)[language].strip()
+    part = publisher.render("training/_dataset_job_progress.html", job=job)[language].strip()
     assert part in answer(ada, language, job.get_absolute_url())
 
 
@@ -191,7 +193,7 @@ def test_roots_are_alone_with_stable_ids_and_know_no_viewer(
 ) -> None:
     jobs = [*map(training_that, TRAINING_LOOKS), *map(work_that, DATASET_LOOKS)]
     for job in jobs:
-        for html in live.fragments(job).values():
+        for html in publisher.fragments(job).values():
             elements = [dict(element.attributes) for element in roots(html)]
             own = [job.root_id, f"row-{job.kind}-{job.pk}", f"{job.root_id}-run"]
             assert [element["id"] for element in elements] == own[: len(elements)]
@@ -204,10 +206,10 @@ def test_what_people_typed_is_text(
     training_that: Callable[[str], TrainingJob], work_that: Callable[[str], DatasetJob]
 ) -> None:
     for html in (
-        *live.fragments(training_that("failed")).values(),
-        *live.fragments(training_that("loading")).values(),
-        *live.fragments(work_that("partial")).values(),
-        *live.fragments(work_that("failed")).values(),
+        *publisher.fragments(training_that("failed")).values(),
+        *publisher.fragments(training_that("loading")).values(),
+        *publisher.fragments(work_that("partial")).values(),
+        *publisher.fragments(work_that("failed")).values(),
     ):
         for raw in ("<& mist>", "<out>", "<pictures>", "<set>", "<bad>", "<room>"):
             assert raw not in html
@@ -218,6 +220,6 @@ def test_each_language_has_its_own_words(
 ) -> None:
     assert len(LANGUAGES) == 2
     for job in (training_that("running"), work_that("running")):
-        html = live.fragments(job)
+        html = publisher.fragments(job)
         assert re.search(r"[\u4e00-\u9fff]", html["zh-hans"])
         assert not re.search(r"[\u4e00-\u9fff]", html["en"])

@@ -13,9 +13,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from stylestudio import backups, media_store
 from stylestudio.management.commands import backup
+from stylestudio.media import identity
 from stylestudio.models import MediaStore, Worker
+from stylestudio.processes import backups
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,14 +52,14 @@ def test_a_backup_has_the_rows_and_the_pictures(media, tmp_path) -> None:
 def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
     media, tmp_path, settings, monkeypatch
 ) -> None:
-    media_store.begin()
+    identity.begin()
     (media / "bin" / "2026-01-01").mkdir(parents=True)
     (media / "outputs" / "bin").mkdir()
     save = backup.save_database
 
     def save_and_start(target: Path) -> None:
         save(target)
-        media_store.begin()
+        identity.begin()
 
     monkeypatch.setattr(backup, "save_database", save_and_start)
     call_command("backup", tmp_path / "safe", stdout=StringIO())
@@ -73,7 +74,7 @@ def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
     assert token == kept[1]["token"]
     settings.MEDIA_ROOT = folder / "media"
     MediaStore.objects.update(token=kept[1]["token"], counter=1)
-    media_store.begin()
+    identity.begin()
     assert MediaStore.objects.get().is_settled
 
 
@@ -94,7 +95,7 @@ def test_a_database_that_was_not_updated_yet_is_saved_too(media, tmp_path, monke
 
 
 def test_a_backup_of_two_that_do_not_belong_together_does_not_hide_it(media, tmp_path) -> None:
-    media_store.begin()
+    identity.begin()
     MediaStore.objects.update(identity=uuid4())
     call_command("backup", tmp_path / "safe", stdout=StringIO())
     (folder,) = (tmp_path / "safe").iterdir()

@@ -16,7 +16,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from stylestudio import backups, command_line, doctor, integrity, schema
+from stylestudio.database import integrity, schema
+from stylestudio.processes import backups, command_line, doctor
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio import handover, layers
-from stylestudio.handover import Door, free_port
-from stylestudio.layers import LARGEST, HubChannelLayer
+from stylestudio.host import rendezvous
+from stylestudio.host.rendezvous import Door, free_port
+from stylestudio.live import hub as layers
+from stylestudio.live.hub import LARGEST, HubChannelLayer
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +30,7 @@ import sys
 from pathlib import Path
 from django.conf import settings
 settings.configure()
-from stylestudio.layers import HubChannelLayer
+from stylestudio.live.hub import HubChannelLayer
 layer = HubChannelLayer(file=Path(sys.argv[1]))
 for line in sys.stdin:
     layer.group_send_sync("jobs", {"type": "push", "text": line.strip()})
@@ -42,7 +43,7 @@ import asyncio, sys
 from pathlib import Path
 from django.conf import settings
 settings.configure()
-from stylestudio.layers import HubChannelLayer
+from stylestudio.live.hub import HubChannelLayer
 async def main():
     layer = HubChannelLayer(file=Path(sys.argv[1]))
     channel = await layer.new_channel()
@@ -244,7 +245,7 @@ async def test_flush_forgets_all(hub) -> None:
 
 
 def test_a_port_that_was_picked_before_is_not_picked_again(monkeypatch) -> None:
-    monkeypatch.setattr(handover, "_PORTS", range(20000, 20100))
+    monkeypatch.setattr(rendezvous, "_PORTS", range(20000, 20100))
     first = free_port()
     assert all(free_port(but=[first]) != first for _time in range(300))
 

@@ -14,8 +14,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from stylestudio import integrity, salvage
-from stylestudio.integrity import Damaged, Examiner, Standing
+from stylestudio.database import integrity, salvage
+from stylestudio.database.integrity import Damaged, Examiner, Standing
 from stylestudio.models import Worker
 
 ROWS = 2000
@@ -404,7 +404,7 @@ def test_a_backup_of_a_damaged_database_refuses_with_the_true_reason(
             raise DatabaseError(str(real)) from real
 
     monkeypatch.setattr(integrity, "database_file", lambda: file)
-    monkeypatch.setattr("stylestudio.backups.connection.cursor", Cursor)
+    monkeypatch.setattr("stylestudio.processes.backups.connection.cursor", Cursor)
     with pytest.raises(CommandError, match="was not saved: it is damaged") as refusal:
         call_command("backup", tmp_path / "safe")
     assert "Is there room" not in str(refusal.value)

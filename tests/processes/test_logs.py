@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio.locks import FileLock, Locked
-from stylestudio.logs import SharedRotatingFile
+from stylestudio.host.locks import FileLock, Locked
+from stylestudio.host.logs import SharedRotatingFile
 
 ROOT = Path(__file__).parents[2]
 
 WRITER = """
 import logging, sys
-from stylestudio.logs import SharedRotatingFile
+from stylestudio.host.logs import SharedRotatingFile
 handler = SharedRotatingFile(sys.argv[1], size=20_000, keep=50)
 for number in range(1000):
     handler.emit(logging.LogRecord("x", 20, "", 0, f"{sys.argv[2]} {number:04}", (), None))
@@ -25,7 +25,7 @@ for number in range(1000):
 HOLDER = """
 import sys
 from pathlib import Path
-from stylestudio.locks import FileLock
+from stylestudio.host.locks import FileLock
 with FileLock(Path(sys.argv[1])) as lock:
     lock.note("http://127.0.0.1:1/")
     print(lock.abandoned, flush=True)

@@ -14,7 +14,8 @@ from django.core.files.storage import default_storage
 
 from generation.models import Reference
 from styles.models import Style
-from stylestudio import doctor, lost_files
+from stylestudio.media import lost_files
+from stylestudio.processes import doctor
 from training.models import Dataset, DatasetImage
 
 pytestmark = pytest.mark.django_db

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 
 pytestmark = pytest.mark.heavy
 

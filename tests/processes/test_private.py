@@ -16,9 +16,12 @@ from django.core.management import call_command
 from django.http import StreamingHttpResponse
 
 from styles.lora import values
-from stylestudio import concealed, doctor, downloads, media, plain, private
-from stylestudio.logs import PlainFormatter
-from stylestudio.terminal import plain_words
+from stylestudio.edge import downloads, serving
+from stylestudio.host import private
+from stylestudio.host.logs import PlainFormatter
+from stylestudio.live.terminal import plain_words
+from stylestudio.processes import doctor
+from stylestudio.text import concealed, plain
 from training.datasets import sources
 
 ROOT = Path(__file__).parents[2]
@@ -172,5 +175,5 @@ def test_downloads_have_names_that_turn_nothing_round() -> None:
     answer = downloads.attachment(f"{TURNED}.zip", io.BytesIO(b"x"))
     assert isinstance(answer, StreamingHttpResponse)
     assert answer["Content-Disposition"] == 'attachment; filename="inkgnp.exe  v1 .zip"'
-    told = media._download_name("download=ink%E2%80%AEgnp", Path("a.webp"))
+    told = serving._download_name("download=ink%E2%80%AEgnp", Path("a.webp"))
     assert told == "inkgnp.webp"

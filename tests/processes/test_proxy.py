@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 from tests.processes.test_studio import environment
 
 pytestmark = pytest.mark.heavy

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from stylestudio import workers
 from stylestudio.models import Worker
-from stylestudio.workers import Pulse, WakingHuey
+from stylestudio.processes import workers
+from stylestudio.processes.workers import Pulse, WakingHuey
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ PRODUCER = """
 import sys
 from django.conf import settings
 settings.configure()
-from stylestudio.workers import WakingHuey
+from stylestudio.processes.workers import WakingHuey
 storage = WakingHuey("test", filename=sys.argv[1], results=False).storage
 print("ready", flush=True)
 for line in sys.stdin:

@@ -189,12 +189,12 @@ def test_a_full_disk_is_told_everywhere_and_with_room_again_everything_goes_on(s
 
 
 def test_bodies_that_find_no_room_for_temporary_files_are_refused_in_words(small_disk, tmp_path) -> None:
-    from stylestudio.handover import free_port
+    from stylestudio.host.rendezvous import free_port
 
     owner(tmp_path)
     port = free_port()
     given = {**environment(tmp_path), "TMPDIR": str(small_disk)}
-    command = [sys.executable, "-m", "stylestudio.web", "--port", str(port)]
+    command = [sys.executable, "-m", "stylestudio.processes.web", "--port", str(port)]
     web = subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(300):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio.handover import Door, free_port
+from stylestudio.host.rendezvous import Door, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,7 +94,7 @@ class Studio:
             text=True,
             check=False,
         ).stdout
-        signs = {"web": "stylestudio.web", "worker": "manage.py worker", "engine": "manage.py preview_engine"}
+        signs = {"web": "stylestudio.processes.web", "worker": "manage.py worker", "engine": "manage.py preview_engine"}
         rows = [line.split(None, 1) for line in listed.splitlines()]
         return {name: int(pid) for name, sign in signs.items() for pid, command in rows if sign in command}
 

@@ -49,7 +49,7 @@ def claim(*, finish: bool) -> dict[str, Any]:
     """As a thread of a worker does, until there is nothing to claim."""
     from generation.claim import anything_open, claimable, next_picture
     from generation.models import EnginePrompt
-    from stylestudio import workers
+    from stylestudio.processes import workers
 
     workers.let_every_thread_connect()
     taken, begun = 0, time.monotonic()
@@ -95,7 +95,7 @@ def connect() -> dict[str, Any]:
     """The command line looks at the database first, then the worker opens its own pool."""
     from django.db import connection
 
-    from stylestudio import command_line, workers
+    from stylestudio.processes import command_line, workers
 
     command_line.check_database()
     workers.let_every_thread_connect()

@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 
 ROOT = Path(__file__).parents[2]
 PYTHON = os.environ.get("STYLESTUDIO_SCALE_PYTHON") or sys.executable

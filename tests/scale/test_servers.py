@@ -101,7 +101,7 @@ async def test_files_and_sockets_end_with_their_session_on_every_web_process(hou
     port = house.port()
     second = f"http://127.0.0.1:{port}"
     named = {"DJANGO_SETTINGS_MODULE": "stylestudio.settings"}
-    house.start(PYTHON, "-m", "stylestudio.web", "--port", str(port), log="second.log", **named)
+    house.start(PYTHON, "-m", "stylestudio.processes.web", "--port", str(port), log="second.log", **named)
     await asyncio.to_thread(
         until, lambda: urllib.request.urlopen(f"{second}/health", timeout=5), "the second web process"
     )

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from stylestudio import concealed, env
+from stylestudio import env
 from stylestudio.debug import SecretSettings
+from stylestudio.text import concealed
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("DATABASES", "CHANNEL_LAYERS", "HUEY", "STORAGES", "MEDIA_ORIGIN")
@@ -26,7 +27,7 @@ def find(name, *rest):
     return None if name == sys.argv[1] else name if name in {PACKAGES!r} else found(name, *rest)
 importlib.util.find_spec = find
 from stylestudio import settings
-from stylestudio.headers import CONTENT_SECURITY_POLICY
+from stylestudio.edge.headers import CONTENT_SECURITY_POLICY
 shown = {{name: getattr(settings, name) for name in {NAMES!r}}}
 print(json.dumps(shown | {{"policy": CONTENT_SECURITY_POLICY}}, default=str))
 """
@@ -58,9 +59,9 @@ def settings_with(data: Path, **variables: str) -> dict[str, Any]:
 def test_without_the_variables_everything_is_on_this_machine(tmp_path) -> None:
     shown = settings_with(tmp_path)
     assert shown["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
-    assert shown["CHANNEL_LAYERS"]["default"]["BACKEND"] == "stylestudio.layers.HubChannelLayer"
-    assert shown["HUEY"]["huey_class"] == "stylestudio.workers.WakingHuey"
-    assert shown["STORAGES"]["default"]["BACKEND"] == "stylestudio.storage.AsideStorage"
+    assert shown["CHANNEL_LAYERS"]["default"]["BACKEND"] == "stylestudio.live.hub.HubChannelLayer"
+    assert shown["HUEY"]["huey_class"] == "stylestudio.processes.workers.WakingHuey"
+    assert shown["STORAGES"]["default"]["BACKEND"] == "stylestudio.media.storage.AsideStorage"
     assert "img-src 'self' data:;" in shown["policy"]
 
 
@@ -132,7 +133,7 @@ def test_redis_carries_queue_and_live_updates(tmp_path) -> None:
     assert layer["CONFIG"]["hosts"] == [address]
     assert layer["CONFIG"]["capacity"] == 1000
     assert shown["HUEY"] == {
-        "huey_class": "stylestudio.workers.RemoteHuey",
+        "huey_class": "stylestudio.processes.workers.RemoteHuey",
         "name": "stylestudio",
         "connection": {"url": address},
         "immediate": False,
@@ -157,7 +158,7 @@ def test_a_bucket_of_ones_own_server_is_addressed_by_path_and_pages_may_show_its
     keys = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret"}
     shown = settings_with(tmp_path, S3_BUCKET="studio", S3_ENDPOINT_URL="https://s3.example.org:9000/", **keys)
     assert shown["STORAGES"]["default"] == {
-        "BACKEND": "stylestudio.buckets.PrivateBucket",
+        "BACKEND": "stylestudio.media.buckets.PrivateBucket",
         "OPTIONS": {
             "bucket_name": "studio",
             "endpoint_url": "https://s3.example.org:9000",

@@ -15,8 +15,10 @@ from huey.storage import MemoryStorage
 from generation import orders
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
-from stylestudio import layers, media, passes, workers
-from stylestudio.jobs import Status
+from stylestudio.edge import passes, serving
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import hub
+from stylestudio.processes import workers
 
 
 class Remote(BaseChannelLayer):  # type: ignore[misc]
@@ -46,38 +48,38 @@ class Remote(BaseChannelLayer):  # type: ignore[misc]
 def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
     """The layer that is configured."""
     layer = Remote()
-    monkeypatch.setattr(layers, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(layers, "BACK_OFF", 0.01)
+    monkeypatch.setattr(hub, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(hub, "BACK_OFF", 0.01)
     yield layer
     layer.down = False
-    layers.drain()
+    hub.drain()
 
 
 def test_messages_of_all_threads_leave_in_order_from_one_loop(remote: Remote) -> None:
     for number in range(50):
-        thread = threading.Thread(target=layers.publish, args=("jobs", {"text": number}))
+        thread = threading.Thread(target=hub.publish, args=("jobs", {"text": number}))
         thread.start()
         thread.join()
-    layers.drain()
+    hub.drain()
     assert [message["text"] for _group, message in remote.got] == list(range(50))
     assert len(remote.loops) == 1
 
 
 def test_a_message_for_a_redis_that_is_away_is_kept_and_publishing_neither_waits_nor_raises(remote: Remote) -> None:
     remote.down = True
-    layers.publish("jobs", {"text": "kept"})
+    hub.publish("jobs", {"text": "kept"})
     assert remote.asked.acquire(timeout=5)
-    layers.publish("jobs", {"text": "kept too"})
+    hub.publish("jobs", {"text": "kept too"})
     assert remote.got == []
     remote.down = False
-    layers.drain()
+    hub.drain()
     assert [message["text"] for _group, message in remote.got] == ["kept", "kept too"]
 
 
 def test_a_message_that_cannot_be_sent_at_all_is_dropped(remote: Remote) -> None:
-    layers.publish("jobs", {"text": "unsendable"})
-    layers.publish("jobs", {"text": "the next one"})
-    layers.drain()
+    hub.publish("jobs", {"text": "unsendable"})
+    hub.publish("jobs", {"text": "the next one"})
+    hub.drain()
     assert [message["text"] for _group, message in remote.got] == ["the next one"]
 
 
@@ -98,7 +100,7 @@ def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.
 
 
 class Bucket:
-    """As stylestudio.buckets.PrivateBucket."""
+    """As stylestudio.media.buckets.PrivateBucket."""
 
     def signed(self, name: str, disposition: str | None = None) -> str:
         """An address that says what it was asked for."""
@@ -115,15 +117,15 @@ ONE = passes.Pass(1, "password", "session")
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are in a bucket, and one person is signed in."""
-    monkeypatch.setattr(media, "default_storage", Bucket())
+    monkeypatch.setattr(serving, "default_storage", Bucket())
     table = passes.Table({1: "password"}, frozenset({"session"}))
     monkeypatch.setattr(passes, "register", passes.Register(lambda: table))
 
 
-def get(path: str, query: str = "", cookie: str | None = None) -> media.Answer:
+def get(path: str, query: str = "", cookie: str | None = None) -> serving.Answer:
     """What the mount answers to somebody with this cookie, by default a good one."""
-    held = f"media={media.sign(ONE)}" if cookie is None else cookie
-    return media.respond("GET", path, query, {"cookie": held})
+    held = f"media={serving.sign(ONE)}" if cookie is None else cookie
+    return serving.respond("GET", path, query, {"cookie": held})
 
 
 @pytest.mark.usefixtures("bucket")

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 from tests.chaos.studio import ROOT, Program, ask, wait_until
 from tests.styles.lora.files import Shapes, lora, number
 
@@ -200,7 +200,7 @@ class Studio:
         assert process is not None
         command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)]
         rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        signs = {"web": "stylestudio.web", "worker": "manage.py worker"}
+        signs = {"web": "stylestudio.processes.web", "worker": "manage.py worker"}
         return {name: int(row.split()[0]) for name, sign in signs.items() for row in rows if sign in row}
 
     def has_sheet(self, name: str) -> bool:

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from styles.forms import PresetForm, StyleForm
 from styles.models import Preset, Style
-from stylestudio import shell
+from stylestudio.live import page_frame
 
 pytestmark = pytest.mark.django_db
 
@@ -174,7 +174,7 @@ def test_files_are_offered_as_the_engines_list_them(
     client.force_login(curator)
     html = client.get(reverse("styles:edit", args=[preset.style.slug])).content.decode()
     assert '<datalist id="checkpoints"><option value="pony.safetensors">' in html and '<option value="a.sft">' in html
-    assert shell.engine_facts()
+    assert page_frame.engine_facts()
 
 
 def test_of_two_who_save_a_name_at_once_the_second_is_told(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from generation.models import Engine
-from stylestudio import workers
+from stylestudio.processes import workers
 from training import runner
 from training.models import Dataset, DatasetImage
 from training.trainers.comfyui import graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 from training.trainers import TrainingPicture
 from training.trainers.comfyui import dataset
 from training.trainers.kohya import pictures

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from stylestudio.handover import free_port
+from stylestudio.host.rendezvous import free_port
 from tests.chaos.studio import ROOT, START_SECONDS, Studio, wait_until
 from tests.preview.pictures import in_palette
 

@@ -19,8 +19,8 @@ from generation import claim, engines
 from generation.models import Engine
 from styles import cards, lora
 from styles.models import State, StyleVersion
-from stylestudio import workers
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, train
 from training import checkpoints, ordering, runner, settings

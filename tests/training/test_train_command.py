@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from generation.models import Engine
 from styles.models import State, Style
-from stylestudio import terminal
+from stylestudio.live import terminal
 from stylestudio.models import Worker
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file

@@ -17,7 +17,7 @@ from django.test import Client
 
 from generation.models import Engine, GenerationTask
 from styles.models import State, Style
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, resize, train
 from training import checkpoints, ordering, runner, settings, tasks

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from generation.models import Engine
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, train
 from training import checkpoints, ordering, runner, settings, unfit

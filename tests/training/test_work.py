@@ -13,8 +13,8 @@ from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
-from stylestudio import workers
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.processes import workers
 from training import work
 from training.models import Dataset, DatasetJob
 
@@ -197,7 +197,7 @@ def test_a_database_that_does_not_answer_decides_nothing(
     dataset: Dataset, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "DATABASE_PAUSE", 0)
-    monkeypatch.setattr("stylestudio.workers.connections.close_all", lambda: None)
+    monkeypatch.setattr("stylestudio.processes.workers.connections.close_all", lambda: None)
 
     def gone(run: work.Run) -> None:
         raise DatabaseError("gone")

@@ -10,7 +10,7 @@ from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 from PIL import ExifTags, Image
 
-from stylestudio import images as pictures
+from stylestudio.images import decoding as pictures
 from training.captioners import prompts
 from training.captioners.base import Proposal, Silence
 from training.datasets.operations import words_of

@@ -21,8 +21,6 @@ from django.utils.translation import gettext as _
 
 from generation import engines
 from generation.models import Engine, EnginePrompt
-from stylestudio import grounds
-from stylestudio import images as pictures
 from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
@@ -35,6 +33,8 @@ from stylestudio.comfy.errors import (
     PromptLost,
 )
 from stylestudio.comfy.events import Completed
+from stylestudio.images import decoding as pictures
+from stylestudio.images import grounds
 from training import work
 from training.captioners.base import Proposal
 from training.datasets import clear

@@ -13,9 +13,9 @@ from io import BytesIO
 
 from PIL import Image
 
-from stylestudio import grounds
-from stylestudio.grounds import HIDDEN, Colours, propose, seen, unless_hidden
-from stylestudio.images import BROKEN
+from stylestudio.images import grounds
+from stylestudio.images.decoding import BROKEN
+from stylestudio.images.grounds import HIDDEN, Colours, propose, seen, unless_hidden
 from training.models import Dataset, DatasetImage
 
 

@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio.access import whole_numbers
+from stylestudio.people.access import whole_numbers
 from training.datasets import tags, tokens
 from training.datasets.tags import TagCount
 from training.models import Dataset, DatasetImage, ImageQuerySet

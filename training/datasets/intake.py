@@ -19,9 +19,9 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from generation.models import GeneratedImage
-from stylestudio import media_store
-from stylestudio.grounds import Colours
-from stylestudio.storage import all_or_nothing
+from stylestudio.images.grounds import Colours
+from stylestudio.media import identity
+from stylestudio.media.storage import all_or_nothing
 from training import work
 from training.datasets import archives, folder_names, matching, readings, sidecars, take
 from training.datasets.sources import Contents, Member, Unreadable
@@ -135,7 +135,7 @@ def keep(taken: Taken, name: str = "") -> Kept:
 
     `name`: of `media_store.new_name`, which asks the database; threads of a pool have none to ask.
     """
-    folder, name = f"{timezone.localtime():%Y/%m}", name or media_store.new_name("")
+    folder, name = f"{timezone.localtime():%Y/%m}", name or identity.new_name("")
     with all_or_nothing() as noted:
         file = noted(default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data)))
         small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
@@ -145,7 +145,7 @@ def keep(taken: Taken, name: str = "") -> Kept:
 
 def archive_name() -> str:
     """Where an archive is kept until it is taken in."""
-    return f"uploads/archives/{timezone.localtime():%Y/%m}/{media_store.new_name(archives.SUFFIX)}"
+    return f"uploads/archives/{timezone.localtime():%Y/%m}/{identity.new_name(archives.SUFFIX)}"
 
 
 def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
@@ -327,7 +327,7 @@ def _looked_at(members: Sequence[Member], known: set[str]) -> Iterator[tuple[Mem
         coming: deque[tuple[Member, Future[Found]]] = deque()
         try:
             for member in members:
-                coming.append((member, pool.submit(_look, member, known, language, media_store.new_name(""))))
+                coming.append((member, pool.submit(_look, member, known, language, identity.new_name(""))))
                 if len(coming) >= AHEAD:
                     first, future = coming.popleft()
                     yield first, future.result()

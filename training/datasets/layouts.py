@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.text import slugify
 
-from stylestudio import lost_files, png_texts
-from stylestudio.downloads import FilesMissing
+from stylestudio.edge.downloads import FilesMissing
+from stylestudio.images import png_texts
+from stylestudio.media import lost_files
 from training.datasets import take
 from training.datasets.plan import frame
 from training.datasets.snapshots import Frozen, Manifest

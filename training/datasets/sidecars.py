@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from django.utils.translation import gettext as _
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 from training.datasets import encodings
 from training.datasets.sources import CAPTION_SUFFIXES, Contents, Member, Unreadable, clean
 from training.models import MOST_CAPTION

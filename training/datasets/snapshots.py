@@ -26,7 +26,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from stylestudio import grounds
+from stylestudio.images import grounds
 from training.datasets import clear
 from training.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetSnapshot, SnapshotImage
 

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
 
-from stylestudio import picture_kinds, plain
+from stylestudio.images import picture_kinds
+from stylestudio.text import plain
 from training.datasets import take
 from training.datasets.foreign_names import ForeignNames
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 
 _LETTERS = re.compile(r"[^\W\d_]")
 RARE = 2  # occurrences up to which a tag can be a typo

@@ -13,8 +13,8 @@ import numpy as np
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
-from stylestudio import grounds, images, picture_kinds
-from stylestudio.images import BadPicture
+from stylestudio.images import decoding, grounds, picture_kinds
+from stylestudio.images.decoding import BadPicture
 
 __all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take", "trained"]
 
@@ -100,7 +100,7 @@ def shown(data: bytes) -> bytes:
     """The picture as a WebP that browsers show, 2,048 pixels at most. BadPicture where it is broken."""
     with _decoding(data) as image:
         image.load()
-        return images.webp(images.shrunk(images.in_srgb(image), LARGE_SIDE))
+        return decoding.webp(decoding.shrunk(decoding.in_srgb(image), LARGE_SIDE))
 
 
 def trained(
@@ -117,7 +117,7 @@ def trained(
     file = BytesIO()
     with _decoding(data) as image:
         image.load()
-        full = images.flat(image, background or grounds.behind(image))
+        full = decoding.flat(image, background or grounds.behind(image))
         cut = full.resize(size, Image.Resampling.LANCZOS, box=box) if size else full
         cut.save(file, "PNG", compress_level=3)
     return file.getvalue()
@@ -126,30 +126,30 @@ def trained(
 @contextmanager
 def _decoding(data: bytes) -> Iterator[Image.Image]:
     """The picture to decode, while few others are decoded; what goes wrong is a BadPicture."""
-    with images.open_picture(data, images.MORE_FORMATS) as image:
+    with decoding.open_picture(data, decoding.MORE_FORMATS) as image:
         large = image.width * image.height > LARGE
         with _room_for_large if large else nullcontext(), _room:
             try:
                 yield image
             except BadPicture:
                 raise
-            except images.BROKEN as error:
-                raise images.broken() from error
+            except decoding.BROKEN as error:
+                raise decoding.broken() from error
 
 
 def _taken(data: bytes, image: Image.Image) -> Taken:
     kind = "JPEG" if image.format == "MPO" else image.format or ""
     if kind == "PNG":
-        images.check_png(data)
+        decoding.check_png(data)
     width, height = image.size
     # Asked before the pixels are there: Pillow turns some kinds upright by itself and forgets that they were not.
-    fits = kind in ENDINGS and image.getexif().get(_ORIENTATION) not in range(2, 9) and images.means_srgb(image)
+    fits = kind in ENDINGS and image.getexif().get(_ORIENTATION) not in range(2, 9) and decoding.means_srgb(image)
     if fits:
         image.draft("RGB", (SIDE, SIDE))
     image.load()
-    remarks = tuple(images.remarks(image))
+    remarks = tuple(decoding.remarks(image))
     ImageOps.exif_transpose(image, in_place=True)  # without a second copy of a large picture
-    full = images.in_srgb(image)
+    full = decoding.in_srgb(image)
     has_alpha = full.mode == "RGBA" and full.getchannel("A").getextrema() != (255, 255)
     if full.mode != "RGB" and not has_alpha:
         full = full.convert("RGB")
@@ -157,9 +157,9 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
     if not fits:
         width, height = full.size
         kind, kept = _made_anew(full, kind, data)
-    small = images.shrunk(full, SIDE)
+    small = decoding.shrunk(full, SIDE)
     colours = grounds.colours(small) if has_alpha else None
-    seen, shown = perceptual_hash(small, grounds.contrasting(colours)), images.webp(small)
+    seen, shown = perceptual_hash(small, grounds.contrasting(colours)), decoding.webp(small)
     return Taken(kept, digest(data), kind, width, height, has_alpha, seen, shown, colours, remarks)
 
 
@@ -183,7 +183,9 @@ def perceptual_hash(image: Image.Image, ground: str = grounds.WHITE) -> str:
     over the bits of odd h. Transparent parts are laid on `ground`. Pictures of one colour all have the same hash.
     """
     grey = (
-        images.flat(image, ground).convert("L").resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        decoding.flat(image, ground)
+        .convert("L")
+        .resize((_SAMPLES, _SAMPLES), Image.Resampling.LANCZOS, reducing_gap=3.0)
     )
     waves = (_COSINES @ np.asarray(grey, dtype=np.float64) @ _COSINES.T).round(3)
     waves[0, 0] = 1

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import ftfy
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 
 LIMIT = 77  # tokens that CLIP reads at a time, the marks of begin and end included; trainers cut the rest or split it
 MARKS = 2

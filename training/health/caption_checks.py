@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 from training.health.checks import MOST_PICKED, Finding, Fix, Level, check
 from training.health.facts import Facts
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from stylestudio import workers
+from stylestudio.processes import workers
 from training import work
 from training.datasets import clear
 from training.datasets.clear import measured_on

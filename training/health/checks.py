@@ -16,8 +16,8 @@ import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from stylestudio import grammar
-from stylestudio.grounds import HIDDEN, propose, seen
+from stylestudio.images.grounds import HIDDEN, propose, seen
+from stylestudio.text import grammar
 from training.datasets import plan, tags, tokens
 from training.datasets.clear import Ground
 from training.health import measures

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import BinaryField
 from django.db.models.functions import Substr
 
-from stylestudio import grounds
+from stylestudio.images import grounds
 from training.datasets import clear, plan, tags
 from training.health import measures
 from training.models import Dataset

@@ -22,7 +22,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from stylestudio import grammar
+from stylestudio.text import grammar
 from training.datasets import captions, clear, operations, tags
 from training.datasets.operations import Captioned
 from training.models import COLOUR, CaptionOperation, Dataset, DatasetImage

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stylestudio.grounds import behind
-from stylestudio.images import BROKEN, MORE_FORMATS, flat, open_picture
+from stylestudio.images.decoding import BROKEN, MORE_FORMATS, flat, open_picture
+from stylestudio.images.grounds import behind
 
 VERSION = 1  # raise it when a number below comes out differently: every picture is then measured anew
 SIDE = 512  # pixels of the longer side at which pictures are measured

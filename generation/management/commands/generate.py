@@ -22,12 +22,13 @@ from generation.orders import Ingredient, Order
 from generation.prompts import Frame
 from generation.references import add_reference
 from styles.models import Preset, Style
-from stylestudio import failures, live, terminal
-from stylestudio.accounts import NobodyFound, acting
-from stylestudio.images import BadPicture
-from stylestudio.jobs import Status
+from stylestudio.edge import failures
+from stylestudio.images.decoding import BadPicture
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher, terminal
+from stylestudio.live.terminal import NoWorker
 from stylestudio.models import Worker
-from stylestudio.terminal import NoWorker
+from stylestudio.people.accounts import NobodyFound, acting
 
 
 def size(text: str) -> tuple[int, int]:
@@ -82,7 +83,7 @@ class Command(BaseCommand):
             task = orders.place(order, user)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        live.publisher.flush()
+        publisher.publisher.flush()
         try:
             task = terminal.follow(task, self.stdout, _bar, as_json=options["json"])
         except NoWorker:

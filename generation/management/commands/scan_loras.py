@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from generation import engines, found
 from generation.found import Found
 from generation.models import Engine
-from stylestudio.accounts import NobodyFound, acting
 from stylestudio.comfy.file_names import distinct
-from stylestudio.terminal import plain_words
+from stylestudio.live.terminal import plain_words
+from stylestudio.people.accounts import NobodyFound, acting
 
 
 class Command(BaseCommand):

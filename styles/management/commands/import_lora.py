@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from styles import cards, importing
 from styles.importing import NotTaken
 from styles.models import LoraImport, Style, StyleVersion
-from stylestudio import failures
-from stylestudio.accounts import NobodyFound, acting
-from stylestudio.terminal import plain_words
+from stylestudio.edge import failures
+from stylestudio.live.terminal import plain_words
+from stylestudio.people.accounts import NobodyFound, acting
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from stylestudio import media_store, orphans
-from stylestudio.media_store import Mark
-from stylestudio.media_survey import survey
+from stylestudio.media import identity, orphans
+from stylestudio.media.identity import Mark
+from stylestudio.media.survey import survey
 from stylestudio.models import MediaStore
 
 SHOWN = 5  # names of each kind
@@ -39,7 +39,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, yes: bool, to_bin: bool, **options: Any) -> None:
         """Show the numbers, ask, adopt."""
         try:
-            row, mark = media_store.current()
+            row, mark = identity.current()
             found = survey()
         except OSError as error:
             raise CommandError(_("The media cannot be read: %(error)s.") % {"error": error}) from error
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             return
         self._ask(_question(len(found.unknown), to_bin=to_bin), yes=yes)
         try:
-            media_store.adopt()
+            identity.adopt()
             moved = _to_bin(found.unknown) if to_bin else 0
         except OSError as error:
             raise CommandError(_("The media cannot be written: %(error)s.") % {"error": error}) from error
@@ -72,7 +72,7 @@ def _to_bin(names: Iterable[str]) -> int:
 
 
 def _sides(row: MediaStore, mark: Mark | None) -> Iterator[str]:
-    yield media_store.sentence(row.relation)
+    yield identity.sentence(row.relation)
     never = _("never")
     yield _("Database: %(identity)s, counter %(counter)d, used with its media last: %(at)s.") % {
         "identity": row.identity,
@@ -85,7 +85,7 @@ def _sides(row: MediaStore, mark: Mark | None) -> Iterator[str]:
             "counter": mark.counter,
             "at": f"{timezone.localtime(mark.moment):%Y-%m-%d %H:%M}" if mark.moment else never,
         }
-    if words := media_store.newer(row, mark):
+    if words := identity.newer(row, mark):
         yield words
 
 

@@ -13,11 +13,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from stylestudio import media_store
-from stylestudio.backups import BackupFailed, save_database
+from stylestudio.media import identity
+from stylestudio.media.orphans import BIN
+from stylestudio.media.storage import ASIDE
 from stylestudio.models import PARTS
-from stylestudio.orphans import BIN
-from stylestudio.storage import ASIDE
+from stylestudio.processes.backups import BackupFailed, save_database
 
 
 class Command(BaseCommand):
@@ -44,9 +44,9 @@ class Command(BaseCommand):
             save_database(draft / "stylestudio.sqlite3")
             if media.is_dir():
                 shutil.copytree(media, draft / "media", copy_function=_copy, ignore=_unneeded)
-                mark = media_store.mark_of_copy(draft / "stylestudio.sqlite3")
-                if mark and media_store.current()[0].is_settled:
-                    (draft / "media" / media_store.MARK).write_bytes(mark)
+                mark = identity.mark_of_copy(draft / "stylestudio.sqlite3")
+                if mark and identity.current()[0].is_settled:
+                    (draft / "media" / identity.MARK).write_bytes(mark)
             draft.rename(target)
         except BackupFailed as error:
             shutil.rmtree(draft, ignore_errors=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from stylestudio import doctor
-from stylestudio.terminal import plain_words
+from stylestudio.live.terminal import plain_words
+from stylestudio.processes import doctor
 
 
 class Command(BaseCommand):

@@ -12,8 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from stylestudio import lifeline
 from stylestudio.comfy.preview.server import COMFYUI_PORT, Options, PreviewEngine
+from stylestudio.host import child_exit
 
 MAX_UPLOAD_SIZE = 4096  # MB; more than the 100 of ComfyUI, because the LoRA files of styles are sent here
 STEP_SECONDS = {"sketch": 0.12, "flat": 0.0}
@@ -94,14 +94,14 @@ class Command(BaseCommand):
             except NotImplementedError:  # Windows
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
         if exit_with_parent:
-            lifeline.exit_with_parent()
+            child_exit.exit_with_parent()
         await engine.start(host, port)
         # The drawing thread hands over to the one that answers more readily than Python's default of 5 ms.
         sys.setswitchinterval(0.001)
         self.stdout.write(f"Preview engine on {engine.url}")
         self.stdout.flush()
         await ended.wait()
-        lifeline.exit_within(0.9)
+        child_exit.exit_within(0.9)
         await engine.stop()
         # Taking the whole of Django apart, perhaps with a picture half drawn, would take longer than it is worth.
         self.stdout.flush()

@@ -19,9 +19,10 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
-from stylestudio import backups, handover, private
-from stylestudio.locks import FileLock, Locked
-from stylestudio.supervisor import KILL_AFTER, Child, Supervisor, say
+from stylestudio.host import private, rendezvous
+from stylestudio.host.locks import FileLock, Locked
+from stylestudio.processes import backups
+from stylestudio.processes.supervisor import KILL_AFTER, Child, Supervisor, say
 
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
@@ -51,7 +52,7 @@ class Command(BaseCommand):
             except OSError as error:
                 _give_up(_("The data folder %(data)s cannot be used: %(error)s.") % {"data": data, "error": error})
             _wait_for_port(host, port, patience=KILL_AFTER if lock.abandoned else 0)
-            port = port or handover.free_port(host)
+            port = port or rendezvous.free_port(host)
             address = settings.PUBLIC_URL or f"http://{_reachable(host)}:{port}"
             lock.note(f"{address}/")
             private.begin(data)
@@ -109,7 +110,7 @@ def _wait_for_port(host: str, port: int, patience: float) -> None:
 
 
 def _prepare_data() -> None:
-    from stylestudio import start
+    from stylestudio.host import startup
 
     try:
         with backups.one_at_a_time():
@@ -118,7 +119,7 @@ def _prepare_data() -> None:
                 if saved:
                     say(_("The database was saved to %(file)s before the update.") % {"file": saved})
                 call_command("migrate", interactive=False, verbosity=0)
-            start.prepare()
+            startup.prepare()
     except backups.BackupFailed as error:
         _give_up(_("%(error)s The studio was not updated and not started.") % {"error": error})
     except OperationalError as error:
@@ -136,12 +137,12 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
         "STYLESTUDIO_DATA": str(data.resolve()),
         "STYLESTUDIO_WORKER_NAME": settings.WORKER_NAME or _worker_name(port),
     }
-    hub = handover.free_port(but=[port])
-    wake = handover.free_port(but=[port, hub])
+    hub = rendezvous.free_port(but=[port])
+    wake = rendezvous.free_port(but=[port, hub])
     if not settings.REDIS_URL:
-        common["STYLESTUDIO_HUB"] = str(handover.Door(hub, secrets.token_urlsafe(32)))
-        common["STYLESTUDIO_WAKE"] = str(handover.Door(wake))
-    preview = None if settings.COMFYUI_URLS else handover.free_port(but=[port, hub, wake])
+        common["STYLESTUDIO_HUB"] = str(rendezvous.Door(hub, secrets.token_urlsafe(32)))
+        common["STYLESTUDIO_WAKE"] = str(rendezvous.Door(wake))
+    preview = None if settings.COMFYUI_URLS else rendezvous.free_port(but=[port, hub, wake])
     if preview:
         common["STYLESTUDIO_PREVIEW_URL"] = f"http://127.0.0.1:{preview}"
 
@@ -150,7 +151,7 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
         return Child(name, command, common, cwd=settings.BASE_DIR, outlives=outlives)
 
     children = [
-        child("web", "-m", "stylestudio.web", "--host", host, "--port", str(port)),
+        child("web", "-m", "stylestudio.processes.web", "--host", host, "--port", str(port)),
         child("worker", manage, "worker"),
     ]
     if preview:
@@ -167,7 +168,7 @@ def _worker_name(port: int) -> str:
 
 def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
     """When the pages answer: say where, and open a browser there."""
-    from stylestudio.accounts import first_run_link
+    from stylestudio.people.accounts import first_run_link
 
     while not _answers(host, port):
         time.sleep(0.1)

@@ -15,8 +15,12 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
-from stylestudio import integrity, layers, lifeline, live, media_store, private, shell, start, workers
-from stylestudio.workers import Pulse, StudioConsumer, stopping, thread_count, worker_name
+from stylestudio.database import integrity
+from stylestudio.host import child_exit, private, startup
+from stylestudio.live import hub, page_frame, publisher
+from stylestudio.media import identity
+from stylestudio.processes import workers
+from stylestudio.processes.workers import Pulse, StudioConsumer, stopping, thread_count, worker_name
 
 # A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
 SWITCH = 0.0005  # seconds
@@ -35,7 +39,7 @@ class Command(BaseCommand):
         """Returns never: threads of work that did not end in time would be waited for."""
         from huey.contrib.djhuey import HUEY
 
-        from stylestudio import tasks
+        from stylestudio.processes import tasks
 
         workers.let_every_thread_connect()
         autodiscover_modules("tasks")
@@ -43,8 +47,8 @@ class Command(BaseCommand):
         if hasattr(signal, "SIGBREAK"):
             signal.signal(signal.SIGBREAK, lambda number, frame: signal.raise_signal(signal.SIGTERM))
         private.begin(settings.DATA)
-        start.prepare()
-        threads = thread_count(len(shell.engine_facts()))
+        startup.prepare()
+        threads = thread_count(len(page_frame.engine_facts()))
         pulse = Pulse(worker_name(), threads)
         pulse.start()
         tasks.sweep()
@@ -55,17 +59,17 @@ class Command(BaseCommand):
         consumer = StudioConsumer(HUEY, threads)
         workers.beats.append(partial(_follow_engines, pulse, consumer))
         if exit_with_parent:
-            lifeline.exit_with_parent()
+            child_exit.exit_with_parent()
         consumer.run()
         pulse.stop()
-        media_store.turn()
-        live.publisher.flush(0.5)
-        layers.drain()
+        identity.turn()
+        publisher.publisher.flush(0.5)
+        hub.drain()
         logging.shutdown()
         os._exit(0)
 
 
 def _follow_engines(pulse: Pulse, consumer: StudioConsumer) -> None:
     """Engines that were added meanwhile get their threads too."""
-    consumer.want(thread_count(len(shell.engine_facts())))
+    consumer.want(thread_count(len(page_frame.engine_facts())))
     pulse.threads = consumer.threads

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from training import captioners, work
 from training.captioners.notes import FromNotes
 from training.captioners.workflow import FromWorkflow

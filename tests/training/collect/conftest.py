@@ -11,7 +11,7 @@ import pytest
 from django.db.models.fields.files import FieldFile
 from PIL import Image
 
-from stylestudio import workers
+from stylestudio.processes import workers
 from training import work
 
 Files = dict[str, bytes]

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from generation import gallery
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from training import gallery_views
 from training.models import Dataset, DatasetImage
 

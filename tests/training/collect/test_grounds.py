@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from stylestudio import grounds
+from stylestudio.images import grounds
 from tests.training.icons import INK, TEAL, Colour, icon, png
 from training.captioners import workflow
 from training.checkpoints import training_pictures

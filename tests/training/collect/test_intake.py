@@ -16,8 +16,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone, translation
 
-from stylestudio import media_store, orphans, workers
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.media import identity, orphans
+from stylestudio.processes import workers
 from training import work
 from training.datasets import archives, intake, snapshots, take
 from training.models import CaptionChange, Dataset, DatasetImage, DatasetJob, WaitingCaption
@@ -200,7 +201,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
 
 
 def test_files_of_a_batch_that_was_lost_are_swept(dataset: Dataset, media: Path) -> None:
-    media_store.begin()
+    identity.begin()
     tally = intake.Tally()
 
     def die(done: int) -> None:
@@ -217,7 +218,7 @@ def test_files_of_a_batch_that_was_lost_are_swept(dataset: Dataset, media: Path)
 
 
 def test_an_archive_that_waits_is_not_swept(dataset: Dataset, media: Path) -> None:
-    media_store.begin()
+    identity.begin()
     ordered(dataset, {"1.png": picture(1)})
     assert orphans.sweep(timedelta(0)).moved == 0
     assert len(stored(media, "uploads/archives")) == 1

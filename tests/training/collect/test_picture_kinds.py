@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from stylestudio import colour_tags, picture_kinds
-from stylestudio.images import BadPicture
+from stylestudio.images import colour_tags, picture_kinds
+from stylestudio.images.decoding import BadPicture
 from training.datasets import sources, take
 from training.models import Dataset
 

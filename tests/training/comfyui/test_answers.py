@@ -12,7 +12,7 @@ from generation.models import Engine
 from stylestudio.comfy import run
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, CutAnswer, LoseAnswer
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from tests.training.comfyui.conftest import Ask
 from training import ordering, runner
 from training.models import TrainingJob

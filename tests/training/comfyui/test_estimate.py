@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from generation.models import Engine
-from stylestudio import live
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Halted, SlowSteps, Trouble
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import said, trained
 from training import runner
@@ -63,7 +63,7 @@ def test_encoding_at_the_start_of_each_segment_is_in_the_estimate(
     def forget(job: TrainingJob, what: str) -> None:
         new_engine.engine._worker.cache.clear()  # as pictures in between make an engine forget what it encoded
 
-    monkeypatch.setattr(live, "progressed", progressed)
+    monkeypatch.setattr(publisher, "progressed", progressed)
     monkeypatch.setattr(runner, "followers", [forget])
     job = trained(ask(steps=40, segments=4))
     end = time.monotonic()

@@ -14,7 +14,7 @@ from generation import engines
 from generation.models import Engine
 from stylestudio.comfy.preview.options import Options
 from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from tests.training.comfyui.conftest import Ask
 from training import runner
 from training.models import TrainingJob

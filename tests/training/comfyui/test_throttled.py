@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from generation.models import Engine
-from stylestudio import workers
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Hold, SlowSteps
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.processes import workers
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.heard import Heard
 from tests.training.comfyui.test_trainer import at_work, checkpoints, losses, said, segments_run, trained

@@ -18,10 +18,10 @@ from safetensors.numpy import load
 
 from generation import engines
 from generation.models import Engine
-from stylestudio import workers
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Answer, FailNode, Hold, OutOfMemoryStep, Restart
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.processes import workers
 from tests.training.comfyui.conftest import Ask
 from tests.training.conftest import AddPicture
 from training import ordering, runner, tasks

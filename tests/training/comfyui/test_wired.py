@@ -26,7 +26,7 @@ from stylestudio.comfy.preview import training_nodes
 from stylestudio.comfy.preview.nodes import NodeClass
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Hold, HoldAnswer
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from tests.comfy.mutations import changed
 from tests.comfy.strict import complaints, recorded_infos
 from tests.training.comfyui.conftest import Ask

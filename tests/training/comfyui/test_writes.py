@@ -7,7 +7,7 @@ import pytest
 from generation.models import Engine
 from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.comfy.preview.troubles import Hold, SlowSteps
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
 from tests.conftest import Noted
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.heard import Heard

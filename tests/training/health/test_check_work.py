@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image
 
-from stylestudio import workers
+from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.health import made
 from training import work

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from stylestudio import grounds
+from stylestudio.images import grounds
 from tests.training.collect.test_grounds import drop
 from tests.training.icons import CREAM, INK, icon
 from training import work

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from stylestudio.jobs import Visibility
+from stylestudio.jobs.kinds import Visibility
 from tests.training.conftest import AddPicture
 from tests.training.health.test_fixes import figures
 from training import health_views, work

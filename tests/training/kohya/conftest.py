@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from stylestudio import workers
+from stylestudio.processes import workers
 from training.doing import Doing
 from training.trainers import Stop, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 from training.trainers.kohya import process, trainer

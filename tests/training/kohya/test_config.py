@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylestudio.storage import StoreUnreachable
+from stylestudio.media.storage import StoreUnreachable
 from tests.training.kohya.conftest import SETTINGS, picture
 from training import settings as known
 from training.trainers.kohya import command, config, pictures

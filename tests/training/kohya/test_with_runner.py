@@ -11,8 +11,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 
-from stylestudio import workers
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.kohya.conftest import SdScripts, group
 from tests.training.scripted import resize

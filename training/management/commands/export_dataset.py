@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from stylestudio import failures
-from stylestudio.downloads import FilesMissing
-from stylestudio.images import BadPicture
+from stylestudio.edge import failures
+from stylestudio.edge.downloads import FilesMissing
+from stylestudio.images.decoding import BadPicture
 from training.datasets import layouts, snapshots
 from training.models import Dataset
 

@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from stylestudio import failures
-from stylestudio.accounts import NobodyFound, acting
-from stylestudio.terminal import plain_words
+from stylestudio.edge import failures
+from stylestudio.live.terminal import plain_words
+from stylestudio.people.accounts import NobodyFound, acting
 from training import reading_words
 from training.datasets import archives, encodings, intake, readings, sources
 from training.datasets.sources import Contents

@@ -14,11 +14,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from styles.models import Style
-from stylestudio import live, terminal
-from stylestudio.accounts import NobodyFound, acting
-from stylestudio.jobs import Status
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher, terminal
+from stylestudio.live.terminal import NoWorker
+from stylestudio.people.accounts import NobodyFound, acting
 from stylestudio.templatetags.studio import about
-from stylestudio.terminal import NoWorker
 from training import desk, ordering, runner, settings, unfit
 from training.models import Dataset, TrainingJob
 
@@ -60,11 +60,11 @@ class Command(BaseCommand):
             job = self._ask(dataset, user, options)
         except ValidationError as error:
             raise CommandError(terminal.plain_words(_told(error))) from None
-        live.publisher.flush()
+        publisher.publisher.flush()
         if options["wait"]:
             self._wait(job, as_json=options["json"])
         elif options["json"]:
-            self.stdout.write(json.dumps(live.facts(job)))
+            self.stdout.write(json.dumps(publisher.facts(job)))
         else:
             self.stdout.write(_("Run %d waits. Watch it under Training.") % job.pk)
 

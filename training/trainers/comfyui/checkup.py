@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from generation import lacks
 from generation.checkup import UPDATE
 from generation.node_facts import NodeFacts
-from stylestudio.doctor import Finding
+from stylestudio.processes.doctor import Finding
 from training.settings import SETTINGS
 from training.trainers.comfyui import graph
 

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stylestudio import grammar
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.storage import StoreUnreachable
+from stylestudio.media.storage import StoreUnreachable
+from stylestudio.text import grammar
 from training.datasets import take
 from training.datasets.take import Box, Size
 from training.trainers import TrainingPicture

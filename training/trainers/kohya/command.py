@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stylestudio.storage import StoreUnreachable
+from stylestudio.media.storage import StoreUnreachable
 from training.trainers import TrainingPicture
 from training.trainers.kohya import config, pictures
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stylestudio import grammar
-from stylestudio.storage import StoreUnreachable
+from stylestudio.media.storage import StoreUnreachable
+from stylestudio.text import grammar
 from training.datasets import take
 from training.trainers import TrainingPicture
 

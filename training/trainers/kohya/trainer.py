@@ -17,8 +17,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from generation.models import Engine
-from stylestudio import workers
 from stylestudio.comfy.file_names import canonical
+from stylestudio.processes import workers
 from training.doing import Doing, Phase
 from training.models import TrainingJob
 from training.trainers import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped

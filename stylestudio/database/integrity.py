@@ -1,0 +1,340 @@
+"""Whether the SQLite database is whole: its header and schema before a start, every table in a worker at least daily.
+
+A table is looked through at a time, on a connection that cannot write, and what was found is kept in a file beside the
+database: a worker goes on where the last one was, and web processes and commands read it without the database. A
+PostgreSQL server looks after its files itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+from django.conf import settings
+from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from stylestudio.host.health_facts import Fact
+from stylestudio.host.locks import FileLock, Locked
+
+log = logging.getLogger(__name__)
+
+AFTER_START = 10.0  # seconds that a worker leaves to whoever waits for a picture
+DAY = 86_400.0  # seconds after which everything is looked through again
+HOUR = 3_600.0  # the same for what was damaged: somebody may have mended it
+SOON = 600.0  # the same where somebody met a damaged page, so that meeting it all the time does not read all the time
+TICK = 60.0  # seconds between two looks whether it is time
+LONGEST_REST = 5.0  # seconds between two tables
+LEAST_SIZE = 100  # bytes of a database's header
+NICE = 10  # of the thread that reads
+SCHEMA = "sqlite_master"  # stands for the schema and the list of free pages
+
+
+class Damaged(Exception):
+    """The database cannot be used at all. The text says what is wrong and what to do."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is known of one database file. Times are seconds since 1970, 0.0 where there is none.
+
+    `done` are the tables of the round that began at `begun`. `faults`: table -> what SQLite says. `readable` are those
+    tables of `faults` whose rows can all be read: only an index, or the list of free pages, is damaged there.
+    """
+
+    database: str = ""
+    begun: float = 0.0
+    ended: float = 0.0
+    tables: int = 0
+    done: list[str] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    readable: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, file: Path) -> Self:
+        """As it was kept; a new one where nothing was, or where another file lies there now."""
+        identity = _identity(file)
+        try:
+            kept = cls(**json.loads(_notes(file).read_text()))
+        except (OSError, ValueError, TypeError):
+            return cls(identity)
+        return kept if kept.database == identity else cls(identity)
+
+    def keep(self, file: Path) -> None:
+        """Write it beside the database, whole or not at all."""
+        draft = _notes(file).with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(self)))
+        draft.replace(_notes(file))
+
+    def is_due(self, now: float) -> bool:
+        """Whether there is something to look at."""
+        return not self.ended or now - self.ended >= (HOUR if self.faults else DAY) or self.ended > now
+
+    def begin(self, now: float) -> None:
+        """A new round, unless one is going on. Until a day is over it is for what was damaged alone."""
+        if self.ended:
+            again = self.faults and 0 <= now - self.begun < DAY
+            self.done = [name for name in self.done if name not in self.faults] if again else []
+            self.begun, self.ended = self.begun if again else now, 0.0
+        self.begun = self.begun or now
+
+    def note(self, table: str, said: list[str], *, readable: bool) -> None:
+        """Keep what was found of a table."""
+        self.done.append(table)
+        self.faults.pop(table, None)
+        self.readable = [name for name in self.readable if name != table]
+        if said:
+            self.faults[table] = said[0]
+            self.readable += [table] if readable else []
+
+
+def _identity(file: Path) -> str:
+    with contextlib.suppress(OSError):
+        return f"{file.stat().st_dev}-{file.stat().st_ino}"
+    return ""
+
+
+def _notes(file: Path) -> Path:
+    return file.with_name("integrity.json")
+
+
+def _suspicion(file: Path) -> Path:
+    return file.with_name("integrity.suspect")
+
+
+def _suspected_at(file: Path) -> float:
+    """When somebody last met a damaged page, in seconds since 1970; 0.0 where nobody did."""
+    with contextlib.suppress(OSError):
+        return _suspicion(file).stat().st_mtime
+    return 0.0
+
+
+def database_file() -> Path | None:
+    """The file of the studio's SQLite database; None with PostgreSQL."""
+    return Path(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else None
+
+
+def free_bytes() -> int:
+    """What is free on the disk of the data folder."""
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(settings.DATA).free
+    return 2**63
+
+
+# --- Before a start
+
+
+def look_at_header(file: Path) -> None:
+    """Raises Damaged where the database cannot even be opened. Takes milliseconds, whatever the size.
+
+    A missing file is a new studio. An empty one is too, unless there are pictures: SQLite would begin anew in it.
+    """
+    if not file.exists():
+        return
+    if not file.stat().st_size:
+        if _has_files():
+            raise Damaged(
+                _(
+                    "The database %(file)s is empty, but this studio has files. Put the newest backup in its place; "
+                    "to begin anew without them, delete it."
+                )
+                % {"file": file}
+            )
+        return
+    try:
+        with closing(reading(file)) as database:
+            database.execute(f"SELECT count(*) FROM {SCHEMA}").fetchone()  # noqa: S608 - a constant
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            return  # whoever opens it next says what that is
+        raise Damaged(_cannot_be_read(file, error)) from error
+
+
+def _cannot_be_read(file: Path, error: sqlite3.DatabaseError) -> str:
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+        what = _("%(file)s is not a database: something else was written over its beginning.") % {"file": file}
+    else:
+        what = _("The database %(file)s is damaged: its schema cannot be read, or its end is missing.") % {"file": file}
+    return f"{what} {remedy(whole_rows=False)}"
+
+
+def _has_files() -> bool:
+    folders = (Path(settings.MEDIA_ROOT, name) for name in ("outputs", "uploads"))
+    return any(next(os.scandir(folder), None) for folder in folders if folder.is_dir())
+
+
+def remedy(*, whole_rows: bool) -> str:
+    """What whoever runs the studio does about a damaged database."""
+    if whole_rows:
+        return _(
+            "No row is lost: indexes or the list of free pages are damaged. Stop the studio, run "
+            "manage.py rescue FILE, and put the new file in place of stylestudio.sqlite3, without its -wal and -shm."
+        )
+    return _(
+        "Stop the studio and put the newest backup in its place, as the README says. Without a backup run "
+        "manage.py rescue FILE: it writes the rows that can still be read into a new database."
+    )
+
+
+# --- Table by table
+
+
+def reading(file: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Nothing is mapped into memory: a bad sector would end the process there."""
+    database = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
+    database.execute("PRAGMA mmap_size = 0")
+    return database
+
+
+def tables(file: Path) -> list[str]:
+    """What is looked through, in order. Raises sqlite3.Error."""
+    with closing(reading(file)) as database:
+        ordinary = "type = 'table' AND rootpage > 0 AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
+        rows = database.execute(f"SELECT name FROM {SCHEMA} WHERE {ordinary}").fetchall()  # noqa: S608 - constants
+    return [SCHEMA, *(str(name) for (name,) in rows)]
+
+
+def look_through(file: Path, table: str) -> tuple[list[str], bool]:
+    """What SQLite finds wrong with a table and its indexes, and whether all its rows can be read none the less.
+
+    Raises sqlite3.Error where that could not be found out, as for a table that is gone meanwhile.
+    """
+    name = '"' + table.replace('"', '""') + '"'
+    with closing(reading(file)) as database:
+        try:
+            found = [str(row[0]) for row in database.execute(f"PRAGMA quick_check({name})")]
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                raise
+            found = [str(error)]
+        said = [" ".join(text.removeprefix("*** in database main ***").split()) for text in found if text != "ok"]
+        # What it says of single rows is about the table; anything else may be about an index.
+        return said, bool(said) and not any("NULL value" in text for text in said) and _reads(database, name)
+
+
+def _reads(database: sqlite3.Connection, name: str) -> bool:
+    try:
+        for _row in database.execute(f"SELECT * FROM {name} NOT INDEXED"):  # noqa: S608 - a name out of the schema
+            pass
+    except sqlite3.DatabaseError:
+        return False
+    return True
+
+
+class Examiner(threading.Thread):
+    """Looks the database through in a worker, with pauses and at a low priority. One worker at a time does so."""
+
+    def __init__(self, file: Path, stopping: threading.Event) -> None:
+        super().__init__(name="integrity", daemon=True)
+        self._file = file
+        self._stopping = stopping
+
+    def run(self) -> None:
+        """Until the worker stops."""
+        with contextlib.suppress(AttributeError, OSError):  # where the system knows no priority of threads
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        # What is known to be damaged may have been put right while nothing ran.
+        pause = 0.0 if trouble(self._file) else AFTER_START
+        while not self._stopping.wait(pause):
+            pause = TICK
+            try:
+                self.examine()
+            except (OSError, sqlite3.Error) as error:
+                log.warning("The database could not be looked through: %s", error)
+
+    def examine(self) -> None:
+        """One round, or the rest of one, where it is time for it. Raises OSError and sqlite3.Error."""
+        with contextlib.suppress(Locked), FileLock(self._file.with_name("integrity.lock")):
+            standing, now = Standing.of(self._file), time.time()
+            if _suspected_at(self._file) > standing.begun and not 0 <= now - standing.ended < SOON:
+                standing.done, standing.begun, standing.ended = [], now, 0.0
+            elif not standing.is_due(now):
+                return
+            standing.begin(now)
+            self._go_on(standing)
+
+    def _go_on(self, standing: Standing) -> None:
+        names = tables(self._file)
+        standing.tables = len(names)
+        standing.faults = {name: said for name, said in standing.faults.items() if name in names}
+        for name in names:
+            if name in standing.done:
+                continue
+            began = time.monotonic()
+            said, readable = look_through(self._file, name)
+            if said:
+                log.error("The database is damaged in %s: %s", name, said[0])
+            standing.note(name, said, readable=readable)
+            standing.keep(self._file)
+            if self._stopping.wait(min(LONGEST_REST, time.monotonic() - began)):
+                return
+        standing.ended = time.time()
+        standing.keep(self._file)
+        if _suspected_at(self._file) < standing.begun:
+            _suspicion(self._file).unlink(missing_ok=True)
+
+
+# --- What others ask
+
+
+def suspect() -> None:
+    """Somebody met a damaged page: say so at once, and let a worker look through everything soon."""
+    file = database_file()
+    if file is not None:
+        with contextlib.suppress(OSError):
+            _suspicion(file).touch()
+
+
+def tell() -> Iterable[Fact]:
+    """A fact for `/health` when the database is known to be damaged."""
+    if trouble():
+        yield Fact("damaged", True, well=False)
+
+
+def trouble(file: Path | None = None) -> bool:
+    """Whether the database is known, or with good reason suspected, to be damaged. Reads one small file."""
+    file = file or database_file()
+    return file is not None and (bool(Standing.of(file).faults) or _suspicion(file).exists())
+
+
+def examined() -> Iterable[tuple[str, str]]:
+    """State and remedy for doctor; the remedy is empty where all is well. Nothing with PostgreSQL."""
+    file = database_file()
+    if file is None or not file.exists():
+        return
+    standing = Standing.of(file)
+    if standing.faults:
+        named = "; ".join(f"{table}: {said}" for table, said in sorted(standing.faults.items()))
+        whole_rows = set(standing.faults) == set(standing.readable)
+        yield _("damaged (%(named)s)") % {"named": named}, remedy(whole_rows=whole_rows)
+    elif _suspicion(file).exists():
+        yield (
+            _("a damaged page was met, and a worker is about to look through all tables"),
+            _("Run doctor again in a few minutes, with the studio running."),
+        )
+    else:
+        yield _progress(standing), ""
+
+
+def _progress(standing: Standing) -> str:
+    if standing.ended:
+        hours = max(0, int(time.time() - standing.ended)) // 3600
+        if not hours:
+            return _("whole, as of less than an hour ago")
+        return ngettext("whole, as of %(hours)d hour ago", "whole, as of %(hours)d hours ago", hours) % {"hours": hours}
+    if standing.done:
+        counts = {"done": len(standing.done), "all": standing.tables}
+        return _("%(done)d of %(all)d tables looked through so far, all whole") % counts
+    return _("not looked through yet: a worker does that daily")

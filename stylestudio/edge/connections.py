@@ -1,0 +1,152 @@
+"""How many unfinished connections one sender may hold, and how many files the web process may open.
+
+A connection is unfinished until the head and the body of a request have arrived, and again while it waits for the next
+request. Somebody with many of them would take all of them from everybody else. Sockets, requests that are answered and
+what waits after a request of somebody who is signed in do not count, nor do the proxies: who asked is behind them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from daphne import http_protocol, server
+
+from stylestudio.edge import proxies, serving
+
+MOST_UNFINISHED = 512  # of one sender; an office of thirty people with ten each stays below, all at the same moment
+LEAST_UNFINISHED = 32
+SETTLE = 0.25  # seconds; of many that come at once the requests are read only after all are there
+SHARE = 8  # one sender gets at most one in so many of the files that may be open
+PORTABLE_FILES = 10240  # what macOS grants where it says "any number"
+
+
+class Waiting:
+    """The unfinished connections of each sender; the one that was silent for longest is the first."""
+
+    def __init__(self, later: Callable[..., Any] = server.reactor.callLater) -> None:
+        self.most = MOST_UNFINISHED
+        self._later = later
+        self._held: dict[str, dict[Any, None]] = {}
+        self._settling: set[str] = set()
+
+    def add(self, sender: str, channel: Any) -> None:
+        """Count `channel`. Those that are too many are closed soon, the ones that were silent for longest."""
+        held = self._held.setdefault(sender, {})
+        held.pop(channel, None)
+        held[channel] = None
+        self._close(sender, 2 * self.most)
+        if len(held) > self.most and sender not in self._settling:
+            self._settling.add(sender)
+            self._later(SETTLE, self._settle, sender)
+
+    def _settle(self, sender: str) -> None:
+        self._settling.discard(sender)
+        self._close(sender, self.most)
+
+    def _close(self, sender: str, most: int) -> None:
+        held = self._held.get(sender, {})
+        while len(held) > most:
+            silent = next(iter(held))
+            self.remove(sender, silent)
+            silent.transport.abortConnection()
+
+    def heard(self, sender: str, channel: Any) -> None:
+        """Something arrived."""
+        held = self._held.get(sender, {})
+        if channel in held:
+            del held[channel]
+            held[channel] = None
+
+    def remove(self, sender: str, channel: Any) -> None:
+        """Its request is complete, or it is gone."""
+        held = self._held.get(sender, {})
+        held.pop(channel, None)
+        if not held:
+            self._held.pop(sender, None)
+
+
+waiting = Waiting()
+
+
+class CountedChannel(http_protocol.http.HTTPChannel):  # type: ignore[misc]
+    """Twisted's side of a connection, which counts while it is unfinished."""
+
+    _sender: str | None = None  # None: a proxy, which does not count
+    _in_head = False
+
+    def connectionMade(self) -> None:
+        """Somebody connected."""
+        super().connectionMade()
+        host = str(getattr(self.transport.getPeer(), "host", ""))
+        if not proxies.is_proxy(host):
+            self._sender = proxies.household(proxies.parse(host)) or host
+            waiting.add(self._sender, self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """A piece of a request."""
+        if self._sender is not None:
+            waiting.heard(self._sender, self)
+        super().dataReceived(data)
+
+    def resetTimeout(self) -> None:
+        """Start to wait anew, but not for each piece of a head: one letter a minute would hold it for ever."""
+        if self._in_head and self.line_mode:
+            return
+        self._in_head = bool(self.line_mode)
+        super().resetTimeout()
+
+    def allContentReceived(self) -> None:
+        """Head and body are complete."""
+        self._in_head = False
+        self._finished()
+        super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:
+        """The answer has left; from now on the connection waits for another request."""
+        if self._sender is not None and self.persistent and not _is_member(request):
+            waiting.add(self._sender, self)
+        super().requestDone(request)
+
+    def connectionLost(self, reason: Any) -> None:
+        """It is gone."""
+        self._finished()
+        super().connectionLost(reason)
+
+    def _finished(self) -> None:
+        if self._sender is not None:
+            waiting.remove(self._sender, self)
+
+
+def _is_member(request: Any) -> bool:
+    cookie = request.received_cookies.get(serving.COOKIE.encode(), b"")
+    return serving.held(cookie.decode("latin-1")) is not None
+
+
+class CountedFactory(http_protocol.HTTPFactory):  # type: ignore[misc]
+    """daphne's factory, with channels that count."""
+
+    protocol = CountedChannel
+
+
+def install() -> None:
+    """Make daphne count. Call before `daphne.server.Server(...).run()`."""
+    waiting.most = max(LEAST_UNFINISHED, min(MOST_UNFINISHED, raise_file_limit() // SHARE))
+    server.HTTPFactory = CountedFactory
+
+
+def raise_file_limit() -> int:
+    """Open as many files as the system lets this user, not only as many as it proposes; the number."""
+    if sys.platform == "win32":
+        return MOST_UNFINISHED * SHARE
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wished in (hard, max(soft, PORTABLE_FILES)) if soft != resource.RLIM_INFINITY else ():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wished, hard))
+            break
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_UNFINISHED * SHARE if soft == resource.RLIM_INFINITY else soft

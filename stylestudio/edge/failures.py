@@ -1,0 +1,358 @@
+"""What a database, a disk or a bucket refuses, in words: for pages, fragments and scripts, for commands and the log.
+
+Whatever code meets such an error, it ends here: the middleware and `handler500` turn it into an answer, `in_words` does
+so for files and bodies beside Django, and `stylestudio.processes.command_line` for commands.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.db import Error as DatabaseFailure
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.views.defaults import bad_request, server_error
+
+from stylestudio.database import integrity
+from stylestudio.edge.serving import MOUNTS, Application, Message, Receive, Scope, Send
+from stylestudio.media.storage import StoreUnreachable
+
+log = logging.getLogger(__name__)
+
+QUIET = 60.0  # seconds for which a logger does not repeat itself
+SOON, LATER = 5, 300  # seconds after which a browser or script may try again
+
+
+class Kind(Enum):
+    """What went wrong, as far as people have to tell it apart."""
+
+    BUSY = auto()  # somebody else writes
+    AWAY = auto()  # the database server does not answer
+    STORE = auto()  # the bucket does not answer, or refuses
+    FULL = auto()
+    READ_ONLY = auto()
+    FORBIDDEN = auto()  # the studio's user may not
+    BROKEN = auto()  # the disk itself
+    DAMAGED = auto()  # the database file
+    MESSAGES = auto()  # the file of messages to the worker is
+    GONE = auto()  # a file that a row names
+
+
+# SQLite's primary result codes: https://www.sqlite.org/rescode.html
+_SQLITE = {
+    sqlite3.SQLITE_BUSY: Kind.BUSY,
+    sqlite3.SQLITE_LOCKED: Kind.BUSY,
+    sqlite3.SQLITE_READONLY: Kind.READ_ONLY,
+    sqlite3.SQLITE_IOERR: Kind.BROKEN,
+    sqlite3.SQLITE_CORRUPT: Kind.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Kind.DAMAGED,
+    sqlite3.SQLITE_FULL: Kind.FULL,
+    sqlite3.SQLITE_CANTOPEN: Kind.FORBIDDEN,
+    sqlite3.SQLITE_PERM: Kind.FORBIDDEN,
+}
+
+# The beginnings of PostgreSQL's SQLSTATE, the longest first.
+_POSTGRES = {
+    "53100": Kind.FULL,
+    "25006": Kind.READ_ONLY,
+    "55P03": Kind.BUSY,
+    "57014": Kind.BUSY,
+    "58030": Kind.BROKEN,
+    "XX001": Kind.DAMAGED,
+    "XX002": Kind.DAMAGED,
+    "08": Kind.AWAY,
+    "40": Kind.BUSY,
+    "53": Kind.BUSY,
+    "57P": Kind.AWAY,
+}
+
+_SYSTEM = {
+    errno.ENOSPC: Kind.FULL,
+    errno.EDQUOT: Kind.FULL,
+    errno.EFBIG: Kind.FULL,
+    errno.EROFS: Kind.READ_ONLY,
+    errno.EACCES: Kind.FORBIDDEN,
+    errno.EPERM: Kind.FORBIDDEN,
+    errno.ENOTDIR: Kind.FORBIDDEN,
+    errno.EEXIST: Kind.FORBIDDEN,
+    errno.EIO: Kind.BROKEN,
+    errno.EMFILE: Kind.BUSY,
+    errno.ENFILE: Kind.BUSY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was refused. `detail` is the system's own words with the file where it names one: for whoever runs it."""
+
+    kind: Kind
+    detail: str
+
+    @property
+    def passes(self) -> bool:
+        """Whether trying again in a moment may do, without anybody mending anything."""
+        return self.kind in {Kind.BUSY, Kind.AWAY, Kind.STORE}
+
+    @property
+    def what(self) -> str:
+        """What happened."""
+        return {
+            Kind.BUSY: _("The studio's database is busy with something else."),
+            Kind.AWAY: _("The studio's database does not answer."),
+            Kind.STORE: _("The studio's store of files does not answer."),
+            Kind.FULL: _("The studio's disk is full."),
+            Kind.READ_ONLY: _("The studio's disk is read-only."),
+            Kind.FORBIDDEN: _("The studio may not use one of its own files or folders."),
+            Kind.BROKEN: _("The studio's disk cannot be read or written."),
+            Kind.DAMAGED: _("The studio's database is damaged."),
+            Kind.MESSAGES: _("The file of messages to the worker, huey.sqlite3, is damaged."),
+            Kind.GONE: _("The file of this is missing in the studio."),
+        }[self.kind]
+
+    @property
+    def advice(self) -> str:
+        """What to do, for whoever uses the studio."""
+        if self.kind == Kind.GONE:
+            return _("A backup of the media folder may have it.")
+        if self.passes:
+            return _("Try again in a moment.")
+        return _("Tell whoever runs the studio, who finds out more with doctor.")
+
+    def sentence(self, *, changing: bool = True) -> str:
+        """What happened and what to do. `changing`: something was to be stored, and people wonder whether it is."""
+        kept = _("Nothing was kept.") if changing and self.kind != Kind.GONE else ""
+        return " ".join(filter(None, (self.what, kept, self.advice)))
+
+    @property
+    def told(self) -> str:
+        """What happened in our words and in the system's, for the log and for whoever typed a command. In English."""
+        with translation.override(None):
+            return f"{self.what} ({self.detail})"
+
+    @property
+    def status(self) -> int:
+        """Of an answer that shows the sentence."""
+        return HTTPStatus.NOT_FOUND if self.kind == Kind.GONE else HTTPStatus.SERVICE_UNAVAILABLE
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to try again; nobody keeps the answer."""
+        later = {} if self.kind == Kind.GONE else {"Retry-After": str(SOON if self.passes else LATER)}
+        return {"Cache-Control": "no-store", **later}
+
+
+def of(error: BaseException | None) -> Failure | None:
+    """What `error`, or an error that caused it, says of database or disk; None for any other error."""
+    while error is not None:
+        kind = _kind(error)
+        if kind:
+            return Failure(kind, _detail(error))
+        # Django's session says "deleted" of any error of the database, and does not name it as the cause.
+        hidden = isinstance(error, SessionInterrupted | UpdateError)
+        error = error.__context__ if hidden else error.__cause__
+    return None
+
+
+def plainly(error: OSError, place: object) -> str:
+    """For a command that goes on or ends with a line of its own: the file that the error names, else `place`."""
+    return f"{error.filename or place}: {error.strerror or error}"
+
+
+def _kind(error: BaseException) -> Kind | None:
+    if isinstance(error, DatabaseFailure):
+        cause = error.__cause__
+        return _sqlite_kind(cause) if isinstance(cause, sqlite3.Error) else _postgres_kind(cause)
+    if isinstance(error, sqlite3.Error):  # not by way of Django: only the messages to the worker are read so
+        kind = _sqlite_kind(error)
+        return Kind.MESSAGES if kind == Kind.DAMAGED else kind
+    if isinstance(error, StoreUnreachable):
+        return Kind.STORE
+    if isinstance(error, FileNotFoundError):
+        return Kind.GONE if _is_media(error.filename) else None
+    if isinstance(error, FileExistsError):  # Django raises it without a number for a file in the place of a folder
+        return Kind.FORBIDDEN
+    return _SYSTEM.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def _sqlite_kind(error: sqlite3.Error) -> Kind | None:
+    kind = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if kind == Kind.BROKEN and integrity.free_bytes() < 2**20:
+        return Kind.FULL  # the index of the write-ahead log finds no room: SQLite calls that an I/O error
+    return kind
+
+
+def _postgres_kind(cause: BaseException | None) -> Kind | None:
+    """None for what is wrong with a statement; without a state there is no connection."""
+    state = getattr(cause, "sqlstate", None)
+    if state is None:
+        return Kind.AWAY if type(cause).__name__ in {"OperationalError", "PoolTimeout", "InterfaceError"} else None
+    return next((kind for begin, kind in _POSTGRES.items() if state.startswith(begin)), None)
+
+
+def _is_media(name: Any) -> bool:
+    """Whether a file that is missing is one of the store: a name in it, or a path beneath its folder."""
+    if not isinstance(name, str):
+        return False
+    return f"/{name}".startswith(MOUNTS) or Path(name).is_relative_to(settings.MEDIA_ROOT)
+
+
+def _detail(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+# --- Answers
+
+
+class WordsForFailures:
+    """Middleware: a view that met such an error answers with a page, a sentence or JSON that says so."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """On to the view; in the asynchronous chain the answer is awaited by whoever called."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The answer, or None for any other error."""
+        failure = of(exception)
+        return answer(request, failure) if failure else None
+
+
+def handler500(request: HttpRequest) -> HttpResponseBase:
+    """The same for what other middleware meets, such as a session that cannot be stored; else the page "broke"."""
+    failure = of(sys.exc_info()[1])
+    return answer(request, failure) if failure else server_error(request)
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """The same for a session of before that cannot be stored, which Django takes for a bad request."""
+    failure = of(exception)
+    return answer(request, failure) if failure else bad_request(request, exception)
+
+
+def answer(request: HttpRequest, failure: Failure) -> HttpResponse:
+    """Say it in the form in which the request wants to be answered. The database is not asked for anything."""
+    note(f"{request.method} {request.path}", failure)
+    if session := getattr(request, "session", None):
+        session.modified = False  # storing it would only fail again, after waiting again
+    response = _worded(request, failure)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django would add the traceback
+    return response
+
+
+def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
+    from stylestudio.live import page_frame  # has models, and logging needs this module before there are any
+
+    facts: dict[str, Any] = {"status": failure.status, "headers": failure.headers}
+    looking = request.method in {"GET", "HEAD"}
+    sentence = failure.sentence(changing=not looking)
+    if request.headers.get("HX-Request"):
+        # A sentence alone is shown in the corner, and the form stays as it is.
+        return HttpResponse(sentence, content_type="text/plain; charset=utf-8", **facts)
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        return JsonResponse({"error": sentence}, **facts)
+    again = request.get_full_path() if looking else ""
+    context = {"sentence": sentence, "again": again, "theme": page_frame.theme(request)}
+    return HttpResponse(render_to_string("503.html", context), **facts)
+
+
+def note(what: str, failure: Failure) -> None:
+    """One line in the log. A worker looks the database through soon, if it is damaged."""
+    if failure.kind == Kind.DAMAGED:
+        integrity.suspect()
+    log.warning("%s: %s", what, failure.told)
+
+
+class WithoutTraceback(logging.Filter):
+    """Says in one line what a disk or a database refuses, wherever it was met and however often.
+
+    The place in the code is not what is wrong then, and a full disk is met many times a minute.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self._said: dict[tuple[str, Kind], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for what the same logger said less than QUIET seconds ago. Both handlers of a record get one answer."""
+        failure = of(record.exc_info[1]) if record.exc_info else None
+        if failure:
+            record.msg, record.args = f"{record.getMessage()} {failure.told}", ()
+            record.exc_info = record.exc_text = None
+            record.is_repeated = self._is_repeated(record, failure)
+            if failure.kind == Kind.DAMAGED:
+                integrity.suspect()
+        return not getattr(record, "is_repeated", False)
+
+    def _is_repeated(self, record: logging.LogRecord, failure: Failure) -> bool:
+        what = record.name, failure.kind
+        repeated = record.created - self._said.get(what, -QUIET) < QUIET
+        if not repeated:
+            self._said[what] = record.created
+        return repeated
+
+
+def in_words(app: Application) -> Application:
+    """`app`, whose refused reads and writes become a sentence as long as no answer has begun. For the whole of ASGI."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        except OSError as error:
+            failure = of(error)
+            if started or failure is None or scope["type"] != "http":
+                raise
+            note(f"{scope['method']} {scope['path']}", failure)
+            body = failure.sentence(changing=scope["method"] not in {"GET", "HEAD"}).encode()
+            headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body)), **failure.headers}
+            lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+            await send({"type": "http.response.start", "status": failure.status, "headers": lines})
+            await send({"type": "http.response.body", "body": body})
+
+    return guarded
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Wait for a lock of the SQLite database no longer than this, where somebody looks at an empty page meanwhile."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    usual = 1000 * int(connection.settings_dict["OPTIONS"].get("timeout", 5))
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {usual}")

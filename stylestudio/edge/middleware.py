@@ -1,0 +1,173 @@
+"""What every request passes: clean address, security headers, the door, the media cookie. All of it async-capable."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.decorators import sync_and_async_middleware
+from django_htmx.http import HttpResponseClientRedirect
+
+from stylestudio.edge import passes, proxies, serving
+from stylestudio.edge.headers import PAGES
+from stylestudio.edge.headers import security_headers as common_headers
+from stylestudio.people import zones
+from stylestudio.people.accounts import accounts_exist, first_run_help
+
+OPEN_BEFORE_THE_FIRST_ACCOUNT = {"first-run", "health"}
+MEDIA_COOKIE_REFRESH = 60 * 60  # seconds
+
+GetResponse = Callable[[HttpRequest], Any]
+
+
+def _finishing(get_response: GetResponse, finish: Callable[[HttpRequest, HttpResponseBase], None]) -> GetResponse:
+    """A middleware that only touches the response. Without Django's mixin it costs no change of thread."""
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            answer: Awaitable[HttpResponseBase] = get_response(request)
+            response = await answer
+            finish(request, response)
+            return response
+
+        return later
+
+    def now(request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = get_response(request)
+        finish(request, response)
+        return response
+
+    return now
+
+
+def _beginning(get_response: GetResponse, begin: Callable[[HttpRequest], None]) -> GetResponse:
+    """A middleware that only touches the request."""
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            begin(request)
+            answer: Awaitable[HttpResponseBase] = get_response(request)
+            return await answer
+
+        return later
+
+    def now(request: HttpRequest) -> HttpResponseBase:
+        begin(request)
+        response: HttpResponseBase = get_response(request)
+        return response
+
+    return now
+
+
+@sync_and_async_middleware
+def security_headers(get_response: GetResponse) -> GetResponse:
+    """Add the security headers to every answer, and how long it is kept unless its view says that."""
+    headers = common_headers()
+
+    def finish(request: HttpRequest, response: HttpResponseBase) -> None:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        # Django forbids browsers to keep anything of the admin, even for Back; there are no secrets in it.
+        if "Cache-Control" not in response.headers or _is_admin(request):
+            response.headers["Cache-Control"] = PAGES
+            # Some addresses answer htmx with a part of their page, which Back must not show for the page.
+            patch_vary_headers(response, ["HX-Request"])
+
+    return _finishing(get_response, finish)
+
+
+def _is_admin(request: HttpRequest) -> bool:
+    match = getattr(request, "resolver_match", None)
+    return match is not None and match.app_name == "admin"
+
+
+@sync_and_async_middleware
+def only_proxies_forward(get_response: GetResponse) -> GetResponse:
+    """Throw away what a sender that is no proxy of ours says about itself, such as that it came over TLS."""
+
+    def clean(request: HttpRequest) -> None:
+        proxies.believe_proxies_only(request.META)
+
+    return _beginning(get_response, clean)
+
+
+@sync_and_async_middleware
+def without_nul(get_response: GetResponse) -> GetResponse:
+    """Show NUL characters in the address as �, as browsers do: PostgreSQL fails when it is asked for one."""
+
+    def clean(request: HttpRequest) -> None:
+        request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%EF%BF%BD")
+        request.path_info = request.path_info.replace("\0", "\ufffd")
+
+    return _beginning(get_response, clean)
+
+
+@sync_and_async_middleware
+def readers_zone(get_response: GetResponse) -> GetResponse:
+    """Times and days of pages in the time zone of whoever reads them."""
+    return _beginning(get_response, zones.activate)
+
+
+class SignInRequired(LoginRequiredMiddleware):
+    """Every page needs a signed-in user unless its view is marked @login_not_required.
+
+    While nobody has an account, every page but the one-time link and /health says where to find that link.
+    """
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        """The page that is shown in place of the view, or None to go on to the view."""
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        if not accounts_exist():
+            return None if name in OPEN_BEFORE_THE_FIRST_ACCOUNT else first_run_help(request)
+        if name == "admin:login":
+            # One door only: the admin's own would let people guess passwords without limit.
+            return redirect(_sign_in(request.GET.get("next") or reverse("admin:index")))
+        # Django's own check loads the user, so from here on media_cookie can look at it without a query.
+        request.META["stylestudio.user_known"] = True
+        refusal = super().process_view(request, view_func, view_args, view_kwargs)
+        if name == "admin:password_change" and request.user.is_authenticated:
+            return redirect("account")  # the admin's own page would check the old password without limit
+        htmx = getattr(request, "htmx", None)
+        if refusal is not None and htmx:
+            # The whole page moves to sign-in, nothing is swapped; it comes back to the page and not to the fragment.
+            return HttpResponseClientRedirect(_sign_in(htmx.current_url_abs_path or "/"))
+        return refusal
+
+
+def _sign_in(onward: str) -> str:
+    return redirect_to_login(onward, resolve_url(settings.LOGIN_URL)).url
+
+
+@sync_and_async_middleware
+def media_cookie(get_response: GetResponse) -> GetResponse:
+    """Give whoever is signed in the cookie that stylestudio.edge.serving asks for, and take it away at sign-out."""
+
+    def finish(request: HttpRequest, response: HttpResponseBase) -> None:
+        if not request.META.get("stylestudio.user_known"):
+            return
+        held = request.COOKIES.get(serving.COOKIE)
+        due = passes.of(request.user, request.session.session_key) if request.user.is_authenticated else None
+        if due is None:
+            if held is not None:
+                response.delete_cookie(serving.COOKIE, samesite="Lax")
+        elif held is None or serving.held(held, MEDIA_COOKIE_REFRESH) != due:
+            response.set_cookie(
+                serving.COOKIE,
+                serving.sign(due),
+                max_age=serving.COOKIE_AGE,
+                httponly=True,
+                samesite="Lax",
+                secure=settings.SESSION_COOKIE_SECURE,
+            )
+
+    return _finishing(get_response, finish)

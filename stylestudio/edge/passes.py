@@ -1,0 +1,177 @@
+"""Who may still fetch files and listen, asked without a query: the sessions that are good, kept in memory.
+
+A pass names a person, their password and a session. It is good while the person is active, the password is the same
+and the session is there. Every web process reads all of that at once, at most AGE seconds before it answers: a
+sign-out, a new password, a deactivation or a deletion counts by then, in whatever way it was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+log = logging.getLogger(__name__)
+
+AGE = 25.0  # seconds; sockets look every LOOK seconds, so that nothing outlives its session by a minute
+LOOK = 30.0
+PAUSE = 5.0  # seconds before a database that did not answer is asked again
+REJOIN = 3600.0  # seconds; Redis forgets a group that nobody joined anew for a week
+GROUP = "passes"  # of the web processes: what they hold is old
+
+
+class Unknown(Exception):
+    """The database has not answered since this process was started, so nobody can tell who may come in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a session proves: whose it is, by which password, and which one. The last two are digests."""
+
+    person: int
+    password: str
+    session: str
+
+    def __str__(self) -> str:
+        return f"{self.person}.{self.password}.{self.session}"
+
+
+def parse(text: str) -> Pass | None:
+    """The opposite of `str`; None for anything else."""
+    person, _dot, digests = text.partition(".")
+    password, _dot, session = digests.partition(".")
+    if not (person.isascii() and person.isdigit() and password and session):
+        return None
+    return Pass(int(person), password, session)
+
+
+def of(user: AbstractBaseUser, session_key: str | None) -> Pass | None:
+    """The pass of somebody who is signed in; None while the session is not stored yet."""
+    return Pass(user.pk, _digest(user.password), _digest(session_key)) if session_key else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), key=_key(settings.SECRET_KEY), digest_size=12).hexdigest()
+
+
+@cache
+def _key(secret: str) -> bytes:
+    return hashlib.sha256(b"stylestudio.edge.passes" + secret.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everybody who is active with the digest of their password, and the digests of all sessions."""
+
+    people: dict[int, str]
+    sessions: frozenset[str]
+
+    def has(self, held: Pass) -> bool:
+        """Whether the person is active, and password and session are those."""
+        return self.people.get(held.person) == held.password and held.session in self.sessions
+
+
+def read() -> Table:
+    """What the database says now: two queries."""
+    from django.contrib.auth.models import User
+    from django.contrib.sessions.models import Session
+
+    try:
+        people = User.objects.filter(is_active=True).values_list("pk", "password")
+        keys = Session.objects.filter(expire_date__gt=timezone.now()).values_list("session_key", flat=True)
+        return Table({pk: _digest(password) for pk, password in people}, frozenset(map(_digest, keys)))
+    finally:
+        # Any thread may be the one that reads; none keeps a connection for that.
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+class Register:
+    """The passes that are good, as the database said at most AGE seconds ago. For threads, not for event loops."""
+
+    def __init__(self, read: Callable[[], Table] = read) -> None:
+        self._read = read
+        self._table: Table | None = None
+        self._gone: set[Pass] = set()
+        self._due = 0.0
+        self._reading = threading.Lock()
+
+    def has(self, held: Pass) -> bool:
+        """Whether `held` is still good. Raises Unknown."""
+        if time.monotonic() >= self._due:
+            self._refresh()
+        if self._known().has(held):
+            return True
+        if held in self._gone:
+            return False
+        # Perhaps somebody who signed in a moment ago.
+        self._refresh(wait=True)
+        if self._known().has(held):
+            return True
+        self._gone.add(held)
+        return False
+
+    def forget(self) -> None:
+        """Ask the database before the next answer: something changed. For any thread."""
+        self._due = 0.0
+
+    def _known(self) -> Table:
+        if self._table is None:
+            with self._reading:  # all pictures of the first page ask at once, and one of them reads
+                pass
+        if self._table is None:
+            raise Unknown
+        return self._table
+
+    def _refresh(self, wait: bool = False) -> None:
+        """Read, unless another thread does; with `wait`, when that one is done."""
+        if not self._reading.acquire(blocking=wait):
+            return
+        try:
+            # Before reading: what changes while the database answers makes it due again.
+            self._due = time.monotonic() + AGE
+            self._table = self._read()
+            self._gone = set()
+        except DatabaseError:
+            # Where nothing can be read nothing can be changed either: the last answer stands.
+            self._due = time.monotonic() + PAUSE
+            log.warning("Who is signed in cannot be read; asking again in %g s.", PAUSE, exc_info=True)
+        finally:
+            self._reading.release()
+
+
+register = Register()
+
+
+async def hear_of_ends() -> None:
+    """Let the register ask again whenever another process says that a session may have ended. Never comes back.
+
+    A hint, like all messages: without it the register is right some seconds later.
+    """
+    layer = get_channel_layer()
+    while True:
+        try:
+            # Of the sockets' kind: with channels-redis a process waits for one kind alone, and the others stay silent.
+            channel = await layer.new_channel()
+            await layer.group_add(GROUP, channel)
+            while await asyncio.wait_for(layer.receive(channel), REJOIN):
+                register.forget()
+        except TimeoutError:
+            continue
+        except Exception:  # the layer's client has errors of its own, and none of them may end this
+            log.debug("Ends of sessions are not heard of.", exc_info=True)
+            await asyncio.sleep(PAUSE)

@@ -1,0 +1,90 @@
+"""A lock between processes that the system lets go of when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stylestudio.host import private
+
+LOOK = 0.02  # seconds between two looks whether a lock is free
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try(descriptor: int) -> None:
+        # Far behind the end, because Windows lets nobody read the bytes that are locked.
+        os.lseek(descriptor, 2**30, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Locked(Exception):
+    """Another process holds the lock. The text is what it wrote into the file."""
+
+
+class FileLock:
+    """Held from entering to leaving; entering raises `Locked` at once where another process has it.
+
+    The holder may leave a note for others. `abandoned` tells that the last holder died without letting go.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.abandoned = False
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        private.folder(self.file.parent)
+        self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _try(self._descriptor)
+        except OSError:
+            note = self._read()
+            os.close(self._descriptor)
+            raise Locked(note) from None
+        self.abandoned = bool(self._read())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def note(self, text: str) -> None:
+        """Leave `text` for those who find the lock taken."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, text.encode())
+
+    def _read(self) -> str:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return os.read(self._descriptor, 2000).decode(errors="replace")
+
+
+@contextmanager
+def waited_for(file: Path, patience: float) -> Iterator[None]:
+    """Hold the lock of a file, once others let go of it. TimeoutError, an OSError, after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(FileLock(file))
+                break
+            except Locked as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), str(file)) from error
+            time.sleep(LOOK)
+        yield

@@ -1,0 +1,337 @@
+"""The life of a job: statuses, legal moves, lease, and the registry of job kinds.
+
+A job is asked for by a person, waits, runs on an engine and ends once. Apps subclass `Job` and register their kind;
+queue page, badge, socket and sweep iterate the registry and know no app. Only this module writes `status`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import Count, F, Max, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# A worker renews every 5 s (stylestudio.processes.workers.Pulse); six missed beats and its jobs are free for others.
+LEASE = timedelta(seconds=30)
+MOST_PRIORITY = 2**15 - 1  # what the column holds
+
+
+class Status(models.TextChoices):
+    """Where a job stands. The last three are final, but for `Job.reopen`."""
+
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+ACTIVE = (Status.QUEUED, Status.RUNNING)
+ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+MOVES: dict[Status, tuple[Status, ...]] = {
+    Status.QUEUED: (Status.RUNNING, Status.FAILED, Status.CANCELLED),
+    Status.RUNNING: (Status.QUEUED, Status.COMPLETED, Status.FAILED, Status.CANCELLED),
+    Status.COMPLETED: (),
+    Status.FAILED: (),
+    Status.CANCELLED: (),
+}
+
+
+class Visibility(models.TextChoices):
+    """Who may see a row. A studio is one team: everything starts as seen by all."""
+
+    TEAM = "team", _("The team")
+    PRIVATE = "private", _("Only me")
+
+
+J = TypeVar("J", bound="Job")
+
+
+class JobQuerySet(models.QuerySet[J]):
+    """Questions about jobs, in plain words."""
+
+    def waiting(self) -> Self:
+        """Not begun."""
+        return self.filter(status=Status.QUEUED)
+
+    def running(self) -> Self:
+        """Begun and not ended."""
+        return self.filter(status=Status.RUNNING)
+
+    def active(self) -> Self:
+        """Waiting or running."""
+        return self.filter(status__in=ACTIVE)
+
+    def ended(self) -> Self:
+        """Completed, failed or cancelled."""
+        return self.filter(status__in=ENDED)
+
+    def visible_to(self, user: User) -> Self:
+        """What `user` may see: the team's and their own; owners of the studio see all."""
+        if user.is_superuser:
+            return self
+        return self.filter(Q(visibility=Visibility.TEAM) | Q(owner=user))
+
+    def changed_since(self, moment: datetime) -> Self:
+        """Updated at or after `moment`, oldest change first."""
+        return self.filter(updated_at__gte=moment).order_by("updated_at")
+
+    def abandoned(self, worker: str = "", held: Iterable[int] = ()) -> Self:
+        """Running under a lease that is over by the database's clock.
+
+        With the name of the worker who asks, also what an earlier process of that name had: of its own it holds `held`.
+        """
+        over = Q(lease_until__lt=Now()) | Q(lease_until=None)
+        if worker:
+            over |= Q(worker=worker) & ~Q(pk__in=list(held))
+        return self.running().filter(over)
+
+
+class Job(models.Model):
+    """Base of every long piece of work. Its verbs answer True where this call made the move."""
+
+    kind: ClassVar[str]
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="%(class)ss")
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.TEAM)
+    request_id = models.UUIDField(default=uuid.uuid4, help_text=_("One per press of the button"))
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, editable=False)
+    progress = models.PositiveSmallIntegerField(default=0, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    priority = models.SmallIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    error_kind = models.CharField(max_length=40, blank=True, editable=False)
+    error = models.TextField(blank=True, editable=False)
+    error_detail = models.TextField(blank=True, editable=False)
+    queued_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    cleared_at = models.DateTimeField(null=True, editable=False)
+    retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", editable=False)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(condition=Q(progress__lte=100), name="%(class)s_progress_is_a_percentage"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="%(class)s_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=ENDED, ended_at__isnull=False) | Q(status__in=ACTIVE, ended_at__isnull=True),
+                name="%(class)s_ended_has_a_time",
+            ),
+            models.UniqueConstraint(fields=["owner", "request_id"], name="%(class)s_one_job_per_request"),
+        ]
+        indexes = [
+            # The claim and the queue page read only what is active; the socket reads what changed lately.
+            models.Index(fields=["queued_at"], condition=Q(status__in=ACTIVE), name="%(class)s_active"),
+            models.Index(fields=["updated_at"], name="%(class)s_updated"),
+            models.Index(fields=["owner", "-queued_at"], name="%(class)s_owner"),
+        ]
+
+    @property
+    def root_id(self) -> str:
+        """The id of the job's card on every page, such as job-generation-7."""
+        return f"job-{self.kind}-{self.pk}"
+
+    @property
+    def comes_after(self) -> bool:
+        """Whether it is made after everything that people wait for."""
+        return False
+
+    @property
+    def is_active(self) -> bool:
+        """Waiting or running."""
+        return self.status in ACTIVE
+
+    def start(self, worker: str) -> bool:
+        """Waiting -> running, with a lease for `worker`."""
+        return self._move(
+            Status.RUNNING, worker=worker, lease_until=Now() + LEASE, started_at=self.started_at or timezone.now()
+        )
+
+    def recover(self) -> bool:
+        """Running -> waiting, because its worker is gone."""
+        return self._move(Status.QUEUED, worker="", lease_until=None)
+
+    def complete(self) -> bool:
+        """Running -> completed."""
+        return self._end(Status.COMPLETED, progress=100)
+
+    def fail(self, kind: str, error: str = "", detail: str = "", **fields: Any) -> bool:
+        """End with a reason: a kind that the app explains in words, what the engine said, and the operator's detail."""
+        return self._end(Status.FAILED, error_kind=kind, error=error, error_detail=detail, **fields)
+
+    def cancel(self) -> bool:
+        """End because somebody asked for it."""
+        return self._end(Status.CANCELLED)
+
+    def withdraw(self) -> bool:
+        """Waiting -> cancelled. One that has begun meanwhile goes on."""
+        return self._write(Q(status=Status.QUEUED), status=Status.CANCELLED, ended_at=timezone.now(), lease_until=None)
+
+    def reopen(self, **fields: Any) -> bool:
+        """Failed or cancelled -> waiting, for what an engine still has of it. The only way out of an end."""
+        ended = Q(status__in=(Status.FAILED, Status.CANCELLED))
+        clean = {"error_kind": "", "error": "", "error_detail": "", "worker": "", "started_at": None, "ended_at": None}
+        return self._write(ended, status=Status.QUEUED, **clean, **fields)
+
+    def move_to_front(self) -> bool:
+        """Put a waiting or running job before every other one of its kind."""
+        rows = type(self)._default_manager.active().exclude(pk=self.pk)
+        most = rows.aggregate(most=Max("priority"))["most"] or 0
+        return self._write(Q(status__in=ACTIVE), priority=min(max(most, 0) + 1, MOST_PRIORITY))
+
+    def advance(self, **fields: Any) -> bool:
+        """Write progress of a running job and raise its version. False when it no longer runs.
+
+        This is written often, so the row is not read back: `version` here stays what it was.
+        """
+        for name, value in fields.items():
+            setattr(self, name, value)
+        return self._update(Q(status=Status.RUNNING), **fields)
+
+    def touch(self, **fields: Any) -> bool:
+        """Write fields that are no move (cleared, thumbnails) and raise the version."""
+        return self._write(Q(), **fields)
+
+    def renew(self, worker: str) -> bool:
+        """Push the end of the lease away. No change that a page shows, so the version stays."""
+        running = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING)
+        return bool(running.update(worker=worker, lease_until=Now() + LEASE))
+
+    def is_taken_from(self, worker: str) -> bool:
+        """Whether the lease of `worker` ran out and others decide about this job. One that ended keeps its worker."""
+        row = type(self)._default_manager.filter(pk=self.pk).values("status", "worker").first()
+        return row is not None and (row["status"] == Status.QUEUED or row["worker"] != worker)
+
+    def _end(self, to: Status, **fields: Any) -> bool:
+        return self._move(to, ended_at=timezone.now(), lease_until=None, **fields)
+
+    def _move(self, to: Status, **fields: Any) -> bool:
+        sources = [source for source, targets in MOVES.items() if to in targets]
+        return self._write(Q(status__in=sources), status=to, **fields)
+
+    def _write(self, where: Q, **fields: Any) -> bool:
+        won = self._update(where, **fields)
+        self.refresh_from_db()
+        return won
+
+    def _update(self, where: Q, **fields: Any) -> bool:
+        """One filtered UPDATE: exactly one of several callers wins."""
+        mine = type(self)._default_manager.filter(where, pk=self.pk)
+        return bool(mine.update(version=F("version") + 1, updated_at=timezone.now(), **fields))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the kernel needs to know of one kind of job.
+
+    `fragments(job)` names the templates that show a job as a whole, each with one root; `facts(job)` adds
+    to the JSON that scripts get; `sweep()` frees what dead workers held; `gather(jobs)` fetches at once what the views
+    of many jobs on one page show; `limited(jobs)` leaves those that count against the limits of a person, None where no
+    limit holds for this kind.
+    """
+
+    name: str
+    model: type[Job]
+    fragments: tuple[str, ...]
+    facts: Callable[[Any], dict[str, object]]
+    sweep: Callable[[], None]
+    gather: Callable[[Sequence[Any]], None]
+    limited: Callable[[JobQuerySet[Any]], JobQuerySet[Any]] | None = None
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Called once by each app when it is ready."""
+    _kinds[kind.name] = kind
+
+
+def kinds() -> Iterable[Kind]:
+    """All registered kinds, in order of registration."""
+    return _kinds.values()
+
+
+def kind_of(job: Job) -> Kind:
+    """The kind that `job` was registered with."""
+    return _kinds[job.kind]
+
+
+def active() -> Iterator[Job]:
+    """All waiting and running jobs of every kind, in the order in which they were asked for."""
+    jobs = [job for kind in kinds() for job in kind.model._default_manager.active().select_related("owner")]
+    yield from sorted(jobs, key=lambda job: (job.queued_at, job.pk))
+
+
+def counts(user: User) -> tuple[int, int]:
+    """How many active jobs are `user`'s, and how many there are in all."""
+    mine = total = 0
+    for kind in kinds():
+        found = (
+            kind.model._default_manager.active()
+            .order_by()
+            .aggregate(mine=Count("pk", filter=Q(owner=user.pk)), total=Count("pk"))
+        )
+        mine, total = mine + found["mine"], total + found["total"]
+    return mine, total
+
+
+def require_room(user: User) -> None:
+    """Raise ValidationError if `user` has as many jobs waiting as one person may (STYLESTUDIO_MAX_WAITING).
+
+    Call it in the transaction that stores the next one: until that ends, no other request of this person passes.
+    """
+    if not settings.MAX_WAITING:
+        return
+    _lock(user.pk)
+    limited = [kind.limited(kind.model._default_manager.waiting()) for kind in kinds() if kind.limited]
+    number = sum(waiting.filter(owner=user).count() for waiting in limited)
+    if number >= settings.MAX_WAITING:
+        words = ngettext(
+            "%(number)d job of yours is waiting, which is the most for one person here. Wait until it begins, or "
+            "cancel it on the Queue page.",
+            "%(number)d jobs of yours are waiting, which is the most for one person here. Wait until one begins, or "
+            "cancel one on the Queue page.",
+            number,
+        )
+        raise ValidationError(words % {"number": number})
+
+
+def may_run(job: Job) -> bool:
+    """Whether fewer jobs of this kind of the same person run than one may have running (STYLESTUDIO_MAX_RUNNING)."""
+    if not settings.MAX_RUNNING:
+        return True
+    running = type(job)._default_manager.running().filter(owner=job.owner_id).exclude(pk=job.pk)
+    return running.count() < settings.MAX_RUNNING
+
+
+def start_within_limit(job: Job, worker: str) -> bool:
+    """Waiting -> running if `may_run`. Of several workers one at a time looks, so that together they start no more."""
+    with transaction.atomic():
+        if settings.MAX_RUNNING:
+            _lock(job.owner_id)
+        return may_run(job) and job.start(worker)
+
+
+def _lock(person: int) -> None:
+    """Let nobody else count this person's jobs before the transaction ends. SQLite has one writer at a time anyway."""
+    list(get_user_model()._default_manager.select_for_update(no_key=True).filter(pk=person).values_list("pk"))

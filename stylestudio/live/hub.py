@@ -1,0 +1,390 @@
+"""The hub: the channel layer of a studio without Redis; and publishing from threads, with either.
+
+The process whose event loop first receives is the hub and holds all queues. Every other process hands its messages to
+a thread that carries them to the hub over loopback. Sending never waits and never raises: messages are hints, the rows
+are the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import hmac
+import json
+import logging
+import secrets
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+from channels.layers import BaseChannelLayer, get_channel_layer
+
+from stylestudio.host.rendezvous import Door
+
+log = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+
+LARGEST = 2**20  # bytes in one frame
+BACK_OFF = 1.0  # seconds between two attempts to reach a hub, or a Redis, that is not there
+PATIENCE = 5.0  # seconds that Redis has to take a message
+_HEAD = struct.Struct("!I")
+
+
+class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
+    """Channels' interface, plus `open` for the web process and `group_send_sync` for threads.
+
+    `file` is where the hub leaves its port and secret. `capacity` is how many messages a reader may be behind; the
+    oldest are dropped then, because a newer fragment replaces an older one.
+    """
+
+    extensions = ("groups", "flush")
+
+    def __init__(self, file: Path, capacity: int = 1000, expiry: int = 60) -> None:
+        super().__init__(expiry=expiry, capacity=capacity)
+        self._file = Path(file)
+        self._hub: asyncio.AbstractEventLoop | None = None
+        self._server: asyncio.Server | None = None
+        self._opening = threading.Lock()
+        self._queues: dict[str, _Queue] = {}
+        self._groups: dict[str, set[str]] = {}
+        self._secret = b""
+        self._carrier = _Carrier(self._door, capacity)
+
+    async def open(self) -> None:
+        """Make this process the hub. Raises OSError where the port handed down is taken: there is one web process."""
+        loop = asyncio.get_running_loop()
+        with self._opening:
+            if self._is_hub():
+                if self._hub is not loop:
+                    raise RuntimeError("The hub already listens in another event loop of this process.")
+                return
+            self._queues.clear()
+            self._groups.clear()
+            self._hub = loop
+        door = Door.from_environment("STYLESTUDIO_HUB") or Door(0, secrets.token_urlsafe(32))
+        self._secret = door.secret.encode()
+        try:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", door.port)
+        except OSError:
+            self._hub = None
+            raise
+        Door(self._server.sockets[0].getsockname()[1], door.secret).write(self._file)
+
+    async def close(self) -> None:
+        """Stop being the hub; for tests."""
+        if self._server and self._is_hub():
+            self._server.close()
+        self._server = self._hub = None
+
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """A name for one reader."""
+        return f"{prefix}.hub!{uuid4().hex}"
+
+    async def receive(self, channel: str) -> Message:
+        """The oldest message waiting in `channel`. This process becomes the hub."""
+        self.require_valid_channel_name(channel)
+        await self.open()
+        queue = self._queue(channel)
+        queue.readers += 1
+        try:
+            return await queue.get()
+        finally:
+            queue.readers -= 1
+            queue.read_at = time.monotonic()
+            self._forget_if_done(channel)
+
+    async def send(self, channel: str, message: Message) -> None:
+        """Put `message` into one channel."""
+        self.require_valid_channel_name(channel)
+        self._send("channel", channel, message)
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Let `channel` get what is sent to `group`. This process becomes the hub."""
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        await self.open()
+        self._queue(channel).groups.add(group)
+        self._groups.setdefault(group, set()).add(channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """The opposite of `group_add`."""
+        self.require_valid_group_name(group)
+        self.require_valid_channel_name(channel)
+        self._leave(group, channel)
+        self._forget_if_done(channel)
+
+    async def group_send(self, group: str, message: Message) -> None:
+        """Send `message` to every channel in `group`."""
+        self.group_send_sync(group, message)
+
+    def group_send_sync(self, group: str, message: Message) -> None:
+        """`group_send` for any thread."""
+        self.require_valid_group_name(group)
+        self._send("group", group, message)
+
+    def drain(self) -> None:
+        """Let what was sent last leave this process, for half a second at most. Needed only before `os._exit`."""
+        self._carrier.drain()
+
+    async def flush(self) -> None:
+        """Forget every message and every group."""
+        self._queues.clear()
+        self._groups.clear()
+
+    def _is_hub(self) -> bool:
+        return self._hub is not None and not self._hub.is_closed()
+
+    def _door(self) -> Door | None:
+        return Door.from_environment("STYLESTUDIO_HUB") or Door.from_file(self._file)
+
+    def _send(self, kind: str, target: str, message: Message) -> None:
+        hub = self._hub
+        if hub is None or hub.is_closed():
+            self._carrier.put(kind, target, message)
+        elif _running_loop() is hub:
+            self._deliver(kind, target, message)
+        else:
+            try:
+                hub.call_soon_threadsafe(self._deliver, kind, target, message)
+            except RuntimeError:
+                log.debug("The hub closed while a message was sent.")
+
+    def _deliver(self, kind: str, target: str, message: Message) -> None:
+        for channel in tuple(self._groups.get(target, ())) if kind == "group" else (target,):
+            queue = self._queue(channel)
+            if queue.full():
+                if not queue.readers and time.monotonic() - queue.read_at > self.expiry:
+                    # Its reader ended without leaving its groups.
+                    for group in tuple(queue.groups):
+                        self._leave(group, channel)
+                    del self._queues[channel]
+                    continue
+                queue.get_nowait()
+            queue.put_nowait(message)
+
+    def _queue(self, channel: str) -> _Queue:
+        if channel not in self._queues:
+            self._queues[channel] = _Queue(self.capacity)
+        return self._queues[channel]
+
+    def _leave(self, group: str, channel: str) -> None:
+        if queue := self._queues.get(channel):
+            queue.groups.discard(group)
+        members = self._groups.get(group, set())
+        members.discard(channel)
+        if not members:
+            self._groups.pop(group, None)
+
+    def _forget_if_done(self, channel: str) -> None:
+        queue = self._queues.get(channel)
+        if queue and not queue.readers and not queue.groups and queue.empty():
+            del self._queues[channel]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(5):
+                greeting = await _read(reader, 200)
+            if not hmac.compare_digest(greeting, self._secret):
+                log.warning("A connection to the hub came with a wrong secret and was refused.")
+                return
+            while True:
+                kind, target, message = json.loads(await _read(reader, LARGEST))
+                self._deliver(kind, target, message)
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+            pass  # the other process ended, or was never one of ours
+        except (ValueError, TypeError) as error:
+            log.warning("A connection to the hub sent something unreadable and was closed: %s", error)
+        finally:
+            writer.close()
+
+
+class _Queue(asyncio.Queue[Message]):
+    """The messages waiting for one reader, its groups, and when it last took one (monotonic seconds)."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self.groups: set[str] = set()
+        self.readers = 0
+        self.read_at = time.monotonic()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
+    (length,) = _HEAD.unpack(await reader.readexactly(_HEAD.size))
+    if length > most:
+        raise ValueError(f"a frame of {length} bytes is over the limit of {most}")
+    return await reader.readexactly(length)
+
+
+T = TypeVar("T")
+
+
+class _Courier(Generic[T]):
+    """Takes parcels away from the thread that has them, in order. While nobody takes them it keeps the newest."""
+
+    def __init__(self, capacity: int) -> None:
+        self._waiting: deque[T] = deque(maxlen=capacity)
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._idle = True
+
+    def take(self, parcel: T) -> None:
+        """Returns at once and never raises."""
+        with self._changed:
+            self._waiting.append(parcel)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+                self._thread.start()
+                atexit.register(self.drain)
+            self._changed.notify_all()
+
+    def drain(self, seconds: float = 0.5) -> None:
+        """Wait until all that was taken has left, `seconds` at most; there may be nobody to get it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle and not self._waiting, seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._idle = not self._waiting
+                self._changed.notify_all()
+                while not self._waiting:
+                    self._changed.wait()
+                self._idle = False
+                parcel = self._waiting.popleft()
+            while not self._carry(parcel):
+                time.sleep(BACK_OFF)
+
+    def _carry(self, parcel: T) -> bool:
+        """Whether it is done with."""
+        raise NotImplementedError
+
+
+class _Carrier(_Courier[bytes]):
+    """Carries messages to the hub of another process."""
+
+    def __init__(self, door: Callable[[], Door | None], capacity: int) -> None:
+        super().__init__(capacity)
+        self._door = door
+        self._socket: socket.socket | None = None
+
+    def put(self, kind: str, target: str, message: Message) -> None:
+        """Take a message along. Returns at once and never raises."""
+        try:
+            frame = json.dumps([kind, target, message]).encode()
+        except (TypeError, ValueError):
+            log.exception("A message for %s is not JSON and was dropped.", target)
+            return
+        if len(frame) > LARGEST:
+            log.error("A message for %s has %d bytes, more than %d, and was dropped.", target, len(frame), LARGEST)
+            return
+        self.take(_HEAD.pack(len(frame)) + frame)
+
+    def _carry(self, frame: bytes) -> bool:
+        # Twice, because a connection that broke long ago is only noticed by using it.
+        for _attempt in range(2):
+            try:
+                self._connection().sendall(frame)
+                return True
+            except OSError:
+                self._disconnect()
+        return False
+
+    def _connection(self) -> socket.socket:
+        if self._socket and _is_closed(self._socket):
+            self._disconnect()
+        if self._socket is None:
+            door = self._door()
+            if door is None:
+                raise ConnectionError("no hub has left its address")
+            # Short, because Windows takes seconds to find out that nobody listens.
+            self._socket = socket.create_connection(("127.0.0.1", door.port), timeout=0.25)
+            self._socket.settimeout(5)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            secret = door.secret.encode()
+            self._socket.sendall(_HEAD.pack(len(secret)) + secret)
+        return self._socket
+
+    def _disconnect(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+
+
+class _Sender(_Courier[tuple[str, Message]]):
+    """Sends to groups of a layer that only coroutines can use, such as Redis, from one event loop that stays.
+
+    A loop for each message would open a connection for each message.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(layer.capacity)
+        self._layer = layer
+        self._loop = asyncio.new_event_loop()
+        self._failing = False
+
+    def _carry(self, parcel: tuple[str, Message]) -> bool:
+        group, message = parcel
+        try:
+            self._loop.run_until_complete(asyncio.wait_for(self._layer.group_send(group, message), PATIENCE))
+        except (TypeError, ValueError, OverflowError):
+            log.exception("A message for %s cannot be sent and was dropped.", group)
+        except Exception:  # the layer's client has errors of its own; the message is kept, and tried again
+            if not self._failing:
+                log.warning("Live updates cannot be sent.", exc_info=True)
+            self._failing = True
+            return False
+        self._failing = False
+        return True
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    """Whether the other side hung up. The hub never says anything, so anything to read is the end."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    else:
+        return True
+    finally:
+        connection.settimeout(5)
+
+
+@cache
+def _sender(layer: Any) -> _Sender:
+    return _Sender(layer)
+
+
+def publish(group: str, message: Message) -> None:
+    """Send `message` to `group` from any thread, through whichever layer is configured. Never waits, never raises."""
+    layer = get_channel_layer()
+    if hasattr(layer, "group_send_sync"):
+        layer.group_send_sync(group, message)
+    else:
+        _sender(layer).take((group, message))
+
+
+def drain() -> None:
+    """Before `os._exit`: let what was published last leave this process."""
+    layer = get_channel_layer()
+    if hasattr(layer, "drain"):
+        layer.drain()
+    else:
+        _sender(layer).drain()

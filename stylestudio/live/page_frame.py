@@ -1,0 +1,147 @@
+"""What surrounds every page: theme, badge of running work, engines, the page's socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from stylestudio.jobs import kinds
+from stylestudio.media import identity
+from stylestudio.models import MediaStore
+from stylestudio.people.access import is_curator
+
+THEMES = ("dark", "light", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFact:
+    """The memory of one device of an engine, in bytes. `label` says which kind; `device` is "" where there is one."""
+
+    label: str
+    device: str
+    used: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFact:
+    """One engine as pages show it; the same for everybody.
+
+    `state` is idle, busy, held (by a training), unknown, paused, draining (paused, but not done yet), bad (not
+    reachable), stuck or exhausted (out of memory too often). `state_text` follows its name, `label` stands alone,
+    `tone` colours both.
+    `now` is the job it works on, without `now_url` and `now_by` where that is private, and `now_left` the seconds that
+    it still takes, where that is known; `prompts` counts all pictures of ours that it holds.
+    """
+
+    id: int
+    name: str
+    state: str
+    state_text: str
+    label: str
+    tone: str
+    is_preview: bool
+    serves: bool
+    address: str
+    source: str
+    device: str
+    version: str
+    memory: tuple[MemoryFact, ...]
+    latency_ms: float | None
+    now: str
+    now_url: str
+    now_by: str
+    now_left: float | None
+    prompts: int
+    trouble: str
+    since: datetime
+    checkpoints: tuple[str, ...]
+    loras: tuple[str, ...]
+    node_classes: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether somebody has to look after it."""
+        return self.state in ("bad", "closed", "stuck", "exhausted")
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is known of it at the moment."""
+        return self.state in ("bad", "closed")
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it gets no work until somebody says so, or for a while."""
+        return self.state in ("paused", "draining", "stuck", "exhausted")
+
+    @property
+    def host(self) -> str:
+        """The address without http:// in front."""
+        return self.address.partition("://")[2] or self.address
+
+    @property
+    def away_seconds(self) -> float:
+        """How long it has been in this health."""
+        return (timezone.now() - self.since).total_seconds()
+
+    @property
+    def waiting(self) -> int:
+        """Pictures of ours that wait there behind the current one."""
+        return max(self.prompts - 1, 0)
+
+
+_engines: Callable[[], Sequence[EngineFact]] = lambda: ()  # noqa: E731
+
+
+def provide_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
+    """The app that knows engines says how to ask for them."""
+    global _engines
+    _engines = source
+
+
+def engine_facts() -> Sequence[EngineFact]:
+    """All engines, as the last probes saw them."""
+    return _engines()
+
+
+def theme(request: HttpRequest) -> str:
+    """dark, light or system, from the cookie; written into the page by the server so that nothing flashes."""
+    chosen = request.COOKIES.get("theme", "")
+    return chosen if chosen in THEMES else THEMES[0]
+
+
+def socket_url(watch: str) -> str:
+    """The address of the page's one socket: whose jobs, since when, in which language."""
+    query = {"watch": watch, "since": timezone.now().isoformat(), "lang": get_language() or "en"}
+    return f"/ws/progress?{urlencode(query)}"
+
+
+def media_trouble() -> str:
+    """What is wrong between database and media, as a worker saw it last; empty if all is well."""
+    row = MediaStore.objects.first()
+    return identity.sentence(row.relation) if row and not row.is_settled else ""
+
+
+def shell(request: HttpRequest) -> dict[str, object]:
+    """Context processor for the frame of every page."""
+    context: dict[str, object] = {"theme": theme(request)}
+    user = getattr(request, "user", None)
+    if isinstance(user, User) and user.is_authenticated and not request.path.startswith(reverse("admin:index")):
+        mine, total = kinds.counts(user)
+        context |= {
+            "mine": mine,
+            "total": total,
+            "engines": engine_facts(),
+            "can_curate": is_curator(user),
+            "socket_url": socket_url("mine"),
+            "media_trouble": media_trouble() if is_curator(user) else "",
+        }
+    return context

@@ -1,0 +1,125 @@
+"""Private files in an S3 bucket, for studios on several machines.
+
+Pages name them by the studio's own addresses, which never change, so that fragments need no signature and browsers may
+keep them. `stylestudio.edge.serving` checks the cookie and sends on to an address that is signed and soon expires.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.utils.encoding import filepath_to_uri
+from storages.backends.s3 import S3Storage
+
+from stylestudio.edge.serving import CONTENT_TYPES
+from stylestudio.media.identity import may_delete
+from stylestudio.media.storage import StoreUnreachable
+
+VALID = 3600  # seconds
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Who stores files expects what a disk would raise."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        missing = isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+        kind = FileNotFoundError if missing else StoreUnreachable
+        raise kind(f"The bucket {settings.S3_BUCKET} could not be used: {error}") from error
+
+
+class PrivateBucket(S3Storage):  # type: ignore[misc]
+    """Django's storage interface to the bucket."""
+
+    def url(self, name: str, *args: Any, **kwargs: Any) -> str:
+        """The studio's own address of a file."""
+        return f"{settings.MEDIA_URL}{filepath_to_uri(name)}"
+
+    def signed(self, name: str, disposition: str | None = None) -> str:
+        """An address at which the bucket itself serves the file for VALID seconds, to whoever has it."""
+        parameters = {"ResponseContentDisposition": disposition} if disposition else {}
+        return str(super().url(name, parameters, expire=VALID))
+
+    def get_object_parameters(self, name: str) -> dict[str, str]:
+        """What the bucket sends along with the file."""
+        kind = CONTENT_TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
+        return {"ContentType": kind, "CacheControl": "private, max-age=31536000, immutable"}
+
+    def check(self) -> None:
+        """OSError where the bucket is missing or refuses us."""
+        with _as_os_error():
+            self.connection.meta.client.head_bucket(Bucket=self.bucket_name)
+
+    def read(self, name: str) -> bytes:
+        """All of a small file. Raises OSError."""
+        with self.open(name, "rb") as file:
+            return bytes(file.read())
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a small file, in place of one that is there. Raises OSError."""
+        self._save(name, ContentFile(data))
+
+    def move(self, name: str, target: str) -> None:
+        """Give a file another name. Raises OSError."""
+        with _as_os_error():
+            source = {"Bucket": self.bucket_name, "Key": name}
+            self.connection.meta.client.copy(source, self.bucket_name, target)
+            self.connection.meta.client.delete_object(**source)
+
+    def delete(self, name: str) -> None:
+        """Delete a file; not from a bucket that may be another database's: there it stays."""
+        if may_delete():
+            with _as_os_error():
+                super().delete(name)
+
+    def discard(self, name: str) -> None:
+        """Delete a file that the caller stored a moment ago and no row names, whoever's the bucket is."""
+        with _as_os_error():
+            super().delete(name)
+
+    def listdir(self, name: str) -> tuple[list[str], list[str]]:
+        """The folders and the files in a folder."""
+        with _as_os_error():
+            folders, files = super().listdir(name)
+            return folders, files
+
+    def get_modified_time(self, name: str) -> datetime:
+        """When a file was written."""
+        with _as_os_error():
+            moment: datetime = super().get_modified_time(name)
+            return moment
+
+    def _save(self, name: str, content: Any) -> str:
+        with _as_os_error():
+            return str(super()._save(name, content))
+
+    def exists(self, name: str) -> bool:
+        """Whether the bucket has it. Raises StoreUnreachable."""
+        with _as_os_error():
+            return bool(super().exists(name))
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The full names of all files beneath a folder, fetched a thousand at a time. Raises StoreUnreachable."""
+        with _as_os_error():
+            for found in self.bucket.objects.filter(Prefix=f"{folder.rstrip('/')}/"):
+                yield str(found.key)
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        with _as_os_error():
+            try:
+                opened = super()._open(name, mode)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from error
+            if "r" in mode:
+                _fetched = opened.file  # now and not with the first read, which would raise errors of another kind
+            return opened

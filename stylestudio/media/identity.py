@@ -1,0 +1,411 @@
+"""Whose media these are: the mark by which a database knows the folder or bucket that belongs to it.
+
+The store carries a mark (`MARK`): the identity of its database, a counter that every start raises, and a token that is
+new with each turn of the counter. The database has the same in its `MediaStore` row. While both agree, what nobody
+needs any more may be deleted. If they differ, the database is an older copy, a copy that runs elsewhere or another one,
+and what it does not know may be somebody's work: then nothing is deleted or moved until a person has looked at the
+numbers (`manage.py adopt_media`).
+
+Names of files begin with the prefix of the start that they were stored after (`new_name`). So of a file that no row
+names it can be told whether this database stored and lost it, or another one knows it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol, cast
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Max
+from django.db.models.functions import Greatest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from stylestudio.host import locks
+from stylestudio.host.health_facts import Fact
+from stylestudio.media.survey import Survey, names_any, survey
+from stylestudio.models import MediaStore, Start, Worker
+
+log = logging.getLogger(__name__)
+
+Relation = MediaStore.Relation
+MARK = "studio.json"  # at the top of the store, which is never served
+ABOUT = "Tells which StyleStudio database these files belong to. Please leave it where it is."
+PREFIX = 12  # hexadecimal digits of a file's name that tell the start; the other 20 cannot be guessed
+KNOWN_SHARE = 0.95  # of the files of a store without a mark must be known, or it is not this database's
+TURN = timedelta(minutes=10)  # between two turns of the counter while a worker runs
+PATIENCE = 30.0  # seconds for another process that reads or writes the mark
+LATE = timedelta(seconds=30)  # a database may live for so long after its last heartbeat that is known
+
+# What the sweep notes in the row meanwhile stays.
+_STANDING = ("counter", "token", "held", "marked_at", "relation", "adopted_at")
+
+
+class MarkedStorage(Protocol):
+    """What our storages offer beside what Django's do."""
+
+    def read(self, name: str) -> bytes:
+        """All of a small file. FileNotFoundError when it is not there, OSError when the store does not answer."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a small file, in place of one that is there. Raises OSError."""
+        ...
+
+    def move(self, name: str, target: str) -> None:
+        """Give a file another name. Raises OSError."""
+        ...
+
+
+def storage() -> MarkedStorage:
+    """The store of the media."""
+    return cast(MarkedStorage, default_storage)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the store says of itself. `contested` is set by a database that lost the store to another while it ran."""
+
+    database: str
+    counter: int
+    token: str
+    at: str
+    contested: bool = False
+    about: str = ABOUT
+
+    @property
+    def moment(self) -> datetime | None:
+        """When it was written; None if that cannot be read."""
+        try:
+            return datetime.fromisoformat(self.at)
+        except ValueError:
+            return None
+
+
+def read_mark() -> Mark | None:
+    """The mark of the store; None if it has none. ValueError if it is damaged, OSError if the store does not answer."""
+    try:
+        told = json.loads(storage().read(MARK))
+        return Mark(
+            database=str(uuid.UUID(told["database"])),
+            counter=int(told["counter"]),
+            token=str(told["token"]),
+            at=str(told["at"]),
+            contested=bool(told["contested"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{MARK} lacks something: {error!r}") from error
+
+
+def compare(row: MediaStore, mark: Mark | None) -> Relation:
+    """How the database of `row` stands to a store with this mark."""
+    if mark is None:
+        return Relation.UNMARKED
+    if mark.database != str(row.identity):
+        return Relation.OTHER
+    if mark.contested:
+        return Relation.CONTESTED
+    if mark.token in {row.token, row.held} - {""}:
+        return Relation.SAME
+    if mark.counter == row.counter:
+        return Relation.PARTED
+    return Relation.OLDER if mark.counter > row.counter else Relation.NEWER
+
+
+def new_name(suffix: str) -> str:
+    """A name for a file that is stored now: 32 hexadecimal digits, which nobody can guess, and `suffix` (".png")."""
+    prefix = Start.objects.order_by("-pk").values_list("prefix", flat=True).first() or secrets.token_hex(PREFIX // 2)
+    return f"{prefix}{secrets.token_hex(10)}{suffix}"
+
+
+def begin() -> None:
+    """A studio or worker starts: raise the counter here and in the store, if the two belong together.
+
+    A store without a mark becomes this database's when nearly all of its newest files are known here.
+    """
+    Start.objects.filter(over_at=None).update(over_at=Greatest(F("at"), _last_alive()))
+    Start.objects.create(prefix=secrets.token_hex(PREFIX // 2))
+    try:
+        recognised = _recognise() if _relation(MediaStore())[0] == Relation.UNMARKED else Relation.UNMARKED
+        with _alone() as row:
+            relation, mark = _relation(row)
+            if relation == Relation.UNMARKED:
+                relation = recognised
+            if relation == Relation.SAME:
+                row.adopted_at = row.adopted_at if mark else timezone.now()
+                _turn(row, mark)
+            _note(row, relation)
+        if row.is_settled:
+            _write_mark()
+    except OSError:
+        log.exception("The media cannot be read or written. Nothing of them is deleted.")
+
+
+def look() -> bool:
+    """Whether database and store belong together now; called every minute by each worker, and the counter goes on.
+
+    A database that finds the store taken over by another one while it runs writes that into the mark, so that the other
+    one deletes nothing either.
+    """
+    try:
+        row, mark = current()
+        stored = MediaStore.objects.values_list("relation", flat=True).first()
+        if stored is None:
+            return may_delete()
+        if stored != row.relation or (row.is_settled and (_is_due(row) or (mark and mark.token != row.token))):
+            row = _look_closely()
+    except OSError:
+        log.exception("The media cannot be read or written. Nothing of them is deleted.")
+        return False
+    return row.is_settled
+
+
+def _look_closely() -> MediaStore:
+    with _alone() as row:
+        relation, mark = _seen(row)
+        if relation == Relation.SAME and _is_due(row):
+            _turn(row, mark)
+        elif row.is_settled and relation != Relation.SAME and mark and not mark.contested:
+            _put(replace(mark, contested=True))
+        _note(row, relation)
+    if row.is_settled:
+        _write_mark()
+    return row
+
+
+def turn() -> None:
+    """A worker stops: every copy of the database that was made before is older than the store.
+
+    Raises neither OSError nor DatabaseError: a worker ends although one of the two does not answer.
+    """
+    try:
+        with _alone() as row:
+            relation, mark = _relation(row)
+            if relation == Relation.SAME:
+                _turn(row, mark)
+                row.save(update_fields=_STANDING)
+        if relation == Relation.SAME:
+            _write_mark()
+    except (OSError, DatabaseError):
+        log.warning("The mark of the media could not be written.", exc_info=True)
+
+
+def may_delete() -> bool:
+    """Whether files may be deleted at all: not from a store that may be another database's.
+
+    Before the first start of a studio on this database there is no row. Then a store without a mark is its own.
+    """
+    try:
+        row, mark = MediaStore.objects.first(), read_mark()
+    except (OSError, ValueError, DatabaseError):
+        return False
+    return mark is None if row is None else compare(row, mark) == Relation.SAME
+
+
+def mark_of_copy(database: Path) -> bytes | None:
+    """The mark that belongs beside a copy of the SQLite database; None if it is not there or never had any media.
+
+    Nor has one from before media were marked, as somebody saves it between a `git pull` and the first start.
+
+    Whoever saves both takes this one: the counter may go on between the copies of database and media.
+    """
+    if not database.is_file():
+        return None
+    with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as copy:
+        if not copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'stylestudio_mediastore'").fetchone():
+            return None
+        kept = copy.execute("SELECT identity, counter, token FROM stylestudio_mediastore WHERE counter > 0").fetchone()
+    if kept is None:
+        return None
+    identity, counter, token = kept
+    return _text(Mark(str(uuid.UUID(identity)), counter, token, timezone.now().isoformat(timespec="seconds")))
+
+
+def adopt() -> None:
+    """Make the store this database's from now on: what no row names stays there. OSError if it cannot be marked."""
+    with _alone() as row, transaction.atomic():
+        try:
+            mark = read_mark()
+        except ValueError:
+            mark = None
+        # Files of earlier starts may be in use by the database that the store comes from.
+        Start.objects.all().delete()
+        Start.objects.create(prefix=secrets.token_hex(PREFIX // 2))
+        row.counter = max(row.counter, mark.counter if mark else 0)
+        _turn(row, None)
+        row.relation, row.adopted_at, row.swept_at, row.swept = Relation.SAME, timezone.now(), None, {}
+        row.save()
+        # Inside: after a crash in between the store is unknown, and can be adopted again.
+        _put(_mark_of(row))
+
+
+def current() -> tuple[MediaStore, Mark | None]:
+    """Row and mark as they are now, for those who tell people. The row is not saved; its relation is of this moment.
+
+    OSError if the store does not answer.
+    """
+    row = MediaStore.objects.first() or MediaStore(pk=1)
+    row.relation, mark = _seen(row)
+    return row, mark
+
+
+def tell() -> Iterable[Fact]:
+    """A fact for `/health` when a worker saw that database and media do not belong together. The studio works on."""
+    row = MediaStore.objects.first()
+    if row and not row.is_settled:
+        yield Fact("media", row.relation)
+
+
+def sentence(relation: str) -> str:
+    """What is the case, for people."""
+    return {
+        Relation.SAME: _("The media belong to this database."),
+        Relation.UNMARKED: _(
+            "The media have no mark of a database, and this database knows fewer than 95 in 100 of their newest files."
+        ),
+        Relation.EMPTY: _(
+            "The media are empty, although the database names files. Is this the right folder or bucket?"
+        ),
+        Relation.OLDER: _(
+            "The database is older than the media: an older copy of it was put in its place, or another copy is in use."
+        ),
+        Relation.NEWER: _("The media are older than the database: an older copy of them was put in their place."),
+        Relation.PARTED: _("Database and media come from the same studio, but each went on without the other."),
+        Relation.OTHER: _("The media belong to another database."),
+        Relation.CONTESTED: _("Two studios with different databases use these media at the same time."),
+        Relation.UNREADABLE: _("The mark of the media, studio.json, is damaged."),
+    }[Relation(relation)]
+
+
+def remedy(relation: str) -> str:
+    """What to do about it; nothing if all is well."""
+    if relation == Relation.SAME:
+        return ""
+    if relation == Relation.CONTESTED:
+        return _(
+            "Nothing is deleted or moved meanwhile. Stop the studio that should not use them, then look at the numbers "
+            "and settle it with: python manage.py adopt_media"
+        )
+    return _(
+        "Nothing is deleted or moved meanwhile. Put the right copy in place, or look at the numbers and settle it "
+        "with: python manage.py adopt_media"
+    )
+
+
+def newer(row: MediaStore, mark: Mark | None) -> str:
+    """Which of the two went on for longer, in words; empty if that cannot be told."""
+    if mark is None or row.relation in (Relation.SAME, Relation.CONTESTED):
+        return ""
+    if row.marked_at is None:
+        return _("This database is a new one, or a copy from before media were marked.")
+    ours, theirs = row.counter, mark.counter
+    if row.relation == Relation.OTHER and mark.moment:
+        ours, theirs = round(row.marked_at.timestamp()), round(mark.moment.timestamp())
+    if ours == theirs:
+        return ""
+    return _("The database is the newer one.") if ours > theirs else _("The media are the newer ones.")
+
+
+def owned(times: Mapping[str, datetime]) -> set[str]:
+    """Those of the files, given with the time when each was written, that this database stored itself.
+
+    That is after one of its starts, and while it was alive: later than that another copy of it gave the name.
+    """
+    starts = {start.prefix: start for start in Start.objects.all()}
+
+    def ours(name: str) -> bool:
+        start = starts.get(name.rpartition("/")[2][:PREFIX])
+        return bool(start and (start.over_at is None or times[name] <= start.over_at + LATE))
+
+    return {name for name in times if ours(name)}
+
+
+def _recognise() -> Relation:
+    found: Survey = survey()
+    if not found.files:
+        return Relation.EMPTY if names_any() else Relation.SAME
+    return Relation.SAME if found.known >= KNOWN_SHARE * found.files else Relation.UNMARKED
+
+
+def _last_alive() -> datetime:
+    seen: datetime | None = Worker.objects.aggregate(at=Max("heartbeat_at"))["at"]
+    return seen or datetime.fromtimestamp(0, tz=timezone.get_default_timezone())
+
+
+def _relation(row: MediaStore) -> tuple[Relation, Mark | None]:
+    try:
+        mark = read_mark()
+    except ValueError:
+        return Relation.UNREADABLE, None
+    return compare(row, mark), mark
+
+
+def _seen(row: MediaStore) -> tuple[Relation, Mark | None]:
+    """As `_relation`; a store that was empty at the start stays so called until the next one."""
+    relation, mark = _relation(row)
+    was_empty = relation == Relation.UNMARKED and row.relation == Relation.EMPTY
+    return (Relation.EMPTY if was_empty else relation), mark
+
+
+def _note(row: MediaStore, relation: Relation) -> None:
+    """Keep the relation in the row, for the pages; say so in the log when it is not the same as before."""
+    if relation != Relation.SAME and relation != row.relation:
+        log.warning("%s %s", sentence(relation), remedy(relation))
+    row.relation = relation
+    row.save(update_fields=_STANDING)
+
+
+def _is_due(row: MediaStore) -> bool:
+    return row.marked_at is None or timezone.now() - row.marked_at >= TURN
+
+
+@contextmanager
+def _alone() -> Iterator[MediaStore]:
+    """The row. Until the block ends no other process changes it or writes the mark. Raises OSError.
+
+    On SQLite a file is the lock: with its own nobody could write anything for as long as the store takes to answer.
+    """
+    MediaStore.objects.get_or_create(pk=1)
+    if connection.vendor == "sqlite":
+        with locks.waited_for(Path(settings.DATA, "media.lock"), PATIENCE):
+            yield MediaStore.objects.get(pk=1)
+    else:
+        with transaction.atomic():
+            yield MediaStore.objects.select_for_update().get(pk=1)
+
+
+def _turn(row: MediaStore, mark: Mark | None) -> None:
+    row.held = mark.token if mark else row.token
+    row.token, row.counter, row.marked_at = secrets.token_hex(16), row.counter + 1, timezone.now()
+
+
+def _write_mark() -> None:
+    """Give the store the database's token. Under the lock: of several starts at once the last one stays."""
+    with _alone() as row:
+        _put(_mark_of(row))
+
+
+def _mark_of(row: MediaStore) -> Mark:
+    return Mark(str(row.identity), row.counter, row.token, timezone.now().isoformat(timespec="seconds"))
+
+
+def _put(mark: Mark) -> None:
+    storage().put(MARK, _text(mark))
+
+
+def _text(mark: Mark) -> bytes:
+    return (json.dumps(asdict(mark), indent=1) + "\n").encode()

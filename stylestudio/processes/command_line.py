@@ -1,0 +1,97 @@
+"""`manage.py`: what must be true before a command uses the database, and what the system refuses it, in a sentence."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.management import ManagementUtility
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, OperationalError, ProgrammingError
+
+# These change nothing in the database, or are there to mend it.
+LOOKING = {
+    "backup", "check", "compilemessages", "dbshell", "diffsettings", "doctor", "help", "makemessages", "makemigrations",
+    "preview_engine", "rescue", "shell", "showmigrations", "sqlmigrate", "test", "version",
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """The command is not begun. The text says why and what to do."""
+
+
+class Commands(ManagementUtility):
+    """Django's own, which looks at the database before any command that changes it."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        """The command, once settings and apps are loaded. Raises Refused."""
+        command = super().fetch_command(subcommand)
+        if subcommand not in LOOKING and not {"-h", "--help"} & set(self.argv):
+            check_database()
+        return command
+
+
+def check_database() -> None:
+    """Raises Refused for a database that is damaged as a whole, or that a newer program has changed.
+
+    A database that does not answer is left to whoever needs it.
+    """
+    from django.db import connection
+
+    from stylestudio.database import integrity, schema
+
+    file = integrity.database_file()
+    try:
+        if file is not None:
+            integrity.look_at_header(file)
+        if file is None or (file.exists() and file.stat().st_size):
+            schema.refuse_newer()
+    except (integrity.Damaged, schema.NewerDatabase) as refusal:
+        raise Refused(str(refusal)) from refusal
+    except DatabaseError:
+        pass
+    finally:
+        connection.close()
+
+
+def run(argv: Sequence[str]) -> None:
+    """Run the command that the arguments name. What is refused is one sentence, and the exit code is 1."""
+    try:
+        Commands(list(argv)).execute()
+        sys.stdout.flush()
+    except Refused as refusal:
+        _give_up(str(refusal))
+    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest when it ends
+        sys.exit(1)
+    except (DatabaseError, sqlite3.Error, OSError) as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        _give_up(sentence)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What whoever typed the command reads; None for what is our own fault, which a traceback explains best."""
+    if not settings.configured:  # they make the data folder themselves, and before them there is no language
+        return f"{error}. Make the data folder writable, or set STYLESTUDIO_DATA."
+    from django.utils.translation import gettext
+
+    from stylestudio.database import integrity
+    from stylestudio.edge import failures
+    from stylestudio.processes import backups
+
+    if failure := failures.of(error):
+        damaged = failure.kind == failures.Kind.DAMAGED
+        return f"{failure.told} {integrity.remedy(whole_rows=False)}" if damaged else failure.told
+    if isinstance(error, OperationalError | ProgrammingError) and backups.unapplied_migrations():
+        return gettext("The database is not made for this version yet. Start the studio, or run: manage.py migrate")
+    return None
+
+
+def _give_up(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,304 @@
+"""The worker process: a queue that is woken instead of polled, and the row that says the worker lives."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection, connections
+from django.db.models.functions import Now
+from huey import PriorityRedisHuey, SqliteHuey
+from huey.consumer import Consumer
+from huey.storage import SqliteStorage
+
+from stylestudio.host import private
+from stylestudio.host.child_exit import exit_within
+from stylestudio.host.rendezvous import Door
+
+log = logging.getLogger(__name__)
+
+FALLBACK = 0.25  # seconds after which a waiting thread looks by itself, in case a wake-up was lost
+BEAT = 5.0  # seconds between two heartbeats
+DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is asked again
+GROW_EVERY = 1.0  # seconds between looks whether more threads are wanted
+MOST_CONNECTIONS = 1000  # more than a worker has threads
+
+# Called by every heartbeat, in the thread of the pulse: renew leases, notice the cancelled.
+beats: list[Callable[[], None]] = []
+
+# Called by the sweep of every minute: throw away what nobody wants any more. Must be cheap where there is nothing.
+# The guarded ones delete files or end work on engines: they are only called while the media are this database's.
+sweeps: list[Callable[[], None]] = []
+guarded_sweeps: list[Callable[[], None]] = []
+
+# Set when this worker process was told to stop: take on nothing new.
+stopping = threading.Event()
+
+# Set whenever a thread of this process has looked for a picture to make, whatever it found. The pulse writes down when.
+looked = threading.Event()
+
+
+class WakingStorage(SqliteStorage):  # type: ignore[misc]
+    """Huey's SQLite queue, whose readers wait for a byte on a loopback UDP port instead of polling."""
+
+    blocking = True
+
+    def __init__(self, name: str = "huey", filename: str = "huey.sqlite3", **options: Any) -> None:
+        private.folder(Path(filename).parent)
+        self._file = Path(filename).with_name("wake.json")
+        self._bell = threading.Condition()
+        self._rung = 0
+        self._ears: socket.socket | None = None
+        self._mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._mouth.setblocking(False)
+        super().__init__(name, filename=filename, **options)
+
+    def _create_connection(self) -> Any:
+        connection = super()._create_connection()
+        private.database(Path(self.filename))
+        # NORMAL: with WAL a power cut may lose the last messages but never harms the file, and messages are hints.
+        connection.execute("pragma synchronous=1")
+        return connection
+
+    def enqueue(self, data: bytes, priority: float | None = None) -> None:
+        """Store the message and wake one reader, here or in another process."""
+        super().enqueue(data, priority)
+        door = Door.from_environment("STYLESTUDIO_WAKE") or Door.from_file(self._file)
+        if door:
+            # A byte that is lost costs FALLBACK seconds.
+            with contextlib.suppress(OSError):
+                self._mouth.sendto(b"!", ("127.0.0.1", door.port))
+
+    def dequeue(self) -> bytes | None:
+        """The next message; None after waiting FALLBACK seconds at most. Only consumers call this."""
+        self._listen()
+        heard = self._rung
+        data: bytes | None = super().dequeue()
+        if data is None:
+            with self._bell:
+                self._bell.wait_for(lambda: self._rung != heard, FALLBACK)
+            data = super().dequeue()
+        return data
+
+    def close(self) -> bool:
+        """Let go of the file and the port."""
+        with self._bell:
+            ears, self._ears = self._ears, None
+        if ears:
+            # The thread that listens closes the port: closing it here would not wake it.
+            with contextlib.suppress(OSError):
+                self._mouth.sendto(b"!", ears.getsockname())
+        return bool(super().close())
+
+    def _listen(self) -> None:
+        with self._bell:
+            if self._ears:
+                return
+            self._ears = ears = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            door = Door.from_environment("STYLESTUDIO_WAKE") or Door(0)
+            try:
+                ears.bind(("127.0.0.1", door.port))
+            except OSError as error:
+                log.warning("Port %d is taken (%s); the queue is looked at every %s s.", door.port, error, FALLBACK)
+                return
+            Door(ears.getsockname()[1]).write(self._file)
+            threading.Thread(target=self._hear, args=(ears,), name="wake", daemon=True).start()
+
+    def _hear(self, ears: socket.socket) -> None:
+        with ears:
+            while self._ears is ears:
+                # Windows reports here that an earlier datagram met a closed port.
+                with contextlib.suppress(ConnectionResetError):
+                    ears.recv(16)
+                with self._bell:
+                    self._rung += 1
+                    self._bell.notify()
+
+
+class WakingHuey(SqliteHuey):  # type: ignore[misc]
+    """The queue of a studio without Redis."""
+
+    storage_class = WakingStorage
+
+    def enqueue(self, task: Any) -> Any:
+        """Send a message. On a full disk it is lost, as messages may be: the sweep of every minute makes up for it."""
+        try:
+            return super().enqueue(task)
+        except sqlite3.Error as error:  # what was asked for is stored by now, and must not be told as failed
+            log.warning("A message to the workers was lost: %s", error)
+            return None
+
+
+class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
+    """The queue of a studio with Redis."""
+
+    def enqueue(self, task: Any) -> Any:
+        """Send a message. Without Redis it is lost, as messages may be: the sweep of every minute makes up for it."""
+        try:
+            return super().enqueue(task)
+        except Exception:  # errors of a package that is not always there; work that is stored must not fail for this
+            log.warning("A message to the workers was lost: Redis could not be reached.", exc_info=True)
+            return None
+
+
+class StudioConsumer(Consumer):  # type: ignore[misc]
+    """Huey's consumer with threads, which is gone 4 s after it was told to stop, whatever its jobs do."""
+
+    def __init__(self, huey: Any, workers: int) -> None:
+        self._wanted = workers
+        super().__init__(
+            huey,
+            workers=workers,
+            worker_type="thread",
+            initial_delay=0.05,
+            max_delay=FALLBACK,
+            graceful_signal="TERM",
+            shutdown_timeout=3,
+            health_check_interval=GROW_EVERY,
+        )
+
+    def want(self, threads: int) -> None:
+        """Have at least so many threads from soon on. Those that are too many later stay, and wait for messages."""
+        self._wanted = max(self._wanted, threads)
+
+    @property
+    def threads(self) -> int:
+        """How many jobs it does at once."""
+        return len(self.worker_threads)
+
+    def check_worker_health(self) -> bool:
+        """Called by Huey again and again: start the threads that are wanted, and those that died."""
+        while self.threads < self._wanted:
+            worker = self._create_worker()
+            thread = self._create_process(worker, f"Worker-{self.threads + 1}")
+            thread.start()
+            self.worker_threads.append((worker, thread))
+        return bool(super().check_worker_health())
+
+    def stop(self, graceful: bool = False) -> None:
+        """Finish what can be finished in 3 s."""
+        exit_within()
+        stopping.set()
+        super().stop(graceful)
+
+
+def keep_working(step: Callable[[], bool], forget: Callable[[], None] = lambda: None) -> None:
+    """Call `step` until it answers that nothing is left to do, or the worker stops.
+
+    While the database does not answer it is called again after DATABASE_PAUSE seconds, with new connections: what was
+    claimed stays so and is taken up where it was. `forget` drops what the caller knew of the database before.
+    """
+    while not stopping.is_set():
+        try:
+            if not step():
+                return
+        except DatabaseError:
+            log.exception("The database does not answer; trying again in %g s.", DATABASE_PAUSE)
+            connections.close_all()
+            forget()
+            if stopping.wait(DATABASE_PAUSE):
+                return
+
+
+def let_every_thread_connect() -> None:
+    """Called first in a worker: none of its threads waits for the connection of another.
+
+    Each thread has one connection at most, so their number is the limit, however many there will be; what is not used
+    goes back to the pool, which closes it after a while. Elsewhere requests wait for their turn in a small pool.
+    """
+    pool = connections.settings["default"].get("OPTIONS", {}).get("pool")
+    if pool:
+        pool["max_size"] = MOST_CONNECTIONS
+        # Whoever looked at the database before the command opened the pool in its small size.
+        connections["default"].close()
+        connections["default"].close_pool()  # type: ignore[attr-defined]
+
+
+def give_connection_back() -> None:
+    """Before a wait that may be long: let other threads have this one's connection, where they share a pool."""
+    if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+        connection.close()
+
+
+def worker_name() -> str:
+    """The name of this process's `Worker` row: that of the settings, else host and process id."""
+    return settings.WORKER_NAME or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def thread_count(engines: int = 0) -> int:
+    """How many jobs this worker may do at once: two for each engine and two more, unless the settings say.
+
+    `engines`: how many are known; more than the environment names where somebody added some.
+    """
+    return settings.WORKERS or 2 * max(1, engines, len(settings.COMFYUI_URLS)) + 2
+
+
+class Pulse(threading.Thread):
+    """Keeps the `Worker` row of this process alive until `stop`. The row exists when `start` returns."""
+
+    def __init__(self, name: str, threads: int = 0) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self._row = name
+        self.threads = threads  # written with every beat
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Write the row, then beat every BEAT seconds."""
+        from stylestudio.models import Worker
+
+        life = {"host": socket.gethostname(), "pid": os.getpid(), "threads": self.threads, "looked_at": None}
+        Worker.objects.update_or_create(
+            name=self._row, defaults={**life, "started_at": Now(), "heartbeat_at": Now(), "ended_at": None}
+        )
+        super().start()
+
+    def stop(self) -> None:
+        """Mark the row as ended; waits a second at most."""
+        self._over.set()
+        self.join(1)
+
+    def run(self) -> None:
+        """Beat."""
+        try:
+            self._tell()  # at once: listeners look at the engines, and people wait for that
+            while not self._over.wait(BEAT):
+                self._beat()
+                self._tell()
+            self._end()
+        finally:
+            connections.close_all()
+
+    def _beat(self) -> None:
+        from stylestudio.models import Worker
+
+        try:
+            # The pid too: a predecessor of the same name may have marked the row as ended meanwhile.
+            life = {"heartbeat_at": Now(), "pid": os.getpid(), "ended_at": None, "threads": self.threads}
+            if looked.is_set():
+                looked.clear()
+                life["looked_at"] = Now()
+            Worker.objects.filter(name=self._row).update(**life)
+        except DatabaseError:
+            log.exception("The heartbeat could not be written.")
+            connections.close_all()
+
+    def _tell(self) -> None:
+        for beat in beats:
+            try:
+                beat()
+            except Exception:  # the pulse goes on whatever is wrong with one of its listeners
+                log.exception("A task of the heartbeat failed.")
+
+    def _end(self) -> None:
+        from stylestudio.models import Worker
+
+        with contextlib.suppress(DatabaseError):
+            Worker.objects.filter(name=self._row, pid=os.getpid()).update(ended_at=Now())

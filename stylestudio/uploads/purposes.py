@@ -1,0 +1,222 @@
+"""Large files: what may be uploaded, and handing complete files to the apps.
+
+An app registers a `Purpose` when it is ready. `stylestudio.uploads.views` talks to the page, `stylestudio.uploads.parts` keeps
+the bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import transaction
+from django.db.models import F, Sum
+from django.http import Http404, HttpResponse, JsonResponse
+from django.http.response import HttpResponseRedirectBase
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from stylestudio.models import Upload
+from stylestudio.people.access import StudioRequest
+from stylestudio.uploads import parts
+from stylestudio.uploads.parts import Elsewhere, Refused
+
+__all__ = ["Elsewhere", "Purpose", "Refused", "Upload", "finish", "register", "start", "store"]
+
+MOST_UNFINISHED = 40  # of one person
+MOST_PENDING = 16 * 2**30  # bytes of one person's unfinished uploads, each counted as if it were complete
+RESERVE = 2**30  # bytes that uploads leave free on the disk
+RESTING = timedelta(hours=1)  # an upload untouched so long makes room for a new one of the same person
+NAME_LENGTH = 200
+
+
+def anybody(request: StudioRequest) -> None:
+    """Everybody who is signed in may."""
+
+
+def unseen(upload: Upload) -> None:
+    """Nothing is looked at before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What complete files are for.
+
+    `may` raises PermissionDenied or Http404 for who may not. `request.POST` has the other fields of the form, at the
+    start and at the end; at the start purpose, name, size and fingerprint are those of the file. `examine` looks at the
+    complete file for as long as it takes. `finished` gets what `examine` found, and answers with a fragment or with the
+    address to go on to. It runs inside the transaction that marks the upload as finished, so exactly once, and must be
+    quick; it takes the file with `store` or moves `upload.path`, and what it leaves there is deleted. Both raise
+    `Refused` for a file that is not taken.
+    """
+
+    name: str
+    most_bytes: int
+    suffixes: tuple[str, ...]  # in lower case, with their dot
+    finished: Callable[[StudioRequest, Upload, Any], HttpResponse | str]
+    examine: Callable[[Upload], Any] = unseen
+    may: Callable[[StudioRequest], None] = anybody
+
+
+_purposes: dict[str, Purpose] = {}
+
+
+def register(purpose: Purpose) -> None:
+    """Make a purpose known; called from `AppConfig.ready`."""
+    _purposes[purpose.name] = purpose
+
+
+def find(name: str) -> Purpose:
+    """The purpose of this name, or a 404."""
+    if name not in _purposes:
+        raise Http404(_("There is no such thing."))
+    return _purposes[name]
+
+
+def clean_name(name: str) -> str:
+    """What a browser calls a file, without folders and characters that cannot be seen, at most 200 characters long."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    visible = "".join(sign for sign in last if unicodedata.category(sign)[0] != "C").strip()
+    if not visible.strip("."):
+        return ""
+    suffix = PurePosixPath(visible).suffix[-20:]
+    return visible[: NAME_LENGTH - len(suffix)].removesuffix(suffix) + suffix
+
+
+# What follows is called by stylestudio.uploads.views.
+
+
+def start(owner: User, purpose: Purpose, name: str, size: int, fingerprint: str) -> Upload:
+    """The person's unfinished upload of this very file, or a new one. Raises Refused."""
+    _check(purpose, name, size)
+    same = hashlib.sha256(f"{size}\0{name}\0{fingerprint}".encode()).hexdigest()
+    with transaction.atomic():
+        # One start of a person after the other: two at once would both find room.
+        User.objects.select_for_update().get(pk=owner.pk)
+        facts = {"owner": owner, "purpose": purpose.name, "fingerprint": same}
+        begun = Upload.objects.filter(**facts, finished_at=None).first()
+        if begun:
+            begun.updated_at = timezone.now()
+            begun.save(update_fields=["updated_at"])
+            return begun
+        _make_room(owner, size)
+        return Upload.objects.create(**facts, name=name, size=size, updated_at=timezone.now())
+
+
+def _check(purpose: Purpose, name: str, size: int) -> None:
+    if not name.lower().endswith(purpose.suffixes):
+        endings = ", ".join(purpose.suffixes)
+        raise Refused(_("Only files that end in %(endings)s can be used here.") % {"endings": endings})
+    if size <= 0:
+        raise Refused(_("This file is empty."))
+    if size > purpose.most_bytes:
+        sentence = _("This file is too large: at most %(most)s go through.")
+        raise Refused(sentence % {"most": filesizeformat(purpose.most_bytes)}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def _make_room(owner: User, size: int) -> None:
+    """Raises Refused where neither the person's share nor the disk has room for `size` bytes more."""
+    mine = Upload.objects.filter(owner=owner, finished_at=None)
+    if not _fits(list(mine.values_list("size", flat=True)), size):
+        for resting in mine.filter(updated_at__lt=timezone.now() - RESTING):
+            parts.cancel(resting)
+    if not _fits(list(mine.values_list("size", flat=True)), size):
+        sentence = _("Too many of your uploads are on their way. Wait until some are complete, or cancel some.")
+        raise Refused(sentence, HTTPStatus.TOO_MANY_REQUESTS)
+    coming = Upload.objects.filter(finished_at=None).aggregate(sum=Sum(F("size") - F("received")))["sum"] or 0
+    if shutil.disk_usage(parts.folder()).free < coming + size + RESERVE:
+        raise parts.no_room()
+
+
+def _fits(sizes: list[int], size: int) -> bool:
+    return len(sizes) < MOST_UNFINISHED and sum(sizes) + size <= MOST_PENDING
+
+
+def finish(request: StudioRequest, upload: Upload) -> HttpResponse:
+    """Hand the complete file to its purpose, once; asked again, the same answer again. Raises Elsewhere."""
+    purpose = find(upload.purpose)
+    purpose.may(request)
+    with parts.alone(upload, patience=60):
+        if upload.finished_at is None:
+            if (received := parts.standing(upload)) != upload.size:
+                raise Elsewhere(received)
+            _hand_over(request, upload, purpose)
+    parts.remove_files(upload)
+    kept: dict[str, Any] = upload.answer
+    return HttpResponse(kept["body"], status=kept["status"], headers=kept["headers"])
+
+
+def _hand_over(request: StudioRequest, upload: Upload, purpose: Purpose) -> None:
+    try:
+        found = purpose.examine(upload)
+        with _back_where_it_was(upload), transaction.atomic():
+            _mark(upload, purpose.finished(request, upload, found))
+    except Refused as refusal:
+        _mark(upload, refusal_answer(refusal))
+
+
+@contextmanager
+def _back_where_it_was(upload: Upload) -> Iterator[None]:
+    """What `store` moved comes back where the purpose fails after it: finishing is asked for again, not the bytes."""
+    try:
+        yield
+    except BaseException:
+        if upload.moved_to:
+            with suppress(OSError):
+                Path(default_storage.path(upload.moved_to)).replace(upload.path)
+        raise
+
+
+def refusal_answer(refusal: Refused) -> HttpResponse:
+    """The sentence, as the page reads it."""
+    return JsonResponse({"error": str(refusal)}, status=refusal.status)
+
+
+def _mark(upload: Upload, answer: HttpResponse | str) -> None:
+    if isinstance(answer, HttpResponseRedirectBase):
+        answer = answer.url
+    if isinstance(answer, str):
+        answer = JsonResponse({"location": answer})
+    kept = {"status": answer.status_code, "headers": dict(answer.items()), "body": answer.text}
+    now = timezone.now()
+    unfinished = Upload.objects.filter(pk=upload.pk, finished_at=None)
+    if not unfinished.update(finished_at=now, updated_at=now, answer=kept):
+        raise Http404(_("This upload was cancelled."))
+    upload.refresh_from_db()
+
+
+def store(upload: Upload, name: str) -> str:
+    """Move the file into the media storage as `name`, which nobody outside may choose; returns what a FileField takes.
+
+    On the same disk nothing is copied. Raises OSError.
+    """
+    if isinstance(default_storage, FileSystemStorage):
+        target = Path(default_storage.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            upload.path.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        else:
+            target.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
+            upload.moved_to = name
+            os.utime(target)  # its last part may have come long ago, and what is old and has no row yet is swept
+            return name
+    with upload.path.open("rb") as file:
+        return default_storage.save(name, File(file, name=Path(name).name))
