@@ -86,7 +86,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "stylestudio.edge.middleware.SignInRequired",
+    "stylestudio.people.door.SignInRequired",
     "stylestudio.edge.middleware.media_cookie",
     "django.contrib.messages.middleware.MessageMiddleware",
     "stylestudio.edge.failures.WordsForFailures",

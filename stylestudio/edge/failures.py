@@ -31,6 +31,7 @@ from django.utils.translation import gettext as _
 from django.views.defaults import bad_request, server_error
 
 from stylestudio.database import integrity
+from stylestudio.edge import themes
 from stylestudio.edge.serving import MOUNTS, Application, Message, Receive, Scope, Send
 from stylestudio.media.storage import StoreUnreachable
 
@@ -265,8 +266,6 @@ def answer(request: HttpRequest, failure: Failure) -> HttpResponse:
 
 
 def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
-    from stylestudio.live import page_frame  # has models, and logging needs this module before there are any
-
     facts: dict[str, Any] = {"status": failure.status, "headers": failure.headers}
     looking = request.method in {"GET", "HEAD"}
     sentence = failure.sentence(changing=not looking)
@@ -276,7 +275,7 @@ def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse({"error": sentence}, **facts)
     again = request.get_full_path() if looking else ""
-    context = {"sentence": sentence, "again": again, "theme": page_frame.theme(request)}
+    context = {"sentence": sentence, "again": again, "theme": themes.theme(request)}
     return HttpResponse(render_to_string("503.html", context), **facts)
 
 

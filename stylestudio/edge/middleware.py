@@ -1,4 +1,7 @@
-"""What every request passes: clean address, security headers, the door, the media cookie. All of it async-capable."""
+"""What every request passes: clean address, security headers, the reader's time zone, the media cookie.
+
+All of it is async-capable.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,14 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
-from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect, resolve_url
-from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
-from django_htmx.http import HttpResponseClientRedirect
 
-from stylestudio.edge import passes, proxies, serving
+from stylestudio.edge import passes, proxies, serving, zones
 from stylestudio.edge.headers import PAGES
 from stylestudio.edge.headers import security_headers as common_headers
-from stylestudio.people import zones
-from stylestudio.people.accounts import accounts_exist, first_run_help
 
-OPEN_BEFORE_THE_FIRST_ACCOUNT = {"first-run", "health"}
 MEDIA_COOKIE_REFRESH = 60 * 60  # seconds
 
 GetResponse = Callable[[HttpRequest], Any]
@@ -114,38 +109,6 @@ def without_nul(get_response: GetResponse) -> GetResponse:
 def readers_zone(get_response: GetResponse) -> GetResponse:
     """Times and days of pages in the time zone of whoever reads them."""
     return _beginning(get_response, zones.activate)
-
-
-class SignInRequired(LoginRequiredMiddleware):
-    """Every page needs a signed-in user unless its view is marked @login_not_required.
-
-    While nobody has an account, every page but the one-time link and /health says where to find that link.
-    """
-
-    def process_view(
-        self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
-    ) -> HttpResponseBase | None:
-        """The page that is shown in place of the view, or None to go on to the view."""
-        name = request.resolver_match.view_name if request.resolver_match else ""
-        if not accounts_exist():
-            return None if name in OPEN_BEFORE_THE_FIRST_ACCOUNT else first_run_help(request)
-        if name == "admin:login":
-            # One door only: the admin's own would let people guess passwords without limit.
-            return redirect(_sign_in(request.GET.get("next") or reverse("admin:index")))
-        # Django's own check loads the user, so from here on media_cookie can look at it without a query.
-        request.META["stylestudio.user_known"] = True
-        refusal = super().process_view(request, view_func, view_args, view_kwargs)
-        if name == "admin:password_change" and request.user.is_authenticated:
-            return redirect("account")  # the admin's own page would check the old password without limit
-        htmx = getattr(request, "htmx", None)
-        if refusal is not None and htmx:
-            # The whole page moves to sign-in, nothing is swapped; it comes back to the page and not to the fragment.
-            return HttpResponseClientRedirect(_sign_in(htmx.current_url_abs_path or "/"))
-        return refusal
-
-
-def _sign_in(onward: str) -> str:
-    return redirect_to_login(onward, resolve_url(settings.LOGIN_URL)).url
 
 
 @sync_and_async_middleware

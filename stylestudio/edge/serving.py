@@ -1,8 +1,8 @@
 """Private files under /outputs/ and /uploads/, served to whoever holds the media cookie.
 
 A small ASGI application beside Django: no query and none of Django's request handling, which makes a page of
-thumbnails about ten times cheaper. `stylestudio.edge.middleware.media_cookie` hands the cookie out; `stylestudio.edge.passes`
-knows whether what it names is still good.
+thumbnails about ten times cheaper. `stylestudio.edge.middleware.media_cookie` hands the cookie out;
+`stylestudio.edge.passes` knows whether what it names is still good.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from django.utils.translation import gettext
 from stylestudio.edge import passes
 from stylestudio.edge.headers import FILE_POLICY, security_headers
 from stylestudio.edge.passes import Pass
+from stylestudio.media.content_types import CONTENT_TYPES
 from stylestudio.text import plain
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -43,17 +44,6 @@ PAGES = re.compile(r"/uploads/(start|(parts|finish)/[0-9a-f-]{36})", re.ASCII)
 CHUNK = 256 * 1024
 ELSEWHERE_AGE = 600  # seconds; less than what a signed address is valid for (stylestudio.media.buckets)
 # What may be shown in the page; everything else is a download.
-CONTENT_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".avif": "image/avif",
-    ".gif": "image/gif",
-    ".bmp": "image/bmp",
-    ".safetensors": "application/octet-stream",
-    ".zip": "application/zip",
-}
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 

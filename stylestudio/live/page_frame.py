@@ -13,12 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
+from stylestudio.edge import themes
 from stylestudio.jobs import kinds
 from stylestudio.media import identity
 from stylestudio.models import MediaStore
 from stylestudio.people.access import is_curator
-
-THEMES = ("dark", "light", "system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +111,6 @@ def engine_facts() -> Sequence[EngineFact]:
     return _engines()
 
 
-def theme(request: HttpRequest) -> str:
-    """dark, light or system, from the cookie; written into the page by the server so that nothing flashes."""
-    chosen = request.COOKIES.get("theme", "")
-    return chosen if chosen in THEMES else THEMES[0]
-
-
 def socket_url(watch: str) -> str:
     """The address of the page's one socket: whose jobs, since when, in which language."""
     query = {"watch": watch, "since": timezone.now().isoformat(), "lang": get_language() or "en"}
@@ -132,7 +125,7 @@ def media_trouble() -> str:
 
 def shell(request: HttpRequest) -> dict[str, object]:
     """Context processor for the frame of every page."""
-    context: dict[str, object] = {"theme": theme(request)}
+    context: dict[str, object] = {"theme": themes.theme(request)}
     user = getattr(request, "user", None)
     if isinstance(user, User) and user.is_authenticated and not request.path.startswith(reverse("admin:index")):
         mine, total = kinds.counts(user)

@@ -20,7 +20,7 @@ from django.core.files.base import ContentFile
 from django.utils.encoding import filepath_to_uri
 from storages.backends.s3 import S3Storage
 
-from stylestudio.edge.serving import CONTENT_TYPES
+from stylestudio.media.content_types import CONTENT_TYPES
 from stylestudio.media.identity import may_delete
 from stylestudio.media.storage import StoreUnreachable
 

@@ -34,7 +34,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.i18n import set_language
 
 from stylestudio.edge import failures, proxies
-from stylestudio.live.page_frame import THEMES
+from stylestudio.edge.themes import THEMES
 from stylestudio.models import SignInFailure
 from stylestudio.people.access import StudioRequest
 

@@ -47,7 +47,7 @@ def main() -> int:
         application,
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         application_close_timeout=3,
-        # daphne would believe everybody, and of a list the first entry, which the sender makes up: stylestudio.edge.proxies.
+        # daphne would believe everybody, and of a list the first entry, which the sender makes up: see edge.proxies.
         proxy_forwarded_address_header=None,
         server_name="StyleStudio",
     )

@@ -58,7 +58,7 @@ def icon(name: str, size: str = "") -> SafeString:
 
 @register.simple_tag
 def press() -> SafeString:
-    """The field by which a form that makes something is known: sent twice, it makes one (see stylestudio.jobs.presses)."""
+    """The field by which a form that makes something is known: sent twice, it makes one (see jobs.presses)."""
     # What a browser fills in again after Back would be the id of another page.
     return format_html('<input type="hidden" name="request_id" value="{}" autocomplete="off">', uuid.uuid4())
 

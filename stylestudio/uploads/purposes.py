@@ -1,7 +1,7 @@
 """Large files: what may be uploaded, and handing complete files to the apps.
 
-An app registers a `Purpose` when it is ready. `stylestudio.uploads.views` talks to the page, `stylestudio.uploads.parts` keeps
-the bytes.
+An app registers a `Purpose` when it is ready. `stylestudio.uploads.views` talks to the page,
+`stylestudio.uploads.parts` keeps the bytes.
 """
 
 from __future__ import annotations

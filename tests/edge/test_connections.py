@@ -254,7 +254,7 @@ def test_senders_count_apart_and_many_at_once_are_read_before_some_are_closed() 
 def test_as_many_files_may_be_open_as_the_system_lets_us(soft: int, hard: int, most: int) -> None:
     show = (
         "from django.conf import settings; settings.configure(MEDIA_ORIGIN=''); "
-        "from stylestudio import connections; connections.install(); "
+        "from stylestudio.edge import connections; connections.install(); "
         "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE), connections.waiting.most)"
     )
     limited = f'ulimit -Sn {soft}; ulimit -Hn {hard}; exec "$0" -c "$1"'

@@ -232,9 +232,9 @@ def test_what_children_say_is_printed_line_by_line_behind_their_names(run) -> No
 def test_lifeline_stops_a_process_as_sigterm_would_when_standard_input_closes() -> None:
     code = """
 import signal, sys, time
-from stylestudio import lifeline
+from stylestudio.host import child_exit
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(42))
-lifeline.exit_with_parent()
+child_exit.exit_with_parent()
 while True:
     time.sleep(0.05)
 """
@@ -246,8 +246,8 @@ while True:
 def test_lifeline_ends_a_process_that_does_not_end_by_itself() -> None:
     code = """
 import time
-from stylestudio import lifeline
-lifeline.exit_within(0.1)
+from stylestudio.host import child_exit
+child_exit.exit_within(0.1)
 time.sleep(30)
 """
     started = time.monotonic()
