@@ -13,8 +13,8 @@ from PIL import Image
 
 from generation.sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
-from stylestudio.comfy.preview.painter import SKETCH_LORAS, Brief, SketchPainter
 from stylestudio.media import identity
+from stylestudio.preview_engine.painter import SKETCH_LORAS, Brief, SketchPainter
 from stylestudio.processes import workers
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from stylestudio.comfy.preview.mark import is_sketch
+from stylestudio.comfy.sketch_mark import is_sketch
 
 from .keys import MODEL, PRIOR, SKETCH, Layer
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from stylestudio.comfy.preview.mark import PREFIX
+from stylestudio.comfy.sketch_mark import PREFIX
 
 from .header import Tensor
 

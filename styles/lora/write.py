@@ -12,7 +12,7 @@ from typing import IO
 
 from django.utils.translation import gettext
 
-from stylestudio.comfy.preview.mark import MARK, is_sketch
+from stylestudio.comfy.sketch_mark import MARK, is_sketch
 
 from .facts import Thumbnail
 from .hashes import CHUNK, tensors_sha256

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import FailNode
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import FailNode
 
 from .conftest import Studio
 from .test_stories import card, look

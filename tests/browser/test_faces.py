@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import FailNode, Hold
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import FailNode, Hold
 
 from .conftest import SETTING, Studio, until
 

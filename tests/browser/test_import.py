@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.preview_engine.server import PreviewThread
 from tests.styles.lora.files import kohya_sdxl, packed
 
 from .conftest import Complaints, Studio

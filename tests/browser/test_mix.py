@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.preview_engine.server import PreviewThread
 
 from .conftest import Studio
 from .test_stories import ask, look

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import FailNode, Hold, OutOfMemory
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import FailNode, Hold, OutOfMemory
 
 from .conftest import Complaints, Studio, until
 

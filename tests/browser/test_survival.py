@@ -10,9 +10,9 @@ from django.utils import translation
 from django.utils.translation import gettext
 from playwright.sync_api import Locator, Page, expect
 
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Hold
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Hold
 
 from .conftest import SETTING, Complaints, Studio
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from stylestudio.comfy.preview import learning
+from stylestudio.preview_engine.training import learning
 from stylestudio.settings import *  # noqa: F403
 from tests.chaos.trainings import STEPS_FILE
 

@@ -11,7 +11,7 @@ import pytest
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.graph import Graph, load
-from stylestudio.comfy.preview.server import Options, PreviewEngine
+from stylestudio.preview_engine.server import Options, PreviewEngine
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import pytest
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.graph import Graph
-from stylestudio.comfy.preview import troubles as t
-from stylestudio.comfy.preview.server import PreviewEngine
+from stylestudio.preview_engine import troubles as t
+from stylestudio.preview_engine.server import PreviewEngine
 from tests.comfy.following import Follower
 
 Make = Callable[..., Graph]

@@ -17,9 +17,9 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import BadResponse, ComfyError, EngineUnreachable
 from stylestudio.comfy.events import Completed, ImageRef
 from stylestudio.comfy.graph import Graph
-from stylestudio.comfy.preview import troubles as t
-from stylestudio.comfy.preview.server import PreviewEngine
 from stylestudio.comfy.transport import NotConnected, NotTrusted, SignInNeeded
+from stylestudio.preview_engine import troubles as t
+from stylestudio.preview_engine.server import PreviewEngine
 from stylestudio.text import concealed
 from tests.comfy.door import Ask, Door, certificate, standing
 

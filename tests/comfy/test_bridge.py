@@ -15,7 +15,7 @@ import pytest
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.events import Completed
-from stylestudio.comfy.preview.server import Options, PreviewThread
+from stylestudio.preview_engine.server import Options, PreviewThread
 
 
 @pytest.fixture

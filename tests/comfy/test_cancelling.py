@@ -14,8 +14,8 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineErred, EngineUnreachable, PromptInterrupted, PromptLost
 from stylestudio.comfy.events import Posted, Progress
 from stylestudio.comfy.graph import Graph
-from stylestudio.comfy.preview import troubles as t
-from stylestudio.comfy.preview.server import Options, PreviewEngine
+from stylestudio.preview_engine import troubles as t
+from stylestudio.preview_engine.server import Options, PreviewEngine
 from tests.comfy.following import Follower
 
 Make = Callable[..., Graph]

@@ -30,7 +30,7 @@ from stylestudio.comfy.errors import (
     without_paths,
 )
 from stylestudio.comfy.events import ImageRef
-from stylestudio.comfy.preview.server import PreviewEngine
+from stylestudio.preview_engine.server import PreviewEngine
 
 from .following import Follower
 

@@ -12,9 +12,9 @@ import pytest
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineUnreachable, NotInstalled, UploadBroken
-from stylestudio.comfy.preview.server import PreviewEngine
-from stylestudio.comfy.preview.troubles import Answer, HoldRequest, LoseAnswer
 from stylestudio.comfy.upload import CHUNK
+from stylestudio.preview_engine.server import PreviewEngine
+from stylestudio.preview_engine.troubles import Answer, HoldRequest, LoseAnswer
 
 LARGE = 60 * 2**20
 NAME = "stylestudio_ink_v3_0a1b2c3d.safetensors"

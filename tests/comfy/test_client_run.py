@@ -25,8 +25,8 @@ from stylestudio.comfy.errors import (
 )
 from stylestudio.comfy.events import Completed, Executed, Posted, Progress, Started, Waiting
 from stylestudio.comfy.graph import Graph
-from stylestudio.comfy.preview import troubles as t
-from stylestudio.comfy.preview.server import PreviewEngine
+from stylestudio.preview_engine import troubles as t
+from stylestudio.preview_engine.server import PreviewEngine
 
 from .following import Follower
 

@@ -10,8 +10,8 @@ import pytest
 from stylestudio.comfy import answers
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineErred
-from stylestudio.comfy.preview import troubles as t
-from stylestudio.comfy.preview.server import PreviewEngine
+from stylestudio.preview_engine import troubles as t
+from stylestudio.preview_engine.server import PreviewEngine
 
 GRAPH: dict[str, Any] = {
     "4": {"class_type": "TrainLoraNode", "inputs": {}, "_meta": {"title": "Training"}},

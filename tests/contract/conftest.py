@@ -175,7 +175,7 @@ class _Previews(dict[str, str]):
         self._stack = stack
 
     def __missing__(self, generation: str) -> str:
-        from stylestudio.comfy.preview.server import Options, PreviewThread
+        from stylestudio.preview_engine.server import Options, PreviewThread
 
         options = Options(painter="flat", step_seconds=0.01, generation=generation)  # type: ignore[arg-type]
         self[generation] = self._stack.enter_context(PreviewThread(options)).url

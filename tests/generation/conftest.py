@@ -8,8 +8,8 @@ import pytest
 
 from generation import engines, runner
 from generation.models import Engine
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
 
 

@@ -25,9 +25,10 @@ from generation.orders import Order
 from generation.references import add_reference
 from stylestudio.comfy import errors, run, transport
 from stylestudio.comfy.errors import ComfyError
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import (
+from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import (
     Answer,
     CutAnswer,
     DropSockets,
@@ -38,7 +39,6 @@ from stylestudio.comfy.preview.troubles import (
     Restart,
     Trouble,
 )
-from stylestudio.jobs.kinds import Status
 from stylestudio.processes import workers
 
 seeds = itertools.count(900_000, 20)

@@ -13,9 +13,9 @@ from django.urls import reverse
 from generation import checkup, engines, orders, runner
 from generation.models import Engine, GenerationTask
 from generation.orders import Order
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer, FailNode
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer, FailNode
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from generation import checkup, engines
 from generation.models import Engine
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer
 from stylestudio.models import Worker
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer
 from stylestudio.processes.doctor import Finding
 
 pytestmark = pytest.mark.django_db

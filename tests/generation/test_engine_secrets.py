@@ -28,10 +28,10 @@ from stylestudio import checks
 from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.errors import ComfyError
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer
 from stylestudio.host.logs import SharedRotatingFile
 from stylestudio.live import publisher
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer
 from tests.comfy.door import Door, certificate, standing
 
 pytestmark = pytest.mark.django_db

@@ -17,11 +17,11 @@ from django.utils import timezone
 from generation import engines, monitor, orders, tasks
 from generation.models import Engine, EnginePrompt
 from generation.orders import Order
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer
 from stylestudio.live import publisher
 from stylestudio.models import Worker
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer
 
 pytestmark = pytest.mark.django_db
 

@@ -21,9 +21,9 @@ from generation import faces, gallery, graphs, orders, runner, sheets, tasks
 from generation.models import Engine, Face, GeneratedImage, GenerationTask, Probe
 from generation.orders import Ingredient, Order
 from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import FailNode, OutOfMemory
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
 
 pytestmark = pytest.mark.django_db
 

@@ -17,8 +17,8 @@ from generation.models import Engine
 from styles.models import Style, StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineUnreachable
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer
 
 pytestmark = pytest.mark.django_db
 

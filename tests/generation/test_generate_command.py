@@ -21,11 +21,11 @@ from PIL import Image
 from generation import runner
 from generation.models import Engine, GenerationTask
 from styles.models import Preset, Style
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import FailNode
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import terminal
 from stylestudio.models import Worker
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import FailNode
 
 pytestmark = pytest.mark.django_db
 

@@ -28,10 +28,10 @@ from generation.orders import Ingredient, Order
 from styles.models import Style, StyleVersion
 from stylestudio.checks import the_shared_folder_is_there
 from stylestudio.comfy.errors import NotInstalled
-from stylestudio.comfy.preview.options import LIGHTNING, Options
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer, HoldRequest, LoseAnswer
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.options import LIGHTNING, Options
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer, HoldRequest, LoseAnswer
 from stylestudio.processes import workers
 
 pytestmark = pytest.mark.django_db

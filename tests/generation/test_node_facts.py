@@ -12,8 +12,8 @@ from generation import checkup, desk, engines, graphs, needs, node_facts, orders
 from generation.claim import claim
 from generation.models import Engine
 from generation.orders import Order
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer
 from tests.comfy.strict import recorded_infos
 
 INFOS = recorded_infos()

@@ -15,10 +15,10 @@ from generation import orders, runner
 from generation.models import Engine, GenerationTask
 from generation.orders import Order
 from generation.references import add_reference
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer
 
 SAID = "1 picture came as 123 × 77 and not as 512 × 512, as asked for."
 

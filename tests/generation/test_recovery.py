@@ -21,12 +21,12 @@ from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
 from styles.models import LoraImport, Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer, DeadWorker, DropSockets, Hold, OutOfMemory, Trouble
 from stylestudio.jobs.kinds import Status
 from stylestudio.media import identity, orphans
 from stylestudio.media.storage import ASIDE
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer, DeadWorker, DropSockets, Hold, OutOfMemory, Trouble
 from stylestudio.processes import workers
 
 seeds = itertools.count(5000, 20)

@@ -28,8 +28,11 @@ from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTa
 from generation.orders import Ingredient, Order
 from generation.references import add_reference
 from styles.models import Style
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import (
+from stylestudio.images import decoding
+from stylestudio.jobs.kinds import Status
+from stylestudio.media import storage
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import (
     Answer,
     FailNode,
     Hold,
@@ -40,9 +43,6 @@ from stylestudio.comfy.preview.troubles import (
     Restart,
     Trouble,
 )
-from stylestudio.images import decoding
-from stylestudio.jobs.kinds import Status
-from stylestudio.media import storage
 from stylestudio.processes import workers
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00@\x00\x00\x00@\x08\x02\x00\x00\x00%\x0b\xe6\x89"

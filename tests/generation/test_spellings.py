@@ -19,9 +19,9 @@ from generation.orders import Ingredient, Order
 from styles.forms import StyleForm
 from styles.models import Style, StyleVersion
 from stylestudio.comfy.errors import MissingFile
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
 
 pytestmark = pytest.mark.django_db
 

@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from generation import runner
 from generation.models import Engine, GenerationTask
-from stylestudio.comfy.preview.frames import Frame
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import DuplicateFrames, FrameTrouble, SlowSteps
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.frames import Frame
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import DuplicateFrames, FrameTrouble, SlowSteps
 from tests.generation.test_runner import place
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from stylestudio.comfy.preview.server import Options, PreviewEngine
+from stylestudio.preview_engine.server import Options, PreviewEngine
 
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
 LIGHTNING = "sdxl_lightning_4step_lora.safetensors"

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from stylestudio.comfy.preview import pace
-from stylestudio.comfy.preview.catalogue import GENERATIONS
-from stylestudio.comfy.preview.files import Files
-from stylestudio.comfy.preview.pace import Pace
-from stylestudio.comfy.preview.replacements import replace_classes
-from stylestudio.comfy.preview.server import Options
+from stylestudio.preview_engine import pace
+from stylestudio.preview_engine.files import Files
+from stylestudio.preview_engine.nodes.catalogue import GENERATIONS
+from stylestudio.preview_engine.pace import Pace
+from stylestudio.preview_engine.replacements import replace_classes
+from stylestudio.preview_engine.server import Options
 from tests.preview.conftest import LIGHTNING, STYLE, Player, picture_graph, plain_graph
 
 RECORDED = Path(__file__).parents[1] / "comfy" / "recordings" / "v0.33.0"

@@ -17,7 +17,7 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import MissingFile
 from stylestudio.comfy.events import Completed
 from stylestudio.comfy.graph import Lora, chain_loras, load
-from stylestudio.comfy.preview.server import Options, PreviewEngine
+from stylestudio.preview_engine.server import Options, PreviewEngine
 
 INK, MOSS = "stylestudio_ink_v3_0a1b2c3d.safetensors", "stylestudio_moss_v1_4e5f6071.safetensors"
 WORKFLOW = load(Path(__file__).parents[2] / "generation" / "workflows" / "txt2img_sdxl_lightning.json")

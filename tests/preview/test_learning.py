@@ -14,13 +14,13 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from stylestudio.comfy.preview import sketch_files
-from stylestudio.comfy.preview.learning import LOSSES, OPTIMIZERS, Recipe, Training
-from stylestudio.comfy.preview.mark import is_sketch
-from stylestudio.comfy.preview.painter import Brief, FlatPainter, SketchPainter
-from stylestudio.comfy.preview.painter.fields import from_image
-from stylestudio.comfy.preview.painter.learned import Learned, shares
-from stylestudio.comfy.preview.painter.measures import swatch, usual
+from stylestudio.comfy.sketch_mark import is_sketch
+from stylestudio.preview_engine.painter import Brief, FlatPainter, SketchPainter
+from stylestudio.preview_engine.painter.fields import from_image
+from stylestudio.preview_engine.painter.learned import Learned, shares
+from stylestudio.preview_engine.painter.measures import swatch, usual
+from stylestudio.preview_engine.training import sketch_files
+from stylestudio.preview_engine.training.learning import LOSSES, OPTIMIZERS, Recipe, Training
 from tests.preview.pictures import EMBERS, MOSS, in_palette, palette, palette_of, palettes_apart
 
 PAINTER = SketchPainter()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylestudio.comfy.preview.painter import SKETCH_LORAS, Brief, FlatPainter, Painter, SketchPainter
+from stylestudio.preview_engine.painter import SKETCH_LORAS, Brief, FlatPainter, Painter, SketchPainter
 
 PAINTER = SketchPainter()
 SMALL = Brief(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylestudio.comfy.preview.painter import lexicon
-from stylestudio.comfy.preview.painter.compose import EMBLEMS, STILL_LIFE
-from stylestudio.comfy.preview.painter.subjects import DRAWINGS
-from stylestudio.comfy.preview.painter.words import Reading, read
+from stylestudio.preview_engine.painter import lexicon
+from stylestudio.preview_engine.painter.compose import EMBLEMS, STILL_LIFE
+from stylestudio.preview_engine.painter.subjects import DRAWINGS
+from stylestudio.preview_engine.painter.words import Reading, read
 
 
 def names(reading: Reading) -> list[str]:

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewEngine
-from stylestudio.comfy.preview.troubles import DeadWorker
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewEngine
+from stylestudio.preview_engine.troubles import DeadWorker
 
 TROUBLE = "500 Internal Server Error\n\nServer got itself in trouble"
 

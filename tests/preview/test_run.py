@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from stylestudio.comfy.preview.troubles import FailNode, Hold, SlowSteps
+from stylestudio.preview_engine.troubles import FailNode, Hold, SlowSteps
 
 Frames = list[tuple[str, dict[str, Any]]]
 

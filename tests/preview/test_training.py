@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 
 from styles.lora import Family, inspect
-from stylestudio.comfy.preview import training_nodes
-from stylestudio.comfy.preview.files import Files
-from stylestudio.comfy.preview.mark import is_sketch
-from stylestudio.comfy.preview.server import Options, PreviewEngine
-from stylestudio.comfy.preview.troubles import CrashStep, FailStep, Hold, OutOfMemoryStep, SlowSteps
+from stylestudio.comfy.sketch_mark import is_sketch
+from stylestudio.preview_engine.files import Files
+from stylestudio.preview_engine.nodes import training
+from stylestudio.preview_engine.server import Options, PreviewEngine
+from stylestudio.preview_engine.troubles import CrashStep, FailStep, Hold, OutOfMemoryStep, SlowSteps
 from tests.preview.conftest import CHECKPOINT, LIGHTNING, STYLE, Player, picture_graph
 from tests.preview.pictures import MOSS, in_palette, palette, palette_of, palettes_apart
 
@@ -52,7 +52,7 @@ def test_large_pictures_of_a_set_are_not_in_memory_together(tmp_path: Path, monk
     for number in range(3):
         Image.new("RGB", (700, 600), (number, 0, 0)).save(folder / f"{number}.png")
     large: list[Path] = []
-    load_one, smaller = training_nodes._opened, training_nodes._smaller
+    load_one, smaller = training._opened, training._smaller
 
     def opened(path: Path) -> Image.Image:
         large.append(path)
@@ -63,10 +63,10 @@ def test_large_pictures_of_a_set_are_not_in_memory_together(tmp_path: Path, monk
         large.clear()
         return smaller(image)
 
-    monkeypatch.setattr(training_nodes, "_opened", opened)
-    monkeypatch.setattr(training_nodes, "_smaller", shrunk)
+    monkeypatch.setattr(training, "_opened", opened)
+    monkeypatch.setattr(training, "_smaller", shrunk)
     stage: Any = SimpleNamespace(files=files)
-    for load in (training_nodes._load_set, training_nodes._load_old_set):
+    for load in (training._load_set, training._load_old_set):
         images, captions = load(stage, {"folder": "large", "resize_method": "None"})
         assert [image.size for image in images] == [(512, 439)] * 3
         assert len(captions) in (3, 6)

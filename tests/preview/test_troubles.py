@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from stylestudio.comfy.preview.server import Options, PreviewThread
-from stylestudio.comfy.preview.troubles import (
+from stylestudio.preview_engine.server import Options, PreviewThread
+from stylestudio.preview_engine.troubles import (
     KINDS,
     Answer,
     DropSockets,

@@ -25,9 +25,9 @@ from generation.models import Face, Probe
 from styles import cards, importing, lora
 from styles.importing import NotTaken
 from styles.models import LoraImport, State, Style, StyleVersion
-from stylestudio.comfy.preview import sketch_files
-from stylestudio.comfy.preview.learning import Recipe, Training
-from stylestudio.comfy.preview.painter.measures import swatch
+from stylestudio.preview_engine.painter.measures import swatch
+from stylestudio.preview_engine.training import sketch_files
+from stylestudio.preview_engine.training.learning import Recipe, Training
 from tests.preview.pictures import in_palette
 
 from .lora.files import kohya_sdxl, packed

@@ -12,8 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from stylestudio.comfy.preview.server import COMFYUI_PORT, Options, PreviewEngine
 from stylestudio.host import child_exit
+from stylestudio.preview_engine.server import COMFYUI_PORT, Options, PreviewEngine
 
 MAX_UPLOAD_SIZE = 4096  # MB; more than the 100 of ComfyUI, because the LoRA files of styles are sent here
 STEP_SECONDS = {"sketch": 0.12, "flat": 0.0}

@@ -7,10 +7,10 @@ from io import BytesIO
 import pytest
 
 from styles.lora import Algorithm, Family, Kind, Label, Layout, inspect, write_lora
-from stylestudio.comfy.preview import sketch_files
-from stylestudio.comfy.preview.learning import Recipe, Training
-from stylestudio.comfy.preview.mark import MARK, is_sketch
-from stylestudio.comfy.preview.painter.measures import habits, swatch
+from stylestudio.comfy.sketch_mark import MARK, is_sketch
+from stylestudio.preview_engine.painter.measures import habits, swatch
+from stylestudio.preview_engine.training import sketch_files
+from stylestudio.preview_engine.training.learning import Recipe, Training
 from tests.preview.pictures import in_palette
 from tests.styles.lora.files import kohya_sdxl, lora, packed
 

@@ -15,8 +15,8 @@ from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.server import PreviewThread
 from training import captioners, work
 from training.captioners.notes import FromNotes
 from training.captioners.workflow import FromWorkflow

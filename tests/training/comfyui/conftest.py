@@ -12,8 +12,8 @@ from django.contrib.auth.models import User
 
 from generation import engines
 from generation.models import Engine
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
 from tests.training.comfyui.heard import heard  # noqa: F401 - a fixture
 from tests.training.conftest import AddPicture

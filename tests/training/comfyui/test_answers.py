@@ -10,9 +10,9 @@ import pytest
 
 from generation.models import Engine
 from stylestudio.comfy import run
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer, CutAnswer, LoseAnswer
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer, CutAnswer, LoseAnswer
 from tests.training.comfyui.conftest import Ask
 from training import ordering, runner
 from training.models import TrainingJob

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from generation.models import Engine
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Halted, SlowSteps, Trouble
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Halted, SlowSteps, Trouble
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import said, trained
 from training import runner

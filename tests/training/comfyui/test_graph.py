@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.preview.catalogue import GENERATIONS
-from stylestudio.comfy.preview.files import Files
+from stylestudio.preview_engine.files import Files
+from stylestudio.preview_engine.nodes.catalogue import GENERATIONS
 from training.trainers.comfyui import graph
 
 VALUES: dict[str, object] = {

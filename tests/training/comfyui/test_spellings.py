@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from generation import engines
 from generation.models import Engine
-from stylestudio.comfy.preview.options import Options
-from stylestudio.comfy.preview.server import PreviewThread
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.options import Options
+from stylestudio.preview_engine.server import PreviewThread
 from tests.training.comfyui.conftest import Ask
 from training import runner
 from training.models import TrainingJob

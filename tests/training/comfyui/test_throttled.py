@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from generation.models import Engine
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Hold, SlowSteps
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Hold, SlowSteps
 from stylestudio.processes import workers
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.heard import Heard

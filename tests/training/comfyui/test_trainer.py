@@ -18,9 +18,9 @@ from safetensors.numpy import load
 
 from generation import engines
 from generation.models import Engine
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Answer, FailNode, Hold, OutOfMemoryStep, Restart
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Answer, FailNode, Hold, OutOfMemoryStep, Restart
 from stylestudio.processes import workers
 from tests.training.comfyui.conftest import Ask
 from tests.training.conftest import AddPicture

@@ -22,11 +22,11 @@ from generation.models import Engine
 from stylestudio.comfy import wiring
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.lack import Lack
-from stylestudio.comfy.preview import training_nodes
-from stylestudio.comfy.preview.nodes import NodeClass
-from stylestudio.comfy.preview.server import PreviewThread
-from stylestudio.comfy.preview.troubles import Hold, HoldAnswer
 from stylestudio.jobs.kinds import Status
+from stylestudio.preview_engine.nodes import training as training_nodes
+from stylestudio.preview_engine.nodes.pictures import NodeClass
+from stylestudio.preview_engine.server import PreviewThread
+from stylestudio.preview_engine.troubles import Hold, HoldAnswer
 from tests.comfy.mutations import changed
 from tests.comfy.strict import complaints, recorded_infos
 from tests.training.comfyui.conftest import Ask

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from stylestudio.comfy.preview.frames import Frame
-from stylestudio.comfy.preview.troubles import FrameTrouble
+from stylestudio.preview_engine.frames import Frame
+from stylestudio.preview_engine.troubles import FrameTrouble
 
 
 @dataclass

@@ -10,8 +10,8 @@ from itertools import product
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from stylestudio.comfy.preview.painter.brief import Brief
-from stylestudio.comfy.preview.painter.painter import SKETCH_LORAS, SketchPainter
+from stylestudio.preview_engine.painter.brief import Brief
+from stylestudio.preview_engine.painter.painter import SKETCH_LORAS, SketchPainter
 
 # Other seeds give other compositions of these, in the same hand and often in the same colours: the hard ones.
 SCENES = (

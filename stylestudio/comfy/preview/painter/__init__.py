@@ -1,9 +1,0 @@
-"""Painters of the preview engine: they draw with numpy and Pillow what a real engine would diffuse."""
-
-from __future__ import annotations
-
-from stylestudio.comfy.preview.painter.brief import Brief, Painter
-from stylestudio.comfy.preview.painter.flat import FlatPainter
-from stylestudio.comfy.preview.painter.painter import SKETCH_LORAS, SketchPainter
-
-__all__ = ["SKETCH_LORAS", "Brief", "FlatPainter", "Painter", "SketchPainter"]

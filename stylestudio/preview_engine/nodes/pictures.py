@@ -1,0 +1,540 @@
+"""The node classes this engine knows: what they take and give, and what they do."""
+
+from __future__ import annotations
+
+import colorsys
+import json
+import random
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from PIL import Image, ImageOps
+
+from stylestudio.preview_engine.files import Files, OutsideFolder
+from stylestudio.preview_engine.painter.brief import Brief, Painter
+from stylestudio.preview_engine.painter.learned import Learned
+
+Graph: TypeAlias = dict[str, dict[str, Any]]
+InputSpecs: TypeAlias = dict[str, list[Any]]
+Images: TypeAlias = tuple[Image.Image, ...]
+
+SAMPLERS = [
+    "euler",
+    "euler_cfg_pp",
+    "euler_ancestral",
+    "euler_ancestral_cfg_pp",
+    "heun",
+    "heunpp2",
+    "exp_heun_2_x0",
+    "exp_heun_2_x0_sde",
+    "dpm_2",
+    "dpm_2_ancestral",
+    "lms",
+    "dpm_fast",
+    "dpm_adaptive",
+    "dpmpp_2s_ancestral",
+    "dpmpp_2s_ancestral_cfg_pp",
+    "dpmpp_sde",
+    "dpmpp_sde_gpu",
+    "dpmpp_2m",
+    "dpmpp_2m_cfg_pp",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_gpu",
+    "dpmpp_2m_sde_heun",
+    "dpmpp_2m_sde_heun_gpu",
+    "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu",
+    "ddpm",
+    "lcm",
+    "ipndm",
+    "ipndm_v",
+    "deis",
+    "res_multistep",
+    "res_multistep_cfg_pp",
+    "res_multistep_ancestral",
+    "res_multistep_ancestral_cfg_pp",
+    "gradient_estimation",
+    "gradient_estimation_cfg_pp",
+    "er_sde",
+    "seeds_2",
+    "seeds_3",
+    "sa_solver",
+    "sa_solver_pece",
+    "ddim",
+    "uni_pc",
+    "uni_pc_bh2",
+]
+SCHEDULERS = [
+    "simple",
+    "sgm_uniform",
+    "karras",
+    "exponential",
+    "ddim_uniform",
+    "beta",
+    "normal",
+    "linear_quadratic",
+    "kl_optimal",
+]
+RESAMPLING = {
+    "nearest-exact": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "area": Image.Resampling.BOX,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+SEED_COUNT = 2**64
+STRENGTH = {"default": 1.0, "min": -100.0, "max": 100.0, "step": 0.01}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A MODEL or a CLIP: a checkpoint with LoRAs on it, in chain order. `learned` are those that were trained here."""
+
+    checkpoint: str
+    loras: tuple[tuple[str, float], ...] = ()
+    learned: tuple[tuple[Learned, float], ...] = ()
+
+    def with_lora(self, name: str, strength: float, learned: Learned | None = None) -> Model:
+        # As in ComfyUI, a LoRA without strength is not there at all.
+        if not strength:
+            return self
+        if learned:
+            return replace(self, learned=(*self.learned, (learned, strength)))
+        return replace(self, loras=(*self.loras, (name, strength)))
+
+
+@dataclass(frozen=True, slots=True)
+class Latent:
+    """A LATENT: empty, or pictures that were encoded, or sketches that were sampled."""
+
+    width: int
+    height: int
+    batch: int
+    encoded: Images = ()
+    drawn: tuple[tuple[Image.Image, Brief], ...] = ()
+
+    def decode(self, painter: Painter) -> Images:
+        if self.drawn:
+            return tuple(painter.finish(sketch, brief) for sketch, brief in self.drawn)
+        grey = Image.new("RGB", (self.width, self.height), (128, 128, 128))
+        return self.encoded or (grey,) * self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a running node may use. `check` raises when the prompt is interrupted; `step` reports one sampling step.
+
+    `train` reports one training step; quietly it tells nobody and no interrupt gets through. `learned` is what a LoRA
+    that was trained here holds, None for others.
+    """
+
+    files: Files
+    painter: Painter
+    graph: Graph
+    pnginfo: dict[str, Any] | None
+    check: Callable[[], None]
+    step: Callable[[int, int, Callable[[], Image.Image]], None]
+    train: Callable[[int, int, bool], None]
+    learned: Callable[[str], Learned | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClass:
+    """`run(stage, inputs)` gives the outputs in order, or for an output node what history shows of it.
+
+    An output node that shows nothing gives None.
+
+    `refuse` says why an input value cannot be used, None when it can, as (input name, reason).
+    `fingerprint` joins the cache key, for nodes whose result depends on more than their inputs.
+    `optional` inputs are checked where they are given. `output_names` where they are not the types, `lists` says which
+    outputs are lists, `more` is what /object_info tells besides. `passes(stage, inputs, shown)` gives the outputs of an
+    output node that others may go on from.
+    """
+
+    name: str
+    display_name: str
+    category: str
+    inputs: Callable[[Files], InputSpecs]
+    outputs: tuple[str, ...]
+    run: Callable[[Stage, dict[str, Any]], Any]
+    is_output: bool = False
+    hidden: Mapping[str, Any] | None = None
+    module: str = "nodes"
+    refuse: Callable[[Files, dict[str, Any]], tuple[str, str] | None] | None = None
+    fingerprint: Callable[[Files, dict[str, Any]], str] | None = None
+    optional: Callable[[Files], InputSpecs] | None = None
+    output_names: tuple[str, ...] = ()
+    lists: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
+    passes: Callable[[Stage, dict[str, Any], Any], tuple[Any, ...]] | None = None
+
+    def info(self, files: Files) -> dict[str, Any]:
+        """The class as GET /object_info describes it."""
+        required = self.inputs(files)
+        kinds: dict[str, Any] = {"required": required}
+        order = {"required": list(required)}
+        if self.optional:
+            kinds["optional"] = self.optional(files)
+            order["optional"] = list(kinds["optional"])
+        if self.hidden:
+            kinds["hidden"] = dict(self.hidden)
+            order["hidden"] = list(self.hidden)
+        return {
+            "input": kinds,
+            "input_order": order,
+            "output": list(self.outputs),
+            "output_is_list": [self.lists] * len(self.outputs),
+            "output_name": list(self.output_names or self.outputs),
+            "name": self.name,
+            "display_name": self.display_name,
+            "description": "",
+            "python_module": self.module,
+            "category": self.category,
+            "output_node": self.is_output,
+            **self.more,
+        }
+
+
+def _load_checkpoint(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    model = Model(inputs["ckpt_name"])
+    return model, model, inputs["ckpt_name"]
+
+
+def _load_lora(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    name = inputs["lora_name"]
+    learned = stage.learned(name)
+    return (
+        inputs["model"].with_lora(name, inputs["strength_model"], learned),
+        inputs["clip"].with_lora(name, inputs["strength_clip"], learned),
+    )
+
+
+def _load_lora_model_only(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    name = inputs["lora_name"]
+    return (inputs["model"].with_lora(name, inputs["strength_model"], stage.learned(name)),)
+
+
+def _encode_text(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    return (inputs["text"],)
+
+
+def _empty_latent(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    return (Latent(inputs["width"] // 8 * 8, inputs["height"] // 8 * 8, inputs["batch_size"]),)
+
+
+def _is_lightning(lora: str) -> bool:
+    """Whether the file makes sampling quick and changes no look. One that a studio put here is always a style's."""
+    return "lightning" in lora.lower() and not lora.startswith("stylestudio_")
+
+
+def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    latent: Latent = inputs["latent_image"]
+    steps, cfg, denoise = inputs["steps"], inputs["cfg"], inputs["denoise"]
+    if denoise == 0:
+        return (latent,)
+    references = latent.decode(stage.painter) if latent.drawn or latent.encoded else ()
+    briefs = [
+        Brief(
+            prompt=inputs["positive"],
+            # Without guidance the negative prompt has no say, as in the real sampler.
+            negative="" if cfg == 1.0 else inputs["negative"],
+            seed=(inputs["seed"] + place) % SEED_COUNT,
+            width=latent.width,
+            height=latent.height,
+            steps=steps,
+            cfg=cfg,
+            styles=tuple(lora for lora in inputs["model"].loras if not _is_lightning(lora[0])),
+            reference=references[place].convert("RGB") if references else None,
+            denoise=denoise,
+            learned=inputs["model"].learned,
+        )
+        for place in range(latent.batch)
+    ]
+    sketches = []
+    for brief in briefs:
+        stage.check()
+        sketches.append(stage.painter.draw(brief))
+    for step in range(1, steps + 1):
+        stage.step(step, steps, lambda step=step: stage.painter.develop(sketches[0], briefs[0], step))  # type: ignore[misc]
+    return (Latent(latent.width, latent.height, latent.batch, drawn=tuple(zip(sketches, briefs, strict=True))),)
+
+
+def _decode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    return (inputs["samples"].decode(stage.painter),)
+
+
+def encoded(images: Images) -> Latent:
+    """A batch of pictures as the real node encodes them: cut to whole cells of 8 pixels."""
+    width, height = (side // 8 * 8 for side in images[0].size)
+    left, top = (images[0].width - width) // 2, (images[0].height - height) // 2
+    cropped = tuple(image.crop((left, top, left + width, top + height)) for image in images)
+    return Latent(width, height, len(cropped), encoded=cropped)
+
+
+def _encode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    return (encoded(inputs["pixels"]),)
+
+
+def _load_image(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    with Image.open(stage.files.input_image(inputs["image"])) as file:
+        upright = ImageOps.exif_transpose(file)
+        # Converting drops the alpha channel and keeps the colours below it, as the real node does.
+        return (upright.convert("RGB"),), None
+
+
+def _refuse_image(files: Files, inputs: dict[str, Any]) -> tuple[str, str] | None:
+    name = inputs["image"]
+    try:
+        found = files.input_image(name).is_file()
+    except OutsideFolder:
+        found = False
+    return None if found else ("image", f"Invalid image file: {name}")
+
+
+def _scale(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    images: Images = inputs["image"]
+    width, height = inputs["width"], inputs["height"]
+    if width == 0 and height == 0:
+        return (images,)
+    own_width, own_height = images[0].size
+    width = width or max(1, round(own_width * height / own_height))
+    height = height or max(1, round(own_height * width / own_width))
+    method = RESAMPLING[inputs["upscale_method"]]
+    if inputs["crop"] == "center":
+        return (tuple(ImageOps.fit(image, (width, height), method) for image in images),)
+    return (tuple(image.resize((width, height), method) for image in images),)
+
+
+def _empty_image(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    color = inputs["color"]
+    rgb = (color >> 16 & 255, color >> 8 & 255, color & 255)
+    return ((Image.new("RGB", (inputs["width"], inputs["height"]), rgb),) * inputs["batch_size"],)
+
+
+def _save(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:
+    return _written(stage, inputs["images"], inputs["filename_prefix"], "output")
+
+
+def _preview(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:
+    return _written(stage, inputs["images"], TEMP_PREFIX, "temp")
+
+
+def _written(stage: Stage, images: Images, prefix: str, kind: str) -> dict[str, Any]:
+    saved = stage.files.save(images, prefix, kind, stage.graph, stage.pnginfo)
+    return {"images": [file.as_json() for file in saved]}
+
+
+def _describe(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
+    """Colours and size of the first picture: all that can be said of it without a model."""
+    image: Image.Image = inputs["image"][0]
+    small = image.convert("RGB").resize((32, 32), Image.Resampling.BOX)
+    pixels: Any = small.get_flattened_data()
+    palette = Counter(_colour_word(*pixel) for pixel in pixels)
+    words = [word for word, count in palette.most_common(3) if count >= 32 * 32 / 20]
+    return (f"{', '.join(words)}, {image.width} × {image.height} pixels",)
+
+
+def _colour_word(red: int, green: int, blue: int) -> str:
+    hue, lightness, saturation = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
+    if lightness < 0.12 or lightness > 0.92 or saturation < 0.15:
+        return next(word for word, most in (("black", 0.2), ("grey", 0.8), ("white", 1.1)) if lightness < most)
+    tone = "dark " if lightness < 0.33 else "light " if lightness > 0.72 else ""
+    return tone + next(word for word, most in COLOUR_WORDS if hue * 360 < most)
+
+
+COLOUR_WORDS = (
+    ("red", 15), ("orange", 42), ("yellow", 68), ("green", 165), ("turquoise", 190), ("blue", 255), ("purple", 290),
+    ("pink", 345), ("red", 361),
+)  # fmt: skip
+
+
+def _show(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:
+    source = inputs["source"]
+    if isinstance(source, (str, int, float)):
+        return {"text": [str(source)]}
+    try:
+        return {"text": [json.dumps(source, indent=4)]}
+    except TypeError:
+        return {"text": [str(source)]}
+
+
+TEMP_PREFIX = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))  # noqa: S311 - a name, no secret
+WITH_METADATA = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
+
+
+def _side(least: int, step: int) -> list[Any]:
+    return ["INT", {"default": 512, "min": least, "max": 16384, "step": step}]
+
+
+BATCH = ["INT", {"default": 1, "min": 1, "max": 4096}]
+
+NODES: dict[str, NodeClass] = {
+    node.name: node
+    for node in (
+        NodeClass(
+            "CheckpointLoaderSimple",
+            "Load Checkpoint",
+            "loaders",
+            lambda files: {"ckpt_name": [files.checkpoints(), {}]},
+            ("MODEL", "CLIP", "VAE"),
+            _load_checkpoint,
+        ),
+        NodeClass(
+            "LoraLoader",
+            "Load LoRA",
+            "loaders",
+            lambda files: {
+                "model": ["MODEL", {}],
+                "clip": ["CLIP", {}],
+                "lora_name": [files.loras(), {}],
+                "strength_model": ["FLOAT", STRENGTH],
+                "strength_clip": ["FLOAT", STRENGTH],
+            },
+            ("MODEL", "CLIP"),
+            _load_lora,
+        ),
+        NodeClass(
+            "LoraLoaderModelOnly",
+            "LoraLoaderModelOnly",
+            "loaders",
+            lambda files: {
+                "model": ["MODEL"],
+                "lora_name": [files.loras()],
+                "strength_model": ["FLOAT", STRENGTH],
+            },
+            ("MODEL",),
+            _load_lora_model_only,
+        ),
+        NodeClass(
+            "CLIPTextEncode",
+            "CLIP Text Encode (Prompt)",
+            "conditioning",
+            lambda files: {"text": ["STRING", {"multiline": True, "dynamicPrompts": True}], "clip": ["CLIP", {}]},
+            ("CONDITIONING",),
+            _encode_text,
+        ),
+        NodeClass(
+            "EmptyLatentImage",
+            "Empty Latent Image",
+            "latent",
+            lambda files: {"width": _side(16, 8), "height": _side(16, 8), "batch_size": BATCH},
+            ("LATENT",),
+            _empty_latent,
+        ),
+        NodeClass(
+            "KSampler",
+            "KSampler",
+            "sampling",
+            lambda files: {
+                "model": ["MODEL", {}],
+                "seed": ["INT", {"default": 0, "min": 0, "max": SEED_COUNT - 1, "control_after_generate": True}],
+                "steps": ["INT", {"default": 20, "min": 1, "max": 10000}],
+                "cfg": ["FLOAT", {"default": 8.0, "min": 0.0, "max": 100.0, "step": 0.1, "round": 0.01}],
+                "sampler_name": [SAMPLERS, {}],
+                "scheduler": [SCHEDULERS, {}],
+                "positive": ["CONDITIONING", {}],
+                "negative": ["CONDITIONING", {}],
+                "latent_image": ["LATENT", {}],
+                "denoise": ["FLOAT", {"default": 1.0, "min": 0.0, "max": 1.0, "step": 0.01}],
+            },
+            ("LATENT",),
+            _sample,
+        ),
+        NodeClass(
+            "VAEDecode",
+            "VAE Decode",
+            "latent",
+            lambda files: {"samples": ["LATENT", {}], "vae": ["VAE", {}]},
+            ("IMAGE",),
+            _decode,
+        ),
+        NodeClass(
+            "VAEEncode",
+            "VAE Encode",
+            "latent",
+            lambda files: {"pixels": ["IMAGE"], "vae": ["VAE"]},
+            ("LATENT",),
+            _encode,
+        ),
+        NodeClass(
+            "LoadImage",
+            "Load Image",
+            "image",
+            lambda files: {"image": [files.input_images(), {"image_upload": True}]},
+            ("IMAGE", "MASK"),
+            _load_image,
+            refuse=_refuse_image,
+            fingerprint=lambda files, inputs: files.fingerprint(str(inputs.get("image"))),
+        ),
+        NodeClass(
+            "ImageScale",
+            "Upscale Image",
+            "image/upscaling",
+            lambda files: {
+                "image": ["IMAGE"],
+                "upscale_method": [list(RESAMPLING)],
+                "width": _side(0, 1),
+                "height": _side(0, 1),
+                "crop": [["disabled", "center"]],
+            },
+            ("IMAGE",),
+            _scale,
+        ),
+        NodeClass(
+            "EmptyImage",
+            "EmptyImage",
+            "image",
+            lambda files: {
+                "width": _side(1, 1),
+                "height": _side(1, 1),
+                "batch_size": BATCH,
+                "color": ["INT", {"default": 0, "min": 0, "max": 0xFFFFFF, "step": 1, "display": "color"}],
+            },
+            ("IMAGE",),
+            _empty_image,
+        ),
+        NodeClass(
+            "SaveImage",
+            "Save Image",
+            "image",
+            lambda files: {"images": ["IMAGE", {}], "filename_prefix": ["STRING", {"default": "ComfyUI"}]},
+            (),
+            _save,
+            is_output=True,
+            hidden=WITH_METADATA,
+        ),
+        NodeClass(
+            "PreviewImage",
+            "Preview Image",
+            "image",
+            lambda files: {"images": ["IMAGE"]},
+            (),
+            _preview,
+            is_output=True,
+            hidden=WITH_METADATA,
+        ),
+        # Of no real server: it lets the example of a captioner run without a model.
+        NodeClass(
+            "DescribeColours",
+            "Describe colours and size (preview engine only)",
+            "preview engine",
+            lambda files: {"image": ["IMAGE"]},
+            ("STRING",),
+            _describe,
+            module="preview_engine",
+        ),
+        NodeClass(
+            "PreviewAny",
+            "Preview as Text",
+            "utils",
+            lambda files: {"source": ["*", {}]},
+            (),
+            _show,
+            is_output=True,
+            module="comfy_extras.nodes_preview_any",
+        ),
+    )
+}
