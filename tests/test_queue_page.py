@@ -19,6 +19,7 @@ from generation.models import Engine, EnginePrompt, GenerationTask
 from stylestudio import views
 from stylestudio.jobs.kinds import Status, Visibility
 from stylestudio.live.publisher import fragments
+from tests.pages import page, tight
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +44,7 @@ def order() -> Order:
 def groups(html: str) -> dict[str, list[str]]:
     """Titles of the rows by the id of their group."""
     found = {}
-    for name, body in re.findall(r'<tbody[^>]* id="(queue-\w+)".*?>(.*?)</tbody>', html, re.DOTALL):
+    for name, body in re.findall(r'<tbody[^>]* id="(queue-\w+)".*?>(.*?)</tbody>', tight(html)):
         found[name] = re.findall(r'<a class="name cut"[^>]*>(.*?)</a>', body)
     return found
 
@@ -97,12 +98,12 @@ def test_mine_shows_mine_alone_and_its_socket_watches_the_same(
         order(owner, f"{owner.username} waits")
         order(owner, f"{owner.username} ended", status=Status.COMPLETED)
     client.force_login(ada)
-    mine = client.get(reverse("queue"), {"who": "mine"}).content.decode()
+    mine = page(client.get(reverse("queue"), {"who": "mine"}))
     assert groups(mine) == {"queue-own": ["ada waits"], "queue-ended": ["ada ended"]}
     assert "watch=mine" in mine and "Your jobs</caption>" in mine
     assert re.search(r'\?who=mine" aria-current="true">', mine) and 'who=all" aria' not in mine
     for query in ({}, {"who": "all"}, {"who": "x"}):
-        everyone = client.get(reverse("queue"), query).content.decode()
+        everyone = page(client.get(reverse("queue"), query))
         assert groups(everyone)["queue-others"] == ["bob waits"] and "bob ended" in everyone
         assert "watch=all" in everyone and re.search(r'\?who=all" aria-current="true">', everyone)
 
@@ -196,7 +197,7 @@ def panel(user: User) -> str:
     """The engines, as somebody sees them on the queue page."""
     client = Client()
     client.force_login(user)
-    html = client.get(reverse("queue")).content.decode()
+    html = page(client.get(reverse("queue")))
     return html[html.index('id="engines"') :]
 
 
@@ -275,7 +276,7 @@ def test_the_pill_names_an_engine_that_failed_wherever_it_stands(
         Engine.objects.create(address=f"http://10.0.1.{number}:1", name=f"Box {number}", health="ok")
     failed = Engine.objects.create(address="http://10.0.2.1:1", name="Last one", health=health)
     client.force_login(ada)
-    html = client.get(reverse("generation:gallery")).content.decode()
+    html = page(client.get(reverse("generation:gallery")))
     [pill] = re.findall(r'<a class="pill".*?</a>', html, re.DOTALL)
     [words] = re.findall(r'<span class="eng failed">.*?</span></span>', pill, re.DOTALL)
     assert "Last one" in words and "#i-warn" in words

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.template.loader import get_template
+
 TEMPLATES = Path(__file__).parents[1] / "templates"
 LONGEST = 120  # columns
 TAG = re.compile(r"\{%(?:(?!%\}).)*%\}|\{\{(?:(?!\}\}).)*\}\}", re.DOTALL)
@@ -29,3 +31,22 @@ def test_no_tag_goes_over_lines_where_it_would_be_printed_as_text() -> None:
 def test_texts_that_are_translated_in_blocks_may_be_broken_anywhere() -> None:
     blocks = [(name, tag) for name, source in sources() for tag in TAG.findall(source) if "blocktranslate" in tag]
     assert [each for each in blocks if "endblocktranslate" not in each[1] and " trimmed" not in each[1]] == []
+
+
+def test_what_is_indented_for_readers_is_not_sent() -> None:
+    indented = [name for name, _source in sources() if re.search(r"^[ \t]+", _compiled(name), re.MULTILINE)]
+    assert indented == []
+
+
+def test_where_white_space_is_kept_lines_begin_with_a_tag() -> None:
+    kept = [
+        (name, text)
+        for name, source in sources()
+        for _element, text in re.findall(r"<(textarea|pre)\b[^>]*>(.*?)</\1>", TAG.sub("", source), re.DOTALL)
+        if re.search(r"\n[ \t]*[^ \t\n]", text)
+    ]
+    assert kept == []
+
+
+def _compiled(name: str) -> str:
+    return str(get_template(name).template.source)  # type: ignore[attr-defined]

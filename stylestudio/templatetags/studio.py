@@ -10,7 +10,7 @@ from typing import Protocol
 from django import template
 from django.utils import formats, timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -28,25 +28,11 @@ SHAPES = (
 )
 
 
-# 204 says that nothing is to be shown; 422 is a form that was refused; other refusals are told in the corner.
-HTMX = (
-    '{"includeIndicatorStyles": false, "allowEval": false, "historyEnabled": false, "attributesToSettle": [], '
-    '"responseHandling": [{"code": "204", "swap": false}, {"code": "[23]..", "swap": true}, '
-    '{"code": "422", "swap": true}, {"code": "[45]..", "swap": false, "error": true}]}'
-)
-
-
 class Sized(Protocol):
     """Anything with a size in pixels: a picture, a task, a reference."""
 
     width: int
     height: int
-
-
-@register.simple_tag
-def htmx_config() -> SafeString:
-    """How htmx behaves on every page, for an attribute in single quotes."""
-    return mark_safe(HTMX)  # noqa: S308 - a constant
 
 
 @register.simple_tag

@@ -16,6 +16,7 @@ from generation.orders import Order
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, FailNode
+from tests.pages import tight
 
 pytestmark = pytest.mark.django_db
 
@@ -68,7 +69,7 @@ def test_the_memory_of_a_processor_is_called_ram_on_every_page(
     tells(preview, device)
     probed(engine)
     client.force_login(admin_user)
-    html = card(client)
+    html = tight(card(client))
     assert f"<dt>{kind}</dt><dd>9.0 GB of 24 GB</dd>" in html and f"<dt>{other}</dt>" not in html
     assert f'aria-label="{kind} of ' in html
     change = reverse("admin:generation_engine_change", args=[engine.pk])
@@ -84,9 +85,9 @@ def test_each_of_several_devices_is_told(
     row = probed(engine)
     assert (row.device, row.vram_total, row.vram_free) == ("RTX 4090", 24 * GB, 15 * GB)
     client.force_login(admin_user)
-    html = card(client)
+    html = tight(card(client))
     for used, total, name in (("9.0 GB", "24 GB", "RTX 4090"), ("1.0 GB", "12 GB", "RTX 3060")):
-        assert f'<dt>VRAM</dt><dd>{used} of {total} <span class="dim">{name}</span></dd>' in html
+        assert f'<dt>VRAM</dt><dd>{used} of {total}<span class="dim">{name}</span></dd>' in html
         assert f'aria-label="VRAM of {name}"' in html
     page = client.get(reverse("admin:generation_engine_changelist")).content.decode()
     assert "9.0 GB of 24 GB VRAM, 1.0 GB of 12 GB VRAM" in page

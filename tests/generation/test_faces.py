@@ -24,6 +24,7 @@ from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
+from tests.pages import page, tight
 
 pytestmark = pytest.mark.django_db
 
@@ -260,7 +261,7 @@ def test_previews_are_out_of_date_when_what_made_them_changed(
     assert "out of date" not in client.get(address("face", version, "sheet")).content.decode()
     change(version)
     html = client.get(address("face", version, "sheet")).content.decode()
-    assert "Previews are out of date." in html and ">Make previews<" in re.sub(r"<svg.*?</svg>", "", html)
+    assert "Previews are out of date." in html and ">Make previews<" in tight(re.sub(r"<svg.*?</svg>", "", html))
     made(version, curator)
     assert "out of date" not in client.get(address("face", version, "sheet")).content.decode()
 
@@ -371,7 +372,7 @@ def test_a_style_that_changes_the_picture_has_a_visible_effect(
     without, styled = (cell.face.task.snapshot for cell in shown.cells)
     assert (without["styles"], without["seeds"]) == ([], styled["seeds"])
     assert without["final_prompt"] == styled["final_prompt"] == "inkmist style, meadow path with two cottages, morning"
-    html = signed_in(curator).get(address("face", version, "effect")).content.decode()
+    html = page(signed_in(curator).get(address("face", version, "effect")))
     assert 'aria-label="Show more of the picture without the style"' in html and ">Visible<" in html
     assert all(str(cell.picture.file.url) in html for cell in shown.cells if cell.picture)
 
@@ -531,7 +532,7 @@ def test_a_range_that_is_none_is_refused_and_nothing_is_lost(
     version: StyleVersion, curator: User, low: str, high: str, words: str
 ) -> None:
     response = signed_in(curator).post(address("safe-range", version), {"safe_from": low, "safe_to": high})
-    html = response.content.decode()
+    html = page(response)
     assert response.status_code == 422 and words in html and again(version).safe_from is None
     assert f'name="safe_from" type="number" min="0" max="2" step="0.05" value="{low}"' in html
 

@@ -19,6 +19,7 @@ from generation.gallery import Filters
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from styles.models import Style
 from stylestudio.jobs.kinds import Status, Visibility
+from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -204,7 +205,7 @@ def test_the_picture_page_says_everything_that_made_it(client: Client, ada: User
     first, second, third = shoot(3, prompt="a fox", final_prompt="inkmist style, a fox", style=ink)
     client.force_login(ada)
     response = client.get(second.get_absolute_url())
-    html = response.content.decode()
+    html = page(response)
     for fact in (
         "1216 × 832, 3:2",
         "v1 at 0.80",

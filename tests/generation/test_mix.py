@@ -17,6 +17,7 @@ from generation.forms import OrderForm
 from generation.models import Engine, GenerationTask
 from generation.orders import Ingredient, Order
 from styles.models import BASE_SLUG, Style
+from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -77,9 +78,7 @@ def test_where_no_safe_range_is_known_every_weight_is_fine(ada: User) -> None:
 def test_the_server_marks_a_weight_outside_the_safe_range(her: Client) -> None:
     ink = style("Ink", safe_from=0.6, safe_to=1.0)
     for weight, mark in (("1.4", "above"), ("0.2", "below"), ("0.8", "")):
-        html = her.post(
-            reverse("generation:compose"), VALID | {"style": [ink.pk], f"weight-{ink.pk}": weight}
-        ).content.decode()
+        html = page(her.post(reverse("generation:compose"), VALID | {"style": [ink.pk], f"weight-{ink.pk}": weight}))
         assert (f'<li class="{mark}">' in html) == bool(mark)
         assert 'data-safe-from="0.6" data-safe-to="1.0"' in html and "safe from 0.60 to 1.00" in html
 

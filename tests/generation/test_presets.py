@@ -18,6 +18,7 @@ from generation.orders import Ingredient, Order
 from generation.prompts import Frame, final_parts, final_prompt
 from styles.forms import PresetForm
 from styles.models import BASE_SLUG, Preset, Style
+from tests.pages import page
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 VALID: dict[str, Any] = {
@@ -152,7 +153,7 @@ def test_one_press_fills_shape_steps_negative_and_words(
     her: Client, ink: Style, base: Style, headers: dict[str, str]
 ) -> None:
     data = VALID | {"style": [ink.pk], "use_preset": preset(ink).pk}
-    html = her.post(reverse("generation:compose"), data, **headers).content.decode()
+    html = page(her.post(reverse("generation:compose"), data, **headers))
     assert re.search(r'id="shape-1344x768"[^>]* checked', html)
     assert value(html, "steps") == "8" and ">people</textarea>" in html
     assert (value(html, "before"), value(html, "after")) == ("wide landscape", "soft morning light")

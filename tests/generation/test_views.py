@@ -25,6 +25,7 @@ from generation.orders import Ingredient, Order
 from generation.urls import urlpatterns
 from styles.models import Style
 from stylestudio.jobs.kinds import Status, Visibility
+from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -372,10 +373,10 @@ def test_a_weight_that_makes_no_sense_stays_in_range(her: Client, ink: Style, we
 
 
 def test_compose_answers_htmx_with_what_follows_from_the_form(her: Client, ink: Style) -> None:
-    html = her.post(address("compose"), VALID | {"style": [ink.pk]}, **HTMX).content.decode()
+    html = page(her.post(address("compose"), VALID | {"style": [ink.pk]}, **HTMX))
     for part in ("trigger-chips", "final-prompt", "mix", "readiness"):
         assert re.search(rf'id="{part}"[^>]* hx-swap-oob=', html)
-    assert "<mark>ink wash</mark>, <mark>mist</mark>, a red house" in html
+    assert "<mark>ink wash</mark>,<mark>mist</mark>, a red house" in html
     assert not GenerationTask.objects.exists()
 
 
@@ -670,7 +671,7 @@ def test_a_missing_file_is_named_with_the_engine_that_lacks_it(her: Client, ada:
             ended_at=timezone.now(),
         )  # fmt: skip
     task.fail("missing_file", "The engine does not have the LoRA ink.safetensors.", error_field="style")
-    html = her.get(address("job-card", task.pk)).content.decode()
+    html = page(her.get(address("job-card", task.pk)))
     assert "Big &lt;box&gt;: The engine does not have the LoRA ink.safetensors." in html
 
 

@@ -25,6 +25,7 @@ from styles.importing import NotTaken
 from styles.lora import read_header
 from styles.lora.loader import read_by_engines
 from styles.models import LoraImport, Source, State, Style, StyleVersion
+from tests.pages import tight
 from tests.styles.lora.files import kohya_sdxl, packed
 from tests.styles.lora.test_engines_copy import BLOCK, FLAT, diffusers, settings
 
@@ -409,7 +410,7 @@ def test_the_strength_of_a_slider_is_kept_all_the_way_to_a_picture(desk: Client,
     assert (version.default_strength, version.slider, version.strengths) == (-2.5, True, (-10.0, 10.0))
     task = orders.place(Order(prompt="a", mix=(Ingredient(version, -2.5),)), owner)
     assert task.snapshot["styles"][0]["weight"] == task.mix.get().weight == -2.5
-    page = desk.get(reverse("generation:studio"), {"style": version.style.slug}).content.decode()
+    page = tight(desk.get(reverse("generation:studio"), {"style": version.style.slug}).content.decode())
     assert 'min="-10.0" max="10.0" step="0.05" value="-2.50"' in page
     desk.post(reverse("generation:strength", args=[version.pk]), {"strength": "-4"})
     version.refresh_from_db()

@@ -15,6 +15,7 @@ from generation import orders
 from generation.orders import Ingredient, Order
 from styles.forms import StyleForm
 from styles.models import BaseStyleIsProtected, Kind, State, Style, StyleVersion, VersionInUse
+from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -130,7 +131,7 @@ def test_curators_publish_archive_and_remove_on_the_page(ink: Style, curator: Us
     ink.new_version()
     ink.new_version()
     client.force_login(curator)
-    html = client.get(ink.get_absolute_url()).content.decode()
+    html = page(client.get(ink.get_absolute_url()))
     assert html.count(">Publish<") == 2 and ">Publish again<" not in html and html.count(">Remove<") == 2
     for name, number, words in (
         ("publish", 2, "Ink &amp; mist v2 is published."),
@@ -138,10 +139,10 @@ def test_curators_publish_archive_and_remove_on_the_page(ink: Style, curator: Us
         ("purge", 3, "Version 3 is removed."),
         ("purge", 2, "This version cannot be removed"),
     ):
-        page = client.post(reverse(f"styles:{name}", args=[ink.slug, number]), follow=True).content.decode()
-        assert words in page, name
+        answer = client.post(reverse(f"styles:{name}", args=[ink.slug, number]), follow=True)
+        assert words in page(answer), name
     assert states(ink) == {1: "archived", 2: "published"}
-    assert ">Publish again<" in client.get(ink.get_absolute_url()).content.decode()
+    assert ">Publish again<" in page(client.get(ink.get_absolute_url()))
 
 
 @pytest.mark.parametrize("name", ["publish", "archive", "purge"])
@@ -149,14 +150,14 @@ def test_others_may_not(ink: Style, ada: User, client: Client, name: str) -> Non
     ink.new_version()
     client.force_login(ada)
     assert client.post(reverse(f"styles:{name}", args=[ink.slug, 2])).status_code == 403
-    assert ">Publish<" not in client.get(ink.get_absolute_url()).content.decode()
+    assert ">Publish<" not in page(client.get(ink.get_absolute_url()))
     assert states(ink) == {1: "published", 2: "draft"}
 
 
 def test_each_version_has_its_facts_on_the_page(ink: Style, ada: User, client: Client) -> None:
     ink.new_version(rank=32, alpha=16.0, size=5_000_000, licence="CC-BY <4>", safe_from=0.6, safe_to=1.0)
     client.force_login(ada)
-    html = client.get(ink.get_absolute_url(), {"version": 2}).content.decode()
+    html = page(client.get(ink.get_absolute_url(), {"version": 2}))
     for words in ("Version 2", "32, alpha 16", "CC-BY &lt;4&gt;", "safe from 0.60 to 1.00"):
         assert words in html, words
     assert "Version 1" in client.get(ink.get_absolute_url()).content.decode()

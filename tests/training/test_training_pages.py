@@ -18,6 +18,7 @@ from django.test import Client
 from generation.models import Engine, GenerationTask
 from styles.models import State, Style
 from stylestudio.jobs.kinds import Status
+from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, resize, train
 from training import checkpoints, ordering, runner, settings, tasks
@@ -141,7 +142,7 @@ def test_without_an_engine_nothing_starts_and_the_page_says_why(filled: Dataset,
     runner.register(Blocked(lambda course: None))
     answer = as_(ada).post("/training/new/", form(filled))
     assert answer.status_code == 422
-    assert re.search(r"autofocus>No engine answers\.", answer.content.decode())
+    assert re.search(r"autofocus>No engine answers\.", tight(answer.content.decode()))
     assert not TrainingJob.objects.exists()
 
 
@@ -168,7 +169,7 @@ def test_the_plan_tells_of_a_value_out_of_range_and_counts_with_that_of_the_pres
 
 def test_another_preset_replaces_the_settings(filled: Dataset, ada: User) -> None:
     answer = as_(ada).post("/training/plan/", form(filled, preset="balanced"))
-    page = answer.content.decode()
+    page = tight(answer.content.decode())
     assert 'id="settings" hx-swap-oob="true"' in page
     assert re.search(r'name="set-rank" value="16"', page)
     assert "800 steps" in page, "few pictures need fewer steps"
@@ -176,7 +177,7 @@ def test_another_preset_replaces_the_settings(filled: Dataset, ada: User) -> Non
 
 def test_a_new_run_takes_over_the_settings_of_another(job: TrainingJob, bob: User) -> None:
     TrainingJob.objects.update(config={**job.config, "rank": 7}, trigger_words="their words", base="other.safetensors")
-    page = as_(bob).get(f"/training/new/?from={job.pk}").content.decode()
+    page = tight(as_(bob).get(f"/training/new/?from={job.pk}").content.decode())
     assert re.search(r'name="set-rank" value="7"', page)
     assert re.search(r'name="set-steps" value="8"', page)
     assert 'value="their words"' in page
@@ -387,7 +388,7 @@ def test_what_a_training_left_on_a_real_engine_is_told_when_it_has_ended(done: T
 
 def test_two_configurations_are_compared_with_what_differs_first(done: TrainingJob, filled: Dataset, ada: User) -> None:
     other = ask(filled, ada, steps=12, style=done.style, seed=done.seed)
-    page = as_(ada).get(f"/training/{done.pk}/config/?with={other.pk}").content.decode()
+    page = tight(as_(ada).get(f"/training/{done.pk}/config/?with={other.pk}").content.decode())
     table = page.partition("Configuration</caption>")[2].partition("</table>")[0]
     rows = re.findall(r'<tr( class="dim")?><th scope="row"[^>]*>([^<]+)</th>(.*?)</tr>', table)
     differing = {label: re.findall(r"<(?:ins|del)>([^<]*)", cells) for dim, label, cells in rows if not dim}

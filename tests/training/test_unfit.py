@@ -16,6 +16,7 @@ from django.test import Client
 
 from generation.models import Engine
 from stylestudio.jobs.kinds import Status
+from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, train
 from training import checkpoints, ordering, runner, settings, unfit
@@ -173,7 +174,7 @@ def test_many_pictures_are_not_all_named(filled: Dataset) -> None:
 def test_the_page_names_the_picture_and_does_not_start(filled: Dataset, ada: User, damage: Break, words: str) -> None:
     damage(grove(filled))
     answer = as_(ada).post("/training/new/", form(filled))
-    page = answer.content.decode()
+    page = tight(answer.content.decode())
     assert answer.status_code == 422
     assert re.search(rf'href="/datasets/{filled.slug}/health/" autofocus>{re.escape(words)}', page)
     assert "Train without 1 picture" in page

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from tests.pages import tight
 from training.datasets import grid
 from training.models import MOST_PICTURES, CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
 
@@ -99,7 +100,7 @@ def test_pages_of_48_follow_each_other_and_keep_the_filters(as_ada: Client, data
     for number in range(100):
         add("hills" if number % 2 else "hills, dusk")
     assert shown(as_ada, dataset) == [*range(1, 49)]
-    first = as_ada.get(f"{dataset.get_absolute_url()}?tag=dusk").content.decode()
+    first = tight(as_ada.get(f"{dataset.get_absolute_url()}?tag=dusk").content.decode())
     [more] = re.findall(r'hx-get="(/datasets/[^"]*/captions/\?[^"]*)" hx-trigger="revealed"', first)
     # Filters hold although one of the first page does not fit them any more.
     DatasetImage.objects.filter(dataset=dataset, position=0).update(caption="hills")
@@ -110,10 +111,10 @@ def test_pages_of_48_follow_each_other_and_keep_the_filters(as_ada: Client, data
 
 
 def test_what_arrives_comes_behind_what_is_shown(as_ada: Client, dataset: Dataset, add: Any) -> None:
-    page = as_ada.get(dataset.get_absolute_url()).content.decode()
+    page = tight(as_ada.get(dataset.get_absolute_url()).content.decode())
     [arrivals] = re.findall(r'data-arrivals="[^"]*" hx-get="([^"]*/captions/[^"]*)"', page)
     add("hills")
-    first = as_ada.get(arrivals.replace("&amp;", "&")).content.decode()
+    first = tight(as_ada.get(arrivals.replace("&amp;", "&")).content.decode())
     assert 'aria-label="Picture 1"' in first
     [arrivals] = re.findall(r'data-arrivals="[^"]*" hx-get="([^"]*/captions/[^"]*)"', first)
     add("dusk")

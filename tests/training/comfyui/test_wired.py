@@ -29,6 +29,7 @@ from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Hold, HoldAnswer
 from tests.comfy.mutations import changed
 from tests.comfy.strict import complaints, recorded_infos
+from tests.pages import tight
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import at_work, checkpoints, said, trained
 from training import settings
@@ -330,7 +331,7 @@ def test_a_wrong_choice_is_refused_by_the_command(dataset: Dataset) -> None:
 def test_the_page_of_a_run_tells_its_switches_as_yes_and_no(ask: Ask, ada: User, client: Client) -> None:
     job = ask(bypass_mode=True)
     client.force_login(ada)
-    page = client.get(reverse("training:run-config", args=[job.pk])).content.decode()
+    page = tight(client.get(reverse("training:run-config", args=[job.pk])).content.decode())
     rows = dict(re.findall(r'<tr[^>]*><th scope="row"[^>]*>(.*?)</th><td[^>]*>(.*?)</td>', page))
     assert (rows["Leave the model&#x27;s weights alone"], rows["Keep the model in main memory"]) == ("yes", "no")
     assert rows["Precision of the steps"] == "same"

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from stylestudio.jobs.kinds import Visibility
+from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.health.test_fixes import figures
 from training import health_views, work
@@ -70,7 +71,7 @@ def test_pairs_are_shown_side_by_side_with_the_better_one_unticked(
     copy = add("b", width=500, height=500, measures=figures(twins=[[first.pk, 0.95, False]]))
     html = page(client, dataset)
     assert "2 pictures are nearly the same" in html and "worth keeping" in html
-    block = html[html.index('id="near_duplicates"') :]
+    block = tight(html[html.index('id="near_duplicates"') :])
     assert re.search(rf'value="{first.pk}" autocomplete="off">', block)
     assert re.search(rf'value="{copy.pk}" autocomplete="off" checked>', block)
 
