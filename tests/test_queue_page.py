@@ -44,7 +44,7 @@ def order() -> Order:
 def groups(html: str) -> dict[str, list[str]]:
     """Titles of the rows by the id of their group."""
     found = {}
-    for name, body in re.findall(r'<tbody[^>]* id="(queue-\w+)".*?>(.*?)</tbody>', tight(html)):
+    for name, body in re.findall(r'<tbody[^>]*\sid="(queue-\w+)".*?>(.*?)</tbody>', tight(html)):
         found[name] = re.findall(r'<a class="name cut"[^>]*>(.*?)</a>', body)
     return found
 

@@ -60,7 +60,7 @@ def preset(style: Style, name: str = "Valley", **fields: Any) -> Preset:
 
 def value(html: str, name: str) -> str:
     """The value of an input."""
-    found = re.search(rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', html)
+    found = re.search(rf'<input[^>]*\sname="{name}"[^>]*\svalue="([^"]*)"', html)
     assert found, name
     return found[1]
 
@@ -154,7 +154,7 @@ def test_one_press_fills_shape_steps_negative_and_words(
 ) -> None:
     data = VALID | {"style": [ink.pk], "use_preset": preset(ink).pk}
     html = page(her.post(reverse("generation:compose"), data, **headers))
-    assert re.search(r'id="shape-1344x768"[^>]* checked', html)
+    assert re.search(r'id="shape-1344x768"[^>]*\schecked', html)
     assert value(html, "steps") == "8" and ">people</textarea>" in html
     assert (value(html, "before"), value(html, "after")) == ("wide landscape", "soft morning light")
     assert "wide landscape, two cottages, soft morning light" in html and used(html) == ["Valley"]
@@ -210,13 +210,13 @@ def test_generate_and_reuse_bring_the_words_along(her: Client, ink: Style) -> No
 
 def test_words_that_are_too_long_are_refused_at_their_field(her: Client, ink: Style) -> None:
     html = her.post(reverse("generation:generate"), VALID | {"before": "x" * 501}).content.decode()
-    assert 'id="before-error"' in html and re.search(r'id="preset-box"[^>]* open', html)
+    assert 'id="before-error"' in html and re.search(r'id="preset-box"[^>]*\sopen', html)
     assert not GenerationTask.objects.exists()
 
 
 def test_a_link_opens_the_studio_with_a_preset(her: Client, ink: Style) -> None:
     html = her.get(f"/?style={ink.slug}&preset={preset(ink).pk}").content.decode()
-    assert used(html) == ["Valley"] and re.search(rf'id="style-{ink.pk}"[^>]* checked', html)
+    assert used(html) == ["Valley"] and re.search(rf'id="style-{ink.pk}"[^>]*\schecked', html)
 
 
 # Saving
@@ -266,7 +266,7 @@ def test_what_cannot_be_saved_is_said_and_nothing_typed_is_lost(
     html = response.content.decode()
     assert response.status_code == 422 and words in html and Preset.objects.count() == 1
     assert value(html, "before") == "wide" and value(html, "preset_name") == data["preset_name"]
-    assert re.search(r'id="preset-box"[^>]* open', html)
+    assert re.search(r'id="preset-box"[^>]*\sopen', html)
 
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])

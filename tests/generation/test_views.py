@@ -25,7 +25,7 @@ from generation.orders import Ingredient, Order
 from generation.urls import urlpatterns
 from styles.models import Style
 from stylestudio.jobs.kinds import Status, Visibility
-from tests.pages import page
+from tests.pages import page, tight
 
 pytestmark = pytest.mark.django_db
 
@@ -306,8 +306,8 @@ def test_a_wrong_value_is_said_and_nothing_is_lost(her: Client, ink: Style, fiel
     if field != "negative":
         assert ">no fog</textarea>" in html
     if field != "shape":
-        assert re.search(r'id="shape-1216x832"[^>]* checked', html)
-    assert re.search(rf'name="weight-{ink.pk}"[^>]* value="0.35"', html)
+        assert re.search(r'id="shape-1216x832"[^>]*\schecked', html)
+    assert re.search(rf'name="weight-{ink.pk}"[^>]*\svalue="0.35"', html)
     assert f'name="off" value="{ink.pk}:mist"' in html
 
 
@@ -317,9 +317,9 @@ def test_without_htmx_the_whole_page_says_what_is_wrong(her: Client, ink: Style)
     html = response.content.decode()
     assert response.status_code == 422 and "<!doctype html>" in html
     assert 'id="seed-error"' in html and 'id="cfg-error"' in html
-    assert ">a red house</textarea>" in html and re.search(r'name="seed"[^>]* value="-1"', html)
-    assert re.search(rf'id="style-{ink.pk}"[^>]* checked', html)
-    assert re.search(rf'name="weight-{ink.pk}"[^>]* value="0.35"', html)
+    assert ">a red house</textarea>" in html and re.search(r'name="seed"[^>]*\svalue="-1"', html)
+    assert re.search(rf'id="style-{ink.pk}"[^>]*\schecked', html)
+    assert re.search(rf'name="weight-{ink.pk}"[^>]*\svalue="0.35"', html)
     assert not GenerationTask.objects.exists()
 
 
@@ -375,7 +375,7 @@ def test_a_weight_that_makes_no_sense_stays_in_range(her: Client, ink: Style, we
 def test_compose_answers_htmx_with_what_follows_from_the_form(her: Client, ink: Style) -> None:
     html = page(her.post(address("compose"), VALID | {"style": [ink.pk]}, **HTMX))
     for part in ("trigger-chips", "final-prompt", "mix", "readiness"):
-        assert re.search(rf'id="{part}"[^>]* hx-swap-oob=', html)
+        assert re.search(rf'id="{part}"[^>]*\shx-swap-oob=', html)
     assert "<mark>ink wash</mark>,<mark>mist</mark>, a red house" in html
     assert not GenerationTask.objects.exists()
 
@@ -385,10 +385,10 @@ def test_compose_without_htmx_is_the_studio_with_everything_typed(her: Client, i
     html = her.post(address("compose"), data).content.decode()
     assert "<!doctype html>" in html
     assert ">a red house</textarea>" in html and ">no fog</textarea>" in html
-    assert re.search(rf'name="weight-{ink.pk}"[^>]* value="1.25"', html)
-    assert re.search(r'name="seed"[^>]* value="77"', html)
-    assert re.search(r'id="count-8"[^>]* checked', html)
-    assert re.search(rf'id="style-{ink.pk}"[^>]* checked', html)
+    assert re.search(rf'name="weight-{ink.pk}"[^>]*\svalue="1.25"', html)
+    assert re.search(r'name="seed"[^>]*\svalue="77"', html)
+    assert re.search(r'id="count-8"[^>]*\schecked', html)
+    assert re.search(rf'id="style-{ink.pk}"[^>]*\schecked', html)
     assert "This field" not in html and "Say what should be" not in html
 
 
@@ -405,7 +405,7 @@ def test_the_buttons_of_the_form_do_what_they_say(her: Client, ink: Style, heade
     assert 'name="off"' not in on and "<mark>mist</mark>" in on
     assert f'id="weight-{ink.pk}"' not in press(remove=str(ink.pk))
     if not headers:
-        seeds = {re.search(r'name="seed"[^>]* value="(\d+)"', press(dice="1"))[1] for _time in range(3)}  # type: ignore[index]
+        seeds = {re.search(r'name="seed"[^>]*\svalue="(\d+)"', press(dice="1"))[1] for _time in range(3)}  # type: ignore[index]
         assert len(seeds) == 3
 
 
@@ -640,7 +640,7 @@ def test_what_the_engine_refused_is_said_at_its_field(her: Client, ada: User, fi
     assert "Value &lt;50&gt; is too big." in error
     assert re.search(rf'<a class="link" href="#{field}">Value &lt;50&gt; is too big.</a>', html)
     if field != "style":  # the mix is no control
-        [control] = re.findall(rf'<[^>]* aria-describedby="[^"]*\b{field}-error"[^>]*>', html)
+        [control] = re.findall(rf'<[^>]*\saria-describedby="[^"]*\b{field}-error"[^>]*>', html)
         assert 'aria-invalid="true"' in control
 
 
@@ -770,10 +770,10 @@ def test_the_form_is_filled_from_a_picture_with_its_own_seed(her: Client, ada: U
     task = place(ada, count=2, seed=7, negative="no fog", steps=9, cfg=2.5, sampler="lcm", mix=mix)
     html = her.get("/", {"picture": picture_of(task, 1).pk}).content.decode()
     assert ">a fox</textarea>" in html and ">no fog</textarea>" in html
-    assert re.search(r'name="seed"[^>]* value="8"', html)
-    assert re.search(r'id="count-1"[^>]* checked', html)
-    assert re.search(r'name="steps"[^>]* value="9"', html)
-    assert re.search(rf'name="weight-{ink.pk}"[^>]* value="0.35"', html)
+    assert re.search(r'name="seed"[^>]*\svalue="8"', html)
+    assert re.search(r'id="count-1"[^>]*\schecked', html)
+    assert re.search(r'name="steps"[^>]*\svalue="9"', html)
+    assert re.search(rf'name="weight-{ink.pk}"[^>]*\svalue="0.35"', html)
     assert f'name="off" value="{ink.pk}:mist"' in html
     assert "<option selected>lcm</option>" in html
 
@@ -803,6 +803,7 @@ def test_an_image_job_is_taken_up_with_its_reference(her: Client, ada: User) -> 
 
 def as_posted(html: str) -> dict[str, list[str]]:
     """What a browser would send for the form as it stands in a page."""
+    html = tight(html)
     data: dict[str, list[str]] = {}
 
     def add(name: str, value: str) -> None:
@@ -810,16 +811,16 @@ def as_posted(html: str) -> dict[str, list[str]]:
 
     form = re.search(r'<form class="compose".*?</form>', html, re.DOTALL)
     assert form
-    outside = re.findall(r'<input[^>]* form="compose-form"[^>]*>', html)
+    outside = re.findall(r'<input[^>]*\sform="compose-form"[^>]*>', html)
     for tag in [*re.findall(r"<input[^>]*>", form[0]), *outside]:
         name, kind = re.search(r' name="([^"]+)"', tag), re.search(r' type="(\w+)"', tag)
         value = re.search(r' value="([^"]*)"', tag)
         chosen = " checked" in tag or (kind[1] if kind else "text") not in {"radio", "checkbox", "file"}
         if name and chosen and name[1] != "reference":
             add(name[1], value[1] if value else "")
-    for name, text in re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL):
+    for name, text in re.findall(r'<textarea[^>]*\sname="(\w+)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL):
         add(name, text)
-    for name, options in re.findall(r'<select[^>]* name="(\w+)"[^>]*>(.*?)</select>', form[0], re.DOTALL):
+    for name, options in re.findall(r'<select[^>]*\sname="(\w+)"[^>]*>(.*?)</select>', form[0], re.DOTALL):
         add(name, re.findall(r"<option selected>(.*?)</option>", options)[0])
     return data
 
@@ -827,7 +828,7 @@ def as_posted(html: str) -> dict[str, list[str]]:
 def test_a_picture_becomes_the_reference(her: Client, ada: User) -> None:
     html = her.get("/", {"reference": picture_of(place(ada)).pk}).content.decode()
     assert f'name="reference_id" value="{Reference.objects.get().pk}"' in html
-    assert re.search(r'id="mode-image"[^>]* checked', html)
+    assert re.search(r'id="mode-image"[^>]*\schecked', html)
 
 
 def test_a_picture_whose_file_is_gone_is_said(her: Client, ada: User) -> None:
@@ -840,8 +841,8 @@ def test_a_picture_whose_file_is_gone_is_said(her: Client, ada: User) -> None:
 
 def test_a_style_and_a_prompt_from_the_address(her: Client, ink: Style) -> None:
     html = her.get("/", {"style": ink.slug, "prompt": "from a link <b>"}).content.decode()
-    assert re.search(rf'id="style-{ink.pk}"[^>]* checked', html)
-    assert re.search(rf'name="weight-{ink.pk}"[^>]* value="0.80"', html)
+    assert re.search(rf'id="style-{ink.pk}"[^>]*\schecked', html)
+    assert re.search(rf'name="weight-{ink.pk}"[^>]*\svalue="0.80"', html)
     assert ">from a link &lt;b&gt;</textarea>" in html
     ink.delete()
     assert her.get("/", {"style": ink.slug}).status_code == 200

@@ -194,7 +194,7 @@ def test_the_pushed_pill_and_engine_cards_are_those_on_the_pages(
     assert pill in page(browser(ada, language), "generation:studio")
     queue = page(browser(ada, language), "queue")
     assert pill in queue
-    found = re.findall(r'(<(\w+)[^>]* id="engine-\d+".*?)(?=<\w+[^>]* id="engine-\d+"|$)', cards, re.DOTALL)
+    found = re.findall(r'(<(\w+)[^>]*\sid="engine-\d+".*?)(?=<\w+[^>]*\sid="engine-\d+"|$)', cards, re.DOTALL)
     assert len(found) == {"none": 0, "many": 5}.get(state, 1)
     assert all(card.strip() in queue for card, _tag in found)
 

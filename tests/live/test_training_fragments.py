@@ -115,7 +115,7 @@ def answer(user: User, language: str, address: str) -> str:
 def pushed(job: Job, language: str) -> list[str]:
     """The elements that a change of a job pushes, each as text."""
     html = publisher.fragments(job)[language]
-    return [part.strip() for part in re.split(r"(?=<(?:article|tr|section)[^>]* data-version)", html) if part.strip()]
+    return [part.strip() for part in re.split(r"(?=<(?:article|tr|section)[^>]*\sdata-version)", html) if part.strip()]
 
 
 @in_each_language

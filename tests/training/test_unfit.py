@@ -189,7 +189,7 @@ def test_ticking_the_box_makes_it_ready_and_starts_it_without_the_picture(filled
     page = client.post("/training/plan/", form(filled, leave_out=key)).content.decode()
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "Ready to start" in text and "Left out: grove.png (900 × 40)" in text and "2, seen about" in text
-    assert re.search(r'name="leave_out" value="[^"]+"[^>]* checked', page)
+    assert re.search(r'name="leave_out" value="[^"]+"[^>]*\schecked', page)
     client.post("/training/new/", form(filled, leave_out=key))
     assert TrainingJob.objects.get().left_out == [grove(filled).pk]
 
@@ -202,7 +202,7 @@ def test_a_picture_that_breaks_after_the_box_was_ticked_is_asked_about_anew(fill
     assert answer.status_code == 422
     assert "The file of picture 1.png is gone." in page
     assert "fits no bucket" not in page, "that one was decided on"
-    assert not re.search(r'name="leave_out"[^>]* checked', page)
+    assert not re.search(r'name="leave_out"[^>]*\schecked', page)
 
 
 @pytest.mark.parametrize("nonsense", ["x", "-1", "9" * 40, "1 or 2"])
