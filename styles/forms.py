@@ -329,7 +329,7 @@ class ImportForm(forms.Form):
     )  # fmt: skip
     default_strength = strength_field(gettext_lazy("Default strength"), slider=True)
     licence = forms.CharField(
-        label=gettext_lazy("License or source"), max_length=300,
+        label=gettext_lazy("Licence or source"), max_length=300,
         widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Where did it come from?")}),
         error_messages={
             "required": gettext_lazy("Say where it came from, so the team knows if it may be used."),

@@ -396,7 +396,7 @@ def accelerator_words(name: str, sign: str) -> str:
     }
     text = _(
         "This looks like an accelerator, not like a style: %(name)s. %(why)s It wants its own sampler and steps, and "
-        "two at once break pictures. It belongs into models/loras of the engines, where it is chosen as Lightning file."
+        "two at once break pictures. It belongs in models/loras of the engines, where it is chosen as Lightning file."
     )
     return text % {"name": what, "why": why[lora.Sign(sign)]}
 
