@@ -55,6 +55,7 @@ def test_a_probe_keeps_it_and_another_version_is_asked_anew(
     engine: Engine, preview: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert graphs.every_class() <= set(engine.node_infos)
+    preview.engine.requests.clear()  # it keeps the latest thousand: a full list does not grow
     asked = preview.engine.requests.count("GET /object_info")
     assert engines.probe(engine)
     assert preview.engine.requests.count("GET /object_info") == asked
