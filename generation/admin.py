@@ -17,8 +17,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from generation import devices, engines, style_admin  # noqa: F401 - registers the admin of versions
+from generation.engines import devices, roster
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe, TaskStyle
+from generation.previews import style_admin  # noqa: F401 - registers the admin of versions
 from stylestudio.comfy.address import basic, bearer, checked_url, kind_of, split_credentials
 from stylestudio.live import publisher
 from stylestudio.templatetags.studio import byte_size
@@ -183,19 +184,19 @@ class EngineAdmin(EngineModelAdmin):
     def pause(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
         """Let them finish what they have, and give them nothing new."""
         for engine in queryset:
-            engines.pause(engine)
+            roster.pause(engine)
 
     @admin.action(description=_("Use again"), permissions=["change"])
     def use_again(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
         """Give them work again, also those that were taken out."""
         for engine in queryset:
-            engines.resume(engine)
+            roster.resume(engine)
 
     @admin.action(description=_("Ask again now"), permissions=["change"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
         """Ask them how they are and what they have, and not when they are due."""
         for engine in queryset:
-            engines.ask_again(engine)
+            roster.ask_again(engine)
         self.message_user(request, gettext("They are being asked. Load this page again in a moment."))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Engine | None = None) -> list[str]:

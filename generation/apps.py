@@ -13,10 +13,13 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the kernel what it needs to know of generation."""
-        from generation import checkup, engines, faces, graphs, node_facts, runner, sketches, stalls
-        from generation.claim import held
+        from generation.engines import diagnostics, node_facts, roster
+        from generation.making import runner, stalls
+        from generation.making.claim import held
+        from generation.making.monitor import monitor
         from generation.models import GenerationTask
-        from generation.monitor import monitor
+        from generation.pictures import graphs
+        from generation.previews import faces, sketches
         from styles import importing
         from styles.models import purging
         from stylestudio.host import health_facts, startup
@@ -40,13 +43,13 @@ class GenerationConfig(AppConfig):
         node_facts.kept |= graphs.every_class()
         importing.version_added.connect(faces.greet)
         purging.connect(faces.forget)
-        page_frame.provide_engines(engines.facts)
-        doctor.register(checkup.look_at_engines)
-        doctor.register(checkup.look_at_connections)
+        page_frame.provide_engines(roster.facts)
+        doctor.register(diagnostics.look_at_engines)
+        doctor.register(diagnostics.look_at_connections)
         doctor.register(stalls.look_at_queue)
         health_facts.register(stalls.tell)
-        startup.register(engines.sync_engines)
-        startup.register(engines.forget_health)
+        startup.register(roster.sync_engines)
+        startup.register(roster.forget_health)
         startup.register(sketches.create_once)
         startup.register(faces.create_probes_once)
         workers.beats += [held.renew, monitor.ensure_running]

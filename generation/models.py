@@ -20,9 +20,9 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from generation import estimates, faults
-from generation.prompts import Frame
-from generation.shapes import Shape, shape_name, size_text, smaller
+from generation.pictures import estimates, faults
+from generation.pictures.prompts import Frame
+from generation.pictures.shapes import Shape, shape_name, size_text, smaller
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import Kind, StyleVersion
 from stylestudio.comfy.address import join_credentials, split_credentials
@@ -86,7 +86,7 @@ class Engine(models.Model):
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)
-    node_infos = models.JSONField(default=dict, editable=False)  # of some of them, see `generation.node_facts`
+    node_infos = models.JSONField(default=dict, editable=False)  # of some of them, see `generation.engines.node_facts`
     max_upload = models.BigIntegerField(null=True, editable=False)  # bytes of one request; unknown: ComfyUI's own
     failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
     ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory

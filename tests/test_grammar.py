@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generation.prompts import final_prompt
+from generation.pictures.prompts import final_prompt
 from stylestudio.text import grammar
 
 # Signs that mean something to the grammar come often, all others now and then.

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from generation.models import GenerationTask
-from generation.orders import Order, place
+from generation.ordering.orders import Order, place
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import ENDED, MOVES, Status
 

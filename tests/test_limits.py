@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from generation import orders
 from generation.models import Engine, GenerationTask
-from generation.orders import Order
+from generation.ordering import orders
+from generation.ordering.orders import Order
 from styles.models import Style
 from stylestudio.jobs import kinds
 from stylestudio.models import Worker
@@ -25,8 +25,9 @@ from tests.training.conftest import add, dataset, quiet  # noqa: F401 - fixtures
 from tests.training.conftest import engine as training_engine  # noqa: F401
 from tests.training.scripted import Scripted, ask
 from tests.training.test_training_pages import form
-from training import ordering, runner
 from training.models import Dataset, TrainingJob
+from training.runs.placing import place_run
+from training.runs.running import runner
 
 pytestmark = pytest.mark.django_db
 
@@ -131,7 +132,7 @@ def test_resuming_at_the_limit_is_refused_in_words(ada: User, filled: Dataset) -
     place(ada)
     place(ada)
     with pytest.raises(ValidationError, match=MOST):
-        ordering.resume(job, ada)
+        place_run.resume(job, ada)
 
 
 def test_what_the_program_makes_by_itself_is_neither_counted_nor_refused(ada: User) -> None:

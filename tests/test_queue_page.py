@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import engines
+from generation.engines import roster
 from generation.models import Engine, EnginePrompt, GenerationTask
 from stylestudio import views
 from stylestudio.jobs.kinds import Status, Visibility
@@ -167,7 +167,7 @@ def test_the_pushed_engine_card_is_the_card_on_the_page(client: Client, ada: Use
     Engine.objects.create(address="http://10.0.0.8:8188", device="RTX 4090", health=Engine.Health.OK)
     client.force_login(ada)
     page = client.get(reverse("queue")).content.decode()
-    [fact] = engines.facts()
+    [fact] = roster.facts()
     card = render_to_string("queue/_engine_card.html", {"engine": fact}).strip()
     assert f'id="engine-{fact.id}"' in card
     assert card in page
@@ -280,7 +280,7 @@ def test_the_pill_names_an_engine_that_failed_wherever_it_stands(
     [pill] = re.findall(r'<a class="pill".*?</a>', html, re.DOTALL)
     [words] = re.findall(r'<span class="eng failed">.*?</span></span>', pill, re.DOTALL)
     assert "Last one" in words and "#i-warn" in words
-    assert next(fact.id for fact in engines.facts()) == failed.pk
+    assert next(fact.id for fact in roster.facts()) == failed.pk
     assert pill.count('class="eng') == 3 and "+2" in pill
     Engine.objects.update(health="ok")
     assert "failed" not in client.get(reverse("generation:gallery")).content.decode()

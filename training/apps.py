@@ -16,21 +16,23 @@ class TrainingConfig(AppConfig):
     def ready(self) -> None:
         """Tell the kernel and the apps below what they need to know."""
         from stylestudio.processes import workers
-        from training import runner, work
+        from training.datasets import dataset_jobs
+        from training.runs.running import runner
 
         _datasets()
         _trainings()
-        workers.beats += [work.renew, runner.renew]
+        workers.beats += [dataset_jobs.renew, runner.renew]
 
 
 def _datasets() -> None:
-    from generation import gallery
+    from generation.gallery import query
     from stylestudio.jobs import kinds as jobs
     from stylestudio.processes import workers
     from stylestudio.uploads import purposes
-    from training import captioners, collect_views, gallery_views, work
-    from training.datasets import grid, intake
-    from training.health import check, report
+    from training.datasets import dataset_jobs
+    from training.datasets.captions import captioners, grid
+    from training.datasets.collecting import from_gallery, intake, views
+    from training.datasets.health import check, report
     from training.models import DatasetJob
 
     jobs.register(
@@ -38,28 +40,30 @@ def _datasets() -> None:
             name=DatasetJob.kind,
             model=DatasetJob,
             fragments=("training/_dataset_job.html", "training/_dataset_row.html"),
-            facts=work.facts,
-            sweep=work.sweep,
-            gather=work.gather,
+            facts=dataset_jobs.facts,
+            sweep=dataset_jobs.sweep,
+            gather=dataset_jobs.gather,
         )
     )
-    work.register(DatasetJob.Work.IMPORT, intake.run)
-    work.register(DatasetJob.Work.CAPTION, captioners.run)
-    work.register(DatasetJob.Work.CHECK, check.run)
+    dataset_jobs.register(DatasetJob.Work.IMPORT, intake.run)
+    dataset_jobs.register(DatasetJob.Work.CAPTION, captioners.run)
+    dataset_jobs.register(DatasetJob.Work.CHECK, check.run)
     grid.flaggers.append(report.flagged)
     workers.guarded_sweeps.append(intake.sweep)
-    purposes.register(collect_views.PURPOSE)
-    gallery.offers.append(gallery_views.offer)
+    purposes.register(views.PURPOSE)
+    query.offers.append(from_gallery.offer)
 
 
 def _trainings() -> None:
-    from generation import checkup, engines, faces, node_facts
+    from generation.engines import diagnostics, node_facts, roster
+    from generation.previews import faces
     from styles import cards
     from stylestudio.jobs import kinds as jobs
     from stylestudio.processes import workers
-    from training import report, runner, samples, watching
     from training.models import TrainingJob
-    from training.trainers.comfyui import checkup as training_checkup
+    from training.runs import report
+    from training.runs.running import run_push, runner, samples
+    from training.trainers.comfyui import diagnostics as training_checkup
     from training.trainers.comfyui import graph, leftovers
     from training.trainers.comfyui import lora as comfyui_lora
     from training.trainers.comfyui.trainer import ComfyTrainer
@@ -81,12 +85,12 @@ def _trainings() -> None:
         )
     )
     node_facts.kept |= graph.every_class()
-    checkup.looks.append(training_checkup.look)
+    diagnostics.looks.append(training_checkup.look)
     runner.register(ComfyTrainer())
     cards.converters.append(comfyui_lora.exported)
     runner.register(kohya.KohyaTrainer())
-    engines.holders[TrainingJob.kind] = runner.holding
-    engines.returned.append(runner.send)
+    roster.holders[TrainingJob.kind] = runner.holding
+    roster.returned.append(runner.send)
     workers.guarded_sweeps.append(leftovers.sweep)
-    runner.followers += [kohya.follow, leftovers.follow, samples.follow_training, watching.follow_training]
+    runner.followers += [kohya.follow, leftovers.follow, samples.follow_training, run_push.follow_training]
     faces.followers += [report.follow_task, samples.follow_task]

@@ -25,9 +25,9 @@ from generation.models import GeneratedImage
 from stylestudio.images import grounds
 from stylestudio.jobs.kinds import Job, JobQuerySet, Visibility, may_run
 from stylestudio.text import grammar
-from training import faults, remaining
-from training.doing import Doing
 from training.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
+from training.runs import faults, remaining
+from training.runs.phases import Doing
 
 RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are addresses
 MOST_PICTURES = 2000  # of one dataset
@@ -213,7 +213,7 @@ class DatasetImage(models.Model):
     # Where the cut lies in the room that the bucket leaves: 0 is left or top, 1 is right or bottom.
     crop_x = models.FloatField(default=0.5)
     crop_y = models.FloatField(default=0.5)
-    # What the health check measured of the pixels; None until the worker came by (see training.health.measures).
+    # What the health check measured of the pixels; None until the worker came by (see datasets.health.measures).
     measures = models.JSONField(null=True, editable=False)
     descriptor = models.BinaryField(null=True, editable=False)
     picture = models.ForeignKey(
@@ -303,7 +303,7 @@ class CaptionOperation(models.Model):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="operations")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    operation = models.CharField(max_length=20)  # a name of training.datasets.operations
+    operation = models.CharField(max_length=20)  # a name of training.datasets.captions.operations
     parameters = models.JSONField(default=dict)
     changed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -333,7 +333,7 @@ class DatasetSnapshot(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="snapshots")
     number = models.PositiveIntegerField()
     note = models.CharField(_("note"), max_length=200, blank=True)
-    manifest = models.TextField()  # canonical JSON, see training.datasets.snapshots
+    manifest = models.TextField()  # canonical JSON, see training.datasets.versions.snapshots
     sha256 = models.CharField(max_length=64)  # of the manifest
     picture_count = models.PositiveIntegerField()  # included ones
     images = models.ManyToManyField(DatasetImage, through="SnapshotImage", related_name="snapshots")
@@ -456,7 +456,7 @@ class TrainingJob(Job):
     style = models.ForeignKey("styles.Style", on_delete=models.PROTECT, related_name="trainings")
     snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.PROTECT, related_name="trainings")
     trainer = models.CharField(_("trainer"), max_length=10, choices=Trainer.choices, default=Trainer.COMFYUI)
-    # Every parameter by name, see training.settings; the hash names equal ones.
+    # Every parameter by name, see training.runs.parameters; the hash names equal ones.
     config = models.JSONField()
     config_sha256 = models.CharField(max_length=64)
     seed = models.PositiveBigIntegerField()
@@ -687,7 +687,7 @@ class Sample(models.Model):
     probe = models.PositiveSmallIntegerField()  # place in the probes of the job
     strength = models.FloatField()  # 0 without a checkpoint
     task = models.ForeignKey("generation.GenerationTask", on_delete=models.CASCADE, related_name="samples")
-    # What was measured of its picture, for the report: see training.report.
+    # What was measured of its picture, for the report: see training.runs.report.
     measures = models.JSONField(null=True)
     asked_at = models.DateTimeField(default=timezone.now)
 

@@ -23,7 +23,7 @@ class Reading(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     choice = models.CharField(max_length=20, blank=True)
     by_hand = models.BooleanField(default=False)  # whether a person chose
-    # captions and names: {"likely": [encoding, ...]}. folders: see training.datasets.readings.
+    # captions and names: {"likely": [encoding, ...]}. folders: see training.datasets.collecting.readings.
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)  # since then nobody needs to see it

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from huey.contrib.djhuey import db_task
 
-from training import report, runner, work
+from training.datasets import dataset_jobs
+from training.runs import report
+from training.runs.running import runner
 from training.trainers.comfyui import leftovers
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def work_on_datasets() -> None:
     """Do what waits for datasets until nothing can be claimed."""
-    work.work()
+    dataset_jobs.work()
 
 
 @db_task()  # type: ignore[untyped-decorator]

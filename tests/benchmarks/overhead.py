@@ -77,7 +77,7 @@ class Ours:
 
     def seconds(self, size: int, seed: int) -> tuple[float, dict[str, Any]]:
         """One picture, and the graph it was made with."""
-        from generation.orders import Order, place
+        from generation.ordering.orders import Order, place
 
         begun = time.perf_counter()
         task = place(Order(prompt="a red house", width=size, height=size, seed=seed), self.user)

@@ -62,7 +62,7 @@ def studio_seconds(pictures: int, seed: int) -> float:
     from django.conf import settings
     from django.contrib.auth.models import User
 
-    from generation.orders import Order, place
+    from generation.ordering.orders import Order, place
 
     rows = sqlite3.connect(settings.DATABASES["default"]["NAME"])
     user = User.objects.get_or_create(username="bench", is_superuser=True)[0]

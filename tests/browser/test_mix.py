@@ -17,8 +17,8 @@ Enter = Callable[..., Page]
 
 SHELF = """
 from django.core.files.base import ContentFile
-from generation.sheets import side_by_side
-from generation.sketches import draw_panels
+from generation.previews.contact_sheets import side_by_side
+from generation.previews.sketches import draw_panels
 from styles.models import Preset, Style
 probes = ("a lighthouse on a cliff", "a fox in the snow", "a quiet village", "a red sun above the sea")
 for name, triggers, low, high in (

@@ -17,10 +17,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from PIL import Image
 
-from generation import orders
 from generation.models import GenerationTask, Reference
-from generation.orders import Order
-from generation.references import add_reference
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.ordering.references import add_reference
 from stylestudio.live import publisher
 
 CSRF = "c" * 32  # a script may choose its own: what counts is that cookie and header agree

@@ -86,20 +86,21 @@ class Night:
     def _ask(self) -> None:
         from django.contrib.auth.models import User
 
-        from training import ordering, settings
+        from training.runs import parameters
+        from training.runs.placing import place_run
 
         ada = User.objects.create_superuser("ada", password=None)
         dataset = _dataset(ada)
         values = {
-            **settings.preset_values("quick", "comfyui"),
+            **parameters.preset_values("quick", "comfyui"),
             "steps": STEPS, "segments": SEGMENTS, "resolution": 256, "rank": 4,
         }  # fmt: skip
         for number in range(self.told.jobs):
-            plan = ordering.Plan(
+            plan = place_run.Plan(
                 dataset=dataset, style=f"Night {number}", trainer="comfyui", preset="quick", values=values,
                 probes=[("a hill", 1)], seed=number,
             )  # fmt: skip
-            ordering.start(plan, ada)
+            place_run.start(plan, ada)
 
     def _rage(self) -> None:
         """Kill and stop in the order of the seed until the acts or the trainings are used up."""
@@ -125,8 +126,8 @@ class Night:
         self.kills[role] += self.studio.send(role, signal.SIGKILL)
 
     def _stop(self, how: str) -> None:
-        from training import runner
         from training.models import TrainingJob
+        from training.runs.running import runner
 
         rows = TrainingJob.objects.filter(stop="").order_by("pk")
         job = rows.waiting().last() if how == "cancel" else rows.running().first()
@@ -225,7 +226,7 @@ def _wrong_checkpoints(job: TrainingJob) -> list[str]:
 
 def _wrong_losses(job: TrainingJob) -> list[str]:
     """Every step has its loss once, except for segments whose engine was killed after it had saved them."""
-    from training import losses
+    from training.runs.running import losses
 
     steps, _values = losses.read(job)
     told = steps.tolist()

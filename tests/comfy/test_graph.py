@@ -25,7 +25,7 @@ from stylestudio.comfy.graph import (
 from stylestudio.comfy.node_info import combo_options
 from stylestudio.comfy.wiring import adapt
 
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
+WORKFLOWS = Path(__file__).parents[2] / "generation" / "pictures" / "workflows"
 VALUES: dict[str, object] = {
     "checkpoint": "base.safetensors",
     "lightning": "lightning.safetensors",

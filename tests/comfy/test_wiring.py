@@ -19,7 +19,7 @@ from stylestudio.comfy.wiring import Replacement, adapt
 from tests.comfy.mutations import changed
 from tests.comfy.strict import complaints, recorded_infos
 
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
+WORKFLOWS = Path(__file__).parents[2] / "generation" / "pictures" / "workflows"
 INFOS = recorded_infos()
 VALUES: dict[str, object] = {
     "checkpoint": "sd_xl_base_1.0.safetensors",

@@ -29,7 +29,7 @@ from tests.comfy.following import Follower
 
 # The version that each generation of the preview engine speaks like.
 GENERATIONS = {"current": (0, 33, 0), "new": (0, 8, 0), "old": (0, 3, 64)}
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
+WORKFLOWS = Path(__file__).parents[2] / "generation" / "pictures" / "workflows"
 
 
 @dataclass

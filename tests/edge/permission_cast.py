@@ -11,17 +11,16 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from generation import orders
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe
-from generation.orders import Order
+from generation.ordering import orders
+from generation.ordering.orders import Order
 from styles import importing
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.jobs.kinds import Visibility
 from stylestudio.models import Upload
 from tests.styles.test_importing import weights
-from training import settings
-from training.datasets import snapshots
-from training.health import measures
+from training.datasets.health import measures
+from training.datasets.versions import snapshots
 from training.models import (
     CaptionChange,
     CaptionOperation,
@@ -32,6 +31,7 @@ from training.models import (
     TrainingJob,
 )
 from training.reading_models import Reading
+from training.runs import parameters
 
 PEOPLE = ("stranger", "member", "maker", "curator", "owner")
 
@@ -127,9 +127,9 @@ class Cast:
         self.dataset_job.cancel()
 
     def _trainings(self) -> None:
-        values = settings.preset_values("quick", settings.KOHYA)
+        values = parameters.preset_values("quick", parameters.KOHYA)
         self.training: TrainingJob = TrainingJob.objects.create(
-            owner=self.maker, name="Ink run", style=self.style, snapshot=self.snapshot, trainer=settings.KOHYA,
+            owner=self.maker, name="Ink run", style=self.style, snapshot=self.snapshot, trainer=parameters.KOHYA,
             config={"preset": "quick", "repeats": 1, **values, "resolution": 256}, config_sha256="4" * 64, seed=1,
             base="base.safetensors", steps=8, probes=[["a hill", 1]],
         )  # fmt: skip

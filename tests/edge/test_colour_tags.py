@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from stylestudio.images import colour_tags, decoding
 from stylestudio.images.decoding import BadPicture
-from training.datasets import take
+from training.datasets import picture_files
 
 GREY, RED = (100, 100, 100), (200, 60, 40)
 SRGB_CHRM = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
@@ -35,8 +35,8 @@ def png(colour: tuple[int, ...], *chunks: bytes, mode: str = "RGB") -> bytes:
 
 
 def taken(data: bytes) -> tuple[int, ...]:
-    with Image.open(BytesIO(take.take(data).data)) as image:
-        assert not {"gamma", "icc_profile"} & set(image.info) or take.take(data).data == data
+    with Image.open(BytesIO(picture_files.take(data).data)) as image:
+        assert not {"gamma", "icc_profile"} & set(image.info) or picture_files.take(data).data == data
         pixel = image.convert("RGBA").getpixel((3, 3))
     assert isinstance(pixel, tuple)
     return pixel
@@ -72,7 +72,7 @@ def test_a_gamma_of_its_own_is_honoured_in_every_mode(exponent: float, mode: str
 )
 def test_what_means_srgb_or_means_nothing_is_kept_byte_for_byte(chunks: tuple[bytes, ...]) -> None:
     data = png(RED, *chunks)
-    assert take.take(data).data == data
+    assert picture_files.take(data).data == data
 
 
 def test_wide_primaries_make_a_colour_stronger() -> None:
@@ -93,11 +93,11 @@ def test_display_p3_of_cicp_is_the_same_as_by_its_profile() -> None:
 @pytest.mark.parametrize("codes", [(9, 16, 0, 1), (9, 18, 0, 1), (1, 13, 0, 0), (1, 99, 0, 1), (200, 13, 0, 1)])
 def test_hdr_and_what_nobody_knows_are_refused_in_words(codes: tuple[int, ...]) -> None:
     data = png(RED, chunk(b"cICP", bytes(codes)))
-    for read in (take.take, lambda data: decoding.read_reference(BytesIO(data))):
+    for read in (picture_files.take, lambda data: decoding.read_reference(BytesIO(data))):
         with pytest.raises(BadPicture, match="Save it as sRGB"):
             read(data)
     # What an engine made, and what was kept before, is shown and trained as it was.
-    assert decoding.check_output(data).width == 16 and decoding.develop(data).thumbnail and take.trained(data)
+    assert decoding.check_output(data).width == 16 and decoding.develop(data).thumbnail and picture_files.trained(data)
 
 
 def test_the_code_points_of_an_avif_count_where_it_has_no_profile() -> None:
@@ -106,12 +106,12 @@ def test_the_code_points_of_an_avif_count_where_it_has_no_profile() -> None:
     data = file.getvalue()
     place = data.index(b"colrnclx") + 8
     wide = data[:place] + struct.pack(">HH", 12, 13) + data[place + 4 :]
-    assert take.take(data).data == data
-    with Image.open(BytesIO(take.take(wide).data)) as image:
+    assert picture_files.take(data).data == data
+    with Image.open(BytesIO(picture_files.take(wide).data)) as image:
         assert image.convert("RGB").getpixel((9, 9))[0] > RED[0] + 8  # type: ignore[index]
     hdr = data[:place] + struct.pack(">HH", 9, 16) + data[place + 4 :]
     with pytest.raises(BadPicture, match="HDR"):
-        take.take(hdr)
+        picture_files.take(hdr)
 
 
 def test_a_made_profile_is_one_that_a_colour_manager_reads() -> None:

@@ -15,9 +15,9 @@ from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from generation import orders
 from generation.models import Engine
-from generation.orders import Order
+from generation.ordering import orders
+from generation.ordering.orders import Order
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.asgi import pages_and_files
 from stylestudio.edge.serving import Message, Receive, Scope, Send

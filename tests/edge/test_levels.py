@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from stylestudio.images.decoding import BadPicture
-from training.datasets import take
+from training.datasets import picture_files
 
 RAMP = np.linspace(0, 1, 64 * 48).reshape(48, 64)
 
@@ -28,7 +28,7 @@ def tiff(numbers: NDArray[Any], **tags: int) -> bytes:
 
 
 def kept(data: bytes) -> NDArray[np.uint8]:
-    with Image.open(BytesIO(take.take(data).data)) as image:
+    with Image.open(BytesIO(picture_files.take(data).data)) as image:
         return np.asarray(image.convert("L"))
 
 
@@ -43,7 +43,7 @@ def test_floats_are_scaled_to_the_white_that_they_mean(top: float) -> None:
 def test_numbers_that_use_fewer_bits_fill_the_range_and_that_is_said(bits: int) -> None:
     data = tiff((RAMP * (2**bits - 1)).astype(np.uint16))
     assert abs(int(kept(data).mean()) - 127) < 3
-    assert bool(take.take(data).remarks) == (bits < 16)
+    assert bool(picture_files.take(data).remarks) == (bits < 16)
 
 
 def test_twelve_bits_in_a_png_are_scaled_too() -> None:
@@ -62,21 +62,21 @@ def test_floats_of_which_nobody_knows_the_white_are_refused_in_words(top: float)
     numbers = RAMP.astype(np.float32)
     numbers[5, 5] = top
     with pytest.raises(BadPicture, match="white"):
-        take.take(tiff(numbers))
+        picture_files.take(tiff(numbers))
 
 
 def test_whole_numbers_below_zero_or_beyond_sixteen_bits_are_refused() -> None:
     for numbers in (RAMP * 4e6, RAMP * 100 - 50):
         with pytest.raises(BadPicture, match="white"):
-            take.take(tiff(numbers.astype(np.int32)))
+            picture_files.take(tiff(numbers.astype(np.int32)))
 
 
 def test_a_picture_that_is_all_black_is_black_and_one_that_is_all_but_black_is_refused() -> None:
     assert kept(tiff(np.zeros((20, 20), np.float32))).max() == 0
     with pytest.raises(BadPicture, match="dark or black"):
-        take.take(tiff((RAMP * 0.01).astype(np.float32)))
+        picture_files.take(tiff((RAMP * 0.01).astype(np.float32)))
     with pytest.raises(BadPicture, match="dark or black"):
-        take.take(tiff((RAMP * 9).astype(np.uint16)))
+        picture_files.take(tiff((RAMP * 9).astype(np.uint16)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16])
@@ -107,7 +107,7 @@ def test_colours_of_sixteen_bits_are_taken_and_those_that_use_the_lowest_bits_ar
     assert abs(int(kept(deep_png((colours * 65535).astype(np.uint16))).mean()) - 127) < 3
     for bits in (10, 12, 14):
         with pytest.raises(BadPicture, match="8 bits for each colour"):
-            take.take(deep_png((colours * (2**bits - 1)).astype(np.uint16)))
+            picture_files.take(deep_png((colours * (2**bits - 1)).astype(np.uint16)))
 
 
 def test_a_kind_of_tiff_that_is_not_read_is_named() -> None:
@@ -116,7 +116,7 @@ def test_a_kind_of_tiff_that_is_not_read_is_named() -> None:
     entries = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
     data = b"II*\0" + struct.pack("<I", 8 + 768) + bytes(768) + struct.pack("<H", len(tags)) + entries + bytes(4)
     with pytest.raises(BadPicture, match="kind of TIFF"):
-        take.take(data)
+        picture_files.take(data)
 
 
 def test_colours_of_twelve_bits_in_a_tiff_are_refused_and_packed_grey_of_twelve_bits_is_scaled() -> None:
@@ -136,7 +136,7 @@ def test_colours_of_twelve_bits_in_a_tiff_are_refused_and_packed_grey_of_twelve_
 
     ramp = np.linspace(0, 4095, 8 * 8 * 3).astype("<u2")
     with pytest.raises(BadPicture, match="8 bits for each colour"):
-        take.take(made(ramp.tobytes(), (16, 16, 16), 2))
+        picture_files.take(made(ramp.tobytes(), (16, 16, 16), 2))
     bright = (np.linspace(0, 65535, 8 * 8 * 3)).astype("<u2")
     assert kept(made(bright.tobytes(), (16, 16, 16), 2)).max() > 240
     grey = [int(value) for value in np.linspace(0, 4095, 64)]

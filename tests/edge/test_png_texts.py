@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from stylestudio.images import decoding, png_texts
-from training.datasets import take
+from training.datasets import picture_files
 
 MB = 2**20
 
@@ -49,7 +49,7 @@ LONG: list[Callable[[int], bytes]] = [packed, international, plain]
 @pytest.mark.parametrize("size", [3 * MB, 9 * MB])
 def test_a_picture_with_a_long_text_is_taken_as_it_is(text: Callable[[int], bytes], size: int, behind: bool) -> None:
     data = png(text(size), behind=behind)
-    taken = take.take(data)
+    taken = picture_files.take(data)
     assert (taken.data, taken.width, taken.height, taken.format) == (data, 32, 24, "PNG")
     assert bool(taken.remarks) == (size > 8 * MB)
     reference = decoding.read_reference(BytesIO(data), 30 * MB)
@@ -60,7 +60,7 @@ def test_a_picture_with_a_long_text_is_taken_as_it_is(text: Callable[[int], byte
 
 def test_a_text_of_just_eight_megabytes_is_read() -> None:
     data = png(packed(8 * MB - 100))
-    assert not take.take(data).remarks
+    assert not picture_files.take(data).remarks
     assert len(decoding.read_png_metadata(data)["workflow"]) == 8 * MB - 100
 
 
@@ -77,7 +77,7 @@ def test_an_orientation_that_stands_behind_a_text_that_is_too_long_still_turns_t
     exif[0x0112] = 6
     profile = b"\nexif\n" + str(len(exif.tobytes())).encode() + b"\n" + exif.tobytes().hex().encode() + b"\n"
     data = png(packed(9 * MB), chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile)))
-    assert (take.take(data).width, take.take(data).height) == (24, 32)
+    assert (picture_files.take(data).width, picture_files.take(data).height) == (24, 32)
 
 
 def test_many_texts_that_do_not_fit_are_not_all_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_many_texts_that_do_not_fit_are_not_all_unpacked(monkeypatch: pytest.Mon
 def test_what_is_left_out_costs_little_memory() -> None:
     data = png(packed(30 * MB), plain(30 * MB))
     tracemalloc.start()
-    take.take(data)
+    picture_files.take(data)
     _now, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 20 * MB
@@ -115,13 +115,13 @@ def test_what_is_left_out_costs_little_memory() -> None:
 
 def test_a_text_that_is_broken_and_a_file_that_ends_early_are_left_to_the_decoder() -> None:
     broken = png(chunk(b"zTXt", b"workflow\0\0nonsense"))
-    assert take.take(broken).data == broken
+    assert picture_files.take(broken).data == broken
     for end in (8, 20, 40, 60):
         with pytest.raises(decoding.BadPicture):
-            take.take(png(packed(9 * MB))[:end])
+            picture_files.take(png(packed(9 * MB))[:end])
 
 
 def test_a_colour_profile_of_more_than_a_megabyte_is_read() -> None:
     profile = chunk(b"iCCP", b"large\0\0" + zlib.compress(bytes(2 * MB)))
     data = png(profile)
-    assert take.take(data).data == data
+    assert picture_files.take(data).data == data

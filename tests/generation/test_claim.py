@@ -17,11 +17,14 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation import claim as claiming
-from generation import engines, graphs, orders, runner
-from generation.claim import Claim, Party, held, look_for_orphans
+from generation.engines import roster
+from generation.making import claim as claiming
+from generation.making import runner
+from generation.making.claim import Claim, Party, held, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Ingredient, Order
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
 
@@ -553,7 +556,7 @@ def at_once(number: int, act: Callable[[int], None]) -> None:
 def test_workers_that_claim_at_once_never_get_the_same_picture(
     engine_at: Make, ada: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "AT_ONCE", 100)
+    monkeypatch.setattr(roster, "AT_ONCE", 100)
     engine_at(1)
     for user in (ada, bob):
         for _time in range(3):
@@ -589,7 +592,7 @@ def test_a_picture_is_held_before_another_thread_may_look(engine_at: Make, ada: 
 def test_threads_of_one_worker_do_not_take_each_others_for_left_behind(
     engine_at: Make, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "AT_ONCE", 100)
+    monkeypatch.setattr(roster, "AT_ONCE", 100)
     monkeypatch.setattr(claiming, "ORPHANS_EVERY", 0.0)
     engine_at(1)
     for _time in range(3):

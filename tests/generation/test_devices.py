@@ -10,9 +10,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from generation import checkup, engines, orders, runner
+from generation.engines import diagnostics, roster
+from generation.making import runner
 from generation.models import Engine, GenerationTask
-from generation.orders import Order
+from generation.ordering import orders
+from generation.ordering.orders import Order
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, FailNode
@@ -45,7 +47,7 @@ def tells(preview: PreviewThread, *devices: dict[str, Any], packages: Any = None
 
 
 def probed(engine: Engine) -> Engine:
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     return Engine.objects.get(pk=engine.pk)
 
 
@@ -126,7 +128,7 @@ def test_doctor_tells_the_memory_of_each_device_by_its_kind(
     tells(preview, *devices)
     settings.COMFYUI_URLS = [preview.url]
     Engine.objects.all().delete()
-    assert next(iter(checkup.look_at_engines())).state == said
+    assert next(iter(diagnostics.look_at_engines())).state == said
 
 
 def test_doctor_tells_of_a_package_that_is_older_than_its_comfyui_asks_for(
@@ -135,7 +137,7 @@ def test_doctor_tells_of_a_package_that_is_older_than_its_comfyui_asks_for(
     tells(preview, CPU, packages=PACKAGES)
     settings.COMFYUI_URLS = [preview.url]
     Engine.objects.all().delete()
-    [finding] = [finding for finding in checkup.look_at_engines() if not finding.well]
+    [finding] = [finding for finding in diagnostics.look_at_engines() if not finding.well]
     assert finding.name == "Package comfyui-frontend-package"
     assert finding.state == "1.28.6 is installed, its ComfyUI asks for 1.45.2"
     assert "requirements.txt" in finding.remedy

@@ -21,9 +21,12 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from generation import checkup, engines, faults, orders, recovery
+from generation.engines import diagnostics, roster
+from generation.making import recovery
 from generation.models import Engine
-from generation.orders import Order
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures import faults
 from stylestudio import checks
 from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.bridge import LoopThread
@@ -138,12 +141,12 @@ def test_an_address_that_hides_half_a_password_or_cannot_be_called_is_refused(
 
 def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Any) -> None:
     settings.COMFYUI_URLS, settings.PREVIEW_URL = [], "http://127.0.0.1:20001"
-    engines.sync_engines()
+    roster.sync_engines()
     Engine.objects.filter(source=Engine.Source.PREVIEW).update(credentials="ada:secret")
-    engines.sync_engines()
+    roster.sync_engines()
     assert Engine.objects.get(source=Engine.Source.PREVIEW).credentials == "ada:secret"
     settings.PREVIEW_URL = "http://127.0.0.1:20002"
-    engines.sync_engines()
+    roster.sync_engines()
     assert Engine.objects.get(source=Engine.Source.PREVIEW).url == "http://127.0.0.1:20002"
 
 
@@ -170,7 +173,7 @@ def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_thei
     ]
     assert LogEntry.objects.get().object_repr == "http://a:1/"
     settings.COMFYUI_URLS = ["http://b:1?token=t2"]
-    engines.sync_engines()
+    roster.sync_engines()
     assert Engine.objects.get(address="http://b:1").url == "http://b:1?token=t2"
 
 
@@ -191,7 +194,7 @@ def behind(preview: PreviewThread, tmp_path: Path) -> Iterator[Callable[..., tup
         return str(loop.call(place.__aenter__())).rstrip("/"), file
 
     yield build
-    engines.pool.close()
+    roster.pool.close()
     for place in standings:
         loop.call(place.__aexit__(None, None, None))
     loop.stop()
@@ -202,18 +205,18 @@ def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
 ) -> None:
     address, file = behind(tls=True)
     engine = Engine.objects.create(address=address)
-    assert not engines.probe(engine)
+    assert not roster.probe(engine)
     assert engine.closed and "COMFYUI_CA_FILE" in engine.trouble
-    [fact] = engines.facts()
+    [fact] = roster.facts()
     assert (fact.state, fact.failed) == ("closed", True)
     client.force_login(curator)
     page = client.get(reverse("queue")).content.decode()
     assert "its certificate is not accepted" in page and "Check that ComfyUI runs there" not in page
-    engines.pool.close()
+    roster.pool.close()
     settings.COMFYUI_CA_FILE = file
     assert checks.the_certificates_can_be_read() == []
-    assert engines.probe(engine)
-    assert not engine.closed and engines.facts()[0].state == "idle"
+    assert roster.probe(engine)
+    assert not engine.closed and roster.facts()[0].state == "idle"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -225,7 +228,7 @@ def test_a_file_from_which_no_certificate_can_be_read_stops_the_start(
         settings.COMFYUI_CA_FILE.write_bytes(content)
     [error] = checks.the_certificates_can_be_read()
     assert error.id == "stylestudio.E006" and str(tmp_path) in error.msg
-    [finding] = checkup.look_at_engines()
+    [finding] = diagnostics.look_at_engines()
     assert not finding.well and finding.name == "COMFYUI_CA_FILE"
 
 
@@ -235,8 +238,8 @@ def test_doctor_says_that_an_engine_asks_for_a_sign_in(
 ) -> None:
     address, _file = behind(ask=lambda request: web.Response(status=401))
     settings.COMFYUI_URLS = [address] if named else []
-    monkeypatch.setattr(engines, "LOCAL", address)
-    finding = next(iter(checkup.look_at_engines()))
+    monkeypatch.setattr(roster, "LOCAL", address)
+    finding = next(iter(diagnostics.look_at_engines()))
     assert not finding.well and "asks for a sign-in" in finding.state
 
 
@@ -245,9 +248,9 @@ def test_doctor_signs_in_with_what_is_stored_for_an_engine_that_the_environment_
 ) -> None:
     address, _file = behind(ask=lambda r: None if "Authorization" in r.headers else web.Response(status=401))
     settings.COMFYUI_URLS = [address]
-    engines.sync_engines()
+    roster.sync_engines()
     Engine.objects.update(credentials="ada:secret")
-    assert next(iter(checkup.look_at_engines())).well
+    assert next(iter(diagnostics.look_at_engines())).well
 
 
 # Never shown
@@ -297,7 +300,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     url = preview.url.replace("://", f"://{person}@") + query
     if in_environment:
         settings.COMFYUI_URLS = [url, f"http://bearer:{quote(TOKEN, safe='')}@127.0.0.1:9"]
-        engines.sync_engines()
+        roster.sync_engines()
         engine, away = Engine.objects.order_by("pk")
     else:
         engine = Engine.objects.create(address=preview.url, credentials=person + query)
@@ -306,21 +309,21 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     task = orders.place(Order(prompt="a fox"), owner)
     preview.troubles.clear()
     try:
-        assert not engines.probe(away)
+        assert not roster.probe(away)
         preview.troubles.add(Answer("/system_stats", "GET", status=500, body=echo, times=2))
-        assert not engines.probe(engine)
-        said = "".join(str(finding) for finding in checkup.look_at_engines())
+        assert not roster.probe(engine)
+        said = "".join(str(finding) for finding in diagnostics.look_at_engines())
         preview.troubles.clear()
-        assert engines.probe(engine)
+        assert roster.probe(engine)
         refusal = json.dumps({"error": {"message": echo}})
         preview.troubles.add(Answer("/prompt", "POST", status=400, body=refusal))
         with pytest.raises(ComfyError) as caught:
-            engines.pool.loop.call(engines.pool.client(engine).submit({}, "1", {}))
+            roster.pool.loop.call(roster.pool.client(engine).submit({}, "1", {}))
         recovery.fail_task(task, faults.kind_of(caught.value), str(caught.value), caught.value.detail)
         logging.getLogger("generation").error("While asking %s", url, exc_info=ValueError(f"{url}\n{echo}"))
     finally:
         preview.troubles.clear()
-        engines.pool.close()
+        roster.pool.close()
     client = Client()
     client.force_login(owner)
     pages = [*addresses(), *(reverse("admin:generation_engine_change", args=[row.pk]) for row in (engine, away))]
@@ -334,7 +337,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     shown |= {
         "doctor": out.getvalue() + said,
         "log": log.read_text(),
-        "facts": str(publisher.facts(task)) + str(engines.facts()),
+        "facts": str(publisher.facts(task)) + str(roster.facts()),
     }
     assert "***" in shown["log"] and "\n2026-01-01" not in shown["log"]
     assert {name for name, words in shown.items() if any(secret in words for secret in secrets())} == set()

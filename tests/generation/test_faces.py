@@ -17,9 +17,13 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from generation import faces, gallery, graphs, orders, runner, sheets, tasks
+from generation.gallery import query
+from generation.making import runner, tasks
 from generation.models import Engine, Face, GeneratedImage, GenerationTask, Probe
-from generation.orders import Ingredient, Order
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.previews import contact_sheets, faces
 from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
@@ -306,14 +310,14 @@ def test_two_workers_that_compose_at_once_leave_one_file(
 ) -> None:
     faces.ask(version, curator, SHEET)
     runner.work()
-    compose = sheets.side_by_side
+    compose = contact_sheets.side_by_side
 
     def meanwhile(panels: Any) -> bytes:
-        monkeypatch.setattr(sheets, "side_by_side", compose)
+        monkeypatch.setattr(contact_sheets, "side_by_side", compose)
         assert faces.settle(again(version), SHEET)
         return compose(panels)
 
-    monkeypatch.setattr(sheets, "side_by_side", meanwhile)
+    monkeypatch.setattr(contact_sheets, "side_by_side", meanwhile)
     faces.settle(again(version), SHEET)
     assert [path.name for path in media.rglob("sheets/**/*.webp")] == [Path(again(version).sheet.name).name]
 
@@ -326,14 +330,14 @@ def test_previews_are_in_the_queue_but_not_in_the_gallery_and_the_live_column(
 ) -> None:
     [picture] = [cell.picture for cell in made(version, curator).cells][:1]
     assert picture
-    filters = gallery.Filters(style=version.style.slug)
-    assert gallery.page(gallery.pictures(bob, filters)).empty
-    asked = gallery.Filters(style=version.style.slug, previews=True)
-    assert gallery.pictures(bob, asked).count() == 4 and asked.query() == "style=ink-mist&previews=1"
+    filters = query.Filters(style=version.style.slug)
+    assert query.page(query.pictures(bob, filters)).empty
+    asked = query.Filters(style=version.style.slug, previews=True)
+    assert query.pictures(bob, asked).count() == 4 and asked.query() == "style=ink-mist&previews=1"
     client = signed_in(bob)
     prompt = "castle by the sea, sunset"
-    for name, query in (("studio", {"who": "all"}), ("live", {"who": "all"}), ("gallery", {})):
-        assert prompt not in client.get(reverse(f"generation:{name}"), query).content.decode()
+    for name, asked_for in (("studio", {"who": "all"}), ("live", {"who": "all"}), ("gallery", {})):
+        assert prompt not in client.get(reverse(f"generation:{name}"), asked_for).content.decode()
     assert prompt in client.get(reverse("generation:gallery"), {"previews": "1"}).content.decode()
     assert client.get(picture.get_absolute_url()).status_code == 200
     assert "0 pictures" in client.get(version.style.get_absolute_url()).content.decode()
@@ -350,11 +354,11 @@ def test_arrows_on_a_persons_picture_skip_previews(engine: Engine, version: Styl
     first = shot()
     made(version, curator)
     second = shot()
-    assert gallery.film(second, curator).next == first and gallery.film(first, curator).previous == second
+    assert query.film(second, curator).next == first and query.film(first, curator).previous == second
 
 
 def test_leaving_previews_out_costs_the_gallery_nothing(ada: User) -> None:
-    plans = [gallery.pictures(ada, gallery.Filters(previews=previews))[:61].explain() for previews in (True, False)]
+    plans = [query.pictures(ada, query.Filters(previews=previews))[:61].explain() for previews in (True, False)]
     ways = [re.sub(r"(?m)^[\d ]+", "", plan) for plan in plans]
     assert ways[0] == ways[1]
 
@@ -469,10 +473,10 @@ def test_the_difference_is_a_mean_over_all_pixels() -> None:
     black, white = Image.new("RGB", (40, 20)), Image.new("RGB", (40, 20), "white")
     half = black.copy()
     half.paste((255, 255, 255), (0, 0, 20, 20))
-    assert sheets.difference(black, black.copy()) == 0.0 and sheets.difference(black, white) == 1.0
-    assert abs(sheets.difference(black, half) - 0.5) < 0.01
+    assert contact_sheets.difference(black, black.copy()) == 0.0 and contact_sheets.difference(black, white) == 1.0
+    assert abs(contact_sheets.difference(black, half) - 0.5) < 0.01
     clear = Image.new("RGBA", (40, 20), (0, 0, 0, 0))
-    assert abs(sheets.difference(black, clear) - 0.5) < 0.01, "what is transparent is not black"
+    assert abs(contact_sheets.difference(black, clear) - 0.5) < 0.01, "what is transparent is not black"
 
 
 # The strength strip

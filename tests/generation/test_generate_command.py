@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from PIL import Image
 
-from generation import runner
+from generation.making import runner
 from generation.models import Engine, GenerationTask
 from styles.models import Preset, Style
 from stylestudio.jobs.kinds import Status

@@ -11,9 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation import runner
-from generation.estimates import Forecast
+from generation.making import runner
 from generation.models import Engine, GenerationTask
+from generation.pictures.estimates import Forecast
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import Status
 

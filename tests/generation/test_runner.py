@@ -21,12 +21,14 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from PIL import Image
 
-from generation import orders, pictures, recovery, runner
-from generation.claim import claim, look_for_orphans
+from generation.making import recovery, runner
+from generation.making.claim import claim, look_for_orphans
 from generation.management.commands import generate
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from generation.orders import Ingredient, Order
-from generation.references import add_reference
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.ordering.references import add_reference
+from generation.pictures import thumbnails
 from styles.models import Style
 from stylestudio.images import decoding
 from stylestudio.jobs.kinds import Status
@@ -109,7 +111,7 @@ def test_the_same_order_gives_the_same_pixels(engine: Engine, ada: User) -> None
     hashes = set()
     for _time in range(2):
         picture = made(place(ada, seed=5)).pictures.get()
-        pictures.finish(picture.pk)
+        thumbnails.finish(picture.pk)
         picture.refresh_from_db()
         hashes.add(picture.pixel_sha256)
     assert len(hashes) == 1 and hashes != {""}
@@ -118,7 +120,7 @@ def test_the_same_order_gives_the_same_pixels(engine: Engine, ada: User) -> None
 def test_a_thumbnail_follows(engine: Engine, ada: User) -> None:
     picture = made(place(ada)).pictures.get()
     assert picture.thumbnail_url == picture.file.url
-    pictures.finish(picture.pk)
+    thumbnails.finish(picture.pk)
     picture.refresh_from_db()
     assert picture.thumbnail_url.endswith(".webp")
 
@@ -132,13 +134,13 @@ def test_two_who_make_the_same_thumbnail_leave_one_file(
 
     def develop_beside_another(data: bytes) -> decoding.Developed:
         monkeypatch.setattr(decoding, "develop", develop)
-        pictures.finish(picture.pk)
+        thumbnails.finish(picture.pk)
         return develop(data)
 
     monkeypatch.setattr(decoding, "develop", develop_beside_another)
     folder = Path(default_storage.path("outputs/thumbnails"))
     before = set(folder.rglob("*.webp"))
-    pictures.finish(picture.pk)
+    thumbnails.finish(picture.pk)
     picture.refresh_from_db()
     left = set(folder.rglob("*.webp")) - before
     assert left == {Path(default_storage.path(str(picture.thumbnail.name)))}

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation import runner
+from generation.making import runner
 from generation.models import Engine, GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.frames import Frame

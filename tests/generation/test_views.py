@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 from PIL import Image
 
-from generation import orders
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Reference
-from generation.orders import Ingredient, Order
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
 from generation.urls import urlpatterns
 from styles.models import Style
 from stylestudio.jobs.kinds import Status, Visibility

@@ -12,8 +12,8 @@ from django.test.html import parse_html
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import faces
 from generation.models import Engine, EnginePrompt, Face, GeneratedImage, GenerationTask
+from generation.previews import faces
 from styles.models import Style, StyleVersion
 from stylestudio.live import hub, publisher
 

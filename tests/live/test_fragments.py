@@ -15,9 +15,9 @@ from django.test.html import parse_html
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from generation import orders
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from generation.orders import Ingredient, Order
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
 from styles.models import Style
 from stylestudio.live import hub, publisher
 

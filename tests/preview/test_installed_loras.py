@@ -20,7 +20,7 @@ from stylestudio.comfy.graph import Lora, chain_loras, load
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
 INK, MOSS = "stylestudio_ink_v3_0a1b2c3d.safetensors", "stylestudio_moss_v1_4e5f6071.safetensors"
-WORKFLOW = load(Path(__file__).parents[2] / "generation" / "workflows" / "txt2img_sdxl_lightning.json")
+WORKFLOW = load(Path(__file__).parents[2] / "generation" / "pictures" / "workflows" / "txt2img_sdxl_lightning.json")
 
 
 @pytest.fixture

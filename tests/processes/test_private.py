@@ -22,7 +22,7 @@ from stylestudio.host.logs import PlainFormatter
 from stylestudio.live.terminal import plain_words
 from stylestudio.processes import doctor
 from stylestudio.text import concealed, plain
-from training.datasets import sources
+from training.datasets.collecting import sources
 
 ROOT = Path(__file__).parents[2]
 FORGED = "2026-05-04 09:30:00,000 INFO stylestudio: forged"

@@ -21,8 +21,8 @@ def place(number: int) -> dict[str, Any]:
     """Orders of people."""
     from django.contrib.auth.models import User
 
-    from generation import orders
-    from generation.orders import Order
+    from generation.ordering import orders
+    from generation.ordering.orders import Order
 
     users = [User.objects.get_or_create(username=f"person {one}")[0] for one in range(4)]
     for seed in range(number):
@@ -47,7 +47,7 @@ def engines(number: int) -> dict[str, Any]:
 
 def claim(*, finish: bool) -> dict[str, Any]:
     """As a thread of a worker does, until there is nothing to claim."""
-    from generation.claim import anything_open, claimable, next_picture
+    from generation.making.claim import anything_open, claimable, next_picture
     from generation.models import EnginePrompt
     from stylestudio.processes import workers
 

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from generation import orders
-from generation.orders import Ingredient, Order
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
 from styles.forms import StyleForm
 from styles.models import BaseStyleIsProtected, Kind, State, Style, StyleVersion, VersionInUse
 from tests.pages import page

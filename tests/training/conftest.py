@@ -16,8 +16,8 @@ from PIL import Image
 
 from generation.models import Engine
 from stylestudio.processes import workers
-from training import runner
 from training.models import Dataset, DatasetImage
+from training.runs.running import runner
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.trainer import ComfyTrainer
 

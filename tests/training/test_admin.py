@@ -11,7 +11,7 @@ from django.test import Client
 from generation.models import Engine
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
-from training.datasets import snapshots
+from training.datasets.versions import snapshots
 from training.models import Dataset, DatasetImage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]

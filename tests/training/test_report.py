@@ -16,10 +16,11 @@ from PIL import Image
 from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
-from training import report, samples
-from training.health import measures
+from training.datasets.health import measures
 from training.models import Dataset, DatasetImage, DatasetJob, Sample, TrainingJob, newest_pictures
-from training.trainers import Course
+from training.runs import report
+from training.runs.running import samples
+from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -41,7 +42,7 @@ def trained(
     dataset: Dataset, add: AddPicture, ada: User, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> TrainingJob:
     """Two checkpoints of a training on orange pictures; all pictures of the report are asked for."""
-    monkeypatch.setattr("generation.tasks.work", lambda: None)
+    monkeypatch.setattr("generation.making.tasks.work", lambda: None)
     Probe.objects.create(prompt="a castle", seed=11, position=1)
     Probe.objects.create(prompt="a meadow", seed=12, position=2)
     for number in range(4):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from generation import faces
 from generation.models import Engine, GenerationTask, Probe
+from generation.previews import faces
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
-from training import checkpoints, samples
 from training.models import Dataset, Sample, TrainingJob
-from training.trainers import Course
+from training.runs.running import checkpoints, samples
+from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -39,7 +39,7 @@ def trained(dataset: Dataset, add: AddPicture, ada: User, engine: Engine, tmp_pa
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pictures are asked for, never made."""
-    monkeypatch.setattr("generation.tasks.work", lambda: None)
+    monkeypatch.setattr("generation.making.tasks.work", lambda: None)
     return
 
 

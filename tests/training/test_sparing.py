@@ -12,10 +12,10 @@ from tests.conftest import Noted
 from tests.training.comfyui.written import written
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, train
-from training import runner
-from training.doing import Doing, Phase
 from training.models import Dataset, TrainingJob
-from training.trainers import Course
+from training.runs.phases import Doing, Phase
+from training.runs.running import runner
+from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 

@@ -22,10 +22,10 @@ from stylestudio.live import terminal
 from stylestudio.models import Worker
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file
-from training import runner
 from training.management.commands import train as train_command
 from training.models import Dataset, TrainingJob
-from training.trainers import Course, TrainerFailed, TrainerStopped
+from training.runs.running import runner
+from training.runs.trainer import Course, TrainerFailed, TrainerStopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet", "dataset_with_pictures", "olga")]
 

@@ -16,11 +16,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from generation import orders
 from generation.models import GeneratedImage, GenerationTask, Reference
-from generation.orders import Ingredient, Order
-from generation.prompts import Frame
-from generation.references import add_reference
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.ordering.references import add_reference
+from generation.pictures.prompts import Frame
 from styles.models import Preset, Style
 from stylestudio.edge import failures
 from stylestudio.images.decoding import BadPicture

@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from generation import engines, found
-from generation.found import Found
+from generation.engines import roster, unclaimed_loras
+from generation.engines.unclaimed_loras import Found
 from generation.models import Engine
 from stylestudio.comfy.file_names import distinct
 from stylestudio.live.terminal import plain_words
@@ -41,12 +41,16 @@ class Command(BaseCommand):
             owner = acting(user) if make else None
         except NobodyFound as error:
             raise CommandError(str(error)) from None
-        with closing(engines.pool):
+        with closing(roster.pool):
             for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
-                if not engines.probe(engine):
+                if not roster.probe(engine):
                     self.stderr.write(plain_words(f"{engine}: {engine.trouble}"))
             patterns = distinct(names)
-            chosen = [one for one in found.unused() if not names or any(fnmatch(one.name, name) for name in patterns)]
+            chosen = [
+                one
+                for one in unclaimed_loras.unused()
+                if not names or any(fnmatch(one.name, name) for name in patterns)
+            ]
             if owner:
                 self._make(chosen, owner, as_style)
             else:
@@ -55,7 +59,7 @@ class Command(BaseCommand):
                     self.stdout.write(plain_words(f"{one.name}  ({having})"))
 
     def _make(self, chosen: list[Found], owner: User, as_style: bool) -> None:
-        made, refused = found.make_styles([one.name for one in chosen], owner, accelerators=as_style)
+        made, refused = unclaimed_loras.make_styles([one.name for one in chosen], owner, accelerators=as_style)
         for version in made:
             self.stdout.write(plain_words(f"{version}: {version.lora_name}"))
             if version.proposed_words:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.pages import tight
-from training.datasets import grid
+from training.datasets.captions import grid
 from training.models import MOST_PICTURES, CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db

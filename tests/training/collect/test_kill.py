@@ -23,22 +23,22 @@ COUNT = 120
 ORDER = """
 from django.contrib.auth.models import User
 from django.core.files import File
-from training import work
-from training.datasets import intake
+from training.datasets import dataset_jobs
+from training.datasets.collecting import intake
 from training.models import Dataset, DatasetJob
 ada = User.objects.create_superuser("ada")
 dataset = Dataset.objects.create(name="Killed", owner=ada)
-job = work.order(dataset, ada, DatasetJob.Work.IMPORT, source_name="set.zip")
+job = dataset_jobs.order(dataset, ada, DatasetJob.Work.IMPORT, source_name="set.zip")
 with open({path!r}, "rb") as file:
     job.file.save(intake.archive_name(), File(file))
 """
 WORK = """
 from django.utils import timezone
-from training import work
+from training.datasets import dataset_jobs
 from training.models import DatasetJob
 DatasetJob.objects.filter(status="running").update(lease_until=timezone.now() - timezone.timedelta(hours=1))
-work.sweep()
-work.work()
+dataset_jobs.sweep()
+dataset_jobs.work()
 """
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets import archives, sidecars
-from training.datasets.sidecars import Captions
-from training.datasets.sources import Unreadable
+from training.datasets.collecting import archives, sidecars
+from training.datasets.collecting.sidecars import Captions
+from training.datasets.collecting.sources import Unreadable
 from training.models import MOST_CAPTION
 
 

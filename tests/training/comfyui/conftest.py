@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation import engines
+from generation.engines import roster
 from generation.models import Engine
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
 from tests.training.comfyui.heard import heard  # noqa: F401 - a fixture
 from tests.training.conftest import AddPicture
-from training import ordering, runner, settings
 from training.models import Dataset, TrainingJob
+from training.runs import parameters
+from training.runs.placing import place_run
+from training.runs.running import runner
 from training.trainers.comfyui import trainer
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -62,7 +64,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     yield
     workers.stopping.clear()
     runner._held.clear()
-    engines.pool.close()
+    roster.pool.close()
 
 
 def known(preview: PreviewThread) -> Engine:
@@ -70,7 +72,7 @@ def known(preview: PreviewThread) -> Engine:
     preview.troubles.clear()
     preview.engine.requests.clear()
     row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
-    assert engines.probe(row)
+    assert roster.probe(row)
     return row
 
 
@@ -105,10 +107,10 @@ def ask(dataset: Dataset, add: AddPicture, ada: User) -> Ask:
         if not dataset.images.exists():
             for number in range(pictures):
                 add(f"hill {number}", width=64, height=64)
-        chosen = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2, "rank": 4, **values}
-        plan = ordering.Plan(
+        chosen = {**parameters.preset_values("quick", "comfyui"), "steps": steps, "segments": 2, "rank": 4, **values}
+        plan = place_run.Plan(
             dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=chosen, seed=seed, probes=probes
         )
-        return ordering.start(plan, ada)
+        return place_run.start(plan, ada)
 
     return place

@@ -14,8 +14,8 @@ from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Halted, SlowSteps, Trouble
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import said, trained
-from training import runner
 from training.models import TrainingJob
+from training.runs.running import runner
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,8 @@ from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.heard import Heard
 from tests.training.comfyui.test_trainer import at_work, losses, said, trained
 from tests.training.comfyui.written import Written, written
-from training import runner
 from training.models import TrainingJob
+from training.runs.running import runner
 
 pytestmark = pytest.mark.django_db
 

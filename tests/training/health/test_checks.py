@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.health import checks, measures
-from training.health.checks import CHECKS, Finding, Level
-from training.health.facts import Facts, Picture
-from training.health.report import find
+from training.datasets.health import checks, measures
+from training.datasets.health.checks import CHECKS, Finding, Level
+from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.report import find
 from training.models import Dataset
 
 MEASURED = {

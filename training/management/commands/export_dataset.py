@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from stylestudio.edge import failures
 from stylestudio.edge.downloads import FilesMissing
 from stylestudio.images.decoding import BadPicture
-from training.datasets import layouts, snapshots
+from training.datasets.versions import layouts, snapshots
 from training.models import Dataset
 
 

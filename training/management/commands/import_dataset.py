@@ -16,9 +16,8 @@ from django.utils.translation import ngettext
 from stylestudio.edge import failures
 from stylestudio.live.terminal import plain_words
 from stylestudio.people.accounts import NobodyFound, acting
-from training import reading_words
-from training.datasets import archives, encodings, intake, readings, sources
-from training.datasets.sources import Contents
+from training.datasets.collecting import archives, encodings, intake, reading_words, readings, sources
+from training.datasets.collecting.sources import Contents
 from training.models import MOST_NAME, Dataset
 
 # What people call it -> the codec that reads all of it, and what Windows added.

@@ -19,8 +19,10 @@ from stylestudio.live import publisher, terminal
 from stylestudio.live.terminal import NoWorker
 from stylestudio.people.accounts import NobodyFound, acting
 from stylestudio.templatetags.studio import about
-from training import desk, ordering, runner, settings, unfit
 from training.models import Dataset, TrainingJob
+from training.runs import parameters
+from training.runs.placing import order_page, place_run, unfit
+from training.runs.running import runner
 
 WIDTH = 24  # characters of the bar
 
@@ -34,8 +36,8 @@ class Command(BaseCommand):
         """As the README lists them."""
         parser.add_argument("--dataset", required=True, metavar="SLUG")
         parser.add_argument("--style", required=True, metavar="NAME", help="name or short name of the style")
-        parser.add_argument("--preset", choices=list(settings.PRESETS), default=settings.DEFAULT_PRESET)
-        parser.add_argument("--trainer", choices=TrainingJob.Trainer.values, default=settings.COMFYUI)
+        parser.add_argument("--preset", choices=list(parameters.PRESETS), default=parameters.DEFAULT_PRESET)
+        parser.add_argument("--trainer", choices=TrainingJob.Trainer.values, default=parameters.COMFYUI)
         parser.add_argument("--steps", type=int, metavar="N")
         parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
         parser.add_argument("--seed", type=int, metavar="N")
@@ -70,23 +72,23 @@ class Command(BaseCommand):
 
     def _ask(self, dataset: Dataset, user: User, options: dict[str, Any]) -> TrainingJob:
         trainer = options["trainer"]
-        if trainer not in desk.trainers():
+        if trainer not in order_page.trainers():
             raise CommandError(_("This studio has no such trainer. Set SD_SCRIPTS_DIR."))
-        values = settings.preset_values(options["preset"], trainer, dataset.images.included().count())
+        values = parameters.preset_values(options["preset"], trainer, dataset.images.included().count())
         values |= dict(_pair(text, values) for text in options["set"])
         if options["steps"] is not None:
             values["steps"] = options["steps"]
             # A short run has as many segments as it has pairs of steps.
             if "segments" in values:
                 values["segments"] = max(1, min(int(values["segments"]), options["steps"] // 2))
-        clean = settings.clean(trainer, values)
+        clean = parameters.clean(trainer, values)
         for obstacle in runner.trainer(trainer).obstacles({**clean, "base": options["base"] or conf.CHECKPOINT}):
             self.stderr.write(terminal.plain_words(obstacle))
         left_out = self._left_out(dataset, clean["resolution"], wanted=options["leave_out"])
         name = options["style"]
         style = Style.objects.filter(name=name, is_base=False).first() or Style.objects.filter(slug=name).first()
-        return ordering.start(
-            ordering.Plan(
+        return place_run.start(
+            place_run.Plan(
                 dataset=dataset,
                 style=style or name,
                 trainer=trainer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generation import recovery
+from generation.making import recovery
 from generation.models import Engine
 from training.models import TrainingJob
 from training.trainers.comfyui.trainer import PROMPT
