@@ -69,8 +69,15 @@ INSTALLED_APPS = [
     "huey.contrib.djhuey",
     "stylestudio",
     "styles",
-    "generation",
-    "training",
+    "generation.engines",
+    "generation.pictures",
+    "generation.making",
+    "generation.ordering",
+    "generation.previews",
+    "training.datasets",
+    "training.runs",
+    "training.trainers.comfyui",
+    "training.trainers.kohya",
 ]
 
 # Async-capable middleware only: one sync-only entry can make daphne hang at stop.

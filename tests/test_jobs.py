@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from generation.models import GenerationTask
 from generation.ordering.orders import Order, place
+from generation.pictures.models import GenerationTask
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import ENDED, MOVES, Status
 

@@ -15,9 +15,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from generation.models import Engine, GenerationTask
+from generation.engines.models import Engine
 from generation.ordering import orders
 from generation.ordering.orders import Order
+from generation.pictures.models import GenerationTask
 from styles.models import Style
 from stylestudio.jobs import kinds
 from stylestudio.models import Worker
@@ -25,7 +26,8 @@ from tests.training.conftest import add, dataset, quiet  # noqa: F401 - fixtures
 from tests.training.conftest import engine as training_engine  # noqa: F401
 from tests.training.scripted import Scripted, ask
 from tests.training.test_training_pages import form
-from training.models import Dataset, TrainingJob
+from training.datasets.models import Dataset
+from training.runs.models import TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import runner
 

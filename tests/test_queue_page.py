@@ -14,8 +14,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation.engines import roster
-from generation.models import Engine, EnginePrompt, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures import engine_cards
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio import views
 from stylestudio.jobs.kinds import Status, Visibility
 from stylestudio.live.publisher import fragments
@@ -167,7 +168,7 @@ def test_the_pushed_engine_card_is_the_card_on_the_page(client: Client, ada: Use
     Engine.objects.create(address="http://10.0.0.8:8188", device="RTX 4090", health=Engine.Health.OK)
     client.force_login(ada)
     page = client.get(reverse("queue")).content.decode()
-    [fact] = roster.facts()
+    [fact] = engine_cards.facts()
     card = render_to_string("queue/_engine_card.html", {"engine": fact}).strip()
     assert f'id="engine-{fact.id}"' in card
     assert card in page
@@ -264,7 +265,7 @@ def test_what_only_curators_do_is_hidden_from_others_by_its_class(engine: Engine
         html = panel(user)
         [row] = re.findall(r'<div class="row wrap only-curator js-only">.*?</div>', html, re.DOTALL)
         assert reverse("generation:engine-pause", args=[engine.pk]) in row
-        assert (reverse("admin:generation_engine_add") in html) == admin
+        assert (reverse("admin:engines_engine_add") in html) == admin
         assert ('<form class="no-js"' in html) == admin
 
 
@@ -280,7 +281,7 @@ def test_the_pill_names_an_engine_that_failed_wherever_it_stands(
     [pill] = re.findall(r'<a class="pill".*?</a>', html, re.DOTALL)
     [words] = re.findall(r'<span class="eng failed">.*?</span></span>', pill, re.DOTALL)
     assert "Last one" in words and "#i-warn" in words
-    assert next(fact.id for fact in roster.facts()) == failed.pk
+    assert next(fact.id for fact in engine_cards.facts()) == failed.pk
     assert pill.count('class="eng') == 3 and "+2" in pill
     Engine.objects.update(health="ok")
     assert "failed" not in client.get(reverse("generation:gallery")).content.decode()
@@ -302,5 +303,5 @@ def test_a_page_asks_for_the_engines_once(
     client.get(reverse("queue"))
     with django_assert_max_num_queries(30) as queries:
         client.get(reverse("queue"))
-    asked = [query["sql"] for query in queries if 'WHERE "generation_engine"."active"' in query["sql"]]
+    asked = [query["sql"] for query in queries if 'WHERE "engines_engine"."active"' in query["sql"]]
     assert len(asked) == 1

@@ -9,10 +9,9 @@ from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation.engines import lacks, node_facts, roster
+from generation.engines import node_facts, roster
+from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
-from generation.models import Engine
-from generation.pictures import graphs
 from stylestudio.comfy.admission import trust
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import is_listed
@@ -27,7 +26,7 @@ looks: list[Callable[[str, NodeFacts], Iterable[Finding]]] = []
 
 
 def look_at_engines() -> Iterable[Finding]:
-    """Reachable, version, memory, checkpoint, Lightning LoRA, the nodes of our graphs."""
+    """Reachable, version, memory, checkpoint, Lightning LoRA, and what the `looks` see."""
     try:
         added = list(Engine.objects.filter(source=Engine.Source.ADMIN))
     except DatabaseError as error:
@@ -76,18 +75,8 @@ def _look(engine: Engine) -> Iterable[Finding]:
     yield from _old_packages(stats.packages)
     yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
     yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
-    yield from _picture_nodes(nodes)
     for look in looks:
         yield from look(stats.version, nodes)
-
-
-def _picture_nodes(nodes: NodeFacts) -> Iterable[Finding]:
-    """What keeps our graphs from being run there; nothing where they can be."""
-    if missing := sorted(graphs.every_class() - nodes.classes):
-        state = _("not present: %s") % ", ".join(missing)
-        yield Finding(_("Picture nodes"), state, _("Update ComfyUI there: these nodes came with it."))
-    elif lack := graphs.lack(nodes.infos):
-        yield Finding(_("Picture nodes"), lacks.words(lack), str(UPDATE))
 
 
 def _in_words(device: Device) -> str:

@@ -17,8 +17,7 @@ from django.core.files.base import File
 from django.utils.translation import gettext as _
 
 from generation.engines import roster
-from generation.models import Engine, GenerationTask
-from generation.pictures import graphs
+from generation.engines.models import Engine
 from styles.lora import Family
 from styles.models import StyleVersion
 from stylestudio.comfy.client import ComfyClient
@@ -42,15 +41,6 @@ def stored(versions: Iterable[StyleVersion]) -> dict[str, StyleVersion]:
     return {canonical(version.lora_name): version for version in versions if version.file and version.lora_name}
 
 
-def stored_of(task: GenerationTask) -> dict[str, StyleVersion]:
-    """`stored` for the mix of a task. What was asked for counts: a file under another name does not help."""
-    asked = {name for name, _weight in graphs.loras(task)}
-    if not asked:
-        return {}
-    rows = task.mix.select_related("version__style")
-    return {name: version for name, version in stored(row.version for row in rows).items() if name in asked}
-
-
 def limit(engine: Engine) -> int:
     """Bytes of the largest file that the engine takes over HTTP."""
     return (engine.max_upload or UNTOLD_LIMIT) - ENVELOPE
@@ -71,12 +61,11 @@ def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[
     )
 
 
-def missing(engine: Engine, task: GenerationTask) -> list[StyleVersion]:
-    """Versions of the task whose file has to be put on the engine first, also where it has a part of it alone.
+def missing(engine: Engine, stored: Stored) -> list[StyleVersion]:
+    """Those of `stored` whose file has to be put on the engine first, also if it has only a part of it.
 
-    Raises NotInstalled where there is no way, and like every request to an engine EngineUnreachable and EngineTimeout.
+    Raises NotInstalled if there is no way, and like every request to an engine EngineUnreachable and EngineTimeout.
     """
-    stored = stored_of(task)
     lacked = _lacked(engine, stored)
     parts = [version for version in stored.values() if version not in lacked and not _is_whole(engine, version)]
     for version in (*lacked, *parts):

@@ -8,8 +8,7 @@ import re
 import threading
 import time
 import uuid
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -19,15 +18,16 @@ from typing import TypeVar
 import aiohttp
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation.engines import devices, node_facts
+from generation.engines import node_facts
+from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
-from generation.models import Engine, EnginePrompt
 from stylestudio.comfy import admission
 from stylestudio.comfy.address import split_credentials
 from stylestudio.comfy.answers import SystemStats
@@ -36,9 +36,7 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError, EngineErred
 from stylestudio.comfy.file_names import canonical, distinct, is_listed
 from stylestudio.comfy.transport import NotTrusted, SignInNeeded
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live import publisher
-from stylestudio.live.page_frame import EngineFact
 from stylestudio.models import Worker
 
 log = logging.getLogger(__name__)
@@ -183,17 +181,13 @@ class Holding:
     left_seconds: float | None
 
 
-# Told when an engine can be given work again; apps above add theirs.
-returned: list[Callable[[], None]] = []
+# Sent, with the class Engine as its sender, when an engine can be given work again.
+returned = Signal()
 
 
 def tell_returned() -> None:
     """Let everybody who waits for an engine know."""
-    from generation.making import tasks
-
-    tasks.work()
-    for tell in returned:
-        tell()
+    returned.send(Engine)
 
 
 # Apps above that hold engines say what for: by the word before the dash in `held_by`, asked with the number behind it.
@@ -208,84 +202,24 @@ def holding(engine: Engine) -> Holding | None:
     return holders[name](int(number))
 
 
-def facts() -> Sequence[EngineFact]:
-    """Engines as the pill, the queue page and /health show them: those that failed first."""
-    shown = known()
-    serve = {engine.pk for engine in chosen(engine for engine in shown if engine.health == Engine.Health.OK)}
-    prompts = _live_prompts()
-    found = [_fact(engine, prompts.get(engine.pk, []), engine.pk in serve) for engine in shown]
-    return sorted(found, key=lambda fact: not fact.failed)
-
-
-def _live_prompts() -> dict[int, list[EnginePrompt]]:
-    """By engine, what it has of ours: what it works on first."""
-    rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).select_related("task__owner")
-    rows = rows.only("engine", "task__prompt", "task__visibility", "task__owner__username")
-    prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
-    for prompt in rows.order_by(F("started_at").asc(nulls_last=True), "pk"):
-        prompts[prompt.engine_id].append(prompt)
-    return prompts
-
-
-def _state(engine: Engine, prompts: Sequence[EnginePrompt]) -> str:
-    if engine.paused:
-        return "draining" if prompts and engine.health == Engine.Health.OK else "paused"
-    if engine.closed and engine.health == Engine.Health.UNREACHABLE:
-        return "closed"
-    free = "held" if engine.is_held else "idle"
-    return _UNFIT.get(engine.health, "busy" if prompts else free)
-
-
 def title(engine: Engine) -> str:
     """Its name as people read it."""
     return _("Preview engine") if engine.is_preview else str(engine)
 
 
+def state(engine: Engine, *, works: bool = False) -> str:
+    """How it is: a key of STATES. `works`: it has prompts of ours."""
+    if engine.paused:
+        return "draining" if works and engine.health == Engine.Health.OK else "paused"
+    if engine.closed and engine.health == Engine.Health.UNREACHABLE:
+        return "closed"
+    free = "held" if engine.is_held else "idle"
+    return _UNFIT.get(engine.health, "busy" if works else free)
+
+
 def state_text(engine: Engine) -> str:
     """How it is, in the word that stands behind its name: paused, not reachable."""
-    return str(STATES[_state(engine, [])][0])
-
-
-def _now(engine: Engine, prompts: Sequence[EnginePrompt]) -> Holding:
-    """What it works on: a picture of ours before what has it for itself. Everybody sees the same card."""
-    if not prompts:
-        return holding(engine) or Holding("", "", "", None)
-    task = prompts[0].task
-    if task.visibility == Visibility.PRIVATE:
-        return Holding(_("A private job"), "", "", None)
-    return Holding(task.title, task.get_absolute_url(), task.owner.get_username(), None)
-
-
-def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> EngineFact:
-    state = _state(engine, prompts)
-    text, label, tone = STATES[state]
-    now = _now(engine, prompts)
-    return EngineFact(
-        id=engine.pk,
-        name=title(engine),
-        state=state,
-        state_text=str(text),
-        label=str(label),
-        tone=tone,
-        is_preview=engine.is_preview,
-        serves=serves,
-        address=engine.address,
-        source=engine.get_source_display(),
-        device=engine.device,
-        version=engine.engine_version,
-        memory=devices.memory(engine),
-        latency_ms=engine.latency_ms,
-        now=now.title,
-        now_url=now.url,
-        now_by=now.by,
-        now_left=now.left_seconds,
-        prompts=len(prompts),
-        trouble=engine.trouble,
-        since=engine.health_since,
-        checkpoints=tuple(engine.checkpoints),
-        loras=tuple(engine.loras),
-        node_classes=len(engine.node_classes),
-    )
+    return str(STATES[state(engine)][0])
 
 
 def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:

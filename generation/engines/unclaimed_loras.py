@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from generation.engines import roster
-from generation.models import Engine
+from generation.engines.models import Engine
 from styles import importing
 from styles.importing import NotTaken
 from styles.lora import Accelerator, Facts, accelerator, by_name, read_facts

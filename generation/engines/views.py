@@ -14,12 +14,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from generation.engines import installs, roster, unclaimed_loras
-from generation.models import Engine
-from generation.ordering.views import toast
+from generation.engines.models import Engine
 from styles.models import StyleVersion
 from stylestudio.comfy.file_names import canonical
 from stylestudio.jobs.presses import once
 from stylestudio.live import page_frame
+from stylestudio.live.toasts import toast
 from stylestudio.people.access import StudioRequest, require_curator
 
 FOUND_PAGE = 200  # files on a page

@@ -17,7 +17,7 @@ from django.http import QueryDict
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
-from generation.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
+from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
 from styles.models import BASE_SLUG
 from stylestudio.people.access import StudioRequest
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from generation.gallery import query as wall
-from generation.models import GeneratedImage, PictureQuerySet, TaskStyle
+from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
 from styles.models import Style

@@ -19,9 +19,10 @@ from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from generation.engines import installs, roster
+from generation.engines.models import Engine
 from generation.making import recovery
-from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.pictures import graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy import graph
 from stylestudio.jobs.kinds import ACTIVE, LEASE, Status
 from stylestudio.processes import workers
@@ -397,7 +398,7 @@ def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engin
     fit = [engine for engine in candidates if graphs.lack_of(engine) is None]
     ready = able = [engine for engine in fit if roster.has_all(engine, files, classes)]
     if len(ready) < len(candidates):
-        stored = installs.stored_of(task)
+        stored = graphs.stored(task)
         able = [engine for engine in fit if installs.is_able(engine, files, classes, stored)]
         if not able and any(installs.is_able(engine, files, classes, stored) for engine in roster.away()):
             return None

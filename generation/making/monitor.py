@@ -10,9 +10,9 @@ from concurrent.futures import Future
 from django.db import close_old_connections, connections
 
 from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import recovery
 from generation.making.claim import look_for_orphans
-from generation.models import Engine
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
-from generation.models import Engine, EnginePrompt, GenerationTask
+from generation.engines.models import Engine
 from generation.pictures import faults, graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.errors import (
     ComfyError,
     EngineErred,
@@ -165,8 +166,6 @@ def preferred(task: GenerationTask, able: list[Engine]) -> list[Engine]:
 
 def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, away: bool) -> None:
     """The engine has made the picture, or may have: ask it when it is back, or after a pause, but not for ever."""
-    from generation.making import tasks
-
     if away:  # that is no try, and the time until it is back does not count
         prompt.missed_since = None
         prompt.park()
@@ -181,7 +180,7 @@ def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *,
         return
     pause = _pause(prompt.misses)
     prompt.park(pause, str(error))
-    tasks.look_again.schedule(delay=pause + 0.1)
+    GenerationTask.wake(pause + 0.1)
 
 
 def _is_enough(tries: int, since: datetime | None) -> bool:
@@ -243,7 +242,7 @@ def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> 
         return not _said_before(prompt, error).filter(engine=prompt.engine_id).exists()
     # The list of what it has was older than the truth.
     roster.forget_file(prompt.engine, error.folder, error.name)
-    files, stored = graphs.files(task), installs.stored_of(task)
+    files, stored = graphs.files(task), graphs.stored(task)
     said = {prompt.engine_id, *_said_before(prompt, error).values_list("engine", flat=True)}
     again = _said_before(prompt, error).filter(engine=prompt.engine_id).exists()
     # Where it was installed anew after the first time, that did not help.
@@ -291,8 +290,6 @@ def _try_again(
 
     `answered`: the engine is there. What never reached one is no attempt: an engine may be away for a day.
     """
-    from generation.making import tasks
-
     if answered:
         prompt.miss()
     with ending():
@@ -308,7 +305,7 @@ def _try_again(
             return
         rest = _pause(tries - 1)
         GenerationTask.objects.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=rest))
-    tasks.work.schedule(delay=rest + 0.1)
+    GenerationTask.wake(rest + 0.1)
 
 
 def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
@@ -369,5 +366,5 @@ def is_hopeless(prompt: EnginePrompt) -> bool:
     if engine.health == Engine.Health.OK or timezone.now() - engine.health_since < ELSEWHERE:
         return False
     others = [other for other in roster.serving() if other.is_preview == engine.is_preview]
-    files, stored = graphs.files(prompt.task), installs.stored_of(prompt.task)
+    files, stored = graphs.files(prompt.task), graphs.stored(prompt.task)
     return any(installs.is_able(other, files, (), stored) for other in others)

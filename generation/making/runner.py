@@ -20,11 +20,11 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines import installs, roster
+from generation.engines.models import Engine
 from generation.making import recovery
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from generation.pictures import graphs
-from generation.previews import faces
+from generation.pictures import graphs, signals, tasks
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import StyleVersion
 from stylestudio.comfy import events, graph, wiring
 from stylestudio.comfy.client import ComfyClient
@@ -344,7 +344,7 @@ class _Making:
         False when this worker stops, or nobody wants the picture any more.
         """
         try:
-            return all(self._install(engine, version) for version in installs.missing(engine, self.task))
+            return all(self._install(engine, version) for version in installs.missing(engine, graphs.stored(self.task)))
         finally:
             self._show_install(None)  # also what a worker that was killed left there
 
@@ -402,8 +402,6 @@ async def _fetching(client: ComfyClient, ref: events.ImageRef) -> AsyncGenerator
 
 def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     """Save a picture's bytes and its row. None when this place already has one (another attempt was faster)."""
-    from generation.making import tasks
-
     facts = decoding.check_output(data)
     task = prompt.task
     picture = GeneratedImage(
@@ -466,8 +464,6 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     on running, for the next picture is claimed at once. Where none can be, the sweep puts the task back when its lease
     is over.
     """
-    from generation.making import tasks
-
     shown = task.version
     task.refresh_from_db()
     followed = task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exclude(worker="")
@@ -477,12 +473,12 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     if not task.is_active:
         publisher.counts_changed()
         publish_waiting()
-        faces.tell(task)
+        signals.ended.send(GenerationTask, task=task)
     if not made or task.is_active or task.version != shown:  # else its last picture has told of its end
         publisher.changed(task)
     publisher.engines_changed()
     if anything_open():
-        tasks.work()
+        GenerationTask.wake()
 
 
 def publish_waiting(most: int = 20) -> None:
@@ -493,8 +489,6 @@ def publish_waiting(most: int = 20) -> None:
 
 def sweep() -> None:
     """Every minute and at start: what a crash left between two steps is finished, the rest is free to be claimed."""
-    from generation.making import tasks
-
     whole = GenerationTask.objects.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
     for task in whole.order_by("pk"):
         if task.complete_if_whole():
@@ -508,8 +502,7 @@ def sweep() -> None:
             publisher.changed(left)
     look_for_orphans()
     tasks.finish_missing()
-    faces.follow_missed()
-    tasks.work()
+    GenerationTask.wake()
 
 
 def small_preview(data: bytes) -> bytes:

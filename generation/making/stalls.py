@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.making.claim import claimable
-from generation.models import EnginePrompt, GenerationTask
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.host.health_facts import Fact
 from stylestudio.models import Worker
 from stylestudio.processes.doctor import Finding

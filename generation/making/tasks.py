@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from huey.contrib.djhuey import db_task
 
 from generation.making import runner
 from generation.making.claim import look_for_orphans
-from generation.pictures import thumbnails
-from generation.previews import faces, sketches
 
 
 @db_task()  # type: ignore[untyped-decorator]
@@ -23,25 +23,14 @@ def look_again() -> None:
     runner.work()
 
 
-@db_task()  # type: ignore[untyped-decorator]
-def finish_picture(pk: int) -> None:
-    """Thumbnail and pixel hash, beside the work on the next picture."""
-    thumbnails.finish(pk)
+def wake(seconds: float) -> None:
+    """Tell workers that there may be pictures to make, now or after so many seconds."""
+    if seconds:
+        look_again.schedule(delay=seconds)
+    else:
+        work()
 
 
-@db_task()  # type: ignore[untyped-decorator]
-def finish_missing() -> None:
-    """Thumbnails that a crash left unmade."""
-    thumbnails.finish_missing()
-
-
-@db_task()  # type: ignore[untyped-decorator]
-def draw_sheets() -> None:
-    """Faces of the sketch styles."""
-    sketches.draw_sheets()
-
-
-@db_task()  # type: ignore[untyped-decorator]
-def follow_faces(task: int) -> None:
-    """A task that shows a version ended."""
-    faces.follow(task)
+def hear_of_engine(sender: object, **_facts: Any) -> None:
+    """An engine can be given work again."""
+    work()

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from generation.engines import installs, lacks, roster
 from generation.engines.installs import Stored
-from generation.models import Engine
+from generation.engines.models import Engine
 from generation.pictures import graphs
 from stylestudio.comfy.file_names import canonical
 

@@ -14,10 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.engines import roster
-from generation.models import MOST_PICTURES, MOST_SEED, MOST_STYLES, GenerationTask, Reference
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference
+from generation.pictures import graphs
+from generation.pictures.models import MOST_PICTURES, MOST_SEED, MOST_STYLES, GenerationTask, Reference
 from generation.pictures.prompts import Frame
 from generation.pictures.shapes import SHAPES, nearest
 from styles.for_engines import USUAL_STRENGTHS
@@ -45,12 +46,12 @@ class OrderForm(forms.Form):
         max_value=MOST_SEED,
         error_messages={"invalid": gettext_lazy("A seed is a whole number. Leave it empty for a random one.")},
     )
-    steps = forms.IntegerField(min_value=1, max_value=orders.MOST_STEPS, initial=orders.STEPS)
-    cfg = forms.FloatField(min_value=0, max_value=orders.MOST_CFG, initial=orders.CFG)
-    sampler = forms.ChoiceField(choices=[(name, name) for name in SAMPLERS], initial=orders.SAMPLER)
-    scheduler = forms.ChoiceField(choices=[(name, name) for name in SCHEDULERS], initial=orders.SCHEDULER)
+    steps = forms.IntegerField(min_value=1, max_value=orders.MOST_STEPS, initial=graphs.STEPS)
+    cfg = forms.FloatField(min_value=0, max_value=orders.MOST_CFG, initial=graphs.CFG)
+    sampler = forms.ChoiceField(choices=[(name, name) for name in SAMPLERS], initial=graphs.SAMPLER)
+    scheduler = forms.ChoiceField(choices=[(name, name) for name in SCHEDULERS], initial=graphs.SCHEDULER)
     style = forms.CharField(required=False)  # for what is wrong with the mix; its values are read by `picked`
-    denoise = forms.FloatField(required=False, min_value=0.05, max_value=1.0, initial=orders.DENOISE)
+    denoise = forms.FloatField(required=False, min_value=0.05, max_value=1.0, initial=graphs.DENOISE)
     preset = forms.CharField(required=False, max_length=MOST_NAME)
     before = forms.CharField(required=False, max_length=MOST_WORDS)
     after = forms.CharField(required=False, max_length=MOST_WORDS)
@@ -102,7 +103,7 @@ class OrderForm(forms.Form):
             cfg=data["cfg"],
             sampler=data["sampler"],
             scheduler=data["scheduler"],
-            denoise=data["denoise"] if data["denoise"] is not None else orders.DENOISE,
+            denoise=data["denoise"] if data["denoise"] is not None else graphs.DENOISE,
             reference=data["picture"],
             mix=tuple(self.mix),
             frame=Frame(data["before"], data["after"], data["preset"]),
@@ -122,7 +123,7 @@ def initial_of(order: Order) -> dict[str, Any]:
         "cfg": order.cfg,
         "sampler": order.sampler,
         "scheduler": order.scheduler,
-        "denoise": order.denoise if order.reference else orders.DENOISE,
+        "denoise": order.denoise if order.reference else graphs.DENOISE,
         "reference_id": order.reference.pk if order.reference else None,
         "mix": order.mix,
         "before": order.frame.prefix,

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.engines import installs, roster
-from generation.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
-from generation.ordering import availability, base_checkpoints, forms, orders
+from generation.ordering import availability, base_checkpoints, forms
 from generation.ordering.forms import OrderForm, row_number
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures import estimates
+from generation.pictures import estimates, graphs
+from generation.pictures.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
 from generation.pictures.shapes import SHAPES
 from styles.models import Preset, Style
@@ -128,7 +128,7 @@ def around(form: OrderForm) -> dict[str, Any]:
             mix,
             _whole(values["count"], 1),
             str(values["shape"] or ""),
-            _whole(values["steps"], orders.STEPS),
+            _whole(values["steps"], graphs.STEPS),
             str(values["mode"]),
         ),
         "reference": reference,

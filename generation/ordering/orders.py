@@ -8,8 +8,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -18,38 +17,28 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from generation.models import (
+from generation.pictures import graphs, signals
+from generation.pictures.models import (
     LEAST_SIDE,
     MOST_PICTURES,
     MOST_SEED,
     MOST_SIDE,
     MOST_STYLES,
-    Face,
     GenerationTask,
     Reference,
     TaskStyle,
 )
 from generation.pictures.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from styles.models import StyleVersion
-from stylestudio.comfy import file_names, graph
+from stylestudio.comfy import file_names
 from stylestudio.jobs import kinds
 from stylestudio.live import publisher
 
 SCHEMA = 1
-WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}
 # Random seeds stay short enough to read aloud.
 RANDOM_SEEDS = 2**32
 MOST_STEPS = 50
 MOST_CFG = 20.0
-
-# What SDXL Lightning's 4-step LoRA was distilled for (ByteDance/SDXL-Lightning model card).
-STEPS, CFG, SAMPLER, SCHEDULER, DENOISE = 4, 1.0, "euler", "sgm_uniform", 0.6
-
-
-@cache
-def workflow(mode: str) -> graph.Workflow:
-    """The workflow file of a mode."""
-    return graph.load(Path(__file__).parents[1] / "pictures" / "workflows" / f"{WORKFLOWS[mode]}.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +65,11 @@ class Order:
     height: int = 1024
     count: int = 1
     seed: int | None = None
-    steps: int = STEPS
-    cfg: float = CFG
-    sampler: str = SAMPLER
-    scheduler: str = SCHEDULER
-    denoise: float = DENOISE
+    steps: int = graphs.STEPS
+    cfg: float = graphs.CFG
+    sampler: str = graphs.SAMPLER
+    scheduler: str = graphs.SCHEDULER
+    denoise: float = graphs.DENOISE
     reference: Reference | None = None
     mix: Sequence[Ingredient] = field(default_factory=tuple)
     frame: Frame = NO_FRAME
@@ -169,7 +158,7 @@ def is_same(task: GenerationTask, order: Order) -> bool:
 
 
 def _workflow_of(order: Order) -> dict[str, str]:
-    used = workflow(order.mode)
+    used = graphs.workflow(order.mode)
     return {"name": used.name, "sha256": used.sha256}
 
 
@@ -244,27 +233,8 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
     request_id = uuid.uuid5(task.request_id, f"{press} {task.retries.ended().count()}")
     with transaction.atomic():
         again = _store(again, mix, task.snapshot["workflow"], task.frame, request_id)
-        if task.is_face and not again.faces.exists():
-            _take_over(task, again)
+        signals.retried.send(GenerationTask, task=task, again=again)
     return again
-
-
-def _take_over(task: GenerationTask, again: GenerationTask) -> None:
-    """What the pictures of `task` were for, those of `again` are."""
-    from generation.previews import faces  # which place orders
-
-    transaction.on_commit(partial(faces.show, again.pk))
-    Face.objects.bulk_create(
-        Face(
-            version=face.version,
-            task=again,
-            purpose=face.purpose,
-            position=face.position,
-            strength=face.strength,
-            asked_at=face.asked_at,
-        )
-        for face in task.faces.select_related("version")
-    )
 
 
 def order_of(task: GenerationTask) -> Order:
@@ -331,10 +301,8 @@ def _placed(task: GenerationTask) -> GenerationTask | None:
 
 
 def _send(task: GenerationTask) -> None:
-    from generation.making import tasks  # the queue imports the runner, which needs what is above
-
     for _message in range(min(task.count, 2)):  # two prompts are on an engine at a time: one runs, one waits
-        tasks.work()
+        GenerationTask.wake()
 
 
 def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from generation.models import GeneratedImage, Reference
+from generation.pictures.models import GeneratedImage, Reference
 from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing

@@ -20,17 +20,18 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import recovery, runner, tasks
-from generation.models import GeneratedImage, GenerationTask
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
-from generation.previews import faces
+from generation.pictures import cards, graphs, signals
+from generation.pictures.models import GeneratedImage, GenerationTask
 from styles.forms import PresetForm
 from styles.models import Preset, Style
 from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs import kinds
 from stylestudio.jobs.presses import number_of, once_with_page
 from stylestudio.live import page_frame, publisher
+from stylestudio.live.toasts import toast
 from stylestudio.people.access import StudioRequest, changeable, require_curator, visible, whole_number
 
 RECENT = 20  # jobs in the live column; older ones are in the gallery
@@ -111,7 +112,7 @@ def save_preset(request: StudioRequest) -> HttpResponse:
 def reference(request: StudioRequest) -> HttpResponse:
     """Take a reference at once when it is chosen, so that mistakes show before Generate."""
     context: dict[str, Any] = {
-        "form": forms.OrderForm(user=request.user, initial={"denoise": request.POST.get("denoise", orders.DENOISE)})
+        "form": forms.OrderForm(user=request.user, initial={"denoise": request.POST.get("denoise", graphs.DENOISE)})
     }
     status = 200
     if file := request.FILES.get("reference"):
@@ -160,7 +161,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
         publisher.changed(task)
         publisher.counts_changed()
         runner.publish_waiting()
-        faces.tell(task)
+        signals.ended.send(GenerationTask, task=task)
     return _answer(request, task)
 
 
@@ -171,7 +172,7 @@ def cancel_waiting(request: StudioRequest) -> HttpResponse:
     cancelled = [task for task in waiting if task.withdraw()]
     for task in cancelled:
         publisher.changed(task)
-        faces.tell(task)
+        signals.ended.send(GenerationTask, task=task)
     if cancelled:
         publisher.counts_changed()
         runner.publish_waiting()
@@ -208,17 +209,9 @@ def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
     if recovery.fetch_again(task):
         publisher.announce(task, tasks.look_again)
-        faces.show(task.pk)
+        signals.reopened.send(GenerationTask, task=task)
         return _answer(request, GenerationTask.objects.get(pk=task.pk))
     return _told(request, task, _("No engine has a picture of this job that could be fetched."))
-
-
-def toast(request: StudioRequest, words: str) -> HttpResponse:
-    """A sentence in the corner; a plain form gets it with the queue page."""
-    if request.htmx:
-        return render(request, "shell/_toast.html", {"message": words})
-    messages.info(request, words)
-    return redirect("queue")
 
 
 def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
@@ -281,7 +274,7 @@ def _live(request: StudioRequest) -> dict[str, Any]:
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
     found = list(tasks[:RECENT])
-    GenerationTask.gather(found)
+    cards.gather(found)
     waiting = sum(1 for task in found if task.is_active)
     return {"jobs": found, "who": who, "active": waiting, "socket_url": page_frame.socket_url(who)}
 

@@ -7,17 +7,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
-from typing import TYPE_CHECKING, Self
-
-from django.db.models import Count
-
-if TYPE_CHECKING:
-    from generation.models import Engine, GenerationTask
+from typing import Protocol, Self
 
 WINDOW = 300  # newest finished pictures looked at, of all kinds
 SAMPLES = 15  # of them, newest of one kind
 ENOUGH = 3  # fewer say too little
 SIZE_CLASS = 1.25  # pictures take the same time up to this ratio of their areas: all shapes of the form are one class
+
+
+class Asked(Protocol):
+    """A task, as far as its time is concerned."""
+
+    @property
+    def pk(self) -> int:
+        """Its number."""
+
+    mode: str
+    width: int
+    height: int
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Like:
     steps: int
 
     @classmethod
-    def of(cls, task: GenerationTask) -> Self:
+    def of(cls, task: Asked) -> Self:
         """What a picture of this task is like."""
         return cls(task.mode, task.width * task.height, task.steps)
 
@@ -107,27 +115,40 @@ class On:
         return self.owner, self.is_face
 
 
+class Source(Protocol):
+    """Where a forecast gets its facts, each asked for once and only if it is needed."""
+
+    def places(self) -> list[Place]:
+        """All active tasks that begin pictures, in the order in which one party's are served."""
+
+    def on_engines(self) -> list[On]:
+        """What engines have of ours, in the order in which they got it."""
+
+    def engines(self) -> list[int]:
+        """Who takes work now, by number."""
+
+    def samples(self) -> list[Sample]:
+        """The newest pictures that were made, newest first; at most WINDOW."""
+
+
+_sources: list[Source] = []
+
+
+def register(source: Source) -> None:
+    """Say where forecasts get their facts; called once, from `AppConfig.ready`."""
+    _sources[:] = [source]
+
+
 class Forecast:
-    """The queue, the engines and the newest samples at one moment; each is asked for once, when it is needed."""
+    """The queue, the engines and the newest samples at one moment."""
+
+    def __init__(self) -> None:
+        [self._source] = _sources
 
     @cached_property
     def places(self) -> list[Place]:
         """All active tasks that begin pictures, in the order in which one party's are served."""
-        from generation.models import GenerationTask
-
-        rows = GenerationTask.objects.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
-        fields = ("pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "progress")
-        # Asked for apart, because of thousands that wait hardly one has pictures.
-        begun = GenerationTask.objects.active().filter(pictures__isnull=False).order_by().values("pk")
-        made = dict(begun.annotate(made=Count("pictures")).values_list("pk", "made"))
-        likes: dict[tuple[str, int, int], Like] = {}
-        found = []
-        for pk, owner, is_face, priority, mode, width, height, steps, count, progress in rows.values_list(*fields):
-            if (left := count - made.get(pk, 0)) > 0:
-                kind = mode, width * height, steps
-                like = likes.get(kind) or likes.setdefault(kind, Like(*kind))
-                found.append(Place(pk, owner, is_face, priority, like, left, count * (100 - progress) / 100))
-        return found
+        return self._source.places()
 
     @cached_property
     def queues(self) -> dict[tuple[int, bool], Queue]:
@@ -147,32 +168,17 @@ class Forecast:
     @cached_property
     def on_engines(self) -> list[On]:
         """What engines have of ours, in the order in which they got it."""
-        from generation.models import EnginePrompt
-
-        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by("pk")
-        return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")]
+        return self._source.on_engines()
 
     @cached_property
-    def engines(self) -> list[Engine]:
-        """Who takes work now."""
-        from generation.engines.roster import serving
-
-        return serving()
+    def engines(self) -> list[int]:
+        """Who takes work now, by number."""
+        return self._source.engines()
 
     @cached_property
     def samples(self) -> list[Sample]:
         """The newest pictures that were made, newest first."""
-        from generation.models import EnginePrompt
-
-        done = EnginePrompt.objects.filter(state=EnginePrompt.State.DONE, started_at__isnull=False)
-        rows = done.order_by("-ended_at").values_list(
-            "task__mode", "task__width", "task__height", "task__steps", "engine", "started_at", "ended_at"
-        )
-        return [
-            Sample(Like(mode, width * height, steps), engine, (ended - started).total_seconds())
-            for mode, width, height, steps, engine, started, ended in rows[:WINDOW]
-            if ended and started
-        ]
+        return self._source.samples()
 
     @cached_property
     def _reckoned(self) -> dict[Like, list[float]]:
@@ -202,11 +208,11 @@ class Forecast:
         """
         if like not in self._reckoned:
             anywhere = self.typical(like)
-            each = [] if anywhere is None else [self.typical(like, engine.pk) or anywhere for engine in self.engines]
+            each = [] if anywhere is None else [self.typical(like, engine) or anywhere for engine in self.engines]
             self._reckoned[like] = each
         return self._reckoned[like]
 
-    def ahead(self, task: GenerationTask) -> int:
+    def ahead(self, task: Asked) -> int:
         """Pictures that are begun before this task's first one that is still to come."""
         if task.pk not in self._index or any(on.task == task.pk for on in self.on_engines):
             return sum(taken for _place, taken in self._before_first(task))
@@ -214,13 +220,13 @@ class Forecast:
         own = self.queues[place.party].before[number]
         return own + sum(taken for _queue, taken in self._shares(place.party, place.rank, own + 1))
 
-    def wait_seconds(self, task: GenerationTask) -> float | None:
+    def wait_seconds(self, task: Asked) -> float | None:
         """About how long until the task's first picture is begun; None where nobody can know."""
         if not self._each(Like.of(task)):  # nobody can know, so the way there is not walked
             return None
         return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
 
-    def left_seconds(self, task: GenerationTask) -> float | None:
+    def left_seconds(self, task: Asked) -> float | None:
         """About how long until the task's last picture is there, with the turns of other people in between."""
         place = self._place(task)
         if place is None or not self._each(place.like):
@@ -238,16 +244,16 @@ class Forecast:
         mine = self.queues[party].left if party in self.queues else 0
         return mine + sum(taken for _queue, taken in self._shares(party, (0, False), mine + 1))
 
-    def _place(self, task: GenerationTask) -> Place | None:
+    def _place(self, task: Asked) -> Place | None:
         found = self._index.get(task.pk)
         return found[0] if found else None
 
-    def _own_before(self, task: GenerationTask) -> Sequence[Place]:
+    def _own_before(self, task: Asked) -> Sequence[Place]:
         """Tasks of the same party that come before it."""
         place, number = self._index[task.pk]
         return self.queues[place.party].places[:number]
 
-    def _before_first(self, task: GenerationTask) -> list[tuple[Place, int]]:
+    def _before_first(self, task: Asked) -> list[tuple[Place, int]]:
         """What comes before it: tasks, and how many pictures of each."""
         place = self._place(task)
         if place is None:
@@ -278,7 +284,7 @@ class Forecast:
                 has = sum(1 for on in self.on_engines if on.party == other)
                 yield queue, min(max(front + min(equal, turns), has), queue.left)
 
-    def _sum(self, work: Iterable[tuple[Like, float]], task: GenerationTask) -> float | None:
+    def _sum(self, work: Iterable[tuple[Like, float]], task: Asked) -> float | None:
         """Seconds for all of it. What nobody ever made here is taken for pictures like the task's own."""
         own = self._each(Like.of(task))
         if not own:

@@ -6,15 +6,28 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
-from generation.models import Engine, GenerationTask
-from generation.ordering import orders
+from generation.engines import installs
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
+from styles.models import StyleVersion
 from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.lack import Lack
+
+WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}
+# What SDXL Lightning's 4-step LoRA was distilled for (ByteDance/SDXL-Lightning model card).
+STEPS, CFG, SAMPLER, SCHEDULER, DENOISE = 4, 1.0, "euler", "sgm_uniform", 0.6
+
+
+@cache
+def workflow(mode: str) -> graph.Workflow:
+    """The workflow file of a mode."""
+    return graph.load(Path(__file__).parent / "workflows" / f"{WORKFLOWS[mode]}.json")
 
 
 def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
@@ -39,13 +52,22 @@ def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph
     }
     if snapshot["reference"]:
         values |= {"reference": reference_name(snapshot["reference"]), "denoise": snapshot["denoise"]}
-    filled = orders.workflow(snapshot["mode"]).fill(values)
+    filled = workflow(snapshot["mode"]).fill(values)
     return graph.chain_loras(filled, [graph.Lora(name, weight, weight) for name, weight in loras(task)])
 
 
 def loras(task: GenerationTask) -> list[tuple[str, float]]:
     """(file name, weight) of the styles that have a file, in order."""
     return [(canonical(style["lora"]), style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
+
+
+def stored(task: GenerationTask) -> dict[str, StyleVersion]:
+    """`installs.stored` for the mix of a task. What was asked for counts: a file under another name does not help."""
+    asked = {name for name, _weight in loras(task)}
+    if not asked:
+        return {}
+    rows = task.mix.select_related("version__style")
+    return {name: version for name, version in installs.stored(row.version for row in rows).items() if name in asked}
 
 
 def files(task: GenerationTask) -> list[tuple[str, str]]:
@@ -56,7 +78,7 @@ def files(task: GenerationTask) -> list[tuple[str, str]]:
 
 def classes(task: GenerationTask) -> frozenset[str]:
     """The node classes that the engine must know."""
-    return orders.workflow(task.snapshot["mode"]).classes
+    return workflow(task.snapshot["mode"]).classes
 
 
 def every_class() -> frozenset[str]:
@@ -90,12 +112,12 @@ def _lack_in(infos: str) -> Lack | None:
 
 def _samples() -> Iterator[graph.Graph]:
     """A graph of each kind, with a style in it."""
-    usual = {"steps": orders.STEPS, "cfg": orders.CFG, "sampler": orders.SAMPLER, "scheduler": orders.SCHEDULER}
+    usual = {"steps": STEPS, "cfg": CFG, "sampler": SAMPLER, "scheduler": SCHEDULER}
     texts = dict.fromkeys(("checkpoint", "lightning", "positive", "negative", "filename_prefix", "reference"), "")
-    values = {**texts, **usual, "width": 1024, "height": 1024, "seed": 0, "denoise": orders.DENOISE}
-    for mode in orders.WORKFLOWS:
-        workflow = orders.workflow(mode)
-        filled = workflow.fill({name: values[name] for name in workflow.placeholders})
+    values = {**texts, **usual, "width": 1024, "height": 1024, "seed": 0, "denoise": DENOISE}
+    for mode in WORKFLOWS:
+        file = workflow(mode)
+        filled = file.fill({name: values[name] for name in file.placeholders})
         yield graph.chain_loras(filled, [graph.Lora("", 1.0, 1.0)])
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from django.core.files.base import ContentFile
 
-from generation.models import GeneratedImage
+from generation.pictures.models import GeneratedImage
 from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import AsideStorage, all_or_nothing

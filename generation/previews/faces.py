@@ -7,7 +7,7 @@ pictures of a purpose have ended (a composed sheet, a measured difference) is do
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,16 +17,20 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from huey.contrib.djhuey import db_task
 from PIL import Image
 
 from generation.engines import roster
-from generation.models import MOST_SEED, EnginePrompt, Face, GeneratedImage, GenerationTask, Probe
 from generation.ordering import base_checkpoints, orders
 from generation.ordering.orders import Ingredient, Order
+from generation.pictures import cards
+from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage, GenerationTask
 from generation.pictures.prompts import final_prompt
 from generation.previews import contact_sheets
+from generation.previews.models import Face, Probe
 from styles.forms import COVER_SIDE
 from styles.lora import Family
 from styles.models import Effect, Style, StyleVersion
@@ -133,7 +137,7 @@ class Panel:
     @property
     def left_seconds(self) -> float | None:
         """About how long until the last picture; None without enough history."""
-        GenerationTask.gather(self.active)
+        cards.gather(self.active)
         left = [task.left_seconds for task in self.active]
         return max((seconds for seconds in left if seconds is not None), default=None)
 
@@ -271,7 +275,7 @@ def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]
 def _asked(version: StyleVersion, purpose: str, tasks: Sequence[GenerationTask]) -> None:
     publish(version, purpose)
     if not any(task.is_active for task in tasks):  # all of them are shared, so none is going to end
-        _queue(tasks[0])
+        follow_soon(tasks[0].pk)
 
 
 def _is_own(wish: Wish, version: StyleVersion) -> bool:
@@ -332,33 +336,54 @@ def _recipe(snapshot: Mapping[str, Any]) -> tuple[Any, ...]:
     return snapshot["prompt"], snapshot["seeds"], *base, styles
 
 
-def tell(task: GenerationTask) -> None:
-    """A task may have ended: where it shows a version, what follows is put into the queue."""
+def hear_of_end(sender: object, task: GenerationTask, **_facts: Any) -> None:
+    """A task ended: if it shows a version, what follows is put into the queue."""
     if task.is_face and not task.is_active:
-        _queue(task)
+        follow_soon(task.pk)
 
 
-def _queue(task: GenerationTask) -> None:
-    from generation.making import tasks  # the queue imports the runner, which tells this module
+@db_task()  # type: ignore[untyped-decorator]
+def follow_soon(task_pk: int) -> None:
+    """`follow` by a worker."""
+    follow(task_pk)
 
-    tasks.follow_faces(task.pk)
 
-
-# Apps above whose pages show such tasks too hear of every one that ended, by its number.
-followers: list[Callable[[int], None]] = []
+# Sent in a worker, with the class Face as its sender, when a task that shows versions ended: its number as `task`.
+followed = Signal()
 
 
 def follow(task_pk: int) -> None:
     """A task that shows versions ended: do what follows, and show it on open pages."""
-    for tell_other in followers:
-        tell_other(task_pk)
+    followed.send(Face, task=task_pk)
     for version, purpose in _shown_by(task_pk):
         settle(version, purpose)
         publish(version, purpose)
 
 
-def show(task_pk: int) -> None:
+def hear_of_reopening(sender: object, task: GenerationTask, **_facts: Any) -> None:
     """A task that shows versions is asked for again: say so on open pages."""
+    _show(task.pk)
+
+
+def take_over(sender: object, task: GenerationTask, again: GenerationTask, **_facts: Any) -> None:
+    """Move the previews of `task` to its retry."""
+    if not task.is_face or again.faces.exists():
+        return
+    transaction.on_commit(partial(_show, again.pk))
+    Face.objects.bulk_create(
+        Face(
+            version=face.version,
+            task=again,
+            purpose=face.purpose,
+            position=face.position,
+            strength=face.strength,
+            asked_at=face.asked_at,
+        )
+        for face in task.faces.select_related("version")
+    )
+
+
+def _show(task_pk: int) -> None:
     for version, purpose in _shown_by(task_pk):
         publish(version, purpose)
 

@@ -9,6 +9,7 @@ from itertools import takewhile
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
+from huey.contrib.djhuey import db_task
 from PIL import Image
 
 from generation.previews.contact_sheets import PANEL, side_by_side
@@ -86,9 +87,7 @@ BASE_PROBES = ("little castle, morning", "robot character", "red mushroom", "sti
 
 
 def create_once() -> None:
-    """Create the base style; and where the preview engine may serve, once and never again, the sketch styles."""
-    from generation.making import tasks
-
+    """Create the base style; and if the preview engine may serve, once and never again, the sketch styles."""
     base, _new = Style.objects.get_or_create(
         slug=BASE_SLUG, defaults={"name": "Base style", "is_base": True, "kind": Kind.OTHER}
     )
@@ -100,7 +99,13 @@ def create_once() -> None:
             for sketch in SKETCHES:
                 _create(sketch)
     if any(not version.sheet for version in _faceless()):
-        tasks.draw_sheets()
+        draw_soon()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def draw_soon() -> None:
+    """`draw_sheets` by a worker."""
+    draw_sheets()
 
 
 def _create(sketch: Sketch) -> None:

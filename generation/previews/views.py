@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from generation.models import Face, GeneratedImage
+from generation.pictures.models import GeneratedImage
 from generation.previews import faces
+from generation.previews.models import Face
 from styles.forms import SafeRangeForm, StrengthForm
 from styles.models import Style, StyleVersion
 from stylestudio.jobs.presses import once

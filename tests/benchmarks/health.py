@@ -44,9 +44,9 @@ def measured() -> dict[str, object]:
 
     from training.datasets import dataset_jobs
     from training.datasets.health import check, report
-    from training.models import Dataset, DatasetImage, DatasetJob
+    from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
-    dataset_jobs.wake = lambda: None
+    DatasetJob.wake = staticmethod(lambda seconds=0.0: None)
     check.QUIET = 0.0
     ada = User.objects.create_user("ada")
     dataset = Dataset.objects.create(name="Benchmark", owner=ada, trigger_words="gouachefield painting")
@@ -93,7 +93,7 @@ def put(dataset: object, number: int) -> None:
     from django.core.files.base import ContentFile
     from PIL import Image
 
-    from training.models import DatasetImage
+    from training.datasets.models import DatasetImage
 
     rng = np.random.default_rng(number % SOURCES)
     patches = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)

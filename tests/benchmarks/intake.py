@@ -57,7 +57,7 @@ def taken_in(source: Path) -> tuple[float, float]:
     from django.core.management import call_command
 
     from training.datasets.collecting import archives, intake
-    from training.models import Dataset
+    from training.datasets.models import Dataset
 
     call_command("migrate", verbosity=0)
     owner = User.objects.create_superuser("ada")

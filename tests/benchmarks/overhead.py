@@ -23,7 +23,7 @@ from beside import studio
 WARM_UPS = 3
 PAUSE = 0.15  # seconds between runs: thumbnails and pushes of one do not weigh on the next
 PATIENCE = 60.0  # seconds
-STORED = "SELECT 1 FROM generation_generatedimage WHERE task_id = ?"
+STORED = "SELECT 1 FROM pictures_generatedimage WHERE task_id = ?"
 
 
 class Bare:

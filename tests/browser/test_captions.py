@@ -17,7 +17,7 @@ from io import BytesIO
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from PIL import Image
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
 ada = User.objects.get(username="ada")
 dataset = Dataset.objects.create(name="{name}", owner=ada, trigger_words="gouachefield painting")
 for place, caption in enumerate({captions!r}):

@@ -33,7 +33,7 @@ def dataset(studio: Studio) -> str:
     """The slug of a new dataset of ada's."""
     name = f"set-{time.monotonic_ns()}"
     make = (
-        "from django.contrib.auth.models import User; from training.models import Dataset;"
+        "from django.contrib.auth.models import User; from training.datasets.models import Dataset;"
         f"Dataset.objects.create(name='{name}', owner=User.objects.get(username='ada'))"
     )
     studio.manage("shell", "-c", make)
@@ -43,7 +43,7 @@ def dataset(studio: Studio) -> str:
 def told(studio: Studio, slug: str) -> tuple[list[str], dict[str, str]]:
     """Names in their order, and captions."""
     ask = (
-        "import json; from training.models import DatasetImage;"
+        "import json; from training.datasets.models import DatasetImage;"
         f"found = DatasetImage.objects.filter(dataset__slug='{slug}').values_list('source_name', 'caption');"
         "print('>>' + json.dumps(list(found)))"
     )

@@ -24,7 +24,7 @@ def dataset(studio: Studio) -> str:
     """The slug of a new dataset of ada's."""
     name = f"health-{time.monotonic_ns()}"
     make = (
-        "from django.contrib.auth.models import User; from training.models import Dataset;"
+        "from django.contrib.auth.models import User; from training.datasets.models import Dataset;"
         f"Dataset.objects.create(name='{name}', owner=User.objects.get(username='ada'), trigger_words='inkmist')"
     )
     studio.manage("shell", "-c", make)

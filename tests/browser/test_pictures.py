@@ -32,8 +32,8 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from training.models import Dataset
+from generation.pictures.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from training.datasets.models import Dataset
 shapes = {shapes}
 ada = User.objects.get(username="ada")
 engine = Engine.objects.first()

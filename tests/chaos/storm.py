@@ -162,7 +162,7 @@ class Storm:
 
     def _settle(self) -> None:
         """Wait for what must come true by itself."""
-        from generation.models import EnginePrompt
+        from generation.pictures.models import EnginePrompt
         from tests.chaos import verify
 
         def is_over() -> bool:
@@ -182,7 +182,7 @@ class Storm:
     def _operate(self) -> None:
         """What an operator does: an engine that was taken out, and is well, is given work again."""
         from generation.engines import roster
-        from generation.models import Engine as Row
+        from generation.engines.models import Engine as Row
 
         for row in Row.objects.filter(health__in=("stuck", "exhausted")):
             self.troubles[f"resumed by the operator ({row.health})"] += 1
@@ -300,7 +300,7 @@ class Storm:
 
     def _set_paused(self, engine: int, paused: bool) -> None:
         from generation.engines import roster
-        from generation.models import Engine as Row
+        from generation.engines.models import Engine as Row
 
         for row in Row.objects.filter(address=self.engines[engine].url):
             (roster.pause if paused else roster.resume)(row)

@@ -27,7 +27,8 @@ from tests.chaos.studio import Studio, wait_until
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-    from training.models import Dataset, TrainingJob
+    from training.datasets.models import Dataset
+    from training.runs.models import TrainingJob
 
 STEPS, SEGMENTS = 16, 4
 SEGMENT = STEPS // SEGMENTS
@@ -104,7 +105,7 @@ class Night:
 
     def _rage(self) -> None:
         """Kill and stop in the order of the seed until the acts or the trainings are used up."""
-        from training.models import TrainingJob
+        from training.runs.models import TrainingJob
 
         acts = [("kill", VICTIMS[turn % len(VICTIMS)]) for turn in range(self.told.kills)]
         acts += [("stop", STOPS[turn % len(STOPS)]) for turn in range(self.told.stops)]
@@ -126,7 +127,7 @@ class Night:
         self.kills[role] += self.studio.send(role, signal.SIGKILL)
 
     def _stop(self, how: str) -> None:
-        from training.models import TrainingJob
+        from training.runs.models import TrainingJob
         from training.runs.running import runner
 
         rows = TrainingJob.objects.filter(stop="").order_by("pk")
@@ -136,8 +137,8 @@ class Night:
             self.stopped[job.pk] = how
 
     def _settle(self) -> None:
-        from generation.models import Engine
-        from training.models import TrainingJob
+        from generation.engines.models import Engine
+        from training.runs.models import TrainingJob
 
         if not wait_until(lambda: not TrainingJob.objects.active().exists(), PATIENCE, every=0.3):
             self.problems += [f"{_named(job)} is {job.status}" for job in TrainingJob.objects.active()]
@@ -145,7 +146,7 @@ class Night:
             self.problems.append("an engine is still held")
 
     def _verify(self) -> None:
-        from training.models import TrainingJob
+        from training.runs.models import TrainingJob
 
         jobs = list(TrainingJob.objects.order_by("pk"))
         if len(jobs) != self.told.jobs:
@@ -168,7 +169,7 @@ class Night:
         return file.stat().st_size if file.exists() else 0
 
     def _report(self, seconds: dict[str, float]) -> None:
-        from training.models import Checkpoint, TrainingJob
+        from training.runs.models import Checkpoint, TrainingJob
 
         jobs = list(TrainingJob.objects.order_by("pk"))
         counts: dict[str, Any] = {
@@ -243,7 +244,7 @@ def _dataset(ada: User) -> Dataset:
     from django.core.files.base import ContentFile
 
     from tests.preview.pictures import in_palette
-    from training.models import Dataset, DatasetImage
+    from training.datasets.models import Dataset, DatasetImage
 
     dataset = Dataset.objects.create(name="Night", owner=ada, trigger_words="night painting")
     for place, picture in enumerate(in_palette(PICTURES)):

@@ -11,27 +11,22 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe
+from generation.engines.models import Engine
 from generation.ordering import orders
 from generation.ordering.orders import Order
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.previews.models import Probe
 from styles import importing
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.jobs.kinds import Visibility
 from stylestudio.models import Upload
 from tests.styles.test_importing import weights
 from training.datasets.health import measures
+from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
+from training.datasets.reading_models import Reading
 from training.datasets.versions import snapshots
-from training.models import (
-    CaptionChange,
-    CaptionOperation,
-    Checkpoint,
-    Dataset,
-    DatasetImage,
-    DatasetJob,
-    TrainingJob,
-)
-from training.reading_models import Reading
 from training.runs import parameters
+from training.runs.models import Checkpoint, TrainingJob
 
 PEOPLE = ("stranger", "member", "maker", "curator", "owner")
 

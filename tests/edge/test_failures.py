@@ -25,7 +25,7 @@ from django.db import DatabaseError, OperationalError, connection
 from django.test import Client
 from PIL import Image
 
-from generation.models import Reference
+from generation.pictures.models import Reference
 from stylestudio.database import integrity
 from stylestudio.edge import failures
 from stylestudio.edge.failures import Kind
@@ -33,7 +33,7 @@ from stylestudio.edge.serving import Message
 from stylestudio.media.storage import StoreUnreachable
 from stylestudio.models import SignInFailure
 from stylestudio.people import accounts
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
 
 PASSWORD = "drawing-room-7"
 

@@ -23,7 +23,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from generation.models import Reference
+from generation.pictures.models import Reference
 from stylestudio.host import locks
 from stylestudio.host.locks import FileLock
 from stylestudio.management.commands import adopt_media
@@ -461,7 +461,7 @@ def test_every_column_that_names_files_is_known_to_the_sweep() -> None:
 
 
 def test_pictures_that_were_removed_but_can_come_back_are_known(studio: Path, ada: User) -> None:
-    from training.models import Dataset, DatasetImage
+    from training.datasets.models import Dataset, DatasetImage
 
     stored = default_storage.save(
         f"uploads/datasets/{timezone.localtime():%Y/%m}/{identity.new_name('.png')}", ContentFile(b"x")

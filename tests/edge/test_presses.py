@@ -20,12 +20,13 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from generation.models import Engine, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
 from styles.models import LoraImport, Preset, Style
 from stylestudio.jobs import presses
 from stylestudio.models import Press
 from tests.styles.test_importing import weights
-from training.models import CaptionOperation, Dataset, DatasetImage, DatasetJob, DatasetSnapshot
+from training.datasets.models import CaptionOperation, Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 ORDER = {

@@ -19,13 +19,14 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import recovery, runner
 from generation.making.claim import claim, look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.ordering.references import add_reference
 from generation.pictures import estimates, faults, graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy import errors, run, transport
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.jobs.kinds import Status

@@ -18,13 +18,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import claim as claiming
 from generation.making import runner
 from generation.making.claim import Claim, Party, held, look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
 
@@ -511,7 +512,7 @@ def test_whose_turn_it_is_reads_newest_pictures_by_their_key_and_sorts_no_histor
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {question}")
         plan = [row[3] for row in cursor.fetchall()]
-    assert plan[0].startswith("SCAN generation_engineprompt") and "INTEGER PRIMARY KEY" in plan[1]
+    assert plan[0].startswith("SCAN pictures_engineprompt") and "INTEGER PRIMARY KEY" in plan[1]
     assert not any("TEMP B-TREE" in step for step in plan)
 
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from generation.engines import diagnostics, roster
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.models import Worker
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer

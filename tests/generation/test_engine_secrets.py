@@ -8,12 +8,12 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from aiohttp import web
-from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -22,11 +22,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from generation.engines import diagnostics, roster
+from generation.engines.models import Engine
 from generation.making import recovery
-from generation.models import Engine
 from generation.ordering import orders
 from generation.ordering.orders import Order
-from generation.pictures import faults
+from generation.pictures import engine_cards, faults
 from stylestudio import checks
 from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.bridge import LoopThread
@@ -52,7 +52,7 @@ def form(client: Client, curator: User) -> Form:
 
     def send(**fields: str) -> Engine:
         known = Engine.objects.filter(name="Big").first()
-        place = "admin:generation_engine_change" if known else "admin:generation_engine_add"
+        place = "admin:engines_engine_change" if known else "admin:engines_engine_add"
         wanted = {"name": "Big", "address": known.address if known else HERE, **fields}
         send.answer = client.post(reverse(place, args=[known.pk] if known else []), wanted, follow=True)  # type: ignore[attr-defined]
         return Engine.objects.get(name="Big")
@@ -110,7 +110,7 @@ def test_each_kind_of_sign_in_is_typed_as_it_is_and_sent_as_that(form: Form, cli
     engine = form(kind="bearer", address=f"{HERE}/?token=abc")
     assert engine.credentials == f"bearer:{quote(TOKEN, safe='')}?token=abc"
     assert form(kind="bearer", forget="on").credentials == ""
-    assert "Nothing is stored." in client.get(reverse("admin:generation_engine_add")).content.decode()
+    assert "Nothing is stored." in client.get(reverse("admin:engines_engine_add")).content.decode()
     engine = form(kind="basic", address=f"http://bearer:{quote(TOKEN, safe='')}@10.0.0.9:8188/comfy")
     assert (callable_url(engine.url).user, callable_url(engine.url).password) == ("bearer", TOKEN)
 
@@ -157,10 +157,11 @@ def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_thei
         "http://e:1?token=t5#7": ("env", False),
     }  # fmt: skip
     made = [Engine.objects.create(address=at, source=by, active=on) for at, (by, on) in rows.items()]
-    kind, owner = ContentType.objects.get_for_model(Engine), User.objects.create_user("olga")
+    kind, owner = ContentType.objects.create(app_label="generation", model="engine"), User.objects.create_user("olga")
     LogEntry.objects.create(user=owner, content_type=kind, object_repr="http://a:1/?token=t1", action_flag=1)
-    migration = importlib.import_module("generation.migrations.0006_engine_secrets")
-    migration.take_tokens_out(apps, None)
+    migration = importlib.import_module("stylestudio.database.earlier.generation.0006_engine_secrets")
+    models_of_then = SimpleNamespace(get_model=lambda label, name: LogEntry if label == "admin" else Engine)
+    migration.take_tokens_out(models_of_then, None)
     after = {engine.pk: (engine.address, engine.credentials, engine.active) for engine in Engine.objects.all()}
     assert [after[engine.pk] for engine in made] == [
         ("http://a:1", "?token=t1", True),
@@ -207,7 +208,7 @@ def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
     engine = Engine.objects.create(address=address)
     assert not roster.probe(engine)
     assert engine.closed and "COMFYUI_CA_FILE" in engine.trouble
-    [fact] = roster.facts()
+    [fact] = engine_cards.facts()
     assert (fact.state, fact.failed) == ("closed", True)
     client.force_login(curator)
     page = client.get(reverse("queue")).content.decode()
@@ -216,7 +217,7 @@ def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
     settings.COMFYUI_CA_FILE = file
     assert checks.the_certificates_can_be_read() == []
     assert roster.probe(engine)
-    assert not engine.closed and roster.facts()[0].state == "idle"
+    assert not engine.closed and engine_cards.facts()[0].state == "idle"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -326,7 +327,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
         roster.pool.close()
     client = Client()
     client.force_login(owner)
-    pages = [*addresses(), *(reverse("admin:generation_engine_change", args=[row.pk]) for row in (engine, away))]
+    pages = [*addresses(), *(reverse("admin:engines_engine_change", args=[row.pk]) for row in (engine, away))]
     pages.append(task.get_absolute_url())
     shown = {page: client.get(page).content.decode(errors="replace") for page in pages if "log-out" not in page}
     assert len(shown) > 40 and "127.0.0.1:9" in shown[reverse("queue")]
@@ -337,7 +338,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     shown |= {
         "doctor": out.getvalue() + said,
         "log": log.read_text(),
-        "facts": str(publisher.facts(task)) + str(roster.facts()),
+        "facts": str(publisher.facts(task)) + str(engine_cards.facts()),
     }
     assert "***" in shown["log"] and "\n2026-01-01" not in shown["log"]
     assert {name for name, words in shown.items() if any(secret in words for secret in secrets())} == set()
@@ -345,6 +346,6 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
 
 def test_only_what_is_stored_can_be_forgotten(form: Form, client: Client) -> None:
     offer = '<input type="checkbox" name="forget"'
-    assert offer not in client.get(reverse("admin:generation_engine_add")).content.decode()
+    assert offer not in client.get(reverse("admin:engines_engine_add")).content.decode()
     engine = form(kind="bearer", credentials=TOKEN)
-    assert offer in client.get(reverse("admin:generation_engine_change", args=[engine.pk])).content.decode()
+    assert offer in client.get(reverse("admin:engines_engine_change", args=[engine.pk])).content.decode()

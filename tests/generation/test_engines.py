@@ -15,10 +15,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import monitor, tasks
-from generation.models import Engine, EnginePrompt
 from generation.ordering import orders
 from generation.ordering.orders import Order
+from generation.pictures import engine_cards
+from generation.pictures.models import EnginePrompt
 from stylestudio.live import publisher
 from stylestudio.models import Worker
 from stylestudio.preview_engine.options import Options
@@ -149,11 +151,11 @@ def test_nobody_gets_to_see_the_credentials(
         roster.take_out(engine, "again")
     client = Client()
     client.force_login(people("olga", owner=True))
-    pages = [reverse("queue"), reverse("generation:studio"), reverse("admin:generation_engine_changelist")]
-    pages.append(reverse("admin:generation_engine_change", args=[engine.pk]))
+    pages = [reverse("queue"), reverse("generation:studio"), reverse("admin:engines_engine_changelist")]
+    pages.append(reverse("admin:engines_engine_change", args=[engine.pk]))
     shown = "".join(client.get(page).content.decode() for page in pages)
     assert unreachable in shown
-    for words in (shown, caplog.text, engine.trouble, str(roster.facts())):
+    for words in (shown, caplog.text, engine.trouble, str(engine_cards.facts())):
         assert "s3cret" not in words
 
 
@@ -299,7 +301,7 @@ def test_a_device_has_the_name_that_people_know(name: str, short: str) -> None:
 )
 def test_every_state_has_a_word(fields: dict[str, Any], state: str) -> None:
     Engine.objects.create(address="http://10.0.0.1:1", **fields)
-    [fact] = roster.facts()
+    [fact] = engine_cards.facts()
     assert (fact.state, fact.serves) == (state, state == "idle")
     assert fact.state_text
 
@@ -311,7 +313,7 @@ def test_a_busy_engine_says_what_it_makes(ada: User) -> None:
             task=orders.place(Order(prompt=words), ada), index=0, engine=engine, worker="w",
             lease_until=timezone.now(),
         )  # fmt: skip
-    [fact] = roster.facts()
+    [fact] = engine_cards.facts()
     assert (fact.state, fact.now) == ("busy", "first")
 
 

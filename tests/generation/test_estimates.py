@@ -12,11 +12,13 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import claim as claiming
-from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.ordering import orders
 from generation.ordering.orders import Order
+from generation.pictures import cards
 from generation.pictures.estimates import Forecast, Like
+from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.pictures.shapes import SHAPES
 
 pytestmark = pytest.mark.django_db
@@ -241,7 +243,7 @@ def test_many_rows_are_fetched_with_few_questions(
     alone = [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in map(seen, tasks)]
     found = list(GenerationTask.objects.order_by("pk"))
     with django_assert_max_num_queries(10):
-        GenerationTask.gather(found)
+        cards.gather(found)
         assert [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in found] == alone
 
 

@@ -17,17 +17,20 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
+from generation.engines.models import Engine
 from generation.gallery import query
-from generation.making import runner, tasks
-from generation.models import Engine, Face, GeneratedImage, GenerationTask, Probe
+from generation.making import runner
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs
+from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews import contact_sheets, faces
+from generation.previews.models import Face, Probe
 from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
+from stylestudio.processes import workers
 from tests.pages import page, tight
 
 pytestmark = pytest.mark.django_db
@@ -130,12 +133,12 @@ def test_probes_of_the_styles_type_come_first_and_few_are_asked_again(probes: li
 
 
 def test_curators_edit_probes_in_the_admin(curator: User, ada: User, probes: list[Probe]) -> None:
-    place = reverse("admin:generation_probe_changelist")
+    place = reverse("admin:previews_probe_changelist")
     assert signed_in(ada).get(place).status_code == 302
     client = signed_in(curator)
     assert "Select probe prompt" in client.get(place).content.decode()
     fields = {"prompt": "a fox", "seed": "3", "position": "5", "kind": "", "active": "on"}
-    assert client.post(reverse("admin:generation_probe_add"), fields).status_code == 302
+    assert client.post(reverse("admin:previews_probe_add"), fields).status_code == 302
     assert Probe.objects.filter(prompt="a fox", seed=3).exists()
     delete = {"action": "delete_selected", "_selected_action": [probes[0].pk], "post": "yes"}
     assert client.post(place, delete).status_code == 302
@@ -288,7 +291,7 @@ def test_the_end_of_a_picture_puts_one_message_into_the_queue_and_only_for_faces
     engine: Engine, version: StyleVersion, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(tasks, "follow_faces", sent.append)
+    monkeypatch.setattr(faces, "follow_soon", sent.append)
     orders.place(Order(prompt="a fox", width=64, height=64, seed=1), curator)
     ordered = faces.ask(version, curator, EFFECT)
     runner.work()
@@ -301,7 +304,8 @@ def test_what_a_lost_message_left_undone_follows_with_the_sweep(
     faces.ask(version, curator, SHEET)
     runner.work()
     assert not again(version).sheet and faces.panel(version, SHEET).making
-    runner.sweep()
+    for tidy in workers.sweeps:
+        tidy()
     assert again(version).sheet and not faces.panel(again(version), SHEET).making
 
 

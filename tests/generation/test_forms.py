@@ -12,10 +12,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.models import MOST_SEED, Engine, EnginePrompt
+from generation.engines.models import Engine
 from generation.ordering import forms, order_page, orders
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import MOST_SEED, EnginePrompt
 from generation.pictures.shapes import SHAPES, nearest
 from styles.models import BASE_SLUG, Style
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.engines import unclaimed_loras
-from generation.models import Engine
+from generation.engines.models import Engine
 from styles.models import Style, StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineUnreachable
@@ -195,7 +195,7 @@ def test_pages_that_name_the_files_of_engines_stay_small(
     style.versions.update(lora_name=names[3])
     client.force_login(people("olga", owner=True))
     for address in (
-        f"/admin/generation/engine/{engine.pk}/change/", "/admin/generation/engine/", "/queue/", "/styles/new/",
+        f"/admin/engines/engine/{engine.pk}/change/", "/admin/engines/engine/", "/queue/", "/styles/new/",
         f"/styles/{style.slug}/edit/", "/training/new/", "/",
     ):  # fmt: skip
         assert len(client.get(address).content) < 200_000, address

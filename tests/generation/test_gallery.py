@@ -14,9 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from generation.engines.models import Engine
 from generation.gallery import query
 from generation.gallery.query import Filters
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from styles.models import Style
 from stylestudio.jobs.kinds import Status, Visibility
 from tests.pages import page
@@ -293,22 +294,22 @@ def test_the_admin_shows_pictures_and_jobs_but_changes_nothing(
         ("generationtask", picture.task_id),
         ("engineprompt", picture.prompt_id),
     ):
-        changelist = client.get(reverse(f"admin:generation_{model}_changelist"), {"q": "fox"})
+        changelist = client.get(reverse(f"admin:pictures_{model}_changelist"), {"q": "fox"})
         assert changelist.status_code == 200
         assert changelist.context["cl"].result_count == 1
-        assert client.get(reverse(f"admin:generation_{model}_change", args=[pk])).status_code == 200
-        assert client.post(reverse(f"admin:generation_{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
-        assert client.post(reverse(f"admin:generation_{model}_change", args=[pk]), {"prompt": "x"}).status_code == 403
+        assert client.get(reverse(f"admin:pictures_{model}_change", args=[pk])).status_code == 200
+        assert client.post(reverse(f"admin:pictures_{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+        assert client.post(reverse(f"admin:pictures_{model}_change", args=[pk]), {"prompt": "x"}).status_code == 403
     assert GeneratedImage.objects.count() == 1
 
 
 def test_an_engines_credentials_go_in_and_never_come_out(client: Client, curator: User) -> None:
     client.force_login(curator)
-    address = reverse("admin:generation_engine_add")
+    address = reverse("admin:engines_engine_add")
     client.post(address, {"name": "Big", "address": "http://ada:secret-word@10.0.0.9:8188/"})
     engine = Engine.objects.get(name="Big")
     assert (engine.address, engine.credentials) == ("http://10.0.0.9:8188", "ada:secret-word")
-    change = reverse("admin:generation_engine_change", args=[engine.pk])
+    change = reverse("admin:engines_engine_change", args=[engine.pk])
     assert "secret-word" not in client.get(change).content.decode()
     client.post(change, {"name": "Bigger", "address": engine.address, "credentials": "", "paused": "on"})
     engine.refresh_from_db()
@@ -323,7 +324,7 @@ def test_an_engines_credentials_go_in_and_never_come_out(client: Client, curator
 )
 def test_a_nonsense_engine_address_is_refused(client: Client, curator: User, address: str) -> None:
     client.force_login(curator)
-    response = client.post(reverse("admin:generation_engine_add"), {"name": "Big", "address": address})
+    response = client.post(reverse("admin:engines_engine_add"), {"name": "Big", "address": address})
     assert "Use an address such as" in response.content.decode()
     assert not Engine.objects.exists()
 
@@ -331,12 +332,12 @@ def test_a_nonsense_engine_address_is_refused(client: Client, curator: User, add
 def test_the_environments_engines_are_paused_but_not_deleted(client: Client, curator: User) -> None:
     engine = Engine.objects.create(address="http://10.0.0.8:8188", source=Engine.Source.ENVIRONMENT)
     client.force_login(curator)
-    assert client.post(reverse("admin:generation_engine_delete", args=[engine.pk]), {"post": "yes"}).status_code == 403
+    assert client.post(reverse("admin:engines_engine_delete", args=[engine.pk]), {"post": "yes"}).status_code == 403
     client.post(
-        reverse("admin:generation_engine_changelist"),
+        reverse("admin:engines_engine_changelist"),
         {"action": "delete_selected", "_selected_action": [engine.pk], "post": "yes"},
     )
-    change = reverse("admin:generation_engine_change", args=[engine.pk])
+    change = reverse("admin:engines_engine_change", args=[engine.pk])
     client.post(change, {"name": "", "address": "http://elsewhere:1", "paused": "on"})
     engine.refresh_from_db()
     assert (engine.address, engine.paused) == ("http://10.0.0.8:8188", True)

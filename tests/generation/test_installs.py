@@ -21,12 +21,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from generation.engines import installs, roster
+from generation.engines.models import Engine
 from generation.making import claim as claiming
 from generation.making import monitor, recovery, runner
 from generation.making.claim import look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.ordering import availability, order_page, orders
 from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import Style, StyleVersion
 from stylestudio.checks import the_shared_folder_is_there
 from stylestudio.comfy.errors import NotInstalled
@@ -592,13 +594,13 @@ def test_a_file_is_not_installed_under_a_name_that_was_not_asked_for(engine: Eng
     version = styled()
     task = place(ada, version)
     version.take_file(ContentFile(b"new"), 3, hashlib.sha256(b"new").hexdigest())
-    assert installs.stored_of(task) == {}
+    assert graphs.stored(task) == {}
 
 
 def test_without_a_way_the_attempt_says_so_before_anything_is_opened(ada: User) -> None:
     version = styled(size=3 * 2**20)
     with pytest.raises(NotInstalled):
-        installs.missing(engine_at(1, max_upload=2**20), place(ada, version))
+        installs.missing(engine_at(1, max_upload=2**20), graphs.stored(place(ada, version)))
 
 
 # The page

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from generation.ordering import availability
 from generation.ordering.availability import Outlook
 

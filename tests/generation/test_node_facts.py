@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from generation.engines import diagnostics, node_facts, roster
+from generation.engines.models import Engine
 from generation.making.claim import claim
-from generation.models import Engine
 from generation.ordering import availability, order_page, orders
 from generation.ordering.orders import Order
 from generation.pictures import graphs

@@ -16,11 +16,12 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import monitor, recovery, runner, tasks
 from generation.making.claim import look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.ordering import orders
 from generation.ordering.orders import Order
+from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import LoraImport, Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.jobs.kinds import Status
@@ -174,7 +175,7 @@ def test_the_second_loss_makes_a_task_rest_and_then_go_on(
     engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    monkeypatch.setattr(type(tasks.work), "schedule", lambda task, delay: asked.append(delay))
+    monkeypatch.setattr(type(tasks.look_again), "schedule", lambda task, delay: asked.append(delay))
     task = place(ada)
     for number in range(2):
         EnginePrompt.objects.create(

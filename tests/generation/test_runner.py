@@ -21,14 +21,15 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from PIL import Image
 
+from generation.engines.models import Engine
 from generation.making import recovery, runner
 from generation.making.claim import claim, look_for_orphans
-from generation.management.commands import generate
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
 from generation.ordering import orders
+from generation.ordering.management.commands import generate
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference
 from generation.pictures import thumbnails
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import Style
 from stylestudio.images import decoding
 from stylestudio.jobs.kinds import Status
@@ -384,7 +385,7 @@ def test_a_crash_between_the_claim_and_the_post_is_mended(engine: Engine, ada: U
 def test_a_crash_after_the_last_picture_is_swept_to_completed(engine: Engine, ada: User) -> None:
     task = made(place(ada))
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE generation_generationtask SET status='running', ended_at=NULL")
+        cursor.execute("UPDATE pictures_generationtask SET status='running', ended_at=NULL")
     runner.sweep()
     task.refresh_from_db()
     assert task.status == Status.COMPLETED

@@ -13,12 +13,13 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.engines import diagnostics, roster, unclaimed_loras
+from generation.engines.models import Engine
 from generation.making import runner
 from generation.making.claim import claim, look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.ordering import availability, base_checkpoints, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.previews import faces, style_admin
 from styles.forms import StyleForm
 from styles.models import Style, StyleVersion

@@ -14,11 +14,12 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Job
 from stylestudio.live import publisher
 from tests.training.scripted import ask, lora_file
-from training.models import Dataset, DatasetImage, DatasetJob, TrainingJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
+from training.runs.models import TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.running import checkpoints, losses, run_push, samples
 
@@ -47,7 +48,7 @@ def training_that(
     dataset: Dataset, ada: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], TrainingJob]:
     """A training of a look: training_that("running")."""
-    monkeypatch.setattr("training.runs.running.runner.send", lambda seconds=0.0: None)
+    monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     engine = Engine.objects.create(address="http://10.0.0.8:8188", device="RTX 4090", health=Engine.Health.OK)
 
     def make(look: str) -> TrainingJob:

@@ -12,11 +12,11 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from generation.models import Reference
+from generation.pictures.models import Reference
 from styles.models import Style
 from stylestudio.media import lost_files
 from stylestudio.processes import doctor
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
 
 pytestmark = pytest.mark.django_db
 

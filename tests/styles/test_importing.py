@@ -21,7 +21,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from PIL import Image
 
-from generation.models import Face, Probe
+from generation.previews.models import Face, Probe
 from styles import cards, importing, lora
 from styles.importing import NotTaken
 from styles.models import LoraImport, State, Style, StyleVersion

@@ -11,9 +11,10 @@ import numpy as np
 from django.contrib.auth.models import User
 from safetensors.numpy import save_file
 
-from generation.models import Engine
-from training.models import Dataset, DatasetSnapshot, TrainingJob
+from generation.engines.models import Engine
+from training.datasets.models import Dataset, DatasetSnapshot
 from training.runs import parameters
+from training.runs.models import TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import runner
 from training.runs.trainer import Course

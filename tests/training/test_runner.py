@@ -15,17 +15,18 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import claim
-from generation.models import Engine
+from generation.pictures import engine_cards
 from styles import cards, lora
 from styles.models import State, StyleVersion
 from stylestudio.jobs.kinds import Status
 from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, train
-from training.models import Checkpoint, Dataset, LossBlock, TrainingJob
+from training.datasets.models import Dataset
 from training.runs import parameters
+from training.runs.models import Checkpoint, LossBlock, TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.placing import place_run
 from training.runs.running import checkpoints, runner
@@ -205,7 +206,7 @@ def test_an_engine_is_held_while_it_trains_and_gets_no_picture(job: TrainingJob,
 
     def act(course: Course) -> None:
         engine.refresh_from_db()
-        fact = next(fact for fact in roster.facts() if fact.id == engine.pk)
+        fact = next(fact for fact in engine_cards.facts() if fact.id == engine.pk)
         seen.append((engine.is_held, fact.state, fact.now, claim.claim("worker")))
 
     train(act)

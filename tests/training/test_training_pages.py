@@ -15,15 +15,16 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.test import Client
 
-from generation.models import Engine, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
 from styles.models import State, Style
 from stylestudio.jobs.kinds import Status
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, resize, train
-from training import tasks
-from training.models import Checkpoint, Dataset, LogBlock, TrainingJob
-from training.runs import parameters
+from training.datasets.models import Dataset
+from training.runs import parameters, tasks
+from training.runs.models import Checkpoint, LogBlock, TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import checkpoints, runner
 from training.runs.trainer import Course

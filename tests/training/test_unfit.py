@@ -14,14 +14,15 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, train
 from training.datasets.health import measures
-from training.models import Dataset, DatasetImage, DatasetSnapshot, TrainingJob
+from training.datasets.models import Dataset, DatasetImage, DatasetSnapshot
 from training.runs import parameters
+from training.runs.models import TrainingJob
 from training.runs.placing import place_run, unfit
 from training.runs.running import checkpoints, runner
 from training.runs.trainer import Course, TrainerFailed

@@ -16,7 +16,7 @@ from django.utils import timezone
 from stylestudio.jobs.kinds import Status
 from stylestudio.processes import workers
 from training.datasets import dataset_jobs
-from training.models import Dataset, DatasetJob
+from training.datasets.models import Dataset, DatasetJob
 
 pytestmark = pytest.mark.django_db
 IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK

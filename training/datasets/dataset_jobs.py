@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from stylestudio.jobs.kinds import LEASE, Status
 from stylestudio.live import publisher
 from stylestudio.processes import workers
-from training.models import Dataset, DatasetJob
+from training.datasets.models import Dataset, DatasetJob
 
 log = logging.getLogger(__name__)
 
@@ -91,15 +91,8 @@ def register(work: DatasetJob.Work, handler: Handler) -> None:
 def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: Any) -> DatasetJob:
     """Store a job and wake a worker after the commit."""
     job: DatasetJob = DatasetJob.objects.create(dataset=dataset, owner=user, work=work, **fields)
-    publisher.announce(job, wake)
+    publisher.announce(job, DatasetJob.wake)
     return job
-
-
-def wake() -> None:
-    """Tell the workers that there may be work."""
-    from training import tasks
-
-    tasks.work_on_datasets()
 
 
 def work() -> None:
@@ -137,7 +130,7 @@ def sweep() -> None:
     for job in DatasetJob.objects.ended().exclude(file=""):
         _forget_archive(job)
     if DatasetJob.objects.waiting().exists():
-        wake()
+        DatasetJob.wake()
 
 
 def cancel(job: DatasetJob) -> bool:
@@ -232,7 +225,7 @@ def _ended(job: DatasetJob) -> None:
     job.dataset.touch()
     publisher.changed(job)
     publisher.counts_changed()
-    wake()
+    DatasetJob.wake()
 
 
 def _forget_archive(job: DatasetJob) -> None:

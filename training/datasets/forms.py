@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from styles.models import Style
-from training.models import Dataset
+from training.datasets.models import Dataset
 
 if TYPE_CHECKING:
     DatasetModelForm = forms.ModelForm[Dataset]

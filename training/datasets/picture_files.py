@@ -24,6 +24,8 @@ LARGE_SIDE = 2048  # pixels of a picture that is shown in place of its file
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", *picture_kinds.SUFFIXES,
 )  # fmt: skip
+CAPTION_SUFFIXES = (".txt", ".caption")  # where a picture has both, the first one counts
+ACCEPT = (".zip", *SUFFIXES, *CAPTION_SUFFIXES, ".jsonl")  # what a person can choose
 ENDINGS = {
     "PNG": ".png",
     "JPEG": ".jpg",

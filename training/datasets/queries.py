@@ -8,12 +8,10 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
-from django.utils.translation import gettext
 
 from stylestudio.people.access import may_change
-from training.datasets.collecting import sources
-from training.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot, TrainingJob
-from training.runs import parameters
+from training.datasets import picture_files
+from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
 STRIP = 6  # pictures on a card
 SHOWN_JOBS = (DatasetJob.Work.IMPORT, DatasetJob.Work.CAPTION)  # the health report shows its own
@@ -64,55 +62,6 @@ def frame(dataset: Dataset, user: User) -> dict[str, Any]:
         "picture_count": dataset.images.count(),
         "jobs": shown,
         "snapshot": DatasetSnapshot.objects.filter(dataset=dataset).defer("manifest").first(),
-        "accept": ",".join(sources.ACCEPT),
+        "accept": ",".join(picture_files.ACCEPT),
         "can_change": may_change(user, dataset),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigRow:
-    """One setting of a training, and what another one has in its place."""
-
-    label: str
-    value: str
-    other: str
-    differs: bool
-
-
-def configuration(job: TrainingJob, other: TrainingJob | None = None) -> list[ConfigRow]:
-    """Everything that was asked for, in order; compared with `other` where there is one, differing rows first."""
-    own, theirs = _asked(job), _asked(other) if other else {}
-    labels = [*own, *(label for label in theirs if label not in own)]
-    rows = []
-    for label in labels:
-        value, another = own.get(label, "–"), theirs.get(label, "–")
-        rows.append(ConfigRow(label, value, another, other is not None and value != another))
-    return sorted(rows, key=lambda row: not row.differs)
-
-
-def _asked(job: TrainingJob) -> dict[str, str]:
-    facts = {
-        gettext("Dataset"): str(job.snapshot),
-        gettext("Style"): job.style.title,
-        gettext("Trigger words"): job.trigger_words,
-        gettext("Trainer"): str(TrainingJob.Trainer(job.trainer).label),
-        gettext("Base checkpoint"): job.base,
-        gettext("Seed"): str(job.seed),
-    }
-    if job.left_out:
-        names = DatasetImage.everything.filter(pk__in=job.left_out).values_list("source_name", flat=True)
-        facts[gettext("Left out")] = ", ".join(names)
-    preset = parameters.PRESETS.get(job.config.get("preset", ""))
-    if preset:
-        facts[gettext("Preset")] = str(preset.label)
-    for name, value in job.config.items():
-        if name in parameters.SETTINGS:
-            facts[str(parameters.SETTINGS[name].label)] = _told(value)
-    return facts
-
-
-def _told(value: object) -> str:
-    """The value of a setting as people read it."""
-    if isinstance(value, bool):
-        return gettext("yes") if value else gettext("no")
-    return str(value)

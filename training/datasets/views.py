@@ -16,7 +16,7 @@ from training.datasets import dataset_jobs, queries
 from training.datasets.captions import views as caption_views
 from training.datasets.collecting import reading_views, readings
 from training.datasets.forms import DatasetForm
-from training.models import Dataset, DatasetJob
+from training.datasets.models import Dataset, DatasetJob
 
 
 @require_GET

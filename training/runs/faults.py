@@ -1,4 +1,4 @@
-"""Why work on a dataset or a training failed, in words."""
+"""Why a training failed, in words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from stylestudio.comfy.memory import is_of_the_machine
 
 _SENTENCES = {
-    "bad_archive": _("This archive cannot be read. Pack it again as a zip file and drop it once more."),
     "storage": _("A file could not be stored. Check whether the disk is full, then try again."),
-    "gone": _("The file of this import is not there any more. Drop it once more."),
     "engine": _("The engine could not do this. Look at the engines on the Queue page, then try again."),
     "crashed": _("The worker was killed three times over this. Perhaps it needs more memory; the log says more."),
     "no_engine": _("The engine went away again and again. Look at it, then resume from the last checkpoint."),

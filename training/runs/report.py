@@ -13,15 +13,17 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
-from generation.models import GeneratedImage
+from generation.pictures.models import GeneratedImage
 from training.datasets.health import check, measures
+from training.datasets.models import DatasetImage
 from training.datasets.versions import snapshots
-from training.models import Checkpoint, DatasetImage, Sample, TrainingJob
+from training.runs.models import Checkpoint, Sample, TrainingJob
 from training.runs.running import samples
 from training.runs.running.checkpoints import trained_on
 
@@ -174,7 +176,7 @@ def _features(job: TrainingJob) -> NDArray[np.float32]:
     return measures.read_features([bytes(row or b"") for row in rows])
 
 
-def follow_task(task: int) -> None:
+def hear_of_preview(sender: object, task: int, **_facts: Any) -> None:
     """A picture ended: measure it, once for all the places that it stands in."""
     waiting = Sample.objects.filter(task=task, measures__isnull=True)
     picture = GeneratedImage.objects.filter(task=task).first() if waiting.exists() else None

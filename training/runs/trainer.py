@@ -8,8 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
-from generation.models import Engine
-from training.models import Checkpoint, TrainingJob
+from generation.engines.models import Engine
+from training.runs.models import Checkpoint, TrainingJob
 from training.runs.phases import Doing
 
 

@@ -21,10 +21,10 @@ from stylestudio.edge.downloads import zipped
 from stylestudio.jobs.presses import number_of, once
 from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
-from training import tasks
 from training.datasets import queries
-from training.models import Checkpoint, Dataset, TrainingJob
-from training.runs import parameters, report
+from training.datasets.models import Dataset
+from training.runs import configuration, parameters, report, tasks
+from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import order_page, place_run
 from training.runs.placing.forms import TrainingForm, belonging, style_of, trainable
 from training.runs.running import checkpoints, losses, runner, samples
@@ -179,7 +179,7 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
     others = TrainingJob.objects.visible_to(request.user).exclude(pk=pk).order_by("-pk")[:PAGE]
     context = {
         **_frame(request, job, "config"),
-        "rows": queries.configuration(job, other),
+        "rows": configuration.configuration(job, other),
         "other": other,
         "others": others,
         "command": kohya.command_line(runner.AskedCourse(job)) if job.trainer == parameters.KOHYA else "",

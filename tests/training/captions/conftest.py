@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from generation.engines import roster
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers

@@ -14,14 +14,15 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
 from training.datasets.captions.captioners.notes import FromNotes
 from training.datasets.captions.captioners.workflow import FromWorkflow
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 EXAMPLE = "workflow:colours_and_size"

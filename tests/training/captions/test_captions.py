@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from training.datasets.captions import writing
 from training.datasets.captions.operations import BadOperation, build
 from training.datasets.captions.writing import Outcome, Part
-from training.models import MOST_CAPTION, CaptionChange, CaptionOperation, Dataset, DatasetImage
+from training.datasets.models import MOST_CAPTION, CaptionChange, CaptionOperation, Dataset, DatasetImage
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from training.datasets.captions import operations, tags
 from training.datasets.captions.operations import BadOperation, Captioned, build, change
-from training.models import MOST_CAPTION
+from training.datasets.models import MOST_CAPTION
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60)
 

@@ -18,7 +18,7 @@ from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
 from training.datasets.captions.captioners import prompts
 from training.datasets.captions.captioners.notes import FromNotes
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from training.datasets import picture_files
 from training.datasets.collecting import intake
-from training.models import Dataset, DatasetJob
+from training.datasets.models import Dataset, DatasetJob
 
 from .conftest import Files, content, packed, picture
 

@@ -13,12 +13,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from generation.engines.models import Engine
 from generation.gallery import query
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
 from tests.pages import tight
 from training.datasets.collecting import from_gallery
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
 
 from .conftest import content, picture
 

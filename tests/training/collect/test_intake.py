@@ -21,8 +21,8 @@ from stylestudio.media import identity, orphans
 from stylestudio.processes import workers
 from training.datasets import dataset_jobs, picture_files
 from training.datasets.collecting import archives, intake
+from training.datasets.models import CaptionChange, Dataset, DatasetImage, DatasetJob, WaitingCaption
 from training.datasets.versions import snapshots
-from training.models import CaptionChange, Dataset, DatasetImage, DatasetJob, WaitingCaption
 
 from .conftest import Files, content, packed, picture
 

@@ -17,8 +17,8 @@ from PIL import Image, ImageCms
 
 from training.datasets.collecting import intake, sources
 from training.datasets.crops.plan import frame
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 from training.datasets.versions import layouts, snapshots
-from training.models import Dataset, DatasetImage, DatasetJob
 
 from .conftest import Files, packed, picture
 

@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from training.datasets.collecting import intake, sources
 from training.datasets.collecting.matching import Names
-from training.models import Dataset
+from training.datasets.models import Dataset
 
 from .conftest import Files, picture
 

@@ -17,7 +17,7 @@ from stylestudio.images import colour_tags, picture_kinds
 from stylestudio.images.decoding import BadPicture
 from training.datasets import picture_files
 from training.datasets.collecting import sources
-from training.models import Dataset
+from training.datasets.models import Dataset
 
 from .test_take import scene
 

@@ -11,14 +11,16 @@ import pytest
 from django.contrib.auth.models import User
 
 from generation.engines import roster
-from generation.models import Engine
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
 from tests.training.comfyui.heard import heard  # noqa: F401 - a fixture
 from tests.training.conftest import AddPicture
-from training.models import Dataset, TrainingJob
+from training.datasets.models import Dataset
 from training.runs import parameters
+from training.runs.models import TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import runner
 from training.trainers.comfyui import trainer
@@ -52,8 +54,8 @@ def old_engine() -> Iterator[PreviewThread]:
 def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """The real trainer and no other; nothing rests, messages go nowhere, folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
-    monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
+    monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
+    monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
     monkeypatch.setattr(runner, "followers", [])
     for name, value in (("REST", timedelta(0)), ("LOOK", 0.0), ("TICK", 0.0)):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
 from training.runs.running import runner
 
 

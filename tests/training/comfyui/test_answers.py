@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.comfy import run
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, CutAnswer, LoseAnswer
 from tests.training.comfyui.conftest import Ask
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import runner
 from training.trainers.comfyui import leftovers, trainer

@@ -11,12 +11,12 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.engines import roster
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from tests.training.comfyui.conftest import Ask
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
 from training.runs.running import runner
 from training.trainers.comfyui.trainer import ComfyTrainer, obstacle
 

@@ -17,15 +17,14 @@ from django.utils import timezone
 from safetensors.numpy import load
 
 from generation.engines import roster
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, FailNode, Hold, OutOfMemoryStep, Restart
 from stylestudio.processes import workers
 from tests.training.comfyui.conftest import Ask
 from tests.training.conftest import AddPicture
-from training import tasks
-from training.models import Checkpoint, TrainingJob
+from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import runner
 from training.trainers.comfyui import graph, leftovers
@@ -403,7 +402,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
     engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[None] = []
-    monkeypatch.setattr(tasks, "clean_engines", lambda: told.append(None))
+    monkeypatch.setattr(leftovers, "sweep_soon", lambda: told.append(None))
     runner.followers.append(leftovers.follow)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))

@@ -18,7 +18,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from generation.engines import diagnostics, node_facts, roster
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.comfy import wiring
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.lack import Lack
@@ -32,7 +32,7 @@ from tests.comfy.strict import complaints, recorded_infos
 from tests.pages import tight
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import at_work, checkpoints, said, trained
-from training.models import Dataset
+from training.datasets.models import Dataset
 from training.runs import parameters
 from training.trainers.comfyui import diagnostics as trainings
 from training.trainers.comfyui import graph

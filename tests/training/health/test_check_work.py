@@ -18,7 +18,7 @@ from tests.training.health import made
 from training.datasets import dataset_jobs
 from training.datasets.health import check, measures, report, similar
 from training.datasets.health.facts import gather
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 

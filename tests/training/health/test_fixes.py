@@ -16,7 +16,7 @@ from tests.training.conftest import AddPicture
 from training.datasets import dataset_jobs
 from training.datasets.health import fixes, measures
 from training.datasets.health.facts import gather
-from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
+from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 Press = Callable[..., HttpResponse]

@@ -18,7 +18,7 @@ from training.datasets import dataset_jobs
 from training.datasets.crops import clear
 from training.datasets.health import facts, report
 from training.datasets.health.checks import Finding, Level
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 

@@ -19,7 +19,7 @@ from training.datasets import dataset_jobs
 from training.datasets.captions import grid
 from training.datasets.crops import frames
 from training.datasets.health import measures, views
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 
@@ -179,7 +179,7 @@ def test_two_who_move_one_crop_in_two_directions_both_count(client: Client, add:
     image = add("a", width=1000, height=900)
     with CaptureQueriesContext(connection) as queries:
         client.post(f"/datasets/pictures/{image.pk}/crop/", {"x": "100"})
-    (written,) = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "training_datasetimage"')]
+    (written,) = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "datasets_datasetimage"')]
     assert "crop_x" in written and "crop_y" not in written.split("WHERE")[0]
 
 

@@ -16,8 +16,9 @@ from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.kohya.conftest import SdScripts, group
 from tests.training.scripted import resize
-from training.models import Dataset, DatasetImage, LossBlock, TrainingJob
+from training.datasets.models import Dataset, DatasetImage
 from training.runs import parameters
+from training.runs.models import LossBlock, TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import runner
 from training.trainers.kohya import trainer
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.django_db
 def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """Messages go nowhere, and folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
+    monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(runner, "LOOK", 0.0)
     monkeypatch.setattr(runner, "TICK", 0.0)
     yield

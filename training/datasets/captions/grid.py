@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from stylestudio.people.access import whole_numbers
 from training.datasets.captions import tags, tokens
 from training.datasets.captions.tags import TagCount
-from training.models import Dataset, DatasetImage, ImageQuerySet
+from training.datasets.models import Dataset, DatasetImage, ImageQuerySet
 
 PAGE = 48
 MOST_TAGS = 150  # shown at a time; the others are found by typing

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from training.datasets.captions import tags
-from training.models import MOST_CAPTION
+from training.datasets.models import MOST_CAPTION
 
 MOST_TEXT = 500  # characters of a parameter
 MOST_REPEATS = 1000  # to which the counts of a pattern may multiply, since each is written out when it is compiled

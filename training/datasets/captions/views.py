@@ -20,7 +20,7 @@ from training.datasets.captions import captioners, grid, writing
 from training.datasets.captions.forms import BulkForm, ProposeForm
 from training.datasets.captions.operations import BadOperation
 from training.datasets.crops import frames
-from training.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, ImageQuerySet
+from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, ImageQuerySet
 
 TOO_MANY = 8  # old texts shown of a picture before "more"
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from training.datasets.captions import operations
 from training.datasets.captions.operations import Captioned, Operation
-from training.models import MOST_CAPTION, CaptionChange, CaptionOperation, Dataset, DatasetImage, ImageQuerySet
+from training.datasets.models import MOST_CAPTION, CaptionChange, CaptionOperation, Dataset, DatasetImage, ImageQuerySet
 
 ACCEPT = "accept"  # the operation of taking over all proposals
 BATCH = 200  # rows of one statement

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from training.datasets.collecting import foreign_names
 from training.datasets.collecting.sources import MOST_FILES, MOST_TOTAL, Contents, Unreadable
-from training.models import MOST_PICTURES
+from training.datasets.models import MOST_PICTURES
 
 SUFFIX = ".zip"
 MOST_BYTES = 4 * 2**30  # of the archive itself

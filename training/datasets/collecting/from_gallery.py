@@ -15,14 +15,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from generation.gallery.query import Filters
 from generation.gallery.views import wall_page
-from generation.models import GeneratedImage
+from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, changeable, is_curator, visible, whole_numbers
+from stylestudio.text import grammar
 from training.datasets import picture_files
-from training.datasets.collecting import intake, sidecars
+from training.datasets.collecting import intake
 from training.datasets.collecting.intake import Arrival, Tally
 from training.datasets.collecting.views import tell
-from training.models import MOST_CAPTION, Dataset
+from training.datasets.models import MOST_CAPTION, Dataset
 
 MOST_OFFERED = 100  # datasets that a picture can be put into
 MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while the person waits
@@ -104,7 +105,7 @@ def _arrival(picture: GeneratedImage, dataset: Dataset) -> Arrival:
     """The picture as it comes into a dataset, its file stored anew. Raises BadPicture and FileNotFoundError."""
     with picture.file.open("rb") as file:
         kept = intake.keep(picture_files.take(file.read()))
-    caption = sidecars.without_trigger(picture.task.prompt[:MOST_CAPTION], dataset.trigger_words)
+    caption = grammar.without_front(picture.task.prompt[:MOST_CAPTION], dataset.trigger_words)
     return Arrival(f"{_name(picture)}{PurePosixPath(kept.file).suffix}", kept.sha256, kept, caption, picture)
 
 

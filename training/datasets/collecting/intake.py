@@ -15,19 +15,20 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, Max
+from django.dispatch import Signal
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from generation.models import GeneratedImage
+from generation.pictures.models import GeneratedImage
 from stylestudio.images.grounds import Colours
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
+from stylestudio.text import grammar
 from training.datasets import dataset_jobs, picture_files
 from training.datasets.collecting import archives, folder_names, matching, readings, sidecars
 from training.datasets.collecting.sources import Contents, Member, Unreadable
-from training.datasets.health import check
+from training.datasets.models import MOST_PICTURES, CaptionChange, Dataset, DatasetImage, WaitingCaption
 from training.datasets.picture_files import BadPicture, Taken
-from training.models import MOST_PICTURES, CaptionChange, Dataset, DatasetImage, WaitingCaption
 
 THREADS = 2  # decode at once
 AHEAD = 4  # pictures that are read and not yet stored
@@ -287,7 +288,7 @@ def bring(
     for batch in _batches(_looked_at(contents.pictures[begin:], known)):
         arrivals = []
         for member, found in batch:
-            text = sidecars.without_trigger(captions.of(member.name), dataset.trigger_words)
+            text = grammar.without_front(captions.of(member.name), dataset.trigger_words)
             if isinstance(found, str):
                 tally.refuse(member.name, found)
             elif isinstance(found, Kept):
@@ -362,10 +363,14 @@ def _batches(found: Iterator[tuple[Member, Found]]) -> Iterator[list[tuple[Membe
         yield batch
 
 
+# Sent, with the class Dataset as its sender, when pictures came in: `dataset`, and the `user` who brought them.
+came = Signal()
+
+
 def settle(dataset: Dataset, user: User) -> None:
     """Once pictures came in: the dataset has changed, and they are to be measured."""
     dataset.touch()
-    check.want(dataset, user)
+    came.send(Dataset, dataset=dataset, user=user)
 
 
 def run(run: dataset_jobs.Run) -> None:

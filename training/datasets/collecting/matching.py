@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 from django.contrib.auth.models import User
 
-from training.datasets.collecting.sidecars import stem, without_trigger
-from training.models import CaptionChange, Dataset, DatasetImage, WaitingCaption
+from stylestudio.text import grammar
+from training.datasets.collecting.sidecars import stem
+from training.datasets.models import CaptionChange, Dataset, DatasetImage, WaitingCaption
 
 BATCH = 200  # rows of one statement
 MOST_WAITING = 4000  # captions without a picture in one dataset
@@ -63,7 +64,7 @@ def waiting(dataset: Dataset, names: Mapping[int, str]) -> dict[int, str]:
     texts = dict(WaitingCaption.objects.filter(pk__in=wanted).values_list("pk", "text"))
     # What is spelled as its picture comes last, and stays.
     order = sorted(wanted, key=lambda pk: keys[pk] in _spellings(names[wanted[pk][0]]))
-    found = {which: without_trigger(texts[pk], dataset.trigger_words) for pk in order for which in wanted[pk]}
+    found = {which: grammar.without_front(texts[pk], dataset.trigger_words) for pk in order for which in wanted[pk]}
     WaitingCaption.objects.filter(pk__in=wanted).delete()
     return found
 
@@ -98,7 +99,7 @@ def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[in
 def _fill(dataset: Dataset, wanted: Iterable[tuple[DatasetImage, str]], user: User) -> int:
     changes = []
     for image, text in wanted:
-        text = without_trigger(text, dataset.trigger_words)
+        text = grammar.without_front(text, dataset.trigger_words)
         if text and not image.caption:
             changes.append(CaptionChange(image=image, user=user, before="", after=text))
             image.caption, image.caption_version = text, image.caption_version + 1

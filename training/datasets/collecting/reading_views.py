@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
 from training.datasets.collecting import encodings, reading_words, readings
-from training.models import Dataset
-from training.reading_models import Reading
+from training.datasets.models import Dataset
+from training.datasets.reading_models import Reading
 
 UNREAD = "unread"  # in an address: as it was while nobody had chosen
 

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from training.datasets.collecting import encodings, readings
 from training.datasets.collecting.folder_names import Why
 from training.datasets.collecting.readings import Option
-from training.reading_models import Reading
+from training.datasets.reading_models import Reading
 
 
 def headline(reading: Reading) -> str:

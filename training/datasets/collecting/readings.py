@@ -17,13 +17,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from stylestudio.text import grammar
 from training.datasets.captions import writing
 from training.datasets.collecting import encodings, folder_names, foreign_names, matching, sidecars
 from training.datasets.collecting.folder_names import Folders, Why
 from training.datasets.collecting.sidecars import Captions, Foreign
 from training.datasets.collecting.sources import Contents, Unreadable, clean
-from training.models import Dataset, DatasetImage, WaitingCaption
-from training.reading_models import ForeignText, Reading
+from training.datasets.models import Dataset, DatasetImage, WaitingCaption
+from training.datasets.reading_models import ForeignText, Reading
 
 ENCODING = "encoding"  # the name under which reading captions anew stands in their history
 NONE = "none"  # the choice of no folder
@@ -248,7 +249,7 @@ def _read_captions(reading: Reading, before: str, user: User) -> None:
     names = matching.Names((pk, image.source_name) for pk, image in images.items())
     wanted = []
     for key, text in old.items():
-        was, now = (sidecars.without_trigger(each, dataset.trigger_words) for each in (text, new.get(key, "")))
+        was, now = (grammar.without_front(each, dataset.trigger_words) for each in (text, new.get(key, "")))
         wanted += [(images[pk], now) for pk in names.find(key) if was and images[pk].caption == was]
     writing.store(dataset, wanted, user, ENCODING, {"encoding": reading.choice})
     WaitingCaption.objects.filter(dataset=dataset, key__in=old.keys() - new.keys()).delete()

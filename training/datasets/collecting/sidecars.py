@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 
 from django.utils.translation import gettext as _
 
-from stylestudio.text import grammar
 from training.datasets.collecting import encodings
-from training.datasets.collecting.sources import CAPTION_SUFFIXES, Contents, Member, Unreadable, clean
-from training.models import MOST_CAPTION
+from training.datasets.collecting.sources import Contents, Member, Unreadable, clean
+from training.datasets.models import MOST_CAPTION
+from training.datasets.picture_files import CAPTION_SUFFIXES
 
 _FIELDS = ("caption", "text", "prompt")  # of metadata.jsonl; the first one that is there counts
 MOST_LINES = 20_000
@@ -235,8 +235,3 @@ def tidy(text: str) -> str:
 
 def _is_control(sign: str) -> bool:
     return unicodedata.category(sign) in {"Cc", "Cs"} and sign != "\n"
-
-
-def without_trigger(text: str, trigger: str) -> str:
-    """A caption as it is kept: without the trigger words that whoever wrote the file put in front of it."""
-    return grammar.without_front(text, trigger)

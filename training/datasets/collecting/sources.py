@@ -16,6 +16,7 @@ from stylestudio.images import picture_kinds
 from stylestudio.text import plain
 from training.datasets import picture_files
 from training.datasets.collecting.foreign_names import ForeignNames
+from training.datasets.picture_files import CAPTION_SUFFIXES
 
 MOST_NAME = 200  # characters that are kept of a name
 MOST_TEXT = 64 * 2**10  # bytes of one caption file
@@ -23,8 +24,6 @@ MOST_TABLE = 20 * 2**20  # bytes of one metadata.jsonl
 MOST_TOTAL = 4 * 2**30  # bytes of all files of one source together, unpacked
 MOST_FILES = 20_000  # of one source, whatever they are
 TABLE = "metadata.jsonl"
-CAPTION_SUFFIXES = (".txt", ".caption")  # where a picture has both, the first one counts
-ACCEPT = (".zip", *picture_files.SUFFIXES, *CAPTION_SUFFIXES, ".jsonl")  # what a person can choose
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".cbz", ".jar")
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 _SILENT = (".npz",)  # what trainers leave beside pictures

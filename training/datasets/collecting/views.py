@@ -27,8 +27,8 @@ from training.datasets import dataset_jobs, picture_files, queries
 from training.datasets.collecting import archives, folder_names, intake, sources
 from training.datasets.collecting.intake import Arrival, Kept, Tally
 from training.datasets.collecting.sources import Contents
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 from training.datasets.versions import layouts, snapshots
-from training.models import Dataset, DatasetImage, DatasetJob
 
 
 def _target(request: StudioRequest, slug: str) -> Dataset:

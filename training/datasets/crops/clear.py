@@ -16,7 +16,7 @@ from PIL import Image
 from stylestudio.images import grounds
 from stylestudio.images.decoding import BROKEN
 from stylestudio.images.grounds import HIDDEN, Colours, propose, seen, unless_hidden
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from training.datasets.crops import clear, plan
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
 
 PAGE = 48
 DRAWN = 320  # units of the longer side in which frames are drawn

@@ -19,7 +19,7 @@ from training.datasets.crops import clear
 from training.datasets.crops.clear import measured_on
 from training.datasets.health import measures, similar
 from training.datasets.health.facts import is_current, is_measured
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 BATCH = 24  # pictures between two commits
 ROWS = 200  # of one statement
@@ -39,6 +39,11 @@ def want(dataset: Dataset, user: User) -> DatasetJob | None:
     if mine.waiting().exists() or failed.exists() or not _open(dataset):
         return None
     return dataset_jobs.order(dataset, user, DatasetJob.Work.CHECK)
+
+
+def hear_of_pictures(sender: object, dataset: Dataset, user: User, **_facts: Any) -> None:
+    """Pictures came in."""
+    want(dataset, user)
 
 
 def want_if_idle(dataset: Dataset) -> DatasetJob | None:

@@ -14,7 +14,7 @@ from stylestudio.images import grounds
 from training.datasets.captions import tags
 from training.datasets.crops import clear, plan
 from training.datasets.health import measures
-from training.models import Dataset
+from training.datasets.models import Dataset
 
 
 class Picture(NamedTuple):

@@ -26,7 +26,7 @@ from stylestudio.text import grammar
 from training.datasets.captions import operations, tags, writing
 from training.datasets.captions.operations import Captioned
 from training.datasets.crops import clear
-from training.models import COLOUR, CaptionOperation, Dataset, DatasetImage
+from training.datasets.models import COLOUR, CaptionOperation, Dataset, DatasetImage
 
 KEPT = 8  # undos of one session
 SESSION = "health-undo"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from training.datasets.health import caption_checks  # noqa: F401  registers its checks
 from training.datasets.health.checks import CHECKS, Finding, Level, tally
 from training.datasets.health.facts import Facts, gather
-from training.models import Dataset, DatasetJob
+from training.datasets.models import Dataset, DatasetJob
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from training.datasets.captions.operations import BadOperation
 from training.datasets.crops import clear, frames
 from training.datasets.health import check, fixes, report
 from training.datasets.health.checks import Finding
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 MOST_SHOWN = 24  # pictures of one finding, or of one group
 MOST_GROUPS = 40  # groups of one finding

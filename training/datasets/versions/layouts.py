@@ -15,8 +15,8 @@ from stylestudio.images import png_texts
 from stylestudio.media import lost_files
 from training.datasets import picture_files
 from training.datasets.crops.plan import frame
+from training.datasets.models import Dataset, DatasetImage
 from training.datasets.versions.snapshots import Frozen, Manifest
-from training.models import Dataset, DatasetImage
 
 KOHYA, TABLE = "kohya", "jsonl"
 LAYOUTS = (KOHYA, TABLE)

@@ -28,7 +28,14 @@ from django.utils.translation import gettext as _
 
 from stylestudio.images import grounds
 from training.datasets.crops import clear
-from training.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetSnapshot, SnapshotImage
+from training.datasets.models import (
+    CaptionChange,
+    CaptionOperation,
+    Dataset,
+    DatasetImage,
+    DatasetSnapshot,
+    SnapshotImage,
+)
 
 SCHEMA = 1
 RESTORE = "restore"  # the name under which going back stands in the history of captions

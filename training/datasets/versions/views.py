@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, changeable, visible, whole_number
 from training.datasets import queries
+from training.datasets.models import Dataset, DatasetImage, DatasetSnapshot
 from training.datasets.versions import snapshots
-from training.models import Dataset, DatasetImage, DatasetSnapshot
 
 MOST_SHOWN = 200  # pictures of each part of a comparison
 

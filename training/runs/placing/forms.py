@@ -16,11 +16,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines import roster
-from generation.models import MOST_SEED
+from generation.pictures.models import MOST_SEED
 from styles.lora import Family
 from styles.models import Style, StyleQuerySet
-from training.models import Dataset, TrainingJob
+from training.datasets.models import Dataset
 from training.runs import parameters
+from training.runs.models import TrainingJob
 from training.runs.placing import order_page, place_run
 from training.trainers.comfyui import ability
 

@@ -15,8 +15,9 @@ from django.utils.translation import ngettext
 
 from generation.engines import roster
 from stylestudio.uploads.parts import folder as parts_folder
-from training.models import Checkpoint, Dataset
+from training.datasets.models import Dataset
 from training.runs import parameters
+from training.runs.models import Checkpoint
 from training.runs.placing.unfit import Unfit, names, not_left_out, nothing_left, sentences
 from training.runs.placing.unfit import find as find_unfit
 from training.runs.running import experience, runner

@@ -14,17 +14,18 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from generation.models import Probe
+from generation.previews.models import Probe
 from styles.models import Style
 from stylestudio.comfy.file_names import canonical
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
+from training.datasets.models import Dataset
 from training.datasets.versions import snapshots
-from training.models import Dataset, TrainingJob
 from training.runs import parameters
+from training.runs.models import TrainingJob
 from training.runs.placing import unfit
-from training.runs.running import checkpoints, experience, runner
+from training.runs.running import checkpoints, experience
 
 MOST_PROBES = 6
 RANDOM_SEEDS = 2**32
@@ -96,7 +97,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
         if (earlier := _placed(user, request_id)) is None:
             raise
         return earlier
-    publisher.announce(job, runner.send)
+    publisher.announce(job, TrainingJob.wake)
     return job
 
 
@@ -145,7 +146,7 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
         if (earlier := _placed(user, request_id)) is None:
             raise
         return earlier
-    publisher.announce(again, runner.send)
+    publisher.announce(again, TrainingJob.wake)
     return again
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from stylestudio.media import lost_files
 from training.datasets.crops.plan import STEP, frame
-from training.models import Dataset
+from training.datasets.models import Dataset
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,9 @@ from styles.models import Source, State, Style, StyleVersion, engine_name
 from stylestudio.comfy.file_names import canonical
 from stylestudio.text import grammar
 from training.datasets.crops.plan import plan
+from training.datasets.models import DatasetImage
 from training.datasets.versions import snapshots
-from training.models import Checkpoint, DatasetImage, TrainingJob
+from training.runs.models import Checkpoint, TrainingJob
 from training.runs.trainer import TrainerFailed, TrainingPicture
 
 

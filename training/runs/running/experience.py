@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from generation.engines import roster
-from generation.models import GenerationTask
 from generation.ordering.orders import Order
 from generation.pictures.estimates import Forecast, Like
-from training.models import TrainingJob
+from generation.pictures.models import GenerationTask
 from training.runs import parameters
+from training.runs.models import TrainingJob
 from training.runs.remaining import Now, Paces, Way
 from training.runs.running.samples import side_of
 

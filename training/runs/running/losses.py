@@ -10,7 +10,7 @@ import numpy as np
 from django.db import transaction
 from numpy.typing import NDArray
 
-from training.models import Checkpoint, LossBlock, TrainingJob
+from training.runs.models import Checkpoint, LossBlock, TrainingJob
 
 BLOCK = 2000  # values in a row of the database at most
 WINDOWS = (50, 200)  # steps that smoothed lines are the mean of

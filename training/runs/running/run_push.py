@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from stylestudio.live import publisher
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
 from training.runs.running import checkpoints, losses
 
 

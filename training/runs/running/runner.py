@@ -25,13 +25,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from generation.engines import roster
+from generation.engines.models import Engine
 from generation.making import claim as pictures
-from generation.models import Engine, EnginePrompt
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.jobs.kinds import LEASE, Status, may_run, start_within_limit
 from stylestudio.live import publisher
 from stylestudio.processes import workers
-from training.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
 from training.runs import faults, remaining
+from training.runs.models import Checkpoint, LogBlock, TrainingJob, newest_pictures
 from training.runs.phases import Doing, Phase
 from training.runs.running import checkpoints, experience, losses, run_push
 from training.runs.running.stopwatch import Stopwatch
@@ -76,17 +77,7 @@ def holder(training: int) -> str:
     return f"{TrainingJob.kind}-{training}"
 
 
-def send(seconds: float = 0.0) -> None:
-    """Tell the workers that there may be something to train, now or in so many seconds."""
-    from training import tasks
-
-    if seconds:
-        tasks.train.schedule(delay=seconds)
-    else:
-        tasks.train()
-
-
-def wake() -> None:
+def begin_thread() -> None:
     """In a worker: look for something to train in a thread of its own, where one is free."""
     workers.give_connection_back()
     with _turn:
@@ -148,7 +139,7 @@ def sweep() -> None:
     if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
         publisher.engines_changed()
     if TrainingJob.objects.waiting().exists():
-        send()
+        TrainingJob.wake()
 
 
 def claim(worker: str) -> TrainingJob | None:
@@ -207,7 +198,7 @@ def _hold(engine: Engine, job: TrainingJob) -> bool:
 def _release(engine: int, job: TrainingJob) -> None:
     if Engine.objects.filter(pk=engine, held_by=holder(job.pk)).update(held_by="", held_until=None):
         publisher.engines_changed()
-        _wake_pictures()
+        GenerationTask.wake()
 
 
 def _let_go(job: TrainingJob) -> None:
@@ -216,12 +207,6 @@ def _let_go(job: TrainingJob) -> None:
     if engine:
         with suppress(DatabaseError):  # then the hold runs out by itself
             _release(engine, job)
-
-
-def _wake_pictures() -> None:
-    from generation.making import tasks
-
-    tasks.work()
 
 
 def run(job: TrainingJob) -> None:
@@ -289,7 +274,7 @@ def _lost(course: LiveCourse, error: TrainerLost) -> None:
         job.advance(not_before=timezone.now() + rest)
         job.recover()
         publisher.changed(job)
-        send(rest.total_seconds() + 0.1)
+        TrainingJob.wake(rest.total_seconds() + 0.1)
 
 
 def _stopped(course: LiveCourse) -> None:
@@ -320,7 +305,7 @@ def _ended(job: TrainingJob) -> None:
     publisher.counts_changed()
     for follow in followers:
         follow(job, "ended")
-    send()
+    TrainingJob.wake()
 
 
 def stop(job: TrainingJob, wish: str) -> bool:

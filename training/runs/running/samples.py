@@ -13,14 +13,14 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from generation.models import GeneratedImage
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import GeneratedImage
 from generation.pictures.prompts import final_prompt
 from generation.previews import faces
 from styles.models import triggers
 from stylestudio.live import publisher
-from training.models import Checkpoint, Sample, TrainingJob
+from training.runs.models import Checkpoint, Sample, TrainingJob
 
 USUAL = 1.0  # the strength of the samples that are made by themselves
 LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels; pictures are square, as large as what was trained on
@@ -116,7 +116,7 @@ def follow_training(job: TrainingJob, what: str) -> None:
         ask(job, checkpoint, USUAL, job.owner)
 
 
-def follow_task(task: int) -> None:
+def hear_of_preview(sender: object, task: int, **_facts: Any) -> None:
     """A picture ended: show it in the tables that it stands in."""
     for job in TrainingJob.objects.filter(samples__task=task).distinct():
         publish(job)

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from generation.engines import lacks, roster
-from generation.models import Engine
+from generation.engines.models import Engine
 from training.runs.parameters import SETTINGS
 from training.trainers.comfyui import graph
 

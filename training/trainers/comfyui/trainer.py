@@ -22,8 +22,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.engines import installs, roster
+from generation.engines.models import Engine
 from generation.making import recovery
-from generation.models import Engine
 from styles.lora.header import BadLora, read_header
 from stylestudio.comfy import events, node_info
 from stylestudio.comfy.client import ComfyClient

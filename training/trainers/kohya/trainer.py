@@ -16,10 +16,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.comfy.file_names import canonical
 from stylestudio.processes import workers
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.trainer import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process

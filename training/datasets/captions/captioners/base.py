@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from training.models import DatasetImage
+from training.datasets.models import DatasetImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from PIL import ExifTags, Image
 
 from stylestudio.images import decoding as pictures
+from stylestudio.text import grammar
 from training.datasets.captions.captioners import prompts
 from training.datasets.captions.captioners.base import Proposal, Silence
 from training.datasets.captions.operations import words_of
-from training.datasets.collecting.sidecars import without_trigger
-from training.models import MOST_CAPTION, DatasetImage
+from training.datasets.models import MOST_CAPTION, DatasetImage
 
 _MOST_WORDS = 2000  # characters of a note that is still a caption and not a program
 _LEAST_WORDS = 3
@@ -62,7 +62,7 @@ class FromNotes:
             prompt = image.picture.task.prompt if image.picture else ""
             texts = {} if prompt else _texts(image)
             words = prompt or _words(prompts.of_texts(texts)) or words_of(image.source_name)
-            text = without_trigger(words, image.dataset.trigger_words)[:MOST_CAPTION]
+            text = grammar.without_front(words, image.dataset.trigger_words)[:MOST_CAPTION]
             told = any(texts.get(name) for name in prompts.NAMES)
             yield Proposal(text, silent="" if text else Silence.UNREAD if told else Silence.NOTHING)
 

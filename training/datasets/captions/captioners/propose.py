@@ -13,7 +13,7 @@ from training.datasets import dataset_jobs
 from training.datasets.captions.captioners.base import Captioner, Proposal, Silence
 from training.datasets.captions.captioners.notes import FromNotes
 from training.datasets.captions.captioners.workflow import workflows
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 BATCH = 32  # pictures that are fetched at a time
 MOST_REFUSED = 50  # named in the report

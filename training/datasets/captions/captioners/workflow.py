@@ -20,7 +20,8 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
 from generation.engines import roster
-from generation.models import Engine, EnginePrompt
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt
 from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
@@ -39,7 +40,7 @@ from training.datasets import dataset_jobs
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.captions.writing import clean
 from training.datasets.crops import clear
-from training.models import MOST_CAPTION, DatasetImage
+from training.datasets.models import MOST_CAPTION, DatasetImage
 
 OURS = Path(__file__).parent / "workflows"
 SIDE = 1024  # pixels of the longer side; captioners look at less
