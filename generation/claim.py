@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 
 from generation import engines, graphs, installs, recovery
 from generation.models import Engine, EnginePrompt, GenerationTask
-from stylestudio.comfy import graph
+from stylestudio.comfy.graphs import graph
 from stylestudio.jobs.kinds import ACTIVE, LEASE, Status
 from stylestudio.processes import workers
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from generation import orders
 from generation.models import Engine, GenerationTask
-from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.lack import Lack
 
 

@@ -25,7 +25,7 @@ from generation.prompts import Frame
 from generation.shapes import Shape, shape_name, size_text, smaller
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import Kind, StyleVersion
-from stylestudio.comfy.address import join_credentials, split_credentials
+from stylestudio.comfy.connection.address import join_credentials, split_credentials
 from stylestudio.jobs.kinds import Job, JobQuerySet, Status
 
 LEAST_SIDE, MOST_SIDE = 64, 2048

@@ -31,7 +31,8 @@ from generation.models import (
 )
 from generation.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from styles.models import StyleVersion
-from stylestudio.comfy import file_names, graph
+from stylestudio.comfy import file_names
+from stylestudio.comfy.graphs import graph
 from stylestudio.jobs import kinds
 from stylestudio.live import publisher
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from generation import engines, faults, graphs, installs
 from generation.models import Engine, EnginePrompt, GenerationTask
+from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded
 from stylestudio.comfy.errors import (
     ComfyError,
     EngineErred,
@@ -35,7 +36,6 @@ from stylestudio.comfy.errors import (
     UploadBroken,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.transport import NotConnected, SignInNeeded
 from stylestudio.jobs.kinds import Status
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from stylestudio.comfy import address, admission
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection import address, admission
+from stylestudio.comfy.connection.transport import NotConnected, NotTrusted, SignInNeeded
 from stylestudio.comfy.errors import BadResponse, ComfyError, EngineUnreachable
-from stylestudio.comfy.events import Completed, ImageRef
-from stylestudio.comfy.graph import Graph
-from stylestudio.comfy.transport import NotConnected, NotTrusted, SignInNeeded
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.protocol.events import Completed, ImageRef
 from stylestudio.preview_engine import troubles as t
 from stylestudio.preview_engine.server import PreviewEngine
 from stylestudio.text import concealed

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylestudio.comfy import answers, events
-from stylestudio.comfy.events import (
+from stylestudio.comfy.protocol import answers, events
+from stylestudio.comfy.protocol.events import (
     Cached,
     Executed,
     Executing,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.graph import (
+from stylestudio.comfy.graphs.graph import (
     Graph,
     GraphError,
     Lora,
@@ -22,8 +22,8 @@ from stylestudio.comfy.graph import (
     output_nodes,
     sha256,
 )
-from stylestudio.comfy.node_info import combo_options
-from stylestudio.comfy.wiring import adapt
+from stylestudio.comfy.graphs.node_info import combo_options
+from stylestudio.comfy.graphs.wiring import adapt
 
 WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
 VALUES: dict[str, object] = {

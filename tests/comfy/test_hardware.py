@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stylestudio.comfy import answers
-from stylestudio.comfy.hardware import Package
+from stylestudio.comfy.protocol import answers
+from stylestudio.comfy.protocol.hardware import Package
 
 CARD = {"name": "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync", "type": "cuda", "index": 0,
         "vram_total": 24, "vram_free": 9}  # fmt: skip

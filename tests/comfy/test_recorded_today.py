@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from stylestudio.comfy import answers
 from stylestudio.comfy.errors import GraphInvalid, PromptInterrupted
-from stylestudio.comfy.events import (
+from stylestudio.comfy.protocol import answers
+from stylestudio.comfy.protocol.events import (
     Cached,
     Event,
     Executed,

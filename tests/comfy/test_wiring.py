@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylestudio.comfy import wiring
-from stylestudio.comfy.answers import replacements
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.graph import Graph, GraphError, Lora, chain_loras, load, output_nodes
-from stylestudio.comfy.node_info import inputs
-from stylestudio.comfy.wiring import Replacement, adapt
+from stylestudio.comfy.graphs import wiring
+from stylestudio.comfy.graphs.graph import Graph, GraphError, Lora, chain_loras, load, output_nodes
+from stylestudio.comfy.graphs.node_info import inputs
+from stylestudio.comfy.graphs.wiring import Replacement, adapt
+from stylestudio.comfy.protocol.answers import replacements
 from tests.comfy.mutations import changed
 from tests.comfy.strict import complaints, recorded_infos
 

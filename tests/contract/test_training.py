@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from stylestudio.comfy.errors import ComfyError, PromptInterrupted
-from stylestudio.comfy.events import Cached, Completed, Executing, Progress
-from stylestudio.comfy.graph import Graph
-from stylestudio.comfy.node_info import combo_options
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.node_info import combo_options
+from stylestudio.comfy.protocol.events import Cached, Completed, Executing, Progress
 
 from .conftest import Engine
 

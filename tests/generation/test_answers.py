@@ -23,7 +23,8 @@ from generation.claim import claim, look_for_orphans
 from generation.models import Engine, EnginePrompt, GenerationTask
 from generation.orders import Order
 from generation.references import add_reference
-from stylestudio.comfy import errors, run, transport
+from stylestudio.comfy import errors, run
+from stylestudio.comfy.connection import transport
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.options import Options

@@ -25,8 +25,8 @@ from generation import checkup, engines, faults, orders, recovery
 from generation.models import Engine
 from generation.orders import Order
 from stylestudio import checks
-from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.bridge import LoopThread
+from stylestudio.comfy.connection.address import callable_url
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.host.logs import SharedRotatingFile
 from stylestudio.live import publisher

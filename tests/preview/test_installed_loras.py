@@ -15,8 +15,8 @@ from PIL import Image
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import MissingFile
-from stylestudio.comfy.events import Completed
-from stylestudio.comfy.graph import Lora, chain_loras, load
+from stylestudio.comfy.graphs.graph import Lora, chain_loras, load
+from stylestudio.comfy.protocol.events import Completed
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
 INK, MOSS = "stylestudio_ink_v3_0a1b2c3d.safetensors", "stylestudio_moss_v1_4e5f6071.safetensors"

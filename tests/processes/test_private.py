@@ -15,7 +15,7 @@ import pytest
 from django.core.management import call_command
 from django.http import StreamingHttpResponse
 
-from styles.lora import values
+from styles.lora.file import values
 from stylestudio.edge import downloads, serving
 from stylestudio.host import private
 from stylestudio.host.logs import PlainFormatter

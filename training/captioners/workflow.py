@@ -21,7 +21,6 @@ from django.utils.translation import gettext as _
 
 from generation import engines
 from generation.models import Engine, EnginePrompt
-from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     ComfyError,
@@ -32,7 +31,8 @@ from stylestudio.comfy.errors import (
     FateUnknown,
     PromptLost,
 )
-from stylestudio.comfy.events import Completed
+from stylestudio.comfy.graphs import graph, wiring
+from stylestudio.comfy.protocol.events import Completed
 from stylestudio.images import decoding as pictures
 from stylestudio.images import grounds
 from training import work

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from generation import checkup, engines, node_facts
 from generation.models import Engine
-from stylestudio.comfy import wiring
 from stylestudio.comfy.errors import GraphInvalid
+from stylestudio.comfy.graphs import wiring
 from stylestudio.comfy.lack import Lack
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.nodes import training as training_nodes

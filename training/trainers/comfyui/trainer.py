@@ -23,9 +23,9 @@ from django.utils.translation import ngettext
 
 from generation import engines, installs, recovery
 from generation.models import Engine
-from styles.lora.header import BadLora, read_header
-from stylestudio.comfy import events, node_info
+from styles.lora.file.header import BadLora, read_header
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.upload import Writable
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -43,7 +43,8 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.upload import Writable
+from stylestudio.comfy.graphs import node_info
+from stylestudio.comfy.protocol import events
 from stylestudio.templatetags.studio import byte_size
 from training import settings
 from training.doing import Doing, Phase

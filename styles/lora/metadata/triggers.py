@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from styles.lora.file.long_text import LongText
+from styles.lora.file.values import LONG, MOST_JSON, parsed, text, whole
+from styles.lora.metadata.tag_counts import Counts, read_counts
 from stylestudio.text import grammar
-
-from .long_text import LongText
-from .tag_counts import Counts, read_counts
-from .values import LONG, MOST_JSON, parsed, text, whole
 
 # A tag in this share of the pictures is what they have in common.
 SHARE = 0.65

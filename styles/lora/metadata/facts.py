@@ -12,10 +12,10 @@ from datetime import datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from .long_text import LongText
-from .sidecars import Note
-from .triggers import trigger_words
-from .values import LONG, SHORT, moment, number, parsed, size, text, whole
+from styles.lora.file.long_text import LongText
+from styles.lora.file.values import LONG, SHORT, moment, number, parsed, size, text, whole
+from styles.lora.metadata.sidecars import Note
+from styles.lora.metadata.triggers import trigger_words
 
 MOST_THUMBNAIL = 2 * 2**20  # bytes
 MOST_WEIGHT = 10.0  # either way; sliders are made for up to 8

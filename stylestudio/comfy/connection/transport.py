@@ -13,8 +13,8 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from stylestudio.comfy import admission
-from stylestudio.comfy.address import BEARER, callable_url, secrets_in
+from stylestudio.comfy.connection import admission
+from stylestudio.comfy.connection.address import BEARER, callable_url, secrets_in
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,

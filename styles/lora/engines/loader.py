@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from .header import Tensor
+from styles.lora.file.header import Tensor
 
 # The versions of ComfyUI whose map of names was compared with this one: tests/styles/lora/test_real_loader.py.
 OLDEST, NEWEST = "0.3.54", "0.33.0"

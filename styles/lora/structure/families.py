@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from styles.lora.structure.keys import MODEL, PRIOR, SKETCH, Layer
 from stylestudio.comfy.sketch_mark import is_sketch
-
-from .keys import MODEL, PRIOR, SKETCH, Layer
 
 
 class Family(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .header import Header, Tensor
+from styles.lora.file.header import Header, Tensor
 
 
 @dataclass(frozen=True, slots=True)

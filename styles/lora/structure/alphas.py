@@ -9,9 +9,9 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from .header import Header, Tensor
-from .keys import MODEL, PEFT, Layer
-from .values import MOST_JSON, number, parsed
+from styles.lora.file.header import Header, Tensor
+from styles.lora.file.values import MOST_JSON, number, parsed
+from styles.lora.structure.keys import MODEL, PEFT, Layer
 
 # PEFT's settings, as diffusers writes them since 0.35: one JSON text, each key with the part of the pipeline before it.
 SETTINGS = "lora_adapter_metadata"

@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from stylestudio.comfy import lack, node_info
+from stylestudio.comfy import lack
 from stylestudio.comfy.errors import FILE_INPUTS, lacking
 from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.graphs import node_info
+from stylestudio.comfy.graphs.node_info import Input, NodeInfo, Output
 from stylestudio.comfy.lack import Lack, LackKind
-from stylestudio.comfy.node_info import Input, NodeInfo, Output
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
 Node: TypeAlias = Mapping[str, Any]

@@ -10,12 +10,12 @@ from typing import IO, Any
 
 from django.utils.translation import gettext, ngettext
 
-from .alphas import read_scalar
-from .census import Census
-from .header import Header
-from .keys import MODEL, Layer
-from .loader import NEWEST, Reading, read_by_engines
-from .respell import VERSION, Plan, respelled
+from styles.lora.engines.loader import NEWEST, Reading, read_by_engines
+from styles.lora.engines.respell import VERSION, Plan, respelled
+from styles.lora.file.census import Census
+from styles.lora.file.header import Header
+from styles.lora.structure.alphas import read_scalar
+from styles.lora.structure.keys import MODEL, Layer
 
 MOST_NAMED = 3  # tensors that a sentence names
 

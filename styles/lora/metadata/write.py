@@ -12,14 +12,13 @@ from typing import IO
 
 from django.utils.translation import gettext
 
+from styles.lora.file.hashes import CHUNK, tensors_sha256
+from styles.lora.file.header import MOST_HEADER, BadLora, Header, Tensor
+from styles.lora.file.long_text import LongText
+from styles.lora.file.values import MOST_JSON, parsed
+from styles.lora.metadata.facts import Thumbnail
+from styles.lora.metadata.triggers import training_folders
 from stylestudio.comfy.sketch_mark import MARK, is_sketch
-
-from .facts import Thumbnail
-from .hashes import CHUNK, tensors_sha256
-from .header import MOST_HEADER, BadLora, Header, Tensor
-from .long_text import LongText
-from .triggers import training_folders
-from .values import MOST_JSON, parsed
 
 SPEC_VERSION = "1.0.1"
 _ARCHITECTURE = "stable-diffusion-xl-v1-base/lora"

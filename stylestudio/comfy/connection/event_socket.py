@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from stylestudio.comfy.admission import REDIRECTS
+from stylestudio.comfy.connection.admission import REDIRECTS
+from stylestudio.comfy.connection.transport import GATEWAY, Transport
 from stylestudio.comfy.errors import BadResponse, EngineErred, EngineTimeout, EngineUnreachable, Refused, may_pass
-from stylestudio.comfy.events import Executing, Preview, Progress, QueueChanged, Started, WireEvent, parse
-from stylestudio.comfy.transport import GATEWAY, Transport
+from stylestudio.comfy.protocol.events import Executing, Preview, Progress, QueueChanged, Started, WireEvent, parse
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from .long_text import LongText
-from .values import MOST_JSON, parsed, whole
+from styles.lora.file.long_text import LongText
+from styles.lora.file.values import MOST_JSON, parsed, whole
 
 Counts = dict[str, dict[str, int]]
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from .alphas import TrainedAlphas
-from .hashes import CHUNK
-from .header import Header, Tensor
-from .keys import MODEL, Layer
-from .loader import key_map, read_by_engines
-from .write import head
+from styles.lora.engines.loader import key_map, read_by_engines
+from styles.lora.file.hashes import CHUNK
+from styles.lora.file.header import Header, Tensor
+from styles.lora.metadata.write import head
+from styles.lora.structure.alphas import TrainedAlphas
+from styles.lora.structure.keys import MODEL, Layer
 
 VERSION = 2  # of this conversion; another one gives other copies
 ENTRY = "stylestudio.engines_copy"  # metadata of a copy

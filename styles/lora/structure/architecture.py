@@ -13,10 +13,10 @@ from typing import IO
 
 from django.utils.translation import gettext
 
-from .alphas import TrainedAlphas, read_scalar
-from .families import Family, family
-from .header import Header, Tensor
-from .keys import MODEL, PRIOR, SKETCH, Layer, layers
+from styles.lora.file.header import Header, Tensor
+from styles.lora.structure.alphas import TrainedAlphas, read_scalar
+from styles.lora.structure.families import Family, family
+from styles.lora.structure.keys import MODEL, PRIOR, SKETCH, Layer, layers
 
 # Alphas that are looked at; they are nearly always the same in a whole file.
 _MOST_ALPHAS = 256

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .keys import MODEL, Layer
+from styles.lora.structure.keys import MODEL, Layer
 
 
 class Sign(StrEnum):

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
+from styles.lora.file.header import Tensor
 from stylestudio.comfy.sketch_mark import PREFIX
-
-from .header import Tensor
 
 # What stands at the end of a name. Longer than this is none of them.
 _LONGEST_PART = 56

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stylestudio.comfy import hardware
 from stylestudio.comfy.errors import (
     FILE_INPUTS,
     BadResponse,
@@ -18,11 +17,12 @@ from stylestudio.comfy.errors import (
     execution_error,
     without_paths,
 )
-from stylestudio.comfy.events import BadFrame, Failed, ImageRef, images, message_event, output_texts
-from stylestudio.comfy.hardware import Device, Package
+from stylestudio.comfy.graphs.wiring import Replacement, called
+from stylestudio.comfy.graphs.wiring import title as title_of
 from stylestudio.comfy.lack import Lack
-from stylestudio.comfy.wiring import Replacement, called
-from stylestudio.comfy.wiring import title as title_of
+from stylestudio.comfy.protocol import hardware
+from stylestudio.comfy.protocol.events import BadFrame, Failed, ImageRef, images, message_event, output_texts
+from stylestudio.comfy.protocol.hardware import Device, Package
 from stylestudio.text import plain
 
 

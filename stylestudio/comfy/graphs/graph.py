@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from stylestudio.comfy.errors import FILE_INPUTS
 from stylestudio.comfy.file_names import canonical as canonical_name
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.wiring import link
+from stylestudio.comfy.graphs.wiring import link
 
 Graph: TypeAlias = dict[str, dict[str, Any]]
 

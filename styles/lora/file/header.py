@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from django.utils.translation import gettext
 
-from .long_text import LongText
+from styles.lora.file.long_text import LongText
 
 # The format's own limit. Tag counts of 2,000 pictures with long captions take 4 MB, in Chinese twice that.
 MOST_HEADER = 100_000_000

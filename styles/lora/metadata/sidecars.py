@@ -11,9 +11,9 @@ from typing import Any
 
 from django.utils.html import strip_tags
 
-from .alphas import parse_settings
-from .triggers import words
-from .values import LONG, MOST_JSON, number, parsed, text
+from styles.lora.file.values import LONG, MOST_JSON, number, parsed, text
+from styles.lora.metadata.triggers import words
+from styles.lora.structure.alphas import parse_settings
 
 # What people wrote themselves comes first: A1111 and Forge write .json, SwarmUI .swarm.json. ComfyUI-Lora-Manager
 # writes .metadata.json, Stability Matrix .cm-info.json, and other download helpers .civitai.info.

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO
 
-from .census import Census, Counter
-from .header import Header
+from styles.lora.file.census import Census, Counter
+from styles.lora.file.header import Header
 
 CHUNK = 2**20
 
