@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stylestudio.preview_engine.painter import lexicon
-from stylestudio.preview_engine.painter.compose import EMBLEMS, STILL_LIFE
+from stylestudio.preview_engine.painter.compose import STILL_LIFE
+from stylestudio.preview_engine.painter.scenes.single import EMBLEMS
 from stylestudio.preview_engine.painter.subjects import DRAWINGS
 from stylestudio.preview_engine.painter.words import Reading, read
 
