@@ -25,11 +25,11 @@ from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
 from stylestudio.preview_engine.nodes.catalogue import GENERATIONS
+from stylestudio.preview_engine.routes import edge
+from stylestudio.preview_engine.routes.jobs import Jobs
 
-from . import edge
 from .execute import Worker
 from .files import ANNOTATION, Files, OutsideFolder
-from .jobs import Jobs
 from .manners import MANNERS
 from .options import Options
 from .painter.brief import Painter

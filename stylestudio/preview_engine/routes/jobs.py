@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .manners import Manners
-from .prompt_ids import is_canonical
-from .queue import Item, PromptQueue
+from stylestudio.preview_engine.manners import Manners
+from stylestudio.preview_engine.prompt_ids import is_canonical
+from stylestudio.preview_engine.queue import Item, PromptQueue
 
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
