@@ -24,7 +24,7 @@ from stylestudio.comfy.graphs import wiring
 from stylestudio.comfy.lack import Lack
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.nodes import training as training_nodes
-from stylestudio.preview_engine.nodes.pictures import NodeClass
+from stylestudio.preview_engine.nodes.node_class import NodeClass
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Hold, HoldAnswer
 from tests.comfy.mutations import changed
