@@ -20,7 +20,8 @@ from PIL import Image
 from generation import faces, gallery, graphs, orders, runner, sheets, tasks
 from generation.models import Engine, Face, GeneratedImage, GenerationTask, Probe
 from generation.orders import Ingredient, Order
-from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
+from styles.models import Effect, Kind, Style, StyleVersion
+from styles.refusals import VersionInUse
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
