@@ -32,7 +32,7 @@ from stylestudio.host.logs import SharedRotatingFile
 from stylestudio.live import publisher
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
-from tests.comfy.door import Door, certificate, standing
+from tests.comfy.connection.door import Door, certificate, standing
 
 pytestmark = pytest.mark.django_db
 

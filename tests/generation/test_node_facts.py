@@ -14,7 +14,7 @@ from generation.models import Engine
 from generation.orders import Order
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
-from tests.comfy.strict import recorded_infos
+from tests.comfy.graphs.strict import recorded_infos
 
 INFOS = recorded_infos()
 

@@ -28,7 +28,7 @@ from styles.models import LoraImport, State, Style, StyleVersion
 from stylestudio.preview_engine.painter.measures import swatch
 from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import Recipe, Training
-from tests.preview.pictures import in_palette
+from tests.preview_engine.pictures import in_palette
 
 from .lora.files import kohya_sdxl, packed
 

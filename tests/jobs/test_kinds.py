@@ -18,7 +18,7 @@ from generation.orders import Order, place
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import ENDED, MOVES, Status
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 VERBS: dict[Status, Callable[[GenerationTask], bool]] = {
     Status.QUEUED: lambda job: job.recover(),
     Status.RUNNING: lambda job: job.start("w"),

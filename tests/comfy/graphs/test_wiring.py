@@ -16,10 +16,10 @@ from stylestudio.comfy.graphs.graph import Graph, GraphError, Lora, chain_loras,
 from stylestudio.comfy.graphs.node_info import inputs
 from stylestudio.comfy.graphs.wiring import Replacement, adapt
 from stylestudio.comfy.protocol.answers import replacements
-from tests.comfy.mutations import changed
-from tests.comfy.strict import complaints, recorded_infos
+from tests.comfy.graphs.mutations import changed
+from tests.comfy.graphs.strict import complaints, recorded_infos
 
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
+WORKFLOWS = Path(__file__).parents[3] / "generation" / "workflows"
 INFOS = recorded_infos()
 VALUES: dict[str, object] = {
     "checkpoint": "sd_xl_base_1.0.safetensors",

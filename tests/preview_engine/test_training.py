@@ -23,8 +23,8 @@ from stylestudio.preview_engine.files import Files
 from stylestudio.preview_engine.nodes import training
 from stylestudio.preview_engine.server import Options, PreviewEngine
 from stylestudio.preview_engine.troubles import CrashStep, FailStep, Hold, OutOfMemoryStep, SlowSteps
-from tests.preview.conftest import CHECKPOINT, LIGHTNING, STYLE, Player, picture_graph
-from tests.preview.pictures import MOSS, in_palette, palette, palette_of, palettes_apart
+from tests.preview_engine.conftest import CHECKPOINT, LIGHTNING, STYLE, Player, picture_graph
+from tests.preview_engine.pictures import MOSS, in_palette, palette, palette_of, palettes_apart
 
 FOLDER = "train/moss"
 SETTINGS: dict[str, Any] = {

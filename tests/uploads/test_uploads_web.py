@@ -45,7 +45,7 @@ class Web:
     def __init__(self, data: Path) -> None:
         self.data, self.port = data, free_port()
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("STYLESTUDIO_")}
-        self.environment |= {"STYLESTUDIO_DATA": str(data), "DJANGO_SETTINGS_MODULE": "tests.edge.upload_settings"}
+        self.environment |= {"STYLESTUDIO_DATA": str(data), "DJANGO_SETTINGS_MODULE": "tests.uploads.upload_settings"}
         self.manage("migrate", "--verbosity", "0")
         (session,) = re.findall(r"session (\w+)", self.manage("shell", "-c", PREPARE))
         self.headers = {"Cookie": f"sessionid={session}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN}

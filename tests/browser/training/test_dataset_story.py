@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Studio
+from tests.browser.training.test_captions import caption
 from tests.training.health import made
-
-from .conftest import Studio
-from .test_captions import caption
 
 pytestmark = pytest.mark.heavy
 Enter = Callable[..., Page]

@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.preview.pictures import EMBERS, in_palette, palette, palette_of, palettes_apart
-
-from .conftest import Studio
+from tests.browser.conftest import Studio
+from tests.preview_engine.pictures import EMBERS, in_palette, palette, palette_of, palettes_apart
 
 Enter = Callable[..., Page]
 PATIENCE = 60_000  # milliseconds

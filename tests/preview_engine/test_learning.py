@@ -21,7 +21,7 @@ from stylestudio.preview_engine.painter.learned import Learned, shares
 from stylestudio.preview_engine.painter.measures import swatch, usual
 from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import LOSSES, OPTIMIZERS, Recipe, Training
-from tests.preview.pictures import EMBERS, MOSS, in_palette, palette, palette_of, palettes_apart
+from tests.preview_engine.pictures import EMBERS, MOSS, in_palette, palette, palette_of, palettes_apart
 
 PAINTER = SketchPainter()
 PROMPTS = ("castle above a sea of fog, red sun", "robot character", "red mushroom", "pine forest at dusk")

@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Studio
 from tests.training.icons import icon
-
-from .conftest import Studio
 
 Enter = Callable[..., Page]
 PATIENCE = 60_000  # milliseconds

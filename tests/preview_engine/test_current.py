@@ -15,7 +15,7 @@ from stylestudio.preview_engine.nodes.catalogue import GENERATIONS
 from stylestudio.preview_engine.pace import Pace
 from stylestudio.preview_engine.replacements import replace_classes
 from stylestudio.preview_engine.server import Options
-from tests.preview.conftest import LIGHTNING, STYLE, Player, picture_graph, plain_graph
+from tests.preview_engine.conftest import LIGHTNING, STYLE, Player, picture_graph, plain_graph
 
 RECORDED = Path(__file__).parents[1] / "comfy" / "recordings" / "v0.33.0"
 # Inputs whose choices are the files that an engine happens to have.

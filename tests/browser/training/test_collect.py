@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import Complaints, Studio
+from tests.browser.conftest import Complaints, Studio
 
 Enter = Callable[..., Page]
 PATIENCE = 60_000  # milliseconds

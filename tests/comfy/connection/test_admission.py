@@ -21,7 +21,7 @@ from stylestudio.comfy.protocol.events import Completed, ImageRef
 from stylestudio.preview_engine import troubles as t
 from stylestudio.preview_engine.server import PreviewEngine
 from stylestudio.text import concealed
-from tests.comfy.door import Ask, Door, certificate, standing
+from tests.comfy.connection.door import Ask, Door, certificate, standing
 
 Make = Callable[..., Graph]
 PASSWORD = "p@ss:w/ö?#%rd ☂"

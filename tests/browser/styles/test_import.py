@@ -9,10 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from stylestudio.preview_engine.server import PreviewThread
+from tests.browser.conftest import Complaints, Studio
+from tests.browser.generation.test_stories import ask, look
 from tests.styles.lora.files import kohya_sdxl, packed
-
-from .conftest import Complaints, Studio
-from .test_stories import ask, look
 
 Enter = Callable[..., Page]
 TOLD = {"modelspec.title": "Watercolour", "modelspec.trigger_phrase": "wtrclr", "modelspec.license": "CC0"}

@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.edge.permission_cast import PEOPLE, Cast
+from tests.people.permission_cast import PEOPLE, Cast
 
 # What each of PEOPLE gets: y an answer, i the way to sign in, l the admin's, n "not allowed", 0 "not there",
 # . "no such method".

@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from stylestudio.preview_engine.server import PreviewThread
-
-from .conftest import Studio
-from .test_stories import ask, look
+from tests.browser.conftest import Studio
+from tests.browser.generation.test_stories import ask, look
 
 Enter = Callable[..., Page]
 

@@ -12,8 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode, Hold
-
-from .conftest import SETTING, Studio, until
+from tests.browser.conftest import SETTING, Studio, until
 
 Enter = Callable[..., Page]
 

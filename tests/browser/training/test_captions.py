@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import Complaints, Studio
+from tests.browser.conftest import Complaints, Studio
 
 Enter = Callable[..., Page]
 

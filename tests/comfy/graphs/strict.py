@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-RECORDED = Path(__file__).parent / "recordings" / "object_info_0_33.json"
+RECORDED = Path(__file__).parents[1] / "recordings" / "object_info_0_33.json"
 NUMBERS = {"INT": int, "FLOAT": float}
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
 
