@@ -24,7 +24,7 @@ from generation.models import Engine, GenerationTask
 from styles.models import LoraImport, Preset, Style
 from stylestudio.jobs import presses
 from stylestudio.models import Press
-from tests.styles.test_importing import weights
+from tests.styles.bringing import weights
 from training.models import CaptionOperation, Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}

@@ -18,7 +18,7 @@ from styles import importing
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.jobs.kinds import Visibility
 from stylestudio.models import Upload
-from tests.styles.test_importing import weights
+from tests.styles.bringing import weights
 from training import settings
 from training.datasets import snapshots
 from training.health import measures
