@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio import env
-from stylestudio.comfy.address import secrets_in_all
+from stylestudio.comfy.connection.address import secrets_in_all
 from stylestudio.host import private
 from stylestudio.text import concealed
 

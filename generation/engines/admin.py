@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.engines import devices, roster
 from generation.engines.models import Engine
-from stylestudio.comfy.address import basic, bearer, checked_url, kind_of, split_credentials
+from stylestudio.comfy.connection.address import basic, bearer, checked_url, kind_of, split_credentials
 from stylestudio.live import publisher
 from stylestudio.templatetags.studio import byte_size
 

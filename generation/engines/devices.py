@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from generation.engines.models import Engine
-from stylestudio.comfy.hardware import Device
+from stylestudio.comfy.protocol.hardware import Device
 from stylestudio.live.page_frame import MemoryFact
 
 

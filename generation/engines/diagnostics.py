@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy
 from generation.engines import node_facts, roster
 from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
-from stylestudio.comfy.admission import trust
+from stylestudio.comfy.connection.admission import trust
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.hardware import Device, Package
+from stylestudio.comfy.protocol.hardware import Device, Package
 from stylestudio.models import Worker
 from stylestudio.processes.doctor import Finding
 

@@ -21,9 +21,9 @@ from generation.engines.models import Engine
 from styles.lora import Family
 from styles.models import StyleVersion
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.upload import Readable
 from stylestudio.comfy.errors import NotInstalled
 from stylestudio.comfy.file_names import canonical
-from stylestudio.comfy.upload import Readable
 from stylestudio.templatetags.studio import byte_size
 
 TICK = 0.1  # seconds between two looks of those who wait for a file

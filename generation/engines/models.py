@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio.comfy.address import join_credentials, split_credentials
+from stylestudio.comfy.connection.address import join_credentials, split_credentials
 
 
 class Engine(models.Model):

@@ -12,7 +12,7 @@ from typing import Any
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
-from stylestudio.comfy.wiring import FROM_DISK
+from stylestudio.comfy.graphs.wiring import FROM_DISK
 from stylestudio.text import plain
 
 MOST_CHOICES = 100  # of an input; longer lists are of files

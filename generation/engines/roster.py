@@ -28,14 +28,14 @@ from django.utils.translation import gettext_lazy
 from generation.engines import node_facts
 from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
-from stylestudio.comfy import admission
-from stylestudio.comfy.address import split_credentials
-from stylestudio.comfy.answers import SystemStats
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection import admission
+from stylestudio.comfy.connection.address import split_credentials
+from stylestudio.comfy.connection.transport import NotTrusted, SignInNeeded
 from stylestudio.comfy.errors import ComfyError, EngineErred
 from stylestudio.comfy.file_names import canonical, distinct, is_listed
-from stylestudio.comfy.transport import NotTrusted, SignInNeeded
+from stylestudio.comfy.protocol.answers import SystemStats
 from stylestudio.live import publisher
 from stylestudio.models import Worker
 

@@ -23,7 +23,7 @@ from generation.engines.models import Engine
 from generation.making import recovery
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
-from stylestudio.comfy import graph
+from stylestudio.comfy.graphs import graph
 from stylestudio.jobs.kinds import ACTIVE, LEASE, Status
 from stylestudio.processes import workers
 

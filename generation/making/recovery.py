@@ -20,6 +20,7 @@ from generation.engines import installs, roster
 from generation.engines.models import Engine
 from generation.pictures import faults, graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
+from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded
 from stylestudio.comfy.errors import (
     ComfyError,
     EngineErred,
@@ -37,7 +38,6 @@ from stylestudio.comfy.errors import (
     UploadBroken,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.transport import NotConnected, SignInNeeded
 from stylestudio.jobs.kinds import Status
 
 log = logging.getLogger(__name__)

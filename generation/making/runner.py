@@ -26,8 +26,8 @@ from generation.making.claim import Claim, anything_open, look_for_orphans, next
 from generation.pictures import graphs, signals, tasks
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import StyleVersion
-from stylestudio.comfy import events, graph, wiring
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.transport import NotConnected
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -39,7 +39,8 @@ from stylestudio.comfy.errors import (
     NotFound,
     PromptLost,
 )
-from stylestudio.comfy.transport import NotConnected
+from stylestudio.comfy.graphs import graph, wiring
+from stylestudio.comfy.protocol import events
 from stylestudio.images import decoding
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher

@@ -14,9 +14,9 @@ from generation.engines import installs
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
 from styles.models import StyleVersion
-from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.lack import Lack
 
 WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}

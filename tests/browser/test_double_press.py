@@ -9,9 +9,9 @@ from playwright.sync_api import Page, Route, expect
 
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode
+from tests.browser.generation.test_stories import card, look
 
 from .conftest import Studio
-from .test_stories import card, look
 
 Enter = Callable[..., Page]
 

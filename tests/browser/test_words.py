@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.training.test_collect import PATIENCE, picture, told
+
 from .conftest import Studio
-from .test_collect import PATIENCE, picture, told
 
 Enter = Callable[..., Page]
 

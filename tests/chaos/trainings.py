@@ -243,7 +243,7 @@ def _dataset(ada: User) -> Dataset:
     """A few small pictures."""
     from django.core.files.base import ContentFile
 
-    from tests.preview.pictures import in_palette
+    from tests.preview_engine.pictures import in_palette
     from training.datasets.models import Dataset, DatasetImage
 
     dataset = Dataset.objects.create(name="Night", owner=ada, trigger_words="night painting")

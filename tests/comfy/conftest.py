@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.graph import Graph, load
+from stylestudio.comfy.graphs.graph import Graph, load
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
 

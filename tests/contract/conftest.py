@@ -23,8 +23,8 @@ import pytest
 from PIL import Image
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.events import Completed, ImageRef, Progress
-from stylestudio.comfy.graph import Graph, load
+from stylestudio.comfy.graphs.graph import Graph, load
+from stylestudio.comfy.protocol.events import Completed, ImageRef, Progress
 from tests.comfy.following import Follower
 
 # The version that each generation of the preview engine speaks like.

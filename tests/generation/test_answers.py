@@ -27,7 +27,8 @@ from generation.ordering.orders import Order
 from generation.ordering.references import add_reference
 from generation.pictures import estimates, faults, graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
-from stylestudio.comfy import errors, run, transport
+from stylestudio.comfy import errors, run
+from stylestudio.comfy.connection import transport
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.options import Options

@@ -28,14 +28,14 @@ from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures import engine_cards, faults
 from stylestudio import checks
-from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.bridge import LoopThread
+from stylestudio.comfy.connection.address import callable_url
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.host.logs import SharedRotatingFile
 from stylestudio.live import publisher
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
-from tests.comfy.door import Door, certificate, standing
+from tests.comfy.connection.door import Door, certificate, standing
 
 pytestmark = pytest.mark.django_db
 

@@ -26,7 +26,8 @@ from generation.pictures import graphs
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews import contact_sheets, faces
 from generation.previews.models import Face, Probe
-from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
+from styles.models import Effect, Kind, Style, StyleVersion
+from styles.refusals import VersionInUse
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode, OutOfMemory

@@ -16,7 +16,7 @@ from generation.ordering.orders import Order
 from generation.pictures import graphs
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
-from tests.comfy.strict import recorded_infos
+from tests.comfy.graphs.strict import recorded_infos
 
 INFOS = recorded_infos()
 

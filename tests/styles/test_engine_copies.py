@@ -23,7 +23,7 @@ from generation.ordering.orders import Ingredient, Order
 from styles import cards, copies, importing
 from styles.importing import NotTaken
 from styles.lora import read_header
-from styles.lora.loader import read_by_engines
+from styles.lora.engines.loader import read_by_engines
 from styles.models import LoraImport, Source, State, Style, StyleVersion
 from tests.pages import tight
 from tests.styles.lora.files import kohya_sdxl, packed

@@ -21,7 +21,7 @@ import pytest
 
 from stylestudio.host.rendezvous import free_port
 from tests.chaos.studio import ROOT, START_SECONDS, Studio, wait_until
-from tests.preview.pictures import in_palette
+from tests.preview_engine.pictures import in_palette
 
 STEPS = 2000
 OWN = ("runs_trainingjob", "runs_lossblock", "runs_logblock")

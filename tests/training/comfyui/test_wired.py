@@ -19,16 +19,16 @@ from hypothesis import strategies as st
 
 from generation.engines import diagnostics, node_facts, roster
 from generation.engines.models import Engine
-from stylestudio.comfy import wiring
 from stylestudio.comfy.errors import GraphInvalid
+from stylestudio.comfy.graphs import wiring
 from stylestudio.comfy.lack import Lack
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.nodes import training as training_nodes
-from stylestudio.preview_engine.nodes.pictures import NodeClass
+from stylestudio.preview_engine.nodes.node_class import NodeClass
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Hold, HoldAnswer
-from tests.comfy.mutations import changed
-from tests.comfy.strict import complaints, recorded_infos
+from tests.comfy.graphs.mutations import changed
+from tests.comfy.graphs.strict import complaints, recorded_infos
 from tests.pages import tight
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import at_work, checkpoints, said, trained

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stylestudio.comfy import graph, node_info, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.graph import Graph
+from stylestudio.comfy.graphs import graph, node_info, wiring
+from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.lack import Lack
 from training.runs import parameters
 

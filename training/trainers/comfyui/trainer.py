@@ -24,9 +24,9 @@ from django.utils.translation import ngettext
 from generation.engines import installs, roster
 from generation.engines.models import Engine
 from generation.making import recovery
-from styles.lora.header import BadLora, read_header
-from stylestudio.comfy import events, node_info
+from styles.lora.file.header import BadLora, read_header
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.upload import Writable
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -44,7 +44,8 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.upload import Writable
+from stylestudio.comfy.graphs import node_info
+from stylestudio.comfy.protocol import events
 from stylestudio.templatetags.studio import byte_size
 from training.runs import parameters
 from training.runs.phases import Doing, Phase

@@ -22,7 +22,6 @@ from django.utils.translation import gettext as _
 from generation.engines import roster
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt
-from stylestudio.comfy import graph, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     ComfyError,
@@ -33,7 +32,8 @@ from stylestudio.comfy.errors import (
     FateUnknown,
     PromptLost,
 )
-from stylestudio.comfy.events import Completed
+from stylestudio.comfy.graphs import graph, wiring
+from stylestudio.comfy.protocol.events import Completed
 from stylestudio.images import decoding as pictures
 from stylestudio.images import grounds
 from training.datasets import dataset_jobs
