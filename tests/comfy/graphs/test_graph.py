@@ -25,7 +25,7 @@ from stylestudio.comfy.graphs.graph import (
 from stylestudio.comfy.graphs.node_info import combo_options
 from stylestudio.comfy.graphs.wiring import adapt
 
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "pictures" / "workflows"
+WORKFLOWS = Path(__file__).parents[3] / "generation" / "pictures" / "workflows"
 VALUES: dict[str, object] = {
     "checkpoint": "base.safetensors",
     "lightning": "lightning.safetensors",

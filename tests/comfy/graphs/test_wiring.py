@@ -19,7 +19,7 @@ from stylestudio.comfy.protocol.answers import replacements
 from tests.comfy.graphs.mutations import changed
 from tests.comfy.graphs.strict import complaints, recorded_infos
 
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "pictures" / "workflows"
+WORKFLOWS = Path(__file__).parents[3] / "generation" / "pictures" / "workflows"
 INFOS = recorded_infos()
 VALUES: dict[str, object] = {
     "checkpoint": "sd_xl_base_1.0.safetensors",
