@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
 import time
@@ -12,19 +11,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.db import DatabaseError, IntegrityError, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db import DatabaseError
+from django.db.models import Count, Exists, F, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
-from PIL import Image
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import recovery
+from generation.making import recovery, storing
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
+from generation.making.step_previews import small_preview
 from generation.pictures import graphs, signals, tasks
-from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.connection.transport import NotConnected
@@ -42,10 +40,7 @@ from stylestudio.comfy.errors import (
 from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.protocol import events
 from stylestudio.images import decoding
-from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
-from stylestudio.media import identity
-from stylestudio.media.storage import throw_away
 from stylestudio.processes import workers
 
 log = logging.getLogger(__name__)
@@ -58,8 +53,6 @@ INSTALL_EVERY = 0.5  # seconds between writes of how far a file is
 PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
 # Seconds between the first tries to fetch a picture, while it keeps its place on the engine. Later ones take none.
 FETCH_PAUSES = (0.5, 1.0, 2.0)
-PREVIEW_SIDE, PREVIEW_BYTES = 384, 20_000
-PREVIEW_TRIES = ((384, 70), (384, 40), (192, 40), (96, 40))  # (side, quality), until one is small enough
 # Decoding is not sampling: a picture is done only when it is stored.
 SAMPLED = 95
 
@@ -259,7 +252,7 @@ class _Making:
         first, self.making, self.written, self.unwritten = not self.making, True, time.monotonic(), None
         self.told = (step, steps)
         self._write_prompt(progress=round(SAMPLED * step / max(1, steps)))
-        if self.task.advance(progress=overall(self.task), step=step, making=self.prompt.index):
+        if self.task.advance(progress=storing.overall(self.task), step=step, making=self.prompt.index):
             if first:
                 publisher.changed(self.task)
             else:
@@ -304,7 +297,7 @@ class _Making:
         data = b""
         try:
             for data in self._fetched(ref):
-                store(self.prompt, data)
+                storing.store(self.prompt, data)
                 self.stored = True
         except NotFound as error:  # somebody emptied its output folder, or its cache named a file of an earlier run
             raise PromptLost(
@@ -401,63 +394,6 @@ async def _fetching(client: ComfyClient, ref: events.ImageRef) -> AsyncGenerator
     yield await client.fetch(ref)
 
 
-def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
-    """Save a picture's bytes and its row. None when this place already has one (another attempt was faster)."""
-    facts = decoding.check_output(data)
-    task = prompt.task
-    picture = GeneratedImage(
-        task=task,
-        index=prompt.index,
-        prompt=prompt,
-        seed=task.seeds[prompt.index],
-        width=facts.width,
-        height=facts.height,
-        has_alpha=facts.has_alpha,
-        size=len(data),
-        sha256=facts.sha256,
-        engine=prompt.engine,
-        engine_version=prompt.engine.engine_version,
-    )
-    picture.file.save(identity.new_name(f".{facts.format.lower()}"), ContentFile(data), save=False)
-    now = timezone.now()
-    try:
-        with transaction.atomic():
-            picture.save(force_insert=True)
-            EnginePrompt.objects.filter(pk=prompt.pk).update(
-                state=EnginePrompt.State.DONE,
-                progress=100,
-                posted_at=prompt.posted_at or now,
-                started_at=prompt.started_at or now,
-                ended_at=now,
-            )
-    except IntegrityError:
-        picture.file.delete(save=False)
-        return None
-    except BaseException:
-        throw_away(str(picture.file.name))
-        raise
-    prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
-    if prompt.misses:
-        recovery.hands_out_again(prompt.engine)
-        look_for_orphans()
-    if prompt.engine.ooms:
-        Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)
-    tasks.finish_picture(picture.pk)
-    if task.status == Status.QUEUED:
-        task.start(workers.worker_name())  # it was over before anybody said that it had begun
-    if not task.complete_if_whole():
-        task.advance(progress=overall(task))
-    publisher.changed(task)
-    return picture
-
-
-def overall(task: GenerationTask) -> int:
-    """Percent of the whole task: stored pictures count fully, those on engines by their steps. At most 99."""
-    done = task.prompts.filter(Q(state=EnginePrompt.State.DONE) | Q(state__in=EnginePrompt.LIVE))
-    total = done.aggregate(sum=Sum("progress"))["sum"] or 0
-    return int(min(99, total // task.count))
-
-
 def settle(task: GenerationTask, *, made: bool) -> None:
     """After an attempt: a task with nothing on an engine waits again; others may have something to do now.
 
@@ -504,19 +440,3 @@ def sweep() -> None:
     look_for_orphans()
     tasks.finish_missing()
     GenerationTask.wake()
-
-
-def small_preview(data: bytes) -> bytes:
-    """A step preview for the page: WebP of at most 384 px and 20 kB. Empty when it is no picture."""
-    try:
-        with Image.open(io.BytesIO(data), formats=decoding.FORMATS) as preview:
-            preview.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
-            for side, quality in PREVIEW_TRIES:
-                preview.thumbnail((side, side))
-                small = io.BytesIO()
-                preview.convert("RGB").save(small, "WEBP", quality=quality, method=0)
-                if small.tell() <= PREVIEW_BYTES:
-                    return small.getvalue()
-    except (*decoding.BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        log.debug("An engine sent a preview that is no picture", exc_info=True)
-    return b""

@@ -20,7 +20,7 @@ from PIL import Image
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import recovery, runner
+from generation.making import recovery, runner, storing
 from generation.making.claim import claim, look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
@@ -428,7 +428,7 @@ def test_a_picture_that_the_disk_refused_can_be_fetched_when_there_is_room(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(runner, "store", refuse)
+        full.setattr(storing, "store", refuse)
         task = passes(place(ada))
     assert (task.error_kind, states(task), task.fetchable) == ("storage", [State.UNFETCHED], True)
     assert recovery.fetch_again(task)

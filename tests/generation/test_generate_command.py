@@ -19,7 +19,7 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
-from generation.making import runner
+from generation.making import runner, storing
 from generation.pictures.models import GenerationTask
 from styles.models import Preset, Style
 from stylestudio.jobs.kinds import Status
@@ -155,13 +155,13 @@ def test_it_can_be_done_for_somebody(studio: None, ada: User) -> None:
 def test_a_failure_says_why_and_saves_what_came(
     studio: None, preview: PreviewThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = runner.store
+    store = storing.store
 
     def store_and_break(prompt: Any, data: bytes) -> Any:
         preview.troubles.add(FailNode("KSampler", "RuntimeError", "no more"))
         return store(prompt, data)
 
-    monkeypatch.setattr(runner, "store", store_and_break)
+    monkeypatch.setattr(storing, "store", store_and_break)
     with pytest.raises(CommandError, match=r"engine failed while making a picture.*1 of 3 pictures came"):
         command(*SMALL, "--count", "3", "--seed", "91000", "--output", str(tmp_path))
     assert len(list(tmp_path.glob("*.png"))) == 1

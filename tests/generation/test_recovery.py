@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import monitor, recovery, runner, tasks
+from generation.making import monitor, recovery, runner, storing, tasks
 from generation.making.claim import look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
@@ -304,14 +304,14 @@ def test_a_database_that_does_not_answer_costs_nothing(
     monkeypatch.setattr(workers, "DATABASE_PAUSE", 0.0)
     monkeypatch.setattr(workers.connections, "close_all", lambda: None)
     broken = iter([True])
-    store = runner.store
+    store = storing.store
 
     def locked_once(prompt: EnginePrompt, data: bytes) -> Any:
         if next(broken, False):
             raise OperationalError("database is locked")
         return store(prompt, data)
 
-    monkeypatch.setattr(runner, "store", locked_once)
+    monkeypatch.setattr(storing, "store", locked_once)
     preview.engine.requests.clear()
     task = made(place(ada))
     assert (task.status, states(task)) == (Status.COMPLETED, [DONE])

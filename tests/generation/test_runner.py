@@ -22,7 +22,7 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
-from generation.making import recovery, runner
+from generation.making import recovery, runner, step_previews, storing
 from generation.making.claim import claim, look_for_orphans
 from generation.ordering import orders
 from generation.ordering.management.commands import generate
@@ -85,7 +85,7 @@ def test_a_picture_whose_commit_came_through_keeps_its_file_although_nobody_hear
     Image.new("RGB", (64, 64)).save(data, "PNG")
     assert claimed
     with pytest.raises(OperationalError):
-        runner.store(claimed.prompt, data.getvalue())
+        storing.store(claimed.prompt, data.getvalue())
     picture = GeneratedImage.objects.get(task=task)
     assert default_storage.exists(str(picture.file.name))
 
@@ -191,13 +191,13 @@ def test_out_of_memory_fails_the_task_and_keeps_what_was_saved(
     engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = place(ada, count=3)
-    store = runner.store
+    store = storing.store
 
     def store_and_break(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         preview.troubles.add(OutOfMemory("KSampler"))
         return store(prompt, data)
 
-    monkeypatch.setattr(runner, "store", store_and_break)
+    monkeypatch.setattr(storing, "store", store_and_break)
     task = made(task)
     assert (task.status, task.error_kind, task.saved, task.look) == (Status.FAILED, "out_of_memory", 1, "partial")
     assert str(task.explanation) == "The engine ran out of GPU memory."
@@ -420,7 +420,7 @@ def test_a_place_that_has_a_picture_takes_no_second_one(engine: Engine, ada: Use
     twin = EnginePrompt.objects.create(
         task=task, index=0, attempt=2, engine=engine, worker="w", lease_until=timezone.now()
     )
-    assert runner.store(twin, data) is None
+    assert storing.store(twin, data) is None
     assert len(list(media.rglob("*.png"))) == 1
 
 
@@ -450,11 +450,11 @@ def test_the_graph_depends_on_the_snapshot_alone(engine: Engine, ada: User) -> N
 def test_step_previews_are_small(engine: Engine) -> None:
     large = io.BytesIO()
     Image.effect_noise((512, 512), 90).convert("RGB").save(large, "JPEG", quality=95)
-    small = runner.small_preview(large.getvalue())
-    assert 0 < len(small) <= runner.PREVIEW_BYTES
+    small = step_previews.small_preview(large.getvalue())
+    assert 0 < len(small) <= step_previews.PREVIEW_BYTES
     with Image.open(io.BytesIO(small)) as picture:
-        assert max(picture.size) <= runner.PREVIEW_SIDE
-    assert runner.small_preview(b"no picture") == b""
+        assert max(picture.size) <= step_previews.PREVIEW_SIDE
+    assert step_previews.small_preview(b"no picture") == b""
 
 
 @pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")  # as in a studio
@@ -463,4 +463,4 @@ def test_a_preview_that_is_huge_or_of_another_kind_is_left_out(size: tuple[int, 
     """It does not end the picture as a fault of the studio, and only the kinds that engines send are read."""
     odd = io.BytesIO()
     Image.new("L", size).save(odd, kind)
-    assert runner.small_preview(odd.getvalue()) == b""
+    assert step_previews.small_preview(odd.getvalue()) == b""

@@ -1,0 +1,77 @@
+"""Storing a picture: its file and its row, and what follows for its task and its engine."""
+
+from __future__ import annotations
+
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
+
+from generation.engines.models import Engine
+from generation.making import recovery
+from generation.making.claim import look_for_orphans
+from generation.pictures import tasks
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from stylestudio.images import decoding
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher
+from stylestudio.media import identity
+from stylestudio.media.storage import throw_away
+from stylestudio.processes import workers
+
+
+def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
+    """Save a picture's bytes and its row. None when this place already has one (another attempt was faster)."""
+    facts = decoding.check_output(data)
+    task = prompt.task
+    picture = GeneratedImage(
+        task=task,
+        index=prompt.index,
+        prompt=prompt,
+        seed=task.seeds[prompt.index],
+        width=facts.width,
+        height=facts.height,
+        has_alpha=facts.has_alpha,
+        size=len(data),
+        sha256=facts.sha256,
+        engine=prompt.engine,
+        engine_version=prompt.engine.engine_version,
+    )
+    picture.file.save(identity.new_name(f".{facts.format.lower()}"), ContentFile(data), save=False)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            picture.save(force_insert=True)
+            EnginePrompt.objects.filter(pk=prompt.pk).update(
+                state=EnginePrompt.State.DONE,
+                progress=100,
+                posted_at=prompt.posted_at or now,
+                started_at=prompt.started_at or now,
+                ended_at=now,
+            )
+    except IntegrityError:
+        picture.file.delete(save=False)
+        return None
+    except BaseException:
+        throw_away(str(picture.file.name))
+        raise
+    prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
+    if prompt.misses:
+        recovery.hands_out_again(prompt.engine)
+        look_for_orphans()
+    if prompt.engine.ooms:
+        Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)
+    tasks.finish_picture(picture.pk)
+    if task.status == Status.QUEUED:
+        task.start(workers.worker_name())  # it was over before anybody said that it had begun
+    if not task.complete_if_whole():
+        task.advance(progress=overall(task))
+    publisher.changed(task)
+    return picture
+
+
+def overall(task: GenerationTask) -> int:
+    """Percent of the whole task: stored pictures count fully, those on engines by their steps. At most 99."""
+    done = task.prompts.filter(Q(state=EnginePrompt.State.DONE) | Q(state__in=EnginePrompt.LIVE))
+    total = done.aggregate(sum=Sum("progress"))["sum"] or 0
+    return int(min(99, total // task.count))
