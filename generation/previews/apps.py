@@ -17,17 +17,17 @@ class PreviewsConfig(AppConfig):
     def ready(self) -> None:
         """Listen to what previews follow."""
         from generation.pictures import signals
-        from generation.previews import faces, sketches
+        from generation.previews import asking, following, sketches, wishes
         from styles import importing
         from styles.models import purging
         from stylestudio.host import startup
         from stylestudio.processes import workers
 
-        importing.version_added.connect(faces.greet)
-        purging.connect(faces.forget)
-        signals.ended.connect(faces.hear_of_end)
-        signals.reopened.connect(faces.hear_of_reopening)
-        signals.retried.connect(faces.take_over)
+        importing.version_added.connect(asking.greet)
+        purging.connect(asking.forget)
+        signals.ended.connect(following.hear_of_end)
+        signals.reopened.connect(following.hear_of_reopening)
+        signals.retried.connect(following.take_over)
         startup.register(sketches.create_once)
-        startup.register(faces.create_probes_once)
-        workers.sweeps.append(faces.follow_missed)
+        startup.register(wishes.create_probes_once)
+        workers.sweeps.append(following.follow_missed)

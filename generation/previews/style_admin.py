@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from generation.engines import roster
-from generation.previews import faces
+from generation.previews import asking
 from styles.models import StyleVersion
 from stylestudio.comfy.file_names import canonical, distinct
 
@@ -129,7 +129,7 @@ class StyleVersionAdmin(VersionModelAdmin):
         assert isinstance(request.user, User)  # the admin lets nobody else in
         try:
             for version in queryset.select_related("style"):
-                faces.ask_for_sheet(version, request.user)
+                asking.ask_for_sheet(version, request.user)
         except ValidationError as error:
             self.message_user(request, error.messages[0], messages.WARNING)
             return

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from generation.pictures.models import GeneratedImage
-from generation.previews import faces
+from generation.previews import asking, covers, panels, wishes
 from generation.previews.models import Face
 from styles.forms import SafeRangeForm, StrengthForm
 from styles.models import Style, StyleVersion
@@ -42,7 +42,7 @@ def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
     asked = _purpose(version, purpose)
     require_curator(request.user)
     try:
-        faces.ask(version, request.user, asked)
+        asking.ask(version, request.user, asked)
     except ValidationError as error:
         messages.warning(request, " ".join(error.messages))
         return _back(request, version)
@@ -60,7 +60,7 @@ def strength(request: StudioRequest, pk: int) -> HttpResponse:
         return _back(request, version)
     chosen = form.cleaned_data["strength"]
     StyleVersion.everything.filter(pk=version.pk).update(default_strength=chosen)
-    faces.publish_all(version)
+    panels.publish_all(version)
     words = _("%(strength)s is the default strength of %(version)s.")
     messages.success(request, words % {"strength": weight(chosen), "version": version})
     return _back(request, version)
@@ -86,7 +86,7 @@ def picture_cover(request: StudioRequest, pk: int) -> HttpResponse:
     require_curator(request.user)
     style = get_object_or_404(Style, pk=whole_number(request.POST.get("style", "")))
     try:
-        faces.use_as_cover(picture, style)
+        covers.use_as_cover(picture, style)
     except ValidationError as error:
         messages.warning(request, " ".join(error.messages))
     else:
@@ -107,20 +107,20 @@ def _purpose(version: StyleVersion, name: str) -> str:
 
 
 def _part(request: StudioRequest, version: StyleVersion, purpose: str) -> HttpResponse:
-    template = faces.TEMPLATES[Face.Purpose(purpose)]
-    return render(request, template, {"panel": faces.panel(version, purpose)})
+    template = panels.TEMPLATES[Face.Purpose(purpose)]
+    return render(request, template, {"panel": panels.panel(version, purpose)})
 
 
 def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | None = None) -> HttpResponse:
     shown = [Face.Purpose.SHEET] if version.style.is_base else list(Face.Purpose)
-    panels = {str(purpose): faces.panel(version, purpose) for purpose in shown}
+    shown_panels = {str(purpose): panels.panel(version, purpose) for purpose in shown}
     context = {
         "style": version.style,
         "version": version,
         "form": form,
-        "steps": faces.strengths(version),
-        "panels": panels,
-        "making": any(panel.making for panel in panels.values()),
+        "steps": wishes.strengths(version),
+        "panels": shown_panels,
+        "making": any(panel.making for panel in shown_panels.values()),
     }
     return render(request, "generation/version_faces.html", context, status=422 if form else 200)
 

@@ -24,7 +24,7 @@ from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs
 from generation.pictures.models import GeneratedImage, GenerationTask
-from generation.previews import contact_sheets, faces
+from generation.previews import asking, contact_sheets, following, panels, wishes
 from generation.previews.models import Face, Probe
 from styles.models import Effect, Kind, Style, StyleVersion
 from styles.refusals import VersionInUse
@@ -37,19 +37,19 @@ from tests.pages import page, tight
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
-SHEET, EFFECT, STRENGTHS = faces.Purpose.SHEET, faces.Purpose.EFFECT, faces.Purpose.STRENGTHS
+SHEET, EFFECT, STRENGTHS = wishes.Purpose.SHEET, wishes.Purpose.EFFECT, wishes.Purpose.STRENGTHS
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of a size that is made at once."""
-    monkeypatch.setattr(faces, "SIZE", (96, 64))
+    monkeypatch.setattr(wishes, "SIZE", (96, 64))
 
 
 @pytest.fixture
 def probes(db: None) -> list[Probe]:
     """The first four."""
-    faces.create_probes_once()
+    wishes.create_probes_once()
     return list(Probe.objects.all())
 
 
@@ -75,14 +75,14 @@ def work() -> None:
     """What workers do with all that is in the queue."""
     runner.work()
     for pk in GenerationTask.objects.filter(is_face=True).values_list("pk", flat=True):
-        faces.follow(pk)
+        following.follow(pk)
 
 
-def made(version: StyleVersion, user: User, purpose: str = SHEET) -> faces.Panel:
+def made(version: StyleVersion, user: User, purpose: str = SHEET) -> panels.Panel:
     """Ask for it, let it be made, and look."""
-    faces.ask(again(version), user, purpose)
+    asking.ask(again(version), user, purpose)
     work()
-    return faces.panel(again(version), purpose)
+    return panels.panel(again(version), purpose)
 
 
 def opened(field: Any) -> Image.Image:
@@ -114,10 +114,10 @@ def address(name: str, version: StyleVersion, *rest: str) -> str:
 def test_four_probes_are_there_from_the_first_start_and_deleted_ones_stay_away(probes: list[Probe]) -> None:
     assert [probe.position for probe in probes] == [1, 2, 3, 4] and all(not probe.kind for probe in probes)
     probes[0].delete()
-    faces.create_probes_once()
+    wishes.create_probes_once()
     assert Probe.objects.count() == 3
     Probe.objects.all().delete()
-    faces.create_probes_once()
+    wishes.create_probes_once()
     assert Probe.objects.count() == 0
 
 
@@ -125,12 +125,12 @@ def test_probes_of_the_styles_type_come_first_and_few_are_asked_again(probes: li
     style = Style(kind=Kind.UI)
     Probe.objects.create(prompt="a blue gem", seed=5, kind=Kind.UI, position=9)
     Probe.objects.create(prompt="a portal", seed=6, kind=Kind.VFX)
-    assert [prompt for prompt, _seed in faces.scenes(style)] == ["a blue gem", *(probe.prompt for probe in probes[:3])]
+    assert [prompt for prompt, _seed in wishes.scenes(style)] == ["a blue gem", *(probe.prompt for probe in probes[:3])]
     Probe.objects.filter(kind="").update(active=False)
-    assert faces.scenes(style) == [("a blue gem", 5), ("a blue gem", 6), ("a blue gem", 7), ("a blue gem", 8)]
+    assert wishes.scenes(style) == [("a blue gem", 5), ("a blue gem", 6), ("a blue gem", 7), ("a blue gem", 8)]
     Probe.objects.all().delete()
     with pytest.raises(ValidationError):
-        faces.scenes(style)
+        wishes.scenes(style)
 
 
 def test_curators_edit_probes_in_the_admin(curator: User, ada: User, probes: list[Probe]) -> None:
@@ -150,11 +150,11 @@ def test_curators_edit_probes_in_the_admin(curator: User, ada: User, probes: lis
 
 
 def test_a_sheet_is_composed_of_four_finished_probes(engine: Engine, version: StyleVersion, curator: User) -> None:
-    ordered = faces.ask_for_sheet(version, curator)
+    ordered = asking.ask_for_sheet(version, curator)
     assert [task.prompt for task in ordered] == [probe.prompt for probe in Probe.objects.all()]
     assert {(task.owner, task.count, task.is_face) for task in ordered} == {(curator, 1, True)}
     assert [(row.version, row.weight) for task in ordered for row in task.mix.all()] == [(version, 0.75)] * 4
-    assert faces.panel(version, SHEET).making and not again(version).sheet
+    assert panels.panel(version, SHEET).making and not again(version).sheet
     work()
     version = again(version)
     sheet = opened(version.sheet)
@@ -162,7 +162,7 @@ def test_a_sheet_is_composed_of_four_finished_probes(engine: Engine, version: St
     for number, task in enumerate(ordered):
         drawn = opened(task.pictures.get().file).getpixel((40, 30))
         assert near(sheet.getpixel((384 * number + 192, 144)), drawn)
-    shown = faces.panel(version, SHEET)
+    shown = panels.panel(version, SHEET)
     assert shown.whole and not shown.making and not shown.stale
 
 
@@ -189,10 +189,10 @@ def test_one_probe_that_fails_leaves_the_rest_and_is_made_at_the_next_press(
     ]
     html = signed_in(curator).get(address("face", version, "sheet")).content.decode()
     assert "1 of 4 previews was not made." in html and gone.task.get_absolute_url() in html
-    ordered = faces.ask(again(version), curator, SHEET)
+    ordered = asking.ask(again(version), curator, SHEET)
     assert len([task for task in ordered if task.is_active]) == 1, "the three that are there are shared"
     work()
-    assert faces.panel(again(version), SHEET).whole
+    assert panels.panel(again(version), SHEET).whole
     assert opened(again(version).sheet).getpixel((384 * gone.position + 192, 144))[3] == 255
 
 
@@ -203,9 +203,9 @@ def test_a_retry_takes_the_place_of_what_failed(
     gone = made(version, curator).gone[0].face
     retried = orders.retry(gone.task, curator)
     assert orders.retry(gone.task, curator) == retried and retried.is_face and retried.faces.count() == 1
-    assert faces.panel(again(version), SHEET).making
+    assert panels.panel(again(version), SHEET).making
     work()
-    assert faces.panel(again(version), SHEET).whole
+    assert panels.panel(again(version), SHEET).whole
 
 
 def test_a_late_retry_does_not_take_the_place_of_what_was_asked_later(
@@ -217,7 +217,7 @@ def test_a_late_retry_does_not_take_the_place_of_what_was_asked_later(
     newer = made(version, curator)
     orders.retry(gone.task, curator)
     work()
-    assert [cell.face for cell in faces.panel(again(version), SHEET).cells] == [cell.face for cell in newer.cells]
+    assert [cell.face for cell in panels.panel(again(version), SHEET).cells] == [cell.face for cell in newer.cells]
 
 
 def test_when_nothing_was_made_the_old_sheet_stays(
@@ -231,15 +231,15 @@ def test_when_nothing_was_made_the_old_sheet_stays(
 
 
 def test_a_cancelled_preview_is_not_waited_for(engine: Engine, version: StyleVersion, curator: User) -> None:
-    first, *_rest = faces.ask_for_sheet(version, curator)
+    first, *_rest = asking.ask_for_sheet(version, curator)
     signed_in(curator).post(reverse("generation:cancel", args=[first.pk]))
     work()
-    shown = faces.panel(again(version), SHEET)
+    shown = panels.panel(again(version), SHEET)
     assert [cell.state for cell in shown.cells] == ["gone", "done", "done", "done"] and again(version).sheet
 
 
 def test_pressing_twice_makes_four_pictures(version: StyleVersion, curator: User) -> None:
-    first, second = (faces.ask(version, curator, SHEET) for _press in range(2))
+    first, second = (asking.ask(version, curator, SHEET) for _press in range(2))
     assert first == second and GenerationTask.objects.count() == 4
 
 
@@ -277,12 +277,12 @@ def test_previews_are_out_of_date_when_what_made_them_changed(
 def test_a_smaller_retry_is_not_out_of_date(
     engine: Engine, preview: PreviewThread, version: StyleVersion, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(faces, "SIZE", (1152, 896))
+    monkeypatch.setattr(wishes, "SIZE", (1152, 896))
     preview.troubles.add(OutOfMemory(class_type="KSampler", times=1))
     gone = made(version, curator).gone[0].face
     orders.retry_smaller(gone.task, curator)
     work()
-    assert faces.panel(again(version), SHEET).whole
+    assert panels.panel(again(version), SHEET).whole
 
 
 # What follows when a task ends
@@ -292,9 +292,9 @@ def test_the_end_of_a_picture_puts_one_message_into_the_queue_and_only_for_faces
     engine: Engine, version: StyleVersion, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(faces, "follow_soon", sent.append)
+    monkeypatch.setattr(following, "follow_soon", sent.append)
     orders.place(Order(prompt="a fox", width=64, height=64, seed=1), curator)
-    ordered = faces.ask(version, curator, EFFECT)
+    ordered = asking.ask(version, curator, EFFECT)
     runner.work()
     assert sorted(sent) == sorted(task.pk for task in ordered)
 
@@ -302,28 +302,28 @@ def test_the_end_of_a_picture_puts_one_message_into_the_queue_and_only_for_faces
 def test_what_a_lost_message_left_undone_follows_with_the_sweep(
     engine: Engine, version: StyleVersion, curator: User
 ) -> None:
-    faces.ask(version, curator, SHEET)
+    asking.ask(version, curator, SHEET)
     runner.work()
-    assert not again(version).sheet and faces.panel(version, SHEET).making
+    assert not again(version).sheet and panels.panel(version, SHEET).making
     for tidy in workers.sweeps:
         tidy()
-    assert again(version).sheet and not faces.panel(again(version), SHEET).making
+    assert again(version).sheet and not panels.panel(again(version), SHEET).making
 
 
 def test_two_workers_that_compose_at_once_leave_one_file(
     engine: Engine, version: StyleVersion, curator: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faces.ask(version, curator, SHEET)
+    asking.ask(version, curator, SHEET)
     runner.work()
     compose = contact_sheets.side_by_side
 
     def meanwhile(panels: Any) -> bytes:
         monkeypatch.setattr(contact_sheets, "side_by_side", compose)
-        assert faces.settle(again(version), SHEET)
+        assert following.settle(again(version), SHEET)
         return compose(panels)
 
     monkeypatch.setattr(contact_sheets, "side_by_side", meanwhile)
-    faces.settle(again(version), SHEET)
+    following.settle(again(version), SHEET)
     assert [path.name for path in media.rglob("sheets/**/*.webp")] == [Path(again(version).sheet.name).name]
 
 
@@ -346,7 +346,7 @@ def test_previews_are_in_the_queue_but_not_in_the_gallery_and_the_live_column(
     assert prompt in client.get(reverse("generation:gallery"), {"previews": "1"}).content.decode()
     assert client.get(picture.get_absolute_url()).status_code == 200
     assert "0 pictures" in client.get(version.style.get_absolute_url()).content.decode()
-    faces.ask(version, curator, SHEET)
+    asking.ask(version, curator, SHEET)
     assert prompt in client.get(reverse("queue")).content.decode()
 
 
@@ -377,7 +377,7 @@ def test_a_style_that_changes_the_picture_has_a_visible_effect(
     shown = made(version, curator, EFFECT)
     version = again(version)
     assert (version.effect, [cell.face.strength for cell in shown.cells]) == (Effect.VISIBLE, [0.0, 0.75])
-    assert version.difference and version.difference > faces.NOTHING
+    assert version.difference and version.difference > following.NOTHING
     without, styled = (cell.face.task.snapshot for cell in shown.cells)
     assert (without["styles"], without["seeds"]) == ([], styled["seeds"])
     assert without["final_prompt"] == styled["final_prompt"] == "inkmist style, meadow path with two cottages, morning"
@@ -434,7 +434,7 @@ def test_a_style_without_a_file_is_compared_by_its_trigger_words(
 def test_each_likely_cause_has_its_words(fields: dict[str, str], style: dict[str, Any], words: str) -> None:
     used = {"lora": "ink.safetensors", "triggers": [], "weight": 0.8} | style
     snapshot = {"styles": [used], "checkpoint": "sd_xl_base_1.0.safetensors"}
-    assert words in faces.cause(StyleVersion(**fields), snapshot)
+    assert words in panels.cause(StyleVersion(**fields), snapshot)
 
 
 def test_the_picture_without_is_made_once_for_all_versions(
@@ -454,11 +454,11 @@ def test_it_is_made_again_where_its_inputs_differ_or_it_is_gone(
 ) -> None:
     base = made(version, curator, EFFECT).cells[0].face.task
     other = make_version("Other model", checkpoint="another.safetensors")
-    assert faces.ask(other, curator, EFFECT)[0].checkpoint == "another.safetensors"
+    assert asking.ask(other, curator, EFFECT)[0].checkpoint == "another.safetensors"
     picture = base.pictures.get()
     picture.file.storage.delete(picture.file.name)
     third = make_version("Third")
-    assert faces.ask(third, curator, EFFECT)[0] != base
+    assert asking.ask(third, curator, EFFECT)[0] != base
 
 
 def test_a_sketch_is_not_compared_with_a_picture(engine: Engine, version: StyleVersion, curator: User) -> None:
@@ -471,7 +471,7 @@ def test_a_sketch_is_not_compared_with_a_picture(engine: Engine, version: StyleV
     assert again(version).effect == ""
     assert "different kinds of engines" in signed_in(curator).get(address("face", version, "effect")).content.decode()
     other = make_version("Other")
-    assert faces.ask(other, curator, EFFECT)[0].is_active, "a sketch is not shared while a real engine serves"
+    assert asking.ask(other, curator, EFFECT)[0].is_active, "a sketch is not shared while a real engine serves"
 
 
 def test_the_difference_is_a_mean_over_all_pixels() -> None:
@@ -510,7 +510,7 @@ def test_a_cell_of_the_strip_sets_the_default_strength(engine: Engine, version: 
     assert response.headers["HX-Refresh"] == "true" and again(version).default_strength == 0.5
     html = client.get(address("face", version, "strengths")).content.decode()
     assert 'aria-label="Use 0.75 as default strength"' in html and 'aria-label="Use 0.50 as' not in html
-    assert faces.panel(again(version), SHEET).stale and not faces.panel(again(version), STRENGTHS).stale
+    assert panels.panel(again(version), SHEET).stale and not panels.panel(again(version), STRENGTHS).stale
     page = client.post(address("strength", version), {"strength": "1"}, follow=True).content.decode()
     assert "1.00 is the default strength of Ink &amp; mist v1." in page
 
@@ -596,7 +596,7 @@ def test_pictures_on_the_style_page_can_be_its_cover(version: StyleVersion, cura
 
 def test_everybody_looks_and_only_curators_ask(version: StyleVersion, ada: User, curator: User) -> None:
     hers, client = signed_in(ada), signed_in(curator)
-    for purpose in faces.Purpose.values:
+    for purpose in wishes.Purpose.values:
         assert hers.get(address("face", version, purpose)).status_code == 200
         assert hers.post(address("face-ask", version, purpose)).status_code == 403
     for name in ("strength", "safe-range"):
@@ -631,7 +631,7 @@ def test_without_script_everything_is_on_a_page_of_its_own(
 ) -> None:
     client = signed_in(curator)
     assert address("version-faces", version) in client.get(version.style.get_absolute_url()).content.decode()
-    for purpose in faces.Purpose.values:
+    for purpose in wishes.Purpose.values:
         client.post(address("face-ask", version, purpose))
     assert 'http-equiv="refresh"' in client.get(address("version-faces", version)).content.decode()
     work()
@@ -646,19 +646,19 @@ def test_a_part_is_shown_with_few_questions(
 ) -> None:
     made(version, curator, STRENGTHS)
     with django_assert_max_num_queries(8):
-        assert faces.panel(again(version), STRENGTHS).whole
+        assert panels.panel(again(version), STRENGTHS).whole
 
 
 def test_every_state_of_a_task_is_told_in_the_strip(version: StyleVersion, curator: User) -> None:
-    ordered = faces.ask(version, curator, STRENGTHS)
+    ordered = asking.ask(version, curator, STRENGTHS)
     ordered[1].start("w")
     ordered[2].cancel()
-    states = [cell.state for cell in faces.panel(version, STRENGTHS).cells]
+    states = [cell.state for cell in panels.panel(version, STRENGTHS).cells]
     assert states == ["wait", "making", "gone", "wait", "wait", "wait", "wait"]
     html = signed_in(curator).get(address("face", version, "strengths")).content.decode()
     assert "Not made" in html and "The strip is being made" in html
     GenerationTask.objects.update(status=Status.CANCELLED, ended_at=timezone.now())
-    faces.follow(ordered[1].pk)
+    following.follow(ordered[1].pk)
     html = signed_in(curator).get(address("face", version, "strengths")).content.decode()
     assert "7 of 7 pictures were not made." in html
 
@@ -697,7 +697,7 @@ def test_a_version_that_only_previews_used_is_removed_with_them(
 def test_a_version_is_not_removed_while_its_previews_are_made(
     engine: Engine, version: StyleVersion, curator: User
 ) -> None:
-    ordered = faces.ask_for_sheet(version, curator)
+    ordered = asking.ask_for_sheet(version, curator)
     version.style.new_version().publish()
     with pytest.raises(ValidationError, match="still being made"):
         again(version).purge()
@@ -719,7 +719,7 @@ def test_a_picture_keeps_the_version_and_then_its_previews_stay_too(
         reverse("styles:purge", args=[version.style.slug, 1])
         not in signed_in(curator).get(version.style.get_absolute_url()).content.decode()
     )
-    assert faces.panel(again(version), SHEET).whole
+    assert panels.panel(again(version), SHEET).whole
 
 
 def test_who_uses_a_version_while_it_is_removed_keeps_it(
@@ -731,4 +731,4 @@ def test_who_uses_a_version_while_it_is_removed_keeps_it(
     monkeypatch.setattr(StyleVersion, "is_kept", False)  # both looked before
     with pytest.raises(VersionInUse):
         again(version).purge()
-    assert faces.panel(again(version), SHEET).whole
+    assert panels.panel(again(version), SHEET).whole

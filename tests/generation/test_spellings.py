@@ -20,7 +20,7 @@ from generation.ordering import availability, base_checkpoints, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
-from generation.previews import faces, style_admin
+from generation.previews import asking, panels, style_admin, wishes
 from styles.forms import StyleForm
 from styles.models import Style, StyleVersion
 from stylestudio.comfy.errors import MissingFile
@@ -214,10 +214,10 @@ def test_the_admin_filters_versions_by_what_engines_have_in_either_spelling(admi
 
 
 def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings: Any) -> None:
-    faces.create_probes_once()
+    wishes.create_probes_once()
     settings.CHECKPOINT, settings.LIGHTNING_LORA = windows(BASE), windows(FAST)
     version = style("Ink", windows(INK), trigger_words="ink")
-    faces.ask(version, ada, faces.Purpose.SHEET)
+    asking.ask(version, ada, wishes.Purpose.SHEET)
     GenerationTask.objects.update(checkpoint=windows(BASE))
     for task in GenerationTask.objects.all():  # as an earlier release stored them
         snapshot = task.snapshot | {"checkpoint": windows(BASE), "lightning": windows(FAST)}
@@ -226,7 +226,7 @@ def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings:
     settings.CHECKPOINT, settings.LIGHTNING_LORA = BASE, FAST
     StyleVersion.objects.update(lora_name=INK)
     version.refresh_from_db()
-    assert not faces.panel(version, faces.Purpose.SHEET).stale
+    assert not panels.panel(version, wishes.Purpose.SHEET).stale
 
 
 def test_a_style_that_names_the_studios_own_checkpoint_brings_none_along(spelled: Any) -> None:

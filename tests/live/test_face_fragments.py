@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
-from generation.previews import faces
+from generation.previews import asking, following, panels, wishes
 from generation.previews.models import Face
 from styles.models import Style, StyleVersion
 from stylestudio.live import hub, publisher
@@ -24,14 +24,14 @@ from .test_fragments import LANGUAGES, browser, in_each_language, published, roo
 pytestmark = pytest.mark.django_db
 
 in_each_state = pytest.mark.parametrize("state", ["empty", "waiting", "half", "failed", "done", "none"])
-for_each_purpose = pytest.mark.parametrize("purpose", faces.Purpose.values)
+for_each_purpose = pytest.mark.parametrize("purpose", wishes.Purpose.values)
 Show = Callable[[str, str], StyleVersion]
 
 
 @pytest.fixture
 def version_that_is(curator: User) -> Show:
     """A version whose part is in a state: version_that_is("sheet", "half")."""
-    faces.create_probes_once()
+    wishes.create_probes_once()
     engine = Engine.objects.create(address="http://10.0.0.8:8188", device="RTX 4090", health=Engine.Health.OK)
 
     def draw(task: GenerationTask) -> None:
@@ -51,7 +51,7 @@ def version_that_is(curator: User) -> Show:
         version = StyleVersion.objects.select_related("style").get(style=style)
         if state == "empty":
             return version
-        ordered = faces.ask(version, curator, purpose)
+        ordered = asking.ask(version, curator, purpose)
         if state in ("half", "done", "none", "failed"):
             draw(ordered[0])
         if state in ("done", "none"):
@@ -74,7 +74,7 @@ def version_that_is(curator: User) -> Show:
 
 def pushed(monkeypatch: pytest.MonkeyPatch, version: StyleVersion, purpose: str) -> dict[str, str]:
     """The HTML that is sent, by language."""
-    [message] = published(monkeypatch, lambda: faces._push(version.pk, purpose))
+    [message] = published(monkeypatch, lambda: panels._push(version.pk, purpose))
     html: dict[str, str] = message["html"]
     return html
 
@@ -105,19 +105,19 @@ def test_the_pushed_part_is_the_part_on_the_page(
 def test_the_style_page_has_a_place_for_each_part(version_that_is: Show, ada: User) -> None:
     version = version_that_is("sheet", "done")
     page = browser(ada, "en").get(version.style.get_absolute_url()).content.decode()
-    for purpose in faces.Purpose.values:
+    for purpose in wishes.Purpose.values:
         assert f'id="face-{purpose}-{version.pk}"' in page
         assert f'hx-get="{reverse("generation:face", args=[version.pk, purpose])}"' in page
 
 
 def test_every_change_of_a_part_is_newer_than_the_one_before(version_that_is: Show, curator: User) -> None:
     version = version_that_is("sheet", "waiting")
-    seen = [faces.panel(version, "sheet").number]
+    seen = [panels.panel(version, "sheet").number]
 
     def look() -> None:
-        seen.append(faces.panel(version, "sheet").number)
+        seen.append(panels.panel(version, "sheet").number)
 
-    tasks = [face.task for face in faces.current(version, "sheet")]
+    tasks = [face.task for face in panels.current(version, "sheet")]
     for act in (tasks[0].start, tasks[1].start):
         act("w")
         look()
@@ -126,7 +126,7 @@ def test_every_change_of_a_part_is_newer_than_the_one_before(version_that_is: Sh
         look()
     Face.objects.update(settled=True)
     look()
-    faces.ask(version, curator, "sheet")
+    asking.ask(version, curator, "sheet")
     look()
     assert seen == sorted(set(seen))
 
@@ -139,7 +139,7 @@ def test_what_happens_to_a_picture_is_pushed_to_every_page(
     monkeypatch.setattr(publisher.publisher, "note_act", lambda name, act: (noted.append(name), act()))
     sent: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(hub, "publish", lambda group, message: sent.append((group, message)))
-    faces.follow(faces.current(version, "sheet")[0].task_id)
+    following.follow(panels.current(version, "sheet")[0].task_id)
     assert noted == [f"face {version.pk} sheet"]
     [(group, message)] = sent
     assert group == publisher.SHELL and set(message["html"]) == set(LANGUAGES)
@@ -147,6 +147,6 @@ def test_what_happens_to_a_picture_is_pushed_to_every_page(
 
 def test_a_job_that_shows_a_version_is_in_no_list_and_says_nothing(version_that_is: Show) -> None:
     version = version_that_is("sheet", "done")
-    task = faces.current(version, "sheet")[0].task
+    task = panels.current(version, "sheet")[0].task
     card = publisher.fragments(task)["en"]
     assert " data-aside" in card and "data-say" not in card

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
-from generation.previews import faces
+from generation.previews import following
 from generation.previews.models import Probe
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
@@ -94,7 +94,7 @@ def test_a_picture_that_ended_is_shown_on_the_pages_of_its_training(
 ) -> None:
     published: list[int] = []
     monkeypatch.setattr(samples, "publish", lambda job: published.append(job.pk))
-    faces.follow(Sample.objects.filter(job=trained).first().task_id)  # type: ignore[union-attr]
+    following.follow(Sample.objects.filter(job=trained).first().task_id)  # type: ignore[union-attr]
     assert published == [trained.pk]
 
 

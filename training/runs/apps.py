@@ -17,7 +17,7 @@ class RunsConfig(AppConfig):
     def ready(self) -> None:
         """Tell the kernel and the rooms below what they need to know of trainings."""
         from generation.engines import roster
-        from generation.previews import faces
+        from generation.previews import following
         from stylestudio.jobs import kinds
         from stylestudio.processes import workers
         from training.runs import report, tasks
@@ -43,6 +43,6 @@ class RunsConfig(AppConfig):
         roster.holders[TrainingJob.kind] = runner.holding
         roster.returned.connect(tasks.hear_of_engine)
         runner.followers += [samples.follow_training, run_push.follow_training]
-        faces.followed.connect(report.hear_of_preview)
-        faces.followed.connect(samples.hear_of_preview)
+        following.followed.connect(report.hear_of_preview)
+        following.followed.connect(samples.hear_of_preview)
         workers.beats.append(runner.renew)

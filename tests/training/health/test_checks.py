@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.datasets.health import checks, measures
-from training.datasets.health.checks import CHECKS, Finding, Level
+from training.datasets.health import measures
+from training.datasets.health.checks import CHECKS
 from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.findings import Finding, Level, tally
 from training.datasets.health.report import find
 from training.datasets.models import Dataset
 
@@ -277,5 +278,5 @@ def test_findings_are_sorted_worst_first_and_count_per_level() -> None:
     findings = find(facts(*several(12), picture(90, ""), picture(91, "x", quality=40)))
     levels = [finding.level for finding in findings]
     assert levels == sorted(levels)
-    tally = checks.tally(findings)
-    assert tally[Level.RED] == 1 and tally.total() == len(findings)
+    counts = tally(findings)
+    assert counts[Level.RED] == 1 and counts.total() == len(findings)

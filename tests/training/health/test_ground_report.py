@@ -17,7 +17,7 @@ from tests.training.icons import CREAM, INK, icon
 from training.datasets import dataset_jobs
 from training.datasets.crops import clear
 from training.datasets.health import facts, report
-from training.datasets.health.checks import Finding, Level
+from training.datasets.health.findings import Finding, Level
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db

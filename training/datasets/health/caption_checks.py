@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from stylestudio.text import grammar
-from training.datasets.health.checks import MOST_PICKED, Finding, Fix, Level, check
+from training.datasets.health.checks import MOST_PICKED, check
 from training.datasets.health.facts import Facts
+from training.datasets.health.findings import Finding, Fix, Level
 
 
 @check

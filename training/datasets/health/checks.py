@@ -6,11 +6,8 @@ constants with their reason.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
-from urllib.parse import quote
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -23,7 +20,9 @@ from training.datasets.crops import plan
 from training.datasets.crops.clear import Ground
 from training.datasets.health import measures
 from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.findings import Finding, Fix, Level
 from training.datasets.health.groups import Group, groups
+from training.datasets.health.measures import oddness
 
 # --- Limits. PRODUCT.md 6 is the project's collection of what trainers and their users report.
 
@@ -49,54 +48,6 @@ FREQUENT = 0.8  # share of captions with a tag; what is in nearly all of them be
 LEAST_FOR_TAGS = 10  # captions
 MOST_TAGS_SAID = 5
 MOST_PICKED = 200  # pictures in an address
-
-
-class Level(IntEnum):
-    """How bad: sorts worst first."""
-
-    RED = 0
-    YELLOW = 1
-    GREEN = 2
-
-    @property
-    def look(self) -> str:
-        """The class of its colour."""
-        return ("bad", "warn", "good")[self]
-
-    @property
-    def icon(self) -> str:
-        """The name of its icon."""
-        return ("bad", "warn", "ok")[self]
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """A button: a name of `datasets.health.fixes`, or a page to `go` to (with a query). `values` tell it what."""
-
-    label: str
-    name: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-    go: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check says. `key` tells findings of one check apart; `groups` are pictures that belong together."""
-
-    level: Level
-    sentence: str
-    reason: str = ""
-    pictures: tuple[int, ...] = ()
-    fix: Fix | None = None
-    groups: tuple[Group, ...] = ()
-    check: str = ""
-    key: str = ""
-
-    @property
-    def anchor(self) -> str:
-        """Its place on the health page: an id, so there is no space in it."""
-        return f"{self.check}-{quote(self.key, safe='')}".strip("-")
 
 
 Check = Callable[[Facts], Iterable[Finding]]
@@ -360,16 +311,6 @@ def odd_ones(facts: Facts) -> Iterator[Finding]:
         yield Finding(Level.GREEN, _("Colours and textures fit together"))
 
 
-def oddness(rows: measures.Plane) -> measures.Plane:
-    """How far each row is from the middle of all, in robust standard deviations of those distances: 0 is typical."""
-    middle = np.median(rows, axis=0)
-    spread = np.median(np.abs(rows - middle), axis=0) * 1.4826 + 0.05
-    apart = np.sqrt((np.clip((rows - middle) / spread, -6, 6) ** 2).mean(axis=1))
-    usual = float(np.median(apart))
-    width = float(np.median(np.abs(apart - usual))) * 1.4826 + 0.1
-    return np.asarray((apart - usual) / width, np.float32)
-
-
 # --- Captions
 
 
@@ -538,8 +479,3 @@ def repeats(facts: Facts) -> Iterator[Finding]:
 def _picked(pictures: Sequence[int]) -> Mapping[str, str]:
     """The query that shows just these on the captions page."""
     return {"pictures": ",".join(map(str, pictures[:MOST_PICKED]))}
-
-
-def tally(findings: Iterable[Finding]) -> Counter[Level]:
-    """How many there are of each level."""
-    return Counter(finding.level for finding in findings)

@@ -208,3 +208,13 @@ def read_patches(descriptors: list[bytes]) -> NDArray[np.uint8]:
     """The patches of stored descriptors, a row each."""
     rows = b"".join(bytes(data[FEATURES * 4 :]) for data in descriptors)
     return np.frombuffer(rows, np.uint8).reshape(-1, PATCH_BYTES)
+
+
+def oddness(rows: Plane) -> Plane:
+    """How far each row is from the middle of all, in robust standard deviations of those distances: 0 is typical."""
+    middle = np.median(rows, axis=0)
+    spread = np.median(np.abs(rows - middle), axis=0) * 1.4826 + 0.05
+    apart = np.sqrt((np.clip((rows - middle) / spread, -6, 6) ** 2).mean(axis=1))
+    usual = float(np.median(apart))
+    width = float(np.median(np.abs(apart - usual))) * 1.4826 + 0.1
+    return np.asarray((apart - usual) / width, np.float32)

@@ -21,7 +21,7 @@ from training.datasets import dataset_jobs, queries
 from training.datasets.captions.operations import BadOperation
 from training.datasets.crops import clear, frames
 from training.datasets.health import check, fixes, report
-from training.datasets.health.checks import Finding
+from training.datasets.health.findings import Finding
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 MOST_SHOWN = 24  # pictures of one finding, or of one group

@@ -17,7 +17,7 @@ from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import GeneratedImage
 from generation.pictures.prompts import final_prompt
-from generation.previews import faces
+from generation.previews import asking
 from styles.models import triggers
 from stylestudio.live import publisher
 from training.runs.models import Checkpoint, Sample, TrainingJob
@@ -74,7 +74,7 @@ def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: 
             tries = 0 if there is None else there.task_id
             press = uuid.uuid5(_PRESSES, f"{job.pk} {checkpoint and checkpoint.pk} {place} {strength} {tries}")
             with suppress(ValidationError):  # a probe that cannot be drawn leaves its place empty
-                task = faces.made(order) or orders.place(order, user, request_id=press, is_face=True)
+                task = asking.made(order) or orders.place(order, user, request_id=press, is_face=True)
                 kept, _new = Sample.objects.update_or_create(
                     job=job,
                     checkpoint=checkpoint,

@@ -1,0 +1,104 @@
+"""Which pictures show a version: those that its sheet, its comparison or its strip of strengths needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import MOST_SEED
+from generation.pictures.prompts import final_prompt
+from generation.previews import contact_sheets
+from generation.previews.models import Face, Probe
+from styles.models import Style, StyleVersion
+
+Purpose = Face.Purpose
+SIZE = (1152, 896)  # of the shapes that the form offers, the one nearest to a sheet's panel
+STRENGTHS = tuple(step / 4 for step in range(7))  # 0 to 1.5
+STRENGTHS_OF_SLIDERS = tuple(float(step) for step in range(-3, 4))
+PROBES = (
+    ("meadow path with two cottages, morning", 11),
+    ("castle by the sea, sunset", 12),
+    ("robot character", 13),
+    ("still life, golden ring", 14),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A picture that a purpose needs. `strength` 0 is without the style."""
+
+    position: int
+    strength: float
+    order: Order
+
+
+def create_probes_once() -> None:
+    """The first probe prompts. What curators change or delete stays so."""
+    if not Probe.everything.exists():
+        Probe.objects.bulk_create(
+            Probe(prompt=prompt, seed=seed, position=place) for place, (prompt, seed) in enumerate(PROBES, 1)
+        )
+
+
+def scenes(style: Style) -> list[tuple[str, int]]:
+    """(prompt, seed) of the four panels: probes for the style's type first, then the general ones.
+
+    Fewer than four are asked for again with their next seeds. ValidationError where there is none.
+    """
+    found = Probe.objects.filter(active=True, kind__in=("", style.kind))
+    rows = sorted(found, key=lambda probe: (probe.kind == "", probe.position, probe.pk))
+    if not rows:
+        raise ValidationError(_("There are no probe prompts in use. A curator can add some in the admin."))
+    places = ((rows[place % len(rows)], place // len(rows)) for place in range(contact_sheets.PANELS))
+    return [(probe.prompt, min(probe.seed + again, MOST_SEED)) for probe, again in places]
+
+
+def wishes(version: StyleVersion, purpose: str) -> list[Wish]:
+    """The pictures that a purpose needs as version and probes are now. ValidationError where there are no probes."""
+    shown = scenes(version.style)
+    if version.style.is_base:
+        return [Wish(place, 0.0, _without(version, scene)) for place, scene in enumerate(shown)]
+    usual = version.default_strength
+    if purpose == Purpose.SHEET:
+        return [Wish(place, usual, _with(version, scene, usual)) for place, scene in enumerate(shown)]
+    without = _without(version, shown[0])
+    if purpose == Purpose.EFFECT:
+        return [Wish(0, 0.0, without), Wish(1, usual, _with(version, shown[0], usual))]
+    return [
+        Wish(place, weight, _with(version, shown[0], weight) if weight else without)
+        for place, weight in enumerate(strengths(version))
+    ]
+
+
+def strengths(version: StyleVersion) -> tuple[float, ...]:
+    """At which strengths the strip shows the version."""
+    return STRENGTHS_OF_SLIDERS if version.slider else STRENGTHS
+
+
+def _with(version: StyleVersion, scene: tuple[str, int], weight: float) -> Order:
+    """One picture in the version's style."""
+    return replace(_plain(version, *scene), mix=(Ingredient(version, weight),))
+
+
+def _without(version: StyleVersion, scene: tuple[str, int]) -> Order:
+    """The same without the style, of the same models and words: other words make another picture by themselves.
+
+    A style without a file is its trigger words, so there they are left out.
+    """
+    prompt, seed = scene
+    return _plain(version, final_prompt(prompt, version.triggers) if version.lora_name else prompt, seed)
+
+
+def _plain(version: StyleVersion, prompt: str, seed: int) -> Order:
+    width, height = SIZE
+    return Order(
+        prompt=prompt,
+        seed=seed,
+        width=width,
+        height=height,
+        checkpoint=version.checkpoint,
+        lightning=version.lightning,
+    )
