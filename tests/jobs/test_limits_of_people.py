@@ -29,7 +29,7 @@ from tests.training.test_training_pages import form
 from training.datasets.models import Dataset
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import runner
+from training.runs.running import holds, known_trainers
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,7 @@ def filled(dataset: Dataset, add: Callable[..., object], training_engine: Engine
     """A dataset with pictures, and an engine that trains."""
     add("red hills")
     add("blue hills")
-    runner.register(Scripted(lambda course: None))
+    known_trainers.register(Scripted(lambda course: None))
     return dataset
 
 
@@ -161,21 +161,21 @@ def test_of_one_persons_trainings_no_more_run_than_allowed(ada: User, bob: User,
         name: getattr(Engine.objects.get(), name) for name in ("health", "checkpoints", "node_classes", "source")
     }, address="http://127.0.0.1:8")  # fmt: skip
     one, two = ask(filled, ada), ask(filled, ada)
-    assert runner.claim("w") == one
-    assert runner.claim("w") is None
+    assert holds.claim("w") == one
+    assert holds.claim("w") is None
     two.refresh_from_db()
     assert two.is_held_back
     his = ask(filled, bob)
-    assert runner.claim("w") == his
+    assert holds.claim("w") == his
     one.refresh_from_db()
     one.complete()
-    runner._let_go(one)
-    assert runner.claim("w") == two
+    holds.let_go(one)
+    assert holds.claim("w") == two
 
 
 def test_a_training_that_runs_does_not_keep_its_owner_from_pictures(ada: User, filled: Dataset) -> None:
     job = ask(filled, ada)
-    assert runner.claim("w") == job
+    assert holds.claim("w") == job
     assert kinds.may_run(place(ada))
 
 

@@ -19,7 +19,7 @@ from generation.pictures.models import GenerationTask
 from stylestudio.processes import workers
 from training.datasets.models import Dataset, DatasetImage
 from training.runs.models import TrainingJob
-from training.runs.running import runner
+from training.runs.running import holds, known_trainers, live_course, runner
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -71,13 +71,13 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
+    monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer()})
     monkeypatch.setattr(runner, "REST", timedelta(0))
-    monkeypatch.setattr(runner, "LOOK", 0.0)
-    monkeypatch.setattr(runner, "TICK", 0.0)
+    monkeypatch.setattr(live_course, "LOOK", 0.0)
+    monkeypatch.setattr(live_course, "TICK", 0.0)
     yield
     workers.stopping.clear()
-    runner._held.clear()
+    holds.held.clear()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from training.datasets.models import Dataset, DatasetSnapshot
 from training.runs import parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import runner
+from training.runs.running import known_trainers, runner
 from training.runs.trainer import Course
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -67,5 +67,5 @@ def ask(dataset: Dataset, user: User, *, steps: int = 8, style: Any = "Gouache",
 
 
 def train(act: Callable[[Course], None]) -> None:
-    runner.register(Scripted(act))
+    known_trainers.register(Scripted(act))
     runner.work()

@@ -29,7 +29,7 @@ from training.runs import parameters
 from training.runs.models import Checkpoint, LossBlock, TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.placing import place_run
-from training.runs.running import checkpoints, runner
+from training.runs.running import checkpoints, holds, known_trainers, live_course, runner
 from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -217,21 +217,21 @@ def test_an_engine_is_held_while_it_trains_and_gets_no_picture(job: TrainingJob,
 
 def test_two_trainings_never_share_an_engine(job: TrainingJob, dataset: Dataset, ada: User) -> None:
     second = ask(dataset, ada, style="Second")
-    first = runner.claim("one")
+    first = holds.claim("one")
     assert first is not None
     assert first.pk == job.pk
-    assert runner.claim("two") is None
+    assert holds.claim("two") is None
     second.refresh_from_db()
     assert second.status == Status.QUEUED
 
 
 def test_the_hold_of_a_dead_worker_runs_out(job: TrainingJob, engine: Engine) -> None:
-    assert runner.claim("dead") is not None
-    runner._held.clear()
+    assert holds.claim("dead") is not None
+    holds.held.clear()
     past = timezone.now() - timedelta(seconds=1)
     TrainingJob.objects.update(lease_until=past)
     Engine.objects.update(held_until=past)
-    runner.sweep()
+    holds.sweep()
     train(lambda course: None)
     job.refresh_from_db()
     assert job.status == Status.COMPLETED
@@ -241,12 +241,12 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
     job: TrainingJob, engine: Engine, settings: Any, tmp_path: Path
 ) -> None:
     settings.WORKER_NAME = "studio"
-    assert runner.claim("studio") is not None
-    runner.sweep()
+    assert holds.claim("studio") is not None
+    holds.sweep()
     job.refresh_from_db()
     assert job.status == Status.RUNNING, "what this process does is not taken away from it"
-    runner._held.clear()  # it was killed, and started again
-    runner.sweep()
+    holds.held.clear()  # it was killed, and started again
+    holds.sweep()
     starts = []
     train(lambda course: starts.append(course.job.pk))
     job.refresh_from_db()
@@ -254,10 +254,10 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
 
 
 def test_a_worker_of_another_name_waits_until_the_lease_is_over(job: TrainingJob, settings: Any) -> None:
-    assert runner.claim("other") is not None
-    runner._held.clear()
+    assert holds.claim("other") is not None
+    holds.held.clear()
     settings.WORKER_NAME = "studio"
-    runner.sweep()
+    holds.sweep()
     job.refresh_from_db()
     assert (job.status, job.worker) == (Status.RUNNING, "other")
 
@@ -273,9 +273,9 @@ def test_what_another_worker_has_by_now_is_left_alone(job: TrainingJob, status: 
             other.complete()
         course.stop  # noqa: B018
 
-    trained = runner.claim("slow")
+    trained = holds.claim("slow")
     assert trained is not None
-    runner.register(Scripted(act))
+    known_trainers.register(Scripted(act))
     runner.run(trained)
     job.refresh_from_db()
     assert (job.status, job.worker, job.error_kind) == (status, "" if status == Status.QUEUED else "other", "")
@@ -285,9 +285,9 @@ def test_an_engine_that_is_lent_to_pictures_is_not_given_to_another_training(
     job: TrainingJob, dataset: Dataset, ada: User, engine: Engine
 ) -> None:
     ask(dataset, ada, style="Second")
-    assert runner.claim("worker") is not None
-    runner._release(engine.pk, job)  # as between two segments
-    assert runner.claim("worker") is None
+    assert holds.claim("worker") is not None
+    holds.release(engine.pk, job)  # as between two segments
+    assert holds.claim("worker") is None
 
 
 def test_between_two_segments_waiting_pictures_have_the_engine_and_the_page_says_so(
@@ -307,7 +307,7 @@ def test_between_two_segments_waiting_pictures_have_the_engine_and_the_page_says
         course.progress(4, doing=Doing(Phase.FETCHING, 2**20))
         look()
         course.checkpoint(4, lora_file(tmp_path, 4))
-        monkeypatch.setattr(runner, "_pictures_wait", wait)
+        monkeypatch.setattr(live_course, "_pictures_wait", wait)
         course.pause()
         look()
 
@@ -317,11 +317,11 @@ def test_between_two_segments_waiting_pictures_have_the_engine_and_the_page_says
 
 
 def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None:
-    runner.claim("worker")
+    holds.claim("worker")
     soon = timezone.now() + timedelta(seconds=2)
     TrainingJob.objects.update(lease_until=soon)
     Engine.objects.update(held_until=soon)
-    runner.renew()
+    holds.renew()
     job.refresh_from_db()
     engine.refresh_from_db()
     assert job.lease_until is not None
@@ -332,9 +332,9 @@ def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None
 
 def test_an_engine_without_the_nodes_or_the_checkpoint_does_not_train(job: TrainingJob, engine: Engine) -> None:
     Engine.objects.update(node_classes=["KSampler"])
-    assert runner.claim("worker") is None
+    assert holds.claim("worker") is None
     Engine.objects.update(node_classes=engine.node_classes, checkpoints=["other.safetensors"])
-    assert runner.claim("worker") is None
+    assert holds.claim("worker") is None
 
 
 def test_resuming_is_a_new_training_from_the_last_checkpoint(job: TrainingJob, tmp_path: Path, ada: User) -> None:
@@ -449,9 +449,9 @@ def test_a_worker_whose_lease_ran_out_decides_nothing_however_its_attempt_ends(j
         other.start("other")
         ENDS[end]()
 
-    trained = runner.claim("slow")
+    trained = holds.claim("slow")
     assert trained is not None
-    runner.register(Scripted(act))
+    known_trainers.register(Scripted(act))
     runner.run(trained)
     job.refresh_from_db()
     assert (job.status, job.worker, job.error_kind, job.not_before) == (Status.RUNNING, "other", "", None)

@@ -15,7 +15,7 @@ from tests.training.scripted import ask, train
 from training.datasets.models import Dataset
 from training.runs.models import TrainingJob
 from training.runs.phases import Doing, Phase
-from training.runs.running import runner
+from training.runs.running import live_course
 from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 @pytest.fixture
 def job(dataset: Dataset, add: AddPicture, ada: User, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> TrainingJob:
     """A training of 2,000 steps that waits for a worker at its own pace."""
-    monkeypatch.setattr(runner, "TICK", 1.0)
-    monkeypatch.setattr(runner, "LOOK", 1.0)
+    monkeypatch.setattr(live_course, "TICK", 1.0)
+    monkeypatch.setattr(live_course, "LOOK", 1.0)
     add("red hills")
     return ask(dataset, ada, steps=2000)
 

@@ -25,7 +25,7 @@ from tests.training.scripted import Scripted, ask, lora_file
 from training.datasets.models import Dataset
 from training.runs.management.commands import train as train_command
 from training.runs.models import TrainingJob
-from training.runs.running import runner
+from training.runs.running import known_trainers, runner
 from training.runs.trainer import Course, TrainerFailed, TrainerStopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet", "dataset_with_pictures", "olga")]
@@ -44,7 +44,7 @@ def dataset_with_pictures(dataset: Dataset, add: AddPicture, engine: Engine) -> 
     """gouache-studies, with two pictures, and an engine."""
     add("red hills")
     add("blue hills")
-    runner.register(Scripted(lambda course: None))
+    known_trainers.register(Scripted(lambda course: None))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def works(alive: Worker, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[
     """Have a worker that does this while the command sleeps."""
 
     def with_trainer(act: Callable[[Course], None]) -> None:
-        runner.register(Scripted(act))
+        known_trainers.register(Scripted(act))
         clock = SimpleNamespace(sleep=lambda seconds: runner.work(), monotonic=time.monotonic)
         monkeypatch.setattr(terminal, "time", clock)
 

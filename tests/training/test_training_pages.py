@@ -26,7 +26,7 @@ from training.datasets.models import Dataset
 from training.runs import parameters, tasks
 from training.runs.models import Checkpoint, LogBlock, TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import checkpoints, runner
+from training.runs.running import checkpoints, holds, known_trainers, runner
 from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -40,7 +40,7 @@ def filled(dataset: Dataset, add: AddPicture, engine: Engine) -> Dataset:
     """The dataset with three pictures, and an engine that could train."""
     for caption in ("red hills", "blue hills", ""):
         add(caption)
-    runner.register(Scripted(lambda course: None))
+    known_trainers.register(Scripted(lambda course: None))
     return dataset
 
 
@@ -145,7 +145,7 @@ def test_without_an_engine_nothing_starts_and_the_page_says_why(filled: Dataset,
         def obstacles(self, config: Any) -> list[str]:
             return ["No engine answers."]
 
-    runner.register(Blocked(lambda course: None))
+    known_trainers.register(Blocked(lambda course: None))
     answer = as_(ada).post("/training/new/", form(filled))
     assert answer.status_code == 422
     assert re.search(r"autofocus>No engine answers\.", tight(answer.content.decode()))
@@ -260,7 +260,7 @@ def test_stop_ends_what_waits(job: TrainingJob, ada: User) -> None:
 
 @pytest.mark.parametrize(("wish", "kept"), [("", TrainingJob.Stop.KEEP), ("force", TrainingJob.Stop.FORCE)])
 def test_stop_asks_what_runs_to_end(job: TrainingJob, ada: User, wish: str, kept: str) -> None:
-    runner.claim("worker")
+    holds.claim("worker")
     as_(ada).post(f"/training/{job.pk}/stop/", {"wish": wish})
     job.refresh_from_db()
     assert (job.status, job.stop) == (Status.RUNNING, kept)

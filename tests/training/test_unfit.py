@@ -24,7 +24,7 @@ from training.datasets.models import Dataset, DatasetImage, DatasetSnapshot
 from training.runs import parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run, unfit
-from training.runs.running import checkpoints, runner
+from training.runs.running import checkpoints, known_trainers
 from training.runs.trainer import Course, TrainerFailed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
@@ -69,7 +69,7 @@ def filled(dataset: Dataset, add: AddPicture, engine: Engine, people: Callable[.
     for caption in ("red hills", "blue hills"):
         add(caption)
     add("a grove", source_name="grove.png")
-    runner.register(Scripted(lambda course: None))
+    known_trainers.register(Scripted(lambda course: None))
     return dataset
 
 

@@ -22,7 +22,7 @@ class RunsConfig(AppConfig):
         from stylestudio.processes import workers
         from training.runs import report, tasks
         from training.runs.models import TrainingJob
-        from training.runs.running import run_push, runner, samples
+        from training.runs.running import holds, live_course, run_push, runner, samples
 
         kinds.register(
             kinds.Kind(
@@ -34,7 +34,7 @@ class RunsConfig(AppConfig):
                     "training/_training_run.html",
                 ),
                 facts=runner.facts,
-                sweep=runner.sweep,
+                sweep=holds.sweep,
                 gather=runner.gather,
                 wake=tasks.wake,
                 limited=lambda trainings: trainings,
@@ -42,7 +42,7 @@ class RunsConfig(AppConfig):
         )
         roster.holders[TrainingJob.kind] = runner.holding
         roster.returned.connect(tasks.hear_of_engine)
-        runner.followers += [samples.follow_training, run_push.follow_training]
+        live_course.followers += [samples.follow_training, run_push.follow_training]
         following.followed.connect(report.hear_of_preview)
         following.followed.connect(samples.hear_of_preview)
-        workers.beats.append(runner.renew)
+        workers.beats.append(holds.renew)

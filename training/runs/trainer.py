@@ -1,4 +1,4 @@
-"""Trainers: what can make a LoRA out of a frozen dataset. Each is told its course by training.runs.running.runner."""
+"""Trainers: what makes a LoRA out of a frozen dataset. What they are given is in training.runs.running.live_course."""
 
 from __future__ import annotations
 

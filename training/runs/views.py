@@ -27,7 +27,7 @@ from training.runs import configuration, parameters, report, tasks
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import order_page, place_run
 from training.runs.placing.forms import TrainingForm, belonging, style_of, trainable
-from training.runs.running import checkpoints, losses, runner, samples
+from training.runs.running import checkpoints, known_trainers, live_course, losses, runner, samples
 from training.runs.trainer import TrainerFailed
 from training.trainers.kohya import command
 from training.trainers.kohya import trainer as kohya
@@ -111,7 +111,7 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     values = form.values
     names = [name for name in ("steps", "rank", "learning_rate", "batch_size") if name in values]
-    able = runner.trainer(TrainingJob.Trainer.COMFYUI).able()
+    able = known_trainers.trainer(TrainingJob.Trainer.COMFYUI).able()
     known = distinct(name for engine in able for name in engine.checkpoints)
     probes = form.probes
     return {
@@ -182,7 +182,7 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
         "rows": configuration.configuration(job, other),
         "other": other,
         "others": others,
-        "command": kohya.command_line(runner.AskedCourse(job)) if job.trainer == parameters.KOHYA else "",
+        "command": kohya.command_line(live_course.AskedCourse(job)) if job.trainer == parameters.KOHYA else "",
     }
     return render(request, "training/run_config.html", context)
 
@@ -196,7 +196,7 @@ def export(request: StudioRequest, pk: int) -> StreamingHttpResponse | HttpRespo
     job = _run(request, pk)
     if job.trainer != parameters.KOHYA:
         raise Http404(_("Only runs with sd-scripts are exported like this. Export the dataset instead."))
-    course = runner.AskedCourse(job)
+    course = live_course.AskedCourse(job)
     try:
         files = command.exported(kohya.plan(course), course.pictures)
     except (TrainerFailed, OSError) as error:  # a picture is too small for any bucket

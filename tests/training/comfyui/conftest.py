@@ -22,8 +22,8 @@ from training.datasets.models import Dataset
 from training.runs import parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import runner
-from training.trainers.comfyui import trainer
+from training.runs.running import holds, known_trainers, live_course, runner
+from training.trainers.comfyui import attempt, prompt_watch
 from training.trainers.comfyui.trainer import ComfyTrainer
 
 Ask = Callable[..., TrainingJob]
@@ -56,16 +56,17 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
-    monkeypatch.setattr(runner, "followers", [])
-    for name, value in (("REST", timedelta(0)), ("LOOK", 0.0), ("TICK", 0.0)):
-        monkeypatch.setattr(runner, name, value)
-    monkeypatch.setattr(trainer, "TICK", 0.02)
-    monkeypatch.setattr(trainer, "PATIENCE", 2.0)
+    monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer()})
+    monkeypatch.setattr(live_course, "followers", [])
+    monkeypatch.setattr(runner, "REST", timedelta(0))
+    monkeypatch.setattr(live_course, "LOOK", 0.0)
+    monkeypatch.setattr(live_course, "TICK", 0.0)
+    monkeypatch.setattr(prompt_watch, "TICK", 0.02)
+    monkeypatch.setattr(attempt, "PATIENCE", 2.0)
     workers.stopping.clear()
     yield
     workers.stopping.clear()
-    runner._held.clear()
+    holds.held.clear()
     roster.pool.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from training.runs.models import TrainingJob
-from training.runs.running import runner
+from training.runs.running import live_course
 
 
 class Heard:
@@ -40,13 +40,13 @@ class Heard:
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
     """What is told while the test runs."""
-    ears, progress = Heard(), runner.LiveCourse.progress
+    ears, progress = Heard(), live_course.LiveCourse.progress
 
-    def told(course: runner.LiveCourse, *args: Any, **more: Any) -> None:
+    def told(course: live_course.LiveCourse, *args: Any, **more: Any) -> None:
         try:
             progress(course, *args, **more)
         finally:
             ears.note(course.job)
 
-    monkeypatch.setattr(runner.LiveCourse, "progress", told)
+    monkeypatch.setattr(live_course.LiveCourse, "progress", told)
     yield ears

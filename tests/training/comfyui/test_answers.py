@@ -16,8 +16,8 @@ from stylestudio.preview_engine.troubles import Answer, CutAnswer, LoseAnswer
 from tests.training.comfyui.conftest import Ask
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import runner
-from training.trainers.comfyui import leftovers, trainer
+from training.runs.running import known_trainers, runner
+from training.trainers.comfyui import attempt, leftovers
 
 pytestmark = pytest.mark.django_db
 # A training is tried so often within five minutes, with the rests between attempts.
@@ -27,7 +27,7 @@ FIVE_MINUTES = 12
 @pytest.fixture(autouse=True)
 def hasty(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for an answer that does not come."""
-    monkeypatch.setattr(trainer, "PATIENCE", 0.05)
+    monkeypatch.setattr(attempt, "PATIENCE", 0.05)
     monkeypatch.setattr(run, "_SEARCH_PAUSES", (0.0,))
     monkeypatch.setattr(run, "_RETRY_PAUSE", 0.02)
 
@@ -123,7 +123,7 @@ def test_every_way_to_lose_an_engine_ends(engine: Engine, ask: Ask, monkeypatch:
         answered = kind == "errors" or len(tries) % 2 == 0
         raise runner.TrainerLost("gone", answered=answered)
 
-    monkeypatch.setattr(runner.trainer("comfyui"), "run", lose, raising=False)
+    monkeypatch.setattr(known_trainers.trainer("comfyui"), "run", lose, raising=False)
     job = trained(ask())
     assert job.status == Status.FAILED
     assert len(tries) <= runner.MOST_ERRORS + runner.MOST_ATTEMPTS

@@ -15,7 +15,7 @@ from stylestudio.preview_engine.troubles import Halted, SlowSteps, Trouble
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import said, trained
 from training.runs.models import TrainingJob
-from training.runs.running import runner
+from training.runs.running import live_course
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,7 @@ def test_encoding_at_the_start_of_each_segment_is_in_the_estimate(
         new_engine.engine._worker.cache.clear()  # as pictures in between make an engine forget what it encoded
 
     monkeypatch.setattr(publisher, "progressed", progressed)
-    monkeypatch.setattr(runner, "followers", [forget])
+    monkeypatch.setattr(live_course, "followers", [forget])
     job = trained(ask(steps=40, segments=4))
     end = time.monotonic()
     assert job.status == Status.COMPLETED, said(job)

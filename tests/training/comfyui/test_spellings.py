@@ -18,7 +18,8 @@ from stylestudio.preview_engine.server import PreviewThread
 from tests.training.comfyui.conftest import Ask
 from training.runs.models import TrainingJob
 from training.runs.running import runner
-from training.trainers.comfyui.trainer import ComfyTrainer, obstacle
+from training.trainers.comfyui.obstacles import obstacle
+from training.trainers.comfyui.trainer import ComfyTrainer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

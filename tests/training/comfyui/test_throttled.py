@@ -14,7 +14,7 @@ from tests.training.comfyui.heard import Heard
 from tests.training.comfyui.test_trainer import at_work, checkpoints, losses, said, segments_run, trained
 from tests.training.comfyui.throttled import Throttled
 from training.runs.models import TrainingJob
-from training.trainers.comfyui import trainer
+from training.trainers.comfyui import attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -86,8 +86,8 @@ def test_a_worker_that_takes_a_segment_over_shows_the_steps_that_are_known_befor
 def test_an_engine_that_is_silent_between_two_steps_that_it_tells_is_not_stalled(
     earlier: Engine, ask: Ask, earlier_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "SILENT", 0.2)
-    monkeypatch.setattr(trainer, "SILENT_PER_PICTURE", 0.0)
+    monkeypatch.setattr(attempt, "SILENT", 0.2)
+    monkeypatch.setattr(attempt, "SILENT_PER_PICTURE", 0.0)
     earlier_engine.troubles.add(Throttled(share=1.0))  # nothing between the first and the last
     earlier_engine.troubles.add(SlowSteps(seconds=0.05, class_type="TrainLoraNode"))
     before = segments_run(earlier_engine)
@@ -97,10 +97,10 @@ def test_an_engine_that_is_silent_between_two_steps_that_it_tells_is_not_stalled
 
 
 def test_the_longest_silence_grows_with_the_steps_that_are_left_out() -> None:
-    short, long = (trainer.longest_silence(steps, 0, None) for steps in (100, 20_000))
-    assert (short - trainer.SILENT, long - trainer.SILENT) == (300.0, 30_000.0)
-    assert trainer.longest_silence(20_000, 0, 4.0) - trainer.SILENT == 100 * 40.0
-    assert trainer.longest_silence(100, 10, 4.0) - trainer.SILENT == 40.0 + 600.0
+    short, long = (attempt.longest_silence(steps, 0, None) for steps in (100, 20_000))
+    assert (short - attempt.SILENT, long - attempt.SILENT) == (300.0, 30_000.0)
+    assert attempt.longest_silence(20_000, 0, 4.0) - attempt.SILENT == 100 * 40.0
+    assert attempt.longest_silence(100, 10, 4.0) - attempt.SILENT == 40.0 + 600.0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -26,9 +26,11 @@ from tests.training.comfyui.conftest import Ask
 from tests.training.conftest import AddPicture
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import runner
+from training.runs.running import holds, live_course, runner
 from training.trainers.comfyui import graph, leftovers
-from training.trainers.comfyui.trainer import PROMPT, ComfyTrainer, hint, obstacle
+from training.trainers.comfyui.attempt import PROMPT
+from training.trainers.comfyui.obstacles import hint, obstacle
+from training.trainers.comfyui.trainer import ComfyTrainer
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +95,7 @@ def test_a_training_makes_a_checkpoint_in_each_segment(engine: Engine, ask: Ask,
     for each in checkpoints(job):
         assert each.loss == pytest.approx(sum(losses(job)[each.step - 2 : each.step]) / 2)
     assert not job.state.get("prompt")
-    assert list(Path(runner.LiveCourse(job).folder).iterdir()) == [], "fetched files are not kept twice"
+    assert list(Path(live_course.LiveCourse(job).folder).iterdir()) == [], "fetched files are not kept twice"
 
 
 def test_every_segment_learns_on_from_the_one_before(engine: Engine, ask: Ask) -> None:
@@ -256,7 +258,7 @@ def test_an_engine_that_was_restarted_trains_the_segment_again(
             seen.append(job.checkpoints.last().step)
             new_engine.troubles.add(_RestartAt(times=1, after_step=2))
 
-    runner.followers.append(restart)
+    live_course.followers.append(restart)
     before = segments_run(new_engine)
     job = trained(ask(steps=12, segments=3))
     assert job.status == Status.COMPLETED, said(job)
@@ -315,14 +317,14 @@ def test_half_a_file_is_no_checkpoint(engine: Engine, ask: Ask, new_engine: Prev
 def test_a_finished_prompt_is_collected_with_its_losses(engine: Engine, ask: Ask, new_engine: PreviewThread) -> None:
     job = ask(steps=4, segments=2)
     posted: list[str] = []
-    original = runner.LiveCourse.remember
+    original = live_course.LiveCourse.remember
 
     def remember(self: Any, **state: Any) -> None:
         posted.extend([state["prompt"]] if state.get("prompt") else [])
         original(self, **state)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.LiveCourse, "remember", remember)
+        patch.setattr(live_course.LiveCourse, "remember", remember)
         job = trained(job)
     kept = losses(job)
     name, before = job.state["file"], segments_run(new_engine)
@@ -403,7 +405,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
 ) -> None:
     told: list[None] = []
     monkeypatch.setattr(leftovers, "sweep_soon", lambda: told.append(None))
-    runner.followers.append(leftovers.follow)
+    live_course.followers.append(leftovers.follow)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))
     new_engine.troubles.add(Answer(times=1, path="/queue", method="POST", status=502, body="Bad gateway"))
@@ -452,7 +454,7 @@ def test_a_checkpoint_that_the_engine_lost_is_sent_there_again(
 def test_an_engine_that_is_away_is_waited_for(engine: Engine, ask: Ask, new_engine: PreviewThread) -> None:
     new_engine.troubles.add(Answer(times=40, path="/prompt", status=502, body="Bad gateway"))
     job = ask()
-    assert runner.claim("w") is not None
+    assert holds.claim("w") is not None
     job.refresh_from_db()
     runner.run(TrainingJob.objects.get(pk=job.pk))
     job.refresh_from_db()
@@ -507,11 +509,11 @@ def test_a_studio_that_stops_past_a_checkpoint_leaves_the_training_to_the_next_s
         if what == "checkpoint":
             workers.stopping.set()
 
-    monkeypatch.setattr(runner, "followers", [stop_after])
+    monkeypatch.setattr(live_course, "followers", [stop_after])
     job = trained(ask(steps=6, segments=3))
     assert (job.status, job.worker, job.attempts) == (Status.QUEUED, "", 0), said(job)
     assert [each.step for each in checkpoints(job)] == [2]
-    monkeypatch.setattr(runner, "followers", [])
+    monkeypatch.setattr(live_course, "followers", [])
     workers.stopping.clear()
     runner.work()
     job.refresh_from_db()

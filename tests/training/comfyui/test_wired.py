@@ -36,7 +36,8 @@ from training.datasets.models import Dataset
 from training.runs import parameters
 from training.trainers.comfyui import diagnostics as trainings
 from training.trainers.comfyui import graph
-from training.trainers.comfyui.trainer import ComfyTrainer, obstacle
+from training.trainers.comfyui.obstacles import obstacle
+from training.trainers.comfyui.trainer import ComfyTrainer
 
 INFOS = recorded_infos()
 CLASSES = graph.workflow(graph.NEW).classes - {"SaveLoRANode"} | {"SaveLoRA"}

@@ -14,7 +14,7 @@ from tests.training.comfyui.heard import Heard
 from tests.training.comfyui.test_trainer import at_work, losses, said, trained
 from tests.training.comfyui.written import Written, written
 from training.runs.models import TrainingJob
-from training.runs.running import runner
+from training.runs.running import live_course
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def at_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a studio, where other tests write as often as they can."""
-    monkeypatch.setattr(runner, "TICK", 1.0)
-    monkeypatch.setattr(runner, "LOOK", 1.0)
+    monkeypatch.setattr(live_course, "TICK", 1.0)
+    monkeypatch.setattr(live_course, "LOOK", 1.0)
 
 
 def is_sparing(count: Written, segments: int) -> None:

@@ -20,7 +20,7 @@ from training.datasets.models import Dataset, DatasetImage
 from training.runs import parameters
 from training.runs.models import LossBlock, TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import runner
+from training.runs.running import holds, live_course, runner
 from training.trainers.kohya import trainer
 
 pytestmark = pytest.mark.django_db
@@ -31,11 +31,11 @@ def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iter
     """Messages go nowhere, and folders are this test's."""
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(runner, "LOOK", 0.0)
-    monkeypatch.setattr(runner, "TICK", 0.0)
+    monkeypatch.setattr(live_course, "LOOK", 0.0)
+    monkeypatch.setattr(live_course, "TICK", 0.0)
     yield
     workers.stopping.clear()
-    runner._held.clear()
+    holds.held.clear()
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_withdrawn_training_leaves_no_process(job: TrainingJob, scripts: SdScr
     scripts.plays(hold=2)
     folder = job.folder
     job.start("a worker that died")
-    course = runner.LiveCourse(job)
+    course = live_course.LiveCourse(job)
     trainer._begin(course)
     assert group(folder)
     TrainingJob.objects.filter(pk=job.pk).update(status="queued")

@@ -20,8 +20,8 @@ from training.runs import parameters
 from training.runs.models import Checkpoint
 from training.runs.placing.unfit import Unfit, names, not_left_out, nothing_left, sentences
 from training.runs.placing.unfit import find as find_unfit
-from training.runs.running import experience, runner
-from training.trainers.comfyui.trainer import hint
+from training.runs.running import experience, known_trainers
+from training.trainers.comfyui.obstacles import hint
 
 # Bytes of a LoRA file for each rank at 16 bits: the attention of an SDXL U-Net (kohya), or all its layers (ComfyUI).
 BYTES_PER_RANK = {parameters.KOHYA: 5_300_000, parameters.COMFYUI: 6_180_000}
@@ -144,7 +144,7 @@ def _where(trainer: str, base: str, clean: Mapping[str, Any]) -> tuple[str, str]
     """The engine that would train, and what it waits for."""
     if trainer == parameters.KOHYA:
         return _("this machine"), ""
-    able = runner.trainer(trainer).able(base, clean)
+    able = known_trainers.trainer(trainer).able(base, clean)
     free = next((engine for engine in able if not engine.is_held), None)
     if free:
         return roster.title(free), ""
@@ -186,7 +186,7 @@ def _problems(
         )
     found += [
         Problem(text, reverse("queue") + "#engines")
-        for text in runner.trainer(trainer).obstacles({**clean, "base": base})
+        for text in known_trainers.trainer(trainer).obstacles({**clean, "base": base})
     ]
     if free < size + MARGIN:
         words = _("The disk is nearly full. Delete checkpoints of old trainings, or lower rank or checkpoints.")
@@ -215,7 +215,7 @@ def _warnings(
             found.append(Problem(words, "#trigger_words"))
     if trainer == parameters.COMFYUI:
         hints = dict.fromkeys(
-            hint(engine, clean) for engine in runner.trainer(trainer).able(base, clean) if not engine.is_preview
+            hint(engine, clean) for engine in known_trainers.trainer(trainer).able(base, clean) if not engine.is_preview
         )
         found += [Problem(text, reverse("queue") + "#engines") for text in hints if text]
     if trainer == parameters.COMFYUI and roster.preview_serves():

@@ -17,12 +17,12 @@ class ComfyuiConfig(AppConfig):
         from generation.engines import node_facts
         from styles import cards
         from stylestudio.processes import workers
-        from training.runs.running import runner
+        from training.runs.running import known_trainers, live_course
         from training.trainers.comfyui import diagnostics, graph, leftovers, lora
         from training.trainers.comfyui.trainer import ComfyTrainer
 
-        runner.register(ComfyTrainer())
-        runner.followers.insert(0, leftovers.follow)
+        known_trainers.register(ComfyTrainer())
+        live_course.followers.insert(0, leftovers.follow)
         node_facts.kept |= graph.every_class()
         engine_diagnostics.looks.append(diagnostics.look)
         cards.converters.append(lora.exported)

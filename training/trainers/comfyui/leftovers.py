@@ -7,7 +7,7 @@ from huey.contrib.djhuey import db_task
 from generation.engines.models import Engine
 from generation.making import recovery
 from training.runs.models import TrainingJob
-from training.trainers.comfyui.trainer import PROMPT
+from training.trainers.comfyui.attempt import PROMPT
 
 
 def sweep() -> None:

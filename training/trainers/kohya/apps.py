@@ -13,8 +13,8 @@ class KohyaConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the trainer known."""
-        from training.runs.running import runner
+        from training.runs.running import known_trainers, live_course
         from training.trainers.kohya import trainer
 
-        runner.register(trainer.KohyaTrainer())
-        runner.followers.insert(0, trainer.follow)
+        known_trainers.register(trainer.KohyaTrainer())
+        live_course.followers.insert(0, trainer.follow)

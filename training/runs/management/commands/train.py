@@ -23,7 +23,7 @@ from training.datasets.models import Dataset
 from training.runs import parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import order_page, place_run, unfit
-from training.runs.running import runner
+from training.runs.running import known_trainers
 
 WIDTH = 24  # characters of the bar
 
@@ -83,7 +83,9 @@ class Command(BaseCommand):
             if "segments" in values:
                 values["segments"] = max(1, min(int(values["segments"]), options["steps"] // 2))
         clean = parameters.clean(trainer, values)
-        for obstacle in runner.trainer(trainer).obstacles({**clean, "base": options["base"] or conf.CHECKPOINT}):
+        for obstacle in known_trainers.trainer(trainer).obstacles(
+            {**clean, "base": options["base"] or conf.CHECKPOINT}
+        ):
             self.stderr.write(terminal.plain_words(obstacle))
         left_out = self._left_out(dataset, clean["resolution"], wanted=options["leave_out"])
         name = options["style"]

@@ -1,0 +1,126 @@
+"""Which training is next, and the engine that it holds.
+
+No picture is sent to an engine that a training holds. A hold ends with the lease that the worker renews.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import timedelta
+
+from django.conf import settings as conf
+from django.db import DatabaseError
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
+from stylestudio.jobs.kinds import LEASE, may_run, start_within_limit
+from stylestudio.live import publisher
+from stylestudio.processes import workers
+from training.runs.models import TrainingJob
+from training.runs.running.known_trainers import trainer
+
+AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
+
+held: dict[int, int | None] = {}  # trainings of this process, and the engine that each holds
+turn = threading.RLock()  # of the threads of this process one at a time claims, or begins another thread
+
+
+def holder(training: int) -> str:
+    """How a training is named on the engine that it holds."""
+    return f"{TrainingJob.kind}-{training}"
+
+
+def renew() -> None:
+    """Push the end of leases and holds away; called by the worker's heartbeat."""
+    with turn:
+        mine = dict(held)
+    if not mine:
+        return
+    TrainingJob.objects.running().filter(pk__in=mine).update(lease_until=Now() + LEASE)
+    for pk, engine in mine.items():
+        if engine:
+            Engine.objects.filter(pk=engine, held_by=holder(pk)).update(held_until=Now() + LEASE)
+
+
+def sweep() -> None:
+    """What a dead worker left is free for others, and so are its engines."""
+    with turn:
+        left = list(TrainingJob.objects.abandoned(workers.worker_name(), held))
+    for job in left:
+        if job.recover():
+            publisher.changed(job)
+    if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
+        publisher.engines_changed()
+    if TrainingJob.objects.waiting().exists():
+        TrainingJob.wake()
+
+
+def claim(worker: str) -> TrainingJob | None:
+    """The next training that this worker can do, running and with its engine held when this returns it."""
+    workers.give_connection_back()
+    with turn:
+        rested = Q(not_before=None) | Q(not_before__lte=Now())
+        waiting = TrainingJob.objects.waiting().filter(rested).select_related("engine", "owner", "style", "snapshot")
+        for job in waiting.order_by("-priority", "queued_at", "pk"):
+            if not may_run(job):
+                continue
+            engine = None
+            if job.trainer == TrainingJob.Trainer.COMFYUI:
+                engine = _engine_for(job)
+                if engine is None or not hold(engine, job):
+                    continue
+            elif not conf.SD_SCRIPTS_DIR or _local_is_busy():
+                continue
+            if start_within_limit(job, worker):
+                held[job.pk] = engine.pk if engine else None
+                if job.engine != engine:
+                    job.touch(engine=engine)
+                return job
+            if engine:
+                release(engine.pk, job)
+    return None
+
+
+def _local_is_busy() -> bool:
+    return any(engine is None for engine in held.values())
+
+
+def _engine_for(job: TrainingJob) -> Engine | None:
+    """A free engine that can train it. One that is away and may still work on it is waited for."""
+    # An engine that another training lent to pictures between two segments is taken back by it.
+    lent = {engine for pk, engine in held.items() if pk != job.pk}
+    able_now = [engine for engine in trainer(job.trainer).able(job.base, job.config) if engine.pk not in lent]
+    free = [engine for engine in able_now if not engine.is_held or engine.held_by == holder(job.pk)]
+    if job.engine and (job.state.get("prompt") or job.state.get("made")):
+        if job.engine in free:
+            return job.engine
+        away = job.engine.active and not job.engine.paused and job.engine.health != Engine.Health.OK
+        if away and timezone.now() - job.updated_at < AWAY_LIMIT:
+            return None
+    return next(iter(free), None)
+
+
+def hold(engine: Engine, job: TrainingJob) -> bool:
+    free = Q(held_by="") | Q(held_by=holder(job.pk)) | Q(held_until__lt=Now())
+    won = Engine.objects.filter(free, pk=engine.pk).update(held_by=holder(job.pk), held_until=Now() + LEASE)
+    if won:
+        publisher.engines_changed()
+    return bool(won)
+
+
+def release(engine: int, job: TrainingJob) -> None:
+    if Engine.objects.filter(pk=engine, held_by=holder(job.pk)).update(held_by="", held_until=None):
+        publisher.engines_changed()
+        GenerationTask.wake()
+
+
+def let_go(job: TrainingJob) -> None:
+    with turn:
+        engine = held.pop(job.pk, None)
+    if engine:
+        with suppress(DatabaseError):  # then the hold runs out by itself
+            release(engine, job)
