@@ -1,18 +1,15 @@
-"""Asking for pictures: the task, its styles, the prompts sent to engines, the pictures that came, and the engines."""
+"""What somebody asked for: one press of Generate, and the styles of its mix."""
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -20,6 +17,9 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
 from generation.pictures import estimates, faults
+from generation.pictures.models.engine_prompts import EnginePrompt
+from generation.pictures.models.generated_images import GeneratedImage
+from generation.pictures.models.references import Reference
 from generation.pictures.prompts import Frame
 from generation.pictures.shapes import Shape, shape_name, size_text, smaller
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
@@ -31,20 +31,6 @@ MOST_PICTURES = 16
 MOST_STYLES = 5
 # Seeds of all pictures of a task stay within a signed 64-bit column; engines take up to 2**64 - 1.
 MOST_SEED = 2**63 - 1 - MOST_PICTURES
-
-
-class Reference(models.Model):
-    """A picture to start from, cleaned and stored once however often it is used."""
-
-    sha256 = models.CharField(max_length=64, unique=True)
-    file = models.ImageField(upload_to="uploads/references/%Y/%m", width_field="width", height_field="height")
-    width = models.PositiveIntegerField(default=0)
-    height = models.PositiveIntegerField(default=0)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    created_at = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return f"{self.width} × {self.height}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,193 +334,3 @@ class TaskStyle(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} {self.weight:.2f}"
-
-
-class PromptQuerySet(models.QuerySet["EnginePrompt"]):
-    """Questions about attempts."""
-
-    def live(self) -> Self:
-        """What engines have of ours, or are about to get."""
-        return self.filter(state__in=EnginePrompt.LIVE)
-
-
-class EnginePrompt(models.Model):
-    """One attempt at one picture on one engine. Written before the engine hears of it, so nothing is made twice."""
-
-    class State(models.TextChoices):
-        """CLAIMED and POSTED are live: at most one such row for a picture.
-
-        UNFETCHED has ended, but its engine made the picture, or may have: it can be asked for once more.
-        """
-
-        CLAIMED = "claimed"
-        POSTED = "posted"
-        DONE = "done"
-        FAILED = "failed"
-        CANCELLED = "cancelled"
-        LOST = "lost"
-        UNFETCHED = "unfetched"
-
-    LIVE = (State.CLAIMED, State.POSTED)
-    # Of what is live: made, and waiting to be fetched, so that its engine has nothing to do with it.
-    MADE = Q(output__isnull=False, worker="")
-
-    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="prompts")
-    index = models.PositiveSmallIntegerField()
-    attempt = models.PositiveSmallIntegerField(default=1)
-    prompt_id = models.UUIDField(unique=True, default=uuid.uuid4)
-    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="prompts")
-    worker = models.CharField(max_length=200)
-    lease_until = models.DateTimeField()
-    state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
-    progress = models.PositiveSmallIntegerField(default=0)  # percent of this picture
-    graph = models.JSONField(null=True)
-    graph_sha256 = models.CharField(max_length=64, blank=True)
-    claimed_at = models.DateTimeField(default=timezone.now)
-    posted_at = models.DateTimeField(null=True)
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    error = models.TextField(blank=True)
-    # The file that the engine made, as `ImageRef` names it: known once it did not come at the first try.
-    output = models.JSONField(null=True)
-    # How often the engine answered and it did not work, and since when without it being away in between.
-    misses = models.PositiveSmallIntegerField(default=0)
-    missed_since = models.DateTimeField(null=True)
-    # Ended here while the engine could not be told: it may still hold it, and is told when it is back.
-    unclean = models.BooleanField(default=False)
-
-    objects = PromptQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["task", "index", "attempt"]
-        constraints = [
-            models.UniqueConstraint(fields=["task", "index", "attempt"], name="engineprompt_attempt_once"),
-            models.UniqueConstraint(
-                fields=["task", "index"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_one_live"
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["engine"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_live"),
-            # Estimates look at the newest finished prompts.
-            models.Index(fields=["-ended_at"], condition=Q(state="done"), name="engineprompt_done"),
-            models.Index(fields=["engine"], condition=Q(unclean=True), name="engineprompt_unclean"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.task_id}/{self.index} attempt {self.attempt}"
-
-    def end(self, state: EnginePrompt.State, error: str = "", *, unclean: bool = False) -> bool:
-        """Live -> an ended state. `unclean`: the engine may still hold it and could not be told."""
-        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
-        # What ends at once had no time to write when it was posted and began.
-        seen = {"posted_at": self.posted_at, "started_at": self.started_at, "output": self.output}
-        counted = {"misses": self.misses, "missed_since": self.missed_since}
-        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean, **seen, **counted))
-
-    def park(self, rest: float = 0.0, error: str = "") -> bool:
-        """Nobody follows it now, and its engine may be making it: who finds the engine well asks for it.
-
-        Not before `rest` seconds are over. `error` is why.
-        """
-        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
-        over = Now() + timedelta(seconds=rest) - timedelta(milliseconds=1)
-        counted = {"output": self.output, "misses": self.misses, "missed_since": self.missed_since}
-        posted = self.posted_at or timezone.now()
-        return bool(
-            live.update(state=self.State.POSTED, worker="", lease_until=over, posted_at=posted, error=error, **counted)
-        )
-
-    def miss(self) -> None:
-        """Count that the engine answered and it did not work. What ends or parks the prompt writes it."""
-        self.misses += 1
-        self.missed_since = self.missed_since or timezone.now()
-
-
-class PictureQuerySet(models.QuerySet["GeneratedImage"]):
-    """Pictures, newest first where a page asks."""
-
-    def visible_to(self, user: Any) -> Self:
-        """Pictures of tasks that `user` may see."""
-        return self.filter(task__in=GenerationTask.objects.visible_to(user))
-
-    def newest_first(self) -> Self:
-        """The order of the gallery; its key is (created_at, pk)."""
-        return self.order_by("-created_at", "-pk")
-
-
-class LivePictures(models.Manager["GeneratedImage"]):
-    """Pictures that are not in the trash."""
-
-    def get_queryset(self) -> PictureQuerySet:
-        return PictureQuerySet(self.model, using=self._db).filter(deleted_at=None)
-
-
-class GeneratedImage(models.Model):
-    """A stored picture. The row exists only when the file does."""
-
-    task = models.ForeignKey(GenerationTask, on_delete=models.PROTECT, related_name="pictures")
-    index = models.PositiveSmallIntegerField()
-    prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
-    file = models.FileField(upload_to="outputs/%Y/%m")
-    thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
-    seed = models.BigIntegerField()
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    has_alpha = models.BooleanField(default=False)
-    size = models.PositiveBigIntegerField()  # bytes
-    sha256 = models.CharField(max_length=64, db_index=True)
-    pixel_sha256 = models.CharField(max_length=64, blank=True)
-    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="pictures")
-    engine_version = models.CharField(max_length=60, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    deleted_at = models.DateTimeField(null=True)
-
-    objects = LivePictures.from_queryset(PictureQuerySet)()
-    everything = PictureQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("picture")
-        verbose_name_plural = _("pictures")
-        base_manager_name = "everything"
-        constraints = [models.UniqueConstraint(fields=["task", "index"], name="generatedimage_one_per_place")]
-        indexes = [
-            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery")
-        ]
-
-    def __str__(self) -> str:
-        return f"#{self.pk} {self.task}"
-
-    def get_absolute_url(self) -> str:
-        return reverse("generation:picture", args=[self.pk])
-
-    @property
-    def size_text(self) -> str:
-        """Such as 1024 × 1024."""
-        return size_text(self.width, self.height)
-
-    @property
-    def is_odd_size(self) -> bool:
-        """Whether the engine sent another size than was asked for."""
-        return self.size_text != self.task.size_text
-
-    @property
-    def thumbnail_url(self) -> str:
-        """The small picture; the original until the small one is made."""
-        return str((self.thumbnail or self.file).url)
-
-    @property
-    def alt(self) -> str:
-        """What a screen reader says: the prompt, at most 120 characters."""
-        prompt = self.task.prompt
-        return prompt if len(prompt) <= 120 else prompt[:119] + "…"
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Move to the trash; the file stays."""
-        self.deleted_at = timezone.now()
-        self.save(update_fields=["deleted_at"])
-        return 1, {"pictures.GeneratedImage": 1}
-
-    def restore(self) -> None:
-        """Take it out of the trash."""
-        self.deleted_at = None
-        self.save(update_fields=["deleted_at"])

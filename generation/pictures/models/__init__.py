@@ -1,0 +1,37 @@
+"""Asking for pictures: references, tasks and their styles, the prompts sent to engines, the pictures that came.
+
+Each module knows only those before it: references, engine_prompts, generated_images, generation_tasks.
+"""
+
+from __future__ import annotations
+
+from generation.pictures.models.engine_prompts import EnginePrompt, PromptQuerySet
+from generation.pictures.models.generated_images import GeneratedImage, LivePictures, PictureQuerySet
+from generation.pictures.models.generation_tasks import (
+    LEAST_SIDE,
+    MOST_PICTURES,
+    MOST_SEED,
+    MOST_SIDE,
+    MOST_STYLES,
+    GenerationTask,
+    Slot,
+    TaskStyle,
+)
+from generation.pictures.models.references import Reference
+
+__all__ = [
+    "LEAST_SIDE",
+    "MOST_PICTURES",
+    "MOST_SEED",
+    "MOST_SIDE",
+    "MOST_STYLES",
+    "EnginePrompt",
+    "GeneratedImage",
+    "GenerationTask",
+    "LivePictures",
+    "PictureQuerySet",
+    "PromptQuerySet",
+    "Reference",
+    "Slot",
+    "TaskStyle",
+]

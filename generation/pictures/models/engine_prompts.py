@@ -1,0 +1,114 @@
+"""Attempts: the prompts that were sent to engines."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from generation.engines.models import Engine
+
+
+class PromptQuerySet(models.QuerySet["EnginePrompt"]):
+    """Questions about attempts."""
+
+    def live(self) -> Self:
+        """What engines have of ours, or are about to get."""
+        return self.filter(state__in=EnginePrompt.LIVE)
+
+
+class EnginePrompt(models.Model):
+    """One attempt at one picture on one engine. Written before the engine hears of it, so nothing is made twice."""
+
+    class State(models.TextChoices):
+        """CLAIMED and POSTED are live: at most one such row for a picture.
+
+        UNFETCHED has ended, but its engine made the picture, or may have: it can be asked for once more.
+        """
+
+        CLAIMED = "claimed"
+        POSTED = "posted"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+        LOST = "lost"
+        UNFETCHED = "unfetched"
+
+    LIVE = (State.CLAIMED, State.POSTED)
+    # Of what is live: made, and waiting to be fetched, so that its engine has nothing to do with it.
+    MADE = Q(output__isnull=False, worker="")
+
+    task = models.ForeignKey("pictures.GenerationTask", on_delete=models.CASCADE, related_name="prompts")
+    index = models.PositiveSmallIntegerField()
+    attempt = models.PositiveSmallIntegerField(default=1)
+    prompt_id = models.UUIDField(unique=True, default=uuid.uuid4)
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="prompts")
+    worker = models.CharField(max_length=200)
+    lease_until = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
+    progress = models.PositiveSmallIntegerField(default=0)  # percent of this picture
+    graph = models.JSONField(null=True)
+    graph_sha256 = models.CharField(max_length=64, blank=True)
+    claimed_at = models.DateTimeField(default=timezone.now)
+    posted_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    # The file that the engine made, as `ImageRef` names it: known once it did not come at the first try.
+    output = models.JSONField(null=True)
+    # How often the engine answered and it did not work, and since when without it being away in between.
+    misses = models.PositiveSmallIntegerField(default=0)
+    missed_since = models.DateTimeField(null=True)
+    # Ended here while the engine could not be told: it may still hold it, and is told when it is back.
+    unclean = models.BooleanField(default=False)
+
+    objects = PromptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["task", "index", "attempt"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "index", "attempt"], name="engineprompt_attempt_once"),
+            models.UniqueConstraint(
+                fields=["task", "index"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_one_live"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["engine"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_live"),
+            # Estimates look at the newest finished prompts.
+            models.Index(fields=["-ended_at"], condition=Q(state="done"), name="engineprompt_done"),
+            models.Index(fields=["engine"], condition=Q(unclean=True), name="engineprompt_unclean"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_id}/{self.index} attempt {self.attempt}"
+
+    def end(self, state: EnginePrompt.State, error: str = "", *, unclean: bool = False) -> bool:
+        """Live -> an ended state. `unclean`: the engine may still hold it and could not be told."""
+        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
+        # What ends at once had no time to write when it was posted and began.
+        seen = {"posted_at": self.posted_at, "started_at": self.started_at, "output": self.output}
+        counted = {"misses": self.misses, "missed_since": self.missed_since}
+        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean, **seen, **counted))
+
+    def park(self, rest: float = 0.0, error: str = "") -> bool:
+        """Nobody follows it now, and its engine may be making it: who finds the engine well asks for it.
+
+        Not before `rest` seconds are over. `error` is why.
+        """
+        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
+        over = Now() + timedelta(seconds=rest) - timedelta(milliseconds=1)
+        counted = {"output": self.output, "misses": self.misses, "missed_since": self.missed_since}
+        posted = self.posted_at or timezone.now()
+        return bool(
+            live.update(state=self.State.POSTED, worker="", lease_until=over, posted_at=posted, error=error, **counted)
+        )
+
+    def miss(self) -> None:
+        """Count that the engine answered and it did not work. What ends or parks the prompt writes it."""
+        self.misses += 1
+        self.missed_since = self.missed_since or timezone.now()

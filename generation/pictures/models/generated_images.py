@@ -1,0 +1,107 @@
+"""Pictures that are stored."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from generation.engines.models import Engine
+from generation.pictures.models.engine_prompts import EnginePrompt
+from generation.pictures.shapes import size_text
+
+
+class PictureQuerySet(models.QuerySet["GeneratedImage"]):
+    """Pictures, newest first where a page asks."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Pictures of tasks that `user` may see."""
+        tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
+        return self.filter(task__in=tasks.objects.visible_to(user))
+
+    def newest_first(self) -> Self:
+        """The order of the gallery; its key is (created_at, pk)."""
+        return self.order_by("-created_at", "-pk")
+
+
+class LivePictures(models.Manager["GeneratedImage"]):
+    """Pictures that are not in the trash."""
+
+    def get_queryset(self) -> PictureQuerySet:
+        return PictureQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class GeneratedImage(models.Model):
+    """A stored picture. The row exists only when the file does."""
+
+    task = models.ForeignKey("pictures.GenerationTask", on_delete=models.PROTECT, related_name="pictures")
+    index = models.PositiveSmallIntegerField()
+    prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
+    file = models.FileField(upload_to="outputs/%Y/%m")
+    thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
+    seed = models.BigIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    has_alpha = models.BooleanField(default=False)
+    size = models.PositiveBigIntegerField()  # bytes
+    sha256 = models.CharField(max_length=64, db_index=True)
+    pixel_sha256 = models.CharField(max_length=64, blank=True)
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="pictures")
+    engine_version = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = LivePictures.from_queryset(PictureQuerySet)()
+    everything = PictureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+        base_manager_name = "everything"
+        constraints = [models.UniqueConstraint(fields=["task", "index"], name="generatedimage_one_per_place")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery")
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.task}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:picture", args=[self.pk])
+
+    @property
+    def size_text(self) -> str:
+        """Such as 1024 × 1024."""
+        return size_text(self.width, self.height)
+
+    @property
+    def is_odd_size(self) -> bool:
+        """Whether the engine sent another size than was asked for."""
+        return self.size_text != self.task.size_text
+
+    @property
+    def thumbnail_url(self) -> str:
+        """The small picture; the original until the small one is made."""
+        return str((self.thumbnail or self.file).url)
+
+    @property
+    def alt(self) -> str:
+        """What a screen reader says: the prompt, at most 120 characters."""
+        prompt = self.task.prompt
+        return prompt if len(prompt) <= 120 else prompt[:119] + "…"
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Move to the trash; the file stays."""
+        self.deleted_at = timezone.now()
+        self.save(update_fields=["deleted_at"])
+        return 1, {"pictures.GeneratedImage": 1}
+
+    def restore(self) -> None:
+        """Take it out of the trash."""
+        self.deleted_at = None
+        self.save(update_fields=["deleted_at"])
