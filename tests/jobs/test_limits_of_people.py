@@ -24,8 +24,8 @@ from stylestudio.jobs import kinds
 from stylestudio.models import Worker
 from tests.training.conftest import add, dataset, quiet  # noqa: F401 - fixtures
 from tests.training.conftest import engine as training_engine  # noqa: F401
+from tests.training.runs.test_training_pages import form
 from tests.training.scripted import Scripted, ask
-from tests.training.test_training_pages import form
 from training.datasets.models import Dataset
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run

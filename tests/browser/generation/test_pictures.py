@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Studio
-from tests.training.icons import icon
+from tests.training.datasets.icons import icon
 
 Enter = Callable[..., Page]
 PATIENCE = 60_000  # milliseconds

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Studio
 from tests.browser.training.test_captions import caption
-from tests.training.health import made
+from tests.training.datasets.health import made
 
 pytestmark = pytest.mark.heavy
 Enter = Callable[..., Page]

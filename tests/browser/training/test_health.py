@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Studio
-from tests.training.health import made
+from tests.training.datasets.health import made
 
 Enter = Callable[..., Page]
 PATIENCE = 60_000  # milliseconds

@@ -30,7 +30,8 @@ FITTING = 24  # pixels while a cut is moved
 ROUNDS = 6
 BATCH = 512  # pairs that are moved at once: 40 MB
 
-# Limits between copies and pictures that only look alike. tests/training/health/test_similar.py prints what they yield.
+# Limits between copies and pictures that only look alike; tests/training/datasets/health/test_similar.py prints what
+# they yield.
 AT_A_GLANCE = 0.78  # agreement of light and dark at 8 pixels; copies have at least 0.80
 FAR_TINT = 12.0  # levels of 255 by which colours may differ at 4 pixels
 ROUGHLY = 0.80  # agreement of the drawing at 16 pixels; copies have at least 0.84
