@@ -1,17 +1,21 @@
-"""A preview engine that paints plain colours, known to the database and well."""
+"""A preview engine that paints plain colours, known to the database and well; a browser, and a style."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 
 from generation.engines import roster
 from generation.engines.models import Engine
 from generation.making import runner
+from styles.models import Style
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
+from tests.generation.browsing import signed_in
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +36,17 @@ def engine(db: None, preview: PreviewThread, settings: object) -> Iterator[Engin
     yield row
     preview.troubles.clear()
     roster.pool.close()
+
+
+@pytest.fixture
+def her(ada: User) -> Client:
+    """Ada's browser."""
+    return signed_in(ada)
+
+
+@pytest.fixture
+def ink() -> Style:
+    """A style with two trigger phrases."""
+    style = Style.objects.create(name="Ink")
+    style.versions.update(lora_name="ink.safetensors", trigger_words="ink wash, mist", default_strength=0.8)
+    return style

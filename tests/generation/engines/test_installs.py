@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,85 +20,17 @@ from django.utils import timezone
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import claim as claiming
 from generation.making import monitor, recovery, runner
-from generation.making.claim import look_for_orphans
-from generation.ordering import availability, order_page, orders
-from generation.ordering.orders import Ingredient, Order
-from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
-from styles.models import Style, StyleVersion
-from stylestudio.checks import the_shared_folder_is_there
-from stylestudio.comfy.errors import NotInstalled
+from styles.models import StyleVersion
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.options import LIGHTNING, Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, HoldRequest, LoseAnswer
 from stylestudio.processes import workers
+from tests.generation.engines.installed import UPLOAD, content, engine_at, file_on, made, place, styled, uploads
 
-pytestmark = pytest.mark.django_db
-
-seeds = itertools.count(90_000, 20)
-UPLOAD = "POST /upload/image"
-
-
-def styled(name: str = "Ink & mist", size: int = 200_000) -> StyleVersion:
-    """A published version with a stored file that no engine has ever seen."""
-    data = os.urandom(size)
-    version = Style.objects.create(name=name).versions.get()
-    version.take_file(ContentFile(data), size, hashlib.sha256(data).hexdigest())
-    return version
-
-
-def content(version: StyleVersion) -> bytes:
-    """The stored bytes."""
-    with default_storage.open(str(version.file.name)) as file:
-        return bytes(file.read())
-
-
-def place(user: User, *versions: StyleVersion, **changes: Any) -> GenerationTask:
-    """A small order with these styles."""
-    mix = tuple(Ingredient(version, 0.8) for version in versions)
-    asked = {"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds), "mix": mix} | changes
-    return orders.place(Order(**asked), user)
-
-
-def made(task: GenerationTask) -> GenerationTask:
-    """The task after a worker has done what it can."""
-    look_for_orphans()
-    runner.work()
-    return GenerationTask.objects.get(pk=task.pk)
-
-
-def file_on(preview: PreviewThread, version: StyleVersion) -> Path:
-    """Where the engine keeps the file."""
-    return Path(str(preview.engine._own_folder), "output", "loras", version.lora_name)
-
-
-def uploads(preview: PreviewThread) -> int:
-    """How often the engine was sent a file."""
-    return list(preview.engine.requests).count(UPLOAD)
-
-
-@pytest.fixture(autouse=True)
-def nothing_on_its_way(preview: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test counts its own uploads, and nobody waits between two attempts."""
-    preview.engine.requests.clear()
-    monkeypatch.setattr(recovery, "BACK_OFF", 0.0)
-
-
-@pytest.fixture
-def small() -> Iterator[tuple[PreviewThread, Engine]]:
-    """An engine that takes uploads up to 1 MB."""
-    with PreviewThread(Options(painter="flat", max_upload=2**20)) as thread:
-        row = Engine.objects.create(address=thread.url, name="Small box")
-        assert roster.probe(row)
-        workers.stopping.clear()
-        yield thread, row
-        roster.pool.close()
-
-
-# Names
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_on_its_way")]
 
 
 def test_the_name_on_engines_is_ascii_and_has_style_version_and_hash() -> None:
@@ -128,9 +58,6 @@ def test_the_form_of_a_style_with_a_file_keeps_its_name_on_engines(client: Clien
     assert client.post(reverse("styles:edit", args=[version.style.slug]), fields).status_code == 302
     version.refresh_from_db()
     assert (version.lora_name.startswith("stylestudio_ink-mist"), version.default_strength) == (True, 0.5)
-
-
-# Making pictures
 
 
 def test_a_file_that_the_engine_lacks_is_there_before_the_picture_is_made(
@@ -311,9 +238,6 @@ def test_an_upload_that_broke_off_twice_may_still_come_through(
     assert uploads(preview) == 3
 
 
-# A part of a file
-
-
 def test_a_file_that_was_written_in_part_is_listed_and_still_replaced_before_it_is_used(
     engine: Engine, preview: PreviewThread, ada: User
 ) -> None:
@@ -442,201 +366,6 @@ def test_a_file_that_the_studio_lost_itself_is_said(engine: Engine, ada: User) -
     assert "cannot read its own copy" in task.error
     engine.refresh_from_db()
     assert engine.health == Engine.Health.OK, "the engine is not to blame"
-
-
-# Large files
-
-
-def test_what_is_too_large_is_said_before_and_after_and_nothing_is_sent(
-    small: tuple[PreviewThread, Engine], ada: User
-) -> None:
-    preview, row = small
-    assert row.max_upload == 2**20
-    version = styled(size=3 * 2**20)
-    words = (
-        f"Small box takes uploads up to 1.0 MB and {version.lora_name} has 3.0 MB. "
-        "Copy it into models/loras there, or set COMFYUI_LORA_DIR."
-    )
-    ready = order_page.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text")
-    assert [problem.text for problem in ready.problems] == [words]
-    task = made(place(ada, version))
-    assert (task.status, task.error_kind, task.error) == (Status.FAILED, "not_installed", words)
-    assert uploads(preview) == 0
-
-
-def test_what_is_too_large_goes_through_the_shared_folder(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any
-) -> None:
-    preview, _row = small
-    shared = Path(str(preview.engine._own_folder), "output", "loras")
-    shared.mkdir(parents=True)
-    settings.LORA_DIR = shared
-    version = styled(size=3 * 2**20)
-    assert not order_page.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text").problems
-    task = made(place(ada, version))
-    assert task.status == Status.COMPLETED, task.error
-    assert uploads(preview) == 0
-    assert (shared / version.lora_name).read_bytes() == content(version)
-    assert (shared / version.lora_name).stat().st_mode & 0o777 == 0o644
-    assert [path.name for path in shared.iterdir()] == [version.lora_name], "nothing half-written stays"
-    little = styled("Little")
-    assert made(place(ada, little)).status == Status.COMPLETED
-    assert uploads(preview) == 1, "what fits is sent to the engine itself"
-
-
-def test_a_folder_that_the_engine_does_not_share_is_said(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(installs, "LISTED_WITHIN", 0.0)
-    settings.LORA_DIR = tmp_path
-    task = made(place(ada, styled(size=3 * 2**20)))
-    assert (task.status, task.error_kind) == (Status.FAILED, "not_installed")
-    assert "Small box does not list it" in task.error
-
-
-def test_a_shared_folder_that_is_gone_fails_the_job_with_the_reason(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any, tmp_path: Path
-) -> None:
-    settings.LORA_DIR = tmp_path / "gone"
-    task = made(place(ada, styled(size=3 * 2**20)))
-    assert (task.status, task.error_kind) == (Status.FAILED, "not_installed")
-    assert "could not be copied into COMFYUI_LORA_DIR: No such file or directory" in task.error
-
-
-def test_a_shared_folder_that_is_no_folder_stops_the_start(settings: Any, tmp_path: Path) -> None:
-    settings.LORA_DIR = None
-    assert not the_shared_folder_is_there()
-    settings.LORA_DIR = tmp_path
-    assert not the_shared_folder_is_there()
-    settings.LORA_DIR = tmp_path / "nowhere"
-    [error] = the_shared_folder_is_there()
-    assert str(tmp_path / "nowhere") in error.msg
-
-
-# Who gets the picture, and what is said before
-
-
-HAS = {"checkpoints": ["sd_xl_base_1.0.safetensors"], "loras": ["sdxl_lightning_4step_lora.safetensors"]}
-
-
-def engine_at(number: int, **fields: Any) -> Engine:
-    """A healthy engine that has the studio's files."""
-    known = {"address": f"http://10.0.0.{number}:1", "name": f"Box {number}", "engine_version": "1"}
-    return Engine.objects.create(**known | {"health": Engine.Health.OK} | HAS | fields)
-
-
-def test_an_engine_that_has_the_file_is_preferred_even_when_it_is_busier(ada: User) -> None:
-    version = styled()
-    without, has = engine_at(1), engine_at(2, loras=[*HAS["loras"], version.lora_name])
-    place(ada, version, count=4)
-    got = []
-    for number in range(4):
-        claimed = claiming.claim(f"worker {number}")
-        assert claimed is not None
-        got.append(claimed.prompt.engine)
-    assert got == [has, has, without, without], "those that lack it help where it can be put there"
-
-
-def test_an_engine_that_cannot_be_given_the_file_waits_for_nothing_and_gets_nothing(ada: User) -> None:
-    version = styled(size=3 * 2**20)
-    engine_at(1, max_upload=2**20)
-    able = engine_at(2)
-    place(ada, version, count=3)
-    claimed = [claiming.claim(f"worker {number}") for number in range(3)]
-    assert [one and one.prompt.engine for one in claimed] == [able, able, None]
-
-
-def test_a_checkpoint_is_never_installed(ada: User) -> None:
-    version = styled()
-    engine_at(1, checkpoints=[])
-    files = [("checkpoints", HAS["checkpoints"][0]), ("loras", version.lora_name)]
-    [problem] = availability.outlook(files, installs.stored([version])).problems
-    assert "checkpoint" in problem and version.lora_name not in problem
-
-
-def test_a_file_that_can_be_installed_is_no_problem_and_nothing_to_wait_for(ada: User) -> None:
-    version = styled()
-    engine_at(1)
-    engine_at(2, health=Engine.Health.UNREACHABLE, loras=[*HAS["loras"], version.lora_name])
-    files = [("checkpoints", HAS["checkpoints"][0]), ("loras", version.lora_name)]
-    assert availability.outlook(files, installs.stored([version])) == availability.Outlook()
-    assert availability.outlook(files).wait, "without its file here one would wait"
-
-
-def test_all_engines_that_refuse_a_size_are_named(settings: Any) -> None:
-    version = styled(size=3 * 2**20)
-    engine_at(1, max_upload=2**20)
-    engine_at(2, max_upload=2 * 2**20)
-    files = [("checkpoints", HAS["checkpoints"][0]), ("loras", version.lora_name)]
-    [problem] = availability.outlook(files, installs.stored([version])).problems
-    assert "more than any engine takes: Box 1 (1.0 MB), Box 2 (2.0 MB)." in problem
-    settings.LORA_DIR = Path("/anywhere")
-    assert not availability.outlook(files, installs.stored([version])).problems
-
-
-def test_an_engine_that_does_not_say_its_limit_takes_a_hundred_megabytes() -> None:
-    version = StyleVersion(lora_name="x.safetensors", size=100 * 2**20)
-    engine = engine_at(1)
-    assert not installs.can_install(engine, version)
-    version.size = 100 * 2**20 - installs.ENVELOPE
-    assert installs.can_install(engine, version)
-
-
-def test_the_probe_learns_the_limit_and_lives_without(engine: Engine, preview: PreviewThread) -> None:
-    assert engine.max_upload == 100 * 2**20
-    preview.troubles.add(Answer("/features", "GET", 404))
-    roster.ask_again(engine)
-    engine.refresh_from_db()
-    assert roster.probe(engine) and engine.max_upload is None
-
-
-def test_a_file_is_not_installed_under_a_name_that_was_not_asked_for(engine: Engine, ada: User) -> None:
-    version = styled()
-    task = place(ada, version)
-    version.take_file(ContentFile(b"new"), 3, hashlib.sha256(b"new").hexdigest())
-    assert graphs.stored(task) == {}
-
-
-def test_without_a_way_the_attempt_says_so_before_anything_is_opened(ada: User) -> None:
-    version = styled(size=3 * 2**20)
-    with pytest.raises(NotInstalled):
-        installs.missing(engine_at(1, max_upload=2**20), graphs.stored(place(ada, version)))
-
-
-# The page
-
-
-def test_the_style_page_lists_who_has_it_gets_it_and_cannot(client: Client, ada: User) -> None:
-    version = styled(size=3 * 2**20)
-    engine_at(1, loras=[version.lora_name])
-    engine_at(2)
-    engine_at(3, max_upload=2**20)
-    engine_at(4, engine_version="", health=Engine.Health.UNKNOWN)
-    assert [place.state for place in installs.places(version)] == ["here", "later", "never", "unknown"]
-    client.force_login(ada)
-    page = client.get(version.style.get_absolute_url()).content.decode()
-    address = reverse("generation:version-engines", args=[version.style.slug, 1])
-    assert f'hx-get="{address}"' in page and f'href="{address}"' in page
-    part = client.get(address, headers={"HX-Request": "true"}).content.decode()
-    assert "<html" not in part and "has it" in part and "gets it when it is first needed" in part
-    assert "Box 3 takes uploads up to 1.0 MB" in part
-    assert "<html" in client.get(address).content.decode()
-
-
-def test_a_style_that_was_found_on_an_engine_is_not_promised_to_others(client: Client, ada: User) -> None:
-    version = Style.objects.create(name="Found").versions.get()
-    version.lora_name = "found.safetensors"
-    version.save()
-    engine_at(1)
-    [place] = installs.places(version)
-    assert (place.state, place.why) == ("never", "Put found.safetensors into models/loras there.")
-
-
-def test_a_version_without_a_file_has_no_such_page(client: Client, ada: User) -> None:
-    style = Style.objects.create(name="Words")
-    client.force_login(ada)
-    assert client.get(reverse("generation:version-engines", args=[style.slug, 1])).status_code == 404
-    assert "On the engines" not in client.get(style.get_absolute_url()).content.decode()
 
 
 def test_what_the_preview_engine_trained_is_given_to_no_real_engine() -> None:

@@ -1,85 +1,29 @@
-"""Who is next: turns between people, two prompts on an engine, only engines that serve, one worker for a picture."""
+"""Who is next: turns between people, two prompts on an engine, only engines that serve."""
 
 from __future__ import annotations
 
-import itertools
-import sys
-import threading
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation.engines import roster
 from generation.engines.models import Engine
 from generation.making import claim as claiming
-from generation.making import runner
-from generation.making.claim import Claim, Party, held, look_for_orphans
+from generation.making.claim import Party, held
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
+from tests.generation.making.claiming import FILES, Make, claim, done, in_turn, place, taken
 
 pytestmark = pytest.mark.django_db
-
-Make = Callable[..., Engine]
-FILES = {"checkpoints": ["sd_xl_base_1.0.safetensors"], "loras": ["sdxl_lightning_4step_lora.safetensors"]}
-
-
-@pytest.fixture
-def engine_at() -> Make:
-    """A healthy engine that has the studio's files: engine_at(1, paused=True)."""
-
-    def make(number: int, **fields: Any) -> Engine:
-        known = {"address": f"http://10.0.0.{number}:1", "health": Engine.Health.OK, **FILES}
-        return Engine.objects.create(**known | fields)
-
-    return make
-
-
-def place(user: User, **changes: Any) -> GenerationTask:
-    """A waiting task."""
-    return orders.place(Order(**{"prompt": "a fox"} | changes), user)
-
-
-def claim(worker: str) -> Claim | None:
-    """The next picture, with a look for those of dead workers however long ago the last look was."""
-    look_for_orphans()
-    return claiming.claim(worker)
-
-
-workers = (f"worker {number}" for number in itertools.count())
-
-
-def taken(worker: str = "") -> Claim:
-    """A claim that has to succeed; by a worker of its own, because one's own pictures would be taken up again."""
-    claimed = claim(worker or next(workers))
-    assert claimed is not None
-    return claimed
-
-
-def done(claimed: Claim) -> None:
-    """The engine is free again."""
-    EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(state=EnginePrompt.State.DONE)
-
-
-def in_turn(times: int) -> list[GenerationTask]:
-    """The tasks that get `times` pictures one after the other."""
-    tasks = []
-    for _time in range(times):
-        claimed = taken()
-        tasks.append(claimed.prompt.task)
-        done(claimed)
-    return tasks
 
 
 def test_people_take_turns_however_much_one_asks_for(engine_at: Make, ada: User, bob: User) -> None:
@@ -361,131 +305,6 @@ def test_what_a_thread_of_this_process_holds_is_not_taken_over(engine_at: Make, 
     assert mine.prompt.pk not in held
 
 
-def preview(user: User, **changes: Any) -> GenerationTask:
-    """A picture that shows a style, asked for by the program in somebody's name."""
-    return orders.place(Order(**{"prompt": "a castle"} | changes), user, is_face=True)
-
-
-def test_ones_own_picture_is_made_before_the_eight_previews_of_an_import(engine_at: Make, ada: User) -> None:
-    engine_at(1)
-    for seed in range(8):
-        preview(ada, seed=seed)
-    running = taken()
-    assert running.prompt.task.is_face
-    own = place(ada)
-    assert taken().prompt.task == own, "it waits for the one that the engine already has"
-    done(running)
-    assert claim("other") is None, "and no preview is put behind it on the engine"
-
-
-def test_what_anybody_waits_for_is_made_before_anybodys_previews(engine_at: Make, ada: User, bob: User) -> None:
-    engine_at(1)
-    for seed in range(3):
-        preview(ada, seed=seed)
-        preview(bob, seed=10 + seed)
-    place(ada, count=2)
-    place(bob, count=2)
-    order = [(task.owner.username, task.is_face) for task in in_turn(10)]
-    assert order[:4] == [("ada", False), ("bob", False)] * 2
-    assert order[4:] == [("ada", True), ("bob", True)] * 3
-
-
-def test_previews_do_not_cost_their_owner_a_turn(engine_at: Make, ada: User, bob: User) -> None:
-    engine_at(1)
-    engine_at(2)
-    place(bob)
-    done(taken())
-    preview(ada)
-    assert taken().prompt.task.is_face
-    place(bob)
-    own = place(ada)
-    assert taken().prompt.task == own
-
-
-def test_of_previews_an_engine_has_one_at_a_time(engine_at: Make, ada: User) -> None:
-    one, two = engine_at(1), engine_at(2)
-    for seed in range(5):
-        preview(ada, seed=seed)
-    assert [taken().prompt.engine for _time in range(2)] == [one, two]
-    assert claim("other") is None
-
-
-def test_while_people_ask_on_and_on_one_picture_of_eleven_is_a_preview(engine_at: Make, ada: User, bob: User) -> None:
-    engine_at(1)
-    for _time in range(3):
-        place(ada, count=16)
-        place(bob, count=16)
-    done(taken())
-    for seed in range(8):
-        preview(bob, seed=seed)
-    on_engine = [taken(), taken()]  # the engine is never without work
-    order = []
-    for _time in range(44):
-        done(on_engine.pop(0))
-        on_engine.append(taken())
-        order.append(on_engine[-1].prompt.task.is_face)
-    places = [number for number, is_face in enumerate(order) if is_face]
-    assert len(places) == 4
-    assert places[0] <= claiming.PEOPLE_FIRST
-    assert {later - earlier for earlier, later in itertools.pairwise(places)} == {claiming.PEOPLE_FIRST + 1}
-
-
-def test_a_preview_that_came_just_now_is_not_due_because_of_what_was_made_before(engine_at: Make, ada: User) -> None:
-    engine_at(1)
-    place(ada, count=16)
-    in_turn(claiming.PEOPLE_FIRST + 2)
-    preview(ada)
-    assert [task.is_face for task in in_turn(4)] == [False] * 4 and in_turn(1)[0].is_face
-
-
-def test_no_preview_passes_a_person_because_the_engine_is_warm_for_it(engine_at: Make, ada: User, bob: User) -> None:
-    style = Style.objects.create(name="Ink")
-    style.versions.update(lora_name="ink.safetensors")
-    version = Style.objects.get(pk=style.pk).version
-    assert version is not None
-    engine_at(1, loras=[*FILES["loras"], "ink.safetensors"])
-    for seed in range(4):
-        preview(ada, seed=seed, mix=(Ingredient(version, 0.8),))
-    done(taken())
-    own = place(bob)
-    assert in_turn(1) == [own]
-
-
-def test_a_preview_is_made_while_an_engine_has_nothing_that_people_wait_for(
-    engine_at: Make, ada: User, settings: Any
-) -> None:
-    settings.MAX_RUNNING = 1
-    engine_at(1)
-    idle = engine_at(2)
-    place(ada, count=1)
-    place(ada, count=1)
-    assert not taken().prompt.task.is_face
-    shown = preview(ada)
-    assert claim("other") is None, "within the limit of its owner"
-    settings.MAX_RUNNING = 2
-    EnginePrompt.objects.filter(task__is_face=False).update(state=EnginePrompt.State.DONE)
-    taken()
-    claimed = taken()
-    assert (claimed.prompt.task, claimed.prompt.engine) == (shown, idle)
-
-
-def test_ones_previews_do_not_use_up_the_limit_for_ones_own(engine_at: Make, ada: User, settings: Any) -> None:
-    settings.MAX_RUNNING = 1
-    engine_at(1)
-    preview(ada)
-    assert taken().prompt.task.is_face
-    own = place(ada)
-    assert taken().prompt.task == own
-
-
-def test_a_preview_that_a_curator_moved_to_the_front_comes_first(engine_at: Make, ada: User) -> None:
-    engine_at(1)
-    place(ada)
-    shown = preview(ada)
-    assert shown.move_to_front()
-    assert in_turn(1) == [shown]
-
-
 def test_turns_need_the_newest_pictures_alone(
     engine_at: Make, ada: User, bob: User, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,127 +333,6 @@ def test_whose_turn_it_is_reads_newest_pictures_by_their_key_and_sorts_no_histor
         plan = [row[3] for row in cursor.fetchall()]
     assert plan[0].startswith("SCAN pictures_engineprompt") and "INTEGER PRIMARY KEY" in plan[1]
     assert not any("TEMP B-TREE" in step for step in plan)
-
-
-def test_a_picture_that_another_worker_took_meanwhile_is_no_error(
-    engine_at: Make, ada: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = engine_at(1)
-    gone, left = place(ada), place(ada)
-    assert taken().prompt.task == gone
-    with pytest.raises(claiming.LostRace):
-        claiming._place(gone)
-    choose, stale = claiming._choose, iter([(gone, engine)])
-    monkeypatch.setattr(claiming, "_choose", lambda *now: next(stale, None) or choose(*now))
-    assert taken().prompt.task == left
-
-
-def test_an_attempt_gets_a_number_of_its_own_also_after_earlier_ones_were_deleted(engine_at: Make, ada: User) -> None:
-    engine_at(1)
-    place(ada)
-    for _time in range(2):
-        EnginePrompt.objects.filter(pk=taken().prompt.pk).update(state=EnginePrompt.State.LOST)
-    EnginePrompt.objects.get(attempt=1).delete()
-    assert taken().prompt.attempt == 3
-
-
-def at_once(number: int, act: Callable[[int], None]) -> None:
-    """Run `act` in threads that begin together, each with a connection of its own."""
-    start = threading.Barrier(number)
-
-    def body(one: int) -> None:
-        try:
-            start.wait(10)
-            act(one)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(number) as threads:
-        list(threads.map(body, range(number)))
-
-
-@pytest.mark.django_db(transaction=True)
-def test_workers_that_claim_at_once_never_get_the_same_picture(
-    engine_at: Make, ada: User, bob: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(roster, "AT_ONCE", 100)
-    engine_at(1)
-    for user in (ada, bob):
-        for _time in range(3):
-            place(user, count=4)
-    got: list[tuple[int, int]] = []
-
-    def take_all(one: int) -> None:
-        while claimed := claim(f"worker {one}"):
-            # The heartbeat of a living worker would have it held.
-            with held.hold(claimed.prompt):
-                EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(state=EnginePrompt.State.DONE)
-            got.append((claimed.prompt.task_id, claimed.prompt.index))
-
-    at_once(4, take_all)
-    assert len(got) == len(set(got)) == 24
-    assert EnginePrompt.objects.filter(attempt=1).count() == EnginePrompt.objects.count() == 24
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_picture_is_held_before_another_thread_may_look(engine_at: Make, ada: User) -> None:
-    engine_at(1)
-    place(ada)
-    got: list[Claim | None] = []
-    with claiming.next_picture("studio") as claimed:
-        assert claimed and claimed.prompt.pk in held
-        at_once(1, lambda one: got.append(claim("studio")))
-    assert got == [None]
-    assert claimed.prompt.pk not in held
-    assert taken("studio").attach
-
-
-@pytest.mark.django_db(transaction=True)
-def test_threads_of_one_worker_do_not_take_each_others_for_left_behind(
-    engine_at: Make, ada: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(roster, "AT_ONCE", 100)
-    monkeypatch.setattr(claiming, "ORPHANS_EVERY", 0.0)
-    engine_at(1)
-    for _time in range(3):
-        place(ada, count=16)
-    ran: list[tuple[int, bool]] = []
-
-    def note(claimed: Claim) -> None:
-        ran.append((claimed.prompt.pk, claimed.attach))
-        EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(state=EnginePrompt.State.DONE)
-
-    monkeypatch.setattr(runner, "run", note)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        at_once(4, lambda one: runner.work())
-    finally:
-        sys.setswitchinterval(before)
-    assert len({pk for pk, _attach in ran}) == len(ran) == 48
-    assert not any(attach for _pk, attach in ran)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_workers_that_claim_at_once_do_not_overfill_an_engine(engine_at: Make, ada: User) -> None:
-    engine_at(1)
-    place(ada, count=12)
-    got: list[Claim | None] = []
-    at_once(6, lambda one: got.append(claim(f"worker {one}")))
-    assert len([claimed for claimed in got if claimed]) == 2
-    assert EnginePrompt.objects.count() == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_lost_picture_is_taken_over_once(engine_at: Make, ada: User) -> None:
-    engine_at(1)
-    place(ada)
-    taken("dead")
-    EnginePrompt.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    got: list[Claim | None] = []
-    at_once(4, lambda one: got.append(claim(f"worker {one}")))
-    assert [claimed.attach for claimed in got if claimed] == [True]
-    assert EnginePrompt.objects.count() == 1
 
 
 def test_a_person_whose_engine_is_full_does_not_hold_up_another(engine: Engine, ada: User, bob: User) -> None:

@@ -1,0 +1,120 @@
+"""What a browser sends: a valid form, a file, a signed-in client; and rows that pages show."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
+
+from generation.engines.models import Engine
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from tests.pages import tight
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+VALID = {
+    "mode": "text",
+    "prompt": "a red house",
+    "shape": "1216x832",
+    "count": "2",
+    "seed": "0",
+    "steps": "4",
+    "cfg": "1",
+    "sampler": "euler",
+    "scheduler": "sgm_uniform",
+}
+GET_ONLY = {
+    "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
+    "version-engines",
+}  # fmt: skip
+POST_ONLY = {
+    "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
+    "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
+    "picture-cover", "face-ask", "strength", "safe-range",
+}  # fmt: skip
+WITH_NUMBER = {
+    "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
+    "picture-restore", "picture-cover",
+}  # fmt: skip
+WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
+WITH_VERSION = {"version-faces", "strength", "safe-range"}
+WITH_PURPOSE = {"face", "face-ask"}
+
+
+def png(width: int = 40, height: int = 24) -> bytes:
+    """A small picture."""
+    stored = io.BytesIO()
+    Image.new("RGB", (width, height), "teal").save(stored, "PNG")
+    return stored.getvalue()
+
+
+def upload(data: bytes | None = None, name: str = "start.png") -> SimpleUploadedFile:
+    """A file as a browser sends it."""
+    return SimpleUploadedFile(name, png() if data is None else data, "image/png")
+
+
+def address(name: str, pk: int = 1) -> str:
+    """The address of a view."""
+    if name == "version-engines":
+        return reverse("generation:version-engines", args=["ink", 1])
+    if name in WITH_PURPOSE:
+        return reverse(f"generation:{name}", args=[pk, "sheet"])
+    return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE | WITH_VERSION else [])
+
+
+def signed_in(user: User) -> Client:
+    """A browser that would show a server error as an answer."""
+    client = Client(raise_request_exception=False)
+    client.force_login(user)
+    return client
+
+
+def place(user: User, **changes: Any) -> GenerationTask:
+    """A waiting task."""
+    return orders.place(Order(**{"prompt": "a fox", "count": 2, "seed": 5} | changes), user)
+
+
+def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:
+    """A stored picture."""
+    engine, _new = Engine.objects.get_or_create(address="http://127.0.0.1:1")
+    prompt = EnginePrompt.objects.create(
+        task=task, index=index, engine=engine, worker="w", lease_until=timezone.now(), state="done"
+    )
+    picture = GeneratedImage(
+        task=task, index=index, prompt=prompt, seed=task.seeds[index], width=40, height=24, size=1,
+        sha256="0" * 64, engine=engine,
+    )  # fmt: skip
+    picture.file.save("x.png", io.BytesIO(png()))
+    return picture
+
+
+def as_posted(html: str) -> dict[str, list[str]]:
+    """What a browser would send for the form as it stands in a page."""
+    html = tight(html)
+    data: dict[str, list[str]] = {}
+
+    def add(name: str, value: str) -> None:
+        data.setdefault(name, []).append(value)
+
+    form = re.search(r'<form class="compose".*?</form>', html, re.DOTALL)
+    assert form
+    outside = re.findall(r'<input[^>]*\sform="compose-form"[^>]*>', html)
+    for tag in [*re.findall(r"<input[^>]*>", form[0]), *outside]:
+        name, kind = re.search(r' name="([^"]+)"', tag), re.search(r' type="(\w+)"', tag)
+        value = re.search(r' value="([^"]*)"', tag)
+        chosen = " checked" in tag or (kind[1] if kind else "text") not in {"radio", "checkbox", "file"}
+        if name and chosen and name[1] != "reference":
+            add(name[1], value[1] if value else "")
+    for name, text in re.findall(r'<textarea[^>]*\sname="(\w+)"[^>]*>(.*?)</textarea>', form[0], re.DOTALL):
+        add(name, text)
+    for name, options in re.findall(r'<select[^>]*\sname="(\w+)"[^>]*>(.*?)</select>', form[0], re.DOTALL):
+        add(name, re.findall(r"<option selected>(.*?)</option>", options)[0])
+    return data
