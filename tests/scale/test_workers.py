@@ -140,7 +140,7 @@ def all_are_well(house: House, number: int = 8) -> None:
 
 def add(house: House, addresses: list[str]) -> None:
     """As a curator does on the page."""
-    create = "from generation.pictures.models import Engine; "
+    create = "from generation.engines.models import Engine; "
     create += f"[Engine.objects.create(address=each, source='admin') for each in {addresses!r}]"
     house.manage("shell", "-c", create)
 

@@ -1,1 +1,5 @@
-"""What happens to pictures and captions between being dropped and being trained on."""
+"""What happens to pictures and captions between being dropped and being trained on.
+
+Uses the gallery and engines, and knows nothing of runs. Begin with `models`, then `collecting`, `captions`, `crops`,
+`health` and `versions`, in the order in which a dataset goes through them.
+"""

@@ -31,7 +31,8 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image
-from generation.pictures.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from training.datasets.models import Dataset
 shapes = {shapes}
 ada = User.objects.get(username="ada")

@@ -171,7 +171,7 @@ def test_the_button_leaves_the_asking_to_a_worker(
     client: Client, trained: TrainingJob, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, int]] = []
-    monkeypatch.setattr("training.tasks.ask_for_report", lambda training, user: asked.append((training, user)))
+    monkeypatch.setattr("training.runs.tasks.ask_for_report", lambda training, user: asked.append((training, user)))
     client.force_login(ada)
     assert client.post(f"/training/{trained.pk}/epochs/").status_code == 302
     assert asked == [(trained.pk, ada.pk)]
