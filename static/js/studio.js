@@ -1,5 +1,5 @@
-// What HTML alone cannot do, and no more: each module holds one matter, and begins when it is loaded. base.html names
-// them all, so that the browser asks for them at once.
+// What HTML alone cannot do. Each module holds one matter and listens as soon as it is loaded. The page preloads them all
+// (templates/shell/_script.html), so that the browser does not find them one after the other.
 
 import "./preferences.js";
 import "./toast.js";
