@@ -8,15 +8,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "static/js"
-LONGEST, MOST = 200, 16  # lines of a module, modules beside each other
+LONGEST, WIDEST, MOST = 200, 120, 16  # lines of a module, columns of a line, modules beside each other
 ENTRY = "studio.js"
 MODULES = {file.name: file.read_text() for file in sorted(FOLDER.iterdir())}
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"\./([^"]+)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
 
 
-def test_modules_are_short_and_few() -> None:
+def test_modules_are_short_their_lines_too_and_they_are_few() -> None:
     assert {name: lines for name, text in MODULES.items() if (lines := len(text.splitlines())) > LONGEST} == {}
+    assert [(name, line) for name, text in MODULES.items() for line in text.splitlines() if len(line) > WIDEST] == []
     assert len(MODULES) <= MOST
 
 

@@ -28,7 +28,8 @@ document.addEventListener("click", (event) => {
 // A key that is held down presses once.
 document.addEventListener("keydown", (event) => {
   const { target, key, repeat } = event, held = repeat && (key === "Enter" || key === " ");
-  const presses = target.matches?.("button") ? maker(target) : target.form?.elements.request_id && !target.matches("textarea");
+  const isButton = target.matches?.("button");
+  const presses = isButton ? maker(target) : target.form?.elements.request_id && !target.matches("textarea");
   if (held && (presses || event.ctrlKey || event.metaKey)) event.preventDefault();
 }, true);
 

@@ -11,7 +11,8 @@ function note(form) {
   card.classList.toggle("dirty", isDirty(form));
   card.classList.remove("failed");
   const read = template.replaceAll("{trigger}", () => trigger).replaceAll("{caption}", () => text(form).value);
-  each("[data-reads]", (line) => (line.textContent = read.split(",").map((part) => part.trim()).filter(Boolean).join(", ")), form);
+  const parts = read.split(",").map((part) => part.trim()).filter(Boolean);
+  each("[data-reads]", (line) => (line.textContent = parts.join(", ")), form);
   const unsaved = document.querySelectorAll(".caption.dirty").length;
   each("[data-unsaved]", (line) => {
     line.hidden = !unsaved;
@@ -71,7 +72,9 @@ document.addEventListener("focusout", ({ target }) => {
   if (form?.matches("[data-caption]") && !form.querySelector("[data-newer]")) keepCaption(form);
 });
 addEventListener("beforeunload", (event) => captions().some(isDirty) && event.preventDefault());
-document.addEventListener("click", ({ target }) => target.closest("[data-save-captions]") && captions().forEach(keepCaption));
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-save-captions]")) captions().forEach(keepCaption);
+});
 document.addEventListener("keydown", (event) => {
   const { key, code, target, altKey, shiftKey } = event, form = target.form?.matches("[data-caption]") && target.form;
   const control = event.ctrlKey || event.metaKey;

@@ -59,7 +59,8 @@ document.addEventListener("click", (event) => {
   }
   if (reason) {
     const field = byId(reason.hash.slice(1));
-    const control = field?.matches("input, textarea, select") ? field : field?.querySelector("input:not([type=hidden]), textarea, select");
+    const inner = () => field?.querySelector("input:not([type=hidden]), textarea, select");
+    const control = field?.matches("input, textarea, select") ? field : inner();
     if (!control) return;
     event.preventDefault();
     control.closest("details")?.setAttribute("open", "");

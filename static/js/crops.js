@@ -18,8 +18,9 @@ document.addEventListener("pointerdown", (event) => {
 });
 document.addEventListener("pointermove", (event) => {
   if (!held) return;
-  const { svg, sliders, from } = held, box = svg.getBoundingClientRect(), hole = svg.dataset.hole.split(" ").map(Number);
-  const room = { x: box.width * (1 - hole[0] / svg.viewBox.baseVal.width), y: box.height * (1 - hole[1] / svg.viewBox.baseVal.height) };
+  const { svg, sliders, from } = held, box = svg.getBoundingClientRect(), { width, height } = svg.viewBox.baseVal;
+  const [across, down] = svg.dataset.hole.split(" ").map(Number);
+  const room = { x: box.width * (1 - across / width), y: box.height * (1 - down / height) };
   const moved = { x: event.clientX - held.x, y: event.clientY - held.y };
   sliders.forEach((slider, index) => (slider.value = from[index] + (100 * moved[slider.name]) / room[slider.name]));
   cut(svg.closest(".crop"));

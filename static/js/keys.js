@@ -9,6 +9,8 @@ each("[data-single-keys]", (box) => {
   box.addEventListener("change", () => localStorage.setItem("single-keys", box.checked ? "on" : "off"));
 });
 
+// Fields that take letters.
+const FIELDS = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select";
 let going = 0; // until when a letter after G names a page
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
@@ -22,15 +24,17 @@ document.addEventListener("keydown", (event) => {
     const button = { Digit1: "mode-text", Digit2: "mode-image", KeyR: "dice" }[event.code];
     if (button) press(byId(button));
   }
-  const typing = target.isContentEditable || target.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || !singles()) return;
+  const typing = target.isContentEditable || target.matches?.(FIELDS);
+  const modified = event.ctrlKey || event.metaKey || event.altKey;
+  if (typing || modified || document.querySelector("dialog[open]") || !singles()) return;
   const letter = key.toLowerCase();
   if (event.timeStamp < going) {
     going = 0;
     press(document.querySelector(`.rail [data-key="${CSS.escape(letter)}"]`));
   } else if (letter === "g") going = event.timeStamp + 1500;
-  else if ((key === "ArrowLeft" || key === "ArrowRight") && !target.matches?.("[type=range], [type=radio]")) press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
-  else if (letter === "t") press(document.querySelector("[data-theme-button]"));
+  else if ((key === "ArrowLeft" || key === "ArrowRight") && !target.matches?.("[type=range], [type=radio]")) {
+    press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
+  } else if (letter === "t") press(document.querySelector("[data-theme-button]"));
   else if (key === "?") byId("shortcuts")?.showModal();
   else if (key === "/") {
     const search = document.querySelector("[type=search]");

@@ -40,8 +40,10 @@ function keep(old, root) {
 
 // What was moved to the front goes before what waits with less priority, on every page.
 function arrange(row) {
-  const after = [...(row?.parentElement.children ?? [])].find((other) => other.matches(".is-waiting") && Number(other.dataset.priority) < Number(row.dataset.priority));
-  if (after && row.matches(".is-waiting") && row.compareDocumentPosition(after) & Node.DOCUMENT_POSITION_PRECEDING) after.before(row);
+  const rows = [...(row?.parentElement.children ?? [])], priority = (one) => Number(one.dataset.priority);
+  const after = rows.find((other) => other.matches(".is-waiting") && priority(other) < priority(row));
+  if (!after || !row.matches(".is-waiting")) return;
+  if (row.compareDocumentPosition(after) & Node.DOCUMENT_POSITION_PRECEDING) after.before(row);
 }
 
 // An engine is new, gone or in trouble: the panel is asked for anew, in the order in which the server puts them.
@@ -86,7 +88,8 @@ function receive(root) {
     if (ahead < 0 || (isJob && ahead === 0)) return;
     if (!isJob && slide(old, root)) return;
     const focused = old.contains(document.activeElement);
-    if (isJob && root.dataset.say && root.className !== old.className.replace(" own", "") && root.dataset.owner === me) {
+    const looksNew = root.className !== old.className.replace(" own", "");
+    if (isJob && root.dataset.say && looksNew && root.dataset.owner === me) {
       byId("announcer").textContent = root.dataset.say;
     }
     keep(old, root);
@@ -108,7 +111,8 @@ function reckon() {
   const now = [byId("rail-badge")?.textContent, pill?.className, pill?.querySelectorAll(".failed").length].join();
   if (form && queue !== undefined && queue !== now) {
     clearTimeout(reckoning);
-    reckoning = setTimeout(() => form.querySelector("[aria-invalid=true]") ?? htmx.trigger(".compose .fields", "renew"), 500);
+    const ask = () => form.querySelector("[aria-invalid=true]") ?? htmx.trigger(".compose .fields", "renew");
+    reckoning = setTimeout(ask, 500);
   }
   queue = now;
 }
@@ -127,7 +131,8 @@ function settle() {
     line.querySelector("[data-number]").textContent = active.length;
   });
   const line = byId("running-line");
-  if (line) line.textContent = [...active].find((job) => job.matches(".is-running.own"))?.querySelector(".state > span")?.textContent ?? "";
+  const running = [...active].find((job) => job.matches(".is-running.own"));
+  if (line) line.textContent = running?.querySelector(".state > span")?.textContent ?? "";
 }
 
 document.addEventListener("htmx:wsBeforeMessage", (event) => {

@@ -31,8 +31,8 @@ document.addEventListener("pointermove", ({ clientY }) => {
   const middle = (other) => other.getBoundingClientRect().top + other.offsetHeight / 2;
   const { row } = dragged;
   // Its neighbours give way: were it moved itself, it would lose the pointer.
-  while (row.previousElementSibling && clientY < middle(row.previousElementSibling)) row.after(row.previousElementSibling);
-  while (row.nextElementSibling && clientY > middle(row.nextElementSibling)) row.before(row.nextElementSibling);
+  for (let above; (above = row.previousElementSibling) && clientY < middle(above); ) row.after(above);
+  for (let below; (below = row.nextElementSibling) && clientY > middle(below); ) row.before(below);
 });
 for (const name of ["pointerup", "pointercancel"]) {
   document.addEventListener(name, () => {
@@ -56,7 +56,8 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail, root = fragment.firstElementChild;
   const names = (box) => [...(box?.querySelectorAll("[type=range]") ?? [])].map((input) => input.name).sort().join();
   // The same rows again: what is on the page is newer, and perhaps under somebody's finger.
-  if (target.id === "mix" && (dragged || (names(root) && names(root) === names(target)))) event.detail.shouldSwap = false;
+  const isSame = () => names(root) && names(root) === names(target);
+  if (target.id === "mix" && (dragged || isSame())) event.detail.shouldSwap = false;
 });
 
 // --- A weight outside the range in which the style is safe is warned of while it moves

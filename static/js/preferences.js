@@ -6,7 +6,8 @@ import { say } from "./toast.js";
 // Pages are made in the reader's time zone, which the server learns here. The first one with times is asked for anew.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && zone !== document.body.dataset.zone && !document.cookie.split("; ").includes(`zone=${zone}`)) {
-  document.cookie = `zone=${zone}; path=/; max-age=31536000; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `zone=${zone}; path=/; max-age=31536000; SameSite=Lax${secure}`;
   if (document.cookie.includes(`zone=${zone}`) && document.querySelector("time, .day")) location.reload();
 }
 
@@ -47,7 +48,8 @@ export function notify(root) {
   if (!mine || told.has(root.id) || Date.parse(root.dataset.ended) < Date.parse(opened)) return;
   told.add(root.id);
   if (!document.hidden || !notifying() || Notification.permission !== "granted") return;
-  const note = new Notification(root.dataset.say, { tag: root.id, icon: root.querySelector("img")?.getAttribute("src") ?? "" });
+  const icon = root.querySelector("img")?.getAttribute("src") ?? "";
+  const note = new Notification(root.dataset.say, { tag: root.id, icon });
   note.onclick = () => {
     window.focus();
     location.assign(root.querySelector("h3 a").getAttribute("href"));

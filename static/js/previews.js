@@ -8,7 +8,9 @@ export function hush() {
 }
 document.addEventListener("pointerdown", hush);
 for (const name of ["pointerover", "focusin"]) {
-  document.addEventListener(name, ({ target }) => each(".pick.hushed", (pick) => pick.contains(target) || pick.classList.remove("hushed")));
+  document.addEventListener(name, ({ target }) => {
+    each(".pick.hushed", (pick) => pick.contains(target) || pick.classList.remove("hushed"));
+  });
 }
 
 document.addEventListener("input", ({ target }) => {

@@ -1,5 +1,5 @@
-// What HTML alone cannot do. Each module holds one matter and listens as soon as it is loaded. The page preloads them all
-// (templates/shell/_script.html), so that the browser does not find them one after the other.
+// What HTML alone cannot do. Each module holds one matter and listens as soon as it is loaded. The page preloads them
+// all (templates/shell/_script.html), so that the browser does not find them one after the other.
 
 import "./preferences.js";
 import "./toast.js";

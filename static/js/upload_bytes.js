@@ -4,15 +4,20 @@
 import { each } from "./dom.js";
 
 const rest = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-export const count = (value, style, unit, digits = 0) => new Intl.NumberFormat(document.documentElement.lang, { style, unit, maximumFractionDigits: digits }).format(value);
+export function count(value, style, unit, maximumFractionDigits = 0) {
+  return new Intl.NumberFormat(document.documentElement.lang, { style, unit, maximumFractionDigits }).format(value);
+}
 const size = (bytes) => count(bytes / 2 ** 20, "unit", "megabyte", 1);
-const span = (seconds) => (seconds < 90 ? count(Math.ceil(seconds), "unit", "second") : count(Math.ceil(seconds / 60), "unit", "minute"));
+function span(seconds) {
+  return seconds < 90 ? count(Math.ceil(seconds), "unit", "second") : count(Math.ceil(seconds / 60), "unit", "minute");
+}
 export const state = (row, words) => (row.querySelector(".state").textContent = words);
 
 export function call(row, method, address, body, tell = () => {}) {
   const request = (row.request = new XMLHttpRequest());
   request.open(method, address);
-  const headers = { ...JSON.parse(document.body.getAttribute("hx-headers")), "HX-Request": "true", "HX-Current-URL": location.href };
+  const common = JSON.parse(document.body.getAttribute("hx-headers"));
+  const headers = { ...common, "HX-Request": "true", "HX-Current-URL": location.href };
   for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
   request.timeout = 300_000;
   request.upload.onprogress = ({ loaded }) => tell(loaded);
@@ -31,7 +36,8 @@ async function insist(row, ...what) {
     if (status && (status < 500 || status === 507 || late)) {
       const signIn = answer.getResponseHeader("HX-Redirect"), kind = answer.getResponseHeader("Content-Type");
       if (signIn) location.assign(signIn);
-      const facts = kind?.includes("json") ? JSON.parse(answer.response) : { [kind?.startsWith("text/plain") ? "error" : "html"]: answer.response };
+      const words = kind?.startsWith("text/plain") ? "error" : "html";
+      const facts = kind?.includes("json") ? JSON.parse(answer.response) : { [words]: answer.response };
       if (signIn || (status >= 400 && status !== 409)) throw new Error(facts.error);
       return facts;
     }
@@ -56,15 +62,18 @@ export async function send(form, row, { file, path }) {
   const first = upload.received, since = performance.now();
   const show = (sent) => {
     const left = ((file.size - sent) / (sent - first)) * (performance.now() - since) / 1000;
-    const shown = { sent: size(sent), size: size(file.size), percent: count(sent / file.size, "percent"), left: sent > first ? span(left) : "…" };
+    const percent = count(sent / file.size, "percent");
+    const shown = { sent: size(sent), size: size(file.size), percent, left: sent > first ? span(left) : "…" };
     bar.value = sent / file.size;
     state(row, row.dataset.moving.replace(/{(\w+)}/g, (_, name) => shown[name]));
   };
   for (let at = first, answer; ; at = answer.received) {
     if (at < file.size) {
       show(at);
-      const part = await file.slice(at, at + upload.part_size).arrayBuffer(); // fails where the file was changed or moved
-      answer = await insist(row, "PUT", `${upload.parts}?offset=${at}`, new Blob([part], { type: "application/octet-stream" }), (loaded) => show(Math.min(at + loaded, file.size)));
+      const part = await file.slice(at, at + upload.part_size).arrayBuffer(); // fails if the file was changed or moved
+      const body = new Blob([part], { type: "application/octet-stream" });
+      const tell = (loaded) => show(Math.min(at + loaded, file.size));
+      answer = await insist(row, "PUT", `${upload.parts}?offset=${at}`, body, tell);
     } else {
       bar.removeAttribute("value");
       row.querySelector("button").hidden = true;

@@ -44,22 +44,24 @@ async function carryMany(form, row, files) {
     let answer;
     try {
       const bytes = crate.reduce((total, { file }) => total + file.size, 1);
-      answer = crate[0].file.size > CRATE ? await send(form, row, crate[0]) : await sendCrate(form, row, crate, (sent) => show(Math.min(sent / bytes, 1)));
+      const tell = (sent) => show(Math.min(sent / bytes, 1));
+      answer = await (crate[0].file.size > CRATE ? send(form, row, crate[0]) : sendCrate(form, row, crate, tell));
     } catch (error) {
       if (row.dataset.ended) return;
       const reason = error.message || row.dataset.failed;
       answer = { refused: crate.map(({ file, path }) => [path || file.name, reason]), refused_count: crate.length };
     }
     done += crate.length;
-    for (const [name, reason] of answer.refused) if (row.parentElement.childElementCount < MOST_NAMED) end(line(form, name), "failed", reason);
-    for (const [name, sentence] of answer.remarks ?? []) if (row.parentElement.childElementCount < MOST_NAMED) end(line(form, name), "done", sentence);
+    const hasRoom = () => row.parentElement.childElementCount < MOST_NAMED;
+    for (const [name, reason] of answer.refused) if (hasRoom()) end(line(form, name), "failed", reason);
+    for (const [name, sentence] of answer.remarks ?? []) if (hasRoom()) end(line(form, name), "done", sentence);
     sum.refused += answer.refused_count;
     for (const name of ["added", "known", "captions"]) sum[name] += answer[name] ?? 0;
     arrive(form);
     if (row.dataset.ended) return;
   }
-  const words = Object.keys(sum).filter((name) => sum[name] || (name === "added" && !sum.known)).map((name) => fill(row.dataset[name], { n: sum[name] }));
-  end(row, "done", words.join(" · "));
+  const named = Object.keys(sum).filter((name) => sum[name] || (name === "added" && !sum.known));
+  end(row, "done", named.map((name) => fill(row.dataset[name], { n: sum[name] })).join(" · "));
 }
 
 async function work() {
@@ -81,22 +83,25 @@ function line(form, name) {
 
 // Takes [{ file, path }], path being "" where no folder was chosen.
 function take(form, files) {
-  const together = form.dataset.uploadTogether ? files.filter(({ file }) => !file.name.toLowerCase().endsWith(".zip")) : [];
+  const isLoose = ({ file }) => !file.name.toLowerCase().endsWith(".zip");
+  const together = form.dataset.uploadTogether ? files.filter(isLoose) : [];
   if (together.length) {
     each("[data-ended]", (row) => row.remove(), form.querySelector(".uploads"));
     const order = new Intl.Collator(undefined, { numeric: true }), called = ({ file, path }) => path || file.name;
     together.sort((one, other) => order.compare(called(one), called(other)));
-    const row = line(form, "");
-    const name = together.length > 1 ? row.dataset.files.replace("{n}", count(together.length, "decimal")) : together[0].file.name;
+    const row = line(form, ""), many = () => row.dataset.files.replace("{n}", count(together.length, "decimal"));
+    const name = together.length > 1 ? many() : together[0].file.name;
     row.querySelector(".name").textContent = row.querySelector("progress").ariaLabel = name;
     waiting.push([form, row, together]);
   }
-  for (const each of files) if (!together.includes(each)) waiting.push([form, line(form, each.file.name), [{ ...each, alone: true }]]);
+  for (const each of files.filter((one) => !together.includes(one))) {
+    waiting.push([form, line(form, each.file.name), [{ ...each, alone: true }]]);
+  }
   work();
   work();
 }
 
-// What is in dropped folders too. Of a file that the form does not take only the name is sent, so that the answer says why.
+// What is in dropped folders too. Of a file that the form does not take only the name is sent: the answer says why.
 const MOST_FOUND = 5000;
 
 async function unfold(form, entries) {
@@ -105,11 +110,14 @@ async function unfold(form, entries) {
   const walk = async (entry, path) => {
     if (found.length >= MOST_FOUND) return;
     if (entry.isFile) {
-      const file = await ask(entry, "file"), fits = !path || endings.some((ending) => file.name.toLowerCase().endsWith(ending));
+      const file = await ask(entry, "file");
+      const fits = !path || endings.some((ending) => file.name.toLowerCase().endsWith(ending));
       found.push({ file: fits ? file : new File([], file.name), path: path && path + file.name });
     } else {
       const reader = entry.createReader();
-      for (let some; (some = await ask(reader, "readEntries")).length; ) for (const one of some) await walk(one, `${path}${entry.name}/`);
+      for (let some; (some = await ask(reader, "readEntries")).length; ) {
+        for (const one of some) await walk(one, `${path}${entry.name}/`);
+      }
     }
   };
   for (const entry of entries) await walk(entry, "");
@@ -129,8 +137,10 @@ for (const name of ["dragover", "drop"]) {
     form.querySelector(".file").classList.toggle("over", name === "dragover");
     if (name === "dragover") return;
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry());
-    if (form.dataset.uploadTogether && entries.some((entry) => entry?.isDirectory)) unfold(form, entries.filter(Boolean)).then((found) => take(form, found), () => say(byId("toast").dataset.trouble));
-    else take(form, [...event.dataTransfer.files].map((file) => ({ file, path: "" })));
+    if (form.dataset.uploadTogether && entries.some((entry) => entry?.isDirectory)) {
+      const fail = () => say(byId("toast").dataset.trouble);
+      unfold(form, entries.filter(Boolean)).then((found) => take(form, found), fail);
+    } else take(form, [...event.dataTransfer.files].map((file) => ({ file, path: "" })));
   });
 }
 document.addEventListener("click", ({ target }) => {
