@@ -85,7 +85,6 @@ MIDDLEWARE = [
     "stylestudio.edge.middleware.security_headers",
     "stylestudio.edge.middleware.only_proxies_forward",
     "stylestudio.edge.middleware.without_nul",
-    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "stylestudio.edge.middleware.readers_zone",
