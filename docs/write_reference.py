@@ -125,10 +125,10 @@ def _default(statement: ast.stmt) -> tuple[str, str]:
             kind, rest = node.func.attr, node.args[1:]
             if kind == "boolean":
                 return "`0`", ""
-            value = rest[0].value if rest and isinstance(rest[0], ast.Constant) else None
+            value = ast.unparse(rest[0]).strip("'") if rest and isinstance(rest[0], ast.Constant) else ""
             bounds = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
             limits = f" A whole number from {bounds.get('least', 0)} to {bounds['most']}." if "most" in bounds else ""
-            return (f"`{value}`" if value not in (None, "") else "none"), limits
+            return (f"`{value}`" if value else "none"), limits
     return "none", ""
 
 
@@ -197,7 +197,7 @@ def commands_page() -> str:
         NOTE,
         "",
         r"Run them in the clone with `.venv/bin/python` (on Windows `.venv\Scripts\python`), and with the same "
-        "environment variables as the studio. `--help` lists all options, those of Django too. Stories that use them are in "
+        "environment variables as the studio. `--help` lists all options, those of Django too. Examples are in "
         "[Working from a terminal](../operators/terminal.md).",
     ]
     for name, parser in commands().items():
