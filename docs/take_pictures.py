@@ -1,7 +1,7 @@
 """Takes the pictures of the documents from a real studio: `python docs/take_pictures.py` (three minutes).
 
-It starts the studio with the preview engine in a folder of its own, fills it with the commands of the guides, and writes
-what Chromium shows into docs/pictures. Seeds and sizes are fixed; times of day and durations differ from run to run.
+It starts the studio with the preview engine in a folder of its own, fills it with the commands of the guides, and
+writes what Chromium shows into docs/pictures. Seeds and sizes are fixed; times of day and durations differ.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def show_studio(page: Page, studio: Studio) -> None:
     page.get_by_role("textbox", name="Prompt").fill("a castle above a sea of fog, red sun, birds")
     page.get_by_role("checkbox", name=re.compile("^Ink & mist")).check()
     expect(page.get_by_role("slider", name="Weight of Ink & mist")).to_be_visible()
-    page.get_by_role("checkbox", name=re.compile("^Gouache fieldss")).check()
+    page.get_by_role("checkbox", name=re.compile("^Gouache fields")).check()
     expect(page.get_by_role("slider", name="Weight of Gouache fields")).to_be_visible()
     page.get_by_role("group", name="Pictures").get_by_text("4", exact=True).click()
     page.get_by_role("button", name="Generate").click()
