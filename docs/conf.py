@@ -9,6 +9,7 @@ html_title = "StyleStudio"
 extensions = ["myst_parser"]
 highlight_language = "none"  # blocks are commands and settings; those in a language say so
 myst_heading_anchors = 3  # links to headings, spelled as forges spell them
+smartquotes = False  # two dashes are an option
 html_theme = "furo"
 html_show_copyright = False
 html_copy_source = False

@@ -202,7 +202,16 @@ def commands_page() -> str:
     ]
     for name, parser in commands().items():
         actions = own_actions(parser)
-        lines += ["", f"## manage.py {name}", "", "```", _usage(name, actions), "```", "", parser.description or ""]
+        lines += [
+            "",
+            f"## manage.py {name}",
+            "",
+            "```",
+            _usage(name, actions),
+            "```",
+            "",
+            _marked(parser.description or ""),
+        ]
         if actions:
             lines += ["", "| argument | meaning |", "| --- | --- |"]
             lines += [f"| `{_spelled(action)}` | {_meaning(action)} |" for action in actions]
@@ -228,8 +237,13 @@ def _spelled(action: argparse.Action) -> str:
 def _meaning(action: argparse.Action) -> str:
     if not action.help:
         raise SystemExit(f"{_spelled(action)} has no help.")
-    text = action.help % {"default": action.default}
-    return f"{text[0].upper()}{text[1:]}".replace("|", r"\|").replace("*", r"\*") + "."
+    text = (action.help % {"default": action.default}).replace("|", r"\|").replace("*", r"\*")
+    return _marked(f"{text[0].upper()}{text[1:]}.")
+
+
+def _marked(text: str) -> str:
+    """Options and names of variables in a sentence, as code."""
+    return re.sub(r"(?<![\w`-])(--[a-z][a-z-]*|[A-Z]+(?:_[A-Z]+)+)\b(?!`)", r"`\1`", text)
 
 
 def main() -> None:
