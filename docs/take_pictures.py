@@ -100,7 +100,7 @@ def show_studio(page: Page, studio: Studio) -> None:
     page.get_by_label("Seed", exact=True).fill("7")
     page.get_by_role("button", name="Generate").click()
     job = page.locator("article.job").filter(has_text=ORDERED).first
-    expect(job).to_contain_text(re.compile("picture [2-4] of 4"), timeout=PATIENCE)
+    expect(job).to_contain_text(re.compile("Step [34] of 4 · picture [2-4] of 4"), timeout=PATIENCE)
     keep(page, "studio")
     expect(job).to_contain_class("is-done", timeout=PATIENCE)
 
