@@ -60,8 +60,13 @@ def literals(node: ast.AST) -> list[str]:
     return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
 
 
-def variables_read(tree: ast.AST) -> list[str]:
-    """The environment variables that are named where they are read, each once, in order."""
+def variables_read(source: str) -> list[str]:
+    """The environment variables that a module names where it reads them, each once."""
+    # Every way to read one has these letters in it, and most modules are done with them.
+    return _read(ast.parse(source)) if "env" in source else []
+
+
+def _read(tree: ast.AST) -> list[str]:
     found: list[str] = []
     for node in ast.walk(tree):
         match node:
@@ -92,6 +97,8 @@ def variables_read(tree: ast.AST) -> list[str]:
 
 def described(source: str) -> Iterator[Variable]:
     """The variables of a module that have a `#:` comment above the statement that reads them."""
+    if "#: [" not in source:
+        return
     tree = ast.parse(source)
     statements = {node.lineno: node for node in reversed(list(ast.walk(tree))) if isinstance(node, ast.stmt)}
     lines = source.splitlines()
@@ -111,7 +118,7 @@ def _variable(statement: ast.stmt, comment: list[str]) -> Variable:
     if match is None or match[1] not in GROUPS:
         raise SystemExit(f"“{text}” begins with none of the groups {GROUPS}.")
     default, limits = _default(statement)
-    return Variable(tuple(variables_read(statement)), match[1], f"{match[2]}{limits}", told or default)
+    return Variable(tuple(_read(statement)), match[1], f"{match[2]}{limits}", told or default)
 
 
 def _default(statement: ast.stmt) -> tuple[str, str]:
@@ -138,7 +145,7 @@ def variables() -> list[Variable]:
     read: set[str] = set()
     for file in modules():
         source = file.read_text(encoding="utf-8")
-        read.update(variables_read(ast.parse(source)))
+        read.update(variables_read(source))
         found += described(source)
     names = [name for variable in found for name in variable.names]
     if missing := read - set(names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
@@ -54,10 +53,13 @@ def variables_documented() -> set[str]:
     return {name for heading in headings for name in re.findall(r"`([^`]+)`", heading)}
 
 
-def options(name: str) -> set[str]:
-    """The long options that the command adds to Django's."""
-    spelled = (option for action in own_actions(commands()[name]) for option in action.option_strings)
-    return {option for option in spelled if option.startswith("--")}
+@cache
+def options() -> dict[str, set[str]]:
+    """The long options that each of our commands adds to Django's."""
+    return {
+        name: {option for action in own_actions(parser) for option in action.option_strings if option.startswith("--")}
+        for name, parser in commands().items()
+    }
 
 
 def anchors(name: str) -> set[str]:
@@ -89,11 +91,11 @@ E = os.getenv("E"); F = Door.from_environment("F") or None; G = "G" in os.enviro
 H = [x for x in (os.environ.get(name) for name in ("H", "I"))]
 J = other.text("not read")
 """
-    assert set(variables_read(ast.parse(source))) == set("ABCDEFGHI")
+    assert set(variables_read(source)) == set("ABCDEFGHI")
 
 
 def test_every_environment_variable_that_is_read_is_in_the_reference_and_no_other() -> None:
-    read = {name for file in modules() for name in variables_read(ast.parse(file.read_text(encoding="utf-8")))}
+    read = {name for file in modules() for name in variables_read(file.read_text(encoding="utf-8"))}
     assert variables_documented() - read == set(), "described in the reference, but read nowhere"
     assert read - variables_documented() == set(), "read, but missing in the reference"
 
@@ -105,18 +107,18 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 
 def test_every_command_of_ours_has_its_heading_and_its_options_in_the_reference() -> None:
-    assert {"studio", "worker", "generate", "doctor", "backup", "preview_engine"} <= commands().keys()
-    for name in commands():
+    assert {"studio", "worker", "generate", "doctor", "backup", "preview_engine"} <= options().keys()
+    for name in options():
         section = text("docs/reference/commands.md").split(f"\n## manage.py {name}\n")[1].split("\n## ")[0]
-        missing = {option for option in options(name) if not re.search(rf"`[^`]*{option}\b[^`]*`", section)}
+        missing = {option for option in options()[name] if not re.search(rf"`[^`]*{option}\b[^`]*`", section)}
         assert not missing, f"options of {name}"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_commands_that_a_document_shows_know_their_options(name: str) -> None:
     for command, rest in re.findall(r"manage\.py (\w+)((?: [^`\n]+)?)", text(name)):
-        if command in commands():
-            unknown = set(re.findall(r"--[a-z-]+", rest)) - options(command) - {"--help"}
+        if command in options():
+            unknown = set(re.findall(r"--[a-z-]+", rest)) - options()[command] - {"--help"}
             assert not unknown, f"options of {command}"
 
 
