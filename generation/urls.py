@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from generation import engine_views, face_views, gallery_views, views
+from generation.engines import views as engine_views
+from generation.gallery import views as gallery_views
+from generation.ordering import views
+from generation.previews import views as face_views
 
 app_name = "generation"
 

@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from styles.forms import clean_cover
-from styles.models import BaseStyleIsProtected, Preset, Style, StyleQuerySet, StyleVersion
+from styles.models import Preset, Style, StyleQuerySet, StyleVersion
 from styles.queries import face
+from styles.refusals import BaseStyleIsProtected
 
 if TYPE_CHECKING:
     StyleModelForm = forms.ModelForm[Style]

@@ -12,6 +12,7 @@ class StylesConfig(AppConfig):
     name = "styles"
     label = "styles"
     verbose_name = _("Styles")
+    is_curated = True
 
     def ready(self) -> None:
         """Tell the kernel which large files belong here."""

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, within
 from styles.lora import labelled
+from styles.refusals import BaseStyleIsProtected, VersionInUse
 from stylestudio.jobs.kinds import Visibility
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
@@ -26,7 +27,6 @@ from stylestudio.text import grammar
 
 # Inside the transaction that removes the version in `version` for good: what only shows it goes with it.
 purging = Signal()
-
 BASE_SLUG = "base"
 RESERVED_SLUGS = {BASE_SLUG, "new", "import"}  # the last two are pages
 MAX_STRENGTH = USUAL_STRENGTHS[1]
@@ -44,13 +44,6 @@ class Kind(models.TextChoices):
     CHARACTER = "character", _("Character")
     SCENE = "scene", _("Scene")
     OTHER = "other", _("Other")
-
-
-class BaseStyleIsProtected(ValidationError):
-    """Raised by every way of deleting or unmarking the base style."""
-
-    def __init__(self) -> None:
-        super().__init__(_("The base style is protected. It is what runs when no style is chosen."), code="base_style")
 
 
 class StyleQuerySet(models.QuerySet["Style"]):
@@ -206,16 +199,6 @@ class Effect(models.TextChoices):
     UNKNOWN = "", _("Not measured")
     VISIBLE = "visible", _("Visible")
     NONE = "none", _("No visible effect")
-
-
-class VersionInUse(ValidationError):
-    """Raised when somebody purges a version that pictures were made with, or the published one."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            _("This version cannot be removed: it is published, or pictures were made with it. Archive it instead."),
-            code="version_in_use",
-        )
 
 
 def triggers(words: str) -> list[str]:

@@ -18,7 +18,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from styles import cards, copies, history, importing, queries
 from styles.forms import PresetForm, StyleForm
 from styles.lora import BadLora
-from styles.models import BaseStyleIsProtected, Preset, Style, StyleVersion
+from styles.models import Preset, Style, StyleVersion
+from styles.refusals import BaseStyleIsProtected
 from stylestudio.edge.downloads import FilesMissing, attachment, refused
 from stylestudio.jobs.presses import once
 from stylestudio.media import lost_files

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from stylestudio.comfy.address import checked_url
-from stylestudio.comfy.admission import trust
+from stylestudio.comfy.connection.address import checked_url
+from stylestudio.comfy.connection.admission import trust
 
 
 @register()

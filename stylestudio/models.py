@@ -1,4 +1,4 @@
-"""Rows of the house itself: workers, failed sign-ins, large files on their way, presses, and whose the media are."""
+"""Rows of the house itself: schema, workers, failed sign-ins, large files on their way, presses, the media store."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ from django.utils import timezone
 
 PARTS = "parts"  # folder beneath the media root, on the same disk as what becomes of the files
 SILENCE = timedelta(seconds=30)  # a worker beats every 5 s; after six missed beats it counts as dead
+
+
+class DatabaseSchema(models.Model):
+    """One row with the number of the schema: a program that knows only lower ones does not start."""
+
+    number = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.number)
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):

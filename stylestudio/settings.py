@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio import env
-from stylestudio.comfy.address import secrets_in_all
+from stylestudio.comfy.connection.address import secrets_in_all
 from stylestudio.host import private
 from stylestudio.text import concealed
 
@@ -84,8 +84,15 @@ INSTALLED_APPS = [
     "huey.contrib.djhuey",
     "stylestudio",
     "styles",
-    "generation",
-    "training",
+    "generation.engines",
+    "generation.pictures",
+    "generation.making",
+    "generation.ordering",
+    "generation.previews",
+    "training.datasets",
+    "training.runs",
+    "training.trainers.comfyui",
+    "training.trainers.kohya",
 ]
 
 # Async-capable middleware only: one sync-only entry can make daphne hang at stop.

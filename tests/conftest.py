@@ -86,6 +86,13 @@ def media(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "media"
 
 
+@pytest.fixture
+def own_data(settings: Any, tmp_path: Path, media: Path) -> Path:
+    """A data folder of the test's own, with the media beneath it. Rooms whose code writes there take it for all."""
+    settings.DATA = tmp_path
+    return tmp_path
+
+
 @pytest.fixture(autouse=True)
 def plain_english() -> Iterator[None]:
     """A request in Chinese leaves the thread in Chinese; the next test begins in English."""

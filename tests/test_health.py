@@ -12,10 +12,12 @@ from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
-from generation import orders, stalls
-from generation.claim import claim
-from generation.models import Engine, GenerationTask
-from generation.orders import Order
+from generation.engines.models import Engine
+from generation.making import stalls
+from generation.making.claim import claim
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import GenerationTask
 from stylestudio import __version__
 from stylestudio.models import Worker
 from stylestudio.processes import workers

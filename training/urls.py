@@ -7,29 +7,26 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from training import (
-    caption_views,
-    collect_views,
-    dataset_views,
-    gallery_views,
-    health_views,
-    reading_views,
-    snapshot_views,
-    training_views,
-)
+from training.datasets import views as datasets
+from training.datasets.captions import views as captions
+from training.datasets.collecting import from_gallery, reading_views
+from training.datasets.collecting import views as collecting
+from training.datasets.health import views as health
+from training.datasets.versions import views as versions
+from training.runs import views as runs
 
 app_name = "training"
 
 _datasets = [
-    *collect_views.urlpatterns,
+    *collecting.urlpatterns,
     *reading_views.urlpatterns,
-    *gallery_views.urlpatterns,
-    *caption_views.urlpatterns,
-    *health_views.urlpatterns,
-    *dataset_views.urlpatterns,
-    *snapshot_views.urlpatterns,
+    *from_gallery.urlpatterns,
+    *captions.urlpatterns,
+    *health.urlpatterns,
+    *datasets.urlpatterns,
+    *versions.urlpatterns,
 ]
 urlpatterns = [
     path("datasets/", include(_datasets)),
-    path("training/", include(training_views.urlpatterns)),
+    path("training/", include(runs.urlpatterns)),
 ]

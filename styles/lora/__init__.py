@@ -1,7 +1,7 @@
 """LoRA files: what is in them, whether a style can use them, and copies with other metadata.
 
 Knows no models and no views. Nothing here loads tensors or runs anything from a file; every function copes with
-hostile input.
+hostile input. Begin with `inspect` below; the rooms are `file`, then `structure`, `metadata` and `engines`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from .accelerators import Accelerator, Sign, accelerator, by_name
-from .alphas import TrainedAlphas
-from .architecture import Algorithm, Architecture, Kind, Layout, describe, refusal
-from .behaviour import Behaviour, Told, observe, refused, tell, tell_of_file
-from .census import Census
-from .facts import Facts, Thumbnail, labelled, read_facts
-from .families import Family
-from .hashes import Hashes, read_hashes
-from .header import BadLora, Header, read_header
-from .keys import layers
-from .respell import Plan, plan, source_of, write_copy
-from .sidecars import Note, Sidecars, find_sidecars, parse_note, read_notes
-from .write import Label, write_lora
+from styles.lora.engines.behaviour import Behaviour, Told, observe, refused, tell, tell_of_file
+from styles.lora.engines.respell import Plan, plan, source_of, write_copy
+from styles.lora.file.census import Census
+from styles.lora.file.hashes import Hashes, read_hashes
+from styles.lora.file.header import BadLora, Header, read_header
+from styles.lora.metadata.facts import Facts, Thumbnail, labelled, read_facts
+from styles.lora.metadata.sidecars import Note, Sidecars, find_sidecars, parse_note, read_notes
+from styles.lora.metadata.write import Label, write_lora
+from styles.lora.structure.accelerators import Accelerator, Sign, accelerator, by_name
+from styles.lora.structure.alphas import TrainedAlphas
+from styles.lora.structure.architecture import Algorithm, Architecture, Kind, Layout, describe, refusal
+from styles.lora.structure.families import Family
+from styles.lora.structure.keys import layers
 
 __all__ = [
     "Accelerator",

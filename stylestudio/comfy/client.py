@@ -13,8 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from stylestudio.comfy import answers
-from stylestudio.comfy.answers import HistoryEntry, QueueState, SystemStats
+from stylestudio.comfy.connection.event_socket import EventSocket
+from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded, Transport
+from stylestudio.comfy.connection.upload import FilePart, Readable, Writable
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -26,13 +27,12 @@ from stylestudio.comfy.errors import (
     Refused,
     UploadBroken,
 )
-from stylestudio.comfy.event_socket import EventSocket
-from stylestudio.comfy.events import Event, ImageRef, image_ref
 from stylestudio.comfy.file_names import is_listed
+from stylestudio.comfy.graphs.wiring import Replacement
+from stylestudio.comfy.protocol import answers
+from stylestudio.comfy.protocol.answers import HistoryEntry, QueueState, SystemStats
+from stylestudio.comfy.protocol.events import Event, ImageRef, image_ref
 from stylestudio.comfy.run import Run
-from stylestudio.comfy.transport import NotConnected, SignInNeeded, Transport
-from stylestudio.comfy.upload import FilePart, Readable, Writable
-from stylestudio.comfy.wiring import Replacement
 from stylestudio.text import plain
 
 _CANCEL_TRIES = 3

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from stylestudio.comfy.answers import HistoryEntry, QueueState
+from stylestudio.comfy.connection.event_socket import EventSocket, Gap, Inbox
+from stylestudio.comfy.connection.transport import NotConnected
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -30,8 +31,8 @@ from stylestudio.comfy.errors import (
     Refused,
     execution_error,
 )
-from stylestudio.comfy.event_socket import EventSocket, Gap, Inbox
-from stylestudio.comfy.events import (
+from stylestudio.comfy.protocol.answers import HistoryEntry, QueueState
+from stylestudio.comfy.protocol.events import (
     Completed,
     Event,
     Executed,
@@ -46,7 +47,6 @@ from stylestudio.comfy.events import (
     Waiting,
     WireEvent,
 )
-from stylestudio.comfy.transport import NotConnected
 
 T = TypeVar("T")
 

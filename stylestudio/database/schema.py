@@ -11,6 +11,10 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.translation import gettext as _
 
+from stylestudio.database import take_along
+from stylestudio.models import DatabaseSchema
+
+NUMBER = 1  # of the schema that this program needs; a migration after which older programs must not start raises it
 NAMED = 3  # migrations that a sentence names
 
 Migration = tuple[str, str]  # label of the app, name
@@ -27,7 +31,7 @@ def unknown_migrations() -> list[Migration]:
     Raises django.db.DatabaseError.
     """
     recorded = list(MigrationRecorder(connection).applied_migrations())
-    unknown = set(recorded) - _on_disk()
+    unknown = set(recorded) - _on_disk() - take_along.recorded()
     if unknown:
         unknown -= _replaced()
     return [migration for migration in recorded if migration in unknown]
@@ -35,6 +39,15 @@ def unknown_migrations() -> list[Migration]:
 
 def refuse_newer() -> None:
     """Raises NewerDatabase before anything is changed."""
+    if number() > NUMBER:
+        raise NewerDatabase(
+            _(
+                "The database is of a newer StyleStudio (its schema is number %(theirs)d, this one knows number "
+                "%(ours)d). Nothing was changed. Start the newer version again, or put back the database from before "
+                "the update, as the README says."
+            )
+            % {"theirs": number(), "ours": NUMBER}
+        )
     unknown = unknown_migrations()
     if not unknown:
         return
@@ -47,6 +60,13 @@ def refuse_newer() -> None:
         )
         % {"named": named}
     )
+
+
+def number() -> int:
+    """The number of the database's schema; 0 if it has none. Raises django.db.DatabaseError."""
+    if DatabaseSchema._meta.db_table not in connection.introspection.table_names():
+        return 0
+    return DatabaseSchema.objects.values_list("number", flat=True).first() or 0
 
 
 def _on_disk() -> set[Migration]:

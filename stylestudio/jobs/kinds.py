@@ -155,6 +155,11 @@ class Job(models.Model):
         """Whether it is made after everything that people wait for."""
         return False
 
+    @classmethod
+    def wake(cls, seconds: float = 0.0) -> None:
+        """Tell workers that there may be jobs of this kind to do, now or after so many seconds."""
+        _kinds[cls.kind].wake(seconds)
+
     @property
     def is_active(self) -> bool:
         """Waiting or running."""
@@ -245,8 +250,9 @@ class Kind:
 
     `fragments(job)` names the templates that show a job as a whole, each with one root; `facts(job)` adds
     to the JSON that scripts get; `sweep()` frees what dead workers held; `gather(jobs)` fetches at once what the views
-    of many jobs on one page show; `limited(jobs)` leaves those that count against the limits of a person, None where no
-    limit holds for this kind.
+    of many jobs on one page show; `wake(seconds)` tells workers that there may be something to do, now or
+    after so many seconds; `limited(jobs)` leaves those that count against the limits of a person, None if no limit
+    holds for this kind.
     """
 
     name: str
@@ -255,6 +261,7 @@ class Kind:
     facts: Callable[[Any], dict[str, object]]
     sweep: Callable[[], None]
     gather: Callable[[Sequence[Any]], None]
+    wake: Callable[[float], None]
     limited: Callable[[JobQuerySet[Any]], JobQuerySet[Any]] | None = None
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user_model, login, logout, update_session_auth_hash
@@ -38,7 +40,6 @@ from stylestudio.edge.themes import THEMES
 from stylestudio.models import SignInFailure
 from stylestudio.people.access import StudioRequest
 
-CURATED_APPS = {"styles", "generation", "training"}
 LONGEST_NAME = 150  # of a user; PostgreSQL takes no more
 MOST_FAILURES = 10  # of one name from one address within FAILURE_WINDOW
 MOST_FROM_ADDRESS = 100  # of all names together: a whole office may share an address
@@ -63,7 +64,13 @@ class CuratorBackend(ModelBackend):
 
 
 def _curates(user: Any, app_label: str) -> bool:
-    return bool(user.is_active and user.is_staff and app_label in CURATED_APPS)
+    return bool(user.is_active and user.is_staff and app_label in _curated())
+
+
+@cache
+def _curated() -> frozenset[str]:
+    """The apps whose rows curators may change: those that say so in their configuration."""
+    return frozenset(config.label for config in apps.get_app_configs() if getattr(config, "is_curated", False))
 
 
 def accounts_exist() -> bool:

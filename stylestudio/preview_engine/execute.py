@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image
 
-from stylestudio.preview_engine.nodes.pictures import Graph, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import Graph, NodeClass, Stage
 from stylestudio.preview_engine.training import sketch_files
 
 from .files import Files, OutsideFolder

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from stylestudio.preview_engine.nodes.pictures import Graph
+from stylestudio.preview_engine.nodes.node_class import Graph
 
 HISTORY_LIMIT = 2_000
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stylestudio.preview_engine.nodes.pictures import Graph, NodeClass
+from stylestudio.preview_engine.nodes.node_class import Graph, NodeClass
 
 Replacement = dict[str, Any]
 

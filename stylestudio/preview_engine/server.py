@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
-import mimetypes
 import os
 import platform
 import shutil
@@ -15,21 +13,21 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from ipaddress import ip_address
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
-from PIL import Image, UnidentifiedImageError
 
 from stylestudio.preview_engine.nodes.catalogue import GENERATIONS
+from stylestudio.preview_engine.routes import edge
+from stylestudio.preview_engine.routes.bodies import ids, json_body, json_object, server_trouble
+from stylestudio.preview_engine.routes.jobs import Jobs
+from stylestudio.preview_engine.routes.scripting import Scripting
+from stylestudio.preview_engine.routes.transfers import Transfers
 
-from . import edge
 from .execute import Worker
-from .files import ANNOTATION, Files, OutsideFolder
-from .jobs import Jobs
+from .files import Files
 from .manners import MANNERS
 from .options import Options
 from .painter.brief import Painter
@@ -37,14 +35,12 @@ from .prompt_ids import INVALID_ID, prompt_id
 from .queue import PromptQueue
 from .replacements import REPLACEMENTS, replace_classes
 from .sockets import Sockets, features
-from .troubles import Gate, Troubles, from_json
+from .troubles import Troubles
 from .validate import validate
 
 __all__ = ["Options", "PreviewEngine", "PreviewThread"]
 
 COMFYUI_PORT = 8188
-ACTIVE_CONTENT = {"text/html", "text/html-sandboxed", "application/xhtml+xml", "text/javascript", "text/css"}
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class PreviewEngine:
@@ -162,8 +158,9 @@ class PreviewEngine:
 
     def _application(self) -> web.Application:
         outermost = [edge.no_other_site] if self._manners.keeps_sites_out else []
-        middlewares = [*outermost, _same_origin, self._observed()]
+        middlewares = [*outermost, edge.same_origin, self._observed()]
         app = web.Application(client_max_size=self.options.max_upload, middlewares=middlewares)
+        transfers = Transfers(self._files, self._manners)
         for prefix in ("", "/api"):
             app.add_routes(
                 [
@@ -184,8 +181,7 @@ class PreviewEngine:
                     web.get(f"{prefix}/models", self._model_folders),
                     web.get(f"{prefix}/models/{{folder}}", self._models),
                     web.get(f"{prefix}/embeddings", self._embeddings),
-                    web.post(f"{prefix}/upload/image", self._upload),
-                    web.get(f"{prefix}/view", self._view),
+                    *transfers.routes(prefix),
                 ]
             )
             if self._manners.replaces:
@@ -193,23 +189,14 @@ class PreviewEngine:
         app.add_routes(Jobs(self._queue, self._manners, self._worker.tell_status).routes())
         app.router.add_get("/", self._index)
         if self.options.scriptable:
-            app.add_routes(
-                [
-                    web.get("/preview/troubles", self._list_troubles),
-                    web.post("/preview/troubles", self._add_trouble),
-                    web.delete("/preview/troubles", self._clear_troubles),
-                    web.get("/preview/troubles/{number:\\d+}/reached", self._await_trouble),
-                    web.post("/preview/troubles/{number:\\d+}/release", self._release_trouble),
-                    web.get("/preview/requests", self._list_requests),
-                ]
-            )
+            app.add_routes(Scripting(self.troubles, self.requests).routes())
         # The real server looks for a file of its pages here, and so answers 405 to whatever else is posted.
         app.router.add_get("/{file:.*}", edge.nothing_here)
         return app
 
     def _observed(self) -> Any:
         @web.middleware
-        async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def observed(request: web.Request, handler: edge.Handler) -> web.StreamResponse:
             if request.path.startswith("/preview/"):
                 return await handler(request)
             self.requests.append(f"{request.method} {request.path.removeprefix('/api')}")
@@ -228,12 +215,12 @@ class PreviewEngine:
         return web.json_response({"exec_info": {"queue_remaining": self._queue.remaining()}})
 
     async def _post_prompt(self, request: web.Request) -> web.Response:
-        body = await _json(request)
+        body = await json_body(request)
         if isinstance(body, list) or (isinstance(body, dict) and "prompt" not in body):
             error = {"type": "no_prompt", "message": "No prompt provided", "details": "No prompt provided"}
             return web.json_response({"error": {**error, "extra_info": {}}, "node_errors": {}}, status=400)
         if not isinstance(body, dict):
-            raise _trouble()
+            raise server_trouble()
         graph, extra_data = body["prompt"], body.get("extra_data", {})
         number, own_id = self._take_number(body), prompt_id(body, self._manners)
         if own_id is None:
@@ -241,18 +228,18 @@ class PreviewEngine:
         if graph == [] and not self._manners.replaces:
             graph = {}  # is as good to it as an empty graph: there is no node to stumble over
         if not isinstance(graph, dict):
-            raise _trouble()
+            raise server_trouble()
         try:
             if self._manners.replaces:
                 replace_classes(graph, self._nodes)
             targets = body.get("partial_execution_targets")
             verdict = validate(graph, self._files, self._nodes, targets, self._manners)
         except (LookupError, TypeError, AttributeError) as problem:
-            raise _trouble() from problem
+            raise server_trouble() from problem
         if verdict.error:
             return web.json_response({"error": verdict.error, "node_errors": verdict.node_errors}, status=400)
         if not isinstance(extra_data, dict):
-            raise _trouble()
+            raise server_trouble()
         if "client_id" in body:
             extra_data["client_id"] = body["client_id"]
         extra_data["create_time"] = int(time.time() * 1000)
@@ -265,7 +252,7 @@ class PreviewEngine:
             try:
                 return float(body["number"])
             except (TypeError, ValueError) as problem:
-                raise _trouble() from problem
+                raise server_trouble() from problem
         number = -self._number if body.get("front") else self._number
         self._number += 1
         return number
@@ -274,11 +261,11 @@ class PreviewEngine:
         return web.json_response(self._queue.as_json())
 
     async def _change_queue(self, request: web.Request) -> web.Response:
-        body = await _json_object(request)
+        body = await json_object(request)
         if body.get("clear"):
             self._queue.clear()
             self._worker.tell_status()
-        if "delete" in body and self._queue.delete(_ids(body["delete"])):
+        if "delete" in body and self._queue.delete(ids(body["delete"])):
             self._worker.tell_status()
         return web.Response()
 
@@ -287,18 +274,18 @@ class PreviewEngine:
             max_items = int(request.query["max_items"]) if "max_items" in request.query else None
             offset = int(request.query.get("offset", -1))
         except ValueError as problem:
-            raise _trouble() from problem
+            raise server_trouble() from problem
         return web.json_response(self._queue.history(max_items, offset))
 
     async def _get_history_entry(self, request: web.Request) -> web.Response:
         return web.json_response(self._queue.ended(request.match_info["prompt_id"]))
 
     async def _change_history(self, request: web.Request) -> web.Response:
-        body = await _json_object(request)
+        body = await json_object(request)
         if body.get("clear"):
             self._queue.forget()
         if "delete" in body:
-            self._queue.forget(_ids(body["delete"]))
+            self._queue.forget(ids(body["delete"]))
         return web.Response()
 
     async def _interrupt(self, request: web.Request) -> web.Response:
@@ -307,13 +294,13 @@ class PreviewEngine:
         except ValueError:
             body = {}
         if not isinstance(body, dict):
-            raise _trouble()
+            raise server_trouble()
         running_id = body.get("prompt_id")
         self._queue.interrupt(str(running_id) if running_id else None)
         return web.Response()
 
     async def _free(self, request: web.Request) -> web.Response:
-        body = await _json_object(request)
+        body = await json_object(request)
         if body.get("free_memory") or body.get("unload_models"):
             self._queue.free()
         return web.Response()
@@ -368,85 +355,6 @@ class PreviewEngine:
     async def _embeddings(self, request: web.Request) -> web.Response:
         return web.json_response([])
 
-    async def _upload(self, request: web.Request) -> web.Response:
-        post = await request.post()
-        image = post.get("image")
-        if image is None or image == "":
-            return web.Response(status=400)
-        subfolder, kind = str(post.get("subfolder", "")), str(post.get("type", "input"))
-        if not isinstance(image, web.FileField) or not image.filename:
-            raise _trouble()
-        overwrite = post.get("overwrite") in ("true", "1")
-        try:
-            name = await asyncio.to_thread(
-                lambda: self._files.upload(image.file, image.filename, subfolder, kind, overwrite=overwrite)
-            )
-        except OutsideFolder:
-            return web.Response(status=400)
-        except (OSError, ValueError) as problem:
-            raise _trouble() from problem
-        return web.json_response({"name": name, "subfolder": subfolder, "type": kind})
-
-    async def _view(self, request: web.Request) -> web.StreamResponse:
-        query = request.query
-        if "filename" not in query:
-            return web.Response(status=404)
-        filename, kind = query["filename"], query.get("type", "output")
-        if match := ANNOTATION.search(filename):
-            filename, kind = filename[: match.start()], match.group(1)
-        if not filename or filename.startswith("/") or ".." in filename:
-            return web.Response(status=400)
-        try:
-            path = self._files.view(kind, query.get("subfolder", ""), filename)
-        except OutsideFolder:
-            return web.Response(status=403)
-        except ValueError:
-            return web.Response(status=400)
-        if not path.is_file():
-            return web.Response(status=404)
-        headers = {"Content-Disposition": f'filename="{path.name}"'}
-        if "preview" in query:
-            return await _smaller(path, query["preview"], headers)
-        content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        if self._manners.careful_views:
-            return web.FileResponse(path, headers=edge.careful_headers(path.name, content_type))
-        headers["Content-Type"] = "application/octet-stream" if content_type in ACTIVE_CONTENT else content_type
-        return web.FileResponse(path, headers=headers)
-
-    # Routes for scripts that test against a process of its own.
-
-    async def _list_troubles(self, request: web.Request) -> web.Response:
-        return web.json_response(self.troubles.as_json())
-
-    async def _add_trouble(self, request: web.Request) -> web.Response:
-        try:
-            trouble = self.troubles.add(from_json(await request.json()))
-        except ValueError as problem:
-            return web.json_response({"error": str(problem)}, status=400)
-        return web.json_response({"id": trouble.id})
-
-    async def _clear_troubles(self, request: web.Request) -> web.Response:
-        self.troubles.clear()
-        return web.Response()
-
-    async def _await_trouble(self, request: web.Request) -> web.Response:
-        """Answers once the trouble holds somebody; 408 after `timeout` seconds (10)."""
-        gate = self.troubles.get(int(request.match_info["number"]))
-        if not isinstance(gate, Gate):
-            return web.json_response({"error": "This trouble holds nobody."}, status=400)
-        try:
-            await gate.reached(float(request.query.get("timeout", 10)))
-        except TimeoutError as problem:
-            return web.json_response({"error": str(problem)}, status=408)
-        return web.json_response({})
-
-    async def _release_trouble(self, request: web.Request) -> web.Response:
-        self.troubles.get(int(request.match_info["number"])).release()
-        return web.json_response({})
-
-    async def _list_requests(self, request: web.Request) -> web.Response:
-        return web.json_response(list(self.requests))
-
 
 class PreviewThread:
     """An engine in a thread with its own loop: `with PreviewThread(options) as engine: engine.url`."""
@@ -485,81 +393,6 @@ class PreviewThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-@web.middleware
-async def _same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keeps pages of other sites from an engine on the visitor's own machine: 403 where Origin and Host differ."""
-    host, origin = request.headers.get("Host"), request.headers.get("Origin")
-    if host and origin and not _may_ask(host, origin):
-        return web.Response(status=403)
-    if request.method == "OPTIONS":
-        return web.Response()
-    return await handler(request)
-
-
-def _may_ask(host: str, origin: str) -> bool:
-    try:
-        asked, asking = urlsplit(f"//{host.lower()}"), urlsplit(origin.lower())
-        ports = (asked.port, asking.port)
-    except ValueError:
-        return False
-    if not asking.hostname or not _is_loopback(asked.hostname or ""):
-        return True
-    return asked.hostname == asking.hostname and (None in ports or ports[0] == ports[1])
-
-
-def _is_loopback(hostname: str) -> bool:
-    if hostname == "localhost" or hostname.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(hostname).is_loopback
-    except ValueError:
-        return False
-
-
-def _trouble() -> web.HTTPInternalServerError:
-    """The 500 that the real server gives to requests it did not expect."""
-    return web.HTTPInternalServerError(text="500 Internal Server Error\n\nServer got itself in trouble")
-
-
-async def _json(request: web.Request) -> Any:
-    try:
-        return json.loads(await request.read())
-    except ValueError as problem:
-        raise _trouble() from problem
-
-
-async def _json_object(request: web.Request) -> dict[str, Any]:
-    body = await _json(request)
-    if not isinstance(body, dict):
-        raise _trouble()
-    return body
-
-
-def _ids(told: Any) -> list[str]:
-    if not isinstance(told, list):
-        raise _trouble()
-    return [str(prompt_id) for prompt_id in told]
-
-
-async def _smaller(path: Path, preview: str, headers: dict[str, str]) -> web.Response:
-    """The picture encoded again as "webp;90" or "jpeg;80"; anything else becomes webp."""
-    kind, _, quality = preview.partition(";")
-    kind = kind if kind in ("webp", "jpeg") else "webp"
-
-    def encode() -> bytes:
-        buffer = io.BytesIO()
-        with Image.open(path) as image:
-            pixels = image.convert("RGB") if kind == "jpeg" else image
-            pixels.save(buffer, kind, quality=int(quality) if quality.isdigit() else 90)
-        return buffer.getvalue()
-
-    try:
-        body = await asyncio.to_thread(encode)
-    except (UnidentifiedImageError, OSError) as problem:
-        raise _trouble() from problem
-    return web.Response(body=body, headers={**headers, "Content-Type": f"image/{kind}"})
 
 
 def _memory() -> tuple[int, int]:

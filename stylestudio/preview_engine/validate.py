@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stylestudio.preview_engine.nodes.pictures import Graph, NodeClass
+from stylestudio.preview_engine.nodes.node_class import Graph, NodeClass
 
 from .files import Files
 from .manners import Manners

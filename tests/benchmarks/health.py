@@ -42,11 +42,11 @@ def measured() -> dict[str, object]:
     """The figures."""
     from django.contrib.auth.models import User
 
-    from training import work
-    from training.health import check, report
-    from training.models import Dataset, DatasetImage, DatasetJob
+    from training.datasets import dataset_jobs
+    from training.datasets.health import check, report
+    from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
-    work.wake = lambda: None
+    DatasetJob.wake = staticmethod(lambda seconds=0.0: None)
     check.QUIET = 0.0
     ada = User.objects.create_user("ada")
     dataset = Dataset.objects.create(name="Benchmark", owner=ada, trigger_words="gouachefield painting")
@@ -57,7 +57,7 @@ def measured() -> dict[str, object]:
         job = DatasetJob.objects.create(dataset=dataset, owner=ada, work=DatasetJob.Work.CHECK)
         job.start("benchmark")
         wall, spent = time.perf_counter(), time.process_time()
-        check.run(work.Run(job))
+        check.run(dataset_jobs.Run(job))
         times = time.perf_counter() - wall, time.process_time() - spent
         job.complete()
         return times
@@ -93,7 +93,7 @@ def put(dataset: object, number: int) -> None:
     from django.core.files.base import ContentFile
     from PIL import Image
 
-    from training.models import DatasetImage
+    from training.datasets.models import DatasetImage
 
     rng = np.random.default_rng(number % SOURCES)
     patches = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)

@@ -56,8 +56,8 @@ def taken_in(source: Path) -> tuple[float, float]:
     from django.contrib.auth.models import User
     from django.core.management import call_command
 
-    from training.datasets import archives, intake
-    from training.models import Dataset
+    from training.datasets.collecting import archives, intake
+    from training.datasets.models import Dataset
 
     call_command("migrate", verbosity=0)
     owner = User.objects.create_superuser("ada")

@@ -23,7 +23,7 @@ from beside import studio
 WARM_UPS = 3
 PAUSE = 0.15  # seconds between runs: thumbnails and pushes of one do not weigh on the next
 PATIENCE = 60.0  # seconds
-STORED = "SELECT 1 FROM generation_generatedimage WHERE task_id = ?"
+STORED = "SELECT 1 FROM pictures_generatedimage WHERE task_id = ?"
 
 
 class Bare:
@@ -77,7 +77,7 @@ class Ours:
 
     def seconds(self, size: int, seed: int) -> tuple[float, dict[str, Any]]:
         """One picture, and the graph it was made with."""
-        from generation.orders import Order, place
+        from generation.ordering.orders import Order, place
 
         begun = time.perf_counter()
         task = place(Order(prompt="a red house", width=size, height=size, seed=seed), self.user)

@@ -26,7 +26,7 @@ from beside import studio
 STEPS = 4
 EACH = 10  # pictures of one task
 PATIENCE = 300.0  # seconds
-STORED = "SELECT count(*) FROM generation_generatedimage"
+STORED = "SELECT count(*) FROM pictures_generatedimage"
 
 
 async def bare_seconds(engines: list[str], graphs: list[dict[str, Any]]) -> float:
@@ -62,7 +62,7 @@ def studio_seconds(pictures: int, seed: int) -> float:
     from django.conf import settings
     from django.contrib.auth.models import User
 
-    from generation.orders import Order, place
+    from generation.ordering.orders import Order, place
 
     rows = sqlite3.connect(settings.DATABASES["default"]["NAME"])
     user = User.objects.get_or_create(username="bench", is_superuser=True)[0]
@@ -80,7 +80,7 @@ def studio_seconds(pictures: int, seed: int) -> float:
 
 def graphs_like(pictures: int, seed: int) -> list[dict[str, Any]]:
     """The studio's own graph, with other seeds and file names."""
-    from generation.models import EnginePrompt
+    from generation.pictures.models import EnginePrompt
 
     sample = EnginePrompt.objects.filter(graph__isnull=False).latest("pk").graph
     graphs = []

@@ -9,16 +9,17 @@ from playwright.sync_api import Page, Route, expect
 
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode
+from tests.browser.generation.test_stories import card, look
 
 from .conftest import Studio
-from .test_stories import card, look
 
 Enter = Callable[..., Page]
 
 
 def jobs_of(studio: Studio, prompt: str) -> int:
     """How many jobs there are with this prompt."""
-    asked = f"from generation.models import GenerationTask as T; print(T.objects.filter(prompt={prompt!r}).count())"
+    counted = f"T.objects.filter(prompt={prompt!r}).count()"
+    asked = f"from generation.pictures.models import GenerationTask as T; print({counted})"
     return int(studio.manage("shell", "-v0", "-c", asked).stdout.split()[-1])
 
 
@@ -131,6 +132,6 @@ def test_a_double_click_on_retry_and_on_create_dataset_makes_one(
     page.get_by_label("Name", exact=True).fill("Twice pressed")
     page.get_by_role("button", name="Create dataset").dblclick()
     expect(page.get_by_role("heading", name="Twice pressed", level=1)).to_be_visible()
-    counted = "from training.models import Dataset as D; print(D.objects.filter(name='Twice pressed').count())"
+    counted = "from training.datasets.models import Dataset as D; print(D.objects.filter(name='Twice pressed').count())"
     assert studio.manage("shell", "-v0", "-c", counted).stdout.split()[-1] == "1"
     assert jobs_of(studio, "fails and is tried again") == 2

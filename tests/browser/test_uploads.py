@@ -92,7 +92,9 @@ class Wire:
 def house(engine: PreviewThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A studio with a page that takes uploads."""
     running = Studio(
-        tmp_path_factory.mktemp("uploads"), COMFYUI_URL=engine.url, DJANGO_SETTINGS_MODULE="tests.edge.upload_settings"
+        tmp_path_factory.mktemp("uploads"),
+        COMFYUI_URL=engine.url,
+        DJANGO_SETTINGS_MODULE="tests.uploads.upload_settings",
     ).start()
     running.manage("shell", "-c", SETTING)
     yield running

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.training.test_collect import PATIENCE, picture, told
+
 from .conftest import Studio
-from .test_collect import PATIENCE, picture, told
 
 Enter = Callable[..., Page]
 
@@ -21,7 +22,7 @@ def dataset(studio: Studio) -> str:
     """The slug of a new dataset of ada's."""
     name = f"words-{time.monotonic_ns()}"
     make = (
-        "from django.contrib.auth.models import User; from training.models import Dataset;"
+        "from django.contrib.auth.models import User; from training.datasets.models import Dataset;"
         f"Dataset.objects.create(name='{name}', owner=User.objects.get(username='ada'))"
     )
     studio.manage("shell", "-c", make)
@@ -74,7 +75,8 @@ def test_times_are_those_of_the_reader(studio: Studio, enter: Enter, dataset: st
     out = studio.manage(
         "shell",
         "-c",
-        "from datetime import datetime, UTC; from training.models import Dataset; from styles.models import Style;"
+        "from datetime import datetime, UTC; from styles.models import Style;"
+        "from training.datasets.models import Dataset;"
         "Style.objects.filter(name='Ink & mist').update(created_at=datetime(2026, 1, 31, 22, 30, tzinfo=UTC));"
         "print('>>' + Style.objects.get(name='Ink & mist').get_absolute_url())",
     ).stdout

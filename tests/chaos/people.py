@@ -17,10 +17,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from PIL import Image
 
-from generation import orders
-from generation.models import GenerationTask, Reference
-from generation.orders import Order
-from generation.references import add_reference
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.ordering.references import add_reference
+from generation.pictures import graphs
+from generation.pictures.models import GenerationTask, Reference
 from stylestudio.live import publisher
 
 CSRF = "c" * 32  # a script may choose its own: what counts is that cookie and header agree
@@ -74,7 +75,7 @@ class Crowd:
         if by_form:
             form = {
                 "mode": "text", "prompt": f"storm {number}", "shape": "1024x1024", "count": 1, "seed": seed, "steps": 4,
-                "cfg": 1.0, "sampler": orders.SAMPLER, "scheduler": orders.SCHEDULER, "request_id": request,
+                "cfg": 1.0, "sampler": graphs.SAMPLER, "scheduler": graphs.SCHEDULER, "request_id": request,
             }  # fmt: skip
             self._pending.append(self._threads.submit(self._send_order, number, person, form))
             return

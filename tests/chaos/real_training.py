@@ -31,7 +31,7 @@ STEPS, SEGMENTS, PICTURES, SIDE = 6, 3, 4, 256
 PATIENCE = 1500.0  # seconds for a training on a processor
 OWNER = """
 from django.contrib.auth.models import User
-from generation.models import Probe
+from generation.previews.models import Probe
 User.objects.create_superuser("ada", password="drawing-room-7")
 Probe.objects.exclude(position=Probe.objects.order_by("position").first().position).update(active=False)
 """  # one test prompt: a sample picture takes a minute on a processor

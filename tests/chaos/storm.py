@@ -162,7 +162,7 @@ class Storm:
 
     def _settle(self) -> None:
         """Wait for what must come true by itself."""
-        from generation.models import EnginePrompt
+        from generation.pictures.models import EnginePrompt
         from tests.chaos import verify
 
         def is_over() -> bool:
@@ -181,12 +181,12 @@ class Storm:
 
     def _operate(self) -> None:
         """What an operator does: an engine that was taken out, and is well, is given work again."""
-        from generation import engines
-        from generation.models import Engine as Row
+        from generation.engines import roster
+        from generation.engines.models import Engine as Row
 
         for row in Row.objects.filter(health__in=("stuck", "exhausted")):
             self.troubles[f"resumed by the operator ({row.health})"] += 1
-            engines.resume(row)
+            roster.resume(row)
 
     def _fall(self) -> None:
         for looking in ("watch", "reader"):
@@ -299,11 +299,11 @@ class Storm:
         self._set_paused(engine, False)
 
     def _set_paused(self, engine: int, paused: bool) -> None:
-        from generation import engines
-        from generation.models import Engine as Row
+        from generation.engines import roster
+        from generation.engines.models import Engine as Row
 
         for row in Row.objects.filter(address=self.engines[engine].url):
-            (engines.pause if paused else engines.resume)(row)
+            (roster.pause if paused else roster.resume)(row)
 
     # What came of it.
 

@@ -27,7 +27,8 @@ from tests.chaos.studio import Studio, wait_until
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-    from training.models import Dataset, TrainingJob
+    from training.datasets.models import Dataset
+    from training.runs.models import TrainingJob
 
 STEPS, SEGMENTS = 16, 4
 SEGMENT = STEPS // SEGMENTS
@@ -86,24 +87,25 @@ class Night:
     def _ask(self) -> None:
         from django.contrib.auth.models import User
 
-        from training import ordering, settings
+        from training.runs import parameters
+        from training.runs.placing import place_run
 
         ada = User.objects.create_superuser("ada", password=None)
         dataset = _dataset(ada)
         values = {
-            **settings.preset_values("quick", "comfyui"),
+            **parameters.preset_values("quick", "comfyui"),
             "steps": STEPS, "segments": SEGMENTS, "resolution": 256, "rank": 4,
         }  # fmt: skip
         for number in range(self.told.jobs):
-            plan = ordering.Plan(
+            plan = place_run.Plan(
                 dataset=dataset, style=f"Night {number}", trainer="comfyui", preset="quick", values=values,
                 probes=[("a hill", 1)], seed=number,
             )  # fmt: skip
-            ordering.start(plan, ada)
+            place_run.start(plan, ada)
 
     def _rage(self) -> None:
         """Kill and stop in the order of the seed until the acts or the trainings are used up."""
-        from training.models import TrainingJob
+        from training.runs.models import TrainingJob
 
         acts = [("kill", VICTIMS[turn % len(VICTIMS)]) for turn in range(self.told.kills)]
         acts += [("stop", STOPS[turn % len(STOPS)]) for turn in range(self.told.stops)]
@@ -125,8 +127,8 @@ class Night:
         self.kills[role] += self.studio.send(role, signal.SIGKILL)
 
     def _stop(self, how: str) -> None:
-        from training import runner
-        from training.models import TrainingJob
+        from training.runs.models import TrainingJob
+        from training.runs.running import runner
 
         rows = TrainingJob.objects.filter(stop="").order_by("pk")
         job = rows.waiting().last() if how == "cancel" else rows.running().first()
@@ -135,8 +137,8 @@ class Night:
             self.stopped[job.pk] = how
 
     def _settle(self) -> None:
-        from generation.models import Engine
-        from training.models import TrainingJob
+        from generation.engines.models import Engine
+        from training.runs.models import TrainingJob
 
         if not wait_until(lambda: not TrainingJob.objects.active().exists(), PATIENCE, every=0.3):
             self.problems += [f"{_named(job)} is {job.status}" for job in TrainingJob.objects.active()]
@@ -144,7 +146,7 @@ class Night:
             self.problems.append("an engine is still held")
 
     def _verify(self) -> None:
-        from training.models import TrainingJob
+        from training.runs.models import TrainingJob
 
         jobs = list(TrainingJob.objects.order_by("pk"))
         if len(jobs) != self.told.jobs:
@@ -167,7 +169,7 @@ class Night:
         return file.stat().st_size if file.exists() else 0
 
     def _report(self, seconds: dict[str, float]) -> None:
-        from training.models import Checkpoint, TrainingJob
+        from training.runs.models import Checkpoint, TrainingJob
 
         jobs = list(TrainingJob.objects.order_by("pk"))
         counts: dict[str, Any] = {
@@ -225,7 +227,7 @@ def _wrong_checkpoints(job: TrainingJob) -> list[str]:
 
 def _wrong_losses(job: TrainingJob) -> list[str]:
     """Every step has its loss once, except for segments whose engine was killed after it had saved them."""
-    from training import losses
+    from training.runs.running import losses
 
     steps, _values = losses.read(job)
     told = steps.tolist()
@@ -241,8 +243,8 @@ def _dataset(ada: User) -> Dataset:
     """A few small pictures."""
     from django.core.files.base import ContentFile
 
-    from tests.preview.pictures import in_palette
-    from training.models import Dataset, DatasetImage
+    from tests.preview_engine.pictures import in_palette
+    from training.datasets.models import Dataset, DatasetImage
 
     dataset = Dataset.objects.create(name="Night", owner=ada, trigger_words="night painting")
     for place, picture in enumerate(in_palette(PICTURES)):

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from generation.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
 
 ATTEMPTS = 3

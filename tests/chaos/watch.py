@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from generation.models import GenerationTask
+from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import ENDED
 
 LOOK = 0.3  # seconds between two looks at all rows
@@ -101,7 +101,7 @@ class Reader(threading.Thread):
         """Read until `stop`."""
         rows = sqlite3.connect(self._database, timeout=30)
         while not self._over.wait(LOOK):
-            for pk, version, status in rows.execute("SELECT id, version, status FROM generation_generationtask"):
+            for pk, version, status in rows.execute("SELECT id, version, status FROM pictures_generationtask"):
                 self.problems += _backwards(f"row {pk}", self._known.get(pk), (version, status))
                 self._known[pk] = (version, status)
         rows.close()

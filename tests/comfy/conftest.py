@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.graph import Graph, load
+from stylestudio.comfy.graphs.graph import Graph, load
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
 
@@ -49,7 +49,7 @@ async def client(preview: PreviewEngine, session: aiohttp.ClientSession) -> Asyn
 @pytest.fixture
 def graph() -> Callable[..., Graph]:
     """Our text to image workflow, small, with a seed and a file name of its own."""
-    workflow = load(Path(__file__).parents[2] / "generation" / "workflows" / "txt2img_sdxl_lightning.json")
+    workflow = load(Path(__file__).parents[2] / "generation" / "pictures" / "workflows" / "txt2img_sdxl_lightning.json")
 
     def fill(**changes: object) -> Graph:
         values: dict[str, object] = {

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
-from stylestudio.comfy.events import Completed, Event
+from stylestudio.comfy.protocol.events import Completed, Event
 
 T = TypeVar("T", bound=Event)
 

@@ -11,7 +11,7 @@ import pytest
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.graph import Graph
+from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.preview_engine import troubles as t
 from stylestudio.preview_engine.server import PreviewEngine
 from tests.comfy.following import Follower

@@ -14,7 +14,7 @@ import pytest
 
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.events import Completed
+from stylestudio.comfy.protocol.events import Completed
 from stylestudio.preview_engine.server import Options, PreviewThread
 
 

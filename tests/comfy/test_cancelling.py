@@ -12,8 +12,8 @@ import pytest
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineErred, EngineUnreachable, PromptInterrupted, PromptLost
-from stylestudio.comfy.events import Posted, Progress
-from stylestudio.comfy.graph import Graph
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.protocol.events import Posted, Progress
 from stylestudio.preview_engine import troubles as t
 from stylestudio.preview_engine.server import Options, PreviewEngine
 from tests.comfy.following import Follower

@@ -15,7 +15,6 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylestudio.comfy import answers
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import (
     BadResponse,
@@ -29,7 +28,8 @@ from stylestudio.comfy.errors import (
     PromptInterrupted,
     without_paths,
 )
-from stylestudio.comfy.events import ImageRef
+from stylestudio.comfy.protocol import answers
+from stylestudio.comfy.protocol.events import ImageRef
 from stylestudio.preview_engine.server import PreviewEngine
 
 from .following import Follower

@@ -11,8 +11,8 @@ import tracemalloc
 import pytest
 
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.upload import CHUNK
 from stylestudio.comfy.errors import EngineUnreachable, NotInstalled, UploadBroken
-from stylestudio.comfy.upload import CHUNK
 from stylestudio.preview_engine.server import PreviewEngine
 from stylestudio.preview_engine.troubles import Answer, HoldRequest, LoseAnswer
 

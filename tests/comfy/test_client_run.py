@@ -11,8 +11,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from stylestudio.comfy import event_socket
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection import event_socket
 from stylestudio.comfy.errors import (
     BadResponse,
     EngineUnreachable,
@@ -23,8 +23,8 @@ from stylestudio.comfy.errors import (
     PromptLost,
     PromptStalled,
 )
-from stylestudio.comfy.events import Completed, Executed, Posted, Progress, Started, Waiting
-from stylestudio.comfy.graph import Graph
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.protocol.events import Completed, Executed, Posted, Progress, Started, Waiting
 from stylestudio.preview_engine import troubles as t
 from stylestudio.preview_engine.server import PreviewEngine
 

@@ -6,7 +6,7 @@ import pytest
 
 from stylestudio.comfy.errors import MissingFile
 from stylestudio.comfy.file_names import as_listed, canonical, distinct, folder_of, is_listed
-from stylestudio.comfy.graph import missing_files
+from stylestudio.comfy.graphs.graph import missing_files
 
 SPELLINGS = ["SDXL/old/x.safetensors", "SDXL\\old\\x.safetensors", "SDXL\\old/x.safetensors"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from stylestudio.comfy.errors import OutOfMemory, execution_error
 from stylestudio.comfy.memory import is_of_the_machine, says_memory_ran_out
-from training import faults
+from training.runs import faults
 from training.trainers.kohya import output
 
 CARD = [

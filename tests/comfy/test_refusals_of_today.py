@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from stylestudio.comfy import answers
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineErred
+from stylestudio.comfy.protocol import answers
 from stylestudio.preview_engine import troubles as t
 from stylestudio.preview_engine.server import PreviewEngine
 

@@ -23,13 +23,13 @@ import pytest
 from PIL import Image
 
 from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.events import Completed, ImageRef, Progress
-from stylestudio.comfy.graph import Graph, load
+from stylestudio.comfy.graphs.graph import Graph, load
+from stylestudio.comfy.protocol.events import Completed, ImageRef, Progress
 from tests.comfy.following import Follower
 
 # The version that each generation of the preview engine speaks like.
 GENERATIONS = {"current": (0, 33, 0), "new": (0, 8, 0), "old": (0, 3, 64)}
-WORKFLOWS = Path(__file__).parents[2] / "generation" / "workflows"
+WORKFLOWS = Path(__file__).parents[2] / "generation" / "pictures" / "workflows"
 
 
 @dataclass

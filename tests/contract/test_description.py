@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from stylestudio.comfy.errors import NotFound
-from stylestudio.comfy.graph import missing_files
-from stylestudio.comfy.node_info import combo_options
-from stylestudio.comfy.wiring import adapt
+from stylestudio.comfy.graphs.graph import missing_files
+from stylestudio.comfy.graphs.node_info import combo_options
+from stylestudio.comfy.graphs.wiring import adapt
 
 from .conftest import Engine
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from stylestudio.comfy.errors import BadResponse, NotFound, NotInstalled
-from stylestudio.comfy.events import ImageRef
-from stylestudio.comfy.node_info import combo_options
+from stylestudio.comfy.graphs.node_info import combo_options
+from stylestudio.comfy.protocol.events import ImageRef
 
 from .conftest import Engine
 

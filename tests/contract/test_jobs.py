@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from stylestudio.comfy.errors import ExecutionFailed, PromptInterrupted
-from stylestudio.comfy.events import Posted, Progress
+from stylestudio.comfy.protocol.events import Posted, Progress
 
 from .conftest import Engine
 

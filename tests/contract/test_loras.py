@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stylestudio.comfy.errors import NotInstalled
-from stylestudio.comfy.graph import Graph, Lora, chain_loras
+from stylestudio.comfy.graphs.graph import Graph, Lora, chain_loras
 from tests.styles.lora.files import Shapes, framed, lora
 
 from .conftest import Engine

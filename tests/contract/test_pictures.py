@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from stylestudio.comfy.events import (
+from stylestudio.comfy.graphs.graph import Lora, chain_loras
+from stylestudio.comfy.protocol.events import (
     Cached,
     Completed,
     Executed,
@@ -21,7 +22,6 @@ from stylestudio.comfy.events import (
     Started,
     Succeeded,
 )
-from stylestudio.comfy.graph import Lora, chain_loras
 
 from .conftest import Engine, only
 from .test_loras import installed, noise

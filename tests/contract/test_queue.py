@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from stylestudio.comfy.errors import ExecutionFailed, PromptInterrupted, PromptLost
-from stylestudio.comfy.events import Completed, Posted, Progress, Started, Waiting
+from stylestudio.comfy.protocol.events import Completed, Posted, Progress, Started, Waiting
 
 from .conftest import Engine
 

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from stylestudio.comfy.errors import ExecutionFailed, GraphInvalid, MissingFile
-from stylestudio.comfy.events import Posted, Started
-from stylestudio.comfy.graph import Lora, chain_loras
+from stylestudio.comfy.graphs.graph import Lora, chain_loras
+from stylestudio.comfy.protocol.events import Posted, Started
 
 from .conftest import Engine
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from stylestudio.comfy.errors import ComfyError, PromptInterrupted
-from stylestudio.comfy.events import Cached, Completed, Executing, Progress
-from stylestudio.comfy.graph import Graph
-from stylestudio.comfy.node_info import combo_options
+from stylestudio.comfy.graphs.graph import Graph
+from stylestudio.comfy.graphs.node_info import combo_options
+from stylestudio.comfy.protocol.events import Cached, Completed, Executing, Progress
 
 from .conftest import Engine
 
@@ -39,7 +39,7 @@ async def engine(engine: Engine) -> Engine:
     for name in TRAINING_CLASSES:
         engine.infos[name] = await engine.client.object_info(name)
     if not engine.since(0, 8) and not all(engine.infos.values()):
-        pytest.skip("this ComfyUI trains with other nodes: tests/preview/test_training.py says which")
+        pytest.skip("this ComfyUI trains with other nodes: tests/preview_engine/test_training.py says which")
     return engine
 
 

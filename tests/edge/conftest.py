@@ -1,20 +1,12 @@
-"""What the tests of the edge share: an own data folder and nobody known yet."""
+"""Every test of this room has a data folder of its own: unlisted proxies are noted there, files beneath it served."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import Settings
-
-from stylestudio.people import accounts
 
 
 @pytest.fixture(autouse=True)
-def own_data(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Token and media beneath tmp_path; the answer to "does anybody have an account" is asked anew; fast hashes."""
-    settings.DATA = tmp_path
-    settings.MEDIA_ROOT = tmp_path / "media"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    monkeypatch.setattr(accounts, "_exist", False)
-    return tmp_path
+def in_own_data(own_data: Path) -> None:
+    """Take it for all of them."""

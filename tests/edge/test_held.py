@@ -15,13 +15,13 @@ from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from generation import orders
-from generation.models import Engine
-from generation.orders import Order
+from generation.engines.models import Engine
+from generation.ordering import orders
+from generation.ordering.orders import Order
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.asgi import pages_and_files
 from stylestudio.edge.serving import Message, Receive, Scope, Send
-from training.models import Dataset
+from training.datasets.models import Dataset
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.utils import timezone
 
-from generation import gallery
+from generation.gallery import query
 from styles.models import Style
 from stylestudio import env
 
@@ -46,7 +46,7 @@ def test_a_page_has_the_days_of_its_readers_zone(client: Client, ada: User, path
 def test_headings_of_days_follow_the_zone() -> None:
     late = timezone.now().astimezone(UTC).replace(hour=23, minute=30)
     with timezone.override("Pacific/Kiritimati"):
-        assert gallery.heading(timezone.localdate()) == "Today"
+        assert query.heading(timezone.localdate()) == "Today"
         assert timezone.localdate(late) > late.date()
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from generation import engines, runner
-from generation.models import Engine
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.making import runner
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
@@ -25,9 +26,9 @@ def engine(db: None, preview: PreviewThread, settings: object) -> Iterator[Engin
     """The row of the preview engine, probed."""
     preview.troubles.clear()
     row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
-    assert engines.probe(row)
+    assert roster.probe(row)
     runner._sent.clear()
     workers.stopping.clear()
     yield row
     preview.troubles.clear()
-    engines.pool.close()
+    roster.pool.close()

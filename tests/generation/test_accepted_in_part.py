@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from generation import orders, recovery, runner
-from generation.models import Engine, EnginePrompt
-from generation.orders import Order
+from generation.engines.models import Engine
+from generation.making import recovery, runner
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import EnginePrompt
 from stylestudio.comfy import errors
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.jobs.kinds import Status

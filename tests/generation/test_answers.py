@@ -18,12 +18,17 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from generation import engines, estimates, faults, graphs, orders, recovery, runner
-from generation.claim import claim, look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Order
-from generation.references import add_reference
-from stylestudio.comfy import errors, run, transport
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.making import recovery, runner
+from generation.making.claim import claim, look_for_orphans
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.ordering.references import add_reference
+from generation.pictures import estimates, faults, graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
+from stylestudio.comfy import errors, run
+from stylestudio.comfy.connection import transport
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.options import Options
@@ -153,7 +158,7 @@ def trouble(preview: PreviewThread, engine: Engine) -> Callable[..., Trouble]:
 
     def add(kind: str, path: str, method: str = "GET", times: int | None = 1) -> Trouble:
         if kind == "too slow":
-            engines.pool.client(engine).transport.timeout = 0.4
+            roster.pool.client(engine).transport.timeout = 0.4
         return preview.troubles.add(TROUBLES[kind](path, method, times))
 
     return add
@@ -355,7 +360,7 @@ def test_what_waits_to_be_fetched_takes_no_place_on_its_engine(
     monkeypatch.setattr(recovery, "BACK_OFF", 1000.0)
     monkeypatch.setattr(recovery, "LONGEST_BACK_OFF", 1000.0)
     broken = trouble("500", "/view", times=None)
-    tasks = [place(ada) for _number in range(engines.AT_ONCE + 2)]
+    tasks = [place(ada) for _number in range(roster.AT_ONCE + 2)]
     look_for_orphans()
     runner.work()
     waiting = EnginePrompt.objects.filter(state=State.POSTED, worker="", output__isnull=False)
@@ -438,7 +443,7 @@ def test_an_engine_that_has_errors_with_some_questions_is_there_all_the_same(
     Engine.objects.update(health=Engine.Health.UNKNOWN)
     engine.refresh_from_db()
     trouble("500", path, times=None)
-    assert checkpoints and engines.probe(engine)
+    assert checkpoints and roster.probe(engine)
     assert engine.checkpoints == checkpoints
 
 
@@ -641,16 +646,16 @@ def test_a_picture_refused_by_every_engine_ends_and_one_that_takes_it_makes_it(
     body = complaint("ckpt_name", "sd_xl_base_1.0.safetensors")
     with PreviewThread(Options(painter="flat")) as other:
         row = Engine.objects.create(address=other.url)
-        assert engines.probe(row)
+        assert roster.probe(row)
         refusal = Answer("/prompt", "POST", 400, body, "application/json", times=None)
         preview.troubles.add(refusal)
         assert passes(place(ada)).status == Status.COMPLETED
-        assert engines.probe(engine), "it lists the file again"
+        assert roster.probe(engine), "it lists the file again"
         other.troubles.add(replace(refusal))
         task = passes(place(ada))
         assert (task.status, task.error_kind) == (Status.FAILED, "missing_file")
         assert task.prompts.count() <= 2 * recovery.ATTEMPTS
-        engines.pool.close()
+        roster.pool.close()
 
 
 def test_of_two_engines_the_one_that_does_not_fail_it_gets_a_picture_that_was_tried(
@@ -659,11 +664,11 @@ def test_of_two_engines_the_one_that_does_not_fail_it_gets_a_picture_that_was_tr
     trouble("500", "/prompt", "POST", times=None)
     with PreviewThread(Options(painter="flat")) as other:
         row = Engine.objects.create(address=other.url)
-        assert engines.probe(row)
+        assert roster.probe(row)
         tasks = [passes(place(ada)) for _number in range(3)]
         assert [task.status for task in tasks] == [Status.COMPLETED] * 3
         assert max(task.prompts.count() for task in tasks) <= 3
-        engines.pool.close()
+        roster.pool.close()
 
 
 def test_tries_end_by_time_too_and_the_time_without_an_engine_does_not_count(

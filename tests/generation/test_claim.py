@@ -17,11 +17,15 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation import claim as claiming
-from generation import engines, graphs, orders, runner
-from generation.claim import Claim, Party, held, look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Ingredient, Order
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.making import claim as claiming
+from generation.making import runner
+from generation.making.claim import Claim, Party, held, look_for_orphans
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
 
@@ -508,7 +512,7 @@ def test_whose_turn_it_is_reads_newest_pictures_by_their_key_and_sorts_no_histor
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {question}")
         plan = [row[3] for row in cursor.fetchall()]
-    assert plan[0].startswith("SCAN generation_engineprompt") and "INTEGER PRIMARY KEY" in plan[1]
+    assert plan[0].startswith("SCAN pictures_engineprompt") and "INTEGER PRIMARY KEY" in plan[1]
     assert not any("TEMP B-TREE" in step for step in plan)
 
 
@@ -553,7 +557,7 @@ def at_once(number: int, act: Callable[[int], None]) -> None:
 def test_workers_that_claim_at_once_never_get_the_same_picture(
     engine_at: Make, ada: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "AT_ONCE", 100)
+    monkeypatch.setattr(roster, "AT_ONCE", 100)
     engine_at(1)
     for user in (ada, bob):
         for _time in range(3):
@@ -589,7 +593,7 @@ def test_a_picture_is_held_before_another_thread_may_look(engine_at: Make, ada: 
 def test_threads_of_one_worker_do_not_take_each_others_for_left_behind(
     engine_at: Make, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "AT_ONCE", 100)
+    monkeypatch.setattr(roster, "AT_ONCE", 100)
     monkeypatch.setattr(claiming, "ORPHANS_EVERY", 0.0)
     engine_at(1)
     for _time in range(3):

@@ -10,9 +10,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from generation import checkup, engines, orders, runner
-from generation.models import Engine, GenerationTask
-from generation.orders import Order
+from generation.engines import diagnostics, roster
+from generation.engines.models import Engine
+from generation.making import runner
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, FailNode
@@ -45,7 +48,7 @@ def tells(preview: PreviewThread, *devices: dict[str, Any], packages: Any = None
 
 
 def probed(engine: Engine) -> Engine:
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     return Engine.objects.get(pk=engine.pk)
 
 
@@ -72,8 +75,8 @@ def test_the_memory_of_a_processor_is_called_ram_on_every_page(
     html = tight(card(client))
     assert f"<dt>{kind}</dt><dd>9.0 GB of 24 GB</dd>" in html and f"<dt>{other}</dt>" not in html
     assert f'aria-label="{kind} of ' in html
-    change = reverse("admin:generation_engine_change", args=[engine.pk])
-    for address in (reverse("admin:generation_engine_changelist"), change):
+    change = reverse("admin:engines_engine_change", args=[engine.pk])
+    for address in (reverse("admin:engines_engine_changelist"), change):
         page = client.get(address).content.decode()
         assert f"9.0 GB of 24 GB {kind}" in page and f"24 GB {other}" not in page
 
@@ -89,7 +92,7 @@ def test_each_of_several_devices_is_told(
     for used, total, name in (("9.0 GB", "24 GB", "RTX 4090"), ("1.0 GB", "12 GB", "RTX 3060")):
         assert f'<dt>VRAM</dt><dd>{used} of {total}<span class="dim">{name}</span></dd>' in html
         assert f'aria-label="VRAM of {name}"' in html
-    page = client.get(reverse("admin:generation_engine_changelist")).content.decode()
+    page = client.get(reverse("admin:engines_engine_changelist")).content.decode()
     assert "9.0 GB of 24 GB VRAM, 1.0 GB of 12 GB VRAM" in page
 
 
@@ -126,7 +129,7 @@ def test_doctor_tells_the_memory_of_each_device_by_its_kind(
     tells(preview, *devices)
     settings.COMFYUI_URLS = [preview.url]
     Engine.objects.all().delete()
-    assert next(iter(checkup.look_at_engines())).state == said
+    assert next(iter(diagnostics.look_at_engines())).state == said
 
 
 def test_doctor_tells_of_a_package_that_is_older_than_its_comfyui_asks_for(
@@ -135,7 +138,7 @@ def test_doctor_tells_of_a_package_that_is_older_than_its_comfyui_asks_for(
     tells(preview, CPU, packages=PACKAGES)
     settings.COMFYUI_URLS = [preview.url]
     Engine.objects.all().delete()
-    [finding] = [finding for finding in checkup.look_at_engines() if not finding.well]
+    [finding] = [finding for finding in diagnostics.look_at_engines() if not finding.well]
     assert finding.name == "Package comfyui-frontend-package"
     assert finding.state == "1.28.6 is installed, its ComfyUI asks for 1.45.2"
     assert "requirements.txt" in finding.remedy

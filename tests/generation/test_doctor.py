@@ -10,8 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from generation import checkup, engines
-from generation.models import Engine
+from generation.engines import diagnostics, roster
+from generation.engines.models import Engine
 from stylestudio.models import Worker
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
@@ -27,7 +27,7 @@ def look(settings: Any, preview: PreviewThread) -> Callable[..., list[Finding]]:
 
     def at(*urls: str) -> list[Finding]:
         settings.COMFYUI_URLS = list(urls)
-        return list(checkup.look_at_engines())
+        return list(diagnostics.look_at_engines())
 
     return at
 
@@ -66,7 +66,7 @@ def test_something_else_at_the_address_is_a_fault(look: Callable[..., list[Findi
 def test_nobody_at_the_usual_address_is_fine(
     look: Callable[..., list[Finding]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "LOCAL", "http://127.0.0.1:9")
+    monkeypatch.setattr(roster, "LOCAL", "http://127.0.0.1:9")
     found = look()
     assert all(finding.well for finding in found) and len(found) == 2
 

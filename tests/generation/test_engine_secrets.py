@@ -8,12 +8,12 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from aiohttp import web
-from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -21,18 +21,21 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from generation import checkup, engines, faults, orders, recovery
-from generation.models import Engine
-from generation.orders import Order
+from generation.engines import diagnostics, roster
+from generation.engines.models import Engine
+from generation.making import recovery
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures import engine_cards, faults
 from stylestudio import checks
-from stylestudio.comfy.address import callable_url
 from stylestudio.comfy.bridge import LoopThread
+from stylestudio.comfy.connection.address import callable_url
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.host.logs import SharedRotatingFile
 from stylestudio.live import publisher
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
-from tests.comfy.door import Door, certificate, standing
+from tests.comfy.connection.door import Door, certificate, standing
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +52,7 @@ def form(client: Client, curator: User) -> Form:
 
     def send(**fields: str) -> Engine:
         known = Engine.objects.filter(name="Big").first()
-        place = "admin:generation_engine_change" if known else "admin:generation_engine_add"
+        place = "admin:engines_engine_change" if known else "admin:engines_engine_add"
         wanted = {"name": "Big", "address": known.address if known else HERE, **fields}
         send.answer = client.post(reverse(place, args=[known.pk] if known else []), wanted, follow=True)  # type: ignore[attr-defined]
         return Engine.objects.get(name="Big")
@@ -107,7 +110,7 @@ def test_each_kind_of_sign_in_is_typed_as_it_is_and_sent_as_that(form: Form, cli
     engine = form(kind="bearer", address=f"{HERE}/?token=abc")
     assert engine.credentials == f"bearer:{quote(TOKEN, safe='')}?token=abc"
     assert form(kind="bearer", forget="on").credentials == ""
-    assert "Nothing is stored." in client.get(reverse("admin:generation_engine_add")).content.decode()
+    assert "Nothing is stored." in client.get(reverse("admin:engines_engine_add")).content.decode()
     engine = form(kind="basic", address=f"http://bearer:{quote(TOKEN, safe='')}@10.0.0.9:8188/comfy")
     assert (callable_url(engine.url).user, callable_url(engine.url).password) == ("bearer", TOKEN)
 
@@ -138,12 +141,12 @@ def test_an_address_that_hides_half_a_password_or_cannot_be_called_is_refused(
 
 def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Any) -> None:
     settings.COMFYUI_URLS, settings.PREVIEW_URL = [], "http://127.0.0.1:20001"
-    engines.sync_engines()
+    roster.sync_engines()
     Engine.objects.filter(source=Engine.Source.PREVIEW).update(credentials="ada:secret")
-    engines.sync_engines()
+    roster.sync_engines()
     assert Engine.objects.get(source=Engine.Source.PREVIEW).credentials == "ada:secret"
     settings.PREVIEW_URL = "http://127.0.0.1:20002"
-    engines.sync_engines()
+    roster.sync_engines()
     assert Engine.objects.get(source=Engine.Source.PREVIEW).url == "http://127.0.0.1:20002"
 
 
@@ -154,10 +157,11 @@ def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_thei
         "http://e:1?token=t5#7": ("env", False),
     }  # fmt: skip
     made = [Engine.objects.create(address=at, source=by, active=on) for at, (by, on) in rows.items()]
-    kind, owner = ContentType.objects.get_for_model(Engine), User.objects.create_user("olga")
+    kind, owner = ContentType.objects.create(app_label="generation", model="engine"), User.objects.create_user("olga")
     LogEntry.objects.create(user=owner, content_type=kind, object_repr="http://a:1/?token=t1", action_flag=1)
-    migration = importlib.import_module("generation.migrations.0006_engine_secrets")
-    migration.take_tokens_out(apps, None)
+    migration = importlib.import_module("stylestudio.database.earlier.generation.0006_engine_secrets")
+    models_of_then = SimpleNamespace(get_model=lambda label, name: LogEntry if label == "admin" else Engine)
+    migration.take_tokens_out(models_of_then, None)
     after = {engine.pk: (engine.address, engine.credentials, engine.active) for engine in Engine.objects.all()}
     assert [after[engine.pk] for engine in made] == [
         ("http://a:1", "?token=t1", True),
@@ -170,7 +174,7 @@ def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_thei
     ]
     assert LogEntry.objects.get().object_repr == "http://a:1/"
     settings.COMFYUI_URLS = ["http://b:1?token=t2"]
-    engines.sync_engines()
+    roster.sync_engines()
     assert Engine.objects.get(address="http://b:1").url == "http://b:1?token=t2"
 
 
@@ -191,7 +195,7 @@ def behind(preview: PreviewThread, tmp_path: Path) -> Iterator[Callable[..., tup
         return str(loop.call(place.__aenter__())).rstrip("/"), file
 
     yield build
-    engines.pool.close()
+    roster.pool.close()
     for place in standings:
         loop.call(place.__aexit__(None, None, None))
     loop.stop()
@@ -202,18 +206,18 @@ def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
 ) -> None:
     address, file = behind(tls=True)
     engine = Engine.objects.create(address=address)
-    assert not engines.probe(engine)
+    assert not roster.probe(engine)
     assert engine.closed and "COMFYUI_CA_FILE" in engine.trouble
-    [fact] = engines.facts()
+    [fact] = engine_cards.facts()
     assert (fact.state, fact.failed) == ("closed", True)
     client.force_login(curator)
     page = client.get(reverse("queue")).content.decode()
     assert "its certificate is not accepted" in page and "Check that ComfyUI runs there" not in page
-    engines.pool.close()
+    roster.pool.close()
     settings.COMFYUI_CA_FILE = file
     assert checks.the_certificates_can_be_read() == []
-    assert engines.probe(engine)
-    assert not engine.closed and engines.facts()[0].state == "idle"
+    assert roster.probe(engine)
+    assert not engine.closed and engine_cards.facts()[0].state == "idle"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
@@ -225,7 +229,7 @@ def test_a_file_from_which_no_certificate_can_be_read_stops_the_start(
         settings.COMFYUI_CA_FILE.write_bytes(content)
     [error] = checks.the_certificates_can_be_read()
     assert error.id == "stylestudio.E006" and str(tmp_path) in error.msg
-    [finding] = checkup.look_at_engines()
+    [finding] = diagnostics.look_at_engines()
     assert not finding.well and finding.name == "COMFYUI_CA_FILE"
 
 
@@ -235,8 +239,8 @@ def test_doctor_says_that_an_engine_asks_for_a_sign_in(
 ) -> None:
     address, _file = behind(ask=lambda request: web.Response(status=401))
     settings.COMFYUI_URLS = [address] if named else []
-    monkeypatch.setattr(engines, "LOCAL", address)
-    finding = next(iter(checkup.look_at_engines()))
+    monkeypatch.setattr(roster, "LOCAL", address)
+    finding = next(iter(diagnostics.look_at_engines()))
     assert not finding.well and "asks for a sign-in" in finding.state
 
 
@@ -245,9 +249,9 @@ def test_doctor_signs_in_with_what_is_stored_for_an_engine_that_the_environment_
 ) -> None:
     address, _file = behind(ask=lambda r: None if "Authorization" in r.headers else web.Response(status=401))
     settings.COMFYUI_URLS = [address]
-    engines.sync_engines()
+    roster.sync_engines()
     Engine.objects.update(credentials="ada:secret")
-    assert next(iter(checkup.look_at_engines())).well
+    assert next(iter(diagnostics.look_at_engines())).well
 
 
 # Never shown
@@ -297,7 +301,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     url = preview.url.replace("://", f"://{person}@") + query
     if in_environment:
         settings.COMFYUI_URLS = [url, f"http://bearer:{quote(TOKEN, safe='')}@127.0.0.1:9"]
-        engines.sync_engines()
+        roster.sync_engines()
         engine, away = Engine.objects.order_by("pk")
     else:
         engine = Engine.objects.create(address=preview.url, credentials=person + query)
@@ -306,24 +310,24 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     task = orders.place(Order(prompt="a fox"), owner)
     preview.troubles.clear()
     try:
-        assert not engines.probe(away)
+        assert not roster.probe(away)
         preview.troubles.add(Answer("/system_stats", "GET", status=500, body=echo, times=2))
-        assert not engines.probe(engine)
-        said = "".join(str(finding) for finding in checkup.look_at_engines())
+        assert not roster.probe(engine)
+        said = "".join(str(finding) for finding in diagnostics.look_at_engines())
         preview.troubles.clear()
-        assert engines.probe(engine)
+        assert roster.probe(engine)
         refusal = json.dumps({"error": {"message": echo}})
         preview.troubles.add(Answer("/prompt", "POST", status=400, body=refusal))
         with pytest.raises(ComfyError) as caught:
-            engines.pool.loop.call(engines.pool.client(engine).submit({}, "1", {}))
+            roster.pool.loop.call(roster.pool.client(engine).submit({}, "1", {}))
         recovery.fail_task(task, faults.kind_of(caught.value), str(caught.value), caught.value.detail)
         logging.getLogger("generation").error("While asking %s", url, exc_info=ValueError(f"{url}\n{echo}"))
     finally:
         preview.troubles.clear()
-        engines.pool.close()
+        roster.pool.close()
     client = Client()
     client.force_login(owner)
-    pages = [*addresses(), *(reverse("admin:generation_engine_change", args=[row.pk]) for row in (engine, away))]
+    pages = [*addresses(), *(reverse("admin:engines_engine_change", args=[row.pk]) for row in (engine, away))]
     pages.append(task.get_absolute_url())
     shown = {page: client.get(page).content.decode(errors="replace") for page in pages if "log-out" not in page}
     assert len(shown) > 40 and "127.0.0.1:9" in shown[reverse("queue")]
@@ -334,7 +338,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
     shown |= {
         "doctor": out.getvalue() + said,
         "log": log.read_text(),
-        "facts": str(publisher.facts(task)) + str(engines.facts()),
+        "facts": str(publisher.facts(task)) + str(engine_cards.facts()),
     }
     assert "***" in shown["log"] and "\n2026-01-01" not in shown["log"]
     assert {name for name, words in shown.items() if any(secret in words for secret in secrets())} == set()
@@ -342,6 +346,6 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
 
 def test_only_what_is_stored_can_be_forgotten(form: Form, client: Client) -> None:
     offer = '<input type="checkbox" name="forget"'
-    assert offer not in client.get(reverse("admin:generation_engine_add")).content.decode()
+    assert offer not in client.get(reverse("admin:engines_engine_add")).content.decode()
     engine = form(kind="bearer", credentials=TOKEN)
-    assert offer in client.get(reverse("admin:generation_engine_change", args=[engine.pk])).content.decode()
+    assert offer in client.get(reverse("admin:engines_engine_change", args=[engine.pk])).content.decode()

@@ -14,9 +14,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import engines, monitor, orders, tasks
-from generation.models import Engine, EnginePrompt
-from generation.orders import Order
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.making import monitor, tasks
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures import engine_cards
+from generation.pictures.models import EnginePrompt
 from stylestudio.live import publisher
 from stylestudio.models import Worker
 from stylestudio.preview_engine.options import Options
@@ -44,7 +48,7 @@ def calm(preview: PreviewThread) -> Iterator[PreviewThread]:
     preview.troubles.clear()
     yield preview
     preview.troubles.clear()
-    engines.pool.close()
+    roster.pool.close()
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def named(settings: Any) -> Callable[..., None]:
 
     def sync(*urls: str, preview: str = "") -> None:
         settings.COMFYUI_URLS, settings.PREVIEW_URL = list(urls), preview
-        engines.sync_engines()
+        roster.sync_engines()
 
     return sync
 
@@ -79,20 +83,20 @@ def test_without_a_name_the_local_address_is_looked_at_and_the_preview_engine_is
     named: Callable[..., None],
 ) -> None:
     named(preview="http://127.0.0.1:20001")
-    assert rows() == {engines.LOCAL: (Source.FOUND, True), "http://127.0.0.1:20001": (Source.PREVIEW, True)}
+    assert rows() == {roster.LOCAL: (Source.FOUND, True), "http://127.0.0.1:20001": (Source.PREVIEW, True)}
     named(preview="http://127.0.0.1:20002")
-    assert rows() == {engines.LOCAL: (Source.FOUND, True), "http://127.0.0.1:20002": (Source.PREVIEW, True)}
+    assert rows() == {roster.LOCAL: (Source.FOUND, True), "http://127.0.0.1:20002": (Source.PREVIEW, True)}
     named("http://10.0.0.1:8188", preview="http://127.0.0.1:20002")
     assert [address for address, (_source, active) in rows().items() if active] == ["http://10.0.0.1:8188"]
 
 
 def test_an_engine_that_was_added_by_hand_stays(named: Callable[..., None]) -> None:
     Engine.objects.create(address="http://10.0.0.9:1", source=Source.ADMIN)
-    Engine.objects.create(address=engines.LOCAL, source=Source.ADMIN)
+    Engine.objects.create(address=roster.LOCAL, source=Source.ADMIN)
     named()
     named("http://10.0.0.1:8188")
     assert rows()["http://10.0.0.9:1"] == (Source.ADMIN, True)
-    assert rows()[engines.LOCAL] == (Source.ADMIN, True)
+    assert rows()[roster.LOCAL] == (Source.ADMIN, True)
 
 
 def test_a_pause_survives_a_restart(named: Callable[..., None]) -> None:
@@ -142,16 +146,16 @@ def test_nobody_gets_to_see_the_credentials(
         named(f"http://{SECRET}@{unreachable}")
     engine = Engine.objects.get(address=f"http://{unreachable}")
     with caplog.at_level(logging.DEBUG):
-        assert not engines.probe(engine)
+        assert not roster.probe(engine)
         engine.refresh_from_db()
-        engines.take_out(engine, "again")
+        roster.take_out(engine, "again")
     client = Client()
     client.force_login(people("olga", owner=True))
-    pages = [reverse("queue"), reverse("generation:studio"), reverse("admin:generation_engine_changelist")]
-    pages.append(reverse("admin:generation_engine_change", args=[engine.pk]))
+    pages = [reverse("queue"), reverse("generation:studio"), reverse("admin:engines_engine_changelist")]
+    pages.append(reverse("admin:engines_engine_change", args=[engine.pk]))
     shown = "".join(client.get(page).content.decode() for page in pages)
     assert unreachable in shown
-    for words in (shown, caplog.text, engine.trouble, str(engines.facts())):
+    for words in (shown, caplog.text, engine.trouble, str(engine_cards.facts())):
         assert "s3cret" not in words
 
 
@@ -160,7 +164,7 @@ def test_nobody_gets_to_see_the_credentials(
 
 def test_a_probe_says_what_an_engine_is_and_has(calm: PreviewThread, said: list[str]) -> None:
     engine = Engine.objects.create(address=calm.url)
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     engine.refresh_from_db()
     assert (engine.health, engine.trouble) == (Health.OK, "")
     assert engine.engine_version and engine.latency_ms is not None and engine.checked_at
@@ -171,21 +175,21 @@ def test_a_probe_says_what_an_engine_is_and_has(calm: PreviewThread, said: list[
 
 def test_pages_hear_of_a_change_and_of_nothing_else(calm: PreviewThread, said: list[str]) -> None:
     engine = Engine.objects.create(address=calm.url)
-    engines.probe(engine)
+    roster.probe(engine)
     said.clear()
-    engines.probe(engine)
+    roster.probe(engine)
     assert said == []
     since = engine.health_since
     calm.troubles.add(Answer("/system_stats", "GET", status=502, body=b"bad gateway", times=2))
-    assert not engines.probe(engine)
+    assert not roster.probe(engine)
     assert said == ["engines"]
     engine.refresh_from_db()
     assert engine.health == Health.UNREACHABLE and engine.trouble and engine.health_since > since
     since = engine.health_since
-    assert not engines.probe(engine)
+    assert not roster.probe(engine)
     engine.refresh_from_db()
     assert said == ["engines"] and engine.health_since == since
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     assert "engines" in said[1:]
 
 
@@ -201,7 +205,7 @@ def test_pages_hear_of_a_change_and_of_nothing_else(calm: PreviewThread, said: l
 def test_what_is_no_comfyui_is_not_taken_for_one(calm: PreviewThread, said: list[str], answer: dict[str, Any]) -> None:
     engine = Engine.objects.create(address=calm.url)
     calm.troubles.add(Answer("/system_stats", "GET", **answer))
-    assert not engines.probe(engine)
+    assert not roster.probe(engine)
     engine.refresh_from_db()
     assert engine.health == Health.UNREACHABLE and engine.trouble
 
@@ -209,20 +213,20 @@ def test_what_is_no_comfyui_is_not_taken_for_one(calm: PreviewThread, said: list
 def test_pages_are_told_when_sketches_become_pictures_and_back(calm: PreviewThread, said: list[str]) -> None:
     Engine.objects.create(address="http://127.0.0.1:9", source=Source.PREVIEW, health=Health.OK)
     real = Engine.objects.create(address=calm.url, name="Big box", health=Health.UNREACHABLE)
-    assert engines.preview_serves()
-    engines.probe(real)
+    assert roster.preview_serves()
+    roster.probe(real)
     assert any("Big box answers" in words for words in said)
     said.clear()
     calm.troubles.add(Answer("/system_stats", "GET", status=502, body=b""))
-    engines.probe(real)
+    roster.probe(real)
     assert any("preview engine draws sketches" in words for words in said)
 
 
 def test_a_job_that_could_not_reach_it_takes_an_engine_out_once(said: list[str]) -> None:
     engine = Engine.objects.create(address="http://127.0.0.1:9", health=Health.OK)
-    engines.take_out(engine, "refused")
-    engines.take_out(engine, "refused")
-    assert said == ["engines"] and engines.serving() == []
+    roster.take_out(engine, "refused")
+    roster.take_out(engine, "refused")
+    assert said == ["engines"] and roster.serving() == []
 
 
 def test_the_monitor_asks_when_it_is_due_and_says_that_there_may_be_work(
@@ -230,8 +234,8 @@ def test_the_monitor_asks_when_it_is_due_and_says_that_there_may_be_work(
 ) -> None:
     asked: list[str] = []
     woken: list[bool] = []
-    probe = engines.probe
-    monkeypatch.setattr(engines, "probe", lambda engine, said: asked.append(engine.address) or probe(engine, said))
+    probe = roster.probe
+    monkeypatch.setattr(roster, "probe", lambda engine, said: asked.append(engine.address) or probe(engine, said))
     monkeypatch.setattr(tasks, "work", lambda: woken.append(True))
     Engine.objects.create(address=calm.url)
     Engine.objects.create(address="http://127.0.0.1:9", active=False)
@@ -261,8 +265,8 @@ def test_one_engine_that_answers_strangely_keeps_no_other_from_being_heard(
 
 def test_nothing_is_known_after_a_start() -> None:
     Engine.objects.create(address="http://127.0.0.1:9", health=Health.OK)
-    engines.forget_health()
-    assert Engine.objects.get().health == Health.UNKNOWN and engines.serving() == []
+    roster.forget_health()
+    assert Engine.objects.get().health == Health.UNKNOWN and roster.serving() == []
 
 
 # How they are shown
@@ -282,7 +286,7 @@ def test_nothing_is_known_after_a_start() -> None:
     ],
 )
 def test_a_device_has_the_name_that_people_know(name: str, short: str) -> None:
-    assert engines.short_device(name) == short
+    assert roster.short_device(name) == short
 
 
 @pytest.mark.parametrize(
@@ -297,7 +301,7 @@ def test_a_device_has_the_name_that_people_know(name: str, short: str) -> None:
 )
 def test_every_state_has_a_word(fields: dict[str, Any], state: str) -> None:
     Engine.objects.create(address="http://10.0.0.1:1", **fields)
-    [fact] = engines.facts()
+    [fact] = engine_cards.facts()
     assert (fact.state, fact.serves) == (state, state == "idle")
     assert fact.state_text
 
@@ -309,30 +313,30 @@ def test_a_busy_engine_says_what_it_makes(ada: User) -> None:
             task=orders.place(Order(prompt=words), ada), index=0, engine=engine, worker="w",
             lease_until=timezone.now(),
         )  # fmt: skip
-    [fact] = engines.facts()
+    [fact] = engine_cards.facts()
     assert (fact.state, fact.now) == ("busy", "first")
 
 
 def test_the_local_address_is_shown_once_something_answered_there() -> None:
-    local = Engine.objects.create(address=engines.LOCAL, source=Source.FOUND, health=Health.UNREACHABLE)
+    local = Engine.objects.create(address=roster.LOCAL, source=Source.FOUND, health=Health.UNREACHABLE)
     preview = Engine.objects.create(address="http://127.0.0.1:2", source=Source.PREVIEW, health=Health.OK)
-    assert engines.known() == [preview]
+    assert roster.known() == [preview]
     Engine.objects.filter(pk=local.pk).update(engine_version="0.3.60", health=Health.OK)
-    assert engines.known() == [local]
+    assert roster.known() == [local]
     Engine.objects.filter(pk=local.pk).update(health=Health.UNREACHABLE)
-    assert engines.known() == [local, preview]
+    assert roster.known() == [local, preview]
 
 
 def test_a_client_is_kept_until_the_address_or_the_credentials_change(calm: PreviewThread) -> None:
     engine = Engine.objects.create(address=calm.url)
-    first = engines.pool.client(engine)
-    assert engines.pool.client(Engine.objects.get()) is first
+    first = roster.pool.client(engine)
+    assert roster.pool.client(Engine.objects.get()) is first
     engine.credentials = SECRET
-    second = engines.pool.client(engine)
+    second = roster.pool.client(engine)
     assert second is not first
-    engines.pool.close()
-    engines.pool.close()
-    assert engines.pool.client(engine) is not second
+    roster.pool.close()
+    roster.pool.close()
+    assert roster.pool.client(engine) is not second
 
 
 # What is known at a start
@@ -352,7 +356,7 @@ def test_a_worker_that_starts_forgets_how_engines_are_only_where_no_other_one_kn
     for number in range(others):
         worker(f"alive {number}")
     engine = Engine.objects.create(address="http://10.0.0.1:1", health=Health.OK, health_since=long_ago, warm="ink")
-    engines.forget_health()
+    roster.forget_health()
     engine.refresh_from_db()
     if others:
         assert (engine.health, engine.health_since, engine.warm) == (Health.OK, long_ago, "ink")

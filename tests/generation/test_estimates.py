@@ -11,12 +11,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from generation import claim as claiming
-from generation import engines, orders
-from generation.estimates import Forecast, Like
-from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Order
-from generation.shapes import SHAPES
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.making import claim as claiming
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures import cards
+from generation.pictures.estimates import Forecast, Like
+from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.shapes import SHAPES
 
 pytestmark = pytest.mark.django_db
 
@@ -177,7 +180,7 @@ def test_the_wait_is_the_pictures_ahead_times_what_one_takes(engine: Engine, ada
 def test_the_number_ahead_is_what_the_claim_then_does(
     engine: Engine, ada: User, bob: User, curator: User, counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "AT_ONCE", 1)
+    monkeypatch.setattr(roster, "AT_ONCE", 1)
     for user, count in zip((ada, bob), counts, strict=False):
         place(user, count=count)
     task = place(curator, count=counts[2])
@@ -240,7 +243,7 @@ def test_many_rows_are_fetched_with_few_questions(
     alone = [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in map(seen, tasks)]
     found = list(GenerationTask.objects.order_by("pk"))
     with django_assert_max_num_queries(10):
-        GenerationTask.gather(found)
+        cards.gather(found)
         assert [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in found] == alone
 
 

@@ -17,13 +17,21 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from generation import faces, gallery, graphs, orders, runner, sheets, tasks
-from generation.models import Engine, Face, GeneratedImage, GenerationTask, Probe
-from generation.orders import Ingredient, Order
-from styles.models import Effect, Kind, Style, StyleVersion, VersionInUse
+from generation.engines.models import Engine
+from generation.gallery import query
+from generation.making import runner
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.pictures.models import GeneratedImage, GenerationTask
+from generation.previews import contact_sheets, faces
+from generation.previews.models import Face, Probe
+from styles.models import Effect, Kind, Style, StyleVersion
+from styles.refusals import VersionInUse
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
+from stylestudio.processes import workers
 from tests.pages import page, tight
 
 pytestmark = pytest.mark.django_db
@@ -126,12 +134,12 @@ def test_probes_of_the_styles_type_come_first_and_few_are_asked_again(probes: li
 
 
 def test_curators_edit_probes_in_the_admin(curator: User, ada: User, probes: list[Probe]) -> None:
-    place = reverse("admin:generation_probe_changelist")
+    place = reverse("admin:previews_probe_changelist")
     assert signed_in(ada).get(place).status_code == 302
     client = signed_in(curator)
     assert "Select probe prompt" in client.get(place).content.decode()
     fields = {"prompt": "a fox", "seed": "3", "position": "5", "kind": "", "active": "on"}
-    assert client.post(reverse("admin:generation_probe_add"), fields).status_code == 302
+    assert client.post(reverse("admin:previews_probe_add"), fields).status_code == 302
     assert Probe.objects.filter(prompt="a fox", seed=3).exists()
     delete = {"action": "delete_selected", "_selected_action": [probes[0].pk], "post": "yes"}
     assert client.post(place, delete).status_code == 302
@@ -284,7 +292,7 @@ def test_the_end_of_a_picture_puts_one_message_into_the_queue_and_only_for_faces
     engine: Engine, version: StyleVersion, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(tasks, "follow_faces", sent.append)
+    monkeypatch.setattr(faces, "follow_soon", sent.append)
     orders.place(Order(prompt="a fox", width=64, height=64, seed=1), curator)
     ordered = faces.ask(version, curator, EFFECT)
     runner.work()
@@ -297,7 +305,8 @@ def test_what_a_lost_message_left_undone_follows_with_the_sweep(
     faces.ask(version, curator, SHEET)
     runner.work()
     assert not again(version).sheet and faces.panel(version, SHEET).making
-    runner.sweep()
+    for tidy in workers.sweeps:
+        tidy()
     assert again(version).sheet and not faces.panel(again(version), SHEET).making
 
 
@@ -306,14 +315,14 @@ def test_two_workers_that_compose_at_once_leave_one_file(
 ) -> None:
     faces.ask(version, curator, SHEET)
     runner.work()
-    compose = sheets.side_by_side
+    compose = contact_sheets.side_by_side
 
     def meanwhile(panels: Any) -> bytes:
-        monkeypatch.setattr(sheets, "side_by_side", compose)
+        monkeypatch.setattr(contact_sheets, "side_by_side", compose)
         assert faces.settle(again(version), SHEET)
         return compose(panels)
 
-    monkeypatch.setattr(sheets, "side_by_side", meanwhile)
+    monkeypatch.setattr(contact_sheets, "side_by_side", meanwhile)
     faces.settle(again(version), SHEET)
     assert [path.name for path in media.rglob("sheets/**/*.webp")] == [Path(again(version).sheet.name).name]
 
@@ -326,14 +335,14 @@ def test_previews_are_in_the_queue_but_not_in_the_gallery_and_the_live_column(
 ) -> None:
     [picture] = [cell.picture for cell in made(version, curator).cells][:1]
     assert picture
-    filters = gallery.Filters(style=version.style.slug)
-    assert gallery.page(gallery.pictures(bob, filters)).empty
-    asked = gallery.Filters(style=version.style.slug, previews=True)
-    assert gallery.pictures(bob, asked).count() == 4 and asked.query() == "style=ink-mist&previews=1"
+    filters = query.Filters(style=version.style.slug)
+    assert query.page(query.pictures(bob, filters)).empty
+    asked = query.Filters(style=version.style.slug, previews=True)
+    assert query.pictures(bob, asked).count() == 4 and asked.query() == "style=ink-mist&previews=1"
     client = signed_in(bob)
     prompt = "castle by the sea, sunset"
-    for name, query in (("studio", {"who": "all"}), ("live", {"who": "all"}), ("gallery", {})):
-        assert prompt not in client.get(reverse(f"generation:{name}"), query).content.decode()
+    for name, asked_for in (("studio", {"who": "all"}), ("live", {"who": "all"}), ("gallery", {})):
+        assert prompt not in client.get(reverse(f"generation:{name}"), asked_for).content.decode()
     assert prompt in client.get(reverse("generation:gallery"), {"previews": "1"}).content.decode()
     assert client.get(picture.get_absolute_url()).status_code == 200
     assert "0 pictures" in client.get(version.style.get_absolute_url()).content.decode()
@@ -350,11 +359,11 @@ def test_arrows_on_a_persons_picture_skip_previews(engine: Engine, version: Styl
     first = shot()
     made(version, curator)
     second = shot()
-    assert gallery.film(second, curator).next == first and gallery.film(first, curator).previous == second
+    assert query.film(second, curator).next == first and query.film(first, curator).previous == second
 
 
 def test_leaving_previews_out_costs_the_gallery_nothing(ada: User) -> None:
-    plans = [gallery.pictures(ada, gallery.Filters(previews=previews))[:61].explain() for previews in (True, False)]
+    plans = [query.pictures(ada, query.Filters(previews=previews))[:61].explain() for previews in (True, False)]
     ways = [re.sub(r"(?m)^[\d ]+", "", plan) for plan in plans]
     assert ways[0] == ways[1]
 
@@ -469,10 +478,10 @@ def test_the_difference_is_a_mean_over_all_pixels() -> None:
     black, white = Image.new("RGB", (40, 20)), Image.new("RGB", (40, 20), "white")
     half = black.copy()
     half.paste((255, 255, 255), (0, 0, 20, 20))
-    assert sheets.difference(black, black.copy()) == 0.0 and sheets.difference(black, white) == 1.0
-    assert abs(sheets.difference(black, half) - 0.5) < 0.01
+    assert contact_sheets.difference(black, black.copy()) == 0.0 and contact_sheets.difference(black, white) == 1.0
+    assert abs(contact_sheets.difference(black, half) - 0.5) < 0.01
     clear = Image.new("RGBA", (40, 20), (0, 0, 0, 0))
-    assert abs(sheets.difference(black, clear) - 0.5) < 0.01, "what is transparent is not black"
+    assert abs(contact_sheets.difference(black, clear) - 0.5) < 0.01, "what is transparent is not black"
 
 
 # The strength strip

@@ -12,11 +12,12 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation import desk, forms, orders
-from generation.forms import OrderForm
-from generation.models import MOST_SEED, Engine, EnginePrompt
-from generation.orders import Ingredient, Order
-from generation.shapes import SHAPES, nearest
+from generation.engines.models import Engine
+from generation.ordering import forms, order_page, orders
+from generation.ordering.forms import OrderForm
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import MOST_SEED, EnginePrompt
+from generation.pictures.shapes import SHAPES, nearest
 from styles.models import BASE_SLUG, Style
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +49,9 @@ def engine(**fields: Any) -> Engine:
     return Engine.objects.create(**{"address": "http://10.0.0.1:1", "health": Engine.Health.OK, **FILES} | fields)
 
 
-def readiness(user: User, *mix: Ingredient, count: int = 4) -> desk.Readiness:
+def readiness(user: User, *mix: Ingredient, count: int = 4) -> order_page.Readiness:
     """For a plain order."""
-    return desk.readiness(user, mix, count, "1024x1024", 4, "text")
+    return order_page.readiness(user, mix, count, "1024x1024", 4, "text")
 
 
 def ingredient(of: Style, weight: float = 0.8, off: frozenset[str] = frozenset()) -> Ingredient:
@@ -159,7 +160,7 @@ def test_a_sixth_style_is_refused_by_the_form(ada: User) -> None:
 def test_chips_show_what_is_missing_from_the_prompt_on_or_off(ada: User) -> None:
     ink = style("Ink", "ink wash, mist, red house")
     mix = [ingredient(ink, off=frozenset({"mist"}))]
-    around = desk.around(OrderForm(user=ada, initial={"prompt": "a red house", "mix": mix}))
+    around = order_page.around(OrderForm(user=ada, initial={"prompt": "a red house", "mix": mix}))
     assert [(chip.pk, chip.phrase, chip.on) for chip in around["chips"]] == [
         (ink.pk, "ink wash", True),
         (ink.pk, "mist", False),

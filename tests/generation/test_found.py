@@ -12,8 +12,8 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from generation import found
-from generation.models import Engine
+from generation.engines import unclaimed_loras
+from generation.engines.models import Engine
 from styles.models import Style, StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import EngineUnreachable
@@ -41,7 +41,7 @@ def told(preview: PreviewThread, **metadata: str) -> None:
 
 
 def test_only_what_no_style_uses_is_listed(stocked: Engine, curator: User, client: Client) -> None:
-    fast, new = found.unused()
+    fast, new = unclaimed_loras.unused()
     assert (new.name, new.title, new.engines, new.accelerator) == (
         "sub/new <1>.safetensors",
         "new <1>",
@@ -54,7 +54,7 @@ def test_only_what_no_style_uses_is_listed(stocked: Engine, curator: User, clien
     assert "sub/new &lt;1&gt;.safetensors" in html
     assert html.count("accelerator? ") == 1 and "accelerator? SDXL-Lightning" in html
     Style.objects.all().delete()
-    assert "mine.safetensors" in [one.name for one in found.unused()], "a style in the trash uses nothing"
+    assert "mine.safetensors" in [one.name for one in unclaimed_loras.unused()], "a style in the trash uses nothing"
 
 
 def test_a_style_takes_what_the_file_tells_and_leaves_the_file_where_it_is(
@@ -71,12 +71,12 @@ def test_a_style_takes_what_the_file_tells_and_leaves_the_file_where_it_is(
     assert (version.lora_name, version.triggers, version.source) == ("sub/new <1>.safetensors", ["frsh"], "engine")
     assert not version.file and version.style.owner == curator
     Engine.objects.update(loras=["sub/new <1>.safetensors"])
-    assert found.unused() == []
+    assert unclaimed_loras.unused() == []
     assert "Nothing new on your engines" in client.get(reverse("generation:found-loras")).content.decode()
 
 
 def test_a_file_without_metadata_becomes_a_style_by_its_name(stocked: Engine, curator: User) -> None:
-    [version], refused = found.make_styles(["sub/new <1>.safetensors"], curator)
+    [version], refused = unclaimed_loras.make_styles(["sub/new <1>.safetensors"], curator)
     assert (version.style.name, version.triggers, refused) == ("new <1>", [], [])
 
 
@@ -105,7 +105,7 @@ def test_what_looks_like_an_accelerator_is_asked_about_before_a_style_is_made_of
 
 def test_a_name_that_a_style_has_is_not_given_twice(stocked: Engine, preview: PreviewThread, curator: User) -> None:
     told(preview, **{"modelspec.title": "mine"})
-    made, [said] = found.make_styles(["sub/new <1>.safetensors"], curator)
+    made, [said] = unclaimed_loras.make_styles(["sub/new <1>.safetensors"], curator)
     assert made == [] and "A style is called Mine already." in said
 
 
@@ -114,7 +114,7 @@ def test_a_slider_on_an_engine_keeps_its_strength_and_guesses_are_only_proposed(
 ) -> None:
     tags = json.dumps({"1_set": {"1girl": 20, "night": 15}})
     told(preview, **{"modelspec.lora_default_weight": "-4", "ss_tag_frequency": tags})
-    [version], _refused = found.make_styles(["sub/new <1>.safetensors"], curator)
+    [version], _refused = unclaimed_loras.make_styles(["sub/new <1>.safetensors"], curator)
     assert (version.default_strength, version.slider) == (-4.0, True)
     assert (version.trigger_words, version.proposed_words) == ("", "1girl, night")
 
@@ -156,10 +156,10 @@ def test_an_engine_that_does_not_answer_is_asked_once_and_one_that_is_away_not_a
         raise EngineUnreachable("gone")
 
     monkeypatch.setattr(ComfyClient, "lora_metadata", silent)
-    made, _refused = found.make_styles([f"{number}.safetensors" for number in range(3)], curator)
+    made, _refused = unclaimed_loras.make_styles([f"{number}.safetensors" for number in range(3)], curator)
     assert len(made) == 3 and len(asked) == 1
     Engine.objects.update(health="unreachable")
-    made, _refused = found.make_styles(["3.safetensors"], curator)
+    made, _refused = unclaimed_loras.make_styles(["3.safetensors"], curator)
     assert len(made) == 1 and len(asked) == 1
 
 
@@ -195,7 +195,7 @@ def test_pages_that_name_the_files_of_engines_stay_small(
     style.versions.update(lora_name=names[3])
     client.force_login(people("olga", owner=True))
     for address in (
-        f"/admin/generation/engine/{engine.pk}/change/", "/admin/generation/engine/", "/queue/", "/styles/new/",
+        f"/admin/engines/engine/{engine.pk}/change/", "/admin/engines/engine/", "/queue/", "/styles/new/",
         f"/styles/{style.slug}/edit/", "/training/new/", "/",
     ):  # fmt: skip
         assert len(client.get(address).content) < 200_000, address

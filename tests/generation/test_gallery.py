@@ -14,9 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import gallery
-from generation.gallery import Filters
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
+from generation.engines.models import Engine
+from generation.gallery import query
+from generation.gallery.query import Filters
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from styles.models import Style
 from stylestudio.jobs.kinds import Status, Visibility
 from tests.pages import page
@@ -80,7 +81,7 @@ def walk(user: User, size: int, filters: Filters | None = None) -> list[int]:
     seen: list[int] = []
     before = ""
     while True:
-        page = gallery.page(gallery.pictures(user, filters or Filters()), before, size)
+        page = query.page(query.pictures(user, filters or Filters()), before, size)
         seen += [picture.pk for day in page.days for picture in day.pictures]
         if not page.more:
             return seen
@@ -97,9 +98,9 @@ def test_pages_hold_every_picture_once_also_when_times_are_equal(shoot: Shoot, a
 
 def test_pictures_that_arrive_meanwhile_neither_repeat_nor_hide_others(shoot: Shoot, ada: User) -> None:
     shoot(4, at=NOON)
-    first = gallery.page(gallery.pictures(ada, Filters()), size=2)
+    first = query.page(query.pictures(ada, Filters()), size=2)
     shoot(3, at=NOON + timedelta(minutes=1))
-    second = gallery.page(gallery.pictures(ada, Filters()), first.more, size=2)
+    second = query.page(query.pictures(ada, Filters()), first.more, size=2)
     shown = [picture.pk for page in (first, second) for day in page.days for picture in day.pictures]
     assert shown == list(GeneratedImage.objects.filter(created_at=NOON).order_by("-pk").values_list("pk", flat=True))
 
@@ -109,7 +110,7 @@ def test_a_page_counts_nothing_and_skips_nothing(
 ) -> None:
     shoot(4)
     with django_assert_num_queries(1) as asked:
-        page = gallery.page(gallery.pictures(ada, Filters()), size=2)
+        page = query.page(query.pictures(ada, Filters()), size=2)
         gallery_alts = [picture.alt for day in page.days for picture in day.pictures]
     assert gallery_alts == ["a fox", "a fox"]
     assert "COUNT" not in asked.captured_queries[0]["sql"]
@@ -120,8 +121,8 @@ def test_day_headings_stand_only_where_the_day_changes(shoot: Shoot, ada: User) 
     shoot(3, at=timezone.now())
     shoot(1, at=timezone.now() - timedelta(days=1))
     shoot(1, at=timezone.now() - timedelta(days=400))
-    first = gallery.page(gallery.pictures(ada, Filters()), size=2)
-    rest = gallery.page(gallery.pictures(ada, Filters()), first.more, size=5)
+    first = query.page(query.pictures(ada, Filters()), size=2)
+    rest = query.page(query.pictures(ada, Filters()), first.more, size=5)
     assert [day.heading for day in first.days] == ["Today"]
     assert [day.heading for day in rest.days[:2]] == ["", "Yesterday"]
     assert str((timezone.now() - timedelta(days=400)).year) in rest.days[2].heading
@@ -166,7 +167,7 @@ def test_the_wall_links_to_its_next_page_with_and_without_script(
     client.force_login(ada)
     page = client.get(reverse("generation:gallery"), {"q": "fox"})
     html = page.content.decode()
-    assert html.count('<figure class="tile') == gallery.PAGE
+    assert html.count('<figure class="tile') == query.PAGE
     more = page.context["more_query"].replace("&", "&amp;")
     assert f'hx-get="/gallery/page/?{more}"' in html
     assert f'href="/gallery/?{more}">Load more</a>' in html
@@ -230,11 +231,11 @@ def test_the_film_goes_on_to_the_jobs_before_and_after(shoot: Shoot, ada: User) 
     gone, middle = shoot(2)
     gone.delete()
     [new] = shoot(1)
-    assert gallery.film(middle, ada).previous == new
-    assert gallery.film(middle, ada).next == old_one
-    assert gallery.film(new, ada).previous is None
-    assert gallery.film(old_one, ada).previous == middle
-    assert gallery.film(old_two, ada).next is None
+    assert query.film(middle, ada).previous == new
+    assert query.film(middle, ada).next == old_one
+    assert query.film(new, ada).previous is None
+    assert query.film(old_one, ada).previous == middle
+    assert query.film(old_two, ada).next is None
 
 
 def test_only_its_maker_or_a_curator_deletes_a_picture(
@@ -279,7 +280,7 @@ def test_the_newest_pictures_of_a_style_are_a_fragment_of_their_own(
     shoot(2)
     client.force_login(ada)
     html = client.get(reverse("generation:gallery-page"), {"strip": "1", "style": ink.slug}).content.decode()
-    assert html.count('<figure class="tile') == gallery.STRIP
+    assert html.count('<figure class="tile') == query.STRIP
     assert "Load more" not in html
 
 
@@ -293,22 +294,22 @@ def test_the_admin_shows_pictures_and_jobs_but_changes_nothing(
         ("generationtask", picture.task_id),
         ("engineprompt", picture.prompt_id),
     ):
-        changelist = client.get(reverse(f"admin:generation_{model}_changelist"), {"q": "fox"})
+        changelist = client.get(reverse(f"admin:pictures_{model}_changelist"), {"q": "fox"})
         assert changelist.status_code == 200
         assert changelist.context["cl"].result_count == 1
-        assert client.get(reverse(f"admin:generation_{model}_change", args=[pk])).status_code == 200
-        assert client.post(reverse(f"admin:generation_{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
-        assert client.post(reverse(f"admin:generation_{model}_change", args=[pk]), {"prompt": "x"}).status_code == 403
+        assert client.get(reverse(f"admin:pictures_{model}_change", args=[pk])).status_code == 200
+        assert client.post(reverse(f"admin:pictures_{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+        assert client.post(reverse(f"admin:pictures_{model}_change", args=[pk]), {"prompt": "x"}).status_code == 403
     assert GeneratedImage.objects.count() == 1
 
 
 def test_an_engines_credentials_go_in_and_never_come_out(client: Client, curator: User) -> None:
     client.force_login(curator)
-    address = reverse("admin:generation_engine_add")
+    address = reverse("admin:engines_engine_add")
     client.post(address, {"name": "Big", "address": "http://ada:secret-word@10.0.0.9:8188/"})
     engine = Engine.objects.get(name="Big")
     assert (engine.address, engine.credentials) == ("http://10.0.0.9:8188", "ada:secret-word")
-    change = reverse("admin:generation_engine_change", args=[engine.pk])
+    change = reverse("admin:engines_engine_change", args=[engine.pk])
     assert "secret-word" not in client.get(change).content.decode()
     client.post(change, {"name": "Bigger", "address": engine.address, "credentials": "", "paused": "on"})
     engine.refresh_from_db()
@@ -323,7 +324,7 @@ def test_an_engines_credentials_go_in_and_never_come_out(client: Client, curator
 )
 def test_a_nonsense_engine_address_is_refused(client: Client, curator: User, address: str) -> None:
     client.force_login(curator)
-    response = client.post(reverse("admin:generation_engine_add"), {"name": "Big", "address": address})
+    response = client.post(reverse("admin:engines_engine_add"), {"name": "Big", "address": address})
     assert "Use an address such as" in response.content.decode()
     assert not Engine.objects.exists()
 
@@ -331,12 +332,12 @@ def test_a_nonsense_engine_address_is_refused(client: Client, curator: User, add
 def test_the_environments_engines_are_paused_but_not_deleted(client: Client, curator: User) -> None:
     engine = Engine.objects.create(address="http://10.0.0.8:8188", source=Engine.Source.ENVIRONMENT)
     client.force_login(curator)
-    assert client.post(reverse("admin:generation_engine_delete", args=[engine.pk]), {"post": "yes"}).status_code == 403
+    assert client.post(reverse("admin:engines_engine_delete", args=[engine.pk]), {"post": "yes"}).status_code == 403
     client.post(
-        reverse("admin:generation_engine_changelist"),
+        reverse("admin:engines_engine_changelist"),
         {"action": "delete_selected", "_selected_action": [engine.pk], "post": "yes"},
     )
-    change = reverse("admin:generation_engine_change", args=[engine.pk])
+    change = reverse("admin:engines_engine_change", args=[engine.pk])
     client.post(change, {"name": "", "address": "http://elsewhere:1", "paused": "on"})
     engine.refresh_from_db()
     assert (engine.address, engine.paused) == ("http://10.0.0.8:8188", True)

@@ -18,8 +18,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from PIL import Image
 
-from generation import runner
-from generation.models import Engine, GenerationTask
+from generation.engines.models import Engine
+from generation.making import runner
+from generation.pictures.models import GenerationTask
 from styles.models import Preset, Style
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import terminal

@@ -20,11 +20,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import claim as claiming
-from generation import desk, engines, installs, monitor, needs, orders, recovery, runner
-from generation.claim import look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Ingredient, Order
+from generation.engines import installs, roster
+from generation.engines.models import Engine
+from generation.making import claim as claiming
+from generation.making import monitor, recovery, runner
+from generation.making.claim import look_for_orphans
+from generation.ordering import availability, order_page, orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import Style, StyleVersion
 from stylestudio.checks import the_shared_folder_is_there
 from stylestudio.comfy.errors import NotInstalled
@@ -90,10 +94,10 @@ def small() -> Iterator[tuple[PreviewThread, Engine]]:
     """An engine that takes uploads up to 1 MB."""
     with PreviewThread(Options(painter="flat", max_upload=2**20)) as thread:
         row = Engine.objects.create(address=thread.url, name="Small box")
-        assert engines.probe(row)
+        assert roster.probe(row)
         workers.stopping.clear()
         yield thread, row
-        engines.pool.close()
+        roster.pool.close()
 
 
 # Names
@@ -263,14 +267,14 @@ def test_an_engine_that_dies_during_the_upload_leaves_the_picture_to_another(
     preview.troubles.add(LoseAnswer("/upload", handled=False, times=None))
     with PreviewThread(Options(painter="flat")) as other:
         second = Engine.objects.create(address=other.url)
-        assert engines.probe(second)
+        assert roster.probe(second)
         Engine.objects.filter(pk=second.pk).update(paused=True)
         task = made(place(ada, styled()))
         assert task.status == Status.QUEUED
         Engine.objects.filter(pk=second.pk).update(paused=False)
         task = made(task)
         assert task.status == Status.COMPLETED and task.pictures.get().engine == second
-        engines.pool.close()
+        roster.pool.close()
 
 
 def looked_at_again() -> None:
@@ -317,7 +321,7 @@ def test_a_file_that_was_written_in_part_is_listed_and_still_replaced_before_it_
     broken = file_on(preview, version)
     broken.parent.mkdir(parents=True, exist_ok=True)
     broken.write_bytes(content(version)[:70_000])
-    assert engines.probe(engine) and version.lora_name in engine.loras
+    assert roster.probe(engine) and version.lora_name in engine.loras
     task = made(place(ada, version))
     assert task.status == Status.COMPLETED, task.error
     assert broken.read_bytes() == content(version) and uploads(preview) == 1
@@ -328,7 +332,7 @@ def test_an_engine_is_asked_once_whether_a_file_is_whole(engine: Engine, preview
     version = styled()
     file_on(preview, version).parent.mkdir(parents=True, exist_ok=True)
     file_on(preview, version).write_bytes(content(version))
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     for _time in range(2):
         assert made(place(ada, version)).status == Status.COMPLETED
     requests = list(preview.engine.requests)
@@ -362,7 +366,7 @@ def test_a_part_of_a_file_in_the_shared_folder_is_replaced(
     settings.LORA_DIR.mkdir(parents=True)
     version = styled(size=3 * 2**20)
     (settings.LORA_DIR / version.lora_name).write_bytes(b"half")
-    assert engines.probe(row) and version.lora_name in row.loras
+    assert roster.probe(row) and version.lora_name in row.loras
     task = made(place(ada, version))
     assert task.status == Status.COMPLETED, task.error
     assert (settings.LORA_DIR / version.lora_name).read_bytes() == content(version)
@@ -373,7 +377,7 @@ def test_a_part_of_a_file_that_cannot_be_replaced_is_said(small: tuple[PreviewTh
     version = styled(size=3 * 2**20)
     file_on(preview, version).parent.mkdir(parents=True)
     file_on(preview, version).write_bytes(b"half")
-    assert engines.probe(row)
+    assert roster.probe(row)
     task = made(place(ada, version))
     assert (task.status, task.error_kind) == (Status.FAILED, "not_installed")
     assert "Small box has only a part of" in task.error
@@ -453,7 +457,7 @@ def test_what_is_too_large_is_said_before_and_after_and_nothing_is_sent(
         f"Small box takes uploads up to 1.0 MB and {version.lora_name} has 3.0 MB. "
         "Copy it into models/loras there, or set COMFYUI_LORA_DIR."
     )
-    ready = desk.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text")
+    ready = order_page.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text")
     assert [problem.text for problem in ready.problems] == [words]
     task = made(place(ada, version))
     assert (task.status, task.error_kind, task.error) == (Status.FAILED, "not_installed", words)
@@ -468,7 +472,7 @@ def test_what_is_too_large_goes_through_the_shared_folder(
     shared.mkdir(parents=True)
     settings.LORA_DIR = shared
     version = styled(size=3 * 2**20)
-    assert not desk.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text").problems
+    assert not order_page.readiness(ada, [Ingredient(version, 1.0)], 1, "64x64", 4, "text").problems
     task = made(place(ada, version))
     assert task.status == Status.COMPLETED, task.error
     assert uploads(preview) == 0
@@ -546,7 +550,7 @@ def test_a_checkpoint_is_never_installed(ada: User) -> None:
     version = styled()
     engine_at(1, checkpoints=[])
     files = [("checkpoints", HAS["checkpoints"][0]), ("loras", version.lora_name)]
-    [problem] = needs.outlook(files, installs.stored([version])).problems
+    [problem] = availability.outlook(files, installs.stored([version])).problems
     assert "checkpoint" in problem and version.lora_name not in problem
 
 
@@ -555,8 +559,8 @@ def test_a_file_that_can_be_installed_is_no_problem_and_nothing_to_wait_for(ada:
     engine_at(1)
     engine_at(2, health=Engine.Health.UNREACHABLE, loras=[*HAS["loras"], version.lora_name])
     files = [("checkpoints", HAS["checkpoints"][0]), ("loras", version.lora_name)]
-    assert needs.outlook(files, installs.stored([version])) == needs.Outlook()
-    assert needs.outlook(files).wait, "without its file here one would wait"
+    assert availability.outlook(files, installs.stored([version])) == availability.Outlook()
+    assert availability.outlook(files).wait, "without its file here one would wait"
 
 
 def test_all_engines_that_refuse_a_size_are_named(settings: Any) -> None:
@@ -564,10 +568,10 @@ def test_all_engines_that_refuse_a_size_are_named(settings: Any) -> None:
     engine_at(1, max_upload=2**20)
     engine_at(2, max_upload=2 * 2**20)
     files = [("checkpoints", HAS["checkpoints"][0]), ("loras", version.lora_name)]
-    [problem] = needs.outlook(files, installs.stored([version])).problems
+    [problem] = availability.outlook(files, installs.stored([version])).problems
     assert "more than any engine takes: Box 1 (1.0 MB), Box 2 (2.0 MB)." in problem
     settings.LORA_DIR = Path("/anywhere")
-    assert not needs.outlook(files, installs.stored([version])).problems
+    assert not availability.outlook(files, installs.stored([version])).problems
 
 
 def test_an_engine_that_does_not_say_its_limit_takes_a_hundred_megabytes() -> None:
@@ -581,22 +585,22 @@ def test_an_engine_that_does_not_say_its_limit_takes_a_hundred_megabytes() -> No
 def test_the_probe_learns_the_limit_and_lives_without(engine: Engine, preview: PreviewThread) -> None:
     assert engine.max_upload == 100 * 2**20
     preview.troubles.add(Answer("/features", "GET", 404))
-    engines.ask_again(engine)
+    roster.ask_again(engine)
     engine.refresh_from_db()
-    assert engines.probe(engine) and engine.max_upload is None
+    assert roster.probe(engine) and engine.max_upload is None
 
 
 def test_a_file_is_not_installed_under_a_name_that_was_not_asked_for(engine: Engine, ada: User) -> None:
     version = styled()
     task = place(ada, version)
     version.take_file(ContentFile(b"new"), 3, hashlib.sha256(b"new").hexdigest())
-    assert installs.stored_of(task) == {}
+    assert graphs.stored(task) == {}
 
 
 def test_without_a_way_the_attempt_says_so_before_anything_is_opened(ada: User) -> None:
     version = styled(size=3 * 2**20)
     with pytest.raises(NotInstalled):
-        installs.missing(engine_at(1, max_upload=2**20), place(ada, version))
+        installs.missing(engine_at(1, max_upload=2**20), graphs.stored(place(ada, version)))
 
 
 # The page

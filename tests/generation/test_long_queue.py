@@ -11,9 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation import runner
-from generation.estimates import Forecast
-from generation.models import Engine, GenerationTask
+from generation.engines.models import Engine
+from generation.making import runner
+from generation.pictures.estimates import Forecast
+from generation.pictures.models import GenerationTask
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import Status
 
@@ -42,7 +43,7 @@ def test_pages_and_sweep_ask_as_often_for_many_as_for_few(client: Client, ada: U
         for name in ("/queue/", "/queue/?who=mine", "/", "sweep"):
             with CaptureQueriesContext(connection) as queries:
                 runner.sweep() if name == "sweep" else client.get(name)
-            rows = [query["sql"] for query in queries if 'FROM "generation_generationtask"' in query["sql"]]
+            rows = [query["sql"] for query in queries if 'FROM "pictures_generationtask"' in query["sql"]]
             asked.setdefault(name, []).append(len(queries))
             assert name == "sweep" or all("LIMIT" in sql for sql in rows if '"snapshot"' in sql), rows
     assert all(few >= many - 2 for few, many in asked.values()), asked

@@ -11,11 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from generation import bases, desk, orders
-from generation.bases import base_name, differ
-from generation.forms import OrderForm
-from generation.models import Engine, GenerationTask
-from generation.orders import Ingredient, Order
+from generation.engines.models import Engine
+from generation.ordering import base_checkpoints, order_page, orders
+from generation.ordering.base_checkpoints import base_name, differ
+from generation.ordering.forms import OrderForm
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import GenerationTask
 from styles.models import BASE_SLUG, Style
 from tests.pages import page
 
@@ -51,7 +52,7 @@ def ingredient(of: Style, weight: float = 0.8) -> Ingredient:
 
 def around(user: User, *mix: Ingredient) -> dict[str, Any]:
     """What stands around a form with this mix."""
-    return desk.around(OrderForm(user=user, initial={"prompt": "a", "mix": mix}))
+    return order_page.around(OrderForm(user=user, initial={"prompt": "a", "mix": mix}))
 
 
 def ordered(html: str) -> list[int]:
@@ -145,7 +146,7 @@ def test_what_i_used_last_comes_right_after_the_base_style(ada: User, bob: User)
 
 
 def test_only_the_last_few_styles_are_recent(ada: User) -> None:
-    made = [style(f"Style {number}") for number in range(desk.RECENT + 2)]
+    made = [style(f"Style {number}") for number in range(order_page.RECENT + 2)]
     for each in made:
         orders.place(Order(prompt="a", mix=(ingredient(each),)), ada)
     titles = [choice.title for choice in around(ada)["styles"]]
@@ -159,7 +160,7 @@ def test_what_i_used_last_is_one_question_to_the_database(
     for _time in range(3):
         orders.place(Order(prompt="a", mix=(ingredient(ink),)), ada)
     with django_assert_num_queries(1):
-        assert desk._recent(ada, [ink]) == [ink.pk]
+        assert order_page._recent(ada, [ink]) == [ink.pk]
 
 
 def test_the_picker_is_searched_by_name_kind_and_trigger_words(her: Client) -> None:
@@ -209,23 +210,23 @@ def test_a_style_of_another_base_is_warned_of_and_blocks_nothing(ada: User) -> N
 
 def test_a_style_that_brings_its_checkpoint_along_is_at_home_there(ada: User) -> None:
     pony = ingredient(style("Pony", trained_on="ponyDiffusionV6XL", checkpoint="ponyDiffusionV6XL.safetensors"))
-    assert bases.warnings([pony]) == []
+    assert base_checkpoints.warnings([pony]) == []
     assert "with ponyDiffusionV6XL.safetensors, as Pony asks for" in around(ada, pony)["readiness"].lines
     ink = ingredient(style("Ink", trained_on="sdXL base 1.0"))
-    assert bases.warnings([ink, pony]) == ["Ink was trained on sdXL base 1.0, not on ponyDiffusionV6XL."]
+    assert base_checkpoints.warnings([ink, pony]) == ["Ink was trained on sdXL base 1.0, not on ponyDiffusionV6XL."]
 
 
 def test_two_styles_that_ask_for_different_checkpoints_are_named(ada: User) -> None:
     pony = ingredient(style("Pony", checkpoint="pony.safetensors"))
     dream = ingredient(style("Dream", checkpoint="dreamshaperXL.safetensors"))
     said = "Pony asks for pony and Dream for dreamshaperXL. The first in the list decides."
-    assert bases.warnings([pony, dream]) == [said]
+    assert base_checkpoints.warnings([pony, dream]) == [said]
     assert "with pony.safetensors, as Pony asks for" in around(ada, pony, dream)["readiness"].lines
 
 
 def test_the_studios_own_checkpoint_is_not_worth_a_word(ada: User) -> None:
     own = ingredient(style("Ink", checkpoint=OWN, trained_on=OWN))
-    assert bases.chosen([own]) == "" and bases.warnings([own]) == []
+    assert base_checkpoints.chosen([own]) == "" and base_checkpoints.warnings([own]) == []
 
 
 def test_the_page_shows_the_warning_beside_the_button(her: Client) -> None:

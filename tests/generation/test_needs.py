@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from generation import needs
-from generation.models import Engine
-from generation.needs import Outlook
+from generation.engines.models import Engine
+from generation.ordering import availability
+from generation.ordering.availability import Outlook
 
 pytestmark = pytest.mark.django_db
 
@@ -26,30 +26,32 @@ def test_one_engine_with_everything_is_enough() -> None:
     engine("Full", **ALL)
     engine("Empty")
     engine("Away", health="unreachable", **ALL)
-    assert needs.outlook(FILES) == Outlook()
+    assert availability.outlook(FILES) == Outlook()
 
 
 def test_what_one_engine_lacks_is_named_with_the_folder_it_belongs_into() -> None:
     engine("Solo", checkpoints=["base.st"])
-    assert needs.outlook(FILES).problems == ["Solo does not have the file ink.st. Put it into models/loras there."]
+    assert availability.outlook(FILES).problems == [
+        "Solo does not have the file ink.st. Put it into models/loras there."
+    ]
     Engine.objects.update(checkpoints=[], loras=["ink.st"])
-    [problem] = needs.outlook(FILES).problems
+    [problem] = availability.outlook(FILES).problems
     assert problem == "Solo does not have the checkpoint base.st. Put it into models/checkpoints there."
 
 
 def test_what_no_engine_has_is_named_with_all_of_them() -> None:
     engine("One", checkpoints=["base.st"])
     engine("Two")
-    [problem] = needs.outlook(FILES).problems
+    [problem] = availability.outlook(FILES).problems
     assert problem == "No engine has the file ink.st. Put it into models/loras on one of One, Two."
     Engine.objects.update(checkpoints=[], loras=["ink.st"])
-    assert "the checkpoint base.st" in needs.outlook(FILES).problems[0]
+    assert "the checkpoint base.st" in availability.outlook(FILES).problems[0]
 
 
 def test_files_that_are_spread_over_engines_help_nobody() -> None:
     engine("One", checkpoints=["base.st"])
     engine("Two", loras=["ink.st"])
-    [problem] = needs.outlook(FILES).problems
+    [problem] = availability.outlook(FILES).problems
     assert "One: ink.st; Two: base.st." in problem
 
 
@@ -66,31 +68,31 @@ def test_a_file_that_only_an_engine_has_that_is_away_is_waited_for(fields: dict[
     engine("Here", checkpoints=["base.st"])
     engine("Away", **ALL, **fields)
     words = f"The only engine that has ink.st is Away, and it is {state}. The job will wait for it."
-    assert needs.outlook(FILES) == Outlook(wait=words)
+    assert availability.outlook(FILES) == Outlook(wait=words)
 
 
 def test_several_that_are_away_are_all_named() -> None:
     engine("Here")
     engine("One", paused=True, **ALL)
     engine("Two", health="unreachable", **ALL)
-    assert "base.st, ink.st are away: One (paused), Two (not reachable)." in needs.outlook(FILES).wait
+    assert "base.st, ink.st are away: One (paused), Two (not reachable)." in availability.outlook(FILES).wait
 
 
 def test_an_engine_that_was_put_away_for_good_is_not_waited_for() -> None:
     engine("Here", checkpoints=["base.st"])
     engine("Gone", active=False, **ALL)
-    assert needs.outlook(FILES).wait == "" and "Here does not have" in needs.outlook(FILES).problems[0]
+    assert availability.outlook(FILES).wait == "" and "Here does not have" in availability.outlook(FILES).problems[0]
 
 
 def test_without_an_engine_that_is_said_and_what_those_lack_that_will_be_back() -> None:
-    assert needs.outlook(FILES).problems == ["No engine answers now. Pictures you ask for wait until one does."]
+    assert availability.outlook(FILES).problems == ["No engine answers now. Pictures you ask for wait until one does."]
     away = engine("Away", health="unreachable", checkpoints=["base.st"])
-    none, lacking = needs.outlook(FILES).problems
+    none, lacking = availability.outlook(FILES).problems
     assert none.startswith("No engine answers now.") and lacking.startswith("Away does not have the file ink.st")
     Engine.objects.update(engine_version="")  # never asked: nobody knows what it has
-    assert len(needs.outlook(FILES).problems) == 1
+    assert len(availability.outlook(FILES).problems) == 1
     Engine.objects.update(paused=True, **ALL)
-    assert needs.outlook(FILES) == Outlook(
+    assert availability.outlook(FILES) == Outlook(
         ["All engines are paused. Pictures you ask for wait until one is used again."]
     )
     assert away.pk

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation import checkup, desk, engines, graphs, needs, node_facts, orders
-from generation.claim import claim
-from generation.models import Engine
-from generation.orders import Order
+from generation.engines import diagnostics, node_facts, roster
+from generation.engines.models import Engine
+from generation.making.claim import claim
+from generation.ordering import availability, order_page, orders
+from generation.ordering.orders import Order
+from generation.pictures import graphs
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer
-from tests.comfy.strict import recorded_infos
+from tests.comfy.graphs.strict import recorded_infos
 
 INFOS = recorded_infos()
 
@@ -57,11 +59,11 @@ def test_a_probe_keeps_it_and_another_version_is_asked_anew(
     assert graphs.every_class() <= set(engine.node_infos)
     preview.engine.requests.clear()  # it keeps the latest thousand: a full list does not grow
     asked = preview.engine.requests.count("GET /object_info")
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     assert preview.engine.requests.count("GET /object_info") == asked
     Engine.objects.update(engine_version="0.8.0", node_infos={})
     engine.refresh_from_db()
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     assert preview.engine.requests.count("GET /object_info") == asked + 1
     assert graphs.every_class() <= set(Engine.objects.get().node_infos)
 
@@ -82,7 +84,7 @@ def test_doctor_says_what_keeps_pictures_from_being_made(
     infos = recorded_infos()
     change(infos)
     preview.troubles.add(Answer("/object_info", "GET", 200, json.dumps(infos), "application/json"))
-    [finding] = [each for each in checkup.look_at_engines() if each.name == "Picture nodes"]
+    [finding] = [each for each in diagnostics.look_at_engines() if each.name == "Picture nodes"]
     assert not finding.well and said in finding.state and finding.remedy
 
 
@@ -103,17 +105,17 @@ def test_pictures_go_to_the_engine_whose_nodes_fit(db: None, ada: User) -> None:
     for worker in ("one", "other"):
         claimed = claim(worker)
         assert claimed is not None and claimed.prompt.engine == fits
-    assert needs.unfit() == []
+    assert availability.unfit() == []
 
 
 def test_the_readiness_line_says_what_every_engine_lacks(db: None, ada: User) -> None:
     row(1, UNFIT)
-    [problem] = needs.unfit()
+    [problem] = availability.unfit()
     assert problem.startswith("Engine 1 (ComfyUI ) cannot make these pictures. Its node KSampler (“Sampler”) has no")
-    told = desk.readiness(ada, (), 1, "1024x1024", 4, "text")
+    told = order_page.readiness(ada, (), 1, "1024x1024", 4, "text")
     assert problem in [each.text for each in told.problems]
     Engine.objects.update(health=Engine.Health.UNREACHABLE)
-    assert needs.unfit() == []
+    assert availability.unfit() == []
 
 
 @pytest.mark.django_db
@@ -134,10 +136,10 @@ def test_what_no_database_takes_keeps_no_engine_from_being_known(preview: Previe
         Answer("/object_info", "GET", status=200, body=told.replace('"HERE"', odd), content_type="application/json")
     )
     try:
-        assert engines.probe(odd_engine), odd_engine.trouble
+        assert roster.probe(odd_engine), odd_engine.trouble
     finally:
         preview.troubles.clear()
-        engines.pool.close()
+        roster.pool.close()
     odd_engine.refresh_from_db()
     text = json.dumps(odd_engine.node_infos, allow_nan=False)
     assert "odd" in text and "\\u0000" not in text and "\\ud800" not in text

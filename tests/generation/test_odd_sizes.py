@@ -11,10 +11,12 @@ from django.test import Client
 from django.utils import translation
 from PIL import Image
 
-from generation import orders, runner
-from generation.models import Engine, GenerationTask
-from generation.orders import Order
-from generation.references import add_reference
+from generation.engines.models import Engine
+from generation.making import runner
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.ordering.references import add_reference
+from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 from stylestudio.preview_engine.server import PreviewThread

@@ -15,10 +15,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from PIL import Image
 
-from generation import orders
-from generation.models import MOST_SEED, Engine, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
-from generation.orders import Ingredient, Order
-from generation.references import add_reference
+from generation.engines.models import Engine
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.ordering.references import add_reference
+from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
 

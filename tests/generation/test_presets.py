@@ -12,10 +12,11 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation import graphs, orders
-from generation.models import GenerationTask
-from generation.orders import Ingredient, Order
-from generation.prompts import Frame, final_parts, final_prompt
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.pictures.models import GenerationTask
+from generation.pictures.prompts import Frame, final_parts, final_prompt
 from styles.forms import PresetForm
 from styles.models import BASE_SLUG, Preset, Style
 from tests.pages import page

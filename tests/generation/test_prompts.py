@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.prompts import final_parts, final_prompt, missing_triggers
+from generation.pictures.prompts import final_parts, final_prompt, missing_triggers
 from stylestudio.text.grammar import contains, for_comfyui
 
 

@@ -15,10 +15,13 @@ from django.core.files.storage import default_storage
 from django.db import OperationalError
 from django.utils import timezone
 
-from generation import engines, monitor, orders, recovery, runner, tasks
-from generation.claim import look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Order
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.making import monitor, recovery, runner, tasks
+from generation.making.claim import look_for_orphans
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import LoraImport, Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.jobs.kinds import Status
@@ -106,13 +109,13 @@ def test_what_a_lost_engine_had_is_made_on_another_after_a_while(
     vanish()
     task = made(place(ada))
     with PreviewThread(Options(painter="flat")) as other:
-        assert engines.probe(Engine.objects.create(address=other.url))
+        assert roster.probe(Engine.objects.create(address=other.url))
         assert states(made(task)) == [POSTED], "it may be back in a moment"
         Engine.objects.filter(pk=engine.pk).update(health_since=timezone.now() - recovery.ELSEWHERE)
         task = made(task)
         assert (task.status, states(task)) == (Status.COMPLETED, [LOST, DONE])
         assert task.prompts.get(state=LOST).unclean
-        engines.pool.close()
+        roster.pool.close()
 
 
 def test_an_engine_that_is_named_no_more_keeps_nothing(
@@ -172,7 +175,7 @@ def test_the_second_loss_makes_a_task_rest_and_then_go_on(
     engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    monkeypatch.setattr(type(tasks.work), "schedule", lambda task, delay: asked.append(delay))
+    monkeypatch.setattr(type(tasks.look_again), "schedule", lambda task, delay: asked.append(delay))
     task = place(ada)
     for number in range(2):
         EnginePrompt.objects.create(
@@ -190,13 +193,13 @@ def test_out_of_memory_frees_it_and_after_three_in_a_row_the_engine_gets_no_more
     engine: Engine, preview: PreviewThread, ada: User
 ) -> None:
     preview.engine.requests.clear()
-    for number in range(engines.MOST_OOMS):
+    for number in range(roster.MOST_OOMS):
         preview.troubles.add(OutOfMemory())
         task = made(place(ada))
         assert (task.status, task.error_kind) == (Status.FAILED, "out_of_memory")
         assert list(preview.engine.requests).count("POST /free") == number + 1
         engine.refresh_from_db()
-    assert (engine.ooms, engine.health) == (engines.MOST_OOMS, Engine.Health.EXHAUSTED)
+    assert (engine.ooms, engine.health) == (roster.MOST_OOMS, Engine.Health.EXHAUSTED)
     assert made(place(ada)).status == Status.QUEUED
 
 
@@ -213,10 +216,10 @@ def test_an_exhausted_engine_gets_one_picture_to_try_after_a_while(
 ) -> None:
     Engine.objects.update(health=Engine.Health.EXHAUSTED, ooms=3, health_since=timezone.now())
     engine.refresh_from_db()
-    assert not engines.probe(engine)
-    Engine.objects.update(health_since=timezone.now() - engines.COOL_DOWN)
+    assert not roster.probe(engine)
+    Engine.objects.update(health_since=timezone.now() - roster.COOL_DOWN)
     engine.refresh_from_db()
-    assert engines.probe(engine)
+    assert roster.probe(engine)
     preview.troubles.add(OutOfMemory())
     made(place(ada))
     engine.refresh_from_db()
@@ -225,7 +228,7 @@ def test_an_exhausted_engine_gets_one_picture_to_try_after_a_while(
 
 def test_a_curator_brings_an_exhausted_engine_back(engine: Engine) -> None:
     Engine.objects.update(health=Engine.Health.EXHAUSTED, ooms=3)
-    engines.resume(engine)
+    roster.resume(engine)
     monitor.Monitor().look()
     engine.refresh_from_db()
     assert (engine.health, engine.ooms) == (Engine.Health.OK, 0)
@@ -235,26 +238,24 @@ def test_an_engine_whose_queue_does_not_move_is_found_out(
     engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preview.troubles.add(DeadWorker())
-    engines.pool.loop.call(
-        engines.pool.client(engine).submit(graph_of(ada), "11111111-1111-4111-8111-111111111111", {})
-    )
-    assert engines.probe(engine), "one look is not enough: it may be between two prompts"
-    assert engines.is_suspect(engine)
-    monkeypatch.setattr(engines, "STUCK_AFTER", 0.0)
-    assert not engines.probe(engine)
+    roster.pool.loop.call(roster.pool.client(engine).submit(graph_of(ada), "11111111-1111-4111-8111-111111111111", {}))
+    assert roster.probe(engine), "one look is not enough: it may be between two prompts"
+    assert roster.is_suspect(engine)
+    monkeypatch.setattr(roster, "STUCK_AFTER", 0.0)
+    assert not roster.probe(engine)
     assert engine.health == Engine.Health.STUCK
     monkeypatch.undo()
-    assert not engines.probe(engine), "it stays so while its queue holds what it does not run"
+    assert not roster.probe(engine), "it stays so while its queue holds what it does not run"
     preview.troubles.clear()
-    engines.pool.loop.call(engines.pool.client(engine).delete(["11111111-1111-4111-8111-111111111111"]))
-    assert engines.probe(engine)
+    roster.pool.loop.call(roster.pool.client(engine).delete(["11111111-1111-4111-8111-111111111111"]))
+    assert roster.probe(engine)
 
 
 def graph_of(user: User) -> dict[str, Any]:
     """A graph that the engine takes."""
     from uuid import uuid4
 
-    from generation import graphs
+    from generation.pictures import graphs
 
     task = place(user)
     task.cancel()
@@ -278,13 +279,13 @@ def test_a_file_that_only_seemed_to_be_there_is_looked_for_on_another_engine(
     Engine.objects.update(checkpoints=["elsewhere.safetensors"])
     with PreviewThread(Options(painter="flat", checkpoints=("elsewhere.safetensors",))) as other:
         has = Engine.objects.create(address=other.url)
-        assert engines.probe(has)
+        assert roster.probe(has)
         task = made(place(ada))
         assert (task.status, states(task)) == (Status.COMPLETED, [LOST, DONE])
         assert task.pictures.get().engine == has
         engine.refresh_from_db()
         assert engine.checkpoints == []
-        engines.pool.close()
+        roster.pool.close()
 
 
 @pytest.mark.parametrize(("name", "field"), [("width", "shape"), ("lora_name", "style"), ("clip", "")])

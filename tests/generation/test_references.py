@@ -12,9 +12,10 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image
 
-from generation import orders, references
-from generation.models import Engine, EnginePrompt, GeneratedImage, Reference
-from generation.orders import Order
+from generation.engines.models import Engine
+from generation.ordering import orders, references
+from generation.ordering.orders import Order
+from generation.pictures.models import EnginePrompt, GeneratedImage, Reference
 from stylestudio.images.decoding import BadPicture
 
 pytestmark = pytest.mark.django_db

@@ -21,12 +21,15 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from PIL import Image
 
-from generation import orders, pictures, recovery, runner
-from generation.claim import claim, look_for_orphans
-from generation.management.commands import generate
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from generation.orders import Ingredient, Order
-from generation.references import add_reference
+from generation.engines.models import Engine
+from generation.making import recovery, runner
+from generation.making.claim import claim, look_for_orphans
+from generation.ordering import orders
+from generation.ordering.management.commands import generate
+from generation.ordering.orders import Ingredient, Order
+from generation.ordering.references import add_reference
+from generation.pictures import thumbnails
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import Style
 from stylestudio.images import decoding
 from stylestudio.jobs.kinds import Status
@@ -109,7 +112,7 @@ def test_the_same_order_gives_the_same_pixels(engine: Engine, ada: User) -> None
     hashes = set()
     for _time in range(2):
         picture = made(place(ada, seed=5)).pictures.get()
-        pictures.finish(picture.pk)
+        thumbnails.finish(picture.pk)
         picture.refresh_from_db()
         hashes.add(picture.pixel_sha256)
     assert len(hashes) == 1 and hashes != {""}
@@ -118,7 +121,7 @@ def test_the_same_order_gives_the_same_pixels(engine: Engine, ada: User) -> None
 def test_a_thumbnail_follows(engine: Engine, ada: User) -> None:
     picture = made(place(ada)).pictures.get()
     assert picture.thumbnail_url == picture.file.url
-    pictures.finish(picture.pk)
+    thumbnails.finish(picture.pk)
     picture.refresh_from_db()
     assert picture.thumbnail_url.endswith(".webp")
 
@@ -132,13 +135,13 @@ def test_two_who_make_the_same_thumbnail_leave_one_file(
 
     def develop_beside_another(data: bytes) -> decoding.Developed:
         monkeypatch.setattr(decoding, "develop", develop)
-        pictures.finish(picture.pk)
+        thumbnails.finish(picture.pk)
         return develop(data)
 
     monkeypatch.setattr(decoding, "develop", develop_beside_another)
     folder = Path(default_storage.path("outputs/thumbnails"))
     before = set(folder.rglob("*.webp"))
-    pictures.finish(picture.pk)
+    thumbnails.finish(picture.pk)
     picture.refresh_from_db()
     left = set(folder.rglob("*.webp")) - before
     assert left == {Path(default_storage.path(str(picture.thumbnail.name)))}
@@ -382,7 +385,7 @@ def test_a_crash_between_the_claim_and_the_post_is_mended(engine: Engine, ada: U
 def test_a_crash_after_the_last_picture_is_swept_to_completed(engine: Engine, ada: User) -> None:
     task = made(place(ada))
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE generation_generationtask SET status='running', ended_at=NULL")
+        cursor.execute("UPDATE pictures_generationtask SET status='running', ended_at=NULL")
     runner.sweep()
     task.refresh_from_db()
     assert task.status == Status.COMPLETED

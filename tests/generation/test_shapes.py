@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.models import LEAST_SIDE, MOST_SIDE
-from generation.shapes import SHAPES, Shape, smaller
+from generation.pictures.models import LEAST_SIDE, MOST_SIDE
+from generation.pictures.shapes import SHAPES, Shape, smaller
 
 sides = st.integers(LEAST_SIDE // 8, MOST_SIDE // 8).map(lambda number: number * 8)
 

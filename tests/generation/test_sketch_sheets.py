@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from generation import sketches
+from generation.previews import sketches
 from styles.models import Style, StyleVersion
 from stylestudio.processes import workers
 

@@ -12,10 +12,15 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from generation import bases, checkup, engines, faces, found, graphs, needs, orders, runner, style_admin
-from generation.claim import claim, look_for_orphans
-from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Ingredient, Order
+from generation.engines import diagnostics, roster, unclaimed_loras
+from generation.engines.models import Engine
+from generation.making import runner
+from generation.making.claim import claim, look_for_orphans
+from generation.ordering import availability, base_checkpoints, orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.previews import faces, style_admin
 from styles.forms import StyleForm
 from styles.models import Style, StyleVersion
 from stylestudio.comfy.errors import MissingFile
@@ -49,10 +54,10 @@ def engine(on_windows: PreviewThread) -> Iterator[Engine]:
     """Its row, probed."""
     on_windows.troubles.clear()
     row = Engine.objects.create(address=on_windows.url, source=Engine.Source.ADMIN)
-    assert engines.probe(row)
+    assert roster.probe(row)
     runner._sent.clear()
     yield row
-    engines.pool.close()
+    roster.pool.close()
 
 
 @pytest.fixture(params=[str, windows], ids=["set-with-slashes", "set-with-backslashes"])
@@ -87,7 +92,7 @@ def test_pictures_are_made_on_an_engine_on_windows_whatever_the_studio_was_told(
     runner.work()
     task.refresh_from_db()
     assert task.status == Status.COMPLETED, task.error_detail
-    assert needs.outlook(graphs.files(task)) == needs.Outlook()
+    assert availability.outlook(graphs.files(task)) == availability.Outlook()
 
 
 def test_an_engine_on_windows_and_one_on_linux_share_work(spelled: Any, ada: User) -> None:
@@ -109,17 +114,17 @@ def test_what_was_made_with_one_spelling_is_in_memory_for_the_other(spelled: Any
 @BOTH
 def test_an_engine_has_a_file_in_either_spelling(spell: Any) -> None:
     engine = row(1, checkpoints=[windows(BASE)], loras=[INK])
-    assert engines.has_all(engine, [("checkpoints", spell(BASE)), ("loras", spell(INK))])
-    assert not engines.has_all(engine, [("loras", spell("other/ink.safetensors"))])
+    assert roster.has_all(engine, [("checkpoints", spell(BASE)), ("loras", spell(INK))])
+    assert not roster.has_all(engine, [("loras", spell("other/ink.safetensors"))])
 
 
 def test_what_engines_list_is_kept_in_one_spelling(engine: Engine) -> None:
     assert engine.checkpoints == [BASE] and engine.loras == [FAST, INK]
-    engines.note_lora(engine, windows(INK))
-    engines.note_lora(engine, windows("team/new.safetensors"))
+    roster.note_lora(engine, windows(INK))
+    roster.note_lora(engine, windows("team/new.safetensors"))
     engine.refresh_from_db()
     assert engine.loras == [FAST, INK, "team/new.safetensors"]
-    engines.forget_file(engine, "loras", windows(INK))
+    roster.forget_file(engine, "loras", windows(INK))
     engine.refresh_from_db()
     assert engine.loras == [FAST, "team/new.safetensors"]
 
@@ -144,13 +149,13 @@ def test_an_engines_own_spelling_of_a_missing_file_is_told_as_ours() -> None:
 
 def test_doctor_finds_the_files_in_either_spelling(on_windows: PreviewThread, spelled: Any, settings: Any) -> None:
     settings.COMFYUI_URLS = [on_windows.url]
-    assert [finding.state for finding in checkup.look_at_engines() if not finding.well] == []
+    assert [finding.state for finding in diagnostics.look_at_engines() if not finding.well] == []
 
 
 @BOTH
 def test_a_missing_file_is_told_once_and_in_one_spelling(spell: Any) -> None:
     row(1, checkpoints=[windows(BASE)])
-    said = needs.outlook([("checkpoints", spell(BASE)), ("loras", spell(INK))]).problems
+    said = availability.outlook([("checkpoints", spell(BASE)), ("loras", spell(INK))]).problems
     assert said == [f"Engine 1 does not have the file {INK}. Put it into models/loras there."]
 
 
@@ -158,14 +163,14 @@ def test_a_lora_of_both_engines_is_found_once_and_used_by_a_style_in_either_spel
     ada: User, curator: User, spelled: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     having = [row(1, loras=[INK, FAST]), row(2, loras=[windows(INK), windows(FAST)])]
-    assert [(one.name, one.engines) for one in found.unused()] == [(INK, having)]
-    monkeypatch.setattr(engines, "probe", lambda engine: True)
+    assert [(one.name, one.engines) for one in unclaimed_loras.unused()] == [(INK, having)]
+    monkeypatch.setattr(roster, "probe", lambda engine: True)
     call_command("scan_loras", spelled("team/new/*"))
     assert capsys.readouterr().out == f"{INK}  (Engine 1, Engine 2)\n"
-    [version], refused = found.make_styles([spelled(INK)], curator)
-    assert (version.lora_name, refused, found.unused()) == (INK, [], [])
+    [version], refused = unclaimed_loras.make_styles([spelled(INK)], curator)
+    assert (version.lora_name, refused, unclaimed_loras.unused()) == (INK, [], [])
     StyleVersion.objects.filter(pk=version.pk).update(lora_name=windows(INK))
-    assert found.unused() == []
+    assert unclaimed_loras.unused() == []
 
 
 def test_files_of_one_name_in_two_folders_are_told_apart_everywhere(client: Client, curator: User) -> None:
@@ -181,7 +186,7 @@ def test_files_of_one_name_in_two_folders_are_told_apart_everywhere(client: Clie
     for name in names:
         assert page.count(f'value="{name}"') == 1 and f"<li>{name}</li>" in files, name
     assert form == {"checkpoints": ["a/base.safetensors", "b/base.safetensors"], "loras": names}
-    made, _refused = found.make_styles(names, curator)
+    made, _refused = unclaimed_loras.make_styles(names, curator)
     assert [version.style.name for version in made] == ["ink (a)", "ink (b/c)", "mist", "ink"]
 
 
@@ -226,7 +231,7 @@ def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings:
 
 def test_a_style_that_names_the_studios_own_checkpoint_brings_none_along(spelled: Any) -> None:
     version = style("Ink", INK, checkpoint=BASE)
-    assert bases.chosen([Ingredient(version, 1.0)]) == ""
+    assert base_checkpoints.chosen([Ingredient(version, 1.0)]) == ""
 
 
 def test_a_waiting_prompt_names_files_in_one_spelling(spelled: Any, ada: User) -> None:

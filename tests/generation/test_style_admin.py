@@ -10,7 +10,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from generation.models import Engine, Face, GenerationTask, Probe
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
+from generation.previews.models import Face, Probe
 from styles.models import Kind, Style, StyleVersion
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation import runner
-from generation.models import Engine, GenerationTask
+from generation.engines.models import Engine
+from generation.making import runner
+from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.frames import Frame
 from stylestudio.preview_engine.server import PreviewThread

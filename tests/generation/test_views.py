@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 from PIL import Image
 
-from generation import orders
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Reference
-from generation.orders import Ingredient, Order
+from generation.engines.models import Engine
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, Reference
 from generation.urls import urlpatterns
 from styles.models import Style
 from stylestudio.jobs.kinds import Status, Visibility

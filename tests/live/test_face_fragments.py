@@ -12,8 +12,10 @@ from django.test.html import parse_html
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import faces
-from generation.models import Engine, EnginePrompt, Face, GeneratedImage, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.previews import faces
+from generation.previews.models import Face
 from styles.models import Style, StyleVersion
 from stylestudio.live import hub, publisher
 

@@ -15,9 +15,10 @@ from django.test.html import parse_html
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from generation import orders
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
-from generation.orders import Ingredient, Order
+from generation.engines.models import Engine
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import Style
 from stylestudio.live import hub, publisher
 

@@ -14,9 +14,9 @@ from django.db.models import F
 from django.template import TemplateSyntaxError
 from django.utils import timezone
 
-from generation import orders
-from generation.models import GenerationTask
-from generation.orders import Order
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import Visibility
 from stylestudio.live import hub
 from stylestudio.live import publisher as live

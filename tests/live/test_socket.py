@@ -20,9 +20,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import orders
-from generation.models import Engine, GenerationTask
-from generation.orders import Order
+from generation.engines.models import Engine
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import GenerationTask
 from stylestudio.asgi import application
 from stylestudio.edge import passes
 from stylestudio.jobs.kinds import Visibility

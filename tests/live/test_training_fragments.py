@@ -14,13 +14,14 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils import timezone
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Job
 from stylestudio.live import publisher
 from tests.training.scripted import ask, lora_file
-from training import checkpoints, losses, samples, watching
-from training.doing import Doing, Phase
-from training.models import Dataset, DatasetImage, DatasetJob, TrainingJob
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
+from training.runs.models import TrainingJob
+from training.runs.phases import Doing, Phase
+from training.runs.running import checkpoints, losses, run_push, samples
 
 from .test_fragments import LANGUAGES, browser, in_each_language, published, roots
 
@@ -47,7 +48,7 @@ def training_that(
     dataset: Dataset, ada: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], TrainingJob]:
     """A training of a look: training_that("running")."""
-    monkeypatch.setattr("training.runner.send", lambda seconds=0.0: None)
+    monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     engine = Engine.objects.create(address="http://10.0.0.8:8188", device="RTX 4090", health=Engine.Health.OK)
 
     def make(look: str) -> TrainingJob:
@@ -161,7 +162,7 @@ def test_pushed_curve_checkpoints_and_samples_stand_on_the_page(
 ) -> None:
     job = training_that(look)
     page = answer(ada, language, job.get_absolute_url())
-    for push in (watching._push_chart, watching._push_checkpoints, samples._push):
+    for push in (run_push._push_chart, run_push._push_checkpoints, samples._push):
         [message] = published(monkeypatch, lambda push=push: push(job.pk))
         assert message["html"][language].strip() in page
 

@@ -83,12 +83,12 @@ def start() -> Iterator[Any]:
 
 def test_a_damaged_table_is_told_by_health_doctor_backup_and_every_page_that_needs_it(start, tmp_path) -> None:
     owner(tmp_path)
-    make = "from training.models import *; Dataset.objects.create(name='Foxes', owner=User.objects.get())"
+    make = "from training.datasets.models import *; Dataset.objects.create(name='Foxes', owner=User.objects.get())"
     assert manage(tmp_path, "shell", "-c", f"from django.contrib.auth.models import User; {make}").returncode == 0
     database = tmp_path / "stylestudio.sqlite3"
     with closing(sqlite3.connect(database)) as opened:
         opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        ask = "SELECT rootpage FROM sqlite_master WHERE name = 'training_dataset'"
+        ask = "SELECT rootpage FROM sqlite_master WHERE name = 'datasets_dataset'"
         (page,) = opened.execute(ask).fetchone()
     with database.open("r+b") as file:
         file.seek((page - 1) * 4096)
@@ -102,10 +102,10 @@ def test_a_damaged_table_is_told_by_health_doctor_backup_and_every_page_that_nee
     assert status == 503
     assert "database is damaged. Tell whoever runs the studio" in text
     assert browser.ask("GET", "/styles/")[0] == 200
-    studio.until("The database is damaged in training_dataset")
+    studio.until("The database is damaged in datasets_dataset")
     doctor = manage(tmp_path, "doctor")
     assert doctor.returncode == 1
-    assert re.search(r"FAIL Tables: damaged \(training_dataset: .*\n.*newest backup", doctor.stdout)
+    assert re.search(r"FAIL Tables: damaged \(datasets_dataset: .*\n.*newest backup", doctor.stdout)
     backup = manage(tmp_path, "backup", str(tmp_path / "safe"))
     assert "it is damaged" in backup.stderr
     assert "Is there room" not in backup.stderr

@@ -21,8 +21,8 @@ def place(number: int) -> dict[str, Any]:
     """Orders of people."""
     from django.contrib.auth.models import User
 
-    from generation import orders
-    from generation.orders import Order
+    from generation.ordering import orders
+    from generation.ordering.orders import Order
 
     users = [User.objects.get_or_create(username=f"person {one}")[0] for one in range(4)]
     for seed in range(number):
@@ -33,7 +33,7 @@ def place(number: int) -> dict[str, Any]:
 
 def engines(number: int) -> dict[str, Any]:
     """Rows of engines that have the studio's files; nothing is ever sent there."""
-    from generation.models import Engine
+    from generation.engines.models import Engine
 
     for one in range(number):
         Engine.objects.create(
@@ -47,8 +47,8 @@ def engines(number: int) -> dict[str, Any]:
 
 def claim(*, finish: bool) -> dict[str, Any]:
     """As a thread of a worker does, until there is nothing to claim."""
-    from generation.claim import anything_open, claimable, next_picture
-    from generation.models import EnginePrompt
+    from generation.making.claim import anything_open, claimable, next_picture
+    from generation.pictures.models import EnginePrompt
     from stylestudio.processes import workers
 
     workers.let_every_thread_connect()
@@ -66,7 +66,7 @@ def history(pictures: int) -> dict[str, Any]:
     """Ended tasks with their prompts, copied from one that is there."""
     from django.db import connection, models
 
-    from generation.models import EnginePrompt, GenerationTask
+    from generation.pictures.models import EnginePrompt, GenerationTask
 
     def copy(model: type[models.Model], number: int, **changes: str) -> None:
         names = [field.column for field in model._meta.concrete_fields if field.column != "id"]

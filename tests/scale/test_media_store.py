@@ -45,7 +45,7 @@ def swept(house: House) -> None:
 def make(house: House, count: int) -> None:
     """Pictures, with their thumbnails."""
     house.manage("generate", "--prompt", "a fox", "--count", str(count), "--size", "64x64")
-    small = "SELECT count(*) FROM generation_generatedimage WHERE thumbnail = ''"
+    small = "SELECT count(*) FROM pictures_generatedimage WHERE thumbnail = ''"
     until(lambda: house.ask(small) == "0", "the thumbnails")
 
 

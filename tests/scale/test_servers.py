@@ -44,23 +44,23 @@ async def test_a_picture_is_made_and_heard_of_through_postgresql_and_redis(house
 
 def test_two_workers_share_the_work_and_one_finishes_it_when_the_other_is_killed(house) -> None:
     first, second = house.worker("first.log"), house.worker("second.log")
-    until(lambda: house.ask("SELECT count(*) FROM generation_engine WHERE health = 'ok'") == "1", "the engine")
+    until(lambda: house.ask("SELECT count(*) FROM engines_engine WHERE health = 'ok'") == "1", "the engine")
     until(lambda: house.ask("SELECT count(*) FROM stylestudio_worker") == "2", "the second worker")
     order = ("generate", "--prompt", "a fox", "--count", "10", "--size", "64x64", "--json")
     orders = [house.start(PYTHON, "manage.py", *order, log=f"order-{number}.log") for number in range(2)]
-    made = "SELECT DISTINCT worker FROM generation_engineprompt WHERE state = 'done'"
+    made = "SELECT DISTINCT worker FROM pictures_engineprompt WHERE state = 'done'"
     until(lambda: len(house.ask(made).split()) == 2, "a picture of each worker")
-    held = f"SELECT count(*) FROM generation_engineprompt WHERE state = 'posted' AND worker LIKE '%-{second.pid}'"
+    held = f"SELECT count(*) FROM pictures_engineprompt WHERE state = 'posted' AND worker LIKE '%-{second.pid}'"
     until(lambda: house.ask(held) == "1", "a picture that the second worker makes")
     second.kill()
     for process in orders:
         assert process.wait(150) == 0, house.logs()
-    assert house.ask("SELECT status, count(*) FROM generation_generationtask GROUP BY 1") == "completed 2"
-    assert house.ask("SELECT count(*), count(DISTINCT (task_id, index)) FROM generation_generatedimage") == "20 20"
+    assert house.ask("SELECT status, count(*) FROM pictures_generationtask GROUP BY 1") == "completed 2"
+    assert house.ask("SELECT count(*), count(DISTINCT (task_id, index)) FROM pictures_generatedimage") == "20 20"
     # The engine made no picture twice: what the dead worker had begun was taken over from there.
     with urllib.request.urlopen(f"{house.env['COMFYUI_URL']}/history", timeout=5) as answer:
         assert len(json.load(answer)) == 20
-    assert house.ask("SELECT count(DISTINCT prompt_id) FROM generation_generatedimage") == "20"
+    assert house.ask("SELECT count(DISTINCT prompt_id) FROM pictures_generatedimage") == "20"
     assert first.poll() is None
 
 
@@ -71,7 +71,7 @@ async def test_pictures_in_a_bucket_are_seen_by_those_who_are_signed_in(house) -
     address = await asyncio.to_thread(studio, house)
     assert "Bucket: studio" in await asyncio.to_thread(house.manage, "doctor")
     await asyncio.to_thread(house.manage, "generate", "--prompt", "a fox", "--count", "2", "--size", "64x64")
-    small = "SELECT file, thumbnail FROM generation_generatedimage WHERE thumbnail <> ''"
+    small = "SELECT file, thumbnail FROM pictures_generatedimage WHERE thumbnail <> ''"
     await asyncio.to_thread(until, lambda: len(house.ask(small).splitlines()) == 2, "both thumbnails")
     names = house.ask(small).splitlines()[0].split()
     media = Path(house.env["STYLESTUDIO_DATA"], "media")
@@ -160,7 +160,7 @@ async def test_files_that_a_bucket_lost_are_told_by_doctor_and_in_place_of_a_dow
     address = await asyncio.to_thread(studio, house)
     order = ("generate", "--prompt", "a fox", "--count", "2", "--size", "64x64")
     await asyncio.to_thread(house.manage, *order)
-    name = house.ask("SELECT file FROM generation_generatedimage ORDER BY id LIMIT 1")
+    name = house.ask("SELECT file FROM pictures_generatedimage ORDER BY id LIMIT 1")
     gone = f"from django.core.files.storage import default_storage; default_storage.delete('{name}')"
     await asyncio.to_thread(house.manage, "shell", "-c", gone)
     doctor = await asyncio.to_thread(
@@ -171,7 +171,7 @@ async def test_files_that_a_bucket_lost_are_told_by_doctor_and_in_place_of_a_dow
     async with signed_in(address) as session:
         async with session.get(f"/{name}?download=fox", allow_redirects=False) as answer:
             assert (answer.status, await answer.text()) == (404, "There is no such file.")
-        other = house.ask("SELECT file FROM generation_generatedimage ORDER BY id DESC LIMIT 1")
+        other = house.ask("SELECT file FROM pictures_generatedimage ORDER BY id DESC LIMIT 1")
         async with session.get(f"/{other}?download=fox", allow_redirects=False) as answer:
             assert answer.status == 302
 

@@ -12,9 +12,10 @@ from channels.layers import BaseChannelLayer
 from django.contrib.auth.models import User
 from huey.storage import MemoryStorage
 
-from generation import orders
-from generation.models import Engine, EnginePrompt, GenerationTask
-from generation.orders import Order
+from generation.engines.models import Engine
+from generation.ordering import orders
+from generation.ordering.orders import Order
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.edge import passes, serving
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import hub

@@ -47,14 +47,14 @@ def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_l
     told(act(house, "orders", 60))
     # Two pictures on an engine; and of each of four people two tasks on engines, of four pictures each.
     held = at_once(house, "hold", STYLESTUDIO_MAX_RUNNING="2")
-    live = f"FROM generation_engineprompt WHERE {LIVE}"
+    live = f"FROM pictures_engineprompt WHERE {LIVE}"
     assert house.ask(f"SELECT count(*) {live} GROUP BY engine_id").split() == ["2"] * 10
     assert house.ask(f"SELECT count(DISTINCT task_id) {live}") == "8"
     assert not any(one["claimable"] for one in held)
-    house.ask("UPDATE generation_engineprompt SET state = 'done'")
+    house.ask("UPDATE pictures_engineprompt SET state = 'done'")
     taken = at_once(house, "take")
     assert not any(one["open"] for one in taken), "who found nothing to claim was right"
-    assert house.ask("SELECT count(*), max(attempt) FROM generation_engineprompt") == "240 1"
+    assert house.ask("SELECT count(*), max(attempt) FROM pictures_engineprompt") == "240 1"
 
 
 def test_a_claim_takes_no_longer_after_a_year_of_pictures(house) -> None:
@@ -68,8 +68,8 @@ def test_a_claim_takes_no_longer_after_a_year_of_pictures(house) -> None:
     assert young["taken"] == old["taken"] == 200
     print(f"200 claims: {young['seconds']:.1f} s of the first pictures, {old['seconds']:.1f} s after 300,000")
     assert old["seconds"] < young["seconds"] * 1.5 + 1
-    newest = "SELECT t.owner_id, t.is_face, p.claimed_at FROM generation_engineprompt p "
-    newest += "JOIN generation_generationtask t ON t.id = p.task_id ORDER BY p.id DESC LIMIT 200"
+    newest = "SELECT t.owner_id, t.is_face, p.claimed_at FROM pictures_engineprompt p "
+    newest += "JOIN pictures_generationtask t ON t.id = p.task_id ORDER BY p.id DESC LIMIT 200"
     plan = house.ask(f"EXPLAIN {newest}")
     assert "Index Scan Backward using generation_engineprompt_pkey" in plan and "Seq Scan" not in plan
 
@@ -79,25 +79,23 @@ def test_two_workers_on_two_engines_never_fail_and_never_overfill_one(house) -> 
     house.env["COMFYUI_URL"] += f",{second}"
     for name in ("first", "second"):
         house.start(PYTHON, "manage.py", "worker", log=f"{name}.log")
-    until(
-        lambda: house.ask("SELECT count(*) FROM generation_engine WHERE health = 'ok'") == "2", "the engines", PATIENCE
-    )
+    until(lambda: house.ask("SELECT count(*) FROM engines_engine WHERE health = 'ok'") == "2", "the engines", PATIENCE)
     until(lambda: house.ask("SELECT count(*) FROM stylestudio_worker") == "2", "the second worker", PATIENCE)
     told(act(house, "orders", 30))
     most = 0
-    full = f"SELECT max(n) FROM (SELECT count(*) n FROM generation_engineprompt WHERE {LIVE} GROUP BY engine_id) each"
-    open_tasks = "SELECT count(*) FROM generation_generationtask WHERE status IN ('queued', 'running')"
+    full = f"SELECT max(n) FROM (SELECT count(*) n FROM pictures_engineprompt WHERE {LIVE} GROUP BY engine_id) each"
+    open_tasks = "SELECT count(*) FROM pictures_generationtask WHERE status IN ('queued', 'running')"
     deadline = time.monotonic() + PATIENCE
     while house.ask(open_tasks) != "0" and time.monotonic() < deadline:
         most = max(most, int(house.ask(full) or 0))
         time.sleep(0.1)
-    assert house.ask("SELECT status, count(*) FROM generation_generationtask GROUP BY 1") == "completed 30"
+    assert house.ask("SELECT status, count(*) FROM pictures_generationtask GROUP BY 1") == "completed 30"
     assert most <= 2
-    assert house.ask("SELECT count(DISTINCT worker), max(attempt) FROM generation_engineprompt") == "2 1"
+    assert house.ask("SELECT count(DISTINCT worker), max(attempt) FROM pictures_engineprompt") == "2 1"
     assert not [line for line in house.logs().splitlines() if any(word in line for word in WRONG)]
     assert "Database connections: 48 may be wanted, PostgreSQL lets in 100" in house.manage("doctor")
     told(act(house, "engines", 30))
-    house.ask("UPDATE generation_engine SET source = 'env'")  # doctor asks those that were added how they are
+    house.ask("UPDATE engines_engine SET source = 'env'")  # doctor asks those that were added how they are
     assert "Raise max_connections" in doctor(house)
 
 
@@ -118,12 +116,12 @@ def preview_engine(house: House, number: int, seconds: str = "1") -> str:
 
 def seconds_for_64(house: House) -> float:
     """Place 16 orders of four pictures; from the first claim to the last picture."""
-    before = int(house.ask("SELECT coalesce(max(id), 0) FROM generation_engineprompt"))
+    before = int(house.ask("SELECT coalesce(max(id), 0) FROM pictures_engineprompt"))
     told(act(house, "orders", 16))
-    done = f"SELECT count(*) FROM generation_engineprompt WHERE state = 'done' AND id > {before}"
+    done = f"SELECT count(*) FROM pictures_engineprompt WHERE state = 'done' AND id > {before}"
     until(lambda: house.ask(done) == "64", "64 pictures", PATIENCE)
     took = "extract(epoch FROM max(ended_at) - min(claimed_at))"
-    return float(house.ask(f"SELECT {took} FROM generation_engineprompt WHERE id > {before}"))
+    return float(house.ask(f"SELECT {took} FROM pictures_engineprompt WHERE id > {before}"))
 
 
 def worker_on(house: House, named: list[str], log: str) -> subprocess.Popen[bytes]:
@@ -136,13 +134,13 @@ def worker_on(house: House, named: list[str], log: str) -> subprocess.Popen[byte
 
 def all_are_well(house: House, number: int = 8) -> None:
     """Wait for the engines."""
-    well = "SELECT count(*) FROM generation_engine WHERE health = 'ok' AND active"
+    well = "SELECT count(*) FROM engines_engine WHERE health = 'ok' AND active"
     until(lambda: house.ask(well) == str(number), "the engines", PATIENCE)
 
 
 def add(house: House, addresses: list[str]) -> None:
     """As a curator does on the page."""
-    create = "from generation.models import Engine; "
+    create = "from generation.pictures.models import Engine; "
     create += f"[Engine.objects.create(address=each, source='admin') for each in {addresses!r}]"
     house.manage("shell", "-c", create)
 
@@ -159,16 +157,16 @@ def test_engines_that_are_added_on_the_page_work_as_fast_as_those_that_are_named
     named = seconds_for_64(house)
     first.terminate()
     first.wait(10)
-    house.ask("UPDATE generation_engine SET source = 'admin' WHERE address <> '" + urls[0] + "'")
+    house.ask("UPDATE engines_engine SET source = 'admin' WHERE address <> '" + urls[0] + "'")
     second = worker_on(house, urls[:1], "added.log")
     all_are_well(house)
     added = seconds_for_64(house)
     second.terminate()
     second.wait(10)
-    house.ask("UPDATE generation_engine SET active = false WHERE address <> '" + urls[0] + "'")
+    house.ask("UPDATE engines_engine SET active = false WHERE address <> '" + urls[0] + "'")
     worker_on(house, urls[:1], "later.log")
     all_are_well(house, 1)
-    house.ask("UPDATE generation_engine SET active = true")  # as somebody adds them while the worker runs
+    house.ask("UPDATE engines_engine SET active = true")  # as somebody adds them while the worker runs
     all_are_well(house)
     later = seconds_for_64(house)
     print(f"64 pictures: {named:.1f} s named, {added:.1f} s added before the start, {later:.1f} s while it runs")

@@ -18,12 +18,12 @@ from django.core.management import call_command
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
-from generation import orders
-from generation.orders import Ingredient, Order
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
 from styles import cards, copies, importing
 from styles.importing import NotTaken
 from styles.lora import read_header
-from styles.lora.loader import read_by_engines
+from styles.lora.engines.loader import read_by_engines
 from styles.models import LoraImport, Source, State, Style, StyleVersion
 from tests.pages import tight
 from tests.styles.lora.files import kohya_sdxl, packed

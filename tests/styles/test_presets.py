@@ -168,7 +168,7 @@ def test_what_makes_no_sense_is_said_at_its_field(wrong: dict[str, str], field: 
 def test_files_are_offered_as_the_engines_list_them(
     client: Client, curator: User, monkeypatch: pytest.MonkeyPatch, preset: Preset
 ) -> None:
-    from generation.models import Engine
+    from generation.engines.models import Engine
 
     Engine.objects.create(address="http://10.0.0.1:1", health="ok", checkpoints=["pony.safetensors"], loras=["a.sft"])
     client.force_login(curator)

@@ -11,10 +11,11 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from generation import orders
-from generation.orders import Ingredient, Order
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
 from styles.forms import StyleForm
-from styles.models import BaseStyleIsProtected, Kind, State, Style, StyleVersion, VersionInUse
+from styles.models import Kind, State, Style, StyleVersion
+from styles.refusals import BaseStyleIsProtected, VersionInUse
 from tests.pages import page
 
 pytestmark = pytest.mark.django_db

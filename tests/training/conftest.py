@@ -14,10 +14,12 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from PIL import Image
 
-from generation.models import Engine
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
 from stylestudio.processes import workers
-from training import runner
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
+from training.runs.models import TrainingJob
+from training.runs.running import runner
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -67,8 +69,8 @@ def add(dataset: Dataset) -> AddPicture:
 def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """Messages go nowhere, nothing rests, folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
-    monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
+    monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
+    monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(runner, "LOOK", 0.0)

@@ -11,10 +11,13 @@ import numpy as np
 from django.contrib.auth.models import User
 from safetensors.numpy import save_file
 
-from generation.models import Engine
-from training import ordering, runner, settings
-from training.models import Dataset, DatasetSnapshot, TrainingJob
-from training.trainers import Course
+from generation.engines.models import Engine
+from training.datasets.models import Dataset, DatasetSnapshot
+from training.runs import parameters
+from training.runs.models import TrainingJob
+from training.runs.placing import place_run
+from training.runs.running import runner
+from training.runs.trainer import Course
 from training.trainers.comfyui.trainer import ComfyTrainer
 
 
@@ -58,9 +61,9 @@ def resize(job: TrainingJob, number: int, width: int, height: int) -> None:
 
 
 def ask(dataset: Dataset, user: User, *, steps: int = 8, style: Any = "Gouache", **more: Any) -> TrainingJob:
-    values = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2}
-    plan = ordering.Plan(dataset=dataset, style=style, trainer="comfyui", preset="quick", values=values, **more)
-    return ordering.start(plan, user)
+    values = {**parameters.preset_values("quick", "comfyui"), "steps": steps, "segments": 2}
+    plan = place_run.Plan(dataset=dataset, style=style, trainer="comfyui", preset="quick", values=values, **more)
+    return place_run.start(plan, user)
 
 
 def train(act: Callable[[Course], None]) -> None:

@@ -8,11 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
-from training.datasets import snapshots
-from training.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage
+from training.datasets.versions import snapshots
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -35,13 +35,13 @@ def test_every_list_and_every_row_opens(
     for model, pk in rows.items():
         assert client.get(f"/admin/training/{model}/?q=a").status_code == 200, model
         assert client.get(f"/admin/training/{model}/{pk}/change/").status_code == 200, model
-    assert client.get("/admin/training/datasetjob/").status_code == 200
+    assert client.get("/admin/datasets/datasetjob/").status_code == 200
 
 
 def test_datasets_are_deleted_and_brought_back_together(client: Client, dataset: Dataset, curator: User) -> None:
     client.force_login(curator)
     for action, there in (("delete_selected", False), ("restore_selected", True)):
-        client.post("/admin/training/dataset/", {"action": action, "_selected_action": [dataset.pk]})
+        client.post("/admin/datasets/dataset/", {"action": action, "_selected_action": [dataset.pk]})
         assert Dataset.objects.filter(pk=dataset.pk).exists() is there
 
 
@@ -55,7 +55,7 @@ def test_pictures_are_left_out_included_and_brought_back(
 
     def act(action: str, *images: DatasetImage) -> None:
         chosen = {"action": action, "_selected_action": [each.pk for each in images]}
-        client.post("/admin/training/datasetimage/", chosen)
+        client.post("/admin/datasets/datasetimage/", chosen)
         image.refresh_from_db()
 
     act("leave_out", image)
@@ -73,5 +73,5 @@ def test_a_removed_picture_whose_file_came_again_stays_removed(
     DatasetImage.objects.filter(pk=removed.pk).delete()
     twin = add("came again", sha256=removed.sha256)
     client.force_login(curator)
-    client.post("/admin/training/datasetimage/", {"action": "bring_back", "_selected_action": [removed.pk]})
+    client.post("/admin/datasets/datasetimage/", {"action": "bring_back", "_selected_action": [removed.pk]})
     assert list(dataset.images.all()) == [twin]

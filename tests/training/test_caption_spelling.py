@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stylestudio.text import grammar
-from training.trainers import TrainingPicture
+from training.runs.trainer import TrainingPicture
 from training.trainers.comfyui import dataset
 from training.trainers.kohya import pictures
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.training.conftest import AddPicture
-from training.models import Dataset
+from training.datasets.models import Dataset
 
 pytestmark = pytest.mark.django_db
 

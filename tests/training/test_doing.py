@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from training.doing import Doing, Phase
+from training.runs.phases import Doing, Phase
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask
-from training.models import Dataset, TrainingJob
+from training.datasets.models import Dataset
+from training.runs.models import TrainingJob
 
 
 def asked(dataset: Dataset, add: AddPicture, ada: User) -> TrainingJob:

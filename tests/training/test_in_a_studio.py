@@ -21,10 +21,10 @@ import pytest
 
 from stylestudio.host.rendezvous import free_port
 from tests.chaos.studio import ROOT, START_SECONDS, Studio, wait_until
-from tests.preview.pictures import in_palette
+from tests.preview_engine.pictures import in_palette
 
 STEPS = 2000
-OWN = ("training_trainingjob", "training_lossblock", "training_logblock")
+OWN = ("runs_trainingjob", "runs_lossblock", "runs_logblock")
 # What only goes on: a row of a training in which nothing else is set has not changed its state.
 GOES_ON = {"version", "updated_at", "step", "epoch", "progress", "seconds", "timed", "ends_at", "paces"}
 BEATS = ({"lease_until"}, {"held_until"}, {"heartbeat_at"}, {"heartbeat_at", "looked_at"})
@@ -91,7 +91,7 @@ class House:
 
     def _look(self, told: Told) -> None:
         with closing(sqlite3.connect(self.folder / "stylestudio.sqlite3", timeout=5)) as database:
-            asked = "SELECT status, step, preparing, ends_at FROM training_trainingjob ORDER BY id DESC LIMIT 1"
+            asked = "SELECT status, step, preparing, ends_at FROM runs_trainingjob ORDER BY id DESC LIMIT 1"
             if row := database.execute(asked).fetchone():
                 end = datetime.fromisoformat(row[3]).replace(tzinfo=UTC).timestamp() if row[3] else None
                 phase = (json.loads(row[2]) or [""])[0]

@@ -12,11 +12,12 @@ from django.test import Client
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask
-from training import losses
-from training.models import Dataset, LossBlock, TrainingJob
+from training.datasets.models import Dataset
+from training.runs.models import LossBlock, TrainingJob
+from training.runs.running import losses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -54,14 +55,14 @@ def test_losses_that_are_no_numbers_are_left_out(job: TrainingJob) -> None:
 
 def test_a_resumed_training_shows_the_whole_way(job: TrainingJob, ada: User, tmp_path: object) -> None:
     from styles.models import StyleVersion
-    from training import ordering
-    from training.models import Checkpoint
+    from training.runs.models import Checkpoint
+    from training.runs.placing import place_run
 
     losses.append(job, 1, [1.0, 2.0, 3.0])
     version = StyleVersion.objects.create(style=job.style, number=0)
     Checkpoint.objects.create(job=job, step=2, version=version)
     job.fail("internal")
-    again = ordering.resume(job, ada)
+    again = place_run.resume(job, ada)
     losses.append(again, 3, [7.0, 8.0])
     assert kept(again) == [(1, 1.0), (2, 2.0), (3, 7.0), (4, 8.0)]
 

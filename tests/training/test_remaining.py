@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from training.doing import Doing, Phase
-from training.remaining import LONGEST_LENDING, Now, Paces, Part, Way, behind, part_of, rounded
-from training.stopwatch import Stopwatch
+from training.runs.phases import Doing, Phase
+from training.runs.remaining import LONGEST_LENDING, Now, Paces, Part, Way, behind, part_of, rounded
+from training.runs.running.stopwatch import Stopwatch
 from training.trainers.comfyui import segments
 
 # 90 steps in three runs with two test prompts: a step takes 2 s, a setup 10, a finish 3, a picture 5.

@@ -13,13 +13,17 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image
 
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask, Probe
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.previews.models import Probe
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
-from training import report, samples
-from training.health import measures
-from training.models import Dataset, DatasetImage, DatasetJob, Sample, TrainingJob, newest_pictures
-from training.trainers import Course
+from training.datasets.health import measures
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
+from training.runs import report
+from training.runs.models import Sample, TrainingJob, newest_pictures
+from training.runs.running import samples
+from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -41,7 +45,7 @@ def trained(
     dataset: Dataset, add: AddPicture, ada: User, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> TrainingJob:
     """Two checkpoints of a training on orange pictures; all pictures of the report are asked for."""
-    monkeypatch.setattr("generation.tasks.work", lambda: None)
+    monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
     Probe.objects.create(prompt="a castle", seed=11, position=1)
     Probe.objects.create(prompt="a meadow", seed=12, position=2)
     for number in range(4):
@@ -81,7 +85,7 @@ def draw(task: GenerationTask, data: bytes, engine: Engine) -> None:
     picture.save()
     task.start("w")
     task.complete()
-    report.follow_task(task.pk)
+    report.hear_of_preview(None, task=task.pk)
 
 
 def paint(job: TrainingJob, engine: Engine) -> None:

@@ -15,18 +15,22 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from generation import claim, engines
-from generation.models import Engine
+from generation.engines.models import Engine
+from generation.making import claim
+from generation.pictures import engine_cards
 from styles import cards, lora
 from styles.models import State, StyleVersion
 from stylestudio.jobs.kinds import Status
 from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, train
-from training import checkpoints, ordering, runner, settings
-from training.doing import Doing, Phase
-from training.models import Checkpoint, Dataset, LossBlock, TrainingJob
-from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.datasets.models import Dataset
+from training.runs import parameters
+from training.runs.models import Checkpoint, LossBlock, TrainingJob
+from training.runs.phases import Doing, Phase
+from training.runs.placing import place_run
+from training.runs.running import checkpoints, runner
+from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -202,7 +206,7 @@ def test_an_engine_is_held_while_it_trains_and_gets_no_picture(job: TrainingJob,
 
     def act(course: Course) -> None:
         engine.refresh_from_db()
-        fact = next(fact for fact in engines.facts() if fact.id == engine.pk)
+        fact = next(fact for fact in engine_cards.facts() if fact.id == engine.pk)
         seen.append((engine.is_held, fact.state, fact.now, claim.claim("worker")))
 
     train(act)
@@ -341,7 +345,7 @@ def test_resuming_is_a_new_training_from_the_last_checkpoint(job: TrainingJob, t
 
     train(fails)
     job.refresh_from_db()
-    again = ordering.resume(job, ada)
+    again = place_run.resume(job, ada)
     assert (again.resumes, again.step, again.steps) == (job.checkpoints.get(), 4, 8)
     starts = []
     train(lambda course: starts.append(course.start.step if course.start else 0))
@@ -354,9 +358,9 @@ def test_the_same_press_twice_is_one_training(dataset: Dataset, add: AddPicture,
 
     add("red hills")
     press = uuid.uuid4()
-    values = settings.preset_values("quick", "comfyui")
-    plan = ordering.Plan(dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=values)
-    assert ordering.start(plan, ada, press) == ordering.start(plan, ada, press)
+    values = parameters.preset_values("quick", "comfyui")
+    plan = place_run.Plan(dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=values)
+    assert place_run.start(plan, ada, press) == place_run.start(plan, ada, press)
     assert TrainingJob.objects.count() == 1
 
 

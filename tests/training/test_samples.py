@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from generation import faces
-from generation.models import Engine, GenerationTask, Probe
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
+from generation.previews import faces
+from generation.previews.models import Probe
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
-from training import checkpoints, samples
-from training.models import Dataset, Sample, TrainingJob
-from training.trainers import Course
+from training.datasets.models import Dataset
+from training.runs.models import Sample, TrainingJob
+from training.runs.running import checkpoints, samples
+from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -39,7 +42,7 @@ def trained(dataset: Dataset, add: AddPicture, ada: User, engine: Engine, tmp_pa
 @pytest.fixture(autouse=True)
 def no_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pictures are asked for, never made."""
-    monkeypatch.setattr("generation.tasks.work", lambda: None)
+    monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
     return
 
 

@@ -12,8 +12,8 @@ from django.db.models import ProtectedError
 from django.test import Client
 
 from tests.training.conftest import AddPicture
-from training.datasets import snapshots
-from training.models import CaptionChange, Dataset, DatasetImage
+from training.datasets.models import CaptionChange, Dataset, DatasetImage
+from training.datasets.versions import snapshots
 
 pytestmark = pytest.mark.django_db
 

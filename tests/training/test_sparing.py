@@ -7,15 +7,16 @@ import time
 import pytest
 from django.contrib.auth.models import User
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from tests.conftest import Noted
 from tests.training.comfyui.written import written
 from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, train
-from training import runner
-from training.doing import Doing, Phase
-from training.models import Dataset, TrainingJob
-from training.trainers import Course
+from training.datasets.models import Dataset
+from training.runs.models import TrainingJob
+from training.runs.phases import Doing, Phase
+from training.runs.running import runner
+from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 

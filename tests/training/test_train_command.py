@@ -16,16 +16,17 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from styles.models import State, Style
 from stylestudio.live import terminal
 from stylestudio.models import Worker
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file
-from training import runner
-from training.management.commands import train as train_command
-from training.models import Dataset, TrainingJob
-from training.trainers import Course, TrainerFailed, TrainerStopped
+from training.datasets.models import Dataset
+from training.runs.management.commands import train as train_command
+from training.runs.models import TrainingJob
+from training.runs.running import runner
+from training.runs.trainer import Course, TrainerFailed, TrainerStopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet", "dataset_with_pictures", "olga")]
 
@@ -221,7 +222,9 @@ def test_what_is_left_counts_down_in_a_terminal_without_a_change_of_the_row(
             TrainingJob.objects.get(pk=job.pk).complete()
 
     monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=pass_by, monotonic=lambda: now[0]))
-    monkeypatch.setattr("training.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0])))
+    monkeypatch.setattr(
+        "training.datasets.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0]))
+    )
     start = timezone.now()
     out = io.StringIO()
     stream = SimpleNamespace(write=lambda text, ending: out.write(text + ending), flush=lambda: None)

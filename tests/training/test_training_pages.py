@@ -15,15 +15,19 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.test import Client
 
-from generation.models import Engine, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
 from styles.models import State, Style
 from stylestudio.jobs.kinds import Status
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, resize, train
-from training import checkpoints, ordering, runner, settings, tasks
-from training.models import Checkpoint, Dataset, LogBlock, TrainingJob
-from training.trainers import Course
+from training.datasets.models import Dataset
+from training.runs import parameters, tasks
+from training.runs.models import Checkpoint, LogBlock, TrainingJob
+from training.runs.placing import place_run
+from training.runs.running import checkpoints, runner
+from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -165,7 +169,7 @@ def test_the_plan_tells_of_a_value_out_of_range_and_counts_with_that_of_the_pres
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "Not ready yet" in text and "Steps: A number from 4 to" in text
     assert 'href="#set-steps"' in page and "autofocus" not in page, "who types keeps the focus"
-    steps = settings.preset_values("quick", "comfyui", 3)["steps"]
+    steps = parameters.preset_values("quick", "comfyui", 3)["steps"]
     assert f"{steps} steps" in text and f"5, one every {steps // 5} steps" in text
 
 
@@ -415,7 +419,7 @@ def test_the_log_shows_its_end_and_downloads_whole(done: TrainingJob, ada: User)
 
 
 def test_older_runs_stand_on_the_next_page(filled: Dataset, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.training_views.PAGE", 2)
+    monkeypatch.setattr("training.runs.views.PAGE", 2)
     jobs = [ask(filled, ada, style=f"Style {number}") for number in range(3)]
     first = as_(ada).get("/training/").content.decode()
     assert jobs[2].title in first
@@ -439,9 +443,9 @@ def test_a_run_with_sd_scripts_leaves_with_pictures_captions_and_the_command(
     filled = dataset
     for caption in ("red hills", "blue hills"):
         add(caption, width=192, height=128)
-    values = settings.preset_values("quick", "kohya")
-    plan = ordering.Plan(dataset=filled, style="Elsewhere", trainer="kohya", preset="quick", values=values)
-    job = ordering.start(plan, ada)
+    values = parameters.preset_values("quick", "kohya")
+    plan = place_run.Plan(dataset=filled, style="Elsewhere", trainer="kohya", preset="quick", values=values)
+    job = place_run.start(plan, ada)
     client = as_(ada)
     assert f"/training/{job.pk}/export/" in client.get(f"/training/{job.pk}/config/").content.decode()
     answer = client.get(f"/training/{job.pk}/export/")
@@ -460,9 +464,9 @@ def test_only_runs_with_sd_scripts_are_exported_so(job: TrainingJob, ada: User) 
 
 
 def test_a_picture_that_no_bucket_holds_is_named_and_nothing_leaves(filled: Dataset, ada: User) -> None:
-    values = settings.preset_values("quick", "kohya")
-    plan = ordering.Plan(dataset=filled, style="Elsewhere", trainer="kohya", preset="quick", values=values)
-    job = ordering.start(plan, ada)
+    values = parameters.preset_values("quick", "kohya")
+    plan = place_run.Plan(dataset=filled, style="Elsewhere", trainer="kohya", preset="quick", values=values)
+    job = place_run.start(plan, ada)
     resize(job, 1, 64, 48)
     answer = as_(ada).get(f"/training/{job.pk}/export/", follow=True)
     assert "Picture 0001 is 64x48 pixels: no bucket is that small." in answer.content.decode()

@@ -14,15 +14,18 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, train
-from training import checkpoints, ordering, runner, settings, unfit
-from training.health import measures
-from training.models import Dataset, DatasetImage, DatasetSnapshot, TrainingJob
-from training.trainers import Course, TrainerFailed
+from training.datasets.health import measures
+from training.datasets.models import Dataset, DatasetImage, DatasetSnapshot
+from training.runs import parameters
+from training.runs.models import TrainingJob
+from training.runs.placing import place_run, unfit
+from training.runs.running import checkpoints, runner
+from training.runs.trainer import Course, TrainerFailed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -74,10 +77,10 @@ def grove(dataset: Dataset) -> DatasetImage:
     return dataset.images.get(source_name="grove.png")
 
 
-def plan(dataset: Dataset, trainer: str = "comfyui", **more: Any) -> ordering.Plan:
-    values = {**settings.preset_values("quick", trainer), "steps": 8, "resolution": 512}
+def plan(dataset: Dataset, trainer: str = "comfyui", **more: Any) -> place_run.Plan:
+    values = {**parameters.preset_values("quick", trainer), "steps": 8, "resolution": 512}
     values |= {"segments": 2} if trainer == "comfyui" else {"save_count": 2}
-    return ordering.Plan(dataset=dataset, style="Gouache", trainer=trainer, preset="quick", values=values, **more)
+    return place_run.Plan(dataset=dataset, style="Gouache", trainer=trainer, preset="quick", values=values, **more)
 
 
 def train_command(*arguments: str) -> str:
@@ -108,7 +111,7 @@ def test_no_trainer_begins_with_a_picture_that_it_could_not_use(
 ) -> None:
     damage(grove(filled))
     with pytest.raises(ValidationError) as refused:
-        ordering.start(plan(filled, trainer), ada)
+        place_run.start(plan(filled, trainer), ada)
     assert refused.value.messages[0].startswith(words)
     assert "Leave it out of this training" in refused.value.messages[0]
     assert (TrainingJob.objects.count(), DatasetSnapshot.objects.count()) == (0, 0)
@@ -120,7 +123,7 @@ def test_by_choice_it_begins_without_the_picture_and_remembers_that(
     filled: Dataset, ada: User, trainer: str, damage: Break, words: str
 ) -> None:
     damage(grove(filled))
-    job = ordering.start(plan(filled, trainer, left_out=[grove(filled).pk]), ada)
+    job = place_run.start(plan(filled, trainer, left_out=[grove(filled).pk]), ada)
     assert job.left_out == [grove(filled).pk]
     assert [each.caption for each in checkpoints.training_pictures(job)] == [
         "gouachefield painting, red hills",
@@ -129,26 +132,26 @@ def test_by_choice_it_begins_without_the_picture_and_remembers_that(
     assert grove(filled).included, "the dataset is what it was"
     assert "grove.png" in as_(ada).get(f"/training/{job.pk}/config/").content.decode()
     job.cancel()
-    again = ordering.resume(TrainingJob.objects.get(pk=job.pk), ada)
+    again = place_run.resume(TrainingJob.objects.get(pk=job.pk), ada)
     assert again.left_out == job.left_out
 
 
 def test_only_what_cannot_be_used_is_left_out(filled: Dataset, ada: User) -> None:
     every = list(filled.images.values_list("pk", flat=True))
-    assert ordering.start(plan(filled, left_out=every), ada).left_out == []
+    assert place_run.start(plan(filled, left_out=every), ada).left_out == []
 
 
 def test_a_picture_that_was_left_out_of_the_dataset_stands_in_no_way(filled: Dataset, ada: User) -> None:
     remove(grove(filled))
     filled.images.filter(pk=grove(filled).pk).update(included=False)
-    assert ordering.start(plan(filled), ada).left_out == []
+    assert place_run.start(plan(filled), ada).left_out == []
 
 
 def test_a_training_that_would_go_without_all_its_pictures_is_refused(filled: Dataset, ada: User) -> None:
     filled.images.update(width=60, height=60)
     every = list(filled.images.values_list("pk", flat=True))
     with pytest.raises(ValidationError, match="No picture of this dataset can be trained on"):
-        ordering.start(plan(filled, left_out=every), ada)
+        place_run.start(plan(filled, left_out=every), ada)
     page = as_(ada).post("/training/plan/", form(filled, leave_out=" ".join(map(str, every)))).content.decode()
     assert "No picture of this dataset can be trained on." in page and "Not ready yet" in page
 
@@ -236,7 +239,7 @@ def test_a_training_that_fails_because_of_a_picture_names_it(filled: Dataset, ad
     def act(course: Course) -> None:
         raise TrainerFailed("bad_pictures", "0003: broken", picture=course.pictures[2].source)
 
-    job = ordering.start(plan(filled), ada)
+    job = place_run.start(plan(filled), ada)
     train(act)
     job.refresh_from_db()
     assert (job.status, job.error_kind, job.error) == (Status.FAILED, "bad_pictures", "grove.png")
@@ -249,7 +252,7 @@ def test_where_nobody_knows_which_picture_it_was_the_sentence_does_not_name_one(
     def act(course: Course) -> None:
         raise TrainerFailed("bad_pictures", "cannot identify image file")
 
-    job = ordering.start(plan(filled), ada)
+    job = place_run.start(plan(filled), ada)
     train(act)
     job.refresh_from_db()
     assert job.explanation.startswith("A picture of the dataset could not be read by the trainer.")

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from stylestudio.jobs.kinds import Status
 from stylestudio.processes import workers
-from training import work
-from training.models import Dataset, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.models import Dataset, DatasetJob
 
 pytestmark = pytest.mark.django_db
 IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
@@ -25,29 +25,29 @@ IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Messages go nowhere; handlers are this test's own."""
-    monkeypatch.setattr(work, "wake", lambda: None)
-    monkeypatch.setattr(work, "_handlers", {})
+    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(dataset_jobs, "_handlers", {})
     yield
     workers.stopping.clear()
-    work._held.clear()
+    dataset_jobs._held.clear()
 
 
-def handle(handler: work.Handler, kind: DatasetJob.Work = IMPORT) -> None:
-    work.register(kind, handler)
+def handle(handler: dataset_jobs.Handler, kind: DatasetJob.Work = IMPORT) -> None:
+    dataset_jobs.register(kind, handler)
 
 
 def test_what_was_ordered_is_done_and_says_how_far_it_is(dataset: Dataset, ada: User) -> None:
     seen: list[tuple[int, int]] = []
 
-    def count(run: work.Run) -> None:
+    def count(run: dataset_jobs.Run) -> None:
         for done in (1, 2, 3):
             run.step(done, 3, now=True, added=done)
             job = DatasetJob.objects.get(pk=run.job.pk)
             seen.append((job.done, job.progress))
 
     handle(count)
-    job = work.order(dataset, ada, IMPORT, source_name="set.zip")
-    work.work()
+    job = dataset_jobs.order(dataset, ada, IMPORT, source_name="set.zip")
+    dataset_jobs.work()
     job.refresh_from_db()
     assert seen == [(1, 33), (2, 66), (3, 99)]
     assert (job.status, job.progress, job.report) == (Status.COMPLETED, 100, {"added": 3})
@@ -55,10 +55,10 @@ def test_what_was_ordered_is_done_and_says_how_far_it_is(dataset: Dataset, ada: 
 
 def test_an_archive_is_deleted_when_the_work_has_ended(dataset: Dataset, ada: User) -> None:
     handle(lambda run: None)
-    job = work.order(dataset, ada, IMPORT)
+    job = dataset_jobs.order(dataset, ada, IMPORT)
     job.file.save("set.zip", ContentFile(b"zip"))
     name = job.file.name or ""
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert not default_storage.exists(name)
     assert not job.file.name
@@ -67,18 +67,22 @@ def test_an_archive_is_deleted_when_the_work_has_ended(dataset: Dataset, ada: Us
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (work.Failed("bad_archive", "no end of central directory"), "bad_archive", "This archive cannot be read"),
+        (
+            dataset_jobs.Failed("bad_archive", "no end of central directory"),
+            "bad_archive",
+            "This archive cannot be read",
+        ),
         (OSError(28, "No space left on device"), "storage", "whether the disk is full"),
         (RuntimeError("our bug"), "internal", "The log says more"),
     ],
 )
 def test_what_fails_says_why(dataset: Dataset, ada: User, error: Exception, kind: str, words: str) -> None:
-    def fail(run: work.Run) -> None:
+    def fail(run: dataset_jobs.Run) -> None:
         raise error
 
     handle(fail)
-    job = work.order(dataset, ada, IMPORT)
-    work.work()
+    job = dataset_jobs.order(dataset, ada, IMPORT)
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, kind)
     assert words in job.explanation
@@ -87,107 +91,107 @@ def test_what_fails_says_why(dataset: Dataset, ada: User, error: Exception, kind
 def test_cancelling_stops_it_at_its_next_step_and_keeps_what_it_did(dataset: Dataset, ada: User) -> None:
     went_on = []
 
-    def cancelled(run: work.Run) -> None:
+    def cancelled(run: dataset_jobs.Run) -> None:
         run.step(1, 5, now=True, added=1)
-        work.cancel(DatasetJob.objects.get(pk=run.job.pk))
+        dataset_jobs.cancel(DatasetJob.objects.get(pk=run.job.pk))
         run.step(2, 5, now=True)
         went_on.append(True)
 
     handle(cancelled)
-    job = work.order(dataset, ada, IMPORT)
-    work.work()
+    job = dataset_jobs.order(dataset, ada, IMPORT)
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.report["added"]) == (Status.CANCELLED, 1)
     assert not went_on
 
 
 def test_a_worker_that_stops_leaves_it_to_the_next_one_where_it_was(dataset: Dataset, ada: User) -> None:
-    def stops(run: work.Run) -> None:
+    def stops(run: dataset_jobs.Run) -> None:
         run.step(2, 5, now=True, added=2)
         workers.stopping.set()
         run.step(3, 5, now=True)
 
     handle(stops)
-    job = work.order(dataset, ada, IMPORT)
-    work.work()
+    job = dataset_jobs.order(dataset, ada, IMPORT)
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.done, job.attempts) == (Status.QUEUED, 2, 0)
     workers.stopping.clear()
     went_on_at = []
     handle(lambda run: went_on_at.append(run.job.done))
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, went_on_at) == (Status.COMPLETED, [2])
 
 
 def test_the_work_of_a_dead_worker_is_taken_up_when_its_lease_is_over(dataset: Dataset, ada: User) -> None:
-    job = work.order(dataset, ada, IMPORT)
+    job = dataset_jobs.order(dataset, ada, IMPORT)
     job.start("dead")
     handle(lambda run: None)
-    work.sweep()
-    work.work()
+    dataset_jobs.sweep()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert job.status == Status.RUNNING, "its lease is good still"
     DatasetJob.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    work.sweep()
-    work.work()
+    dataset_jobs.sweep()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert job.status == Status.COMPLETED
 
 
 def test_a_restarted_worker_takes_its_work_up_at_once(dataset: Dataset, ada: User) -> None:
-    job = work.order(dataset, ada, IMPORT)
+    job = dataset_jobs.order(dataset, ada, IMPORT)
     job.start(workers.worker_name())
-    work.sweep()
+    dataset_jobs.sweep()
     job.refresh_from_db()
     assert job.status == Status.QUEUED
     job.start(workers.worker_name())
-    work._held.add(job.pk)
-    work.sweep()
+    dataset_jobs._held.add(job.pk)
+    dataset_jobs.sweep()
     job.refresh_from_db()
     assert job.status == Status.RUNNING, "what a thread of this process does is not taken away"
 
 
 def test_the_archive_of_work_that_ended_in_a_crash_is_swept(dataset: Dataset, ada: User) -> None:
-    job = work.order(dataset, ada, IMPORT)
+    job = dataset_jobs.order(dataset, ada, IMPORT)
     job.file.save("set.zip", ContentFile(b"zip"))
     name = job.file.name or ""
     job.start("w")
     job.complete()
-    work.sweep()
+    dataset_jobs.sweep()
     assert not default_storage.exists(name)
 
 
 def test_what_kills_three_workers_is_given_up(dataset: Dataset, ada: User) -> None:
-    job = work.order(dataset, ada, IMPORT)
+    job = dataset_jobs.order(dataset, ada, IMPORT)
     DatasetJob.objects.filter(pk=job.pk).update(attempts=3)
     handle(lambda run: None)
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, "crashed")
 
 
 def test_what_goes_on_in_each_attempt_is_not_given_up(dataset: Dataset, ada: User) -> None:
-    job = work.order(dataset, ada, IMPORT)
+    job = dataset_jobs.order(dataset, ada, IMPORT)
     DatasetJob.objects.filter(pk=job.pk).update(attempts=2, done=3)
     seen = []
 
-    def goes_on(run: work.Run) -> None:
+    def goes_on(run: dataset_jobs.Run) -> None:
         run.step(4, 9, now=True)
         seen.append(DatasetJob.objects.get(pk=job.pk).attempts)
 
     handle(goes_on)
-    work.work()
+    dataset_jobs.work()
     assert seen == [1]
 
 
 def test_two_imports_into_one_dataset_run_one_after_the_other(dataset: Dataset, ada: User) -> None:
-    running = work.order(dataset, ada, IMPORT)
+    running = dataset_jobs.order(dataset, ada, IMPORT)
     running.start("another worker")
-    waits, other = work.order(dataset, ada, IMPORT), work.order(dataset, ada, CHECK)
+    waits, other = dataset_jobs.order(dataset, ada, IMPORT), dataset_jobs.order(dataset, ada, CHECK)
     handle(lambda run: None)
     handle(lambda run: None, CHECK)
-    work.work()
+    dataset_jobs.work()
     waits.refresh_from_db()
     other.refresh_from_db()
     assert (waits.status, other.status) == (Status.QUEUED, Status.COMPLETED)
@@ -199,19 +203,19 @@ def test_a_database_that_does_not_answer_decides_nothing(
     monkeypatch.setattr(workers, "DATABASE_PAUSE", 0)
     monkeypatch.setattr("stylestudio.processes.workers.connections.close_all", lambda: None)
 
-    def gone(run: work.Run) -> None:
+    def gone(run: dataset_jobs.Run) -> None:
         raise DatabaseError("gone")
 
     handle(gone)
-    job = work.order(dataset, ada, IMPORT)
-    work.work()
+    job = dataset_jobs.order(dataset, ada, IMPORT)
+    dataset_jobs.work()
     job.refresh_from_db()
     assert job.status == Status.RUNNING
-    assert job.pk not in work._held
+    assert job.pk not in dataset_jobs._held
 
 
 def test_only_the_maker_or_a_curator_cancels(client: Client, dataset: Dataset, ada: User, bob: User) -> None:
-    job = work.order(dataset, ada, IMPORT)
+    job = dataset_jobs.order(dataset, ada, IMPORT)
     client.force_login(bob)
     assert client.post(f"/datasets/jobs/{job.pk}/cancel/").status_code == 403
     client.force_login(ada)
@@ -224,7 +228,7 @@ def test_only_the_maker_or_a_curator_cancels(client: Client, dataset: Dataset, a
 
 
 def test_the_queue_shows_it_beside_pictures(client: Client, dataset: Dataset, ada: User) -> None:
-    job = work.order(dataset, ada, IMPORT, source_name="set.zip")
+    job = dataset_jobs.order(dataset, ada, IMPORT, source_name="set.zip")
     client.force_login(ada)
     page = client.get("/queue/").content.decode()
     assert f'id="row-dataset-{job.pk}"' in page
@@ -233,8 +237,8 @@ def test_the_queue_shows_it_beside_pictures(client: Client, dataset: Dataset, ad
 
 ENDS: dict[str, Exception | None] = {
     "completed": None,
-    "failed": work.Failed("bad_archive"),
-    "stopped": work.Stopped(),
+    "failed": dataset_jobs.Failed("bad_archive"),
+    "stopped": dataset_jobs.Stopped(),
     "full disk": OSError("no room"),
     "bug": ZeroDivisionError(),
 }
@@ -244,7 +248,7 @@ ENDS: dict[str, Exception | None] = {
 def test_a_worker_whose_lease_ran_out_decides_nothing_however_its_work_ends(
     dataset: Dataset, ada: User, end: str
 ) -> None:
-    def act(run: work.Run) -> None:
+    def act(run: dataset_jobs.Run) -> None:
         other = DatasetJob.objects.get(pk=run.job.pk)
         other.recover()
         other.start("other")
@@ -252,23 +256,23 @@ def test_a_worker_whose_lease_ran_out_decides_nothing_however_its_work_ends(
             raise error
 
     handle(act)
-    job = work.order(dataset, ada, IMPORT)
-    work.work()
+    job = dataset_jobs.order(dataset, ada, IMPORT)
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.worker, job.error_kind) == (Status.RUNNING, "other", "")
 
 
 @pytest.mark.parametrize("done", [0, 2])
 def test_a_stop_never_counts_below_zero(dataset: Dataset, ada: User, done: int) -> None:
-    def stops(run: work.Run) -> None:
+    def stops(run: dataset_jobs.Run) -> None:
         DatasetJob.objects.filter(pk=run.job.pk).update(attempts=0)
-        raise work.Stopped
+        raise dataset_jobs.Stopped
 
     handle(stops)
-    job = work.order(dataset, ada, IMPORT, done=done)
+    job = dataset_jobs.order(dataset, ada, IMPORT, done=done)
     workers.stopping.set()
     try:
-        work._do_one()
+        dataset_jobs._do_one()
     finally:
         workers.stopping.clear()
     job.refresh_from_db()

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from stylestudio.preview_engine.files import Files
-from stylestudio.preview_engine.nodes.pictures import NODES, InputSpecs, NodeClass, Stage
+from stylestudio.preview_engine.nodes.node_class import InputSpecs, NodeClass, Stage
+from stylestudio.preview_engine.nodes.pictures import NODES
 from stylestudio.preview_engine.nodes.training import NEW_CLASSES, combo, new_training_inputs, train
 
 PLAIN = {"is_input_list": False, "has_intermediate_output": False}

@@ -11,7 +11,8 @@ from uuid import uuid4
 from PIL import Image, ImageDraw, ImageOps
 
 from stylestudio.preview_engine.files import Files
-from stylestudio.preview_engine.nodes.pictures import SEED_COUNT, Images, InputSpecs, Latent, NodeClass, Stage, encoded
+from stylestudio.preview_engine.nodes.node_class import Images, InputSpecs, Latent, NodeClass, Stage
+from stylestudio.preview_engine.nodes.pictures import SEED_COUNT, encoded
 from stylestudio.preview_engine.painter.learned import Learned
 from stylestudio.preview_engine.painter.measures import swatch
 from stylestudio.preview_engine.training import sketch_files

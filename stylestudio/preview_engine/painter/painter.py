@@ -10,13 +10,14 @@ from PIL import Image, ImageFilter
 
 from stylestudio.preview_engine.painter.brief import Brief
 from stylestudio.preview_engine.painter.colour import saturate
-from stylestudio.preview_engine.painter.compose import Order, compose
+from stylestudio.preview_engine.painter.compose import compose
 from stylestudio.preview_engine.painter.fields import Field, Shape, clamp, ease, from_image, resize, stream, to_image
 from stylestudio.preview_engine.painter.layers import Stack
 from stylestudio.preview_engine.painter.learned import repainted
 from stylestudio.preview_engine.painter.looks import Look, look_of
 from stylestudio.preview_engine.painter.looks.base import BASE
 from stylestudio.preview_engine.painter.reference import decompose, graded
+from stylestudio.preview_engine.painter.scenes.order import Order
 from stylestudio.preview_engine.painter.words import read
 
 LONGEST = 512

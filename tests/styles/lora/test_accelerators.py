@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 
 from styles.lora import Sign, accelerator, by_name, inspect
-from styles.lora.loader import key_map
+from styles.lora.engines.loader import key_map
 from tests.styles.lora.files import Shapes, kohya_sdxl, lora, packed
 
 THEIRS = {

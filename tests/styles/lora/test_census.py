@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import save
 
 from styles.lora import inspect, read_hashes, read_header, tell
-from styles.lora.census import Census, Counter
+from styles.lora.file.census import Census, Counter
 from tests.styles.lora.files import framed, packed
 
 UNET = "lora_unet_input_blocks_4_1_transformer_blocks_1_attn2_to_k"

@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from styles.lora import Algorithm, Inspection, Note, inspect, source_of, tell, tell_of_file, write_copy
-from styles.lora.header import read_header
-from styles.lora.loader import key_map, read_by_engines
+from styles.lora.engines.loader import key_map, read_by_engines
+from styles.lora.file.header import read_header
 from tests.styles.lora.files import Shapes, comfyui_sdxl, encoder, kohya_sdxl, loha, lokr, lora, packed, peft
 
 BLOCK = "down_blocks.2.attentions.1.transformer_blocks.3"

@@ -12,7 +12,7 @@ import pytest
 from django.utils import translation
 
 from styles.lora import Facts, Note, Thumbnail, find_sidecars, labelled, parse_note, read_facts, read_notes
-from styles.lora.facts import MOST_THUMBNAIL
+from styles.lora.metadata.facts import MOST_THUMBNAIL
 
 KOHYA = {
     "ss_output_name": "ink_v3",

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from styles.lora import BadLora, Inspection, inspect
-from styles.lora.values import moment, number, parsed, size, text, whole
+from styles.lora.file.values import moment, number, parsed, size, text, whole
 from tests.styles.lora.files import comfyui_sdxl, framed, kohya_sdxl, lora, packed
 
 QUICK = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from styles.lora import BadLora, read_header
-from styles.lora.header import MOST_HEADER, MOST_METADATA, MOST_TENSORS
+from styles.lora.file.header import MOST_HEADER, MOST_METADATA, MOST_TENSORS
 from tests.styles.lora.files import framed, kohya_sdxl, packed
 
 TENSOR = {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from styles.lora import inspect, read_header, write_copy
-from styles.lora.loader import key_map, read_by_engines
+from styles.lora.engines.loader import key_map, read_by_engines
 from tests.styles.lora.files import Shapes, comfyui_sdxl, encoder, kohya_sdxl, loha, lokr, lora, packed, peft
 from tests.styles.lora.test_engines_copy import BLOCK, FLAT, FORMS, diffusers, settings
 

@@ -11,7 +11,7 @@ from stylestudio.comfy.sketch_mark import MARK, is_sketch
 from stylestudio.preview_engine.painter.measures import habits, swatch
 from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import Recipe, Training
-from tests.preview.pictures import in_palette
+from tests.preview_engine.pictures import in_palette
 from tests.styles.lora.files import kohya_sdxl, lora, packed
 
 

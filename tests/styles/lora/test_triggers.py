@@ -9,8 +9,8 @@ from io import BytesIO
 import pytest
 
 from styles.lora import Label, Note, inspect, parse_note, read_facts, read_header, write_lora
-from styles.lora.header import LONG_TEXT
-from styles.lora.tag_counts import read_counts
+from styles.lora.file.header import LONG_TEXT
+from styles.lora.metadata.tag_counts import read_counts
 from tests.styles.lora.files import kohya_sdxl, packed
 
 

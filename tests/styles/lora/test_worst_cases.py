@@ -12,8 +12,8 @@ from io import BytesIO
 import pytest
 
 from styles.lora import BadLora, inspect
-from styles.lora.header import MOST_HEADER, MOST_TENSORS
-from styles.lora.values import MOST_JSON
+from styles.lora.file.header import MOST_HEADER, MOST_TENSORS
+from styles.lora.file.values import MOST_JSON
 from tests.styles.lora.files import framed
 
 BRUSH = "\U0001f58c"  # four bytes for each character of a text that has it

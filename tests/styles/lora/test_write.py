@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from styles.lora import BadLora, Label, Thumbnail, inspect, read_facts, read_hashes, read_header, write_lora
-from styles.lora.header import MOST_HEADER
+from styles.lora.file.header import MOST_HEADER
 from tests.styles.lora.files import kohya_sdxl, packed
 
 OLD = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from generation import engines
-from generation.models import Engine
+from generation.engines import roster
+from generation.engines.models import Engine
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
@@ -25,8 +25,8 @@ def engine(db: None, preview: PreviewThread) -> Iterator[Engine]:
     """Its row, probed."""
     preview.troubles.clear()
     row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
-    assert engines.probe(row)
+    assert roster.probe(row)
     workers.stopping.clear()
     yield row
     preview.troubles.clear()
-    engines.pool.close()
+    roster.pool.close()

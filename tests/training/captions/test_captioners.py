@@ -14,13 +14,15 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image, PngImagePlugin
 
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
-from training import captioners, work
-from training.captioners.notes import FromNotes
-from training.captioners.workflow import FromWorkflow
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.captions import captioners
+from training.datasets.captions.captioners.notes import FromNotes
+from training.datasets.captions.captioners.workflow import FromWorkflow
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 EXAMPLE = "workflow:colours_and_size"
@@ -87,7 +89,7 @@ def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: Any, ada: User) ->
 
 def ordered(dataset: Dataset, user: User, name: str, images: list[DatasetImage]) -> DatasetJob:
     job = captioners.order(dataset, user, captioners.known()[name], [image.pk for image in images])
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     return job
 
@@ -107,7 +109,7 @@ def test_an_attempt_after_a_crash_goes_on_where_the_first_one_was(dataset: Datas
     images = [add(source_name=f"mill {name}.png") for name in ("one", "two", "three")]
     job = captioners.order(dataset, ada, captioners.known()["notes"], [image.pk for image in images])
     DatasetJob.objects.filter(pk=job.pk).update(done=2, report={"proposed": 2})
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.done, job.report["proposed"]) == (3, 3)
     assert list(dataset.images.order_by("pk").values_list("proposal", flat=True)) == ["", "", "mill three"]
@@ -122,8 +124,8 @@ def test_a_picture_that_was_removed_meanwhile_is_passed_over(dataset: Dataset, a
 
 def test_a_captioner_that_is_gone_fails_with_a_sentence(dataset: Dataset, add: Any, ada: User) -> None:
     parameters = {"captioner": "workflow:gone", "pictures": [add().pk]}
-    job = work.order(dataset, ada, DatasetJob.Work.CAPTION, parameters=parameters, total=1)
-    work.work()
+    job = dataset_jobs.order(dataset, ada, DatasetJob.Work.CAPTION, parameters=parameters, total=1)
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, "engine")
     assert "not there" in job.error_detail
@@ -167,7 +169,7 @@ def test_an_engine_that_goes_away_fails_the_work_and_keeps_what_was_proposed(
         keep(*given)
         Engine.objects.update(health=Engine.Health.UNREACHABLE)
 
-    monkeypatch.setattr("training.captioners.propose._keep", then_dies)
+    monkeypatch.setattr("training.datasets.captions.captioners.propose._keep", then_dies)
     job = ordered(dataset, ada, EXAMPLE, images)
     assert (job.status, job.error_kind, job.done) == (Status.FAILED, "engine", 1)
     assert list(dataset.images.values_list("proposal", flat=True)) == ["blue, 96 × 64 pixels", ""]
@@ -176,7 +178,7 @@ def test_an_engine_that_goes_away_fails_the_work_and_keeps_what_was_proposed(
 def test_pictures_that_are_no_longer_named_are_still_counted(
     dataset: Dataset, add: Any, ada: User, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.captioners.propose.MOST_REFUSED", 1)
+    monkeypatch.setattr("training.datasets.captions.captioners.propose.MOST_REFUSED", 1)
     images = [store(add(), data) for data in (b"nothing", colour((20, 40, 200)), b"nothing")]
     job = ordered(dataset, ada, EXAMPLE, images)
     assert (len(job.report["refused"]), job.refused_count) == (1, 2)

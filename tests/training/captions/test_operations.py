@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.datasets import operations, tags
-from training.datasets.operations import BadOperation, Captioned, build, change
-from training.models import MOST_CAPTION
+from training.datasets.captions import operations, tags
+from training.datasets.captions.operations import BadOperation, Captioned, build, change
+from training.datasets.models import MOST_CAPTION
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60)
 

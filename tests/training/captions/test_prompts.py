@@ -14,10 +14,11 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from PIL import Image, PngImagePlugin
 
-from training import captioners, work
-from training.captioners import prompts
-from training.captioners.notes import FromNotes
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.captions import captioners
+from training.datasets.captions.captioners import prompts
+from training.datasets.captions.captioners.notes import FromNotes
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 
@@ -292,12 +293,12 @@ def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, d
 def test_the_report_counts_what_was_found_and_why_nothing_was(
     dataset: Dataset, add: Any, ada: User, monkeypatch: pytest.MonkeyPatch, client: Any
 ) -> None:
-    monkeypatch.setattr(work, "wake", lambda: None)
+    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
     images = [stored(add, png(parameters=A1111)), stored(add, png()), stored(add, png(Comment="Created with GIMP"))]
     same = stored(add, png(parameters=A1111))
     DatasetImage.objects.filter(pk=same.pk).update(caption="a fox in the snow")
     job = captioners.order(dataset, ada, captioners.known()["notes"], [image.pk for image in [*images, same]])
-    work.work()
+    dataset_jobs.work()
     job = DatasetJob.objects.get(pk=job.pk)
     assert job.report["proposed"] == 1
     assert job.report["silent"] == {"nothing": 1, "unread": 1, "same": 1}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets import tags
-from training.datasets.tags import TagCount
+from training.datasets.captions import tags
+from training.datasets.captions.tags import TagCount
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from training.datasets import tokens
+from training.datasets.captions import tokens
 
 # Counted by the tokenizer of transformers 5.24 on the vocabulary of SDXL's text encoders, marks included.
 REAL = {

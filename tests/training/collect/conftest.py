@@ -12,7 +12,7 @@ from django.db.models.fields.files import FieldFile
 from PIL import Image
 
 from stylestudio.processes import workers
-from training import work
+from training.datasets import dataset_jobs
 
 Files = dict[str, bytes]
 
@@ -43,7 +43,7 @@ def content(file: FieldFile) -> bytes:
 @pytest.fixture(autouse=True)
 def no_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Messages to workers go nowhere: tests do the work themselves."""
-    monkeypatch.setattr(work, "wake", lambda: None)
+    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
     yield
     workers.stopping.clear()
-    work._held.clear()
+    dataset_jobs._held.clear()

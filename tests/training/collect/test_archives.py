@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets import archives, sources
-from training.datasets.archives import BadArchive
-from training.datasets.sources import Unreadable
+from training.datasets.collecting import archives, sources
+from training.datasets.collecting.archives import BadArchive
+from training.datasets.collecting.sources import Unreadable
 
 PICTURE = b"\x89PNG not decoded here"
 

@@ -15,8 +15,9 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from training.datasets import intake, take
-from training.models import Dataset, DatasetJob
+from training.datasets import picture_files
+from training.datasets.collecting import intake
+from training.datasets.models import Dataset, DatasetJob
 
 from .conftest import Files, content, packed, picture
 
@@ -136,7 +137,7 @@ def test_a_file_in_parts_that_is_refused_says_why(
 
 
 def test_a_picture_that_is_too_large_is_refused_before_it_is_sent(dataset: Dataset, ada: User) -> None:
-    form = {"purpose": "dataset", "name": "1.tif", "size": take.MOST_BYTES + 1, "into": dataset.slug}
+    form = {"purpose": "dataset", "name": "1.tif", "size": picture_files.MOST_BYTES + 1, "into": dataset.slug}
     answer = client(ada).post("/uploads/start", form)
     assert (answer.status_code, answer.json()["error"]) == (422, "This picture is larger than 100 MB.")
     assert client(ada).post("/uploads/start", {**form, "name": "1.zip"}).status_code == 200

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.collect.foreign import EIGHT, WORDS, captions
-from training.datasets import encodings, sidecars
-from training.datasets.sources import Unreadable
+from training.datasets.collecting import encodings, sidecars
+from training.datasets.collecting.sources import Unreadable
 
 
 def reads(texts: list[str], data: list[bytes], encoding: str) -> bool:

@@ -13,12 +13,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation import gallery
-from generation.models import Engine, EnginePrompt, GeneratedImage, GenerationTask
+from generation.engines.models import Engine
+from generation.gallery import query
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
 from tests.pages import tight
-from training import gallery_views
-from training.models import Dataset, DatasetImage
+from training.datasets.collecting import from_gallery
+from training.datasets.models import Dataset, DatasetImage
 
 from .conftest import content, picture
 
@@ -107,8 +108,8 @@ def test_further_pictures_of_the_wall_come_by_themselves(
     dataset: Dataset, ada: User, made: GeneratedImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paint(ada, "blue hills", 8)
-    page = partial(gallery.page, size=1)
-    monkeypatch.setattr(gallery, "page", page)
+    page = partial(query.page, size=1)
+    monkeypatch.setattr(query, "page", page)
     browser, address = client(ada), reverse("training:choose", args=[dataset.slug])
     first = browser.get(address).content.decode()
     (more,) = re.findall(r'hx-get="([^"]+/gallery/[^"]+)"', first)
@@ -131,7 +132,7 @@ def test_ticking_nothing_or_too_much_is_said(
 ) -> None:
     address = reverse("training:choose", args=[dataset.slug])
     assert "Tick the pictures to add first." in client(ada).post(address, {}, follow=True).content.decode()
-    monkeypatch.setattr(gallery_views, "MOST_CHOSEN", 1)
+    monkeypatch.setattr(from_gallery, "MOST_CHOSEN", 1)
     other = paint(ada, "blue hills", 8)
     answer = client(ada).post(address, {"picture": [made.pk, other.pk]}, follow=True)
     assert "The first 1 are added, which is the most at a time." in answer.content.decode()

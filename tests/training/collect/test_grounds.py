@@ -14,10 +14,13 @@ from PIL import Image, ImageDraw
 
 from stylestudio.images import grounds
 from tests.training.icons import INK, TEAL, Colour, icon, png
-from training.captioners import workflow
-from training.checkpoints import training_pictures
-from training.datasets import clear, intake, layouts, snapshots, sources
-from training.models import Dataset, DatasetImage, TrainingJob
+from training.datasets.captions.captioners import workflow
+from training.datasets.collecting import intake, sources
+from training.datasets.crops import clear
+from training.datasets.models import Dataset, DatasetImage
+from training.datasets.versions import layouts, snapshots
+from training.runs.models import TrainingJob
+from training.runs.running.checkpoints import training_pictures
 from training.trainers.comfyui.dataset import encoded, items
 from training.trainers.kohya import pictures as kohya
 

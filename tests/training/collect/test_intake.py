@@ -19,9 +19,10 @@ from django.utils import timezone, translation
 from stylestudio.jobs.kinds import Status
 from stylestudio.media import identity, orphans
 from stylestudio.processes import workers
-from training import work
-from training.datasets import archives, intake, snapshots, take
-from training.models import CaptionChange, Dataset, DatasetImage, DatasetJob, WaitingCaption
+from training.datasets import dataset_jobs, picture_files
+from training.datasets.collecting import archives, intake
+from training.datasets.models import CaptionChange, Dataset, DatasetImage, DatasetJob, WaitingCaption
+from training.datasets.versions import snapshots
 
 from .conftest import Files, content, packed, picture
 
@@ -32,11 +33,11 @@ IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
 @pytest.fixture(autouse=True)
 def only_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks that are ordered wait."""
-    monkeypatch.setattr(work, "_handlers", {IMPORT: intake.run, CHECK: lambda run: None})
+    monkeypatch.setattr(dataset_jobs, "_handlers", {IMPORT: intake.run, CHECK: lambda run: None})
 
 
 def ordered(dataset: Dataset, files: Files | bytes) -> DatasetJob:
-    job = work.order(dataset, dataset.owner, IMPORT, source_name="set.zip")
+    job = dataset_jobs.order(dataset, dataset.owner, IMPORT, source_name="set.zip")
     data = files if isinstance(files, bytes) else packed(files)
     job.file.save(intake.archive_name(), ContentFile(data))
     return job
@@ -44,7 +45,7 @@ def ordered(dataset: Dataset, files: Files | bytes) -> DatasetJob:
 
 def imported(dataset: Dataset, files: Files | bytes) -> DatasetJob:
     job = ordered(dataset, files)
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     return job
 
@@ -144,7 +145,7 @@ def test_an_archive_that_cannot_be_read_fails_with_words(dataset: Dataset, data:
 def test_an_archive_that_is_gone_fails_with_words(dataset: Dataset) -> None:
     job = ordered(dataset, {"1.png": picture(1)})
     default_storage.delete(job.file.name or "")
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, "gone")
 
@@ -162,7 +163,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
     files |= {"broken.png": b"x", "also.exe": b"MZ", "10_gouache/twin.png": picture(2)}
     job = ordered(dataset, files)
     decoded: list[str] = []
-    look, step = intake._look, work.Run.step
+    look, step = intake._look, dataset_jobs.Run.step
 
     def counted(member: Any, *rest: Any) -> Any:
         decoded.append(member.name)
@@ -171,7 +172,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
     deaths = iter([3, 1, 2])
     left = [3]
 
-    def mortal(run: work.Run, done: int, total: int, **report: Any) -> None:
+    def mortal(run: dataset_jobs.Run, done: int, total: int, **report: Any) -> None:
         step(run, done, total, **report)
         left[0] -= 1
         if left[0] < 0:
@@ -179,15 +180,15 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
             raise Killed
 
     monkeypatch.setattr(intake, "_look", counted)
-    monkeypatch.setattr(work.Run, "step", mortal)
+    monkeypatch.setattr(dataset_jobs.Run, "step", mortal)
     lives = 0
     while DatasetJob.objects.get(pk=job.pk).status != Status.COMPLETED:
         lives += 1
         try:
-            work.work()
+            dataset_jobs.work()
         except Killed:
             DatasetJob.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(hours=1), attempts=0)
-            work.sweep()
+            dataset_jobs.sweep()
     job.refresh_from_db()
     assert lives == 4
     assert names(dataset) == [f"10_gouache/{at:02}.png" for at in range(20)]
@@ -235,11 +236,11 @@ def test_a_cancelled_import_ends_soon_and_keeps_what_is_stored(
         for batch in batches(found):
             seen.append(batch)
             if len(seen) == 3:
-                work.cancel(DatasetJob.objects.get(pk=job.pk))
+                dataset_jobs.cancel(DatasetJob.objects.get(pk=job.pk))
             yield batch
 
     monkeypatch.setattr(intake, "_batches", watched)
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert job.status == Status.CANCELLED
     assert len(seen) == 3
@@ -260,12 +261,12 @@ def test_a_worker_that_is_stopped_leaves_the_rest_for_the_next(
         return found
 
     monkeypatch.setattr(intake, "enter", stopping)
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.done) == (Status.QUEUED, 2)
     workers.stopping.clear()
     monkeypatch.setattr(intake, "enter", enter)
-    work.work()
+    dataset_jobs.work()
     job.refresh_from_db()
     assert (job.status, job.report["added"]) == (Status.COMPLETED, 8)
 
@@ -406,7 +407,7 @@ def test_a_picture_that_came_back_while_others_were_purged_stays_with_its_files(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_who_add_the_same_files_at_once_add_them_once(dataset: Dataset, bob: User) -> None:
-    kept = [[intake.keep(take.take(picture(at))) for at in range(6)] for _ in range(2)]
+    kept = [[intake.keep(picture_files.take(picture(at))) for at in range(6)] for _ in range(2)]
     start = threading.Barrier(2)
     outcomes: list[str] = []
 

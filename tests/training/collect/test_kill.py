@@ -23,22 +23,22 @@ COUNT = 120
 ORDER = """
 from django.contrib.auth.models import User
 from django.core.files import File
-from training import work
-from training.datasets import intake
-from training.models import Dataset, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.collecting import intake
+from training.datasets.models import Dataset, DatasetJob
 ada = User.objects.create_superuser("ada")
 dataset = Dataset.objects.create(name="Killed", owner=ada)
-job = work.order(dataset, ada, DatasetJob.Work.IMPORT, source_name="set.zip")
+job = dataset_jobs.order(dataset, ada, DatasetJob.Work.IMPORT, source_name="set.zip")
 with open({path!r}, "rb") as file:
     job.file.save(intake.archive_name(), File(file))
 """
 WORK = """
 from django.utils import timezone
-from training import work
-from training.models import DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.models import DatasetJob
 DatasetJob.objects.filter(status="running").update(lease_until=timezone.now() - timezone.timedelta(hours=1))
-work.sweep()
-work.work()
+dataset_jobs.sweep()
+dataset_jobs.work()
 """
 
 
@@ -80,17 +80,17 @@ def test_an_import_survives_kill_9_and_neither_loses_nor_repeats_a_picture(tmp_p
         worker = house.begin("shell", "-c", WORK)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            ((done,),) = house.ask("select done from training_datasetjob where work = 'import'")
+            ((done,),) = house.ask("select done from datasets_datasetjob where work = 'import'")
             if int(str(done)) >= least:
                 break
             time.sleep(0.02)
         worker.send_signal(signal.SIGKILL)
         worker.wait(10)
-        stops.append(house.ask("select done from training_datasetjob where work = 'import'")[0][0])
+        stops.append(house.ask("select done from datasets_datasetjob where work = 'import'")[0][0])
     house.manage("shell", "-c", WORK)
-    ((status, report),) = house.ask("select status, report from training_datasetjob where work = 'import'")
+    ((status, report),) = house.ask("select status, report from datasets_datasetjob where work = 'import'")
     told = json.loads(str(report))
-    rows = house.ask("select position, source_name, caption from training_datasetimage order by position")
+    rows = house.ask("select position, source_name, caption from datasets_datasetimage order by position")
     files = [path for path in (house.data / "media/uploads/datasets").rglob("*") if path.is_file()]
     print(f"killed after {stops} of {COUNT + 1}; {len(files) - 2 * COUNT} files of lost batches are left to the sweep")
     assert status == "completed"

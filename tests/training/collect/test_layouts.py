@@ -15,9 +15,10 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image, ImageCms
 
-from training.datasets import intake, layouts, snapshots, sources
-from training.datasets.plan import frame
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.collecting import intake, sources
+from training.datasets.crops.plan import frame
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
+from training.datasets.versions import layouts, snapshots
 
 from .conftest import Files, packed, picture
 

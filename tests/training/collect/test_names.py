@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from training.datasets import intake, sources
-from training.datasets.matching import Names
-from training.models import Dataset
+from training.datasets.collecting import intake, sources
+from training.datasets.collecting.matching import Names
+from training.datasets.models import Dataset
 
 from .conftest import Files, picture
 

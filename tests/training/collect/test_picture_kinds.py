@@ -15,8 +15,9 @@ from PIL import Image
 
 from stylestudio.images import colour_tags, picture_kinds
 from stylestudio.images.decoding import BadPicture
-from training.datasets import sources, take
-from training.models import Dataset
+from training.datasets import picture_files
+from training.datasets.collecting import sources
+from training.datasets.models import Dataset
 
 from .test_take import scene
 
@@ -51,7 +52,7 @@ def near(picture: Image.Image, data: bytes) -> bool:
 
 @pytest.mark.parametrize("compression", [None, "tga_rle"])
 def test_a_targa_is_kept_as_png(compression: str | None) -> None:
-    taken = take.take(tga(scene(), compression=compression))
+    taken = picture_files.take(tga(scene(), compression=compression))
     assert (taken.format, taken.width, taken.height, taken.has_alpha) == ("PNG", 96, 64, False)
     assert near(scene(), taken.data)
 
@@ -60,31 +61,31 @@ def test_a_targa_whose_fourth_byte_means_nothing_is_not_transparent_all_over() -
     unused, used = scene().convert("RGBA"), scene().convert("RGBA")
     unused.putalpha(0)
     used.putalpha(Image.linear_gradient("L").resize(used.size))
-    taken = take.take(tga(unused))
+    taken = picture_files.take(tga(unused))
     assert not taken.has_alpha and near(scene(), taken.data)
-    assert take.take(tga(used)).has_alpha
+    assert picture_files.take(tga(used)).has_alpha
 
 
 def test_a_photoshop_file_is_kept_as_png_with_its_transparency_and_without_a_kept_selection() -> None:
     clear = scene().convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(clear.size))
-    assert take.take(psd(scene())).format == "PNG"
-    assert near(scene(), take.take(psd(scene())).data)
-    assert take.take(psd(clear, layers=-1)).has_alpha
-    selection = take.take(psd(clear, layers=2))
+    assert picture_files.take(psd(scene())).format == "PNG"
+    assert near(scene(), picture_files.take(psd(scene())).data)
+    assert picture_files.take(psd(clear, layers=-1)).has_alpha
+    selection = picture_files.take(psd(clear, layers=2))
     assert not selection.has_alpha and near(scene(), selection.data)
 
 
 def test_a_photoshop_file_without_its_picture_as_a_whole_is_refused_in_words() -> None:
     with pytest.raises(BadPicture, match="maximum compatibility"):
-        take.take(psd(scene(), composite=False))
+        picture_files.take(psd(scene(), composite=False))
 
 
 def test_a_photoshop_file_of_sixteen_bits_is_named() -> None:
     data = bytearray(psd(scene()))
     data[22:24] = struct.pack(">H", 16)
     with pytest.raises(BadPicture, match="kind of Photoshop file"):
-        take.take(bytes(data))
+        picture_files.take(bytes(data))
 
 
 HEADS = {
@@ -114,7 +115,7 @@ def test_what_is_not_read_is_named_by_its_ending(name: str) -> None:
 def test_what_is_not_read_is_named_by_what_it_is_where_its_name_says_something_else(name: str) -> None:
     data, words = HEADS[name]
     with pytest.raises(BadPicture, match=words):
-        take.take(data)
+        picture_files.take(data)
 
 
 def test_what_is_no_picture_at_all_is_told_apart() -> None:
@@ -140,14 +141,14 @@ def test_a_photograph_of_a_telephone_is_kept_as_jpeg_upright_and_with_its_colour
     exif[0x0112] = 6
     file = BytesIO()
     Image.new("RGB", (96, 64), (200, 60, 40)).save(file, "HEIF", quality=95, icc_profile=profile, exif=exif.tobytes())
-    taken = take.take(file.getvalue())
+    taken = picture_files.take(file.getvalue())
     assert (taken.format, taken.width, taken.height, taken.has_alpha) == ("JPEG", 64, 96, False)
     with Image.open(BytesIO(taken.data)) as image:
         assert image.getexif().get(0x0112, 1) == 1
         assert image.getpixel((30, 30))[0] > 205  # type: ignore[index]
     for end in (-300, 60, 24):
         with pytest.raises(BadPicture, match=r"broken|HEIC picture cannot be read"):
-            take.take(file.getvalue()[:end])
+            picture_files.take(file.getvalue()[:end])
 
 
 def test_what_is_to_be_said_of_a_picture_that_was_taken_is_told_to_the_page_and_without_script(
@@ -185,7 +186,7 @@ def test_what_is_to_be_said_of_a_picture_that_was_taken_is_told_to_the_page_and_
 )
 def test_a_file_that_calls_itself_a_picture_is_named_by_what_is_in_it(data: bytes, words: str) -> None:
     with pytest.raises(BadPicture, match=words):
-        take.take(data)
+        picture_files.take(data)
 
 
 def test_an_avif_that_was_cut_off_is_called_broken() -> None:
@@ -193,4 +194,4 @@ def test_an_avif_that_was_cut_off_is_called_broken() -> None:
     scene().save(file, "AVIF")
     for left in (200, len(file.getvalue()) // 2):
         with pytest.raises(BadPicture, match="broken or not complete"):
-            take.take(file.getvalue()[:left])
+            picture_files.take(file.getvalue()[:left])

@@ -16,11 +16,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from tests.training.collect.conftest import Files, packed, picture
-from training import reading_words
-from training.datasets import archives, folder_names, intake, readings, sources
-from training.datasets.folder_names import Why
-from training.models import CaptionOperation, Dataset, WaitingCaption
-from training.reading_models import ForeignText, Reading
+from training.datasets.collecting import archives, folder_names, intake, reading_words, readings, sources
+from training.datasets.collecting.folder_names import Why
+from training.datasets.models import CaptionOperation, Dataset, WaitingCaption
+from training.datasets.reading_models import ForeignText, Reading
 
 pytestmark = pytest.mark.django_db
 

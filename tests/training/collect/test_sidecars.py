@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets import archives, sidecars
-from training.datasets.sidecars import Captions
-from training.datasets.sources import Unreadable
-from training.models import MOST_CAPTION
+from stylestudio.text import grammar
+from training.datasets.collecting import archives, sidecars
+from training.datasets.collecting.sidecars import Captions
+from training.datasets.collecting.sources import Unreadable
+from training.datasets.models import MOST_CAPTION
 
 
 def gathered(*files: tuple[str, bytes]) -> Captions:
@@ -112,8 +113,8 @@ def test_bad_captions_are_refused_by_name_and_the_rest_is_read() -> None:
     ],
 )
 def test_trigger_words_in_front_are_left_out(caption: str, kept: str) -> None:
-    assert sidecars.without_trigger(caption, "gouache field") == kept
-    assert sidecars.without_trigger(caption, "") == caption
+    assert grammar.without_front(caption, "gouache field") == kept
+    assert grammar.without_front(caption, "") == caption
 
 
 @given(st.binary(max_size=300))

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from training.datasets import take
-from training.datasets.take import BadPicture
+from training.datasets import picture_files
+from training.datasets.picture_files import BadPicture
 
 KINDS = {
     "PNG": {},
@@ -53,11 +53,11 @@ def reread(data: bytes) -> Image.Image:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_of_every_kind_is_kept_byte_for_byte_and_measured(kind: str) -> None:
     data = saved(scene(800, 600), kind, **KINDS[kind])
-    taken = take.take(data)
+    taken = picture_files.take(data)
     assert taken.data == data
     assert (taken.format, taken.width, taken.height, taken.has_alpha) == (kind, 800, 600, False)
     assert taken.sha256 == hashlib.sha256(data).hexdigest()
-    assert distance(taken.perceptual_hash, take.perceptual_hash(scene(800, 600))) <= 6
+    assert distance(taken.perceptual_hash, picture_files.perceptual_hash(scene(800, 600))) <= 6
     small = reread(taken.thumbnail)
     assert (small.format, small.size) == ("WEBP", (320, 240))
 
@@ -69,7 +69,7 @@ def test_a_truncated_picture_of_every_kind_is_refused(kind: str, part: float) ->
     data = saved(noise, kind, **KINDS[kind])
     with warnings.catch_warnings(), pytest.raises(BadPicture, match=r"broken or not complete|not a PNG"):
         warnings.simplefilter("ignore", UserWarning)
-        take.take(data[: int(len(data) * part)])
+        picture_files.take(data[: int(len(data) * part)])
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
@@ -82,7 +82,7 @@ def test_what_is_stored_lying_is_turned_upright(kind: str, orientation: int) -> 
     exif[0x0112] = orientation
     options = {**KINDS[kind], "exif": exif.tobytes()} if kind != "TIFF" else {"exif": exif}
     data = saved(upright.transpose(Image.Transpose(back[orientation])), kind, **options)
-    taken = take.take(data)
+    taken = picture_files.take(data)
     assert (taken.width, taken.height) == (64, 32)
     picture = reread(taken.data)
     assert picture.size == (64, 32)
@@ -109,7 +109,7 @@ def test_a_turned_picture_is_written_anew_without_a_loss_where_it_had_none(
     exif[0x0112] = 3
     source = scene()
     data = saved(source, kind, exif=exif if kind == "TIFF" else exif.tobytes(), **options)
-    taken = take.take(data)
+    taken = picture_files.take(data)
     assert taken.format == becomes
     assert taken.data != data
     before = np.asarray(reread(data) if kind != "TIFF" else source.rotate(180), dtype=int)
@@ -141,9 +141,9 @@ def profile_with_gamma(gamma: float) -> bytes:
 def test_colours_of_another_profile_become_srgb_and_those_of_srgb_stay() -> None:
     grey = Image.new("RGB", (64, 64), (100, 100, 100))
     usual = saved(grey, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    assert take.take(usual).data == usual
+    assert picture_files.take(usual).data == usual
     dark = saved(grey, icc_profile=profile_with_gamma(1.0))
-    taken = take.take(dark)
+    taken = picture_files.take(dark)
     picture = reread(taken.data)
     assert "icc_profile" not in picture.info
     assert picture.getpixel((5, 5))[0] > 150  # type: ignore[index]
@@ -152,17 +152,17 @@ def test_colours_of_another_profile_become_srgb_and_those_of_srgb_stay() -> None
 def test_a_profile_that_is_broken_or_for_other_channels_changes_nothing() -> None:
     for profile in (b"nonsense" * 20, wide_gamut()):
         data = saved(scene(), icc_profile=profile)
-        assert take.take(data).data == data
+        assert picture_files.take(data).data == data
 
 
 def test_a_print_picture_becomes_rgb() -> None:
-    taken = take.take(saved(scene().convert("CMYK"), "JPEG"))
+    taken = picture_files.take(saved(scene().convert("CMYK"), "JPEG"))
     assert reread(taken.data).mode == "RGB"
 
 
 def test_sixteen_bits_of_grey_become_eight() -> None:
     ramp = Image.fromarray((np.arange(64 * 64, dtype=np.uint16) * 16).reshape(64, 64))
-    taken = take.take(saved(ramp))
+    taken = picture_files.take(saved(ramp))
     values = np.asarray(reread(taken.data).convert("L"))
     assert values.max() > 250
     assert values.min() < 3
@@ -172,17 +172,17 @@ def test_alpha_is_kept_and_flagged_only_where_something_is_not_opaque() -> None:
     clear, opaque = scene().convert("RGBA"), scene().convert("RGBA")
     clear.putalpha(Image.new("L", clear.size, 255))
     clear.putpixel((3, 3), (1, 2, 3, 254))
-    seen, solid = take.take(saved(clear)), take.take(saved(opaque))
+    seen, solid = picture_files.take(saved(clear)), picture_files.take(saved(opaque))
     assert (seen.has_alpha, solid.has_alpha) == (True, False)
     assert reread(seen.thumbnail).mode == "RGBA"
     assert reread(solid.thumbnail).mode == "RGB"
-    assert take.take(saved(scene().convert("P"), transparency=0)).format == "PNG"
+    assert picture_files.take(saved(scene().convert("P"), transparency=0)).format == "PNG"
 
 
 def test_the_first_frame_of_an_animation_counts() -> None:
     first, second = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
     data = saved(first, "GIF", save_all=True, append_images=[second])
-    taken = take.take(data)
+    taken = picture_files.take(data)
     assert taken.data == data
     assert reread(taken.thumbnail).convert("RGB").getpixel((9, 9))[0] > 200  # type: ignore[index]
 
@@ -190,7 +190,7 @@ def test_the_first_frame_of_an_animation_counts() -> None:
 @pytest.mark.parametrize("data", [b"", b"x", b"<svg/>", b"PK\x03\x04" + bytes(60), b"GIF89a", b"BM" + bytes(60)])
 def test_what_is_no_picture_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(BadPicture) as refusal:
-        take.take(data)
+        picture_files.take(data)
     assert str(refusal.value).endswith(".")
 
 
@@ -201,19 +201,19 @@ def test_a_bomb_is_refused_by_its_size() -> None:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
     data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(10_000))) + chunk(b"IEND", b"")
     with pytest.raises(BadPicture, match="40 megapixels"):
-        take.take(data)
+        picture_files.take(data)
 
 
 def test_a_file_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(take, "MOST_BYTES", 10)
+    monkeypatch.setattr(picture_files, "MOST_BYTES", 10)
     with pytest.raises(BadPicture, match="larger than 100 MB"):
-        take.take(bytes(11))
+        picture_files.take(bytes(11))
 
 
 @given(st.binary(max_size=400))
 def test_no_bytes_at_all_do_anything_but_be_taken_or_refused(data: bytes) -> None:
     try:
-        take.take(data)
+        picture_files.take(data)
     except BadPicture as refusal:
         assert str(refusal)
 
@@ -226,7 +226,7 @@ def test_a_picture_with_wrong_bytes_is_taken_or_refused(kind: str, data: st.Data
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
-            taken = take.take(bytes(file))
+            taken = picture_files.take(bytes(file))
         except BadPicture:
             return
     assert taken.width > 0
@@ -236,11 +236,11 @@ def test_a_picture_with_wrong_bytes_is_taken_or_refused(kind: str, data: st.Data
 def test_the_perceptual_hash_stays_when_a_picture_is_resized_or_recompressed_and_changes_for_another() -> None:
     originals = [scene(640, 480, seed) for seed in range(40)]
     for picture in originals:
-        mine = take.perceptual_hash(picture)
+        mine = picture_files.perceptual_hash(picture)
         assert len(mine) == 16
-        assert distance(mine, take.perceptual_hash(picture.resize((320, 240)))) <= 4
-        assert distance(mine, take.perceptual_hash(reread(saved(picture, "JPEG", quality=40)))) <= 6
-    hashes = [take.perceptual_hash(picture) for picture in originals]
+        assert distance(mine, picture_files.perceptual_hash(picture.resize((320, 240)))) <= 4
+        assert distance(mine, picture_files.perceptual_hash(reread(saved(picture, "JPEG", quality=40)))) <= 6
+    hashes = [picture_files.perceptual_hash(picture) for picture in originals]
     apart = [distance(one, other) for at, one in enumerate(hashes) for other in hashes[:at]]
     assert min(apart) > 12
 
@@ -249,12 +249,12 @@ def test_mirroring_a_picture_turns_over_the_bits_of_odd_horizontal_frequencies()
     odd = int("55" * 8, 16)
     for seed in range(20):
         picture = scene(640, 480, seed)
-        mirrored = take.perceptual_hash(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
-        expected = int(take.perceptual_hash(picture), 16) ^ odd
+        mirrored = picture_files.perceptual_hash(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+        expected = int(picture_files.perceptual_hash(picture), 16) ^ odd
         assert (int(mirrored, 16) ^ expected).bit_count() <= 6
 
 
 def test_pictures_of_one_colour_share_a_hash() -> None:
-    assert {take.perceptual_hash(Image.new("RGB", (50, 40), colour)) for colour in ("red", "white", "#123456")} == {
-        "8000000000000000"
-    }
+    assert {
+        picture_files.perceptual_hash(Image.new("RGB", (50, 40), colour)) for colour in ("red", "white", "#123456")
+    } == {"8000000000000000"}

@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation import engines
-from generation.models import Engine
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.processes import workers
 from tests.training.comfyui.heard import heard  # noqa: F401 - a fixture
 from tests.training.conftest import AddPicture
-from training import ordering, runner, settings
-from training.models import Dataset, TrainingJob
+from training.datasets.models import Dataset
+from training.runs import parameters
+from training.runs.models import TrainingJob
+from training.runs.placing import place_run
+from training.runs.running import runner
 from training.trainers.comfyui import trainer
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -50,8 +54,8 @@ def old_engine() -> Iterator[PreviewThread]:
 def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """The real trainer and no other; nothing rests, messages go nowhere, folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
-    monkeypatch.setattr(runner, "_wake_pictures", lambda: None)
+    monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
+    monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(runner, "_trainers", {"comfyui": ComfyTrainer()})
     monkeypatch.setattr(runner, "followers", [])
     for name, value in (("REST", timedelta(0)), ("LOOK", 0.0), ("TICK", 0.0)):
@@ -62,7 +66,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     yield
     workers.stopping.clear()
     runner._held.clear()
-    engines.pool.close()
+    roster.pool.close()
 
 
 def known(preview: PreviewThread) -> Engine:
@@ -70,7 +74,7 @@ def known(preview: PreviewThread) -> Engine:
     preview.troubles.clear()
     preview.engine.requests.clear()
     row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
-    assert engines.probe(row)
+    assert roster.probe(row)
     return row
 
 
@@ -105,10 +109,10 @@ def ask(dataset: Dataset, add: AddPicture, ada: User) -> Ask:
         if not dataset.images.exists():
             for number in range(pictures):
                 add(f"hill {number}", width=64, height=64)
-        chosen = {**settings.preset_values("quick", "comfyui"), "steps": steps, "segments": 2, "rank": 4, **values}
-        plan = ordering.Plan(
+        chosen = {**parameters.preset_values("quick", "comfyui"), "steps": steps, "segments": 2, "rank": 4, **values}
+        plan = place_run.Plan(
             dataset=dataset, style="Gouache", trainer="comfyui", preset="quick", values=chosen, seed=seed, probes=probes
         )
-        return ordering.start(plan, ada)
+        return place_run.start(plan, ada)
 
     return place

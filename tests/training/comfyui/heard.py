@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from training import runner
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
+from training.runs.running import runner
 
 
 class Heard:

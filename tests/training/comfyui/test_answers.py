@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.comfy import run
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, CutAnswer, LoseAnswer
 from tests.training.comfyui.conftest import Ask
-from training import ordering, runner
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
+from training.runs.placing import place_run
+from training.runs.running import runner
 from training.trainers.comfyui import leftovers, trainer
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +100,7 @@ def test_what_an_engine_does_not_hand_over_for_long_ends_and_is_fetched_by_whoev
     assert asked == runner.MOST_ERRORS
     leftovers.sweep()
     broken.release()
-    again = trained(ordering.resume(TrainingJob.objects.get(pk=job.pk), job.owner))
+    again = trained(place_run.resume(TrainingJob.objects.get(pk=job.pk), job.owner))
     assert (again.status, ran()) == (Status.COMPLETED, 2)
     assert [checkpoint.step for checkpoint in again.checkpoints.all()] == [2, 4]
 

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from training.trainers import TrainingPicture
+from training.runs.trainer import TrainingPicture
 from training.trainers.comfyui import dataset
 from training.trainers.comfyui.dataset import Item, Unreadable
 

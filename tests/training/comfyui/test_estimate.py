@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Halted, SlowSteps, Trouble
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import said, trained
-from training import runner
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
+from training.runs.running import runner
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load, load_file, save
 
 from styles.lora import inspect
-from styles.lora.header import MOST_HEADER, BadLora, read_header
+from styles.lora.file.header import MOST_HEADER, BadLora, read_header
 from training.trainers.comfyui import lora
 
 RANK = 4

@@ -10,14 +10,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from generation import engines
-from generation.models import Engine
+from generation.engines import roster
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
 from tests.training.comfyui.conftest import Ask
-from training import runner
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
+from training.runs.running import runner
 from training.trainers.comfyui.trainer import ComfyTrainer, obstacle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def on_windows() -> Iterator[PreviewThread]:
 def engine(on_windows: PreviewThread) -> Engine:
     """Its row, probed."""
     row = Engine.objects.create(address=on_windows.url, source=Engine.Source.ADMIN)
-    assert engines.probe(row)
+    assert roster.probe(row)
     return row
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Hold, SlowSteps
@@ -13,7 +13,7 @@ from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.heard import Heard
 from tests.training.comfyui.test_trainer import at_work, checkpoints, losses, said, segments_run, trained
 from tests.training.comfyui.throttled import Throttled
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
 from training.trainers.comfyui import trainer
 
 pytestmark = pytest.mark.django_db

@@ -16,16 +16,17 @@ from django.db import connections
 from django.utils import timezone
 from safetensors.numpy import load
 
-from generation import engines
-from generation.models import Engine
+from generation.engines import roster
+from generation.engines.models import Engine
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, FailNode, Hold, OutOfMemoryStep, Restart
 from stylestudio.processes import workers
 from tests.training.comfyui.conftest import Ask
 from tests.training.conftest import AddPicture
-from training import ordering, runner, tasks
-from training.models import Checkpoint, TrainingJob
+from training.runs.models import Checkpoint, TrainingJob
+from training.runs.placing import place_run
+from training.runs.running import runner
 from training.trainers.comfyui import graph, leftovers
 from training.trainers.comfyui.trainer import PROMPT, ComfyTrainer, hint, obstacle
 
@@ -182,7 +183,7 @@ def test_a_resumed_training_goes_on_from_the_last_checkpoint(
         job = trained(job)
     assert (job.status, job.error_kind) == (Status.FAILED, "out_of_memory")
     assert [each.step for each in checkpoints(job)] == [4]
-    again = trained(ordering.resume(job, ada))
+    again = trained(place_run.resume(job, ada))
     assert again.status == Status.COMPLETED, said(again)
     assert [each.step for each in checkpoints(again)] == [7, 9, 12]
     assert len(losses(again)) == 8
@@ -342,7 +343,7 @@ def test_force_stop_interrupts_the_engine(engine: Engine, ask: Ask, new_engine: 
     job.refresh_from_db()
     assert (job.status, checkpoints(job)) == (Status.CANCELLED, [])
     assert not job.state.get("prompt")
-    queue = engines.pool.loop.call(engines.pool.client(engine).queue())
+    queue = roster.pool.loop.call(roster.pool.client(engine).queue())
     assert queue.running == queue.pending == ()
 
 
@@ -358,7 +359,7 @@ def test_a_worker_that_ends_leaves_the_prompt_and_the_next_one_follows_it(
     workers.stopping.clear()
     job.refresh_from_db()
     assert (job.status, job.state["first"], job.state["last"]) == (Status.QUEUED, 0, 4)
-    engines.pool.close()
+    roster.pool.close()
     with at_work(until=lambda: _wait_for(lambda: TrainingJob.objects.get(pk=job.pk).status == Status.RUNNING)):
         hold.release()
     job.refresh_from_db()
@@ -369,7 +370,7 @@ def test_a_worker_that_ends_leaves_the_prompt_and_the_next_one_follows_it(
 
 def on_engine(engine: Engine) -> list[str]:
     """The prompts that the engine runs or that wait there."""
-    queue = engines.pool.loop.call(engines.pool.client(engine).queue())
+    queue = roster.pool.loop.call(roster.pool.client(engine).queue())
     return [*queue.running, *queue.pending]
 
 
@@ -401,7 +402,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
     engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[None] = []
-    monkeypatch.setattr(tasks, "clean_engines", lambda: told.append(None))
+    monkeypatch.setattr(leftovers, "sweep_soon", lambda: told.append(None))
     runner.followers.append(leftovers.follow)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))
@@ -427,9 +428,9 @@ def test_somebody_who_stops_it_on_the_engine_ends_it(engine: Engine, ask: Ask, n
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     job = ask()
     with at_work(until=hold.wait_reached):
-        client = engines.pool.client(engine)
+        client = roster.pool.client(engine)
         prompt = TrainingJob.objects.get(pk=job.pk).state["prompt"]
-        engines.pool.loop.call(client.interrupt(prompt))
+        roster.pool.loop.call(client.interrupt(prompt))
     job.refresh_from_db()
     assert (job.status, job.error_kind) == (Status.FAILED, "interrupted")
 

@@ -17,24 +17,24 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from generation import checkup, engines, node_facts
-from generation.models import Engine
-from stylestudio.comfy import wiring
+from generation.engines import diagnostics, node_facts, roster
+from generation.engines.models import Engine
 from stylestudio.comfy.errors import GraphInvalid
+from stylestudio.comfy.graphs import wiring
 from stylestudio.comfy.lack import Lack
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.nodes import training as training_nodes
-from stylestudio.preview_engine.nodes.pictures import NodeClass
+from stylestudio.preview_engine.nodes.node_class import NodeClass
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Hold, HoldAnswer
-from tests.comfy.mutations import changed
-from tests.comfy.strict import complaints, recorded_infos
+from tests.comfy.graphs.mutations import changed
+from tests.comfy.graphs.strict import complaints, recorded_infos
 from tests.pages import tight
 from tests.training.comfyui.conftest import Ask
 from tests.training.comfyui.test_trainer import at_work, checkpoints, said, trained
-from training import settings
-from training.models import Dataset
-from training.trainers.comfyui import checkup as trainings
+from training.datasets.models import Dataset
+from training.runs import parameters
+from training.trainers.comfyui import diagnostics as trainings
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.trainer import ComfyTrainer, obstacle
 
@@ -47,7 +47,7 @@ VALUES: dict[str, object] = {
     "seed": 3,
     "existing_lora": "ink.safetensors",
     "prefix": "loras/stylestudio_training1_abc",
-    **graph.chosen({**settings.preset_values("quick", "comfyui"), "learning_rate": 3e-4, "rank": 17}),
+    **graph.chosen({**parameters.preset_values("quick", "comfyui"), "learning_rate": 3e-4, "rank": 17}),
 }
 # Those that come to the training node's own inputs, with nothing that an engine's default could stand for.
 TELLING = {"17", "0.0003", "5", "'train/a'", "'ink.safetensors'", "'loras/stylestudio_training1_abc'"}
@@ -118,7 +118,7 @@ def known_beforehand(data: st.DataObject) -> None:
     """What keeps a graph from being wired is told by what is kept of the engine's nodes as well."""
     done, infos = data.draw(changed(INFOS, CLASSES))
     kept = node_facts.of(infos, {})
-    lack = graph.lack(kept.infos, kept.classes, settings.preset_values("quick", "comfyui"))
+    lack = graph.lack(kept.infos, kept.classes, parameters.preset_values("quick", "comfyui"))
     found: Lack | None = None
     try:
         wired(infos)
@@ -133,8 +133,8 @@ def _what(lack: Lack | None) -> tuple[str, ...] | None:
 
 @pytest.mark.parametrize("config", [{}, {"offloading": True}, {"training_dtype": "none", "bypass_mode": True}])
 def test_the_precision_of_the_steps_is_that_of_the_file_unless_it_is_chosen(config: dict[str, Any]) -> None:
-    chosen = {**settings.preset_values("quick", "comfyui"), "dtype": "fp32", **config}
-    training = wired(INFOS, **graph.chosen(settings.clean("comfyui", chosen)))[graph.TRAINING]["inputs"]
+    chosen = {**parameters.preset_values("quick", "comfyui"), "dtype": "fp32", **config}
+    training = wired(INFOS, **graph.chosen(parameters.clean("comfyui", chosen)))[graph.TRAINING]["inputs"]
     assert training["lora_dtype"] == "fp32"
     assert training["training_dtype"] == config.get("training_dtype", "fp32")
     assert training["offloading"] == config.get("offloading", False)
@@ -142,10 +142,10 @@ def test_the_precision_of_the_steps_is_that_of_the_file_unless_it_is_chosen(conf
 
 
 def test_a_script_that_does_not_name_the_newer_settings_gets_what_it_got_before() -> None:
-    values = settings.preset_values("quick", "comfyui")
+    values = parameters.preset_values("quick", "comfyui")
     for name in ("training_dtype", "offloading", "bypass_mode"):
         del values[name]
-    cleaned = settings.clean("comfyui", values)
+    cleaned = parameters.clean("comfyui", values)
     assert (cleaned["training_dtype"], cleaned["offloading"], cleaned["bypass_mode"]) == ("same", False, False)
 
 
@@ -191,7 +191,7 @@ def with_nodes(new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> It
         monkeypatch.setattr(server, "_nodes", nodes)
         monkeypatch.setattr(server._worker, "nodes", nodes)
         row = Engine.objects.create(address=new_engine.url, source=Engine.Source.ADMIN)
-        assert engines.probe(row)
+        assert roster.probe(row)
         return row
 
     new_engine.troubles.clear()
@@ -218,7 +218,7 @@ def test_nodes_that_cannot_be_wired_are_told_by_page_command_and_doctor_before_a
     assert lack in obstacle(engine)
     assert ComfyTrainer().able() == []
     settings.COMFYUI_URLS = [new_engine.url]
-    findings = [each for each in checkup.look_at_engines() if each.name == "Training nodes"]
+    findings = [each for each in diagnostics.look_at_engines() if each.name == "Training nodes"]
     assert findings and all(not each.well and lack in each.state for each in findings)
     job = ask()
     User.objects.update(is_superuser=True)
@@ -306,8 +306,8 @@ def test_a_part_that_the_engine_accepted_and_runs_is_ended_and_nothing_of_it_is_
     assert "SaveLoRA (“LoRA”), prefix" in job.explanation
     assert not runs.active or runs.struck == 1
     assert checkpoints(job) == [] and not job.losses.exists()
-    client = engines.pool.client(engine)
-    queue = engines.pool.loop.call(client.queue())
+    client = roster.pool.client(engine)
+    queue = roster.pool.loop.call(client.queue())
     assert queue.running == queue.pending == ()
 
 
@@ -315,7 +315,7 @@ def test_a_part_that_the_engine_accepted_and_runs_is_ended_and_nothing_of_it_is_
 def test_doctor_says_which_settings_an_engine_does_not_have(earlier_engine: PreviewThread, settings: Any) -> None:
     earlier_engine.troubles.clear()
     settings.COMFYUI_URLS = [earlier_engine.url]
-    [finding] = [each for each in checkup.look_at_engines() if each.name == "Training nodes"]
+    [finding] = [each for each in diagnostics.look_at_engines() if each.name == "Training nodes"]
     assert finding.well
     assert finding.state == "present, without “Keep the model in main memory”, “Leave the model's weights alone”"
 

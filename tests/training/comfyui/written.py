@@ -14,12 +14,12 @@ from typing import Any
 from django.db import connection
 from django.db.backends.signals import connection_created
 
-from training.models import TrainingJob
+from training.runs.models import TrainingJob
 
 _WRITE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "(\w+)"')
 _SET = re.compile(r'"(\w+)" = ')
 BEATS = ({"lease_until"}, {"held_until"}, {"heartbeat_at"})  # what the worker's heartbeat renews, and nothing else
-OWN = ("training_trainingjob", "training_lossblock", "training_logblock")
+OWN = ("runs_trainingjob", "runs_lossblock", "runs_logblock")
 # What a change of any of these is, is a change of state. The rest of the row only goes on.
 STATE = ("status", "stop", "attempts", "engine", "state", "not_before", "worker")
 

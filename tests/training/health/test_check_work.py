@@ -15,10 +15,10 @@ from PIL import Image
 from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.health import made
-from training import work
-from training.health import check, measures, report, similar
-from training.health.facts import gather
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.health import check, measures, report, similar
+from training.datasets.health.facts import gather
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check ends as soon as nothing is left."""
     monkeypatch.setattr(check, "QUIET", 0.0)
-    monkeypatch.setattr(work, "wake", lambda: None)
+    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
     monkeypatch.setattr(check, "THREADS", 1)
 
 
@@ -44,7 +44,7 @@ def ran(dataset: Dataset) -> DatasetJob:
     """A check from order to end."""
     job = DatasetJob.objects.create(dataset=dataset, owner=dataset.owner, work=DatasetJob.Work.CHECK)
     assert job.start("test")
-    check.run(work.Run(job))
+    check.run(dataset_jobs.Run(job))
     job.complete()
     return job
 
@@ -123,8 +123,8 @@ def test_a_check_stops_when_it_is_cancelled(dataset: Dataset, add: AddPicture, m
     job = DatasetJob.objects.create(dataset=dataset, owner=dataset.owner, work=DatasetJob.Work.CHECK)
     job.start("test")
     DatasetJob.objects.get(pk=job.pk).cancel()
-    with pytest.raises(work.Stopped):
-        check.run(work.Run(job))
+    with pytest.raises(dataset_jobs.Stopped):
+        check.run(dataset_jobs.Run(job))
     assert gather(dataset).unmeasured == 3
     assert DatasetImage.objects.exclude(measures=None).count() == 1
 
@@ -210,7 +210,7 @@ def test_the_worker_s_stop_ends_a_check(dataset: Dataset, add: AddPicture) -> No
     put(add, made.shapes(3))
     workers.stopping.set()
     try:
-        with pytest.raises(work.Stopped):
+        with pytest.raises(dataset_jobs.Stopped):
             ran(dataset)
     finally:
         workers.stopping.clear()

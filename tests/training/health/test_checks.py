@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.health import checks, measures
-from training.health.checks import CHECKS, Finding, Level
-from training.health.facts import Facts, Picture
-from training.health.report import find
-from training.models import Dataset
+from training.datasets.health import checks, measures
+from training.datasets.health.checks import CHECKS, Finding, Level
+from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.report import find
+from training.datasets.models import Dataset
 
 MEASURED = {
     "version": measures.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.1, "twins": [],

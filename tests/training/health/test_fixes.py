@@ -13,10 +13,10 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tests.training.conftest import AddPicture
-from training import work
-from training.health import fixes, measures
-from training.health.facts import gather
-from training.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.health import fixes, measures
+from training.datasets.health.facts import gather
+from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 Press = Callable[..., HttpResponse]
@@ -25,7 +25,7 @@ Press = Callable[..., HttpResponse]
 @pytest.fixture(autouse=True)
 def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker is woken."""
-    monkeypatch.setattr(work, "wake", lambda: None)
+    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
 
 
 @pytest.fixture

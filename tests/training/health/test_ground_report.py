@@ -14,11 +14,11 @@ from PIL import Image
 from stylestudio.images import grounds
 from tests.training.collect.test_grounds import drop
 from tests.training.icons import CREAM, INK, icon
-from training import work
-from training.datasets import clear
-from training.health import facts, report
-from training.health.checks import Finding, Level
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.crops import clear
+from training.datasets.health import facts, report
+from training.datasets.health.checks import Finding, Level
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker is woken: tests do the work themselves."""
-    monkeypatch.setattr(work, "wake", lambda: None)
+    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
 
 
 def checked(dataset: Dataset) -> dict[str, Finding]:
     """What the report says when the worker has looked at everything, by anchor."""
-    work.order(dataset, dataset.owner, DatasetJob.Work.CHECK)
-    work.work()
+    dataset_jobs.order(dataset, dataset.owner, DatasetJob.Work.CHECK)
+    dataset_jobs.work()
     dataset.refresh_from_db()
     found = facts.gather(dataset)
     assert not found.unmeasured

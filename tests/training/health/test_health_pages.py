@@ -15,10 +15,11 @@ from stylestudio.jobs.kinds import Visibility
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.health.test_fixes import figures
-from training import health_views, work
-from training.datasets import crops, grid
-from training.health import measures
-from training.models import Dataset, DatasetImage, DatasetJob
+from training.datasets import dataset_jobs
+from training.datasets.captions import grid
+from training.datasets.crops import frames
+from training.datasets.health import measures, views
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def signed_in(client: Client, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ada looks; no worker is woken."""
-    monkeypatch.setattr(work, "wake", lambda: None)
+    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
     client.force_login(ada)
 
 
@@ -118,11 +119,11 @@ def test_a_private_dataset_of_somebody_else_does_not_exist(
 
 
 def test_a_large_group_is_shown_in_part(client: Client, dataset: Dataset, add: AddPicture) -> None:
-    for _ in range(health_views.MOST_SHOWN + 6):
+    for _ in range(views.MOST_SHOWN + 6):
         add("the same words", measures=figures())
     html = page(client, dataset)
     block = html[html.index('id="same_captions"') :].split("</section>")[0]
-    assert block.count("<figure") == health_views.MOST_SHOWN and "and 6 more" in block
+    assert block.count("<figure") == views.MOST_SHOWN and "and 6 more" in block
 
 
 def test_names_and_captions_are_never_markup(client: Client, dataset: Dataset, add: AddPicture) -> None:
@@ -144,15 +145,15 @@ def test_the_captions_page_can_show_what_is_flagged(client: Client, dataset: Dat
 
 
 def test_crops_are_grouped_by_bucket_with_counts_and_paged(client: Client, dataset: Dataset, add: AddPicture) -> None:
-    for number in range(crops.PAGE + 2):
+    for number in range(frames.PAGE + 2):
         add(f"n{number}", width=1024, height=1024)
     add("tall", width=832, height=1216)
     add("left out", width=640, height=640, included=False)
     first = page(client, dataset, "crops/")
-    assert first.count('class="crop') - first.count('class="crops') == crops.PAGE
-    assert "1024 × 1024" in first and f"{crops.PAGE + 2} pictures" in first
-    assert "832 × 1216" not in first and f"?after={crops.PAGE}" in first
-    rest = page(client, dataset, f"crops/?after={crops.PAGE}", headers={"HX-Request": "true"})
+    assert first.count('class="crop') - first.count('class="crops') == frames.PAGE
+    assert "1024 × 1024" in first and f"{frames.PAGE + 2} pictures" in first
+    assert "832 × 1216" not in first and f"?after={frames.PAGE}" in first
+    rest = page(client, dataset, f"crops/?after={frames.PAGE}", headers={"HX-Request": "true"})
     assert "<html" not in rest and "1024 × 1024" not in rest
     assert "832 × 1216" in rest and "alone in its bucket" in rest and "640" not in rest
     assert client.get(f"/datasets/{dataset.slug}/crops/?after=x").status_code == 404
@@ -178,7 +179,7 @@ def test_two_who_move_one_crop_in_two_directions_both_count(client: Client, add:
     image = add("a", width=1000, height=900)
     with CaptureQueriesContext(connection) as queries:
         client.post(f"/datasets/pictures/{image.pk}/crop/", {"x": "100"})
-    (written,) = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "training_datasetimage"')]
+    (written,) = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "datasets_datasetimage"')]
     assert "crop_x" in written and "crop_y" not in written.split("WHERE")[0]
 
 
@@ -192,7 +193,7 @@ def test_a_crop_moves_and_the_other_direction_stays(client: Client, dataset: Dat
     assert answer.status_code == 204, "the page has drawn the new place already"
     image.refresh_from_db()
     assert (image.crop_x, image.crop_y) == (1.0, 0.0)
-    card = crops.card(image)
+    card = frames.card(image)
     assert card.hole[1] == 0 and card.hole[0] + card.hole[2] == pytest.approx(card.width, abs=0.2)
     assert card.path in page(client, dataset, "crops/")
 
@@ -200,7 +201,7 @@ def test_a_crop_moves_and_the_other_direction_stays(client: Client, dataset: Dat
 def test_the_page_of_one_picture_shows_its_cut_and_moves_it(client: Client, add: AddPicture, bob: User) -> None:
     image = add("a", width=1000, height=900)
     html = client.get(image.get_absolute_url()).content.decode()
-    assert crops.card(image).path in html and 'id="cut-away"' in html
+    assert frames.card(image).path in html and 'id="cut-away"' in html
     address = f"/datasets/pictures/{image.pk}/crop/?from=picture"
     assert f'action="{address}"' in html
     assert client.post(address, {"x": "0"}).headers["Location"] == image.get_absolute_url()

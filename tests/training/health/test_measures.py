@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from tests.training.icons import icon
-from training.health import measures
-from training.health.measures import FEATURES, PATCH_BYTES, Measured
+from training.datasets.health import measures
+from training.datasets.health.measures import FEATURES, PATCH_BYTES, Measured
 
 
 def drawn(size: tuple[int, int] = (900, 600), seed: int = 1) -> Image.Image:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.training.health import made
-from training.health import measures, similar
+from training.datasets.health import measures, similar
 
 LEAST_RECALL = 0.95
 LEAST_OF_A_KIND = 0.9

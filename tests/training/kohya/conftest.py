@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from stylestudio.processes import workers
-from training.doing import Doing
-from training.trainers import Stop, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
+from training.runs.phases import Doing
+from training.runs.trainer import Stop, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 from training.trainers.kohya import process, trainer
 
 STAND_IN = Path(__file__).with_name("stand_in.py")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylestudio.media.storage import StoreUnreachable
 from tests.training.kohya.conftest import SETTINGS, picture
-from training import settings as known
+from training.runs import parameters as known
 from training.trainers.kohya import command, config, pictures
 
 

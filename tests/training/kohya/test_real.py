@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.training.kohya.conftest import picture
-from training import settings as known
+from training.runs import parameters as known
 from training.trainers.kohya import command, config, pictures
 
 SCRIPTS, PYTHON = os.environ.get("SD_SCRIPTS_DIR", ""), os.environ.get("SD_SCRIPTS_PYTHON", "")

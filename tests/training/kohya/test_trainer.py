@@ -14,7 +14,7 @@ import pytest
 from stylestudio.checks import the_trainer_is_there
 from stylestudio.processes import workers
 from tests.training.kohya.conftest import InThread, SdScripts, Told, alive, group, until
-from training.trainers import Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.runs.trainer import Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, trainer
 
 

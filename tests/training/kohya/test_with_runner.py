@@ -16,8 +16,11 @@ from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.kohya.conftest import SdScripts, group
 from tests.training.scripted import resize
-from training import ordering, runner, settings
-from training.models import Dataset, DatasetImage, LossBlock, TrainingJob
+from training.datasets.models import Dataset, DatasetImage
+from training.runs import parameters
+from training.runs.models import LossBlock, TrainingJob
+from training.runs.placing import place_run
+from training.runs.running import runner
 from training.trainers.kohya import trainer
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.django_db
 def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
     """Messages go nowhere, and folders are this test's."""
     settings.DATA = tmp_path
-    monkeypatch.setattr(runner, "send", lambda seconds=0.0: None)
+    monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(runner, "LOOK", 0.0)
     monkeypatch.setattr(runner, "TICK", 0.0)
     yield
@@ -77,9 +80,9 @@ def test_a_picture_at_which_sd_scripts_stops_is_named(job: TrainingJob, dataset:
 
 
 def ask(dataset: Dataset, user: User) -> TrainingJob:
-    values = {**settings.preset_values("quick", "kohya"), "steps": 8, "save_count": 2}
-    plan = ordering.Plan(dataset=dataset, style="Gouache", trainer="kohya", preset="quick", values=values)
-    return ordering.start(plan, user)
+    values = {**parameters.preset_values("quick", "kohya"), "steps": 8, "save_count": 2}
+    plan = place_run.Plan(dataset=dataset, style="Gouache", trainer="kohya", preset="quick", values=values)
+    return place_run.start(plan, user)
 
 
 def losses(job: TrainingJob) -> dict[int, float]:
@@ -118,7 +121,7 @@ def test_a_resumed_training_goes_on_from_the_state_of_the_other(
     scripts.plays(at=6, trouble="crash")
     runner.work()
     job.refresh_from_db()
-    again = ordering.resume(job, ada)
+    again = place_run.resume(job, ada)
     scripts.plays()
     runner.work()
     again.refresh_from_db()

@@ -7,15 +7,15 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from generation import engines, lacks
-from generation.models import Engine
-from training.settings import SETTINGS
+from generation.engines import lacks, roster
+from generation.engines.models import Engine
+from training.runs.parameters import SETTINGS
 from training.trainers.comfyui import graph
 
 
 def missing_switches() -> frozenset[str]:
     """Names of the settings that no engine that serves now has."""
-    there = [graph.switches(engine.node_infos) for engine in engines.serving()]
+    there = [graph.switches(engine.node_infos) for engine in roster.serving()]
     return frozenset(graph.SWITCHES).difference(*there)
 
 
@@ -24,7 +24,7 @@ def obstacle(engine: Engine, config: Mapping[str, Any]) -> str:
     lack = graph.lack(engine.node_infos, engine.node_classes, config)
     if lack is None:
         return ""
-    facts = {"engine": engines.title(engine), "version": engine.engine_version}
+    facts = {"engine": roster.title(engine), "version": engine.engine_version}
     if lack.kind == "value" and lack.name in graph.SWITCHES:
         words = _(
             "The training node of %(engine)s (ComfyUI %(version)s) has no “%(setting)s”. Turn it off, or update "

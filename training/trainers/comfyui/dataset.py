@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.media.storage import StoreUnreachable
 from stylestudio.text import grammar
-from training.datasets import take
-from training.datasets.take import Box, Size
-from training.trainers import TrainingPicture
+from training.datasets import picture_files
+from training.datasets.picture_files import Box, Size
+from training.runs.trainer import TrainingPicture
 
 RECIPE = 2  # raised when the same picture would become other bytes
 ROOT = "train"
@@ -81,10 +81,10 @@ def encoded(item: Item) -> bytes:
     if not min(item.size):
         raise Unreadable(f"{picture.name}: {picture.width} × {picture.height} pixels are too few")
     try:
-        return take.trained(picture.open(), picture.background, item.size, _fitted(picture.crop, item.size))
+        return picture_files.trained(picture.open(), picture.background, item.size, _fitted(picture.crop, item.size))
     except StoreUnreachable:  # no fault of the picture
         raise
-    except (OSError, take.BadPicture) as error:
+    except (OSError, picture_files.BadPicture) as error:
         raise Unreadable(f"{picture.name}: {error}") from error
 
 

@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stylestudio.comfy import graph, node_info, wiring
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import GraphInvalid
-from stylestudio.comfy.graph import Graph
+from stylestudio.comfy.graphs import graph, node_info, wiring
+from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.lack import Lack
-from training import settings
+from training.runs import parameters
 
 # Nodes of both workflows.
 LOADER, TRAINING, LORA, LOSS = "2", "4", "5", "6"
@@ -67,7 +67,7 @@ def absent(classes: Collection[str]) -> list[str]:
 @cache
 def workflow(generation: Generation) -> graph.Workflow:
     """The workflow file of a generation."""
-    return graph.load(Path(__file__).parents[2] / "workflows" / f"{generation.workflow}.json")
+    return graph.load(Path(__file__).parent / "workflows" / f"{generation.workflow}.json")
 
 
 def every_class() -> frozenset[str]:
@@ -84,7 +84,7 @@ async def detect(client: ComfyClient) -> Generation | None:
 def chosen(config: Mapping[str, Any]) -> dict[str, object]:
     """What the settings of a training fill into a workflow."""
     dtype = str(config.get("dtype", "bf16"))
-    computed = str(config.get("training_dtype", settings.SAME))
+    computed = str(config.get("training_dtype", parameters.SAME))
     return {
         "batch_size": int(config["batch_size"]),
         "accumulation": int(config["accumulation"]),
@@ -93,7 +93,7 @@ def chosen(config: Mapping[str, Any]) -> dict[str, object]:
         "optimizer": str(config.get("optimizer", "AdamW")),
         "loss_function": str(config.get("loss_function", "MSE")),
         "dtype": dtype,
-        "training_dtype": dtype if computed == settings.SAME else computed,
+        "training_dtype": dtype if computed == parameters.SAME else computed,
         "gradient_checkpointing": bool(config.get("gradient_checkpointing", True)),
         **{name: bool(config.get(name, False)) for name in SWITCHES},
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from generation import recovery
-from generation.models import Engine
-from training.models import TrainingJob
+from huey.contrib.djhuey import db_task
+
+from generation.engines.models import Engine
+from generation.making import recovery
+from training.runs.models import TrainingJob
 from training.trainers.comfyui.trainer import PROMPT
 
 
@@ -22,9 +24,13 @@ def sweep() -> None:
             TrainingJob.objects.filter(pk=job.pk).update(state=state)
 
 
+@db_task()  # type: ignore[untyped-decorator]
+def sweep_soon() -> None:
+    """`sweep` by a worker."""
+    sweep()
+
+
 def follow(job: TrainingJob, what: str) -> None:
     """Told by the runner. The engine is told by a worker, since that takes a while."""
-    from training import tasks
-
     if what == "ended" and job.state.get("prompt"):
-        tasks.clean_engines()
+        sweep_soon()

@@ -19,8 +19,8 @@ from typing import IO
 import numpy as np
 from django.utils.translation import gettext_lazy as _
 
-from styles.lora.header import Header, Tensor
-from styles.lora.write import head
+from styles.lora.file.header import Header, Tensor
+from styles.lora.metadata.write import head
 from styles.models import Source, StyleVersion
 
 _NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them

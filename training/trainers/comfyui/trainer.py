@@ -21,11 +21,12 @@ from django.conf import settings as conf
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from generation import engines, installs, recovery
-from generation.models import Engine
-from styles.lora.header import BadLora, read_header
-from stylestudio.comfy import events, node_info
+from generation.engines import installs, roster
+from generation.engines.models import Engine
+from generation.making import recovery
+from styles.lora.file.header import BadLora, read_header
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.upload import Writable
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
@@ -43,12 +44,13 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from stylestudio.comfy.file_names import is_listed
-from stylestudio.comfy.upload import Writable
+from stylestudio.comfy.graphs import node_info
+from stylestudio.comfy.protocol import events
 from stylestudio.templatetags.studio import byte_size
-from training import settings
-from training.doing import Doing, Phase
-from training.remaining import UNTOLD
-from training.trainers import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.runs import parameters
+from training.runs.phases import Doing, Phase
+from training.runs.remaining import UNTOLD
+from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.comfyui import ability, dataset, graph, lora, segments
 from training.trainers.comfyui.segments import Segment
 
@@ -77,12 +79,12 @@ _KEPT = (*PROMPT, "folder", "sent", "file", "file_step", "pace")
 class ComfyTrainer:
     """The trainer that needs nothing but an engine."""
 
-    name = settings.COMFYUI
-    settings = frozenset(settings.HONOURED[settings.COMFYUI])
+    name = parameters.COMFYUI
+    settings = frozenset(parameters.HONOURED[parameters.COMFYUI])
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why no engine can train now; empty where one can. `config["base"]` is the checkpoint, where it is known."""
-        serving = engines.serving()
+        serving = roster.serving()
         if not serving:
             return [_("No engine answers. Start ComfyUI, then look at the engines on the Queue page.")]
         found = [obstacle(engine, str(config.get("base", "")), config) for engine in serving]
@@ -90,14 +92,14 @@ class ComfyTrainer:
 
     def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
         """Engines that serve now, whose nodes can do this, and that have the base checkpoint, if one is named."""
-        return [engine for engine in engines.serving() if not obstacle(engine, base, config)]
+        return [engine for engine in roster.serving() if not obstacle(engine, base, config)]
 
     def run(self, course: Course) -> None:
         """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
         engine = course.job.engine
         assert engine is not None  # the runner chose one
         # The same id in every process: after a restart the engine goes on telling us of what we posted.
-        with engines.pool.own_client(engine, f"stylestudio-training-{course.job.pk}") as client:
+        with roster.pool.own_client(engine, f"stylestudio-training-{course.job.pk}") as client:
             try:
                 _Attempt(course, engine, client).run()
             except ComfyError as error:
@@ -106,7 +108,7 @@ class ComfyTrainer:
 
 def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = None) -> str:
     """Why this engine cannot train, or not with these settings, in a sentence; "" where it can. Asks nobody."""
-    facts = {"engine": engines.title(engine), "version": engine.engine_version, "base": base}
+    facts = {"engine": roster.title(engine), "version": engine.engine_version, "base": base}
     if absent := graph.absent(engine.node_classes):
         words = _(
             "%(engine)s (ComfyUI %(version)s) has training nodes, but not %(nodes)s, which a training needs. Update "
@@ -121,7 +123,7 @@ def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = 
         return words % facts
     if said := ability.obstacle(engine, config or {}):
         return said
-    if base and not engines.has_all(engine, [("checkpoints", base)]):
+    if base and not roster.has_all(engine, [("checkpoints", base)]):
         return _("%(engine)s does not have the checkpoint %(base)s. Copy it into models/checkpoints there.") % facts
     return ""
 
@@ -139,7 +141,7 @@ def hint(engine: Engine, config: Mapping[str, Any]) -> str:
         "made with them there. Start ComfyUI with --max-upload-size %(needed)d, or set COMFYUI_LORA_DIR."
     )
     limit = byte_size(installs.limit(engine) + installs.ENVELOPE)
-    facts = {"size": byte_size(size), "engine": engines.title(engine), "limit": limit}
+    facts = {"size": byte_size(size), "engine": roster.title(engine), "limit": limit}
     return words % {**facts, "needed": math.ceil(size * 1.1 / 2**20)}
 
 
@@ -175,7 +177,7 @@ class _Attempt:
         self.course = course
         self.engine = engine
         self.client = client
-        self.loop = engines.pool.loop
+        self.loop = roster.pool.loop
         self.done = course.start.step if course.start else 0
         self.reached = course.job.step  # as it was told last, perhaps by a worker that is gone
         if course.state.get("engine") != engine.pk:  # what was left on another one is of no use here
@@ -211,7 +213,7 @@ class _Attempt:
     def _greet(self) -> None:
         say = self.course.log
         facts = {
-            "engine": engines.title(self.engine),
+            "engine": roster.title(self.engine),
             "version": self.engine.engine_version,
             "step": self.done,
         }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stylestudio.media.storage import StoreUnreachable
-from training.trainers import TrainingPicture
+from training.runs.trainer import TrainingPicture
 from training.trainers.kohya import config, pictures
 
 SCRIPT = "sdxl_train_network.py"

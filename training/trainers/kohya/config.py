@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.datasets.plan import LEAST_SIDE, MOST_SIDE, STEP
+from training.datasets.crops.plan import LEAST_SIDE, MOST_SIDE, STEP
 
 SETTINGS = frozenset(
     {

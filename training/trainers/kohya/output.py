@@ -104,7 +104,7 @@ _KILLED = re.compile(r"SIGKILL: 9")
 
 
 def cause(lines: Sequence[str], code: int | None) -> tuple[str, str]:
-    """Why it failed: a kind of training.faults, and the line that says so. `code`: its exit status, None if unknown."""
+    """Why it failed: a kind of `faults`, and the line that says so. `code`: its exit status, None if unknown."""
     if said := next((line for line in reversed(lines) if says_memory_ran_out(line)), None):
         return "out_of_memory", said
     for kind, pattern in _CAUSES:

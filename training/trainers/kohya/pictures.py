@@ -8,8 +8,8 @@ from pathlib import Path
 
 from stylestudio.media.storage import StoreUnreachable
 from stylestudio.text import grammar
-from training.datasets import take
-from training.trainers import TrainingPicture
+from training.datasets import picture_files
+from training.runs.trainer import TrainingPicture
 
 FOLDER = "dataset"
 
@@ -67,10 +67,10 @@ def cut(picture: TrainingPicture) -> bytes:
     """
     check(picture)
     try:
-        return take.trained(picture.open(), picture.background, picture.bucket, picture.crop)
+        return picture_files.trained(picture.open(), picture.background, picture.bucket, picture.crop)
     except StoreUnreachable:  # no fault of the picture
         raise
-    except (OSError, take.BadPicture) as error:
+    except (OSError, picture_files.BadPicture) as error:
         raise Unusable(picture, f"{picture.name}: {error}") from error
 
 

@@ -16,12 +16,12 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from generation.models import Engine
+from generation.engines.models import Engine
 from stylestudio.comfy.file_names import canonical
 from stylestudio.processes import workers
-from training.doing import Doing, Phase
-from training.models import TrainingJob
-from training.trainers import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.runs.models import TrainingJob
+from training.runs.phases import Doing, Phase
+from training.runs.trainer import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
 from training.trainers.kohya.attempts import Attempt
 from training.trainers.kohya.losses import Losses

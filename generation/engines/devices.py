@@ -1,0 +1,31 @@
+"""The memory of engines' devices, as pages and the admin show it."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from generation.engines.models import Engine
+from stylestudio.comfy.protocol.hardware import Device
+from stylestudio.live.page_frame import MemoryFact
+
+
+def memory(engine: Engine) -> tuple[MemoryFact, ...]:
+    """The memory of each device of the engine, where it is known."""
+    found = [device for device in _devices(engine) if device.total and device.free]
+    return tuple(
+        MemoryFact(
+            label=_("VRAM") if device.has_own_memory else _("RAM"),
+            device=device.name if len(found) > 1 else "",
+            used=max(device.total - device.free, 0),
+            total=device.total,
+        )
+        for device in found
+    )
+
+
+def _devices(engine: Engine) -> list[Device]:
+    """As the engine told them; of one that was asked by an older release last, the first alone."""
+    if engine.devices:
+        return [Device(**told) for told in engine.devices]
+    kind = "cpu" if engine.device == "CPU" else "unknown"
+    return [Device(engine.device, kind, engine.vram_total or 0, engine.vram_free or 0)]

@@ -1,0 +1,120 @@
+"""What `manage.py doctor` looks at on each engine, and what many engines ask of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from generation.engines import node_facts, roster
+from generation.engines.models import Engine
+from generation.engines.node_facts import NodeFacts
+from stylestudio.comfy.connection.admission import trust
+from stylestudio.comfy.errors import ComfyError
+from stylestudio.comfy.file_names import is_listed
+from stylestudio.comfy.protocol.hardware import Device, Package
+from stylestudio.models import Worker
+from stylestudio.processes.doctor import Finding
+
+UPDATE = gettext_lazy("Update StyleStudio, or use a version of ComfyUI that its README names.")
+OF_WORKER, OF_WEB = 10, 24  # connections that a worker takes beside those for pictures, and a web process at most
+# What other apps look at on each engine: its version and its node classes.
+looks: list[Callable[[str, NodeFacts], Iterable[Finding]]] = []
+
+
+def look_at_engines() -> Iterable[Finding]:
+    """Reachable, version, memory, checkpoint, Lightning LoRA, and what the `looks` see."""
+    try:
+        added = list(Engine.objects.filter(source=Engine.Source.ADMIN))
+    except DatabaseError as error:
+        yield Finding(_("Engines"), str(error), _("Mend the database first."))
+        return
+    if settings.COMFYUI_CA_FILE:
+        try:
+            trust(settings.COMFYUI_CA_FILE)
+        except OSError as error:
+            state = f"{settings.COMFYUI_CA_FILE}: {error}"
+            yield Finding("COMFYUI_CA_FILE", state, _("Set it to a file in PEM format."))
+            return
+    # Looks and changes nothing: this runs beside a studio, perhaps with another environment.
+    stored = dict(Engine.objects.exclude(credentials="").values_list("address", "credentials"))
+    named = [
+        Engine(address=address, source=source, credentials=stored.get(address, ""))
+        for address, source in roster.named().items()
+    ]
+    try:
+        for engine in [*named, *added]:
+            yield from _look(engine)
+    finally:
+        roster.pool.close()
+    if not settings.COMFYUI_URLS:
+        yield Finding(_("Preview engine"), _("serves while no ComfyUI answers; its pictures are sketches"))
+
+
+def _look(engine: Engine) -> Iterable[Finding]:
+    name = _("Engine %s") % engine.address
+    client = roster.pool.client(engine)
+    call = roster.pool.loop.call
+    try:
+        stats = call(client.system_stats(), timeout=roster.PROBE_TIMEOUT)
+        checkpoints = call(client.models("checkpoints"), timeout=roster.PROBE_TIMEOUT)
+        loras = call(client.models("loras"), timeout=roster.PROBE_TIMEOUT)
+        nodes = call(node_facts.ask(client), timeout=60.0)
+    except (ComfyError, TimeoutError) as error:
+        if engine.source == Engine.Source.FOUND and not isinstance(error, roster.SHUT):
+            yield Finding(name, _("nothing answers there, which is fine"))
+        elif isinstance(error, roster.SHUT):
+            yield Finding(name, str(error), _("Correct COMFYUI_URL or COMFYUI_CA_FILE, or the engine in the admin."))
+        else:
+            yield Finding(name, str(error), _("Start ComfyUI there, or correct COMFYUI_URL."))
+        return
+    yield Finding(name, ", ".join([f"ComfyUI {stats.version}", *map(_in_words, stats.devices)]))
+    yield from _old_packages(stats.packages)
+    yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
+    yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
+    for look in looks:
+        yield from look(stats.version, nodes)
+
+
+def _in_words(device: Device) -> str:
+    free = f", {device.free / 1e9:.1f} GB {device.memory_kind}" if device.free else ""
+    return f"{roster.short_device(device.name)}{free}"
+
+
+def _old_packages(packages: Iterable[Package]) -> Iterable[Finding]:
+    """Each package that is older than this ComfyUI asks for: nodes may fail in it without a clear word."""
+    for package in packages:
+        if package.is_old:
+            yield Finding(
+                _("Package %s") % package.name,
+                _("%(installed)s is installed, its ComfyUI asks for %(required)s")
+                % {"installed": package.installed, "required": package.required},
+                _("Run pip install -r requirements.txt in the folder of that ComfyUI, with its Python; restart it."),
+            )
+
+
+def _file(title: str, wanted: str, listed: Sequence[str], folder: str, variable: str) -> Finding:
+    if is_listed(wanted, listed):
+        return Finding(title, wanted)
+    remedy = _("Put the file into %(folder)s on the engine, or set %(variable)s to one it has.")
+    return Finding(title, _("%s is missing") % wanted, remedy % {"folder": folder, "variable": variable})
+
+
+def look_at_connections() -> Iterable[Finding]:
+    """Whether PostgreSQL lets in as many connections as all workers and one web process may take."""
+    if connection.vendor != "postgresql":
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('max_connections')::int")
+            most = int(cursor.fetchone()[0])
+        pictures = roster.AT_ONCE * Engine.objects.filter(active=True).count()
+        wanted = pictures + OF_WORKER * max(1, Worker.objects.alive().count()) + OF_WEB
+    except DatabaseError:
+        return  # the look at the database says so
+    remedy = _("Raise max_connections in the settings of PostgreSQL, or give it fewer engines and workers.")
+    state = _("%(wanted)d may be wanted, PostgreSQL lets in %(most)d") % {"wanted": wanted, "most": most}
+    yield Finding(_("Database connections"), state, remedy if wanted > most else "")

@@ -1,0 +1,276 @@
+"""Putting a style's file on the engine that needs it: over its upload route, or into a folder that engines share."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.base import File
+from django.utils.translation import gettext as _
+
+from generation.engines import roster
+from generation.engines.models import Engine
+from styles.lora import Family
+from styles.models import StyleVersion
+from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.upload import Readable
+from stylestudio.comfy.errors import NotInstalled
+from stylestudio.comfy.file_names import canonical
+from stylestudio.templatetags.studio import byte_size
+
+TICK = 0.1  # seconds between two looks of those who wait for a file
+LISTED_WITHIN = 15.0  # seconds after which an engine has noticed a file in a folder that it shares
+ASK_EVERY = 1.0  # seconds between two questions meanwhile
+UNTOLD_LIMIT = 100 * 2**20  # bytes that ComfyUI takes unless it is told otherwise
+ENVELOPE = 4096  # bytes of an upload that are not the file
+CHUNK = 2**22
+
+Stored = Mapping[str, StyleVersion]  # versions whose file we have, by its canonical name on engines
+
+
+def stored(versions: Iterable[StyleVersion]) -> dict[str, StyleVersion]:
+    """Those of `versions` whose file can be put on engines, by its canonical name there."""
+    return {canonical(version.lora_name): version for version in versions if version.file and version.lora_name}
+
+
+def limit(engine: Engine) -> int:
+    """Bytes of the largest file that the engine takes over HTTP."""
+    return (engine.max_upload or UNTOLD_LIMIT) - ENVELOPE
+
+
+def can_install(engine: Engine, version: StyleVersion) -> bool:
+    """Whether there is a way to put the version's file there, and a use for it."""
+    if version.family == Family.SKETCH and not engine.is_preview:
+        return False
+    return bool(settings.LORA_DIR) or (version.sent_size or 0) <= limit(engine)
+
+
+def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str], stored: Stored) -> bool:
+    """Whether the engine has, or can be given, every (folder, file name), and knows every node class."""
+    needed = [(folder, name) for folder, name in files if folder != "loras" or canonical(name) not in stored]
+    return roster.has_all(engine, needed, classes) and all(
+        can_install(engine, version) for version in _lacked(engine, stored)
+    )
+
+
+def missing(engine: Engine, stored: Stored) -> list[StyleVersion]:
+    """Those of `stored` whose file has to be put on the engine first, also if it has only a part of it.
+
+    Raises NotInstalled if there is no way, and like every request to an engine EngineUnreachable and EngineTimeout.
+    """
+    lacked = _lacked(engine, stored)
+    parts = [version for version in stored.values() if version not in lacked and not _is_whole(engine, version)]
+    for version in (*lacked, *parts):
+        if not can_install(engine, version):
+            why = _only_a_part(engine, version) + " " if version in parts else ""
+            raise NotInstalled(version.lora_name, why + obstacle([engine], version))
+    return [*lacked, *parts]
+
+
+def _only_a_part(engine: Engine, version: StyleVersion) -> str:
+    return _("%(engine)s has only a part of %(file)s.") % {"engine": roster.title(engine), "file": version.lora_name}
+
+
+# What was found whole, on an engine since it came up.
+_whole: set[tuple[int, datetime, str]] = set()
+
+
+def _is_whole(engine: Engine, version: StyleVersion) -> bool:
+    """Whether the file that the engine lists is as long as ours: where writing it broke off, it is listed as well.
+
+    The engine is asked once while it is up. A file that cannot be looked at, since a person put it there, counts as
+    whole.
+    """
+    seen = (engine.pk, engine.health_since, version.lora_name)
+    if seen not in _whole:
+        if _size_there(engine, version.lora_name) not in (None, version.sent_size):
+            return False
+        _whole.add(seen)
+    return True
+
+
+def _size_there(engine: Engine, name: str) -> int | None:
+    if settings.LORA_DIR and (shared := Path(settings.LORA_DIR, name)).is_file():
+        return shared.stat().st_size
+    return roster.pool.loop.call(roster.pool.client(engine).lora_size(name))
+
+
+def _lacked(engine: Engine, stored: Stored) -> list[StyleVersion]:
+    return [version for name, version in stored.items() if not roster.has_all(engine, [("loras", name)])]
+
+
+def obstacle(refusing: Iterable[Engine], version: StyleVersion) -> str:
+    """Why the file cannot be put on any of these engines, and what to do about it."""
+    every = list(refusing)
+    facts = {"file": version.lora_name, "size": byte_size(version.sent_size)}
+    if version.family == Family.SKETCH:
+        return _("%(file)s was trained by the preview engine, and no real engine can use it.") % facts
+    if len(every) == 1:
+        facts |= {"engine": roster.title(every[0]), "limit": byte_size(limit(every[0]) + ENVELOPE)}
+        return (
+            _(
+                "%(engine)s takes uploads up to %(limit)s and %(file)s has %(size)s. "
+                "Copy it into models/loras there, or set COMFYUI_LORA_DIR."
+            )
+            % facts
+        )
+    limits = (f"{roster.title(engine)} ({byte_size(limit(engine) + ENVELOPE)})" for engine in every)
+    facts["engines"] = ", ".join(limits)
+    return (
+        _(
+            "%(file)s has %(size)s, which is more than any engine takes: %(engines)s. "
+            "Copy it into models/loras on one of them, or set COMFYUI_LORA_DIR."
+        )
+        % facts
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a version stands with an engine. `state`: here, later, never or unknown; `why` says more of the last two."""
+
+    engine: str
+    state: str
+    why: str = ""
+
+
+def places(version: StyleVersion) -> list[Place]:
+    """Whether each engine has the version's file, is given it when it is first needed, or cannot be."""
+    return [_place(engine, version) for engine in roster.known()]
+
+
+def _place(engine: Engine, version: StyleVersion) -> Place:
+    title = roster.title(engine)
+    if not engine.engine_version:
+        return Place(title, "unknown", roster.state_text(engine))
+    if roster.has_all(engine, [("loras", version.lora_name)]):
+        return Place(title, "here")
+    if not version.file:
+        return Place(title, "never", _("Put %(file)s into models/loras there.") % {"file": version.lora_name})
+    if not can_install(engine, version):
+        return Place(title, "never", obstacle([engine], version))
+    return Place(title, "later")
+
+
+@dataclass(slots=True)
+class _Install:
+    """One file on its way to one engine. `percent` of it has left."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    percent: int = 0
+
+
+_installs: dict[tuple[int, str], _Install] = {}
+
+
+def put(engine: Engine, version: StyleVersion) -> Generator[int]:
+    """Put the file on the engine, once however many threads want it there.
+
+    Yields the percent that have left, several times a second, to whoever carries it and to those who wait. Closing the
+    generator breaks off. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
+    """
+    install = _installs.setdefault((engine.pk, version.lora_name), _Install())
+    while not install.lock.acquire(timeout=TICK):
+        yield install.percent
+    try:
+        install.percent = 0
+        yield 0
+        listed = _lists(engine, version.lora_name)  # another thread or another worker may have been faster
+        if not listed or not _is_whole(engine, version):
+            if settings.LORA_DIR and (version.sent_size or 0) > limit(engine):
+                yield from _copied(engine, version, settings.LORA_DIR, install)
+            else:
+                yield from _uploaded(engine, version, install, overwrite=listed)
+        roster.note_lora(engine, version.lora_name)
+    finally:
+        install.lock.release()
+
+
+def _lists(engine: Engine, name: str) -> bool:
+    return roster.pool.loop.call(roster.pool.client(engine).has_lora(name))
+
+
+@contextmanager
+def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
+    """The stored file and its size in bytes; it may be on a disk or in a bucket."""
+    try:
+        file = version.sent_file.storage.open(str(version.sent_file.name), "rb")
+        size = file.size
+    except OSError as error:
+        name = version.lora_name
+        words = _("StyleStudio cannot read its own copy of %(file)s. Import the file again.")
+        raise NotInstalled(name, words % {"file": name}, repr(error)) from error
+    with file:
+        yield file, size
+
+
+def _uploaded(engine: Engine, version: StyleVersion, install: _Install, *, overwrite: bool) -> Generator[int]:
+    loop, client = roster.pool.loop, roster.pool.client(engine)
+    with _opened(version) as (file, size):
+
+        def sent(done: int) -> None:
+            install.percent = 100 * done // max(1, size)
+
+        sending = _sending(client, file, size, version.lora_name, sent, overwrite)
+        with closing(loop.iterate(sending, poll=TICK)) as ticks:
+            for _tick in ticks:
+                yield install.percent
+
+
+async def _sending(
+    client: ComfyClient, file: Readable, size: int, name: str, sent: Callable[[int], None], overwrite: bool
+) -> AsyncGenerator[None, None]:
+    await client.install_lora(file, size, name, sent=sent, overwrite=overwrite)
+    yield
+
+
+def _copied(engine: Engine, version: StyleVersion, folder: Path, install: _Install) -> Generator[int]:
+    """Into the folder that engines share: written aside, so that none of them loads half a file."""
+    name, aside = version.lora_name, folder / f".{uuid.uuid4().hex}.part"
+    try:
+        with _opened(version) as (source, size), aside.open("wb") as copy:
+            while chunk := source.read(CHUNK):
+                copy.write(chunk)
+                install.percent = 100 * copy.tell() // max(1, size)
+                yield install.percent
+            copy.flush()
+            os.fsync(copy.fileno())
+        aside.chmod(0o644)  # engines may run as other users
+        aside.replace(folder / name)
+    except OSError as error:
+        raise NotInstalled(
+            name,
+            _("%(file)s could not be copied into COMFYUI_LORA_DIR: %(reason)s.")
+            % {"file": name, "reason": error.strerror or error},
+            repr(error),
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    yield from _noticed(engine, name)
+
+
+def _noticed(engine: Engine, name: str) -> Generator[int]:
+    """Until the engine lists what was copied into the shared folder; network disks take a moment."""
+    until, ask_at = time.monotonic() + LISTED_WITHIN, 0.0
+    while True:
+        now = time.monotonic()
+        if now >= ask_at:
+            if _lists(engine, name):
+                return
+            ask_at = now + ASK_EVERY
+        if now >= until:
+            words = _(
+                "%(file)s was copied into COMFYUI_LORA_DIR, but %(engine)s does not list it. "
+                "Make the folder one of its LoRA folders."
+            )
+            raise NotInstalled(name, words % {"file": name, "engine": roster.title(engine)})
+        time.sleep(TICK)
+        yield 100

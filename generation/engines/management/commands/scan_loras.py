@@ -1,0 +1,76 @@
+"""`manage.py scan_loras`: LoRAs that engines have and no style uses; with --make they become styles."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from contextlib import closing
+from fnmatch import fnmatch
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from generation.engines import roster, unclaimed_loras
+from generation.engines.models import Engine
+from generation.engines.unclaimed_loras import Found
+from stylestudio.comfy.file_names import distinct
+from stylestudio.live.terminal import plain_words
+from stylestudio.people.accounts import NobodyFound, acting
+
+
+class Command(BaseCommand):
+    """Asks all engines first, so that the list is as it is now."""
+
+    help = (
+        "List the LoRAs on the engines that no style uses. With --make styles are made of them, with name and trigger "
+        "words from the files, which stay where they are."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Options."""
+        parser.add_argument(
+            "names", nargs="*", metavar="NAME", help='only these, such as ink*; "*" stands for anything'
+        )
+        parser.add_argument("--make", action="store_true", help="make styles of them")
+        parser.add_argument(
+            "--as-style", action="store_true", help="with --make, also of what looks like an accelerator"
+        )
+        parser.add_argument("--user", help="whose styles they are (default: the first owner)")
+
+    def handle(
+        self, *args: Any, names: list[str], make: bool, as_style: bool, user: str | None, **options: Any
+    ) -> None:
+        """One line for each file. The exit code is 1 where a file was refused."""
+        try:
+            owner = acting(user) if make else None
+        except NobodyFound as error:
+            raise CommandError(str(error)) from None
+        with closing(roster.pool):
+            for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
+                if not roster.probe(engine):
+                    self.stderr.write(plain_words(f"{engine}: {engine.trouble}"))
+            patterns = distinct(names)
+            chosen = [
+                one
+                for one in unclaimed_loras.unused()
+                if not names or any(fnmatch(one.name, name) for name in patterns)
+            ]
+            if owner:
+                self._make(chosen, owner, as_style)
+            else:
+                for one in chosen:
+                    having = ", ".join(str(engine) for engine in one.engines)
+                    self.stdout.write(plain_words(f"{one.name}  ({having})"))
+
+    def _make(self, chosen: list[Found], owner: User, as_style: bool) -> None:
+        made, refused = unclaimed_loras.make_styles([one.name for one in chosen], owner, accelerators=as_style)
+        for version in made:
+            self.stdout.write(plain_words(f"{version}: {version.lora_name}"))
+            if version.proposed_words:
+                text = _("Maybe trigger words, by its captions, and not used: %(words)s. Choose on its page.")
+                self.stdout.write(plain_words("  " + text % {"words": version.proposed_words}))
+        for words in refused:
+            self.stderr.write(plain_words(words))
+        if refused:
+            raise SystemExit(1)

@@ -1,0 +1,103 @@
+"""A ComfyUI server as the studio knows it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.comfy.connection.address import join_credentials, split_credentials
+
+
+class Engine(models.Model):
+    """A ComfyUI server, or the preview engine. Its health is what the last probe, or the last job, saw."""
+
+    class Source(models.TextChoices):
+        """Who named this engine."""
+
+        ENVIRONMENT = "env", _("COMFYUI_URL")
+        FOUND = "found", _("Found on this machine")
+        PREVIEW = "preview", _("Preview engine")
+        ADMIN = "admin", _("Added here")
+
+    class Health(models.TextChoices):
+        """What is known of it. Only an engine that is OK gets work; the others are tried again by the monitor."""
+
+        UNKNOWN = "unknown", _("Not asked yet")
+        OK = "ok", _("Ready")
+        UNREACHABLE = "unreachable", _("Not reachable")
+        STUCK = "stuck", _("Does not work through its queue")
+        EXHAUSTED = "exhausted", _("Out of memory")
+
+    address = models.CharField(
+        _("address"), max_length=300, unique=True, help_text=_("Such as http://192.168.1.20:8188")
+    )
+    # As `comfy.address` writes them, and for this address alone: `move` forgets them.
+    credentials = models.CharField(
+        _("user:password"),
+        max_length=4000,
+        blank=True,
+        help_text=_("For a server behind basic authentication. Never shown"),
+    )
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.ADMIN, editable=False)
+    active = models.BooleanField(default=True, editable=False)  # false: no longer named by the environment
+    paused = models.BooleanField(_("paused"), default=False, help_text=_("Finishes what it has, gets nothing new"))
+    held_by = models.CharField(max_length=100, blank=True, editable=False)
+    held_until = models.DateTimeField(null=True, editable=False)
+    health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN, editable=False)
+    health_since = models.DateTimeField(default=timezone.now, editable=False)
+    trouble = models.TextField(blank=True, editable=False)
+    closed = models.BooleanField(default=False, editable=False)  # not reachable because it lets us not in
+    checked_at = models.DateTimeField(null=True, editable=False)
+    latency_ms = models.FloatField(null=True, editable=False)
+    engine_version = models.CharField(max_length=60, blank=True, editable=False)
+    device = models.CharField(max_length=200, blank=True, editable=False)
+    # Memory of the device that it computes on, in bytes; on a processor it is RAM. `devices` holds all of them.
+    vram_total = models.BigIntegerField(null=True, editable=False)
+    vram_free = models.BigIntegerField(null=True, editable=False)
+    devices = models.JSONField(default=list, editable=False)  # of `comfy.hardware.Device`
+    checkpoints = models.JSONField(default=list, editable=False)
+    loras = models.JSONField(default=list, editable=False)
+    node_classes = models.JSONField(default=list, editable=False)
+    node_infos = models.JSONField(default=dict, editable=False)  # of some of them, see `generation.engines.node_facts`
+    max_upload = models.BigIntegerField(null=True, editable=False)  # bytes of one request; unknown: ComfyUI's own
+    failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
+    ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory
+    warm = models.CharField(max_length=64, blank=True, editable=False)  # `graphs.warmth` of what was sent last
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("engine")
+        verbose_name_plural = _("engines")
+
+    def __str__(self) -> str:
+        return self.name or self.device or self.address
+
+    @property
+    def is_preview(self) -> bool:
+        """Draws sketches, needs no GPU."""
+        return self.source == self.Source.PREVIEW
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something else than pictures has it for itself now."""
+        return bool(self.held_by and self.held_until and self.held_until > timezone.now())
+
+    @property
+    def url(self) -> str:
+        """The address to call, with credentials. Never to be shown."""
+        for configured in settings.COMFYUI_URLS:
+            address, credentials = split_credentials(configured)
+            if address == self.address and credentials:
+                return join_credentials(self.address, credentials)
+        return join_credentials(self.address, self.credentials)
+
+    def move(self, address: str, credentials: str = "") -> None:
+        """It is elsewhere from now on. What was known of it is not, and its credentials go to no other address.
+
+        Nothing is saved yet.
+        """
+        self.address, self.credentials = address, credentials
+        self.health, self.health_since, self.checked_at = self.Health.UNKNOWN, timezone.now(), None

@@ -1,0 +1,156 @@
+"""LoRAs that engines have and no style uses: each can become a style."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from posixpath import basename, splitext
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from generation.engines import roster
+from generation.engines.models import Engine
+from styles import importing
+from styles.importing import NotTaken
+from styles.lora import Accelerator, Facts, accelerator, by_name, read_facts
+from styles.models import Kind, Source, Style, StyleVersion
+from stylestudio.comfy.errors import ComfyError
+from stylestudio.comfy.file_names import distinct, folder_of
+from stylestudio.text import plain
+
+_OURS = "stylestudio_"
+ASK_TIMEOUT = 10.0  # seconds that an engine has to say what is in a file
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A LoRA on engines, by its canonical name. `title` is that without folder and ending.
+
+    Where engines have several of that title, the folder stands behind it.
+    """
+
+    name: str
+    title: str
+    engines: list[Engine]
+
+    @property
+    def accelerator(self) -> Accelerator | None:
+        """What it looks like by its name, of which people are told before they make a style of it."""
+        return by_name(self.name)
+
+
+def unused() -> list[Found]:
+    """LoRAs of real engines that no style names, by name; nor does a style or the studio use them as accelerators."""
+    known = _known()
+    where: defaultdict[str, list[Engine]] = defaultdict(list)
+    for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
+        for name in distinct(engine.loras):
+            where[name].append(engine)
+    titles = Counter(_stem(name) for name in where)
+    return [
+        Found(name, _title(name, titles), having)
+        for name, having in sorted(where.items())
+        if name not in known and _stem(name)[: len(_OURS)] != _OURS
+    ]
+
+
+def _known() -> set[str]:
+    """Canonical names of the files that styles use, and of those that make a checkpoint fast."""
+    names = {*StyleVersion.objects.filter(style__deleted_at=None).values_list("lora_name", flat=True)}
+    names |= {*StyleVersion.objects.values_list("lightning", flat=True), settings.LIGHTNING_LORA}
+    return set(distinct(names))
+
+
+def _title(name: str, titles: Counter[str]) -> str:
+    stem, folder = _stem(name), folder_of(name)
+    return f"{stem} ({folder})" if folder and titles[stem] > 1 else stem
+
+
+class Asking:
+    """Asks engines what is in files, and one that did not answer not again."""
+
+    def __init__(self) -> None:
+        self._silent: set[int] = set()
+
+    def metadata(self, found: Found) -> dict[str, str]:
+        """What the file says of itself, by the first engine that answers; nothing where none does."""
+        for engine in found.engines:
+            if engine.health != Engine.Health.OK or engine.pk in self._silent:
+                continue
+            client = roster.pool.client(engine)
+            try:
+                return roster.pool.loop.call(client.lora_metadata(found.name), timeout=ASK_TIMEOUT)
+            except (ComfyError, TimeoutError):
+                self._silent.add(engine.pk)
+        return {}
+
+
+def make_styles(
+    names: Iterable[str], user: User, *, accelerators: bool = False
+) -> tuple[list[StyleVersion], list[str]]:
+    """Styles of the LoRAs with these names, and a sentence for each that is none.
+
+    What looks like an accelerator is asked about with such a sentence, unless somebody said `accelerators` too.
+    """
+    wanted, asking = set(distinct(names)), Asking()
+    made, refused = [], []
+    for found in unused():
+        if found.name in wanted:
+            metadata = asking.metadata(found)
+            facts = read_facts(metadata)
+            looks = accelerator(found.name, "", metadata, [], facts.triggers)
+            try:
+                if looks and not accelerators:
+                    raise NotTaken(f"{found.name}: {importing.accelerator_words(looks.name, looks.sign)}")
+                made.append(_make_style(found, facts, user))
+            except NotTaken as error:
+                refused.append(str(error))
+    return made, refused
+
+
+def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
+    """A style of a LoRA that stays on the engines, with what its file tells. NotTaken says why not."""
+    if other := _other_model(facts):
+        raise NotTaken(
+            _("%(name)s was made for %(model)s. Styles here are SDXL.") % {"name": found.name, "model": other}
+        )
+    name, description = (facts.title or plain.name(found.title) or "LoRA")[:80], facts.description[:2000]
+    if taken := importing.namesake(name):
+        text = _(
+            "A style is called %(style)s already. If %(name)s is a version of it, edit that style and choose the file."
+        )
+        raise NotTaken(text % {"style": taken.title, "name": found.name})
+    with transaction.atomic():
+        style = Style.objects.create(name=name, kind=Kind.ILLUSTRATION, description=description, owner=user)
+        version = style.versions.get(number=1)
+        version.source, version.lora_name = Source.ENGINE, found.name
+        version.trigger_words = ", ".join(facts.triggers)[:500]
+        version.proposed_words = ", ".join(facts.proposed)[:500]
+        version.made_for = facts.made_for
+        version.default_strength = facts.weight or 1.0
+        version.slider = not importing.is_usual(version.default_strength)
+        version.author, version.licence = facts.author[:200], facts.licence[:300]
+        version.trained_on, version.session, version.epoch = facts.base_name, facts.session, facts.epoch
+        version.training = [list(pair) for pair in facts.training]
+        version.save()
+    transaction.on_commit(lambda: importing.version_added.send_robust(StyleVersion, version=version, user=user))
+    return version
+
+
+def _stem(name: str) -> str:
+    # A hundred thousand names are cut at once: paths as objects take ten times as long.
+    return splitext(basename(name))[0]
+
+
+def _other_model(facts: Facts) -> str:
+    """The model that it was made for, in its own words, where that is surely not SDXL."""
+    said: Any = facts.base_version.lower()
+    if not said or "xl" in said:
+        return ""
+    return facts.base_version if re.match(r"sd[_-]?(v?1|v?2|3)|flux|pixart|hunyuan|qwen|wan", said) else ""

@@ -1,0 +1,170 @@
+"""Which pictures the gallery shows, page by page, and who stands next to a picture.
+
+Pages are cut by key (created_at, pk) and never counted: page 1,000 costs what page 1 costs, and a picture that
+arrives meanwhile neither repeats nor hides another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, Q
+from django.http import QueryDict
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+
+from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
+from styles.models import BASE_SLUG
+from stylestudio.people.access import StudioRequest
+
+PAGE = 60
+STRIP = 12  # newest pictures on the page of a style
+
+# What apps above offer to do with a picture, as HTML beneath the buttons of its page; filled in `AppConfig.ready`.
+offers: list[Callable[[StudioRequest, GeneratedImage], str]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the address asks for: a style's short name and words of the prompt, each "" for any.
+
+    `previews` lets those through that were made to show what styles look like.
+    """
+
+    style: str = ""
+    words: str = ""
+    previews: bool = False
+
+    @classmethod
+    def read(cls, query: QueryDict) -> Filters:
+        """From ?style=, ?q= and ?previews=1."""
+        words = query.get("q", "").strip()[:200]
+        return cls(query.get("style", "").strip(), words, query.get("previews") == "1")
+
+    @property
+    def any(self) -> bool:
+        """Whether something is filtered out."""
+        return bool(self.style or self.words or self.previews)
+
+    def query(self, **more: str) -> str:
+        """The filters as a query string, with further parameters."""
+        pairs = {"style": self.style, "q": self.words, "previews": "1" if self.previews else "", **more}
+        return urlencode({name: text for name, text in pairs.items() if text})
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Pictures of one day in a row. `heading` is "" where the page before already began that day."""
+
+    heading: str
+    pictures: list[GeneratedImage]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the wall. `more` is the key of the next one, "" at the end."""
+
+    days: list[Day]
+    more: str
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing on it."""
+        return not self.days
+
+
+def pictures(user: User, filters: Filters) -> PictureQuerySet:
+    """What `user` may see and the filters let through, newest first. The base style means no other style."""
+    found = GeneratedImage.objects.visible_to(user)
+    if not filters.previews:
+        found = found.filter(task__is_face=False)
+    if filters.style == BASE_SLUG:
+        found = found.exclude(Exists(TaskStyle.objects.filter(task=OuterRef("task"))))
+    elif filters.style:
+        mixed = TaskStyle.objects.filter(task=OuterRef("task"), version__style__slug=filters.style)
+        found = found.filter(Exists(mixed))
+    for word in filters.words.split():
+        found = found.filter(task__final_prompt__icontains=word)
+    return found.select_related("task").defer("task__snapshot").newest_first()
+
+
+def page(found: PictureQuerySet, before: str = "", size: int = PAGE) -> Page:
+    """The `size` pictures after the key `before` ("" for the newest). ValueError where the key is nonsense."""
+    last_day = None
+    if before:
+        moment, pk = _read_key(before)
+        # The first condition is what the index can jump to.
+        found = found.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
+        last_day = timezone.localdate(moment)
+    rows = list(found[: size + 1])
+    more = key(rows[size - 1]) if len(rows) > size else ""
+    return Page(_days(rows[:size], last_day), more)
+
+
+def key(picture: GeneratedImage) -> str:
+    """Where a picture stands in the gallery's order, fit for an address."""
+    return f"{picture.created_at.astimezone(timezone.get_default_timezone()).isoformat()}~{picture.pk}"
+
+
+def _read_key(text: str) -> tuple[datetime, int]:
+    moment, _sep, number = text.partition("~")
+    read = datetime.fromisoformat(moment)
+    if read.tzinfo is None or not (number.isascii() and number.isdigit()) or len(number) > 18:
+        raise ValueError(f"{text!r} is no key of a picture")
+    return read, int(number)
+
+
+def _days(rows: Iterable[GeneratedImage], last_day: date | None) -> list[Day]:
+    days: list[Day] = []
+    for picture in rows:
+        day = timezone.localdate(picture.created_at)
+        if day != last_day or not days:
+            days.append(Day("" if day == last_day else heading(day), []))
+        days[-1].pictures.append(picture)
+        last_day = day
+    return days
+
+
+def heading(day: date) -> str:
+    """Today, Yesterday, or the date."""
+    today = timezone.localdate()
+    if day == today:
+        return _("Today")
+    if day == today - timedelta(days=1):
+        return _("Yesterday")
+    return formats.date_format(day, "MONTH_DAY_FORMAT" if day.year == today.year else "DATE_FORMAT")
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """The pictures of one job in their order, and the way on to the jobs before and after it."""
+
+    pictures: list[GeneratedImage]
+    previous: GeneratedImage | None
+    next: GeneratedImage | None
+
+
+def film(picture: GeneratedImage, user: User) -> Film:
+    """The film strip of a picture. After a job's last picture comes the first one of the job asked for before it."""
+    strip = list(GeneratedImage.objects.filter(task=picture.task).order_by("index"))
+    place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
+    before = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
+    after = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)
+    return Film(strip, before, after)
+
+
+def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedImage | None:
+    kept = GeneratedImage.objects.filter(task=OuterRef("pk"))
+    tasks = GenerationTask.objects.visible_to(user).filter(Exists(kept), is_face=task.is_face)
+    if newer:
+        other = tasks.filter(pk__gt=task.pk).order_by("pk").first()
+    else:
+        other = tasks.filter(pk__lt=task.pk).order_by("-pk").first()
+    if other is None:
+        return None
+    found = GeneratedImage.objects.filter(task=other).order_by("index")
+    return found.last() if newer else found.first()

@@ -1,0 +1,145 @@
+"""The gallery and the page of one picture."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from generation.gallery import query as wall
+from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
+from generation.pictures.prompts import final_parts, final_prompt
+from generation.pictures.shapes import shape_name
+from styles.models import Style
+from stylestudio.live import publisher
+from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
+
+
+@require_GET
+def gallery(request: StudioRequest) -> HttpResponse:
+    """The wall, newest first. `?before=` is where "Load more" leads without JavaScript."""
+    filters = wall.Filters.read(request.GET)
+    return render(request, "generation/gallery.html", wall_page(request, filters))
+
+
+@require_GET
+def gallery_page(request: StudioRequest) -> HttpResponse:
+    """The next pictures of the wall, for the sentinel; with ?strip=1 the newest few, without an end."""
+    filters = wall.Filters.read(request.GET)
+    if request.GET.get("strip"):
+        newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
+        pictures = [picture for day in newest.days for picture in day.pictures]
+        style = Style.objects.filter(slug=filters.style).first()
+        return render(request, "generation/_strip.html", {"pictures": pictures, "style": style})
+    return render(request, "generation/_wall_page.html", wall_page(request, filters))
+
+
+def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
+    """What templates of a wall show: the page of ?before=, and what it can be filtered by. A senseless key is a 404.
+
+    A wall with other tiles, or at another address, replaces `tile`, `wall_url` and `page_url`.
+    """
+    before = request.GET.get("before", "")
+    try:
+        page = wall.page(wall.pictures(request.user, filters), before)
+    except (ValueError, OverflowError) as error:
+        raise Http404(_("There is no such page.")) from error
+    return {
+        "page": page,
+        "filters": filters,
+        "styles": Style.objects.in_picker_order(),
+        "later": bool(before),
+        "more_query": filters.query(before=page.more),
+        "tile": "generation/_tile.html",
+        "wall_url": reverse("generation:gallery"),
+        "page_url": reverse("generation:gallery-page"),
+    }
+
+
+@require_GET
+def picture(request: StudioRequest, pk: int) -> HttpResponse:
+    """One picture, large, with everything that made it."""
+    found = visible(_with_story(), request.user, pk=pk)
+    task = found.task
+    mix = list(task.mix.select_related("version__style"))
+    phrases = [phrase for row in mix for phrase in row.triggers]
+    sent = final_parts(task.prompt, phrases, task.frame)
+    film = wall.film(found, request.user)
+    context = {
+        "picture": found,
+        "task": task,
+        "mix": mix,
+        "styles": _styles(mix),
+        # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
+        "final_parts": sent
+        if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
+        else [(task.final_prompt, False)],
+        "film": film,
+        "shape": shape_name(found.width, found.height),
+        "seconds": _seconds(found),
+        "download_name": _download_name(found),
+        "can_change": may_change(request.user, task),
+        "offers": [offer(request, found) for offer in wall.offers],
+    }
+    return render(request, "generation/picture.html", context)
+
+
+def _styles(mix: list[TaskStyle]) -> list[Style]:
+    """The styles that the picture can be a cover of."""
+    if not mix:
+        return list(Style.objects.filter(is_base=True))
+    return [row.version.style for row in mix if row.version.style.deleted_at is None]
+
+
+def _with_story() -> PictureQuerySet:
+    return GeneratedImage.objects.select_related("task__owner", "task__reference", "engine", "prompt").defer(
+        "prompt__graph"
+    )
+
+
+def _seconds(picture: GeneratedImage) -> float | None:
+    """How long the engine worked on it."""
+    started, ended = picture.prompt.started_at, picture.prompt.ended_at
+    return (ended - started) / timedelta(seconds=1) if started and ended else None
+
+
+def _download_name(picture: GeneratedImage) -> str:
+    """Words of the prompt and the seed; the media server adds the file's own ending."""
+    words = slugify(picture.task.prompt[:60], allow_unicode=True) or "picture"
+    return f"{words}-{picture.seed}"
+
+
+@require_POST
+def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
+    """Move a picture to the trash, with Undo in the toast."""
+    found = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    require_maker(request.user, found.task)
+    found.delete()
+    _tell(found)
+    undo = reverse("generation:picture-restore", args=[found.pk])
+    messages.success(request, _("The picture is deleted."), extra_tags=undo)
+    return redirect("generation:gallery")
+
+
+@require_POST
+def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
+    """Undo of delete."""
+    found = visible(GeneratedImage.everything.select_related("task"), request.user, pk=pk)
+    require_maker(request.user, found.task)
+    found.restore()
+    _tell(found)
+    messages.success(request, _("The picture is back."))
+    return redirect(found)
+
+
+def _tell(picture: GeneratedImage) -> None:
+    """The job's card on open pages shows one picture less, or one more."""
+    if picture.task.touch():
+        publisher.changed(picture.task)

@@ -1,0 +1,90 @@
+"""The thread of a worker that asks engines how they are."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+
+from django.db import close_old_connections, connections
+
+from generation.engines import roster
+from generation.engines.models import Engine
+from generation.making import recovery
+from generation.making.claim import look_for_orphans
+
+log = logging.getLogger(__name__)
+
+EVERY = 30.0  # seconds between probes of a healthy engine
+AGAIN = 5.0  # of one that did not answer; longer with each time, up to EVERY
+EAGER = 1.0  # while no engine serves at all
+DOUBTFUL = 2.0  # of one that seems to be stuck
+
+
+class Monitor:
+    """Probes each engine when it is due. A returning engine sends a message that there may be work."""
+
+    def __init__(self) -> None:
+        self._due: dict[int, float] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def ensure_running(self) -> None:
+        """Start the thread once; called with every heartbeat, so a dead one comes back."""
+        if self._stop.is_set() or (self._thread and self._thread.is_alive()):
+            return
+        self._thread = threading.Thread(target=self._run, name="engines", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Probe every engine that is due, all at the same time: one that is dead does not hold up the others."""
+        now = time.monotonic()
+        due = [engine for engine in Engine.objects.filter(active=True) if self._is_due(engine, now)]
+        for engine, asked in [(engine, roster.ask(engine)) for engine in due]:
+            try:
+                self._hear(engine, asked)
+            except Exception:  # whatever one of them answers, the others are heard too
+                log.exception("Could not probe the engine %s", engine)
+                self._due[engine.pk] = time.monotonic() + AGAIN
+
+    def _hear(self, engine: Engine, asked: Future[roster.Answers]) -> None:
+        was_well = engine.health == Engine.Health.OK
+        well = roster.probe(engine, asked)
+        self._due[engine.pk] = time.monotonic() + _pause(engine, well)
+        if well:
+            recovery.clean(engine)
+        if well and not was_well:
+            look_for_orphans()
+            roster.tell_returned()
+
+    def _is_due(self, engine: Engine, now: float) -> bool:
+        # Never asked: it is new, or somebody wants to know how it is.
+        return engine.checked_at is None or now >= self._due.get(engine.pk, 0.0)
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.5):
+            close_old_connections()
+            try:
+                self.look()
+            except Exception:  # the monitor must outlive a locked database or a strange answer
+                log.exception("Could not probe the engines")
+        connections.close_all()
+
+
+def _pause(engine: Engine, well: bool) -> float:
+    """Seconds until the next probe."""
+    if roster.is_suspect(engine):
+        return DOUBTFUL
+    if well:
+        return EVERY
+    if not roster.serving():
+        return EAGER
+    return min(AGAIN * (engine.failures or 1), EVERY)
+
+
+monitor = Monitor()

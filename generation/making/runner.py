@@ -1,0 +1,522 @@
+"""Making pictures: claim one, let the engine make it, store it, say so. Every thread of a worker does just this."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import time
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+from PIL import Image
+
+from generation.engines import installs, roster
+from generation.engines.models import Engine
+from generation.making import recovery
+from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
+from generation.pictures import graphs, signals, tasks
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from styles.models import StyleVersion
+from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.connection.transport import NotConnected
+from stylestudio.comfy.errors import (
+    BadResponse,
+    ComfyError,
+    EmptyFile,
+    EngineTimeout,
+    EngineUnreachable,
+    MissingFile,
+    NotFetched,
+    NotFound,
+    PromptLost,
+)
+from stylestudio.comfy.graphs import graph, wiring
+from stylestudio.comfy.protocol import events
+from stylestudio.images import decoding
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher
+from stylestudio.media import identity
+from stylestudio.media.storage import throw_away
+from stylestudio.processes import workers
+
+log = logging.getLogger(__name__)
+
+TICK = 0.1  # seconds that the engine is silent until what was put off is done
+LOOK = 0.25  # seconds between looks at the task's row: was it cancelled?
+SOON = 0.1  # seconds that a picture is in the making until its task is said to be running
+PROGRESS_EVERY = 0.25  # seconds between writes of progress
+INSTALL_EVERY = 0.5  # seconds between writes of how far a file is
+PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
+# Seconds between the first tries to fetch a picture, while it keeps its place on the engine. Later ones take none.
+FETCH_PAUSES = (0.5, 1.0, 2.0)
+PREVIEW_SIDE, PREVIEW_BYTES = 384, 20_000
+PREVIEW_TRIES = ((384, 70), (384, 40), (192, 40), (96, 40))  # (side, quality), until one is small enough
+# Decoding is not sampling: a picture is done only when it is stored.
+SAMPLED = 95
+
+# References that this process uploaded to an engine since it came up. An engine keeps its input files.
+_sent: set[tuple[int, datetime, str]] = set()
+
+
+def work() -> None:
+    """Make pictures until nothing can be claimed."""
+    workers.keep_working(_make_one, forget=look_for_orphans)
+
+
+def _make_one() -> bool:
+    with next_picture(workers.worker_name()) as claimed:
+        if claimed is None:
+            return False
+        run(claimed)
+    return True
+
+
+def run(claimed: Claim) -> None:
+    """One attempt at one picture, to whatever end. Raises DatabaseError alone: then nothing is decided."""
+    prompt, task = claimed.prompt, claimed.prompt.task
+    making = _Making(prompt, task, sent=claimed.attach, attached=claimed.attach)
+    try:
+        outcome = making.run(attach=claimed.attach)
+    except DatabaseError:
+        raise
+    except ComfyError as error:
+        task.refresh_from_db()
+        if task.is_active:
+            if isinstance(error, MissingFile) and error.folder == "input":
+                _sent.clear()  # somebody emptied the engine's input folder: send the reference again
+            recovery.failed(prompt, task, error, sent=making.sent)
+        else:
+            away = isinstance(error, EngineUnreachable | EngineTimeout)
+            recovery.leave(prompt, str(error), unclean=away and making.sent)
+    except decoding.BadPicture as error:
+        with recovery.ending():
+            prompt.end(EnginePrompt.State.FAILED, str(error))
+            recovery.fail_task(task, "no_picture")
+    except OSError as error:
+        log.exception("Could not store a picture of task %s", task.pk)
+        with recovery.ending():
+            prompt.end(making.broken_end, str(error))
+            recovery.fail_task(task, "storage", detail=str(error))
+    except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
+        log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
+        with recovery.ending():
+            prompt.end(making.broken_end, repr(error), unclean=making.sent and not prompt.output)
+            recovery.fail_task(task, "internal", detail=repr(error))
+    else:
+        if outcome == EnginePrompt.State.CANCELLED:
+            task.refresh_from_db()
+            recovery.leave(prompt, unclean=making.untold)
+        elif outcome not in EnginePrompt.LIVE:  # left running on purpose; the next start attaches again
+            prompt.end(outcome)
+    settle(task, made=prompt.state == EnginePrompt.State.DONE)
+
+
+@dataclass(slots=True)
+class _Making:
+    """The state of one attempt while the engine's events come in."""
+
+    prompt: EnginePrompt
+    task: GenerationTask
+    sent: bool = False  # the engine may have the graph
+    attached: bool = False  # an earlier attempt sent it
+    left: bool = False  # while its picture was fetched nobody wanted it any more, or the worker was told to stop
+    untold: bool = False  # it has it, and could not be told that nobody wants it any more
+    samplers: frozenset[str] = frozenset()
+    written: float = 0.0
+    previewed: float = 0.0
+    begin_at: float = math.inf
+    begun: bool = False
+    making: bool = False
+    unwritten: tuple[int, int] | None = None
+    told: tuple[int, int] | None = None  # the step that was written last
+    stored: bool = False
+
+    @property
+    def broken_end(self) -> EnginePrompt.State:
+        """How an attempt ends that failed on our side: what the engine made by then is still there."""
+        return EnginePrompt.State.UNFETCHED if self.prompt.output else EnginePrompt.State.FAILED
+
+    def run(self, *, attach: bool) -> EnginePrompt.State:
+        """Drive the prompt to its end. DONE, CANCELLED, or a live state when the worker stops and leaves it so."""
+        engine = self.prompt.engine
+        if not attach and not self._install_files(engine):
+            stopping = workers.stopping.is_set()
+            return EnginePrompt.State.CLAIMED if stopping else EnginePrompt.State.CANCELLED
+        if self.prompt.output:
+            # The file outlives the engine's memory of the prompt, so that a restart in between loses nothing.
+            return self._end(self._store(events.ImageRef(**self.prompt.output)))
+        client = roster.pool.client(engine)
+        nodes = self.prompt.graph or {}
+        if not attach:
+            nodes = self._adapted(client, nodes)
+        self.samplers = frozenset(node for node, body in nodes.items() if "steps" in body["inputs"])
+        if self.task.reference and not attach:
+            self._send_reference(engine)
+        self.sent = True
+        stream = client.run(
+            nodes,
+            str(self.prompt.prompt_id),
+            attach=attach,
+            stall_timeout=settings.COMFYUI_TIMEOUT,
+            patience=PATIENCE,
+            extra_data={"preview_method": "auto"},
+        )
+        return self._end(self._watch(roster.pool.loop.iterate(stream, poll=TICK)))
+
+    def _end(self, stored: bool) -> EnginePrompt.State:
+        """How the attempt ends; where nothing is stored, it was left because the worker stops or nobody wants it."""
+        if stored:
+            return EnginePrompt.State.DONE
+        if workers.stopping.is_set():
+            return EnginePrompt.State.POSTED
+        self.untold = not recovery.stop_on_engine(self.prompt)
+        return EnginePrompt.State.CANCELLED
+
+    def _watch(self, stream: Generator[events.Event | None]) -> bool:
+        """Follow the events to the end. False when this worker stops, or nobody wants the picture any more."""
+        looked = time.monotonic()
+        with closing(stream):
+            for event in stream:
+                if workers.stopping.is_set():
+                    return False
+                if time.monotonic() - looked > LOOK:
+                    looked = time.monotonic()
+                    if not self._wanted():
+                        return False
+                if event is not None:
+                    self._on(event)
+                if self.left:
+                    return False
+                if event is None or time.monotonic() > self.begin_at:
+                    self._catch_up()
+        return self.stored
+
+    def _wanted(self) -> bool:
+        return GenerationTask.objects.active().filter(pk=self.task.pk).exists()
+
+    def _on(self, event: events.Event) -> None:
+        match event:
+            case events.Posted():
+                self.prompt.posted_at = timezone.now()
+            case events.Started() if self.prompt.started_at is None:
+                self.prompt.started_at = timezone.now()
+                self.begin_at = time.monotonic() + SOON
+            case events.Progress(node=node, value=value, max=most) if node in self.samplers:
+                self._progress(value, most)
+            case events.Preview(mime=mime, data=data):
+                self._preview(mime, data)
+            case events.Executed(images=found) if found:
+                self._store(found[0])
+            case events.Completed(outputs=outputs):
+                self._finish(outputs)
+            case _:
+                pass
+
+    def _begin(self) -> None:
+        """The engine works on it: only from here on the task is running. Before, it waits in the engine's queue.
+
+        A picture that is made sooner than SOON is not said to be begun: that would take longer than making it.
+        """
+        self.begun, self.begin_at = True, math.inf
+        started = self.prompt.started_at or timezone.now()
+        self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at, started_at=started)
+        self.written = time.monotonic()
+        publisher.engines_changed()
+        if self.task.start(workers.worker_name()):
+            publisher.changed(self.task)
+
+    def _catch_up(self) -> None:
+        """The engine is silent for a moment: write what was put off."""
+        if not self.begun and time.monotonic() > self.begin_at:
+            self._begin()
+        if self.prompt.posted_at and self.prompt.state == EnginePrompt.State.CLAIMED:
+            self._write_prompt(state=EnginePrompt.State.POSTED, posted_at=self.prompt.posted_at)
+        if self.begun and self.unwritten:
+            self._write_progress(*self.unwritten)
+
+    def _progress(self, step: int, steps: int) -> None:
+        """Write and show step `step` of `steps`, at most four times a second; what is put off follows in a silence.
+
+        A picture that is made faster than that shows no steps: writing them would take longer than making it. A step
+        that an engine tells twice is written once.
+        """
+        if (step, steps) == self.told:
+            return
+        self.unwritten = (step, steps)
+        if self.begun and time.monotonic() - self.written >= PROGRESS_EVERY:
+            self._write_progress(step, steps)
+
+    def _write_progress(self, step: int, steps: int) -> None:
+        first, self.making, self.written, self.unwritten = not self.making, True, time.monotonic(), None
+        self.told = (step, steps)
+        self._write_prompt(progress=round(SAMPLED * step / max(1, steps)))
+        if self.task.advance(progress=overall(self.task), step=step, making=self.prompt.index):
+            if first:
+                publisher.changed(self.task)
+            else:
+                publisher.progressed(self.task, "generation/_job_progress.html")
+
+    def _preview(self, mime: str, data: bytes) -> None:
+        now = time.monotonic()
+        if not self.begun or now - self.previewed < publisher.INTERVAL:
+            return
+        self.previewed = now
+        if small := small_preview(data):
+            publisher.previewed(self.task, "generation/_preview.html", "image/webp", small)
+
+    def _finish(self, outputs: Mapping[str, tuple[events.ImageRef, ...]]) -> None:
+        if not self.stored:
+            found = [ref for refs in outputs.values() for ref in refs]
+            if not found:
+                raise decoding.BadPicture("The engine finished without a picture.")
+            self._store(found[0])
+
+    def _store(self, ref: events.ImageRef) -> bool:
+        """Fetch, check, save, and commit the row: only then the picture exists. False where it is left.
+
+        What does not come whole is fetched again a few times. Raises NotFetched after that.
+        """
+        self.prompt.output = asdict(ref)  # kept wherever this attempt does not end in a picture
+        pauses = iter(() if self.attached else FETCH_PAUSES)
+        while not self.stored and not self.left:
+            trouble = self._try_to_store(ref)
+            if trouble is None:
+                continue
+            self._write_prompt(output=self.prompt.output)
+            pause = next(pauses, None)
+            if pause is None or isinstance(trouble.reason, EngineTimeout | NotConnected):
+                raise trouble
+            self._wait(pause)
+        return self.stored
+
+    def _try_to_store(self, ref: events.ImageRef) -> NotFetched | None:
+        """Why the picture did not come this time; None where it did, or is left."""
+        said = "The picture did not come whole."
+        data = b""
+        try:
+            for data in self._fetched(ref):
+                store(self.prompt, data)
+                self.stored = True
+        except NotFound as error:  # somebody emptied its output folder, or its cache named a file of an earlier run
+            raise PromptLost(
+                "The engine made the picture, but does not have its file any more.", error.detail
+            ) from error
+        except (EngineUnreachable, EngineTimeout, BadResponse) as error:
+            return NotFetched(f"{said} {error}", error.detail, error, damaged=isinstance(error, EmptyFile))
+        except decoding.BadPicture as error:
+            return NotFetched(f"{said} {error}", f"{data[:80]!r}", damaged=decoding.begins_as_picture(data))
+        return None
+
+    def _fetched(self, ref: events.ImageRef) -> Iterator[bytes]:
+        """The bytes of a file on the engine, or nothing where it is left meanwhile."""
+        client = roster.pool.client(self.prompt.engine)
+        looked = time.monotonic()
+        with closing(roster.pool.loop.iterate(_fetching(client, ref), poll=TICK)) as ticks:
+            for data in ticks:
+                if data is not None:
+                    yield data
+                elif time.monotonic() - looked > LOOK:
+                    looked = time.monotonic()
+                    if self._is_left():
+                        return
+
+    def _wait(self, seconds: float) -> None:
+        """A pause, shorter where it is left."""
+        until = time.monotonic() + seconds
+        while not self._is_left() and (left := until - time.monotonic()) > 0:
+            workers.stopping.wait(min(left, LOOK))
+
+    def _is_left(self) -> bool:
+        self.left = workers.stopping.is_set() or not self._wanted()
+        return self.left
+
+    def _install_files(self, engine: Engine) -> bool:
+        """Put the files of styles on the engine that it lacks.
+
+        False when this worker stops, or nobody wants the picture any more.
+        """
+        try:
+            return all(self._install(engine, version) for version in installs.missing(engine, graphs.stored(self.task)))
+        finally:
+            self._show_install(None)  # also what a worker that was killed left there
+
+    def _install(self, engine: Engine, version: StyleVersion) -> bool:
+        looked = shown = -math.inf
+        with closing(installs.put(engine, version)) as ticks:
+            for percent in ticks:
+                now = time.monotonic()
+                if workers.stopping.is_set():
+                    return False
+                if now - looked > LOOK:
+                    looked = now
+                    if not self._wanted():
+                        return False
+                if now - shown > INSTALL_EVERY:
+                    shown = now
+                    self._show_install({"style": str(version), "engine": engine.pk, "percent": percent})
+        return True
+
+    def _show_install(self, facts: dict[str, object] | None) -> None:
+        if self.task.installing != facts and self._wanted():
+            self.task.touch(installing=facts)
+            publisher.progressed(self.task, "generation/_job_progress.html")
+
+    def _send_reference(self, engine: Engine) -> None:
+        reference = self.task.reference
+        assert reference is not None  # the caller looked
+        place = (engine.pk, engine.health_since, reference.sha256)
+        if place in _sent:
+            return
+        with reference.file.open("rb") as handle:
+            data = handle.read()
+        name = graphs.reference_name(reference.sha256)
+        stored = roster.pool.loop.call(roster.pool.client(engine).upload_image(data, name))
+        if stored.filename != name:  # the name is the hash of the bytes, so this engine holds something else under it
+            raise BadResponse(f"The engine already has another picture named {name}.")
+        _sent.add(place)
+
+    def _adapted(self, client: ComfyClient, nodes: graph.Graph) -> graph.Graph:
+        """The graph as this engine's version wants it; the client remembers what the engine said of its classes."""
+        adapted = roster.pool.loop.call(wiring.fitted(client, nodes, strict=True))
+        if adapted != nodes:
+            self._write_prompt(graph=adapted, graph_sha256=graph.sha256(adapted))
+        return adapted
+
+    def _write_prompt(self, **fields: object) -> None:
+        EnginePrompt.objects.filter(pk=self.prompt.pk, state__in=EnginePrompt.LIVE).update(**fields)
+        for name, value in fields.items():
+            setattr(self.prompt, name, value)
+
+
+async def _fetching(client: ComfyClient, ref: events.ImageRef) -> AsyncGenerator[bytes, None]:
+    yield await client.fetch(ref)
+
+
+def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
+    """Save a picture's bytes and its row. None when this place already has one (another attempt was faster)."""
+    facts = decoding.check_output(data)
+    task = prompt.task
+    picture = GeneratedImage(
+        task=task,
+        index=prompt.index,
+        prompt=prompt,
+        seed=task.seeds[prompt.index],
+        width=facts.width,
+        height=facts.height,
+        has_alpha=facts.has_alpha,
+        size=len(data),
+        sha256=facts.sha256,
+        engine=prompt.engine,
+        engine_version=prompt.engine.engine_version,
+    )
+    picture.file.save(identity.new_name(f".{facts.format.lower()}"), ContentFile(data), save=False)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            picture.save(force_insert=True)
+            EnginePrompt.objects.filter(pk=prompt.pk).update(
+                state=EnginePrompt.State.DONE,
+                progress=100,
+                posted_at=prompt.posted_at or now,
+                started_at=prompt.started_at or now,
+                ended_at=now,
+            )
+    except IntegrityError:
+        picture.file.delete(save=False)
+        return None
+    except BaseException:
+        throw_away(str(picture.file.name))
+        raise
+    prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
+    if prompt.misses:
+        recovery.hands_out_again(prompt.engine)
+        look_for_orphans()
+    if prompt.engine.ooms:
+        Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)
+    tasks.finish_picture(picture.pk)
+    if task.status == Status.QUEUED:
+        task.start(workers.worker_name())  # it was over before anybody said that it had begun
+    if not task.complete_if_whole():
+        task.advance(progress=overall(task))
+    publisher.changed(task)
+    return picture
+
+
+def overall(task: GenerationTask) -> int:
+    """Percent of the whole task: stored pictures count fully, those on engines by their steps. At most 99."""
+    done = task.prompts.filter(Q(state=EnginePrompt.State.DONE) | Q(state__in=EnginePrompt.LIVE))
+    total = done.aggregate(sum=Sum("progress"))["sum"] or 0
+    return int(min(99, total // task.count))
+
+
+def settle(task: GenerationTask, *, made: bool) -> None:
+    """After an attempt: a task with nothing on an engine waits again; others may have something to do now.
+
+    A prompt that is parked, because its engine went away, is nothing that runs. After a picture was made its task goes
+    on running, for the next picture is claimed at once. Where none can be, the sweep puts the task back when its lease
+    is over.
+    """
+    shown = task.version
+    task.refresh_from_db()
+    followed = task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exclude(worker="")
+    if task.is_active and not task.complete_if_whole() and not made and not followed.exists():
+        task.recover()
+    recovery.end_fetching(task)
+    if not task.is_active:
+        publisher.counts_changed()
+        publish_waiting()
+        signals.ended.send(GenerationTask, task=task)
+    if not made or task.is_active or task.version != shown:  # else its last picture has told of its end
+        publisher.changed(task)
+    publisher.engines_changed()
+    if anything_open():
+        GenerationTask.wake()
+
+
+def publish_waiting(most: int = 20) -> None:
+    """The first waiting tasks moved up: show their new places."""
+    for task in GenerationTask.objects.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
+        publisher.progressed(task, "generation/_job_progress.html")
+
+
+def sweep() -> None:
+    """Every minute and at start: what a crash left between two steps is finished, the rest is free to be claimed."""
+    whole = GenerationTask.objects.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
+    for task in whole.order_by("pk"):
+        if task.complete_if_whole():
+            publisher.changed(task)
+    for fetched in GenerationTask.objects.active().filter(fetching=True).order_by("pk"):
+        if recovery.end_fetching(fetched):
+            publisher.changed(fetched)
+    held = EnginePrompt.objects.filter(task=OuterRef("pk"), state__in=EnginePrompt.LIVE)
+    for left in GenerationTask.objects.abandoned().exclude(Exists(held)):
+        if left.recover():
+            publisher.changed(left)
+    look_for_orphans()
+    tasks.finish_missing()
+    GenerationTask.wake()
+
+
+def small_preview(data: bytes) -> bytes:
+    """A step preview for the page: WebP of at most 384 px and 20 kB. Empty when it is no picture."""
+    try:
+        with Image.open(io.BytesIO(data), formats=decoding.FORMATS) as preview:
+            preview.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
+            for side, quality in PREVIEW_TRIES:
+                preview.thumbnail((side, side))
+                small = io.BytesIO()
+                preview.convert("RGB").save(small, "WEBP", quality=quality, method=0)
+                if small.tell() <= PREVIEW_BYTES:
+                    return small.getvalue()
+    except (*decoding.BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        log.debug("An engine sent a preview that is no picture", exc_info=True)
+    return b""

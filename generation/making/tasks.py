@@ -1,0 +1,36 @@
+"""What goes through the queue. Messages are hints that there is work; the rows say which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huey.contrib.djhuey import db_task
+
+from generation.making import runner
+from generation.making.claim import look_for_orphans
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def work() -> None:
+    """Make pictures until nothing can be claimed."""
+    runner.work()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def look_again() -> None:
+    """What an engine was to be asked for later is due."""
+    look_for_orphans()
+    runner.work()
+
+
+def wake(seconds: float) -> None:
+    """Tell workers that there may be pictures to make, now or after so many seconds."""
+    if seconds:
+        look_again.schedule(delay=seconds)
+    else:
+        work()
+
+
+def hear_of_engine(sender: object, **_facts: Any) -> None:
+    """An engine can be given work again."""
+    work()

@@ -1,0 +1,116 @@
+"""What keeps pictures from being made: engines that are away, and files that no engine has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext as _
+
+from generation.engines import installs, lacks, roster
+from generation.engines.installs import Stored
+from generation.engines.models import Engine
+from generation.pictures import graphs
+from stylestudio.comfy.file_names import canonical
+
+File = tuple[str, str]  # (folder, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """`problems` somebody has to mend; `wait` says which engine the pictures wait for. Empty: they begin at once."""
+
+    problems: list[str] = field(default_factory=list)
+    wait: str = ""
+
+
+def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
+    """What becomes of pictures that need these (folder, name) pairs, as engines are now.
+
+    `stored` are the files that can be put on engines: where there is a way to an engine, they are there already.
+    """
+    files, stored = [(folder, canonical(name)) for folder, name in files], stored or {}
+    serving = roster.serving()
+    if any(installs.is_able(engine, files, (), stored) for engine in serving):
+        return Outlook()
+    away = list(roster.away())
+    able = [engine for engine in away if installs.is_able(engine, files, (), stored)]
+    problems = [] if serving else [_nobody(away)]
+    if not able:
+        # What an engine has is known once it answered.
+        asked = serving or [engine for engine in away if engine.engine_version]
+        return Outlook(problems + _missing(files, asked, stored))
+    return Outlook(problems, _waits(_nowhere(files, serving, stored) or files, able) if serving else "")
+
+
+def unfit() -> list[str]:
+    """Why no engine that serves can run our graphs, whatever files it has; empty if one can, or none serves."""
+    serving = roster.serving()
+    found = [(engine, graphs.lack_of(engine)) for engine in serving]
+    if any(lack is None for _engine, lack in found):
+        return []
+    words = _("%(engine)s (ComfyUI %(version)s) cannot make these pictures. %(lack)s")
+    return [
+        words % {"engine": roster.title(engine), "version": engine.engine_version, "lack": lacks.words(lack)}
+        for engine, lack in found
+        if lack
+    ]
+
+
+def _nobody(away: Sequence[Engine]) -> str:
+    if away and all(engine.paused for engine in away):
+        return _("All engines are paused. Pictures you ask for wait until one is used again.")
+    return _("No engine answers now. Pictures you ask for wait until one does.")
+
+
+def _waits(files: Sequence[File], able: Sequence[Engine]) -> str:
+    names = ", ".join(name for _folder, name in files)
+    if len(able) == 1:
+        return _("The only engine that has %(files)s is %(engine)s, and it is %(state)s. The job will wait for it.") % {
+            "files": names,
+            "engine": roster.title(able[0]),
+            "state": roster.state_text(able[0]),
+        }
+    listed = ", ".join(f"{roster.title(engine)} ({roster.state_text(engine)})" for engine in able)
+    return _("The engines that have %(files)s are away: %(engines)s. The job will wait for one of them.") % {
+        "files": names,
+        "engines": listed,
+    }
+
+
+def _missing(files: Sequence[File], asked: Sequence[Engine], stored: Stored) -> list[str]:
+    """Which files are missing where."""
+    if not asked:
+        return []
+    if nowhere := _nowhere(files, asked, stored):
+        return [_missing_file(file, asked, stored) for file in nowhere]
+    lacks = [
+        f"{roster.title(engine)}: {', '.join(name for _folder, name in _nowhere(files, [engine], stored))}"
+        for engine in asked
+    ]
+    return [_("No engine has all files that these pictures need. Missing are: %s.") % "; ".join(lacks)]
+
+
+def _missing_file(file: File, asked: Sequence[Engine], stored: Stored) -> str:
+    folder, name = file
+    if folder == "loras" and name in stored:
+        return installs.obstacle(asked, stored[name])
+    facts = {"file": name, "engines": ", ".join(roster.title(engine) for engine in asked)}
+    if folder == "checkpoints":
+        if len(asked) == 1:
+            return _("%(engines)s does not have the checkpoint %(file)s. Put it into models/checkpoints there.") % facts
+        return _("No engine has the checkpoint %(file)s. Put it into models/checkpoints on one of %(engines)s.") % facts
+    if len(asked) == 1:
+        return _("%(engines)s does not have the file %(file)s. Put it into models/loras there.") % facts
+    return _("No engine has the file %(file)s. Put it into models/loras on one of %(engines)s.") % facts
+
+
+def _nowhere(files: Iterable[File], asked: Sequence[Engine], stored: Stored) -> list[File]:
+    """Those of `files` that none of the engines has or can be given."""
+    return [file for file in files if not any(_there(engine, file, stored) for engine in asked)]
+
+
+def _there(engine: Engine, file: File, stored: Stored) -> bool:
+    folder, name = file
+    mine = {name: stored[name]} if folder == "loras" and name in stored else {}
+    return installs.is_able(engine, [file], (), mine)

@@ -1,0 +1,259 @@
+"""`manage.py generate`: ask for pictures from a terminal or a script, and wait for them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.ordering.references import add_reference
+from generation.pictures import graphs
+from generation.pictures.models import GeneratedImage, GenerationTask, Reference
+from generation.pictures.prompts import Frame
+from styles.models import Preset, Style
+from stylestudio.edge import failures
+from stylestudio.images.decoding import BadPicture
+from stylestudio.jobs.kinds import Status
+from stylestudio.live import publisher, terminal
+from stylestudio.live.terminal import NoWorker
+from stylestudio.models import Worker
+from stylestudio.people.accounts import NobodyFound, acting
+
+
+def size(text: str) -> tuple[int, int]:
+    """1024x1024 or 1024×1024."""
+    width, x, height = text.lower().replace("×", "x").partition("x")
+    if not (x and width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
+        raise argparse.ArgumentTypeError(_("%r is no size. Use one such as 1216x832.") % text)
+    return int(width), int(height)
+
+
+def weighted(text: str) -> tuple[str, float | None]:
+    """A style's short name, with :0.8 behind it for a weight."""
+    slug, colon, weight = text.partition(":")
+    try:
+        return slug, float(weight) if colon else None
+    except ValueError:
+        raise argparse.ArgumentTypeError(_("%r is no weight. Use one such as 0.8.") % weight) from None
+
+
+class Command(BaseCommand):
+    """Queue one job, show its progress, save its pictures. Exit code 0 only when all came."""
+
+    help = (
+        "Make pictures from a terminal or a script, with a progress bar, while the studio (or a worker) runs. The "
+        "exit code is 0 only when all pictures came. Ctrl-C stops waiting (exit code 130), and the job goes on."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Options."""
+        parser.add_argument("--prompt", required=True, metavar="TEXT", help="what should be in the picture")
+        parser.add_argument(
+            "--style",
+            action="append",
+            type=weighted,
+            default=[],
+            metavar="SLUG[:WEIGHT]",
+            help="a style by the short name in its address, with a weight, such as ink-mist:0.6; up to five times",
+        )
+        parser.add_argument(
+            "--preset",
+            metavar="NAME",
+            help="a preset of the first style that has one of this name, without styles one of the base style; "
+            "other options count more",
+        )
+        parser.add_argument(
+            "--size", type=size, metavar="WIDTHxHEIGHT", help="multiples of 8 from 64 to 2048 (default: 1024x1024)"
+        )
+        parser.add_argument(
+            "--count", type=int, default=1, metavar="N", help="how many pictures, 1 to 16 (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--seed",
+            type=int,
+            metavar="N",
+            help="seed of the first picture; each further one has the next (default: a random one)",
+        )
+        parser.add_argument(
+            "--steps",
+            type=int,
+            metavar="N",
+            help=f"sampling steps (default: {graphs.STEPS}, which is what Lightning wants)",
+        )
+        parser.add_argument(
+            "--cfg",
+            type=float,
+            default=graphs.CFG,
+            metavar="X",
+            help="guidance (default: %(default)s, which is what Lightning wants)",
+        )
+        parser.add_argument(
+            "--negative", metavar="TEXT", help="what should not be in it; only heard with a cfg other than 1"
+        )
+        parser.add_argument("--reference", type=Path, metavar="FILE", help="start from a PNG, JPEG or WebP")
+        parser.add_argument(
+            "--denoise",
+            type=float,
+            default=graphs.DENOISE,
+            metavar="0..1",
+            help="how much to change the reference (default: %(default)s)",
+        )
+        parser.add_argument("--user", metavar="NAME", help="whose job it is (default: the first owner)")
+        parser.add_argument(
+            "--output", type=Path, metavar="DIR", help="save the pictures there, as JOB-NUMBER-SEED.png"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print messages for scripts, one a line, in place of the bar"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Queue, wait, save."""
+        try:
+            user = acting(options["user"])
+        except NobodyFound as error:
+            raise CommandError(str(error)) from None
+        if not Worker.objects.alive().exists():
+            raise CommandError(_("No worker is alive. Start the studio with: python3 run.py"))
+        order = _order(options, user)
+        try:
+            task = orders.place(order, user)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        publisher.publisher.flush()
+        try:
+            task = terminal.follow(task, self.stdout, _bar, as_json=options["json"])
+        except NoWorker:
+            raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % task.pk) from None
+        except BrokenPipeError:  # whoever read our lines has enough; the job goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except KeyboardInterrupt:
+            self.stderr.write(_("Job %d goes on. Cancel it in the studio if you do not want it.") % task.pk)
+            sys.exit(130)
+        if options["output"]:
+            self._save(task, options["output"], quiet=options["json"])
+        if odd := task.odd_sizes_text:
+            self.stderr.write(odd)
+        if task.status != Status.COMPLETED:
+            raise CommandError(terminal.plain_words(_why(task)))
+
+    def _save(self, task: GenerationTask, folder: Path, *, quiet: bool) -> None:
+        """Copy what was made, the pictures of a failed job too."""
+        for picture in task.pictures.order_by("index"):
+            target = folder / f"{task.pk}-{picture.index + 1}-{picture.seed}{Path(str(picture.file.name)).suffix}"
+            data = _read(picture)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+            except OSError as error:
+                raise CommandError(
+                    _("The pictures are in the studio, but could not be written to %(folder)s: %(error)s")
+                    % {"folder": folder, "error": error.strerror or error}
+                ) from None
+            if not quiet:
+                self.stdout.write(str(target))
+
+
+def _read(picture: GeneratedImage) -> bytes:
+    try:
+        with picture.file.open("rb") as source:
+            return bytes(source.read())
+    except OSError as error:
+        raise CommandError(
+            _("Picture %(number)d is made, but cannot be read in the studio: %(error)s")
+            % {"number": picture.index + 1, "error": failures.plainly(error, picture.file.name)}
+        ) from None
+
+
+def _order(options: dict[str, Any], user: User) -> Order:
+    mix = [one for one in (_ingredient(slug, weight) for slug, weight in options["style"]) if one]
+    # What is said beside a preset counts more.
+    usual = _preset(options["preset"], mix) if options["preset"] is not None else Preset(steps=graphs.STEPS)
+    said = {name: options[name] for name in ("negative", "steps") if options[name] is not None}
+    width, height = options["size"] or (usual.width, usual.height)
+    return Order(
+        prompt=options["prompt"],
+        negative=said.get("negative", usual.negative),
+        width=width,
+        height=height,
+        count=options["count"],
+        seed=options["seed"],
+        steps=said.get("steps", usual.steps),
+        cfg=options["cfg"],
+        denoise=options["denoise"],
+        reference=_reference(options["reference"], user),
+        mix=tuple(mix),
+        frame=Frame(usual.prefix, usual.suffix, usual.name),
+    )
+
+
+def _preset(name: str, mix: Sequence[Ingredient]) -> Preset:
+    """The preset of this name of the first style that has one, without styles of the base style."""
+    styles = [ingredient.version.style for ingredient in mix] or list(Style.objects.filter(is_base=True))
+    found = {preset.style_id: preset for preset in Preset.objects.filter(style__in=styles, name=name)}
+    for style in styles:
+        if style.pk in found:
+            return found[style.pk]
+    titles = ", ".join(style.title for style in styles)
+    raise CommandError(_("There is no preset called %(name)s for %(styles)s.") % {"name": name, "styles": titles})
+
+
+def _ingredient(slug: str, weight: float | None) -> Ingredient | None:
+    style = Style.objects.prefetch_related("versions").filter(slug=slug).first()
+    if style is None or style.version is None:
+        raise CommandError(_("There is no style called %s.") % slug)
+    if style.is_base:
+        return None
+    return Ingredient(style.version, style.version.default_strength if weight is None else weight)
+
+
+def _reference(file: Path | None, user: User) -> Reference | None:
+    if file is None:
+        return None
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CommandError(_("%(file)s cannot be read: %(error)s") % {"file": file, "error": error.strerror}) from None
+    try:
+        return add_reference(BytesIO(data), user)
+    except OSError as error:
+        raise CommandError(
+            _("The reference could not be kept in the studio: %s") % failures.plainly(error, file)
+        ) from None
+    except BadPicture as error:
+        raise CommandError(terminal.plain_words(f"{file}: {error}")) from None
+
+
+def _bar(task: GenerationTask, width: int = 30) -> str:
+    full = width * task.progress // 100
+    words = str(task.get_status_display())
+    if task.status == Status.RUNNING and task.making is not None:
+        words = _("step %(step)d of %(steps)d · picture %(picture)d of %(count)d") % {
+            "step": task.step,
+            "steps": task.steps,
+            "picture": task.picture_number,
+            "count": task.count,
+        }
+    return f"\r[{'#' * full}{'.' * (width - full)}] {task.progress:3d} % {words:<40}"
+
+
+def _why(task: GenerationTask) -> str:
+    made = ngettext("%(made)d of %(count)d picture came.", "%(made)d of %(count)d pictures came.", task.count) % {
+        "made": task.saved,
+        "count": task.count,
+    }
+    if task.status == Status.CANCELLED:
+        return _("The job was cancelled.") + " " + made
+    return " ".join(filter(None, [task.explanation, task.error, task.remedy, made]))

@@ -1,0 +1,258 @@
+"""What stands around the form "New pictures": the picker, the mix, trigger chips, the final prompt, readiness."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from generation.engines import installs, roster
+from generation.ordering import availability, base_checkpoints, forms
+from generation.ordering.forms import OrderForm, row_number
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import estimates, graphs
+from generation.pictures.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
+from generation.pictures.prompts import Frame, final_parts, missing_triggers
+from generation.pictures.shapes import SHAPES
+from styles.models import Preset, Style
+from stylestudio.templatetags.studio import about
+
+COUNTS = (1, 2, 4, 8, 12)
+LATELY = 30  # newest tasks of a person that say which styles were used last
+RECENT = 4  # styles that come first in the picker because of it
+
+
+@dataclass(frozen=True, slots=True)
+class StyleChoice:
+    """A card of the picker."""
+
+    pk: int
+    slug: str
+    title: str
+    version_number: int
+    kind: str
+    kind_title: str
+    default_strength: float
+    sheet_url: str
+    checked: bool
+    is_base: bool
+    preview_only: bool
+    triggers: list[str]
+    safe_from: float | None
+    safe_to: float | None
+    shelf: str  # the heading above it, where a group begins with it
+
+
+@dataclass(frozen=True, slots=True)
+class MixRow:
+    """A row under "Styles in this picture"."""
+
+    pk: int
+    title: str
+    version_number: int
+    weight: float
+    sheet_url: str
+    triggers: list[str]
+    safe_from: float | None
+    safe_to: float | None
+    where: str  # above or below the safe range, or inside
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class PresetChip:
+    """A preset above the prompt. `pk` is None for one that the form uses and no chosen style has."""
+
+    pk: int | None
+    name: str
+    style: str
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A trigger phrase in the prompt box. Phrases that the prompt already has are not shown."""
+
+    pk: int
+    phrase: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A reason why pressing Generate would not work, with the field or page that mends it."""
+
+    text: str
+    href: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What will happen, in numbers, and which engine that waits for; or what has to be done first.
+
+    `warnings` keep nobody from generating.
+    """
+
+    lines: list[str]
+    problems: list[Problem]
+    wait: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+
+def around(form: OrderForm) -> dict[str, Any]:
+    """Everything that the page shows around the form, for its present values."""
+    values = {name: form[name].value() for name in form.fields}
+    prompt = str(values["prompt"] or "")
+    reference = Reference.objects.filter(pk=row_number(str(values["reference_id"] or "")) or 0).first()
+    if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
+        reference = form.cleaned_data["picture"]
+    mix = form.mix
+    frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
+    return {
+        "form": form,
+        "styles": _choices(form.user, {ingredient.version.style_id for ingredient in mix}),
+        "mix": [_mix_row(ingredient) for ingredient in mix],
+        "chips": list(_chips(mix, frame.around(prompt))),
+        "presets": _presets(mix, frame),
+        "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
+        "readiness": readiness(
+            form.user,
+            mix,
+            _whole(values["count"], 1),
+            str(values["shape"] or ""),
+            _whole(values["steps"], graphs.STEPS),
+            str(values["mode"]),
+        ),
+        "reference": reference,
+        "request_id": uuid.uuid4(),
+        "shapes": SHAPES,
+        "counts": sorted({*COUNTS, _whole(values["count"], COUNTS[0])}),
+        "samplers": forms.SAMPLERS,
+        "schedulers": forms.SCHEDULERS,
+    }
+
+
+def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
+    """The base style, what this person used last, and the rest by name."""
+    sketched = roster.preview_serves()
+    offered = forms.offered(user)
+    recent = _recent(user, offered)
+    offered.sort(key=lambda style: (not style.is_base, recent.index(style.pk) if style.pk in recent else RECENT))
+    rest = next((style.pk for style in offered if not style.is_base and style.pk not in recent), 0)
+    shelves = {rest: _("Other styles"), recent[0]: _("Recent")} if recent else {}
+    choices = []
+    for style in offered:
+        version = style.version
+        assert version is not None  # `offered` leaves out styles without a published version
+        # The base style's sheet was drawn by the preview engine; a real engine's base looks different.
+        sheet = version.sheet.url if version.sheet and (sketched or not style.is_base) else ""
+        choices.append(
+            StyleChoice(
+                pk=style.pk,
+                slug=style.slug,
+                title=style.title,
+                version_number=version.number,
+                kind=style.kind,
+                kind_title=style.get_kind_display(),
+                default_strength=version.default_strength,
+                sheet_url=sheet,
+                checked=style.pk in chosen,
+                is_base=style.is_base,
+                preview_only=style.preview_only,
+                triggers=version.triggers,
+                safe_from=version.safe_from,
+                safe_to=version.safe_to,
+                shelf=shelves.get(style.pk, ""),
+            )
+        )
+    return choices
+
+
+def _recent(user: User, offered: Iterable[Style]) -> list[int]:
+    """Numbers of the few styles that this person used last, the newest first."""
+    newest = GenerationTask.objects.filter(owner=user).values("pk")[:LATELY]
+    rows = TaskStyle.objects.filter(task__in=newest).order_by("-task_id", "position")
+    known = {style.pk for style in offered}
+    used = dict.fromkeys(rows.values_list("version__style", flat=True))
+    return [pk for pk in used if pk in known][:RECENT]
+
+
+def _mix_row(ingredient: Ingredient) -> MixRow:
+    version = ingredient.version
+    sheet = version.sheet.url if version.sheet else ""
+    return MixRow(
+        pk=version.style_id,
+        title=version.style.title,
+        version_number=version.number,
+        weight=ingredient.weight,
+        sheet_url=sheet,
+        triggers=version.triggers,
+        safe_from=version.safe_from,
+        safe_to=version.safe_to,
+        where=version.side(ingredient.weight),
+        least=version.strengths[0],
+        most=version.strengths[1],
+    )
+
+
+def _presets(mix: Sequence[Ingredient], frame: Frame) -> list[PresetChip]:
+    """Presets of the chosen styles in the order of the mix, else of the base style; one in use is always among them."""
+    of = {ingredient.version.style_id: place for place, ingredient in enumerate(mix)}
+    found = Preset.objects.filter(style__in=of) if mix else Preset.objects.filter(style__is_base=True)
+    presets = sorted(found.select_related("style"), key=lambda preset: of.get(preset.style_id, 0))
+    used = next((preset for preset in presets if frame.preset and preset.name == frame.preset), None)
+    chips = [PresetChip(preset.pk, preset.name, preset.style.title, preset is used) for preset in presets]
+    if used is None and frame.facts:
+        chips.insert(0, PresetChip(None, frame.preset or _("Own words"), "", True))
+    return chips
+
+
+def _chips(mix: Iterable[Ingredient], prompt: str) -> Iterable[Chip]:
+    for ingredient in mix:
+        for phrase in missing_triggers(prompt, ingredient.version.triggers):
+            yield Chip(ingredient.version.style_id, phrase, phrase not in ingredient.off)
+
+
+def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, steps: int, mode: str) -> Readiness:
+    """What pressing Generate will do: pictures, time, place in the queue; or which file or engine is missing."""
+    mix = tuple(mix)
+    order = Order(prompt="x", mix=mix)
+    checkpoint, lightning = order.files()
+    files = [("checkpoints", checkpoint), ("loras", lightning)]
+    files += [("loras", one.version.lora_name) for one in order.mix if one.version.lora_name]
+    outlook = availability.outlook(files, installs.stored(one.version for one in mix))
+    problems = [Problem(text, reverse("queue") + "#engines") for text in (*outlook.problems, *availability.unfit())]
+    if len(order.mix) > MOST_STYLES:
+        problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
+    lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]
+    width, _x, height = shape.partition("x")
+    forecast = estimates.Forecast()
+    like = estimates.Like(mode, _whole(width, 1024) * _whole(height, 1024), steps)
+    if (seconds := forecast.duration(count, like)) is not None:
+        lines[0] += " · " + about(seconds)
+    if own := base_checkpoints.chosen(mix):
+        lines.append(own)
+    if roster.preview_serves():
+        lines.append(_("sketches, no GPU"))
+    if ahead := forecast.ahead_of_new(user.pk):
+        lines.append(
+            ngettext("%(count)d picture before you", "%(count)d pictures before you", ahead) % {"count": ahead}
+        )
+    return Readiness(lines, problems, outlook.wait, base_checkpoints.warnings(mix))
+
+
+def _whole(value: Any, default: int) -> int:
+    """A number as typed, for reckoning; nonsense is `default`."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        return default
+    return number if abs(number) < 10**6 else default

@@ -1,0 +1,52 @@
+"""Pictures to start from: cleaned, and stored once."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from generation.pictures.models import GeneratedImage, Reference
+from stylestudio.images import decoding
+from stylestudio.media import identity
+from stylestudio.media.storage import all_or_nothing
+
+# A gallery picture of 2048 × 2048 may be larger than what people may upload.
+MOST_OF_OURS = 64 * 2**20
+
+
+def add_reference(file: IO[bytes], user: User) -> Reference:
+    """Check, clean and store an uploaded picture; the same pixels are stored once. Raises BadPicture."""
+    return _stored(decoding.read_reference(file), user)
+
+
+def reference_from(picture: GeneratedImage, user: User) -> Reference:
+    """A picture of the gallery as a reference. Raises BadPicture when its file is gone."""
+    try:
+        with picture.file.open("rb") as handle:
+            return _stored(decoding.read_reference(handle, most_bytes=MOST_OF_OURS), user)
+    except FileNotFoundError:
+        raise decoding.BadPicture(
+            _("The file of this picture is missing, so it cannot be used as a reference.")
+        ) from None
+
+
+def _stored(clean: decoding.Reference, user: User) -> Reference:
+    known = Reference.objects.filter(sha256=clean.sha256).first()
+    if known:
+        return known
+    reference = Reference(sha256=clean.sha256, owner=user)
+    name = identity.new_name(".png")
+    # Without a name the content counts as no file, and the width and height would be empty.
+    reference.file.save(name, ContentFile(clean.png, name=name), save=False)
+    try:
+        with all_or_nothing() as noted:
+            noted(str(reference.file.name))
+            with transaction.atomic():
+                reference.save()
+    except IntegrityError:  # the same picture came twice at once
+        return Reference.objects.get(sha256=clean.sha256)
+    return reference

@@ -1,0 +1,369 @@
+"""Studio and jobs: fetch, act, answer. A page URL answers a page, a fragment has its own URL."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+
+from generation.making import recovery, runner, tasks
+from generation.ordering import forms, order_page, orders
+from generation.ordering.orders import Ingredient, Order
+from generation.ordering.references import add_reference, reference_from
+from generation.pictures import cards, graphs, signals
+from generation.pictures.models import GeneratedImage, GenerationTask
+from styles.forms import PresetForm
+from styles.models import Preset, Style
+from stylestudio.images.decoding import BadPicture
+from stylestudio.jobs import kinds
+from stylestudio.jobs.presses import number_of, once_with_page
+from stylestudio.live import page_frame, publisher
+from stylestudio.live.toasts import toast
+from stylestudio.people.access import StudioRequest, changeable, require_curator, visible, whole_number
+
+RECENT = 20  # jobs in the live column; older ones are in the gallery
+
+
+@require_GET
+def studio(request: StudioRequest) -> HttpResponse:
+    """The form, filled from a picture, a job, a style or a prompt when the address names one, and the live column."""
+    form = forms.OrderForm(user=request.user, initial=_prefill(request))
+    if number := request.GET.get("task"):
+        forms.explain(form, visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+    return _studio(request, form)
+
+
+@require_POST
+def generate(request: StudioRequest) -> HttpResponse:
+    """Place an order. htmx gets the job's card, a plain form the Studio page with the card on top."""
+    form = forms.OrderForm(request.POST, request.FILES, user=request.user)
+    if not form.is_valid():
+        return _invalid(request, form)
+    try:
+        order = form.order()
+        task = orders.place(order, request.user, request_id=_press_of(request, order, form.cleaned_data["request_id"]))
+    except ValidationError as error:
+        forms.complain(form, error)
+        return _invalid(request, form)
+    if not request.htmx:
+        return redirect(task)
+    context = {"job": task, "request_id": uuid.uuid4(), "reference": task.reference, "form": form, "oob": True}
+    return render(request, "generation/_placed.html", context)
+
+
+def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
+    """What names this press: the form's id; one that another order came with before is made another."""
+    earlier = GenerationTask.objects.filter(owner=request.user, request_id=form_id).first() if form_id else None
+    # A page from before an order, reached with Back, has its id still.
+    return form_id if earlier is None or orders.is_same(earlier, order) else number_of(request)
+
+
+@require_POST
+def compose(request: StudioRequest) -> HttpResponse:
+    """The form changed: answer with what follows from it (chips, final prompt, mix, readiness)."""
+    data = request.POST.copy()
+    _press(data)
+    form = forms.OrderForm(data, request.FILES, user=request.user)
+    values = {**data.dict(), "mix": form.mix}
+    if not request.htmx:
+        form.is_valid()  # a file that was chosen must not be lost
+        if chosen := form.cleaned_data["picture"]:
+            values["reference_id"] = chosen.pk
+        return _studio(request, forms.OrderForm(user=request.user, initial=values))
+    quiet = forms.OrderForm(user=request.user, initial=values)
+    filled = "use_preset" in request.POST or "drop_preset" in request.POST
+    return render(request, "generation/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled})
+
+
+@require_POST
+@once_with_page
+def save_preset(request: StudioRequest) -> HttpResponse:
+    """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
+    data = request.POST.copy()
+    mix = forms.picked(data, request.user)
+    style = mix[0].version.style if mix else get_object_or_404(Style, is_base=True)
+    preset = Preset(style=style, owner=request.user, position=style.presets.count())
+    wish = PresetForm(_preset_fields(data), instance=preset)
+    if wish.store():
+        data["preset"] = preset.name
+        messages.success(request, _("The preset is saved for %(style)s.") % {"style": style.title})
+    form = forms.OrderForm(user=request.user, initial={**data.dict(), "mix": mix})
+    context = {**order_page.around(form), "preset_errors": wish.errors, "preset_name": data.get("preset_name", "")}
+    status = 422 if wish.errors else 200
+    if request.htmx:
+        return render(request, "generation/_preset_saved.html", {**context, "oob": True}, status=status)
+    return render(request, "generation/studio.html", {**context, **_live(request)}, status=status)
+
+
+@require_POST
+def reference(request: StudioRequest) -> HttpResponse:
+    """Take a reference at once when it is chosen, so that mistakes show before Generate."""
+    context: dict[str, Any] = {
+        "form": forms.OrderForm(user=request.user, initial={"denoise": request.POST.get("denoise", graphs.DENOISE)})
+    }
+    status = 200
+    if file := request.FILES.get("reference"):
+        try:
+            context["reference"] = add_reference(file, request.user)
+        except BadPicture as error:
+            context["error"], status = str(error), 422
+    return render(request, "generation/_reference.html", context, status=status)
+
+
+@require_GET
+def live_column(request: StudioRequest) -> HttpResponse:
+    """The live column for "Mine" or "Everyone", with a socket that watches the same."""
+    return render(request, "generation/_live.html", {**_live(request), "oob": True})
+
+
+@require_POST
+def clear(request: StudioRequest) -> HttpResponse:
+    """Take my finished jobs off the live column. Their pictures stay in the gallery."""
+    mine = GenerationTask.objects.ended().filter(owner=request.user, cleared_at=None)
+    mine.update(cleared_at=timezone.now())
+    if not request.htmx:
+        return redirect("generation:studio")
+    return render(request, "generation/_live.html", _live(request))
+
+
+@require_GET
+def job(request: StudioRequest, pk: int) -> HttpResponse:
+    """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
+    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
+    return render(request, "generation/job.html", context)
+
+
+@require_GET
+def job_card(request: StudioRequest, pk: int) -> HttpResponse:
+    """The card alone."""
+    return render(request, "generation/_job.html", {"job": visible(GenerationTask.objects.all(), request.user, pk=pk)})
+
+
+@require_POST
+def cancel(request: StudioRequest, pk: int) -> HttpResponse:
+    """Cancel this job and no other, waiting or running. Pictures that are there stay."""
+    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    if task.cancel():
+        publisher.changed(task)
+        publisher.counts_changed()
+        runner.publish_waiting()
+        signals.ended.send(GenerationTask, task=task)
+    return _answer(request, task)
+
+
+@require_POST
+def cancel_waiting(request: StudioRequest) -> HttpResponse:
+    """Cancel all my jobs that wait. What runs goes on."""
+    waiting = list(GenerationTask.objects.waiting().filter(owner=request.user))
+    cancelled = [task for task in waiting if task.withdraw()]
+    for task in cancelled:
+        publisher.changed(task)
+        signals.ended.send(GenerationTask, task=task)
+    if cancelled:
+        publisher.counts_changed()
+        runner.publish_waiting()
+    said = ngettext("%(number)d waiting job is cancelled.", "%(number)d waiting jobs are cancelled.", len(cancelled))
+    return toast(request, said % {"number": len(cancelled)} if cancelled else _("No job of yours is waiting."))
+
+
+@require_POST
+def move_to_front(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make this job the next one. Only curators may: it goes before other people's."""
+    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    require_curator(request.user)
+    if task.move_to_front():
+        publisher.changed(task)
+        runner.publish_waiting()
+    return _answer(request, task)
+
+
+@require_POST
+def retry(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make the missing pictures of an ended job, with the same settings and seeds."""
+    return _retried(request, pk, orders.retry)
+
+
+@require_POST
+def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make the missing pictures of an ended job in the next smaller size, with the same seeds."""
+    return _retried(request, pk, orders.retry_smaller)
+
+
+@require_POST
+def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
+    """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
+    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    if recovery.fetch_again(task):
+        publisher.announce(task, tasks.look_again)
+        signals.reopened.send(GenerationTask, task=task)
+        return _answer(request, GenerationTask.objects.get(pk=task.pk))
+    return _told(request, task, _("No engine has a picture of this job that could be fetched."))
+
+
+def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
+    """The new job, where the person is."""
+    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    try:
+        again = make(task, request.user)
+    except ValidationError as error:
+        return _told(request, task, " ".join(error.messages))
+    if request.htmx:
+        response = render(request, "generation/_job.html", {"job": again})
+        return (
+            reswap(retarget(response, "#jobs"), "afterbegin")
+            if _on_studio(request)
+            else HttpResponseClientRedirect(again.get_absolute_url())
+        )
+    return redirect(again)
+
+
+def _told(request: StudioRequest, task: GenerationTask, words: str) -> HttpResponse:
+    """The card as it is, and in the corner why nothing was made."""
+    if not request.htmx:
+        messages.warning(request, words)
+        return _answer(request, task)
+    response = _answer(request, task)
+    response.write(render_to_string("shell/_toast.html", {"message": words, "oob": True}, request))
+    return response
+
+
+def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:
+    """The card as it is now; a plain form goes back to the job's page."""
+    if not request.htmx:
+        return redirect(task)
+    kind = kinds.kind_of(task)
+    wants_row = (request.htmx.target or "").startswith("row-")
+    return render(request, kind.fragments[1 if wants_row else 0], {"job": task})
+
+
+def _on_studio(request: StudioRequest) -> bool:
+    return (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("generation:studio")
+
+
+def _studio(request: StudioRequest, form: forms.OrderForm, status: int = 200) -> HttpResponse:
+    return render(request, "generation/studio.html", {**order_page.around(form), **_live(request)}, status=status)
+
+
+def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
+    """The form with what is wrong, and nothing lost."""
+    if not request.htmx:
+        return _studio(request, form, status=422)
+    response = render(request, "generation/_compose.html", order_page.around(form), status=422)
+    return reswap(retarget(response, "#compose-form"), "outerHTML")
+
+
+def _live(request: StudioRequest) -> dict[str, Any]:
+    """The live column's rows: newest first, cleared ones left out."""
+    who = "all" if request.GET.get("who") == "all" else "mine"
+    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None, is_face=False)
+    tasks = tasks.select_related("owner", "reference")
+    if who == "mine":
+        tasks = tasks.filter(owner=request.user)
+    found = list(tasks[:RECENT])
+    cards.gather(found)
+    waiting = sum(1 for task in found if task.is_active)
+    return {"jobs": found, "who": who, "active": waiting, "socket_url": page_frame.socket_url(who)}
+
+
+def _prefill(request: StudioRequest) -> dict[str, Any]:
+    """The form's first values, from ?picture=, ?task=, ?style=, ?reference=, ?preset= and ?prompt=."""
+    query = request.GET
+    values: dict[str, Any] = {}
+    if number := query.get("picture"):
+        picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=whole_number(number))
+        values = forms.initial_of(orders.with_seed(orders.order_of(picture.task), picture.seed))
+    elif number := query.get("task"):
+        values = forms.initial_of(
+            orders.order_of(visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+        )
+    elif slug := query.get("style"):
+        values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
+    if number := query.get("reference"):
+        values |= _from_picture(request, whole_number(number))
+    if number := query.get("preset"):
+        values |= _preset(number)
+    if prompt := query.get("prompt"):
+        values["prompt"] = prompt[:4000]
+    return values
+
+
+def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
+    style = next((style for style in forms.offered(request.user) if style.slug == slug and not style.is_base), None)
+    if style is None or style.version is None:
+        if not Style.objects.filter(slug=slug).exists():
+            messages.warning(request, _("There is no style of this name any more."))
+        return ()
+    return (Ingredient(style.version, style.version.default_strength),)
+
+
+def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
+    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    try:
+        found = reference_from(picture, request.user)
+    except BadPicture as error:
+        messages.warning(request, str(error))
+        return {}
+    return {"mode": GenerationTask.Mode.IMAGE, "reference_id": found.pk}
+
+
+def _press(data: QueryDict) -> None:
+    """Apply the button that was pressed: a chip off or on, a style out or moved, a preset, no reference, a new seed."""
+    if pair := data.get("drop"):
+        data.appendlist("off", pair)
+    if pair := data.get("add"):
+        data.setlist("off", [one for one in data.getlist("off") if one != pair])
+    if pk := data.get("remove"):
+        data.setlist("style", [one for one in data.getlist("style") if one != pk])
+    for name, step in (("up", -1), ("down", 1)):
+        if pk := data.get(name):
+            data.setlist("order", _moved(data, pk, step))
+    if pk := data.get("use_preset"):
+        _fill(data, _preset(pk))
+    if "drop_preset" in data:
+        _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
+    if "clear_reference" in data:
+        data["reference_id"] = ""
+    if "dice" in data:
+        data["seed"] = str(forms.random_seed())
+
+
+def _fill(data: QueryDict, values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        data[name] = value
+
+
+def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
+    """The order of the mix with one style moved, no further than to its ends; without what is not chosen any more."""
+    chosen = data.getlist("style")
+    order = [one for one in dict.fromkeys(data.getlist("order")) if one in chosen]
+    if pk in order:
+        place = max(order.index(pk) + step, 0)
+        order.remove(pk)
+        order.insert(place, pk)
+    return order
+
+
+def _preset_fields(data: QueryDict) -> dict[str, str]:
+    """What the form says, under the names that a preset has for it."""
+    names = {"name": "preset_name", "prefix": "before", "suffix": "after"}
+    return {field: str(data.get(names.get(field, field), "")) for field in PresetForm.base_fields}
+
+
+def _preset(text: str) -> dict[str, str]:
+    """What the preset of this number fills; one that is gone fills nothing."""
+    preset = Preset.objects.filter(pk=forms.row_number(text) or 0, style__deleted_at=None).first()
+    return forms.preset_values(preset) if preset else {}

@@ -1,0 +1,104 @@
+"""Jobs, prompts and pictures to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
+from stylestudio.people.read_only import ReadOnlyAdmin
+
+if TYPE_CHECKING:
+    MixInline = admin.TabularInline[TaskStyle, GenerationTask]
+else:
+    MixInline = admin.TabularInline
+
+
+def _small(picture: GeneratedImage | None) -> SafeString | str:
+    return format_html('<img src="{}" height="48" alt="">', picture.thumbnail_url) if picture else "–"
+
+
+class TaskStyleInline(MixInline):
+    """The mix of a task."""
+
+    model = TaskStyle
+    extra = 0
+    can_delete = False
+    readonly_fields = ["version", "weight", "triggers", "position"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Frozen with the task."""
+        return False
+
+
+@admin.register(GenerationTask)
+class GenerationTaskAdmin(ReadOnlyAdmin):
+    """Jobs."""
+
+    list_display = ["preview", "__str__", "owner", "status", "count", "queued_at", "ended_at"]
+    list_display_links = ["preview", "__str__"]
+    list_filter = ["status", "mode", "is_face", "error_kind", "queued_at"]
+    list_select_related = ["owner"]
+    search_fields = ["prompt", "final_prompt", "owner__username"]
+    date_hierarchy = "queued_at"
+    inlines = [TaskStyleInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GenerationTask]:
+        """With pictures, for the previews."""
+        return super().get_queryset(request).prefetch_related("pictures")
+
+    @admin.display(description=_("preview"))
+    def preview(self, task: GenerationTask) -> SafeString | str:
+        """The first picture."""
+        return _small(next(iter(task.pictures.all()), None))
+
+
+@admin.register(EnginePrompt)
+class EnginePromptAdmin(ReadOnlyAdmin):
+    """Attempts: what was sent to which engine, and what became of it."""
+
+    list_display = ["prompt_id", "task", "index", "attempt", "engine", "state", "posted_at", "ended_at"]
+    list_filter = ["state", "engine"]
+    list_select_related = ["task", "engine"]
+    search_fields = ["prompt_id", "task__prompt", "error"]
+
+
+@admin.register(GeneratedImage)
+class GeneratedImageAdmin(ReadOnlyAdmin):
+    """Stored pictures, those in the trash included."""
+
+    list_display = ["preview", "__str__", "owner", "size_text", "seed", "engine", "created_at", "in_trash"]
+    list_display_links = ["preview", "__str__"]
+    list_filter = ["engine", "has_alpha", ("deleted_at", admin.EmptyFieldListFilter), "created_at"]
+    search_fields = ["task__prompt", "task__final_prompt", "task__owner__username", "sha256", "seed"]
+    date_hierarchy = "created_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GeneratedImage]:
+        """Deleted ones too."""
+        return GeneratedImage.everything.select_related("task__owner", "engine").newest_first()
+
+    @admin.display(description=_("preview"))
+    def preview(self, picture: GeneratedImage) -> SafeString | str:
+        """The small picture."""
+        return _small(picture)
+
+    @admin.display(description=_("by"), ordering="task__owner")
+    def owner(self, picture: GeneratedImage) -> str:
+        """Who asked for it."""
+        return picture.task.owner.get_username()
+
+    @admin.display(description=_("size"))
+    def size_text(self, picture: GeneratedImage) -> str:
+        """Width and height in pixels."""
+        return f"{picture.width} × {picture.height}"
+
+    @admin.display(description=_("in the trash"), boolean=True)
+    def in_trash(self, picture: GeneratedImage) -> bool:
+        """Whether it is deleted."""
+        return picture.deleted_at is not None

@@ -1,0 +1,28 @@
+"""Registers what pages and engines need to know of pictures."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PicturesConfig(AppConfig):
+    """Tasks, the prompts sent to engines, and the pictures that came."""
+
+    name = "generation.pictures"
+    label = "pictures"
+    verbose_name = _("Pictures")
+    is_curated = True
+
+    def ready(self) -> None:
+        """Tell the rooms below what they need to know of pictures."""
+        from generation.engines import diagnostics as engine_diagnostics
+        from generation.engines import node_facts
+        from generation.pictures import diagnostics, engine_cards, estimates, graphs
+        from generation.pictures.queue_rows import QueueRows
+        from stylestudio.live import page_frame
+
+        node_facts.kept |= graphs.every_class()
+        engine_diagnostics.looks.append(diagnostics.look)
+        page_frame.provide_engines(engine_cards.facts)
+        estimates.register(QueueRows())

@@ -1,0 +1,22 @@
+"""What `manage.py doctor` says of an engine's nodes: whether it can run the graphs of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+
+from generation.engines import lacks
+from generation.engines.diagnostics import UPDATE
+from generation.engines.node_facts import NodeFacts
+from generation.pictures import graphs
+from stylestudio.processes.doctor import Finding
+
+
+def look(_version: str, nodes: NodeFacts) -> Iterable[Finding]:
+    """What keeps our graphs from being run there; nothing where they can be."""
+    if missing := sorted(graphs.every_class() - nodes.classes):
+        state = _("not present: %s") % ", ".join(missing)
+        yield Finding(_("Picture nodes"), state, _("Update ComfyUI there: these nodes came with it."))
+    elif lack := graphs.lack(nodes.infos):
+        yield Finding(_("Picture nodes"), lacks.words(lack), str(UPDATE))

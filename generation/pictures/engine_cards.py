@@ -1,0 +1,76 @@
+"""Engines as the pill, the queue page and /health show them: how each is, and what it works on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from generation.engines import devices, roster
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt
+from stylestudio.jobs.kinds import Visibility
+from stylestudio.live.page_frame import EngineFact
+
+
+def facts() -> Sequence[EngineFact]:
+    """Engines as the pill, the queue page and /health show them: those that failed first."""
+    shown = roster.known()
+    serve = {engine.pk for engine in roster.chosen(engine for engine in shown if engine.health == Engine.Health.OK)}
+    prompts = _live_prompts()
+    found = [_fact(engine, prompts.get(engine.pk, []), engine.pk in serve) for engine in shown]
+    return sorted(found, key=lambda fact: not fact.failed)
+
+
+def _live_prompts() -> dict[int, list[EnginePrompt]]:
+    """By engine, what it has of ours: what it works on first."""
+    rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).select_related("task__owner")
+    rows = rows.only("engine", "task__prompt", "task__visibility", "task__owner__username")
+    prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
+    for prompt in rows.order_by(F("started_at").asc(nulls_last=True), "pk"):
+        prompts[prompt.engine_id].append(prompt)
+    return prompts
+
+
+def _now(engine: Engine, prompts: Sequence[EnginePrompt]) -> roster.Holding:
+    """What it works on: a picture of ours before what has it for itself. Everybody sees the same card."""
+    if not prompts:
+        return roster.holding(engine) or roster.Holding("", "", "", None)
+    task = prompts[0].task
+    if task.visibility == Visibility.PRIVATE:
+        return roster.Holding(_("A private job"), "", "", None)
+    return roster.Holding(task.title, task.get_absolute_url(), task.owner.get_username(), None)
+
+
+def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> EngineFact:
+    state = roster.state(engine, works=bool(prompts))
+    text, label, tone = roster.STATES[state]
+    now = _now(engine, prompts)
+    return EngineFact(
+        id=engine.pk,
+        name=roster.title(engine),
+        state=state,
+        state_text=str(text),
+        label=str(label),
+        tone=tone,
+        is_preview=engine.is_preview,
+        serves=serves,
+        address=engine.address,
+        source=engine.get_source_display(),
+        device=engine.device,
+        version=engine.engine_version,
+        memory=devices.memory(engine),
+        latency_ms=engine.latency_ms,
+        now=now.title,
+        now_url=now.url,
+        now_by=now.by,
+        now_left=now.left_seconds,
+        prompts=len(prompts),
+        trouble=engine.trouble,
+        since=engine.health_since,
+        checkpoints=tuple(engine.checkpoints),
+        loras=tuple(engine.loras),
+        node_classes=len(engine.node_classes),
+    )

@@ -1,0 +1,307 @@
+"""How long, and how many before: numbers from what really happened, and none before there are three samples."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
+from typing import Protocol, Self
+
+WINDOW = 300  # newest finished pictures looked at, of all kinds
+SAMPLES = 15  # of them, newest of one kind
+ENOUGH = 3  # fewer say too little
+SIZE_CLASS = 1.25  # pictures take the same time up to this ratio of their areas: all shapes of the form are one class
+
+
+class Asked(Protocol):
+    """A task, as far as its time is concerned."""
+
+    @property
+    def pk(self) -> int:
+        """Its number."""
+
+    mode: str
+    width: int
+    height: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What decides how long a picture takes: its workflow (by mode), its area in pixels, its steps."""
+
+    mode: str
+    area: int
+    steps: int
+
+    @classmethod
+    def of(cls, task: Asked) -> Self:
+        """What a picture of this task is like."""
+        return cls(task.mode, task.width * task.height, task.steps)
+
+    def fits(self, other: Like) -> bool:
+        """Whether both take about the same time on one engine."""
+        smaller, larger = sorted((self.area, other.area))
+        return self.mode == other.mode and self.steps == other.steps and larger <= smaller * SIZE_CLASS
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture that was made, and the seconds it took there."""
+
+    like: Like
+    engine: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An active task in the queue. `left`: pictures that are not stored yet; `rest`: that, less what is half made.
+
+    `is_face`: a preview, which comes after what people wait for.
+    """
+
+    task: int
+    owner: int
+    is_face: bool
+    priority: int
+    like: Like
+    left: int
+    rest: float
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """What has a lower one comes first, whose ever it is; within one, people take turns."""
+        return -self.priority, self.is_face
+
+    @property
+    def party(self) -> tuple[int, bool]:
+        """Who takes turns: a person, or the previews in a person's name."""
+        return self.owner, self.is_face
+
+
+@dataclass(slots=True)
+class Queue:
+    """One party's tasks in the order in which they are served, and how many pictures they miss, by rank too."""
+
+    places: list[Place] = field(default_factory=list)
+    before: list[int] = field(default_factory=list)  # pictures that they miss before each of them
+    left: int = 0
+    by_rank: Counter[tuple[int, bool]] = field(default_factory=Counter)
+
+    def add(self, place: Place) -> None:
+        """The next one."""
+        self.places.append(place)
+        self.before.append(self.left)
+        self.left += place.left
+        self.by_rank[place.rank] += place.left
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """A picture that an engine already has."""
+
+    prompt: int
+    task: int
+    owner: int
+    is_face: bool
+    engine: int
+
+    @property
+    def party(self) -> tuple[int, bool]:
+        """Whose turn it was."""
+        return self.owner, self.is_face
+
+
+class Source(Protocol):
+    """Where a forecast gets its facts, each asked for once and only if it is needed."""
+
+    def places(self) -> list[Place]:
+        """All active tasks that begin pictures, in the order in which one party's are served."""
+
+    def on_engines(self) -> list[On]:
+        """What engines have of ours, in the order in which they got it."""
+
+    def engines(self) -> list[int]:
+        """Who takes work now, by number."""
+
+    def samples(self) -> list[Sample]:
+        """The newest pictures that were made, newest first; at most WINDOW."""
+
+
+_sources: list[Source] = []
+
+
+def register(source: Source) -> None:
+    """Say where forecasts get their facts; called once, from `AppConfig.ready`."""
+    _sources[:] = [source]
+
+
+class Forecast:
+    """The queue, the engines and the newest samples at one moment."""
+
+    def __init__(self) -> None:
+        [self._source] = _sources
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """All active tasks that begin pictures, in the order in which one party's are served."""
+        return self._source.places()
+
+    @cached_property
+    def queues(self) -> dict[tuple[int, bool], Queue]:
+        """The same by party."""
+        queues: defaultdict[tuple[int, bool], Queue] = defaultdict(Queue)
+        for place in self.places:
+            queues[place.party].add(place)
+        return queues
+
+    @cached_property
+    def _index(self) -> dict[int, tuple[Place, int]]:
+        """By task its place, and how many of the same party's come before it."""
+        return {
+            place.task: (place, number) for queue in self.queues.values() for number, place in enumerate(queue.places)
+        }
+
+    @cached_property
+    def on_engines(self) -> list[On]:
+        """What engines have of ours, in the order in which they got it."""
+        return self._source.on_engines()
+
+    @cached_property
+    def engines(self) -> list[int]:
+        """Who takes work now, by number."""
+        return self._source.engines()
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The newest pictures that were made, newest first."""
+        return self._source.samples()
+
+    @cached_property
+    def _reckoned(self) -> dict[Like, list[float]]:
+        return {}
+
+    def typical(self, like: Like, engine: int | None = None) -> float | None:
+        """Median seconds of one such picture, on one engine or on any; None with fewer than three samples."""
+        seconds = [
+            sample.seconds
+            for sample in self.samples
+            if sample.like.fits(like) and (engine is None or sample.engine == engine)
+        ][:SAMPLES]
+        return median(seconds) if len(seconds) >= ENOUGH else None
+
+    def duration(self, pictures: float, like: Like) -> float | None:
+        """Seconds until so many such pictures are there when all engines make them; None where nobody can know.
+
+        One picture is not made faster by two engines.
+        """
+        each = self._each(like)
+        return max(pictures * _together(each), min(pictures, 1.0) * min(each)) if each else None
+
+    def _each(self, like: Like) -> list[float]:
+        """What one such picture takes on each engine. One that made too few of them is taken for one like the others.
+
+        Empty without engines or enough samples.
+        """
+        if like not in self._reckoned:
+            anywhere = self.typical(like)
+            each = [] if anywhere is None else [self.typical(like, engine) or anywhere for engine in self.engines]
+            self._reckoned[like] = each
+        return self._reckoned[like]
+
+    def ahead(self, task: Asked) -> int:
+        """Pictures that are begun before this task's first one that is still to come."""
+        if task.pk not in self._index or any(on.task == task.pk for on in self.on_engines):
+            return sum(taken for _place, taken in self._before_first(task))
+        place, number = self._index[task.pk]
+        own = self.queues[place.party].before[number]
+        return own + sum(taken for _queue, taken in self._shares(place.party, place.rank, own + 1))
+
+    def wait_seconds(self, task: Asked) -> float | None:
+        """About how long until the task's first picture is begun; None where nobody can know."""
+        if not self._each(Like.of(task)):  # nobody can know, so the way there is not walked
+            return None
+        return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
+
+    def left_seconds(self, task: Asked) -> float | None:
+        """About how long until the task's last picture is there, with the turns of other people in between."""
+        place = self._place(task)
+        if place is None or not self._each(place.like):
+            return None
+        own = self._own_before(task)
+        turns = sum(other.left for other in own) + place.left
+        before = [(other, float(other.left)) for other in own] + list(self._others(place, turns))
+        work = [(other.like, min(taken, other.rest)) for other, taken in before]
+        waiting, own_time = self._sum(work, task), self.duration(place.rest, place.like)
+        return None if waiting is None or own_time is None else waiting + own_time
+
+    def ahead_of_new(self, owner: int) -> int:
+        """Pictures that are begun before the first one that `owner` would ask for now."""
+        party = (owner, False)
+        mine = self.queues[party].left if party in self.queues else 0
+        return mine + sum(taken for _queue, taken in self._shares(party, (0, False), mine + 1))
+
+    def _place(self, task: Asked) -> Place | None:
+        found = self._index.get(task.pk)
+        return found[0] if found else None
+
+    def _own_before(self, task: Asked) -> Sequence[Place]:
+        """Tasks of the same party that come before it."""
+        place, number = self._index[task.pk]
+        return self.queues[place.party].places[:number]
+
+    def _before_first(self, task: Asked) -> list[tuple[Place, int]]:
+        """What comes before it: tasks, and how many pictures of each."""
+        place = self._place(task)
+        if place is None:
+            return []
+        mine = next((on for on in self.on_engines if on.task == task.pk), None)
+        if mine:  # it is in an engine's own queue: only what that engine got earlier comes before
+            earlier = [on.task for on in self.on_engines if on.engine == mine.engine and on.prompt < mine.prompt]
+            counted = Counter(earlier)
+            return [(self._index[other][0], number) for other, number in counted.items() if other in self._index]
+        own = self._own_before(task)
+        turns = sum(other.left for other in own) + 1
+        return [(other, other.left) for other in own] + list(self._others(place, turns))
+
+    def _others(self, place: Place, turns: int) -> Iterator[tuple[Place, int]]:
+        for queue, pictures in self._shares(place.party, place.rank, turns):
+            yield from _first(queue.places, pictures)
+
+    def _shares(self, party: tuple[int, bool], rank: tuple[int, bool], turns: int) -> Iterator[tuple[Queue, int]]:
+        """How many pictures of each other party come before some party's picture number `turns`.
+
+        They take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
+        to the front comes before whatever was not, and what people wait for before previews.
+        """
+        for other, queue in self.queues.items():
+            if other != party:
+                front = sum(left for of, left in queue.by_rank.items() if of < rank)
+                equal = queue.by_rank.get(rank, 0)
+                has = sum(1 for on in self.on_engines if on.party == other)
+                yield queue, min(max(front + min(equal, turns), has), queue.left)
+
+    def _sum(self, work: Iterable[tuple[Like, float]], task: Asked) -> float | None:
+        """Seconds for all of it. What nobody ever made here is taken for pictures like the task's own."""
+        own = self._each(Like.of(task))
+        if not own:
+            return None
+        return sum(pictures * _together(self._each(like) or own) for like, pictures in work)
+
+
+def _together(each: Sequence[float]) -> float:
+    """Seconds from picture to picture where engines that take so long work beside each other."""
+    return 1 / sum(1 / max(seconds, 0.001) for seconds in each)
+
+
+def _first(queue: Sequence[Place], pictures: int) -> Iterator[tuple[Place, int]]:
+    """The first so many pictures of one person's tasks."""
+    for place in queue:
+        taken = min(place.left, pictures)
+        if taken <= 0:
+            return
+        yield place, taken
+        pictures -= taken

@@ -1,0 +1,131 @@
+"""From a task to the graph that an engine runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from generation.engines import installs
+from generation.engines.models import Engine
+from generation.pictures.models import GenerationTask
+from styles.models import StyleVersion
+from stylestudio.comfy.errors import GraphInvalid
+from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.graphs import graph, wiring
+from stylestudio.comfy.lack import Lack
+
+WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}
+# What SDXL Lightning's 4-step LoRA was distilled for (ByteDance/SDXL-Lightning model card).
+STEPS, CFG, SAMPLER, SCHEDULER, DENOISE = 4, 1.0, "euler", "sgm_uniform", 0.6
+
+
+@cache
+def workflow(mode: str) -> graph.Workflow:
+    """The workflow file of a mode."""
+    return graph.load(Path(__file__).parent / "workflows" / f"{WORKFLOWS[mode]}.json")
+
+
+def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
+    """The graph of picture `index`, made from the task's snapshot alone.
+
+    The file prefix is unique to the prompt: the engine's cache would otherwise answer with an old file.
+    """
+    snapshot = task.snapshot
+    values: dict[str, object] = {
+        "checkpoint": snapshot["checkpoint"],
+        "lightning": snapshot["lightning"],
+        "positive": snapshot["final_prompt"],
+        "negative": snapshot["negative"],
+        "width": snapshot["width"],
+        "height": snapshot["height"],
+        "seed": snapshot["seeds"][index],
+        "steps": snapshot["steps"],
+        "cfg": snapshot["cfg"],
+        "sampler": snapshot["sampler"],
+        "scheduler": snapshot["scheduler"],
+        "filename_prefix": f"stylestudio/{task.pk}-{index}-{prompt_id.hex[:12]}",
+    }
+    if snapshot["reference"]:
+        values |= {"reference": reference_name(snapshot["reference"]), "denoise": snapshot["denoise"]}
+    filled = workflow(snapshot["mode"]).fill(values)
+    return graph.chain_loras(filled, [graph.Lora(name, weight, weight) for name, weight in loras(task)])
+
+
+def loras(task: GenerationTask) -> list[tuple[str, float]]:
+    """(file name, weight) of the styles that have a file, in order."""
+    return [(canonical(style["lora"]), style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
+
+
+def stored(task: GenerationTask) -> dict[str, StyleVersion]:
+    """`installs.stored` for the mix of a task. What was asked for counts: a file under another name does not help."""
+    asked = {name for name, _weight in loras(task)}
+    if not asked:
+        return {}
+    rows = task.mix.select_related("version__style")
+    return {name: version for name, version in installs.stored(row.version for row in rows).items() if name in asked}
+
+
+def files(task: GenerationTask) -> list[tuple[str, str]]:
+    """(folder, name) of every file that the engine needs, by their canonical names."""
+    names = [canonical(task.snapshot["lightning"]), *(name for name, _weight in loras(task))]
+    return [("checkpoints", canonical(task.snapshot["checkpoint"])), *(("loras", name) for name in names)]
+
+
+def classes(task: GenerationTask) -> frozenset[str]:
+    """The node classes that the engine must know."""
+    return workflow(task.snapshot["mode"]).classes
+
+
+def every_class() -> frozenset[str]:
+    """The node classes of all graphs that make pictures."""
+    return frozenset(node["class_type"] for nodes in _samples() for node in nodes.values())
+
+
+def lack(infos: Mapping[str, Any]) -> Lack | None:
+    """Why an engine whose node classes are these makes no pictures of ours; None if it can, or does not have them all.
+
+    Its files are not looked at.
+    """
+    for nodes in _samples():
+        if all(node["class_type"] in infos for node in nodes.values()):
+            try:
+                wiring.adapt(nodes, infos, strict=True)
+            except GraphInvalid as error:
+                return error.lack
+    return None
+
+
+def lack_of(engine: Engine) -> Lack | None:
+    """`lack` by what is kept of an engine's node classes: the same answer as long as these are the same."""
+    return _lack_in(json.dumps(engine.node_infos, sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _lack_in(infos: str) -> Lack | None:
+    return lack(json.loads(infos))
+
+
+def _samples() -> Iterator[graph.Graph]:
+    """A graph of each kind, with a style in it."""
+    usual = {"steps": STEPS, "cfg": CFG, "sampler": SAMPLER, "scheduler": SCHEDULER}
+    texts = dict.fromkeys(("checkpoint", "lightning", "positive", "negative", "filename_prefix", "reference"), "")
+    values = {**texts, **usual, "width": 1024, "height": 1024, "seed": 0, "denoise": DENOISE}
+    for mode in WORKFLOWS:
+        file = workflow(mode)
+        filled = file.fill({name: values[name] for name in file.placeholders})
+        yield graph.chain_loras(filled, [graph.Lora("", 1.0, 1.0)])
+
+
+def warmth(task: GenerationTask) -> str:
+    """A key of the files that the engine holds in memory after this task: equal keys, nothing to load."""
+    return hashlib.sha256(repr(files(task)).encode()).hexdigest()
+
+
+def reference_name(digest: str) -> str:
+    """The name under which a reference is uploaded: the same bytes always have the same name."""
+    return f"stylestudio-{digest[:32]}.png"

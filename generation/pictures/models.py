@@ -1,0 +1,540 @@
+"""Asking for pictures: the task, its styles, the prompts sent to engines, the pictures that came, and the engines."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from generation.engines.models import Engine
+from generation.pictures import estimates, faults
+from generation.pictures.prompts import Frame
+from generation.pictures.shapes import Shape, shape_name, size_text, smaller
+from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
+from styles.models import StyleVersion
+from stylestudio.jobs.kinds import Job, JobQuerySet, Status
+
+LEAST_SIDE, MOST_SIDE = 64, 2048
+MOST_PICTURES = 16
+MOST_STYLES = 5
+# Seeds of all pictures of a task stay within a signed 64-bit column; engines take up to 2**64 - 1.
+MOST_SEED = 2**63 - 1 - MOST_PICTURES
+
+
+class Reference(models.Model):
+    """A picture to start from, cleaned and stored once however often it is used."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    file = models.ImageField(upload_to="uploads/references/%Y/%m", width_field="width", height_field="height")
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.width} × {self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of one picture in a card: done, making, wait or gone."""
+
+    number: int
+    state: str
+    picture: GeneratedImage | None
+
+
+class GenerationTask(Job):
+    """One press of Generate: 1 to 16 pictures from one frozen snapshot of everything asked for."""
+
+    kind: ClassVar[str] = "generation"
+
+    class Mode(models.TextChoices):
+        """What the pictures start from."""
+
+        TEXT = "text", _("Text to image")
+        IMAGE = "image", _("Image to image")
+
+    mode = models.CharField(max_length=5, choices=Mode.choices, default=Mode.TEXT)
+    prompt = models.TextField(max_length=4000)
+    final_prompt = models.TextField()
+    negative = models.TextField(blank=True)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    count = models.PositiveSmallIntegerField(default=1)
+    seeds = models.JSONField()  # one per picture
+    steps = models.PositiveSmallIntegerField(default=4)
+    cfg = models.FloatField(default=1.0)
+    sampler = models.CharField(max_length=40, default="euler")
+    scheduler = models.CharField(max_length=40, default="sgm_uniform")
+    denoise = models.FloatField(default=1.0)
+    reference = models.ForeignKey(Reference, null=True, on_delete=models.PROTECT, related_name="tasks")
+    checkpoint = models.CharField(max_length=255)
+    lightning = models.CharField(max_length=255)
+    snapshot = models.JSONField()
+    snapshot_sha256 = models.CharField(max_length=64)
+    styles = models.ManyToManyField(StyleVersion, through="TaskStyle", related_name="tasks")
+    # What the running card shows: step `step` of `steps` of picture `making` (from 0).
+    step = models.PositiveSmallIntegerField(default=0, editable=False)
+    making = models.PositiveSmallIntegerField(null=True, editable=False)
+    # A file is on its way to an engine: its {"style": title, "engine": key, "percent": number}.
+    installing = models.JSONField(null=True, editable=False)
+    # After an engine was lost: not before then is the next attempt.
+    not_before = models.DateTimeField(null=True, editable=False)
+    # The field of the form that the engine's explanation is about, where it is about one.
+    error_field = models.CharField(max_length=20, blank=True, editable=False)
+    # Reopened to fetch what engines made of it, and for nothing else: no picture of it is begun.
+    fetching = models.BooleanField(default=False, editable=False)
+    # Shows what a style looks like (see `Face`): in the queue like any other, not in the gallery and the live column.
+    is_face = models.BooleanField(_("preview of a style"), default=False, editable=False)
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["GenerationTask"].as_manager()
+
+    class Meta(Job.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("generation")
+        verbose_name_plural = _("generations")
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(count__gte=1, count__lte=MOST_PICTURES), name="generationtask_count_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(width__gte=LEAST_SIDE, width__lte=MOST_SIDE, height__gte=LEAST_SIDE, height__lte=MOST_SIDE),
+                name="generationtask_size_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(mode="text", reference=None) | Q(mode="image", reference__isnull=False),
+                name="generationtask_image_mode_has_reference",
+            ),
+        ]
+        indexes = [
+            *Job.Meta.indexes,
+            # Pictures that versions share are found by what was asked for.
+            models.Index(fields=["snapshot_sha256"], condition=Q(is_face=True), name="generationtask_face"),
+        ]
+
+    def __str__(self) -> str:
+        return self.prompt[:80]
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:job", args=[self.pk])
+
+    @property
+    def comes_after(self) -> bool:
+        """Nobody waits for previews as for a picture of one's own."""
+        return self.is_face
+
+    @property
+    def seed(self) -> int:
+        """The first picture's seed."""
+        return int(self.seeds[0])
+
+    @property
+    def frame(self) -> Frame:
+        """The words that a preset put around the prompt."""
+        return Frame.read(self.snapshot)
+
+    def complete_if_whole(self) -> bool:
+        """End the task when its last picture is stored. One of several callers wins."""
+        if self.pictures(manager="everything").count() < self.count:
+            return False
+        # Only what runs can complete, and another worker may have put it back among the waiting between two pictures.
+        return self.complete() or (self.start(self.worker) and self.complete())
+
+    @cached_property
+    def mix_rows(self) -> list[TaskStyle]:
+        """The styles of the mix, in order."""
+        return list(self.mix.select_related("version__style"))
+
+    @cached_property
+    def stored(self) -> dict[int, GeneratedImage]:
+        """Pictures by their place, those in the trash included (their place is not "not made")."""
+        return {picture.index: picture for picture in self.pictures(manager="everything").all()}
+
+    @property
+    def saved(self) -> int:
+        """How many pictures are stored."""
+        return len(self.stored)
+
+    @property
+    def look(self) -> str:
+        """One of waiting, loading, running, done, partial, failed, cancelled."""
+        if self.status == Status.QUEUED:
+            return "waiting"
+        if self.status == Status.RUNNING:
+            return "loading" if self.making is None and not self.stored else "running"
+        if self.status == Status.FAILED:
+            return "partial" if self.stored else "failed"
+        return "done" if self.status == Status.COMPLETED else "cancelled"
+
+    @property
+    def title(self) -> str:
+        """What was asked for, in the person's own words."""
+        return self.prompt
+
+    @property
+    def mix_text(self) -> str:
+        """Such as "Ink & mist v3 0.80 + Paper lantern v1 0.35"."""
+        parts = [f"{row.version} {row.weight:.2f}" for row in self.mix_rows]
+        return " + ".join(parts) or gettext("Base style")
+
+    @property
+    def shape_name(self) -> str:
+        """Such as 3:2, or the size where it is none of the eight shapes."""
+        return shape_name(self.width, self.height)
+
+    @property
+    def slots(self) -> list[Slot]:
+        """One for each picture, in order. Pictures in the trash leave their place out."""
+        slots = []
+        for index in range(self.count):
+            picture = self.stored.get(index)
+            if picture and picture.deleted_at:
+                continue
+            if picture:
+                state = "done"
+            elif not self.is_active:
+                state = "gone"
+            else:
+                state = "making" if index == self.making and self.status == Status.RUNNING else "wait"
+            slots.append(Slot(index + 1, state, picture))
+        return slots
+
+    @property
+    def room(self) -> str:
+        """How a card lays its pictures out, as classes: many are small, and one is large while they are made."""
+        if self.count <= 3:
+            return ""
+        return "roomy hero" if self.look == "running" else "roomy"
+
+    @property
+    def odd_pictures(self) -> list[GeneratedImage]:
+        """Stored pictures of another size than was asked for, in order. They are kept as the engine sent them."""
+        shown = [picture for _index, picture in sorted(self.stored.items()) if picture.deleted_at is None]
+        return [picture for picture in shown if picture.size_text != self.size_text]
+
+    @property
+    def size_text(self) -> str:
+        """The size that was asked for, such as 1024 × 1024."""
+        return size_text(self.width, self.height)
+
+    @property
+    def odd_sizes_text(self) -> str:
+        """What to say if pictures have another size than was asked for; else nothing."""
+        odd = self.odd_pictures
+        if not odd:
+            return ""
+        words = ngettext(
+            "%(number)d picture came as %(sizes)s and not as %(asked)s, as asked for.",
+            "%(number)d pictures came as %(sizes)s and not as %(asked)s, as asked for.",
+            len(odd),
+        )
+        sizes = ", ".join(dict.fromkeys(picture.size_text for picture in odd))
+        return words % {"number": len(odd), "sizes": sizes, "asked": self.size_text}
+
+    @property
+    def picture_number(self) -> int:
+        """Which picture is being made, from 1."""
+        return (self.making or 0) + 1
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; waiting does not count."""
+        if not self.started_at:
+            return None
+        return ((self.ended_at or timezone.now()) - self.started_at) / timedelta(seconds=1)
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, in the reader's language."""
+        return str(faults.fault(self.error_kind, self.error_detail).sentence)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return str(faults.fault(self.error_kind, self.error_detail).remedy)
+
+    @property
+    def installing_text(self) -> str:
+        """What is put on an engine now, such as "Installing Ink & mist v3 on Big box, 42 %"; else nothing."""
+        if not self.installing:
+            return ""
+        engine = Engine.objects.filter(pk=self.installing["engine"]).first()
+        return gettext("Installing %(style)s on %(engine)s, %(percent)d %%") % {
+            "style": self.installing["style"],
+            "engine": gettext("Preview engine") if engine is None or engine.is_preview else engine,
+            "percent": self.installing["percent"],
+        }
+
+    @property
+    def refused_by(self) -> Engine | None:
+        """The engine that failed it first; None where none did."""
+        prompt = self.prompts.filter(state=EnginePrompt.State.FAILED).select_related("engine").order_by("ended_at")
+        return next((each.engine for each in prompt[:1]), None)
+
+    @property
+    def smaller(self) -> Shape | None:
+        """The size to try where this one does not fit into the engine's memory; None where it is the least."""
+        return smaller(self.width, self.height)
+
+    @cached_property
+    def fetchable(self) -> bool:
+        """Whether an engine may still have pictures of this ended job, so that they can be fetched again."""
+        return not self.is_active and self.prompts.filter(state=EnginePrompt.State.UNFETCHED).exists()
+
+    @cached_property
+    def asked_again(self) -> bool:
+        """Whether an engine had an error when it was asked for a picture of this job, and is asked again soon."""
+        return self.is_active and self.prompts.filter(state__in=EnginePrompt.LIVE, misses__gt=0).exists()
+
+    @cached_property
+    def forecast(self) -> estimates.Forecast:
+        """What the queue and the engines promise now; one look serves many jobs (see `cards.gather`)."""
+        return estimates.Forecast()
+
+    @cached_property
+    def ahead(self) -> int:
+        """Pictures that are begun before this task's first one."""
+        return self.forecast.ahead(self)
+
+    @cached_property
+    def wait_seconds(self) -> float | None:
+        """About how long until it begins; None without enough history."""
+        return self.forecast.wait_seconds(self)
+
+    @cached_property
+    def left_seconds(self) -> float | None:
+        """About how long until the last picture; None without enough history."""
+        return self.forecast.left_seconds(self)
+
+    @cached_property
+    def last_engine(self) -> Engine | None:
+        """Where its newest attempt was sent; None before the first."""
+        prompt = self.prompts.select_related("engine").order_by("-pk").first()
+        return prompt.engine if prompt else None
+
+
+class TaskStyle(models.Model):
+    """A style in a task's mix, with its weight and the trigger phrases that were used."""
+
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="mix")
+    version = models.ForeignKey(StyleVersion, on_delete=models.PROTECT, related_name="uses")
+    position = models.PositiveSmallIntegerField()
+    weight = models.FloatField(validators=[MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)])
+    triggers = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "position"], name="taskstyle_position_once"),
+            models.UniqueConstraint(fields=["task", "version"], name="taskstyle_version_once"),
+            models.CheckConstraint(
+                condition=Q(weight__gte=LEAST_STRENGTH, weight__lte=MOST_STRENGTH), name="taskstyle_weight_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.weight:.2f}"
+
+
+class PromptQuerySet(models.QuerySet["EnginePrompt"]):
+    """Questions about attempts."""
+
+    def live(self) -> Self:
+        """What engines have of ours, or are about to get."""
+        return self.filter(state__in=EnginePrompt.LIVE)
+
+
+class EnginePrompt(models.Model):
+    """One attempt at one picture on one engine. Written before the engine hears of it, so nothing is made twice."""
+
+    class State(models.TextChoices):
+        """CLAIMED and POSTED are live: at most one such row for a picture.
+
+        UNFETCHED has ended, but its engine made the picture, or may have: it can be asked for once more.
+        """
+
+        CLAIMED = "claimed"
+        POSTED = "posted"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+        LOST = "lost"
+        UNFETCHED = "unfetched"
+
+    LIVE = (State.CLAIMED, State.POSTED)
+    # Of what is live: made, and waiting to be fetched, so that its engine has nothing to do with it.
+    MADE = Q(output__isnull=False, worker="")
+
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="prompts")
+    index = models.PositiveSmallIntegerField()
+    attempt = models.PositiveSmallIntegerField(default=1)
+    prompt_id = models.UUIDField(unique=True, default=uuid.uuid4)
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="prompts")
+    worker = models.CharField(max_length=200)
+    lease_until = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
+    progress = models.PositiveSmallIntegerField(default=0)  # percent of this picture
+    graph = models.JSONField(null=True)
+    graph_sha256 = models.CharField(max_length=64, blank=True)
+    claimed_at = models.DateTimeField(default=timezone.now)
+    posted_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    # The file that the engine made, as `ImageRef` names it: known once it did not come at the first try.
+    output = models.JSONField(null=True)
+    # How often the engine answered and it did not work, and since when without it being away in between.
+    misses = models.PositiveSmallIntegerField(default=0)
+    missed_since = models.DateTimeField(null=True)
+    # Ended here while the engine could not be told: it may still hold it, and is told when it is back.
+    unclean = models.BooleanField(default=False)
+
+    objects = PromptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["task", "index", "attempt"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "index", "attempt"], name="engineprompt_attempt_once"),
+            models.UniqueConstraint(
+                fields=["task", "index"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_one_live"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["engine"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_live"),
+            # Estimates look at the newest finished prompts.
+            models.Index(fields=["-ended_at"], condition=Q(state="done"), name="engineprompt_done"),
+            models.Index(fields=["engine"], condition=Q(unclean=True), name="engineprompt_unclean"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_id}/{self.index} attempt {self.attempt}"
+
+    def end(self, state: EnginePrompt.State, error: str = "", *, unclean: bool = False) -> bool:
+        """Live -> an ended state. `unclean`: the engine may still hold it and could not be told."""
+        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
+        # What ends at once had no time to write when it was posted and began.
+        seen = {"posted_at": self.posted_at, "started_at": self.started_at, "output": self.output}
+        counted = {"misses": self.misses, "missed_since": self.missed_since}
+        return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean, **seen, **counted))
+
+    def park(self, rest: float = 0.0, error: str = "") -> bool:
+        """Nobody follows it now, and its engine may be making it: who finds the engine well asks for it.
+
+        Not before `rest` seconds are over. `error` is why.
+        """
+        live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
+        over = Now() + timedelta(seconds=rest) - timedelta(milliseconds=1)
+        counted = {"output": self.output, "misses": self.misses, "missed_since": self.missed_since}
+        posted = self.posted_at or timezone.now()
+        return bool(
+            live.update(state=self.State.POSTED, worker="", lease_until=over, posted_at=posted, error=error, **counted)
+        )
+
+    def miss(self) -> None:
+        """Count that the engine answered and it did not work. What ends or parks the prompt writes it."""
+        self.misses += 1
+        self.missed_since = self.missed_since or timezone.now()
+
+
+class PictureQuerySet(models.QuerySet["GeneratedImage"]):
+    """Pictures, newest first where a page asks."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Pictures of tasks that `user` may see."""
+        return self.filter(task__in=GenerationTask.objects.visible_to(user))
+
+    def newest_first(self) -> Self:
+        """The order of the gallery; its key is (created_at, pk)."""
+        return self.order_by("-created_at", "-pk")
+
+
+class LivePictures(models.Manager["GeneratedImage"]):
+    """Pictures that are not in the trash."""
+
+    def get_queryset(self) -> PictureQuerySet:
+        return PictureQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class GeneratedImage(models.Model):
+    """A stored picture. The row exists only when the file does."""
+
+    task = models.ForeignKey(GenerationTask, on_delete=models.PROTECT, related_name="pictures")
+    index = models.PositiveSmallIntegerField()
+    prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
+    file = models.FileField(upload_to="outputs/%Y/%m")
+    thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
+    seed = models.BigIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    has_alpha = models.BooleanField(default=False)
+    size = models.PositiveBigIntegerField()  # bytes
+    sha256 = models.CharField(max_length=64, db_index=True)
+    pixel_sha256 = models.CharField(max_length=64, blank=True)
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="pictures")
+    engine_version = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = LivePictures.from_queryset(PictureQuerySet)()
+    everything = PictureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+        base_manager_name = "everything"
+        constraints = [models.UniqueConstraint(fields=["task", "index"], name="generatedimage_one_per_place")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery")
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.task}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:picture", args=[self.pk])
+
+    @property
+    def size_text(self) -> str:
+        """Such as 1024 × 1024."""
+        return size_text(self.width, self.height)
+
+    @property
+    def is_odd_size(self) -> bool:
+        """Whether the engine sent another size than was asked for."""
+        return self.size_text != self.task.size_text
+
+    @property
+    def thumbnail_url(self) -> str:
+        """The small picture; the original until the small one is made."""
+        return str((self.thumbnail or self.file).url)
+
+    @property
+    def alt(self) -> str:
+        """What a screen reader says: the prompt, at most 120 characters."""
+        prompt = self.task.prompt
+        return prompt if len(prompt) <= 120 else prompt[:119] + "…"
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Move to the trash; the file stays."""
+        self.deleted_at = timezone.now()
+        self.save(update_fields=["deleted_at"])
+        return 1, {"pictures.GeneratedImage": 1}
+
+    def restore(self) -> None:
+        """Take it out of the trash."""
+        self.deleted_at = None
+        self.save(update_fields=["deleted_at"])

@@ -1,0 +1,47 @@
+"""What follows a stored picture: its thumbnail and the hash of its pixels."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from django.core.files.base import ContentFile
+
+from generation.pictures.models import GeneratedImage
+from stylestudio.images import decoding
+from stylestudio.media import identity
+from stylestudio.media.storage import AsideStorage, all_or_nothing
+
+log = logging.getLogger(__name__)
+
+
+class _FinishedMeanwhile(Exception):
+    """The message about a new picture and the look for missing thumbnails met: one of two files has no row."""
+
+
+def finish(pk: int) -> None:
+    """Make the thumbnail and the pixel hash of one picture, once."""
+    picture = GeneratedImage.everything.filter(pk=pk, thumbnail="").first()
+    if picture is None:
+        return
+    try:
+        if isinstance(picture.file.storage, AsideStorage):
+            picture.file.storage.settle(str(picture.file.name))
+        with picture.file.open("rb") as handle:
+            data = handle.read()
+    except FileNotFoundError:
+        log.warning("The file of picture %s is missing", pk)
+        return
+    developed = decoding.develop(data)
+    with suppress(_FinishedMeanwhile), all_or_nothing() as noted:
+        picture.thumbnail.save(identity.new_name(".webp"), ContentFile(developed.thumbnail), save=False)
+        name = noted(str(picture.thumbnail.name))
+        unfinished = GeneratedImage.everything.filter(pk=pk, thumbnail="")
+        if not unfinished.update(thumbnail=name, pixel_sha256=developed.pixel_sha256):
+            raise _FinishedMeanwhile
+
+
+def finish_missing(most: int = 50) -> None:
+    """Thumbnails that a crash left unmade, newest first."""
+    for pk in GeneratedImage.objects.filter(thumbnail="").order_by("-pk").values_list("pk", flat=True)[:most]:
+        finish(pk)

@@ -1,0 +1,33 @@
+"""Registers what previews follow: new versions, tasks that end, the first start."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PreviewsConfig(AppConfig):
+    """What versions of styles look like."""
+
+    name = "generation.previews"
+    label = "previews"
+    verbose_name = _("Previews of styles")
+    is_curated = True
+
+    def ready(self) -> None:
+        """Listen to what previews follow."""
+        from generation.pictures import signals
+        from generation.previews import faces, sketches
+        from styles import importing
+        from styles.models import purging
+        from stylestudio.host import startup
+        from stylestudio.processes import workers
+
+        importing.version_added.connect(faces.greet)
+        purging.connect(faces.forget)
+        signals.ended.connect(faces.hear_of_end)
+        signals.reopened.connect(faces.hear_of_reopening)
+        signals.retried.connect(faces.take_over)
+        startup.register(sketches.create_once)
+        startup.register(faces.create_probes_once)
+        workers.sweeps.append(faces.follow_missed)

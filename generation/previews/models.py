@@ -1,0 +1,97 @@
+"""Probe prompts, and what the pictures of previews are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from generation.pictures.models import MOST_SEED, GenerationTask
+from styles.models import Kind, StyleVersion
+
+
+class ProbeQuerySet(models.QuerySet["Probe"]):
+    """Probe prompts; deleting is soft, so that the first ones are known to have been there."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Nobody sees them any more."""
+        count = self.update(deleted_at=timezone.now())
+        return count, {"generation.Probe": count}
+
+
+class LiveProbes(models.Manager["Probe"]):
+    """Probe prompts that were not deleted."""
+
+    def get_queryset(self) -> ProbeQuerySet:
+        return ProbeQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class Probe(models.Model):
+    """A prompt with a seed that shows what styles look like. Four of them make a preview sheet."""
+
+    prompt = models.CharField(_("prompt"), max_length=500)
+    seed = models.BigIntegerField(_("seed"), default=1, validators=[MinValueValidator(0), MaxValueValidator(MOST_SEED)])
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    kind = models.CharField(
+        _("type"),
+        max_length=20,
+        choices=Kind.choices,
+        blank=True,
+        help_text=_("Only for styles of this type, and before the general ones. Empty: for all styles"),
+    )
+    active = models.BooleanField(_("in use"), default=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LiveProbes.from_queryset(ProbeQuerySet)()
+    everything = ProbeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("probe prompt")
+        verbose_name_plural = _("probe prompts")
+
+    def __str__(self) -> str:
+        return self.prompt
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Nobody sees it any more."""
+        self.deleted_at = timezone.now()
+        self.save(update_fields=["deleted_at"])
+        return 1, {"generation.Probe": 1}
+
+
+class Face(models.Model):
+    """What a one-picture task is for: a place in a version's preview sheet, comparison or strength strip.
+
+    One task can have several: versions share pictures whose inputs are equal. Of several at one place the newest
+    counts; older ones stay, because their pictures do.
+    """
+
+    class Purpose(models.TextChoices):
+        """What the pictures at all places together are."""
+
+        SHEET = "sheet", _("Preview sheet")
+        EFFECT = "effect", _("Does it do anything?")
+        STRENGTHS = "strengths", _("Strength strip")
+
+    version = models.ForeignKey(StyleVersion, on_delete=models.CASCADE, related_name="faces")
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="faces")
+    purpose = models.CharField(max_length=10, choices=Purpose.choices)
+    position = models.PositiveSmallIntegerField()  # from 0
+    strength = models.FloatField()  # 0 is without the style
+    asked_at = models.DateTimeField(default=timezone.now)  # a retry keeps it
+    settled = models.BooleanField(default=False)  # its task ended, and what follows from that is done
+
+    class Meta:
+        ordering = ["asked_at", "pk"]
+        indexes = [
+            models.Index(fields=["version", "purpose"], name="face_of_version"),
+            models.Index(fields=["task"], condition=Q(settled=False), name="face_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.purpose} {self.position}"

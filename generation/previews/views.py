@@ -1,0 +1,132 @@
+"""What versions look like, on the style page and on a page of its own. Everybody looks; curators ask and choose."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from generation.pictures.models import GeneratedImage
+from generation.previews import faces
+from generation.previews.models import Face
+from styles.forms import SafeRangeForm, StrengthForm
+from styles.models import Style, StyleVersion
+from stylestudio.jobs.presses import once
+from stylestudio.people.access import StudioRequest, require_curator, visible, whole_number
+from stylestudio.templatetags.studio import weight
+
+
+@require_GET
+def version_faces(request: StudioRequest, pk: int) -> HttpResponse:
+    """Everything that shows a version, on one page."""
+    return _page(request, _version(pk))
+
+
+@require_GET
+def face(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
+    """One of the three parts alone."""
+    version = _version(pk)
+    return _part(request, version, _purpose(version, purpose))
+
+
+@require_POST
+@once
+def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
+    """Ask for the pictures of one part; what is there already is made anew only where nothing is missing."""
+    version = _version(pk)
+    asked = _purpose(version, purpose)
+    require_curator(request.user)
+    try:
+        faces.ask(version, request.user, asked)
+    except ValidationError as error:
+        messages.warning(request, " ".join(error.messages))
+        return _back(request, version)
+    return _part(request, version, asked) if request.htmx else redirect("generation:version-faces", pk)
+
+
+@require_POST
+def strength(request: StudioRequest, pk: int) -> HttpResponse:
+    """Use a strength by default from now on."""
+    version = _version(pk)
+    require_curator(request.user)
+    form = StrengthForm(request.POST, slider=version.slider)
+    if not form.is_valid():
+        messages.warning(request, " ".join(str(error) for error in form.errors["strength"]))
+        return _back(request, version)
+    chosen = form.cleaned_data["strength"]
+    StyleVersion.everything.filter(pk=version.pk).update(default_strength=chosen)
+    faces.publish_all(version)
+    words = _("%(strength)s is the default strength of %(version)s.")
+    messages.success(request, words % {"strength": weight(chosen), "version": version})
+    return _back(request, version)
+
+
+@require_POST
+def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
+    """Say from where to where pictures stay whole. Nothing in both fields: not known."""
+    version = _version(pk)
+    require_curator(request.user)
+    form = SafeRangeForm(request.POST, slider=version.slider)
+    if not form.is_valid():
+        return _page(request, version, form)
+    StyleVersion.everything.filter(pk=version.pk).update(**form.cleaned_data)
+    messages.success(request, _("The safe range of %(version)s is saved.") % {"version": version})
+    return _back(request, version)
+
+
+@require_POST
+def picture_cover(request: StudioRequest, pk: int) -> HttpResponse:
+    """Make a copy of a picture the cover of the style that `style` names, which it was made with."""
+    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    require_curator(request.user)
+    style = get_object_or_404(Style, pk=whole_number(request.POST.get("style", "")))
+    try:
+        faces.use_as_cover(picture, style)
+    except ValidationError as error:
+        messages.warning(request, " ".join(error.messages))
+    else:
+        messages.success(request, _("The picture is the cover of %(name)s.") % {"name": style.title})
+    return HttpResponseClientRefresh() if request.htmx else redirect(picture)
+
+
+def _version(pk: int) -> StyleVersion:
+    versions = StyleVersion.everything.select_related("style").filter(style__deleted_at=None)
+    return get_object_or_404(versions, pk=pk)
+
+
+def _purpose(version: StyleVersion, name: str) -> str:
+    """One of the three; the base style, which nothing can be compared with, has a sheet alone."""
+    if name not in Face.Purpose.values or (version.style.is_base and name != Face.Purpose.SHEET):
+        raise Http404(_("There is no such thing."))
+    return name
+
+
+def _part(request: StudioRequest, version: StyleVersion, purpose: str) -> HttpResponse:
+    template = faces.TEMPLATES[Face.Purpose(purpose)]
+    return render(request, template, {"panel": faces.panel(version, purpose)})
+
+
+def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | None = None) -> HttpResponse:
+    shown = [Face.Purpose.SHEET] if version.style.is_base else list(Face.Purpose)
+    panels = {str(purpose): faces.panel(version, purpose) for purpose in shown}
+    context = {
+        "style": version.style,
+        "version": version,
+        "form": form,
+        "steps": faces.strengths(version),
+        "panels": panels,
+        "making": any(panel.making for panel in panels.values()),
+    }
+    return render(request, "generation/version_faces.html", context, status=422 if form else 200)
+
+
+def _back(request: StudioRequest, version: StyleVersion) -> HttpResponse:
+    """The page where the person is, as it is now."""
+    if request.htmx:
+        return HttpResponseClientRefresh()
+    return redirect(f"{reverse('styles:style', args=[version.style.slug])}?version={version.number}#strength")

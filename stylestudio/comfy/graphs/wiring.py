@@ -1,0 +1,326 @@
+"""Fits graphs to the node classes of an engine: which output feeds which input is chosen by type and name.
+
+Every graph goes through here before it is posted, for node classes change between versions of ComfyUI: outputs move,
+inputs are added and renamed. What cannot be wired is refused in words that name it (`lack.Lack`).
+
+A link is [node, output]. Files that ComfyUI exports name an output by its number, ours may do so by "name:TYPE", such
+as "steps:INT". An input whose name ends with "?" is given only to engines that know it.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from stylestudio.comfy import lack
+from stylestudio.comfy.errors import FILE_INPUTS, lacking
+from stylestudio.comfy.file_names import canonical
+from stylestudio.comfy.graphs import node_info
+from stylestudio.comfy.graphs.node_info import Input, NodeInfo, Output
+from stylestudio.comfy.lack import Lack, LackKind
+
+Graph: TypeAlias = dict[str, dict[str, Any]]
+Node: TypeAlias = Mapping[str, Any]
+
+_NAMED = re.compile(r"([^:\[\]{}]*):([A-Z*][A-Z0-9_,*]*)")
+_SIMPLE_DEFAULTS: dict[str, object] = {"STRING": "", "BOOLEAN": False, "INT": 0, "FLOAT": 0.0}
+_NUMBERS: dict[str, type[int] | type[float]] = {"INT": int, "FLOAT": float}
+# Choices among files: lists of them change while an engine runs, so it has the last word.
+FROM_DISK = FILE_INPUTS.keys() | {"image", "folder", "existing_lora"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What an input takes: the output of `node` with the number `slot`, or the one of that name and type."""
+
+    node: str
+    slot: int | None
+    name: str = ""
+    type: str = ""
+
+    @property
+    def words(self) -> str:
+        """The output as people read it."""
+        if self.slot is not None:
+            return f"output {self.slot}"
+        return self.type if self.name in ("", self.type) else f"{self.name} ({self.type})"
+
+
+def link(value: object) -> Link | None:
+    """The link that a value in a graph is; None if it is a plain value."""
+    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)):
+        return None
+    node, output = value
+    if isinstance(output, int):
+        return Link(node, output)
+    if isinstance(output, str) and (named := _NAMED.fullmatch(output)):
+        return Link(node, None, named[1], named[2])
+    return None
+
+
+def adapt(graph: Graph, infos: Mapping[str, NodeInfo | None], *, strict: bool = False) -> Graph:
+    """The graph as this engine's node classes want it. `infos` holds an entry of /object_info for every class in it.
+
+    Links get the number that the output has there; a link to an input that is called otherwise there goes to the only
+    other one of its type. Required inputs that are missing get the engine's default, and file names the engine's
+    spelling of the path separator. Values the class does not know are dropped.
+
+    `strict` is for graphs of ours, in which every value counts: one that has no place there, or does not fit, is
+    refused. Raises GraphInvalid, with a `lack`, for a class, an output or an input that the engine lacks, and for a
+    missing input that has no default.
+    """
+    return {node_id: _Fitting(graph, infos, node_id, strict).fitted() for node_id in graph}
+
+
+class _Fitting:
+    """One node of a graph on its way into the engine's shape."""
+
+    def __init__(self, graph: Graph, infos: Mapping[str, NodeInfo | None], node_id: str, strict: bool) -> None:
+        self._graph = graph
+        self._infos = infos
+        self._id = node_id
+        self._strict = strict
+        self._node = graph[node_id]
+        self._maybe = {name.removesuffix("?") for name in self._node["inputs"] if name.endswith("?")}
+        self._given = {name.removesuffix("?"): value for name, value in self._node["inputs"].items()}
+        self._known = node_info.inputs(self._info(node_id), self._given)
+
+    def fitted(self) -> dict[str, Any]:
+        """The node with its inputs in place."""
+        placed: dict[str, Any] = {}
+        for name, value in self._given.items():
+            if wanted := link(value):
+                placed |= self._linked(name, wanted, value, placed)
+            else:
+                placed |= self._valued(name, value)
+        for name, entry in self._known.items():
+            if entry.required and name not in placed:
+                placed[name] = self._default(entry)
+        return {**self._node, "inputs": placed}
+
+    def _info(self, node_id: str) -> NodeInfo:
+        info = self._infos.get(self._graph[node_id]["class_type"])
+        if info is None:
+            raise lacking(self._lack("class", node_id=node_id))
+        return info
+
+    def _lack(self, kind: LackKind, name: str = "", *, node_id: str = "", **facts: Any) -> Lack:
+        node_id = node_id or self._id
+        return Lack(kind, node_id, self._graph[node_id]["class_type"], title(self._graph[node_id]), name, **facts)
+
+    # Links.
+
+    def _linked(self, name: str, wanted: Link, raw: object, placed: Mapping[str, object]) -> dict[str, Any]:
+        there = node_info.outputs(self._info(wanted.node))
+        entry = self._known.get(name) or self._renamed(there, wanted, placed)
+        if entry is None:
+            return self._homeless(name, wanted, raw)
+        output = _chosen(there, wanted, entry)
+        if output is None and not self._strict and wanted.slot is not None and wanted.slot < len(there):
+            return {name: copy.deepcopy(raw)}  # some nodes look at types themselves: the engine knows
+        if output is None:
+            facts = {"type": wanted.words if wanted.slot is None else entry.type, "taker": self._called()}
+            has = tuple(f"{each.name} ({each.type})" if each.name != each.type else each.type for each in there)
+            raise lacking(self._lack("output", name, node_id=wanted.node, has=has, **facts))
+        return {entry.name: [wanted.node, output.slot]}
+
+    def _renamed(self, there: Sequence[Output], wanted: Link, placed: Mapping[str, object]) -> Input | None:
+        """The only input that nothing is given to and that takes just this type."""
+        output = _told(there, wanted)
+        free = [
+            entry
+            for name, entry in self._known.items()
+            if output and entry.type == output.type and entry.wants_link and name not in {*self._given, *placed}
+        ]
+        return free[0] if len(free) == 1 else None
+
+    def _homeless(self, name: str, wanted: Link, raw: object) -> dict[str, Any]:
+        """A link to an input that the class does not name. In a file of somebody else's the engine may know better."""
+        if name in self._maybe or self._is_passed_over(name):
+            return {}
+        if self._strict or wanted.slot is None:
+            raise lacking(self._lack("input", name, type=wanted.type, has=tuple(self._known)))
+        return {name: copy.deepcopy(raw)}
+
+    # Plain values.
+
+    def _valued(self, name: str, value: object) -> dict[str, Any]:
+        entry = self._known.get(name)
+        if entry is not None:
+            return {name: self._spelled(entry, value)}
+        if self._is_opaque(name):
+            return {name: copy.deepcopy(value)}
+        if self._strict and name not in self._maybe and not self._is_passed_over(name):
+            raise lacking(self._lack("value", name, has=tuple(self._known)))
+        return {}
+
+    def _head(self, name: str) -> Input | None:
+        head, dot, _rest = name.rpartition(".")
+        return self._known.get(head) or (self._head(head) if dot else None)
+
+    def _is_opaque(self, name: str) -> bool:
+        """Whether it belongs to a dynamic input that does not say what it has."""
+        head = self._head(name)
+        return head is not None and not head.choices
+
+    def _is_passed_over(self, name: str) -> bool:
+        """Whether it belongs to a choice of a dynamic combo that is not the chosen one."""
+        head = self._head(name)
+        return head is not None and bool(head.choices)
+
+    def _spelled(self, entry: Input, value: object) -> object:
+        """The value as the engine writes it. In graphs of ours, and for dynamic combos, it has to fit."""
+        choices = entry.choices or ()
+        lasting = self._strict and entry.name not in FROM_DISK
+        if isinstance(value, str):
+            # Two files may differ in nothing but capitals, words that a node knows do not.
+            ways = _ALIKE if lasting else _ALIKE[:2]
+            value = next((choice for alike in ways for choice in choices if alike(choice) == alike(value)), value)
+        # Of dynamic combos the engine checks nothing: it would start, and fail.
+        if choices and value not in choices and (lasting or entry.type == node_info.DYNAMIC_COMBO):
+            raise lacking(self._lack("choice", entry.name, type=str(value), has=choices))
+        if self._strict:
+            self._check(entry, value)
+        return copy.deepcopy(value)
+
+    def _check(self, entry: Input, value: Any) -> None:
+        """That the value is of the input's type and within its limits."""
+        if not entry.takes_values:
+            raise lacking(self._lack("link", entry.name, type=entry.type))
+        if not _is_within(entry, value):
+            limits = "…".join(str(entry.settings[name]) for name in ("min", "max") if name in entry.settings)
+            raise lacking(self._lack("range", entry.name, type=str(value), has=(f"{entry.type} {limits}".strip(),)))
+
+    def _default(self, entry: Input) -> object:
+        settings = entry.settings
+        if not settings.get("forceInput") and entry.takes_values:
+            if entry.type == node_info.DYNAMIC_COMBO and (key := node_info.default_key(entry)):
+                return key
+            if "default" in settings:
+                return copy.deepcopy(settings["default"])
+            if entry.choices:
+                return entry.choices[0]
+            if entry.type in _SIMPLE_DEFAULTS:
+                return settings.get("min", _SIMPLE_DEFAULTS[entry.type])
+        raise lacking(self._lack("need", entry.name, type=entry.type))
+
+    def _called(self) -> str:
+        return called(self._node)
+
+
+def _chosen(there: Sequence[Output], wanted: Link, entry: Input) -> Output | None:
+    """The output that an input takes: of those that it accepts the one that the link means."""
+    fit = [output for output in there if entry.accepts(output)]
+    if wanted.slot is None:
+        return _named(fit, wanted)
+    if entry.type == "*":
+        return _told(there, wanted)
+    exact = [output for output in fit if output.type == entry.type] or fit
+    return _told(exact, wanted) or (exact[0] if len(exact) == 1 else None)
+
+
+def _told(there: Sequence[Output], wanted: Link) -> Output | None:
+    """The output that a link means by itself, without an input that says what it accepts."""
+    if wanted.slot is None:
+        return _named(there, wanted)
+    return next((output for output in there if output.slot == wanted.slot), None)
+
+
+def _named(there: Sequence[Output], wanted: Link) -> Output | None:
+    """The only output of that type; of several, or of none, the one of that name."""
+    alike = [output for output in there if output.type == wanted.type]
+    if len(alike) != 1:
+        alike = [output for output in alike or there if output.name == wanted.name]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _is_within(entry: Input, value: Any) -> bool:
+    number = _NUMBERS.get(entry.type)
+    if number is None:
+        return True
+    try:
+        found = number(value)
+        least, most = (entry.settings.get(name, found) for name in ("min", "max"))
+        return bool(least <= found <= most)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def title(node: Node) -> str:
+    """What a node of a graph is called; "" if it has no title."""
+    meta = node.get("_meta")
+    told = meta.get("title") if isinstance(meta, dict) else None
+    return told if isinstance(told, str) else ""
+
+
+def called(node: Node) -> str:
+    """A node for a sentence: its class, and its title if it has one."""
+    return lack.called(str(node["class_type"]), title(node))
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "")
+
+
+# How a choice may be written otherwise, the closest first: a path of Windows, huber for Huber, smooth_l1 for SmoothL1.
+_ALIKE = (str, canonical, _plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A node class that took the place of another. `inputs`: (new name, old name or None, value); `slots`: old, new."""
+
+    name: str
+    inputs: tuple[tuple[str, str | None, Any], ...] = ()
+    slots: Mapping[int, int] | None = None
+
+
+def replaced(graph: Graph, by: Mapping[str, Replacement]) -> Graph:
+    """The graph with the classes in `by` replaced, as ComfyUI does it itself before it validates."""
+    there = {node_id: by[node["class_type"]] for node_id, node in graph.items() if node["class_type"] in by}
+    return {node_id: _replaced(node, there.get(node_id), there) for node_id, node in graph.items()}
+
+
+def _replaced(node: Node, new: Replacement | None, there: Mapping[str, Replacement]) -> dict[str, Any]:
+    inputs = {name: _moved(value, there) for name, value in node["inputs"].items()}
+    if new is None:
+        return {**node, "inputs": inputs}
+    mapped = {name: inputs[old] if old else value for name, old, value in new.inputs if not old or old in inputs}
+    return {**node, "class_type": new.name, "inputs": mapped if new.inputs else inputs}
+
+
+def _moved(value: object, there: Mapping[str, Replacement]) -> object:
+    """A link to a replaced node names the output by its new number."""
+    if (wanted := link(value)) and wanted.slot is not None and wanted.node in there:
+        slots = there[wanted.node].slots or {}
+        return [wanted.node, slots.get(wanted.slot, wanted.slot)]
+    return copy.deepcopy(value)
+
+
+class Describes(Protocol):
+    """What tells of node classes: a client of an engine."""
+
+    async def object_info(self, class_type: str) -> dict[str, Any] | None:
+        """What the engine says about one node class."""
+
+    async def replacements(self) -> Mapping[str, Replacement]:
+        """The classes that it replaces by others, by their old name."""
+
+
+async def fitted(client: Describes, graph: Graph, *, strict: bool = False) -> Graph:
+    """`adapt` for the engine of `client`. A class that it lacks but replaces by one that it has counts as there."""
+    infos = await _infos(client, graph)
+    if lacks := [name for name, info in infos.items() if info is None]:
+        known = await client.replacements()
+        by = {old: known[old] for old in lacks if old in known and await client.object_info(known[old].name)}
+        graph = replaced(graph, by)
+        infos |= await _infos(client, graph)
+    return adapt(graph, infos, strict=strict)
+
+
+async def _infos(client: Describes, graph: Graph) -> dict[str, NodeInfo | None]:
+    classes = sorted({str(node["class_type"]) for node in graph.values()})
+    return {name: await client.object_info(name) for name in classes}

@@ -1,0 +1,17 @@
+"""A sentence in the corner of the page, as the answer to a press."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from stylestudio.people.access import StudioRequest
+
+
+def toast(request: StudioRequest, words: str) -> HttpResponse:
+    """The sentence as a fragment; a plain form gets it with the queue page."""
+    if request.htmx:
+        return render(request, "shell/_toast.html", {"message": words})
+    messages.info(request, words)
+    return redirect("queue")

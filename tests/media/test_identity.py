@@ -1,0 +1,284 @@
+"""Whose these media are: the mark that database and store share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from generation.pictures.models import Reference
+from stylestudio.host import locks
+from stylestudio.host.locks import FileLock
+from stylestudio.media import identity, survey
+from stylestudio.media.storage import ASIDE, AsideStorage
+from stylestudio.models import MediaStore, Start
+from stylestudio.processes import doctor, tasks
+from tests.media.stores import (
+    Relation,
+    another_database,
+    files,
+    kept,
+    lost,
+    made_older,
+    put_back,
+    reference,
+    relation,
+    rested,
+)
+
+
+def test_a_first_start_marks_the_store_and_every_further_one_raises_the_counter_in_both(studio: Path) -> None:
+    for number in (1, 2, 3):
+        row, mark = MediaStore.objects.get(), json.loads((studio / "studio.json").read_text())
+        assert (row.relation, row.counter, mark["counter"]) == (Relation.SAME, number, number)
+        assert (mark["database"], mark["token"]) == (str(row.identity), row.token)
+        identity.begin()
+
+
+def test_an_empty_database_beside_full_media_deletes_nothing_and_says_so(studio: Path, ada: User) -> None:
+    for _each in range(30):
+        made_older(Path(reference(ada).file.path))
+    before = files(studio)
+    Reference.objects.all().delete()
+    with another_database():
+        identity.begin()
+        rested()
+        tasks.sweep.call_local()
+        assert files(studio) == before
+        assert relation() == Relation.OTHER
+        told = [finding for finding in doctor.examine() if finding.name == "Media"]
+        assert "belong to another database" in told[0].state and "adopt_media" in told[0].remedy
+
+
+def test_media_without_a_mark_belong_to_a_database_that_knows_nearly_all_of_them(studio: Path, ada: User) -> None:
+    for _each in range(19):
+        reference(ada)
+    stranger = lost(uuid.uuid4().hex + ".png")
+    (studio / "studio.json").unlink()
+    identity.begin()
+    assert relation() == Relation.SAME
+    lost(uuid.uuid4().hex + ".png")
+    (studio / "studio.json").unlink()
+    identity.begin()
+    assert relation() == Relation.UNMARKED, "18 of 20 would not be 95 %, and 19 of 21 are not"
+    assert not (studio / "studio.json").exists() and stranger.exists()
+
+
+def test_months_that_are_long_gone_count_as_the_newest_when_there_are_no_others(db: None, media: Path) -> None:
+    old = media / "outputs/2024/03" / f"{uuid.uuid4().hex}.png"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"x")
+    identity.begin()
+    assert relation() == Relation.UNMARKED and survey.survey().unknown == ("outputs/2024/03/" + old.name,)
+
+
+def test_empty_media_are_not_taken_by_a_database_that_names_files(studio: Path, ada: User) -> None:
+    reference(ada)
+    shutil.rmtree(studio)
+    identity.begin()
+    assert relation() == Relation.EMPTY
+    assert not identity.look() and relation() == Relation.EMPTY
+
+
+def test_an_older_copy_of_the_database_deletes_nothing_and_the_media_are_called_the_newer_ones(
+    studio: Path, ada: User
+) -> None:
+    old = kept()
+    identity.begin()
+    lost()
+    put_back(old)
+    identity.begin()
+    assert relation() == Relation.OLDER
+    row, mark = identity.current()
+    assert identity.newer(row, mark) == "The media are the newer ones."
+    rested()
+    tasks.sweep.call_local()
+    assert len(files(studio)) == 1
+
+
+def test_an_older_copy_that_was_made_while_the_studio_ran_is_known_by_the_stop_of_the_worker(studio: Path) -> None:
+    old = kept()
+    identity.turn()
+    put_back(old)
+    identity.begin()
+    assert relation() == Relation.OLDER
+
+
+def test_older_media_beside_a_newer_database_are_told_apart(studio: Path) -> None:
+    mark = (studio / "studio.json").read_bytes()
+    identity.begin()
+    identity.begin()
+    (studio / "studio.json").write_bytes(mark)
+    identity.begin()
+    row, seen = identity.current()
+    assert relation() == Relation.NEWER and identity.newer(row, seen) == "The database is the newer one."
+
+
+def test_two_that_went_on_from_one_copy_are_told_apart(studio: Path) -> None:
+    old, mark = kept(), (studio / "studio.json").read_bytes()
+    identity.begin()
+    other = (studio / "studio.json").read_bytes()
+    put_back(old)
+    (studio / "studio.json").write_bytes(mark)
+    identity.begin()
+    (studio / "studio.json").write_bytes(other)
+    assert not identity.look() and relation() == Relation.PARTED
+
+
+def test_a_crash_between_database_and_store_harms_nothing(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash() -> None:
+        raise OSError("no power")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(identity, "_write_mark", crash)
+        for _start in range(3):
+            identity.begin()
+    identity.begin()
+    assert relation() == Relation.SAME
+    row, mark = identity.current()
+    assert mark and (mark.token, mark.counter) == (row.token, row.counter) and row.counter == 5
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"database": 1}', "\x00" * 40])
+def test_a_damaged_mark_stops_every_deletion_and_can_be_adopted(studio: Path, text: str) -> None:
+    orphan = lost()
+    (studio / "studio.json").write_text(text)
+    identity.begin()
+    rested()
+    tasks.sweep.call_local()
+    assert relation() == Relation.UNREADABLE and orphan.exists()
+    call_command("adopt_media", yes=True, stdout=StringIO())
+    assert relation() == Relation.SAME
+
+
+def test_a_studio_that_loses_its_media_to_a_running_copy_stops_the_other_one_too(studio: Path) -> None:
+    first = kept()
+    identity.begin()  # the copy starts on the same folder
+    second = kept()
+    put_back(first)
+    assert not identity.look(), "the first one notices within a minute"
+    put_back(second)
+    assert not identity.look() and relation() == Relation.CONTESTED
+    identity.begin()
+    assert relation() == Relation.CONTESTED
+    identity.adopt()
+    assert identity.look()
+
+
+def test_the_counter_goes_on_while_a_worker_runs(studio: Path) -> None:
+    before = MediaStore.objects.get()
+    assert identity.look() and MediaStore.objects.get().counter == before.counter
+    MediaStore.objects.update(marked_at=timezone.now() - identity.TURN)
+    assert identity.look() and MediaStore.objects.get().counter == before.counter + 1
+    assert identity.look()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere one row is locked, which only workers want")
+def test_nobody_waits_to_write_while_the_store_is_asked(
+    transactional_db: None, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def watched(name: str) -> None:
+        ask = getattr(AsideStorage, name)
+
+        def answer(*args: Any) -> Any:
+            asked.append(connection.in_atomic_block)
+            return ask(*args)
+
+        monkeypatch.setattr(AsideStorage, name, answer)
+
+    for name in ("read", "put"):
+        watched(name)
+    identity.begin()
+    MediaStore.objects.update(marked_at=timezone.now() - identity.TURN)
+    assert identity.look()
+    identity.turn()
+    assert MediaStore.objects.get().counter == 3
+    assert len(asked) >= 6 and not any(asked)
+
+
+def test_of_several_that_start_or_turn_one_waits_for_the_other(studio: Path, settings: Any) -> None:
+    lock = Path(settings.DATA, "media.lock")
+    with ThreadPoolExecutor() as pool:
+        with FileLock(lock):
+            other = pool.submit(lambda: locks.waited_for(lock, 20).__enter__())
+            assert not other.done()
+        other.result()
+    with FileLock(lock), pytest.raises(TimeoutError), locks.waited_for(lock, 0):
+        pass
+
+
+def test_what_the_sweep_notes_is_not_lost_to_a_turn_at_the_same_moment(
+    studio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = AsideStorage.read
+
+    def swept_meanwhile(*args: Any) -> bytes:
+        MediaStore.objects.update(swept={"files": 7})
+        return read(*args)
+
+    monkeypatch.setattr(AsideStorage, "read", swept_meanwhile)
+    identity.turn()
+    row = MediaStore.objects.get()
+    assert (row.counter, row.swept) == (2, {"files": 7})
+
+
+def test_a_worker_stops_although_its_database_does_not_answer(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **facts: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(MediaStore, "save", refuse)
+    identity.turn()
+    assert MediaStore.objects.get().counter == 1
+
+
+def test_two_that_write_one_name_at_the_same_moment_do_not_move_each_others_half(
+    studio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = studio / ASIDE / identity.MARK
+    half.parent.mkdir(exist_ok=True)
+    choose = AsideStorage.get_available_name
+
+    def begun_meanwhile(storage: AsideStorage, name: str, *args: Any, **facts: Any) -> str:
+        chosen = choose(storage, name, *args, **facts)
+        if not half.exists():
+            half.write_bytes(b"hal")
+        return chosen
+
+    monkeypatch.setattr(AsideStorage, "get_available_name", begun_meanwhile)
+    identity.begin()
+    assert (half.read_bytes(), list(half.parent.iterdir())) == (b"hal", [half])
+    assert identity.look()
+
+
+def test_media_that_do_not_answer_keep_the_studio_running(
+    studio: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (studio / "studio.json").unlink()
+    (studio / "studio.json").mkdir()
+    identity.begin()
+    assert not identity.look() and not identity.may_delete()
+    assert "Nothing of them is deleted" in caplog.text
+    identity.turn()
+    (studio / "studio.json").rmdir()
+    identity.begin()
+    assert relation() == Relation.SAME
+
+
+@pytest.mark.parametrize("make", [lambda: identity.new_name(".png"), lambda: identity.new_name("")])
+def test_names_cannot_be_guessed_and_tell_their_start(studio: Path, make: Callable[[], str]) -> None:
+    names = {make() for _each in range(50)}
+    assert len(names) == 50 and all(survey.NAME.fullmatch(name) for name in names)
+    assert {name[: identity.PREFIX] for name in names} == {Start.objects.get().prefix}

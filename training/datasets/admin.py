@@ -1,0 +1,149 @@
+"""Datasets in the admin: found, corrected, taken out of the trash. What is frozen is only looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from stylestudio.people.read_only import ReadOnlyAdmin
+from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetQuerySet, DatasetSnapshot
+
+if TYPE_CHECKING:
+    DatasetModelAdmin = admin.ModelAdmin[Dataset]
+    ImageModelAdmin = admin.ModelAdmin[DatasetImage]
+else:
+    DatasetModelAdmin = ImageModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Dataset)
+class DatasetAdmin(DatasetModelAdmin):
+    """All datasets, those in the trash included."""
+
+    list_display = ["name", "pictures", "trigger_words", "style", "owner", "updated_at", "in_trash"]
+    list_filter = ["resolution", ("deleted_at", admin.EmptyFieldListFilter), "updated_at"]
+    list_select_related = ["style", "owner"]
+    search_fields = ["name", "slug", "description", "trigger_words"]
+    autocomplete_fields = ["style"]
+    readonly_fields = ["slug", "owner", "created_at", "updated_at"]
+    fields = [
+        "name", "slug", "description", "trigger_words", "template", "style", "licence", "resolution", "repeats",
+        "owner", "created_at", "updated_at",
+    ]  # fmt: skip
+    actions = ["delete_selected", "restore_selected"]
+
+    def get_queryset(self, request: HttpRequest) -> DatasetQuerySet:
+        """Deleted ones too, so that they can be restored."""
+        return Dataset.everything.annotate(_pictures=Count("images")).order_by("-updated_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A dataset is made on its own page, where pictures are dropped."""
+        return False
+
+    @admin.action(description=_("Delete selected datasets"), permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: DatasetQuerySet) -> None:
+        """Move them to the trash."""
+        count, _by_model = queryset.filter(deleted_at=None).delete()
+        self.message_user(request, ngettext("%d dataset is deleted.", "%d datasets are deleted.", count) % count)
+
+    @admin.action(description=_("Restore selected datasets"), permissions=["change"])
+    def restore_selected(self, request: HttpRequest, queryset: DatasetQuerySet) -> None:
+        """Take them out of the trash."""
+        count = queryset.exclude(deleted_at=None).update(deleted_at=None)
+        self.message_user(request, ngettext("%d dataset is back.", "%d datasets are back.", count) % count)
+
+    @admin.display(description=_("pictures"), ordering="_pictures")
+    def pictures(self, dataset: Dataset) -> int:
+        """How many it ever had, removed ones included."""
+        count: int = dataset._pictures  # type: ignore[attr-defined]
+        return count
+
+    @admin.display(description=_("in the trash"), boolean=True)
+    def in_trash(self, dataset: Dataset) -> bool:
+        """Whether it is deleted."""
+        return dataset.deleted_at is not None
+
+
+@admin.register(DatasetImage)
+class DatasetImageAdmin(ImageModelAdmin):
+    """Pictures of all datasets, removed ones included. Captions are written on the dataset's page only."""
+
+    list_display = ["preview", "source_name", "dataset", "caption", "size_text", "included", "rating", "removed"]
+    list_display_links = ["preview", "source_name"]
+    list_filter = ["included", "has_alpha", "format", ("deleted_at", admin.EmptyFieldListFilter), "dataset"]
+    list_select_related = ["dataset"]
+    search_fields = ["source_name", "caption", "sha256", "dataset__name"]
+    fields = ["included", "rating", "caption", "source_name", "dataset", "size_text", "format", "sha256", "added_by"]
+    readonly_fields = ["caption", "source_name", "dataset", "size_text", "format", "sha256", "added_by"]
+    actions = ["include", "leave_out", "bring_back"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DatasetImage]:
+        """Removed ones too, without what the health check measured."""
+        return DatasetImage.everything.defer("measures", "descriptor").order_by("dataset", "position")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Pictures are dropped on the dataset's page."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: DatasetImage | None = None) -> bool:
+        """They are removed on the dataset's page, and for good by the sweep."""
+        return False
+
+    @admin.action(description=_("Include in training"), permissions=["change"])
+    def include(self, request: HttpRequest, queryset: QuerySet[DatasetImage]) -> None:
+        """They take part again."""
+        self._say(request, queryset.update(included=True))
+
+    @admin.action(description=_("Leave out of training"), permissions=["change"])
+    def leave_out(self, request: HttpRequest, queryset: QuerySet[DatasetImage]) -> None:
+        """They stay, but no training sees them."""
+        self._say(request, queryset.update(included=False))
+
+    @admin.action(description=_("Bring back removed pictures"), permissions=["change"])
+    def bring_back(self, request: HttpRequest, queryset: QuerySet[DatasetImage]) -> None:
+        """Those whose file is not in the dataset again by now."""
+        self._say(request, sum(image.restore() for image in queryset.exclude(deleted_at=None)))
+
+    def _say(self, request: HttpRequest, count: int) -> None:
+        self.message_user(request, ngettext("%d picture is changed.", "%d pictures are changed.", count) % count)
+
+    @admin.display(description=_("preview"))
+    def preview(self, image: DatasetImage) -> SafeString:
+        """The small picture."""
+        return format_html('<img src="{}" height="48" alt="">', image.thumbnail_url)
+
+    @admin.display(description=_("size"))
+    def size_text(self, image: DatasetImage) -> str:
+        """Width and height in pixels."""
+        return f"{image.width} × {image.height}"
+
+    @admin.display(description=_("removed"), boolean=True)
+    def removed(self, image: DatasetImage) -> bool:
+        """Whether it was taken out of its dataset."""
+        return image.deleted_at is not None
+
+
+@admin.register(DatasetSnapshot)
+class DatasetSnapshotAdmin(ReadOnlyAdmin):
+    """Frozen versions of datasets."""
+
+    list_display = ["__str__", "note", "picture_count", "owner", "created_at"]
+    list_select_related = ["dataset", "owner"]
+    search_fields = ["dataset__name", "note", "sha256"]
+    exclude = ["manifest", "images"]
+
+
+@admin.register(DatasetJob)
+class DatasetJobAdmin(ReadOnlyAdmin):
+    """Imports, health checks and captions."""
+
+    list_display = ["__str__", "dataset", "owner", "status", "done", "total", "queued_at", "ended_at"]
+    list_filter = ["work", "status", "error_kind"]
+    list_select_related = ["dataset", "owner"]
+    search_fields = ["dataset__name", "source_name"]

@@ -1,0 +1,48 @@
+"""Registers work on datasets, what comes in, and what pages of other rooms show of datasets."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class DatasetsConfig(AppConfig):
+    """Datasets of captioned pictures."""
+
+    name = "training.datasets"
+    label = "datasets"
+    verbose_name = _("Datasets")
+    is_curated = True
+
+    def ready(self) -> None:
+        """Tell the kernel and the rooms below what they need to know of datasets."""
+        from generation.gallery import query
+        from stylestudio.jobs import kinds
+        from stylestudio.processes import workers
+        from stylestudio.uploads import purposes
+        from training.datasets import dataset_jobs, tasks
+        from training.datasets.captions import captioners, grid
+        from training.datasets.collecting import from_gallery, intake, views
+        from training.datasets.health import check, report
+        from training.datasets.models import DatasetJob
+
+        kinds.register(
+            kinds.Kind(
+                name=DatasetJob.kind,
+                model=DatasetJob,
+                fragments=("training/_dataset_job.html", "training/_dataset_row.html"),
+                facts=dataset_jobs.facts,
+                sweep=dataset_jobs.sweep,
+                gather=dataset_jobs.gather,
+                wake=tasks.wake,
+            )
+        )
+        dataset_jobs.register(DatasetJob.Work.IMPORT, intake.run)
+        dataset_jobs.register(DatasetJob.Work.CAPTION, captioners.run)
+        dataset_jobs.register(DatasetJob.Work.CHECK, check.run)
+        intake.came.connect(check.hear_of_pictures)
+        grid.flaggers.append(report.flagged)
+        workers.guarded_sweeps.append(intake.sweep)
+        workers.beats.append(dataset_jobs.renew)
+        purposes.register(views.PURPOSE)
+        query.offers.append(from_gallery.offer)

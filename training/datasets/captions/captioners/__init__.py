@@ -1,0 +1,10 @@
+"""Who proposes captions. People accept proposals; nothing here writes a caption.
+
+A new captioner is a class that does what `base.Captioner` says, named in `known`.
+"""
+
+from __future__ import annotations
+
+from training.datasets.captions.captioners.propose import known, order, run
+
+__all__ = ["known", "order", "run"]

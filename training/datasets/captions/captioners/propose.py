@@ -1,0 +1,93 @@
+"""The work of a captioner on a dataset: asked for, done picture by picture, left as proposals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from training.datasets import dataset_jobs
+from training.datasets.captions.captioners.base import Captioner, Proposal, Silence
+from training.datasets.captions.captioners.notes import FromNotes
+from training.datasets.captions.captioners.workflow import workflows
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
+
+BATCH = 32  # pictures that are fetched at a time
+MOST_REFUSED = 50  # named in the report
+
+
+def known() -> dict[str, Captioner]:
+    """All captioners by name."""
+    every: list[Captioner] = [FromNotes(), *workflows()]
+    return {captioner.name: captioner for captioner in every}
+
+
+def order(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence[int]) -> DatasetJob:
+    """Have `captioner` look at these pictures of the dataset, which are named by their keys."""
+    parameters = {"captioner": captioner.name, "pictures": list(pictures)}
+    return dataset_jobs.order(
+        dataset,
+        user,
+        DatasetJob.Work.CAPTION,
+        parameters=parameters,
+        source_name=captioner.label[:200],
+        total=len(pictures),
+    )
+
+
+def run(run: dataset_jobs.Run) -> None:
+    """Propose captions, beginning where an earlier attempt ended."""
+    job = run.job
+    captioner = known().get(job.parameters["captioner"])
+    trouble = captioner.trouble() if captioner else _("This captioner is not there any more.")
+    if captioner is None or trouble:
+        raise dataset_jobs.Failed("engine", trouble)
+    for image, proposal in _proposals(run, captioner, job.parameters["pictures"][job.done :]):
+        _keep(run, captioner, image, proposal)
+
+
+def _proposals(
+    run: dataset_jobs.Run, captioner: Captioner, pictures: Sequence[int]
+) -> Iterator[tuple[DatasetImage | None, Proposal]]:
+    """What the captioner says of each picture; None for those that were removed meanwhile."""
+
+    def check() -> None:
+        run.step(run.job.done, run.job.total, now=True)
+
+    for start in range(0, len(pictures), BATCH):
+        part = pictures[start : start + BATCH]
+        found = DatasetImage.objects.filter(dataset=run.job.dataset_id).in_bulk(part)
+        said = captioner.propose([found[pk] for pk in part if pk in found], check)
+        for pk in part:
+            yield (found[pk], next(said)) if pk in found else (None, Proposal())
+
+
+def _keep(run: dataset_jobs.Run, captioner: Captioner, image: DatasetImage | None, proposal: Proposal) -> None:
+    """Store one proposal together with how far the work is, so that neither is there without the other."""
+    report = run.job.report
+    proposed, refused = report.get("proposed", 0), report.get("refused", [])
+    count = report.get("refused_count", len(refused))
+    with transaction.atomic():
+        silence = _silence(image, proposal)
+        if image and proposal.text and not silence:
+            values = {"proposal": proposal.text, "proposed_by": captioner.name}
+            proposed += DatasetImage.objects.filter(pk=image.pk).update(**values)
+        if image and proposal.trouble:
+            refused = [*refused, [image.source_name, proposal.trouble]][:MOST_REFUSED]
+            count += 1
+        silent = Counter(report.get("silent", {}))
+        silent.update([silence] if silence else [])
+        told = {"proposed": proposed, "refused": refused, "refused_count": count, "silent": dict(silent)}
+        run.step(run.job.done + 1, run.job.total, now=True, **told)
+
+
+def _silence(image: DatasetImage | None, proposal: Proposal) -> str:
+    """Why nothing is proposed for a picture that was looked at, one of `Silence`; "" where something is."""
+    if image is None or proposal.trouble:
+        return ""
+    if proposal.text:
+        return Silence.SAME if proposal.text == image.caption else ""
+    return proposal.silent or Silence.NOTHING

@@ -1,0 +1,119 @@
+"""Pictures of the gallery become pictures of a dataset: one from its own page, many from a wall of them."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from generation.gallery.query import Filters
+from generation.gallery.views import wall_page
+from generation.pictures.models import GeneratedImage
+from stylestudio.jobs.presses import once
+from stylestudio.people.access import StudioRequest, changeable, is_curator, visible, whole_numbers
+from stylestudio.text import grammar
+from training.datasets import picture_files
+from training.datasets.collecting import intake
+from training.datasets.collecting.intake import Arrival, Tally
+from training.datasets.collecting.views import tell
+from training.datasets.models import MOST_CAPTION, Dataset
+
+MOST_OFFERED = 100  # datasets that a picture can be put into
+MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while the person waits
+
+
+def offer(request: StudioRequest, picture: GeneratedImage) -> str:
+    """What the page of a picture offers: the datasets that this person may put it into."""
+    found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
+    if not is_curator(request.user):
+        found = found.filter(owner=request.user)
+    here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
+    context = {"picture": picture, "datasets": found[:MOST_OFFERED], "here": here}
+    return render_to_string("training/_add_to_dataset.html", context, request)
+
+
+@require_POST
+@once
+def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
+    """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
+    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    dataset = changeable(Dataset.objects.all(), request.user, slug=request.POST.get("into", ""))
+    try:
+        arrival = _arrival(picture, dataset)
+    except (picture_files.BadPicture, FileNotFoundError) as error:
+        raise Http404(_("The file of this picture cannot be read.")) from error
+    (entry,) = intake.enter(dataset, request.user, [arrival])
+    said = {"added": _("The picture is in %s now."), "back": _("The picture is in %s again.")}
+    if entry.how in said:
+        intake.settle(dataset, request.user)
+    text = said.get(entry.how, _("The picture was in %s already."))
+    messages.success(request, entry.reason or text % dataset)
+    return redirect(picture)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def choose(request: StudioRequest, slug: str) -> HttpResponse:
+    """The gallery with a box on every picture. What is ticked comes into the dataset."""
+    dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
+    if request.method == "POST":
+        return _take_chosen(request, dataset)
+    context = wall_page(request, Filters.read(request.GET))
+    address = reverse("training:choose", args=[dataset.slug])
+    shown = [picture.pk for day in context["page"].days for picture in day.pictures]
+    context |= {
+        "dataset": dataset,
+        "here": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
+        "tile": "training/_choice.html",
+        "wall_url": address,
+        "page_url": address,
+    }
+    return render(request, "generation/_wall_page.html" if request.htmx else "training/choose.html", context)
+
+
+def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
+    pks = whole_numbers(request.POST.getlist("picture"))
+    if not pks:
+        messages.warning(request, _("Tick the pictures to add first."))
+        return redirect("training:choose", dataset.slug)
+    tally, arrivals = Tally(), []
+    found = GeneratedImage.objects.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
+    for picture in found.select_related("task").order_by("pk"):
+        try:
+            arrivals.append(_arrival(picture, dataset))
+        except (picture_files.BadPicture, FileNotFoundError):
+            tally.refuse(_name(picture), _("The file of this picture cannot be read."))
+    for entry in intake.enter(dataset, request.user, arrivals):
+        tally.count(entry)
+    if tally.added:
+        intake.settle(dataset, request.user)
+    if len(pks) > MOST_CHOSEN and not tally.refused:
+        said = _("The first %d are added, which is the most at a time. Tick the others once more.")
+        messages.warning(request, said % MOST_CHOSEN)
+        return redirect("training:choose", dataset.slug)
+    return tell(request, dataset, tally)
+
+
+def _arrival(picture: GeneratedImage, dataset: Dataset) -> Arrival:
+    """The picture as it comes into a dataset, its file stored anew. Raises BadPicture and FileNotFoundError."""
+    with picture.file.open("rb") as file:
+        kept = intake.keep(picture_files.take(file.read()))
+    caption = grammar.without_front(picture.task.prompt[:MOST_CAPTION], dataset.trigger_words)
+    return Arrival(f"{_name(picture)}{PurePosixPath(kept.file).suffix}", kept.sha256, kept, caption, picture)
+
+
+def _name(picture: GeneratedImage) -> str:
+    return f"{slugify(picture.task.prompt[:60], allow_unicode=True) or 'picture'}-{picture.seed}"
+
+
+urlpatterns = [
+    path("pictures/from-gallery/<int:pk>/", add_picture, name="add-picture"),
+    path("<str:slug>/gallery/", choose, name="choose"),
+]

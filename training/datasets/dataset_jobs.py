@@ -1,0 +1,234 @@
+"""The life of work on a dataset: asked for, claimed by a worker's thread, carried on after a crash, ended once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.db import DatabaseError
+from django.db.models.functions import Now
+
+from stylestudio.jobs.kinds import LEASE, Status
+from stylestudio.live import publisher
+from stylestudio.processes import workers
+from training.datasets.models import Dataset, DatasetJob
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 2  # in one worker: pictures are decoded on all cores anyway, and engines want to be served meanwhile
+MOST_ATTEMPTS = 3
+PROGRESS = "training/_dataset_job_progress.html"
+WRITE_EVERY = 0.2  # seconds between two writes of progress
+
+
+class Stopped(Exception):
+    """Nobody wants this work any more, or the worker was told to stop."""
+
+
+class TakenOver(Exception):
+    """The lease ran out, and another worker has the work."""
+
+
+class Failed(Exception):
+    """The work cannot be done. `kind` is one of training.runs.faults, `detail` is for the operator."""
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(detail or kind)
+        self.kind = kind
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class Run:
+    """One attempt at a job, as its handler sees it."""
+
+    job: DatasetJob
+    _written: float = field(default=0.0)
+    _begun: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._begun = self.job.done
+
+    def step(self, done: int, total: int, *, now: bool = False, **report: Any) -> None:
+        """Say how far it is: `done` of `total`, and what is to be kept in the report.
+
+        Written at most five times a second unless `now`, which is for what must be right after a crash: call it in the
+        transaction that stores the pictures. Raises Stopped.
+        """
+        job = self.job
+        if workers.stopping.is_set():
+            raise Stopped
+        job.report = {**job.report, **report}
+        job.done, job.total = done, total
+        if not now and done < total and time.monotonic() - self._written < WRITE_EVERY:
+            return
+        self._written = time.monotonic()
+        percent = min(99, 100 * done // total) if total else 0
+        # What goes on is not what kills workers: only attempts without progress count.
+        fields = {"attempts": 1} if done > self._begun else {}
+        if not job.advance(done=done, total=total, progress=percent, report=job.report, **fields):
+            raise Stopped
+        publisher.progressed(job, PROGRESS)
+
+
+Handler = Callable[[Run], None]
+_handlers: dict[str, Handler] = {}
+_held: set[int] = set()
+_turn = threading.Lock()
+
+
+def register(work: DatasetJob.Work, handler: Handler) -> None:
+    """Say who does a kind of work; called from `AppConfig.ready`. A handler goes on where `job` says it was."""
+    _handlers[work] = handler
+
+
+def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: Any) -> DatasetJob:
+    """Store a job and wake a worker after the commit."""
+    job: DatasetJob = DatasetJob.objects.create(dataset=dataset, owner=user, work=work, **fields)
+    publisher.announce(job, DatasetJob.wake)
+    return job
+
+
+def work() -> None:
+    """Do what waits until nothing can be claimed."""
+    workers.keep_working(_do_one)
+
+
+def _do_one() -> bool:
+    job = _claim()
+    if job is None:
+        return False
+    try:
+        _run(job)
+    finally:
+        with _turn:
+            _held.discard(job.pk)
+    return True
+
+
+def renew() -> None:
+    """Push the end of all leases away; called by the worker's heartbeat."""
+    with _turn:
+        held = list(_held)
+    if held:
+        DatasetJob.objects.running().filter(pk__in=held).update(lease_until=Now() + LEASE)
+
+
+def sweep() -> None:
+    """What a dead worker left is free for others, and archives of work that ended go."""
+    with _turn:
+        left = list(DatasetJob.objects.abandoned(workers.worker_name(), _held))
+    for job in left:
+        if job.recover():
+            publisher.changed(job)
+    for job in DatasetJob.objects.ended().exclude(file=""):
+        _forget_archive(job)
+    if DatasetJob.objects.waiting().exists():
+        DatasetJob.wake()
+
+
+def cancel(job: DatasetJob) -> bool:
+    """End it because somebody asked for it. What is stored stays."""
+    won = job.cancel()
+    if won:
+        _ended(job)
+    return won
+
+
+def gather(jobs: Sequence[DatasetJob]) -> None:
+    """Fetch at once what the rows of many jobs show."""
+    datasets = Dataset.everything.in_bulk({job.dataset_id for job in jobs})
+    for job in jobs:
+        job.dataset = datasets[job.dataset_id]
+
+
+def facts(job: DatasetJob) -> dict[str, object]:
+    """What scripts get beside status and progress."""
+    return {
+        "dataset": job.dataset.slug,
+        "work": str(job.work),
+        "done": job.done,
+        "total": job.total,
+        "report": job.report,
+        "error": job.explanation if job.error_kind else "",
+    }
+
+
+def _claim() -> DatasetJob | None:
+    """The oldest waiting job whose dataset has none of its kind running; it runs when this returns it."""
+    workers.give_connection_back()
+    with _turn:
+        if len(_held) >= AT_ONCE:
+            return None
+        busy = set(DatasetJob.objects.running().values_list("dataset_id", "work"))
+        for job in DatasetJob.objects.waiting().select_related("dataset", "owner").order_by("-priority", "queued_at"):
+            if (job.dataset_id, job.work) not in busy and job.start(workers.worker_name()):
+                _held.add(job.pk)
+                return job
+    return None
+
+
+def _run(job: DatasetJob) -> None:
+    """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
+    worker = job.worker
+    job.advance(attempts=job.attempts + 1)
+    if job.attempts > MOST_ATTEMPTS:
+        job.fail("crashed")
+        _ended(job)
+        return
+    publisher.changed(job)
+    try:
+        _attempt(job, worker)
+    except DatabaseError:
+        raise
+    except TakenOver:
+        log.warning("Work %s on a dataset was taken over by another worker.", job.pk)
+        return
+    except Stopped:
+        job.refresh_from_db()
+        if job.status == Status.RUNNING:
+            # The worker stops. That was no fault of this job, so the attempt does not count.
+            job.advance(attempts=max(0, job.attempts - 1))
+            job.recover()
+            publisher.changed(job)
+        return
+    except Failed as error:
+        job.fail(error.kind, detail=error.detail)
+    except OSError as error:
+        log.exception("Work %s on a dataset could not be stored", job.pk)
+        job.fail("storage", detail=str(error))
+    except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
+        log.exception("Work %s on a dataset failed", job.pk)
+        job.fail("internal", detail=repr(error))
+    else:
+        job.complete()
+    _ended(job)
+
+
+def _attempt(job: DatasetJob, worker: str) -> None:
+    try:
+        _handlers[job.work](Run(job))
+    finally:
+        if job.is_taken_from(worker):
+            raise TakenOver
+
+
+def _ended(job: DatasetJob) -> None:
+    """What nobody needs any more goes, and everybody hears of the end."""
+    _forget_archive(job)
+    job.dataset.touch()
+    publisher.changed(job)
+    publisher.counts_changed()
+    DatasetJob.wake()
+
+
+def _forget_archive(job: DatasetJob) -> None:
+    if job.file.name:
+        default_storage.delete(job.file.name)
+        job.touch(file="")

@@ -1,0 +1,74 @@
+"""The form of a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from styles.models import Style
+from training.datasets.models import Dataset
+
+if TYPE_CHECKING:
+    DatasetModelForm = forms.ModelForm[Dataset]
+else:
+    DatasetModelForm = forms.ModelForm
+
+PLACEHOLDERS = ("{trigger}", "{caption}")
+
+
+def check_template(template: str) -> str:
+    """The template, or a ValidationError where it has braces that mean nothing."""
+    rest = template
+    for placeholder in PLACEHOLDERS:
+        rest = rest.replace(placeholder, "")
+    if "{" in rest or "}" in rest:
+        raise ValidationError(_("Only {trigger} and {caption} are filled in. Leave out other braces."))
+    return template
+
+
+class DatasetForm(DatasetModelForm):
+    """What a dataset is called and what it is for; how its pictures are given to a trainer under Advanced."""
+
+    class Meta:
+        model = Dataset
+        fields = (
+            "name", "description", "trigger_words", "style", "licence", "template", "resolution", "repeats",
+        )  # fmt: skip
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    advanced_names = ("template", "resolution", "repeats")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        style = self.fields["style"]
+        assert isinstance(style, forms.ModelChoiceField)
+        style.queryset = Style.objects.filter(is_base=False, preview_only=False)
+        style.empty_label = _("A new style")
+        for name, bound in self.fields.items():
+            if not isinstance(bound.widget, forms.Textarea | forms.Select):
+                bound.widget.attrs["class"] = "in"
+            if name == "name":
+                bound.widget.attrs["autofocus"] = not self.instance.pk
+        self.fields["description"].widget.attrs["class"] = "in"
+        style.widget.attrs["class"] = "in"
+
+    @property
+    def advanced(self) -> list[forms.BoundField]:
+        """Fields that most people leave as they are."""
+        return [self[name] for name in self.advanced_names]
+
+    @property
+    def advanced_open(self) -> bool:
+        """Whether one of them needs a look."""
+        return any(name in self.errors for name in self.advanced_names)
+
+    def clean_template(self) -> str:
+        """Filled in with plain replacement, so nothing else may stand in braces."""
+        return check_template(self.cleaned_data["template"])
+
+    def clean_trigger_words(self) -> str:
+        """One line, with single spaces."""
+        return " ".join(self.cleaned_data["trigger_words"].split())

@@ -1,0 +1,50 @@
+"""Pictures that belong together, and which of them is the best to keep."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from training.datasets.health.facts import Facts, Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures of which `best` is worth keeping, by their keys."""
+
+    best: int
+    others: tuple[int, ...]
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every one, the best first."""
+        return (self.best, *self.others)
+
+
+def groups(facts: Facts, pairs: Iterable[tuple[int, int]]) -> list[Group]:
+    """Pairs put together: what is like the same picture is one group."""
+    leader: dict[int, int] = {}
+
+    def find(pk: int) -> int:
+        while leader.setdefault(pk, pk) != pk:
+            leader[pk] = leader[leader[pk]]
+            pk = leader[pk]
+        return pk
+
+    for first, second in pairs:
+        leader[find(first)] = find(second)
+    members = defaultdict(list)
+    for pk in leader:
+        members[find(pk)].append(facts.by_pk[pk])
+    sorted_groups = (sorted(group, key=_worth, reverse=True) for group in members.values())
+    found = [Group(best.pk, tuple(other.pk for other in others)) for best, *others in sorted_groups]
+    order = {picture.pk: place for place, picture in enumerate(facts.pictures)}
+    return sorted(found, key=lambda group: order[group.best])
+
+
+def _worth(picture: Picture) -> tuple[object, ...]:
+    """More pixels, then sharper, then less compressed, then with a caption, then there first."""
+    sharpness = round(picture.number("sharpness") or 0, 1)
+    quality = picture.number("quality") or 100
+    return picture.area, sharpness, quality, bool(picture.caption), picture.byte_size, -picture.pk

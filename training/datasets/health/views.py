@@ -1,0 +1,258 @@
+"""The health report and its buttons, and the crops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from stylestudio.live import page_frame
+from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
+from training.datasets import dataset_jobs, queries
+from training.datasets.captions.operations import BadOperation
+from training.datasets.crops import clear, frames
+from training.datasets.health import check, fixes, report
+from training.datasets.health.checks import Finding
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
+
+MOST_SHOWN = 24  # pictures of one finding, or of one group
+MOST_GROUPS = 40  # groups of one finding
+PLACES = {"dataset", "crops", "health"}  # pages that a fix comes back to
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finding, and where its link leads: "" where it has none."""
+
+    finding: Finding
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A finding with its pictures, as the health page shows it. `more`: pictures that are not shown."""
+
+    finding: Finding
+    address: str
+    pictures: list[DatasetImage]
+    groups: list[list[DatasetImage]]
+    more: int
+
+
+@require_GET
+def aside(request: StudioRequest, slug: str) -> HttpResponse:
+    """The report by itself, for the column beside captions and crops."""
+    return render(request, "training/_health.html", _context(request, _dataset(request, slug)))
+
+
+@require_GET
+def health(request: StudioRequest, slug: str) -> HttpResponse:
+    """The report over the whole width, with the pictures."""
+    dataset = _dataset(request, slug)
+    context = {
+        **queries.frame(dataset, request.user),
+        **_context(request, dataset),
+        "tab": "health",
+        "socket_url": page_frame.socket_url("all"),
+    }
+    context["shown"] = _shown(context["rows"])
+    if request.htmx:
+        return render(request, "training/_health_page.html", context)
+    return render(request, "training/health.html", context)
+
+
+def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
+    found = report.report(dataset)
+    # Pictures of older code are measured anew with the first look at them. Nobody's work is changed by that.
+    if found.facts.unmeasured and not found.job and (job := check.want_if_idle(dataset)):
+        found = replace(found, job=job)
+    return {
+        "dataset": dataset,
+        "report": found,
+        "rows": [Row(each, _address(dataset, each)) for each in found.findings],
+        "can_change": may_change(request.user, dataset),
+        "place": place if (place := request.GET.get("place")) in PLACES else "dataset",
+    }
+
+
+def _address(dataset: Dataset, finding: Finding) -> str:
+    """Where the finding's link leads, "" where it has none."""
+    fix = finding.fix
+    if fix is None or not fix.go:
+        return ""
+    address = reverse(f"training:{fix.go}", args=[dataset.slug])
+    query = f"?{urlencode(fix.query)}" if fix.query else ""
+    return f"{address}{query}#{finding.anchor}" if fix.go == "health" else f"{address}{query}"
+
+
+def _shown(rows: list[Row]) -> list[Shown]:
+    """Findings with their first pictures, fetched at once."""
+    parts = []
+    wanted: set[int] = set()
+    for row in rows:
+        groups = [group.all[:MOST_SHOWN] for group in row.finding.groups[:MOST_GROUPS]]
+        single = () if groups else row.finding.pictures[:MOST_SHOWN]
+        every = sum(len(group.all) for group in row.finding.groups) or len(row.finding.pictures)
+        parts.append((row, groups, single, every - len(single) - sum(map(len, groups))))
+        wanted.update(single, *groups)
+    images = DatasetImage.objects.defer("measures", "descriptor").in_bulk(wanted)
+    return [
+        Shown(
+            row.finding,
+            row.address,
+            [images[pk] for pk in single if pk in images],
+            [[images[pk] for pk in group if pk in images] for group in groups],
+            more,
+        )
+        for row, groups, single, more in parts
+    ]
+
+
+@require_POST
+def check_again(request: StudioRequest, slug: str) -> HttpResponse:
+    """Order a check now."""
+    dataset = _made(request, slug)
+    active = DatasetJob.objects.active().filter(dataset=dataset, work=DatasetJob.Work.CHECK)
+    if not active.exists():
+        dataset_jobs.order(dataset, request.user, DatasetJob.Work.CHECK)
+    return redirect("training:health", slug)
+
+
+@require_POST
+def fix(request: StudioRequest, slug: str) -> HttpResponse:
+    """Press a finding's button: `finding` names it, `picture` (several) can choose among its pictures, and `colour`."""
+    dataset = _made(request, slug)
+    finding = report.report(dataset).finding(request.POST.get("finding", ""))
+    place = request.POST.get("place", "")
+    back = redirect(f"training:{place if place in PLACES else 'health'}", slug)
+    if finding is None or finding.fix is None or not finding.fix.name:
+        messages.success(request, _("There is nothing left to fix here."))
+        return back
+    name = "remove" if finding.fix.name == "exclude" and "remove" in request.POST else finding.fix.name
+    # A colour can be chosen; whatever else a fix needs to know is what was found.
+    chosen = {"colour": request.POST["colour"]} if "colour" in request.POST else {}
+    asked = fixes.Asked(dataset, request.user, _chosen(request, finding), {**finding.fix.values, **chosen})
+    try:
+        done = fixes.apply(name, asked)
+    except (ValidationError, BadOperation) as error:
+        messages.warning(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
+        return back
+    check.want(dataset, request.user)
+    undo = ""
+    if done.undo:
+        undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
+    messages.success(request, done.said, extra_tags=undo)
+    return back
+
+
+def _chosen(request: StudioRequest, finding: Finding) -> list[int]:
+    """The finding's pictures; only the ticked ones where the form has boxes."""
+    if "choose" not in request.POST:
+        return list(finding.pictures)
+    known = {*finding.pictures, *(pk for group in finding.groups for pk in group.all)}
+    ticked = set(request.POST.getlist("picture"))
+    return [pk for pk in known if str(pk) in ticked]
+
+
+@require_POST
+def ground(request: StudioRequest, slug: str) -> HttpResponse:
+    """Choose what transparent pictures are laid on: `colour`, or with `propose` what is proposed."""
+    dataset = _made(request, slug)
+    colour = "" if "propose" in request.POST else request.POST.get("colour", "")
+    back = redirect("training:crops" if request.GET.get("from") == "crops" else "training:health", slug)
+    try:
+        done = fixes.apply("lay", fixes.Asked(dataset, request.user, (), {"colour": colour}))
+    except ValidationError as error:
+        messages.warning(request, error.messages[0])
+        return back
+    check.want(dataset, request.user)
+    undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
+    messages.success(request, done.said, extra_tags=undo)
+    return back
+
+
+@require_POST
+def undo(request: StudioRequest, slug: str, key: str) -> HttpResponse:
+    """Take a fix back."""
+    dataset = _made(request, slug)
+    won = fixes.take_back(request.session, key, dataset, request.user)
+    check.want(dataset, request.user)
+    messages.success(request, _("It is as before.") if won else _("This cannot be undone any more."))
+    return redirect("training:health", slug)
+
+
+# --- Crops
+
+
+@require_GET
+def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
+    """Pictures by bucket, each with what is cut away. `?after=N` shows those behind the first N."""
+    dataset = _dataset(request, slug)
+    context = {
+        **queries.frame(dataset, request.user),
+        "tab": "crops",
+        "page": frames.page(dataset, whole_number(request.GET.get("after", "0"))),
+        "ground": clear.ground(dataset),
+        "socket_url": page_frame.socket_url("all"),
+    }
+    if request.htmx:
+        return render(request, "training/_crops_page.html", context)
+    return render(request, "training/crops.html", context)
+
+
+class CropForm(forms.Form):
+    """Where the cut lies, in hundredths of its room; what is left out stays."""
+
+    x = forms.IntegerField(min_value=0, max_value=100, required=False)
+    y = forms.IntegerField(min_value=0, max_value=100, required=False)
+
+
+@require_POST
+def crop(request: StudioRequest, pk: int) -> HttpResponse:
+    """Move the cut of one picture, on the crops page or, with ?from=picture, on its own."""
+    seen = Dataset.objects.all().visible_to(request.user)
+    image = get_object_or_404(DatasetImage.objects.filter(dataset__in=seen).select_related("dataset"), pk=pk)
+    require_maker(request.user, image.dataset)
+    form = CropForm(request.POST)
+    if not form.is_valid():
+        raise Http404(_("There is no such place."))
+    moved = {f"crop_{axis}": value / 100 for axis, value in form.cleaned_data.items() if value is not None}
+    for name, value in moved.items():
+        setattr(image, name, value)
+    image.save(update_fields=moved)
+    image.dataset.touch()
+    if request.htmx:
+        return HttpResponse(status=204)  # the page has drawn it already
+    if request.GET.get("from") == "picture":
+        return redirect(image)
+    return redirect(f"{reverse('training:crops', args=[image.dataset.slug])}#crop-{image.pk}")
+
+
+def _dataset(request: StudioRequest, slug: str) -> Dataset:
+    return visible(Dataset.objects.all(), request.user, slug=slug)
+
+
+def _made(request: StudioRequest, slug: str) -> Dataset:
+    """The dataset, if this person may change it."""
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
+
+
+urlpatterns = [
+    path("pictures/<int:pk>/crop/", crop, name="crop"),
+    path("<str:slug>/health/", health, name="health"),
+    path("<str:slug>/health/report/", aside, name="health-report"),
+    path("<str:slug>/health/check/", check_again, name="health-check"),
+    path("<str:slug>/health/fix/", fix, name="health-fix"),
+    path("<str:slug>/health/undo/<str:key>/", undo, name="health-undo"),
+    path("<str:slug>/ground/", ground, name="ground"),
+    path("<str:slug>/crops/", crop_page, name="crops"),
+]

@@ -1,0 +1,426 @@
+"""What styles are trained from: datasets of captioned pictures, what was changed in them, and frozen versions."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, StepValueValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.images import grounds
+from stylestudio.jobs.kinds import Job, JobQuerySet, Visibility
+from stylestudio.text import grammar
+from training.datasets import faults
+from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
+
+RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are addresses
+MOST_PICTURES = 2000  # of one dataset
+MOST_CAPTION = 4000  # characters
+MOST_NAME = 80
+COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
+TEMPLATE = "{trigger}, {caption}"
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    """Questions about datasets."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Move all of them to the trash."""
+        count = self.update(deleted_at=timezone.now())
+        return count, {"datasets.Dataset": count}
+
+    def visible_to(self, user: Any) -> Self:
+        """What `user` may see: the team's and their own; owners of the studio see all."""
+        if user.is_superuser:
+            return self
+        return self.filter(Q(visibility=Visibility.TEAM) | Q(owner=user))
+
+
+class LiveDatasets(models.Manager["Dataset"]):
+    """Datasets that are not in the trash."""
+
+    def get_queryset(self) -> DatasetQuerySet:
+        return DatasetQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class Dataset(models.Model):
+    """Pictures with captions that a style is trained from."""
+
+    name = models.CharField(_("name"), max_length=MOST_NAME)
+    slug = models.SlugField(_("short name"), max_length=90, unique=True, allow_unicode=True, blank=True)
+    description = models.TextField(_("description"), max_length=2000, blank=True)
+    trigger_words = models.CharField(
+        _("trigger words"),
+        max_length=200,
+        blank=True,
+        help_text=_("They call the style, such as gouachefield painting"),
+    )
+    # Captions never contain the trigger: it is put around them where they leave for a trainer.
+    template = models.CharField(
+        _("caption template"),
+        max_length=200,
+        default=TEMPLATE,
+        validators=[RegexValidator(r"\{caption\}", _("The template needs {caption}."))],
+        help_text=_("How a caption is given to the trainer: {trigger} and {caption} are filled in"),
+    )
+    style = models.ForeignKey(
+        "styles.Style",
+        verbose_name=_("style"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="datasets",
+        help_text=_("The style that this dataset is meant for"),
+    )
+    licence = models.CharField(_("licence or source"), max_length=200, blank=True)
+    resolution = models.PositiveSmallIntegerField(
+        _("resolution"),
+        default=1024,
+        validators=[MinValueValidator(256), MaxValueValidator(2048), StepValueValidator(64)],
+        help_text=_("Side in pixels of the square whose area every training picture has"),
+    )
+    repeats = models.PositiveSmallIntegerField(
+        _("repeats"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_("How often every picture is shown in one epoch"),
+    )
+    # #rrggbb that its transparent pictures are laid on in training; empty: as training.datasets.grounds proposes.
+    ground = models.CharField(
+        _("ground"), max_length=7, blank=True, editable=False, validators=[RegexValidator(COLOUR)]
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="datasets", editable=False
+    )
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.TEAM, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LiveDatasets.from_queryset(DatasetQuerySet)()
+    everything = DatasetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated_at", "-pk"]
+        verbose_name = _("dataset")
+        verbose_name_plural = _("datasets")
+        base_manager_name = "everything"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Give it a short name of its own."""
+        if not self.slug:
+            self.slug = self._free_slug()
+        super().save(*args, **kwargs)
+
+    def _free_slug(self) -> str:
+        stem = slugify(self.name, allow_unicode=True)[:MOST_NAME] or "dataset"
+        taken = {*Dataset.everything.filter(slug__startswith=stem).values_list("slug", flat=True), *RESERVED_SLUGS}
+        tries = (stem, *(f"{stem}-{number}" for number in range(2, 1000)))
+        return next((slug for slug in tries if slug not in taken), f"dataset-{uuid.uuid4().hex}")
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:dataset", args=[self.slug])
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Move it to the trash."""
+        return Dataset.objects.filter(pk=self.pk).delete()
+
+    def restore(self) -> None:
+        """Take it out of the trash."""
+        Dataset.everything.filter(pk=self.pk).update(deleted_at=None)
+
+    def lock(self) -> None:
+        """Until the transaction ends, let nobody else change its pictures. Taken before any row of a picture is."""
+        list(Dataset.everything.select_for_update(no_key=True).filter(pk=self.pk).values_list("pk"))
+
+    def touch(self) -> None:
+        """Something in it changed."""
+        Dataset.everything.filter(pk=self.pk).update(updated_at=timezone.now())
+
+    def compose(self, caption: str) -> str:
+        """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
+        return grammar.compose(self.template, self.trigger_words, caption)
+
+
+class ImageQuerySet(models.QuerySet["DatasetImage"]):
+    """Questions about pictures of datasets."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Hide all of them; what no frozen version needs is removed for good after a while."""
+        count = self.update(deleted_at=timezone.now())
+        return count, {"datasets.DatasetImage": count}
+
+    def included(self) -> Self:
+        """Those that take part in training."""
+        return self.filter(included=True)
+
+
+class LiveImages(models.Manager["DatasetImage"]):
+    """Pictures that were not removed."""
+
+    def get_queryset(self) -> ImageQuerySet:
+        return ImageQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class DatasetImage(models.Model):
+    """One picture of a dataset with its caption, and how it is cut for training."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images")
+    file = models.FileField(upload_to="uploads/datasets/%Y/%m")
+    thumbnail = models.FileField(upload_to="uploads/datasets/thumbnails/%Y/%m")
+    width = models.PositiveIntegerField()  # pixels, of `file` as it is stored, upright
+    height = models.PositiveIntegerField()
+    byte_size = models.PositiveBigIntegerField()
+    format = models.CharField(max_length=10)  # as Pillow calls it: PNG, JPEG, WEBP, AVIF, GIF, TIFF, BMP
+    has_alpha = models.BooleanField(_("transparent"), default=False)
+    # #rrggbb that transparent parts of this one are laid on; empty: the ground of its dataset
+    background = models.CharField(max_length=7, blank=True)
+    # What can be seen of a transparent picture, see training.datasets.grounds; None where nobody looked yet.
+    colours = models.JSONField(null=True, editable=False)
+    # Of the file as it was sent, so that dropping it again finds it.
+    sha256 = models.CharField(max_length=64)
+    # 64-bit perceptual hash in hex, equal or nearly so for pictures that look the same.
+    perceptual_hash = models.CharField(max_length=16)
+    caption = models.TextField(_("caption"), max_length=MOST_CAPTION, blank=True)
+    # Raised by every change of the caption, so that an older page cannot overwrite a newer text.
+    caption_version = models.PositiveIntegerField(default=1, editable=False)
+    # What a captioner proposes, until somebody accepts or dismisses it.
+    proposal = models.TextField(max_length=MOST_CAPTION, blank=True, editable=False)
+    proposed_by = models.CharField(max_length=40, blank=True, editable=False)
+    included = models.BooleanField(_("included in training"), default=True)
+    position = models.PositiveIntegerField()
+    source_name = models.CharField(_("source name"), max_length=200)
+    rating = models.PositiveSmallIntegerField(_("rating"), null=True, blank=True)  # 1 to 5
+    # Where the cut lies in the room that the bucket leaves: 0 is left or top, 1 is right or bottom.
+    crop_x = models.FloatField(default=0.5)
+    crop_y = models.FloatField(default=0.5)
+    # What the health check measured of the pixels; None until the worker came by (see datasets.health.measures).
+    measures = models.JSONField(null=True, editable=False)
+    descriptor = models.BinaryField(null=True, editable=False)
+    picture = models.ForeignKey(
+        "pictures.GeneratedImage", null=True, on_delete=models.PROTECT, related_name="dataset_images", editable=False
+    )
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = LiveImages.from_queryset(ImageQuerySet)()
+    everything = ImageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("picture of a dataset")
+        verbose_name_plural = _("pictures of datasets")
+        base_manager_name = "everything"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "sha256"], condition=Q(deleted_at=None), name="datasetimage_once_per_dataset"
+            ),
+            models.CheckConstraint(
+                condition=Q(crop_x__gte=0, crop_x__lte=1, crop_y__gte=0, crop_y__lte=1), name="datasetimage_crop_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(rating=None) | Q(rating__gte=1, rating__lte=5), name="datasetimage_rating_range"
+            ),
+        ]
+        indexes = [models.Index(fields=["dataset", "position"], name="datasetimage_in_order")]
+
+    def __str__(self) -> str:
+        return self.source_name
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:image", args=[self.pk])
+
+    def restore(self) -> bool:
+        """Bring a removed picture back. False where its file was added again meanwhile: that one stays."""
+        with transaction.atomic():
+            self.dataset.lock()
+            if self.dataset.images.filter(sha256=self.sha256).exists():
+                return False
+            return bool(DatasetImage.everything.filter(pk=self.pk).update(deleted_at=None))
+
+    @property
+    def url(self) -> str:
+        """Address of the stored file."""
+        return self.file.url
+
+    @property
+    def shown_url(self) -> str:
+        """Address of the picture as browsers show it: the file, or one made of it where they do not."""
+        return reverse("training:shown", args=[self.pk]) if self.format == "TIFF" else self.file.url
+
+    @property
+    def thumbnail_url(self) -> str:
+        """Address of the small picture."""
+        return self.thumbnail.url
+
+    @property
+    def behind(self) -> str:
+        """The classes of what is shown behind it, dark where it is light; "" where nothing can be seen through it."""
+        if not self.has_alpha:
+            return ""
+        if not self.colours:
+            return "clear"
+        return "clear dark" if grounds.is_light(self.colours) else "clear light"
+
+
+class WaitingCaption(models.Model):
+    """A caption whose picture has not come yet: files arrive in any order."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="waiting_captions")
+    key = models.CharField(max_length=200)  # the path of its picture, without the ending where that does not matter
+    text = models.TextField(max_length=MOST_CAPTION)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "key"], name="waitingcaption_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class CaptionOperation(models.Model):
+    """One change of many captions, which can be undone as a whole."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="operations")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    operation = models.CharField(max_length=20)  # a name of training.datasets.captions.operations
+    parameters = models.JSONField(default=dict)
+    changed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+
+class CaptionChange(models.Model):
+    """What a caption was before and after somebody changed it."""
+
+    image = models.ForeignKey(DatasetImage, on_delete=models.CASCADE, related_name="changes")
+    operation = models.ForeignKey(CaptionOperation, null=True, on_delete=models.CASCADE, related_name="changes")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    before = models.TextField()
+    after = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-pk"]
+
+
+class DatasetSnapshot(models.Model):
+    """A dataset as it was at one moment, for ever. Trainings point to it."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="snapshots")
+    number = models.PositiveIntegerField()
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    manifest = models.TextField()  # canonical JSON, see training.datasets.versions.snapshots
+    sha256 = models.CharField(max_length=64)  # of the manifest
+    picture_count = models.PositiveIntegerField()  # included ones
+    images = models.ManyToManyField(DatasetImage, through="SnapshotImage", related_name="snapshots")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-number"]
+        verbose_name = _("version of a dataset")
+        verbose_name_plural = _("versions of datasets")
+        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="datasetsnapshot_number")]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} v{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("training:snapshot", args=[self.dataset.slug, self.number])
+
+
+class SnapshotImage(models.Model):
+    """Keeps the pictures that a snapshot needs."""
+
+    snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.CASCADE, related_name="+")
+    image = models.ForeignKey(DatasetImage, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="snapshotimage_once")]
+
+
+class DatasetJob(Job):
+    """Work on a dataset that takes a while: taking in an archive, measuring pictures, proposing captions."""
+
+    kind: ClassVar[str] = "dataset"
+
+    class Work(models.TextChoices):
+        """What is done."""
+
+        IMPORT = "import", _("Import")
+        CHECK = "check", _("Health check")
+        CAPTION = "caption", _("Captions")
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="jobs")
+    work = models.CharField(max_length=10, choices=Work.choices)
+    file = models.FileField(upload_to="uploads/archives/%Y/%m", blank=True)  # an archive, until it is taken in
+    source_name = models.CharField(max_length=200, blank=True)
+    parameters = models.JSONField(default=dict)
+    # Pictures done of all there are; what of them is already stored is not done again after a crash.
+    done = models.PositiveIntegerField(default=0, editable=False)
+    total = models.PositiveIntegerField(default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    # What was found: {"added": n, "known": n, "refused": [[name, reason], ...], ...}
+    report = models.JSONField(default=dict, editable=False)
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["DatasetJob"].as_manager()
+
+    class Meta(Job.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("work on a dataset")
+        verbose_name_plural = _("work on datasets")
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return self.dataset.get_absolute_url()
+
+    @property
+    def title(self) -> str:
+        """What is done, and with what."""
+        return f"{self.get_work_display()}: {self.source_name or self.dataset.name}"
+
+    @property
+    def look(self) -> str:
+        """How it is shown: waiting, running, done, partial, failed or cancelled."""
+        names = {"queued": "waiting", "completed": "partial" if self.report.get("refused") else "done"}
+        return names.get(self.status, str(self.status))
+
+    @property
+    def left_seconds(self) -> float | None:
+        """About how long until it ends; None before anything tells how fast it goes."""
+        if self.started_at is None or not self.done:
+            return None
+        passed: float = (timezone.now() - self.started_at).total_seconds()
+        return passed / self.done * (self.total - self.done)
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, and what to do, in the reader's language."""
+        return faults.explain(self.error_kind)
+
+    @property
+    def refused_count(self) -> int:
+        """How many files were not taken; the report names the first of them."""
+        return int(self.report.get("refused_count", len(self.report.get("refused", ()))))
+
+    def clear(self) -> None:
+        """Show it no longer."""
+        self.touch(cleared_at=timezone.now())

@@ -1,0 +1,67 @@
+"""What the pages of datasets ask the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, F, Q, Window
+from django.db.models.functions import RowNumber
+
+from stylestudio.people.access import may_change
+from training.datasets import picture_files
+from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
+
+STRIP = 6  # pictures on a card
+SHOWN_JOBS = (DatasetJob.Work.IMPORT, DatasetJob.Work.CAPTION)  # the health report shows its own
+MOST_JOBS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfCard:
+    """A dataset on the list, with its first pictures."""
+
+    dataset: Dataset
+    strip: list[DatasetImage]
+    pictures: int
+    empty: int  # pictures without a caption
+
+    @property
+    def frames(self) -> range:
+        """The places that no picture fills yet."""
+        return range(STRIP - len(self.strip))
+
+
+def shelf(user: User, words: str = "") -> list[ShelfCard]:
+    """Datasets in whose name, description or trigger words all of `words` stand, changed lately first."""
+    found = Dataset.objects.all().visible_to(user).select_related("style", "owner")
+    for word in words.split():
+        found = found.filter(
+            Q(name__icontains=word) | Q(description__icontains=word) | Q(trigger_words__icontains=word)
+        )
+    datasets = list(found)
+    live = DatasetImage.objects.filter(dataset__in=datasets)
+    counted = live.order_by().values("dataset").annotate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
+    counts = {row["dataset"]: (row["pictures"], row["empty"]) for row in counted}
+    strips: dict[int, list[DatasetImage]] = {}
+    place = Window(RowNumber(), partition_by=[F("dataset")], order_by=["position", "pk"])
+    for image in live.annotate(place=place).filter(place__lte=STRIP).order_by("dataset", "position", "pk"):
+        strips.setdefault(image.dataset_id, []).append(image)
+    return [ShelfCard(dataset, strips.get(dataset.pk, []), *counts.get(dataset.pk, (0, 0))) for dataset in datasets]
+
+
+def frame(dataset: Dataset, user: User) -> dict[str, Any]:
+    """What stands around every view of a dataset."""
+    jobs = DatasetJob.objects.filter(dataset=dataset, cleared_at=None, work__in=SHOWN_JOBS).select_related("owner")
+    shown = list(jobs.order_by("-queued_at", "-pk")[:MOST_JOBS])
+    for job in shown:
+        job.dataset = dataset
+    return {
+        "dataset": dataset,
+        "picture_count": dataset.images.count(),
+        "jobs": shown,
+        "snapshot": DatasetSnapshot.objects.filter(dataset=dataset).defer("manifest").first(),
+        "accept": ",".join(picture_files.ACCEPT),
+        "can_change": may_change(user, dataset),
+    }

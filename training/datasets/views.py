@@ -1,0 +1,134 @@
+"""Datasets: the list, one of them with its pictures, its form, the trash, and the work on it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from stylestudio.jobs.presses import once
+from stylestudio.live import page_frame, publisher
+from stylestudio.people.access import StudioRequest, changeable, require_maker, visible
+from training.datasets import dataset_jobs, queries
+from training.datasets.captions import views as caption_views
+from training.datasets.collecting import reading_views, readings
+from training.datasets.forms import DatasetForm
+from training.datasets.models import Dataset, DatasetJob
+
+
+@require_GET
+def datasets(request: StudioRequest) -> HttpResponse:
+    """All datasets as wide cards, found by ?q=."""
+    words = request.GET.get("q", "").strip()
+    context = {"cards": queries.shelf(request.user, words), "words": words}
+    return render(request, "training/datasets.html", context)
+
+
+@require_GET
+def dataset(request: StudioRequest, slug: str) -> HttpResponse:
+    """One dataset: its pictures and captions."""
+    found = visible(readings.marked(Dataset.objects.all()), request.user, slug=slug)
+    context = {
+        **queries.frame(found, request.user),
+        **caption_views.context(request, found),
+        **(reading_views.context(request, found) if found.has_readings else {}),
+        "tab": "captions",
+        "socket_url": page_frame.socket_url("all"),
+    }
+    return render(request, "training/dataset.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def new(request: StudioRequest) -> HttpResponse:
+    """Create a dataset."""
+    return _form_page(request, Dataset(owner=request.user), _("%(name)s is here. Drop pictures into it."))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: StudioRequest, slug: str) -> HttpResponse:
+    """Change what a dataset is called and what it is for."""
+    return _form_page(request, _made(request, slug), _("%(name)s is saved."))
+
+
+def _form_page(request: StudioRequest, found: Dataset, said: str) -> HttpResponse:
+    form = DatasetForm(request.POST or None, instance=found)
+    if form.is_bound and form.is_valid():
+        saved = form.save()
+        messages.success(request, said % {"name": saved.name})
+        return redirect(saved)
+    # The name as it is stored, whatever was typed.
+    kept = Dataset.objects.filter(pk=found.pk).first()
+    context = {"form": form, "dataset": kept}
+    return render(request, "training/dataset_form.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def delete(request: StudioRequest, slug: str) -> HttpResponse:
+    """Move a dataset to the trash."""
+    found = _made(request, slug)
+    found.delete()
+    undo = reverse("training:restore", args=[found.slug])
+    messages.success(request, _("%(name)s is deleted.") % {"name": found.name}, extra_tags=undo)
+    return redirect("training:datasets")
+
+
+@require_POST
+def restore(request: StudioRequest, slug: str) -> HttpResponse:
+    """Undo of delete."""
+    found = changeable(Dataset.everything.all(), request.user, slug=slug)
+    found.restore()
+    messages.success(request, _("%(name)s is back.") % {"name": found.name})
+    return redirect(found)
+
+
+def _made(request: StudioRequest, slug: str) -> Dataset:
+    """The dataset, if this person may change it."""
+    return changeable(Dataset.objects.all(), request.user, slug=slug)
+
+
+@require_GET
+def job(request: StudioRequest, pk: int) -> HttpResponse:
+    """Work on a dataset by itself, for pages without JavaScript."""
+    found = visible(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
+    watch = page_frame.socket_url(f"{found.kind}-{found.pk}")
+    return render(request, "training/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
+
+
+@require_POST
+def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
+    """End work on a dataset; what is stored stays."""
+    found = changeable(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
+    dataset_jobs.cancel(found)
+    return _job_answer(request, found)
+
+
+@require_POST
+def job_clear(request: StudioRequest, pk: int) -> HttpResponse:
+    """Show work that ended no longer."""
+    found = get_object_or_404(DatasetJob.objects.ended().visible_to(request.user), pk=pk)
+    require_maker(request.user, found)
+    found.clear()
+    return HttpResponse() if request.htmx else redirect(found.dataset)
+
+
+def _job_answer(request: StudioRequest, found: DatasetJob) -> HttpResponse:
+    if request.htmx:
+        return HttpResponse("".join(publisher.fragments(found, (request.LANGUAGE_CODE,)).values()))
+    return redirect(found.dataset)
+
+
+urlpatterns = [
+    path("", datasets, name="datasets"),
+    path("new/", new, name="new"),
+    path("jobs/<int:pk>/", job, name="job"),
+    path("jobs/<int:pk>/cancel/", job_cancel, name="job-cancel"),
+    path("jobs/<int:pk>/clear/", job_clear, name="job-clear"),
+    path("<str:slug>/", dataset, name="dataset"),
+    path("<str:slug>/edit/", edit, name="edit"),
+    path("<str:slug>/delete/", delete, name="delete"),
+    path("<str:slug>/restore/", restore, name="restore"),
+]

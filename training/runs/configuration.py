@@ -1,0 +1,60 @@
+"""Everything that was asked of a training, in words, and compared with another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from training.datasets.models import DatasetImage
+from training.runs import parameters
+from training.runs.models import TrainingJob
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRow:
+    """One setting of a training, and what another one has in its place."""
+
+    label: str
+    value: str
+    other: str
+    differs: bool
+
+
+def configuration(job: TrainingJob, other: TrainingJob | None = None) -> list[ConfigRow]:
+    """Everything that was asked for, in order; compared with `other` where there is one, differing rows first."""
+    own, theirs = _asked(job), _asked(other) if other else {}
+    labels = [*own, *(label for label in theirs if label not in own)]
+    rows = []
+    for label in labels:
+        value, another = own.get(label, "–"), theirs.get(label, "–")
+        rows.append(ConfigRow(label, value, another, other is not None and value != another))
+    return sorted(rows, key=lambda row: not row.differs)
+
+
+def _asked(job: TrainingJob) -> dict[str, str]:
+    facts = {
+        gettext("Dataset"): str(job.snapshot),
+        gettext("Style"): job.style.title,
+        gettext("Trigger words"): job.trigger_words,
+        gettext("Trainer"): str(TrainingJob.Trainer(job.trainer).label),
+        gettext("Base checkpoint"): job.base,
+        gettext("Seed"): str(job.seed),
+    }
+    if job.left_out:
+        names = DatasetImage.everything.filter(pk__in=job.left_out).values_list("source_name", flat=True)
+        facts[gettext("Left out")] = ", ".join(names)
+    preset = parameters.PRESETS.get(job.config.get("preset", ""))
+    if preset:
+        facts[gettext("Preset")] = str(preset.label)
+    for name, value in job.config.items():
+        if name in parameters.SETTINGS:
+            facts[str(parameters.SETTINGS[name].label)] = _told(value)
+    return facts
+
+
+def _told(value: object) -> str:
+    """The value of a setting as people read it."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return str(value)

@@ -1,0 +1,59 @@
+"""Why a training failed, in words."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.comfy.memory import is_of_the_machine
+
+_SENTENCES = {
+    "storage": _("A file could not be stored. Check whether the disk is full, then try again."),
+    "engine": _("The engine could not do this. Look at the engines on the Queue page, then try again."),
+    "crashed": _("The worker was killed three times over this. Perhaps it needs more memory; the log says more."),
+    "no_engine": _("The engine went away again and again. Look at it, then resume from the last checkpoint."),
+    "engine_errors": _(
+        "The engine answered with errors again and again. Look at it and its log, then resume: what it has trained is "
+        "fetched, and not trained again."
+    ),
+    "refused": _("The engine cannot run the training as it was asked."),
+    "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
+    "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
+    "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),
+    "no_base": _("The base checkpoint is not on the worker's machine. Put it there, or set SD_SCRIPTS_MODELS."),
+    "no_package": _("The Python of sd-scripts lacks a package, which the log names. Install it there."),
+    "no_gpu": _(
+        "sd-scripts found no graphics card that it can use. Look at the driver and at PyTorch on that machine."
+    ),
+    "no_tokenizer": _("sd-scripts could not fetch a tokenizer. Let its machine reach huggingface.co once."),
+    "no_file": _("sd-scripts could not find a file, which the log names."),
+    "bad_options": _("This sd-scripts does not know an option that it was given. Update it; the log names the option."),
+    "black_pictures": _("The pictures became empty in half precision. Choose bf16 or fp32."),
+    "diverged": _(
+        "The loss is not a number any more, so nothing was learned. Lower the learning rate, or choose bf16."
+    ),
+    "killed": _("The trainer was killed from outside, often because the machine's memory ran out. Free some memory."),
+    "trainer": _("The trainer stopped with an error. Its log says more."),
+    "internal": _("Something went wrong inside the studio. The log says more."),
+}
+
+
+_NO_RAM = _("The machine that trained ran out of memory. Close other programs there, or lower the batch size.")
+# Where it is known which picture was the cause.
+_WITH_PICTURE = {
+    "bad_pictures": _(
+        "The trainer could not use the picture %(picture)s. Leave it out or replace it in the dataset, then start "
+        "again."
+    ),
+}
+
+
+def explain(kind: str, detail: str = "", picture: str = "") -> str:
+    """The sentence for a kind of failure, in the reader's language.
+
+    `detail` is what the trainer said; `picture` the name of the one that caused it.
+    """
+    if kind == "out_of_memory" and is_of_the_machine(detail):
+        return str(_NO_RAM)
+    if picture and kind in _WITH_PICTURE:
+        return str(_WITH_PICTURE[kind]) % {"picture": picture}
+    return str(_SENTENCES.get(kind, _SENTENCES["internal"]))

@@ -1,0 +1,224 @@
+"""The form of a new training."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings as conf
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from generation.engines import roster
+from generation.pictures.models import MOST_SEED
+from styles.lora import Family
+from styles.models import Style, StyleQuerySet
+from training.datasets.models import Dataset
+from training.runs import parameters
+from training.runs.models import TrainingJob
+from training.runs.placing import order_page, place_run
+from training.trainers.comfyui import ability
+
+NEW_STYLE = "new"
+
+
+def trainable() -> StyleQuerySet:
+    """Styles that a training can add a version to: sketches while the preview engine serves, else the others."""
+    styles = Style.objects.filter(is_base=False)
+    if roster.preview_serves():
+        learned = Q(trainings__isnull=False) | Q(versions__family=Family.SKETCH)
+        return styles.filter(learned, preview_only=True).distinct().order_by("name")
+    return styles.filter(preview_only=False).order_by("name")
+
+
+def style_of(dataset: Dataset) -> Style | None:
+    """The style that a training with this dataset is likely another version of: its own, else that of the last one."""
+    if dataset.style:
+        return dataset.style
+    last = TrainingJob.objects.filter(snapshot__dataset=dataset, style__in=trainable()).order_by("-pk").first()
+    return last.style if last else None
+
+
+def belonging(preset: str, trainer: str, dataset: str) -> str:
+    """What settings on the page belong to: see `TrainingForm`."""
+    return f"{preset} {trainer} {dataset}".strip()
+
+
+class TrainingForm(forms.Form):
+    """Dataset, style, preset, settings and test prompts.
+
+    `shown` names the preset, trainer and dataset that the settings on the page belong to: another one on the way in
+    means that somebody chose a preset, so its settings replace what is on the page.
+    """
+
+    dataset = forms.ModelChoiceField(
+        Dataset.objects.none(), label=_("Dataset"), error_messages={"required": _("Choose a dataset.")}
+    )
+    style = forms.CharField(label=_("Save as"), required=False)
+    style_name = forms.CharField(label=_("Name of the new style"), max_length=80, required=False)
+    trigger_words = forms.CharField(label=_("Trigger words"), max_length=200, required=False)
+    trainer = forms.ChoiceField(label=_("Trainer"), choices=TrainingJob.Trainer.choices, required=False)
+    preset = forms.ChoiceField(label=_("Preset"), required=False)
+    base = forms.CharField(label=_("Base checkpoint"), max_length=255, required=False)
+    seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=MOST_SEED, required=False)
+    request_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, user: User) -> None:
+        super().__init__(data)
+        self.user = user
+        field = self.fields["dataset"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Dataset.objects.all().visible_to(user)
+        preset = self.fields["preset"]
+        assert isinstance(preset, forms.ChoiceField)
+        preset.choices = [(each.name, each.label) for each in parameters.PRESETS.values()]
+
+    def raw(self, name: str) -> str:
+        """What stands in a field now."""
+        return str(self.data.get(name) or "").strip()
+
+    @property
+    def chosen_dataset(self) -> Dataset | None:
+        """The dataset that is chosen now."""
+        number = self.raw("dataset")
+        found = Dataset.objects.all().visible_to(self.user).filter(pk=int(number)) if number.isdigit() else None
+        return found.first() if found is not None and len(number) < 19 else None
+
+    @property
+    def chosen_trainer(self) -> str:
+        """The trainer that is chosen now."""
+        return self.raw("trainer") if self.raw("trainer") in order_page.trainers() else parameters.COMFYUI
+
+    @property
+    def chosen_preset(self) -> str:
+        """The preset that is chosen now."""
+        return self.raw("preset") if self.raw("preset") in parameters.PRESETS else parameters.DEFAULT_PRESET
+
+    @property
+    def chosen_base(self) -> str:
+        """The base checkpoint that is typed now, else the studio's."""
+        return self.raw("base") or conf.CHECKPOINT
+
+    @property
+    def belongs_to(self) -> str:
+        """What the settings on the page should belong to."""
+        return belonging(self.chosen_preset, self.chosen_trainer, self.raw("dataset"))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Settings by name: as typed, or those of the preset that was just chosen."""
+        names = parameters.HONOURED[self.chosen_trainer]
+        if self.raw("shown") != self.belongs_to:
+            dataset = self.chosen_dataset
+            pictures = dataset.images.included().count() if dataset else 0
+            return parameters.preset_values(self.chosen_preset, self.chosen_trainer, pictures)
+        return {name: self.data.get(f"set-{name}", "") for name in names}
+
+    @cached_property
+    def outlook(self) -> order_page.Outlook:
+        """What would happen with what is in the form now."""
+        return order_page.outlook(
+            self.chosen_dataset,
+            self.chosen_trainer,
+            self.chosen_preset,
+            self.values,
+            self.chosen_base,
+            probes=len([prompt for prompt in self.probes if prompt]),
+            left_out=self.left_out,
+        )
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """Pictures that somebody chose to go without: those that were shown as unfit when the box was ticked."""
+        return frozenset(int(key) for key in self.raw("leave_out").split() if key.isdigit() and len(key) < 19)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The settings as the page shows them."""
+        values, wrong = self.values, self._wrong()
+        hidden = self._hidden(values)
+        return [
+            {
+                "setting": parameters.SETTINGS[name],
+                "is_switch": parameters.SETTINGS[name].kind is bool,
+                "is_on": parameters.SETTINGS[name].kind is bool and parameters.SETTINGS[name].clean(values.get(name)),
+                "value": values.get(name),
+                "choices": parameters.choices(name, self.chosen_trainer),
+                "errors": wrong.get(name, []),
+            }
+            for name in parameters.HONOURED[self.chosen_trainer]
+            if name not in hidden
+        ]
+
+    def _hidden(self, values: Mapping[str, Any]) -> frozenset[str]:
+        """Switches that no engine has. One that is on is shown, so that it can be turned off."""
+        missing = ability.missing_switches() if self.chosen_trainer == parameters.COMFYUI else frozenset()
+        return frozenset(name for name in missing if not parameters.SETTINGS[name].clean(values.get(name)))
+
+    def _wrong(self) -> Mapping[str, list[str]]:
+        if self.raw("shown") != self.belongs_to:
+            return {}
+        try:
+            parameters.clean(self.chosen_trainer, self.values)
+        except ValidationError as error:
+            return error.message_dict
+        return {}
+
+    @property
+    def probes(self) -> list[str]:
+        """Test prompts as typed; at first those that curators keep for previews."""
+        if "probe" in self.data or "shown" in self.data:
+            getlist = getattr(self.data, "getlist", None)
+            typed = getlist("probe") if getlist else self.data.get("probe", [])
+            return [" ".join(str(text).split()) for text in typed][: place_run.MOST_PROBES]
+        return [prompt for prompt, _seed in place_run.usual_probes()]
+
+    def clean(self) -> dict[str, Any]:
+        """A new style has a name. What is wrong with settings is told by their rows and by `desk.outlook`."""
+        cleaned = super().clean() or {}
+        if not self._style() and not self.raw("style_name"):
+            self.add_error("style_name", _("Say what the new style is called."))
+        elif not self._style() and (taken := trainable().filter(name__iexact=self.raw("style_name")).first()):
+            text = gettext(
+                "%(name)s exists. Choose it under “Save as” for a new version, or give the new style another name."
+            )
+            self.add_error("style_name", text % {"name": taken.title})
+        return cleaned
+
+    def _style(self) -> Style | None:
+        slug = self.raw("style")
+        if slug in ("", NEW_STYLE):
+            return None
+        return trainable().filter(slug=slug).first()
+
+    def start(self, request_id: uuid.UUID | None = None) -> TrainingJob:
+        """Ask for the training. Only when valid; ValidationError says what is wrong all the same.
+
+        The same `request_id` twice makes one training.
+        """
+        data = self.cleaned_data
+        seeds = dict(place_run.usual_probes())
+        prompts = [prompt for prompt in self.probes if prompt]
+        return place_run.start(
+            place_run.Plan(
+                dataset=data["dataset"],
+                style=self._style() or data["style_name"],
+                trainer=self.chosen_trainer,
+                preset=self.chosen_preset,
+                values=self.values,
+                trigger_words=" ".join(data["trigger_words"].split()),
+                base=self.chosen_base,
+                seed=data["seed"],
+                probes=[(prompt, seeds.get(prompt, 11 + place)) for place, prompt in enumerate(prompts)],
+                left_out=self.left_out,
+            ),
+            self.user,
+            request_id,
+        )

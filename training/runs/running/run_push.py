@@ -1,0 +1,38 @@
+"""What open pages of a training are told beside its progress: the curve, and its checkpoints."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from stylestudio.live import publisher
+from training.runs.models import TrainingJob
+from training.runs.running import checkpoints, losses
+
+
+def publish_chart(job: TrainingJob) -> None:
+    """Show the curve as it is now, soon."""
+    publisher.publisher.note_act(f"chart {job.pk}", partial(_push_chart, job.pk))
+
+
+def follow_training(job: TrainingJob, what: str) -> None:
+    """A checkpoint came, or the training ended: list and curve changed."""
+    publisher.publisher.note_act(f"checkpoints {job.pk}", partial(_push_checkpoints, job.pk))
+    publish_chart(job)
+
+
+def _push_chart(pk: int) -> None:
+    job = _job(pk)
+    if job:
+        html = publisher.render("training/_loss_chart.html", job=job, chart=losses.chart(job))
+        publisher.publisher.publish_new(f"chart {pk}", publisher.one(job.kind, pk), html)
+
+
+def _push_checkpoints(pk: int) -> None:
+    job = _job(pk)
+    if job:
+        html = publisher.render("training/_checkpoints.html", job=job, checkpoints=checkpoints.listed(job))
+        publisher.publisher.publish_new(f"checkpoints {pk}", publisher.one(job.kind, pk), html)
+
+
+def _job(pk: int) -> TrainingJob | None:
+    return TrainingJob.objects.select_related("resumes__job").filter(pk=pk).first()

@@ -1,0 +1,29 @@
+"""Registers the trainer that trains with ComfyUI's own nodes."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ComfyuiConfig(AppConfig):
+    """Training on an engine."""
+
+    name = "training.trainers.comfyui"
+    label = "trainers_comfyui"
+
+    def ready(self) -> None:
+        """Make the trainer known, and what of it others look at."""
+        from generation.engines import diagnostics as engine_diagnostics
+        from generation.engines import node_facts
+        from styles import cards
+        from stylestudio.processes import workers
+        from training.runs.running import runner
+        from training.trainers.comfyui import diagnostics, graph, leftovers, lora
+        from training.trainers.comfyui.trainer import ComfyTrainer
+
+        runner.register(ComfyTrainer())
+        runner.followers.insert(0, leftovers.follow)
+        node_facts.kept |= graph.every_class()
+        engine_diagnostics.looks.append(diagnostics.look)
+        cards.converters.append(lora.exported)
+        workers.guarded_sweeps.append(leftovers.sweep)
