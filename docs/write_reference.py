@@ -181,11 +181,13 @@ def settings_page() -> str:
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """The parsers of our management commands, by name. Django has to be set up."""
-    from django.core.management import load_command_class  # Django reads the settings when it is imported
+    from django.core import management  # Django reads the settings when it is imported
 
     files = [file for app in APPS for file in (ROOT / app).glob("**/management/commands/*.py")]
-    names = {file.stem: ".".join(file.relative_to(ROOT).parts[:-3]) for file in files if not file.stem.startswith("_")}
-    return {name: load_command_class(app, name).create_parser("manage.py", name) for name, app in sorted(names.items())}
+    apps = {file.stem: ".".join(file.relative_to(ROOT).parts[:-3]) for file in files if not file.stem.startswith("_")}
+    # Of Django's commands ours are those with another way inside; they are told in its own documents.
+    ours = sorted(apps.keys() - set(management.find_commands(management.__path__[0])))
+    return {name: management.load_command_class(apps[name], name).create_parser("manage.py", name) for name in ours}
 
 
 def own_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
