@@ -127,6 +127,7 @@ def last_line(text: str) -> str:
 
 def find_chromium() -> "str | None":
     """A browser that the browser tests can drive."""
+    #: [Read, but not ours] For `run.py test`: the browser to test with, if it is not found by itself.
     chosen = os.environ.get("STYLESTUDIO_CHROMIUM")
     if chosen:
         return chosen if Path(chosen).exists() else None
@@ -135,6 +136,7 @@ def find_chromium() -> "str | None":
         if found:
             return found
     places = [Path(f"/Applications/{name}.app/Contents/MacOS/{name}") for name in ("Chromium", "Google Chrome")]
+    #: [Read, but not ours] For `run.py test` on Windows: where browsers are installed.
     for folder in (os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")):
         if folder:
             places.append(Path(folder, "Google/Chrome/Application/chrome.exe"))
@@ -147,6 +149,8 @@ def environment_for_tests() -> "dict[str, str]":
     chromium = find_chromium()
     if chromium:
         return dict(os.environ, STYLESTUDIO_CHROMIUM=chromium)
+    #: [Read, but not ours] With `true`, `run.py test` fails if it finds no browser, instead of skipping the browser
+    #: tests.
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         raise Trouble("No Chromium was found, and with CI=true the browser tests must run. Install chromium.")
     say("No Chromium was found: the browser tests will be skipped. Install chromium to run them.")
