@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -62,7 +62,7 @@ class PreviewEngine:
         self._runner: web.AppRunner | None = None
         self._own_folder: str | None = None
 
-    async def __aenter__(self) -> PreviewEngine:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -464,7 +464,7 @@ class PreviewThread:
     def troubles(self) -> Troubles:
         return self.engine.troubles
 
-    def __enter__(self) -> PreviewThread:
+    def __enter__(self) -> Self:
         self._thread.start()
         try:
             self._call(self.engine.start())

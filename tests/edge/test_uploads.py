@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -698,10 +698,9 @@ def test_a_backup_leaves_half_uploads_out(client: Client, own_data: Path, tmp_pa
 
 
 @pytest.fixture(autouse=True)
-def nothing_due(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_due(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeping is called by the tests alone."""
     monkeypatch.setattr(parts, "_due", float("inf"))
-    yield
 
 
 def test_a_full_or_locked_disk_is_a_sentence_that_the_page_can_show(client: Client, finished: Finished) -> None:

@@ -91,7 +91,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(
         free_port(), free_port(), environment(folder / "data") | {"STYLESTUDIO_PUBLIC_URL": f"https://{HOST}"}
     )
-    wanted = re.search(r"^map \$http_upgrade.*?^}\n^```", (ROOT / "README.md").read_text(), re.S | re.M)
+    wanted = re.search(r"^map \$http_upgrade.*?^}\n^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     assert wanted
     key, certificate = folder / "key", folder / "crt"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={HOST}", "-days", "2"]
