@@ -3,6 +3,7 @@
 
     python3 run.py [--host 127.0.0.1] [--port 8000] [--no-browser]
     python3 run.py test [pytest arguments]    # without any: all tests, in two processes
+    python3 run.py dev [arguments as above]    # the studio, started again when its code was saved
 
 Makes .venv beside this file, installs what requirements.txt names whenever that changed (requirements-scale.txt
 instead, where DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old Pythons must be
@@ -40,6 +41,10 @@ def main(argv: "list[str]") -> int:
         install("requirements-dev.txt")
         os.chdir(ROOT)
         return become([str(PYTHON), "-m", "pytest", *(argv[1:] or ALL_TESTS)], environment_for_tests())
+    if argv[:1] == ["dev"]:
+        install("requirements-dev.txt")
+        os.chdir(ROOT)
+        return become([str(PYTHON), "-m", "stylestudio.processes.development", *argv[1:]], dict(os.environ))
     if any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "S3_BUCKET")):
         install("requirements-scale.txt")
     else:

@@ -95,17 +95,14 @@ MIDDLEWARE = [
 ROOT_URLCONF = "stylestudio.urls"
 ASGI_APPLICATION = "stylestudio.asgi.application"
 
+_LOADERS = ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"],
-                )
-            ],
+            # With DEBUG a saved template is seen with the next page.
+            "loaders": _LOADERS if DEBUG else [("django.template.loaders.cached.Loader", _LOADERS)],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

@@ -23,7 +23,8 @@ LOOK = 500  # milliseconds between two looks whether the studio still runs
 
 def main(argv: Sequence[str]) -> int:
     """Run the studio with these arguments until Ctrl-C or SIGTERM, or until it ends without an error."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets SIGINT be ignored by what it starts with &
+        signal.signal(number, signal.default_int_handler)
     studio = _Studio(argv)
     broken: set[Path] = set()
     try:
@@ -57,7 +58,7 @@ class _Studio:
 
     def start(self, *more: str) -> None:
         """Start it with the arguments, and `more`."""
-        # A session and a pipe of its own: Ctrl-C reaches only the watch, which ends it once; and it ends with the watch.
+        # A session and a pipe of its own: Ctrl-C reaches the watch alone, which ends it once; it ends with the watch.
         self._process = subprocess.Popen(  # noqa: S603 - our own command, with the arguments that were typed
             [sys.executable, str(ROOT / "manage.py"), "studio", "--exit-with-parent", *self._argv, *more],
             env={"STYLESTUDIO_DEBUG": "1", **os.environ},
@@ -67,13 +68,16 @@ class _Studio:
         )
 
     def stop(self) -> None:
-        """Let it end in order. With a second Ctrl-C, or when it takes too long, it is killed; its children go with it."""
+        """Let it end in order. With a second Ctrl-C, or if it takes too long, it is killed, and so are its children."""
         process, self._process = self._process, None
         if process is None:
             return
         try:
             with contextlib.suppress(OSError):
-                process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM)
+                if sys.platform == "win32":
+                    process.send_signal(signal.CTRL_BREAK_EVENT)
+                else:
+                    process.terminate()
             process.wait(STOP_WITHIN)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()

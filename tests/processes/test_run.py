@@ -174,6 +174,15 @@ def test_a_package_that_cannot_be_built_here_is_said_in_one_sentence(clone) -> N
     assert said.count("\n") == 1
 
 
+def test_dev_installs_what_tests_need_and_hands_the_arguments_to_the_watch(clone) -> None:
+    a_venv(clone)
+    (clone / "stylestudio/processes").mkdir(parents=True)
+    (clone / "stylestudio/processes/development.py").write_text("import sys; print('watches', *sys.argv[1:])\n")
+    result = run(clone, "dev", "--port", "8001")
+    assert "Installing what requirements-dev.txt lists" in result.stdout
+    assert result.stdout.splitlines()[-1] == "watches --port 8001"
+
+
 def test_tests_run_with_the_browser_that_was_found(clone) -> None:
     a_venv(clone)
     (clone / "chromium").touch()
