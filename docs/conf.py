@@ -21,11 +21,20 @@ CURATORS = ("styles", "datasets", "captions", "training", "people")
 OPERATORS = ("install", "engines", "sizes", "proxy", "machines", "data", "terminal", "troubles")
 REFERENCE = ("settings", "commands", "scripts", "comfyui")
 CONTENTS = {
-    "index": ("artists/index", "curators/index", "operators/index", "reference/index", "glossary", "decisions/index"),
+    "index": (
+        "artists/index",
+        "curators/index",
+        "operators/index",
+        "reference/index",
+        "glossary",
+        "inside/index",
+        "decisions/index",
+    ),
     "artists/index": ARTISTS,
     "curators/index": CURATORS,
     "operators/index": OPERATORS,
     "reference/index": REFERENCE,
+    "inside/index": ("*",),
     "decisions/index": ("*",),
 }
 

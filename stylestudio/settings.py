@@ -42,8 +42,8 @@ def _kept_secret(file: Path) -> str:
     return secret
 
 
-#: [The studio] Django's debug pages. For development only: they show code and settings to everybody who causes an
-#: error.
+#: [The studio] Django's debug pages, and templates and style are read anew for every page. For development only, since
+#: they show code and settings to everybody who causes an error; `run.py dev` sets it.
 DEBUG = env.boolean("STYLESTUDIO_DEBUG")
 #: [The studio] Signs sessions and cookies. Several machines need the same one.
 #: Default: made on the first start and kept in `secret_key` in the data folder
@@ -116,17 +116,14 @@ MIDDLEWARE = [
 ROOT_URLCONF = "stylestudio.urls"
 ASGI_APPLICATION = "stylestudio.asgi.application"
 
+_LOADERS = ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"],
-                )
-            ],
+            # With DEBUG a saved template is seen with the next page.
+            "loaders": _LOADERS if DEBUG else [("django.template.loaders.cached.Loader", _LOADERS)],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

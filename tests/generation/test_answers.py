@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -108,10 +108,10 @@ def states(task: GenerationTask) -> list[str]:
 
 
 @pytest.fixture
-def ran(preview: PreviewThread) -> Iterator[Callable[[], int]]:
+def ran(preview: PreviewThread) -> Callable[[], int]:
     """How many prompts the engine has run to their end since the test began."""
     known = set(preview.engine._queue.history(None, -1))
-    yield lambda: len(set(preview.engine._queue.history(None, -1)) - known)
+    return lambda: len(set(preview.engine._queue.history(None, -1)) - known)
 
 
 def tries_within(seconds: float) -> int:
@@ -740,7 +740,7 @@ def test_every_error_ends_within_its_bounds_with_a_reason(
 ) -> None:
     def fail(making: runner._Making, *, attach: bool) -> EnginePrompt.State:
         making.sent = sent
-        raise MADE[cls]()
+        raise MADE[cls]()  # noqa: RSE102 - some are functions that make one
 
     monkeypatch.setattr(runner._Making, "run", fail)
     task = passes(place(ada), most=12)

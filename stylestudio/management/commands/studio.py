@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
-from stylestudio.host import private, rendezvous
+from stylestudio.host import child_exit, private, rendezvous
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.processes import backups
 from stylestudio.processes.supervisor import KILL_AFTER, Child, Supervisor, say
@@ -43,9 +43,12 @@ class Command(BaseCommand):
             "--port", type=int, default=8000, help="port to listen on, 0 for any free one (default: %(default)s)"
         )
         parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+        parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
 
     def handle(self, *args: Any, host: str, port: int, no_browser: bool, **options: Any) -> None:
         """Comes back when the studio was told to stop."""
+        if options["exit_with_parent"]:
+            child_exit.exit_with_parent()
         data = Path(settings.DATA)
         with contextlib.ExitStack() as stack:
             try:

@@ -186,10 +186,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     ),
     "Lightroom": (photo("JPEG", {}, xmp=LIGHTROOM.encode()), "a fox in the snow"),
     "Windows": (photo("JPEG", {0x9C9C: "a fox in the snow\0".encode("utf-16-le")}), "a fox in the snow"),
-    "a comment": (photo("JPEG", {}, **{"comment": b"a fox in the snow"}), "a fox in the snow"),
+    "a comment": (photo("JPEG", {}, comment=b"a fox in the snow"), "a fox in the snow"),
     "A1111 behind the pixels": (behind_pixels(b"parameters\0" + A1111.encode()), "a fox in the snow"),
     "A1111 in a description": (photo("JPEG", {0x10E: A1111}), "a fox in the snow"),
-    "A1111 in a comment": (photo("JPEG", {}, **{"comment": A1111.encode()}), "a fox in the snow"),
+    "A1111 in a comment": (photo("JPEG", {}, comment=A1111.encode()), "a fox in the snow"),
     "A1111 as Windows keeps it": (photo("JPEG", {0x9C9C: f"{A1111}\0".encode("utf-16-le")}), "a fox in the snow"),
     "Civitai": (photo("JPEG", {}, b"UNICODE\0" + CIVITAI.encode("utf-16-be")), "a fox in the snow"),
     "ComfyUI with wildcards": (

@@ -548,9 +548,9 @@ class _Watch:
         if stop is Stop.NOW or (stop is Stop.KEEP and self.waits):
             self.attempt.stop_now(self.prompt)
         if self.training_since is None and not self.told:
-            self.attempt._progress(self.segment.first, self.doing)
+            self.attempt._progress(self.segment.first, self.doing)  # noqa: SLF001 - a step of its attempt
         else:
-            self.attempt._progress(self.step if self.told else self._estimate(now))
+            self.attempt._progress(self.step if self.told else self._estimate(now))  # noqa: SLF001
 
     def _estimate(self, now: float) -> int:
         """The step that an engine without progress may be at, by the pace of the segment before.
