@@ -293,7 +293,7 @@ def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, d
 def test_the_report_counts_what_was_found_and_why_nothing_was(
     dataset: Dataset, add: Any, ada: User, monkeypatch: pytest.MonkeyPatch, client: Any
 ) -> None:
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     images = [stored(add, png(parameters=A1111)), stored(add, png()), stored(add, png(Comment="Created with GIMP"))]
     same = stored(add, png(parameters=A1111))
     DatasetImage.objects.filter(pk=same.pk).update(caption="a fox in the snow")

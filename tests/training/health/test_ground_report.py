@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker is woken: tests do the work themselves."""
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
 
 
 def checked(dataset: Dataset) -> dict[str, Finding]:
