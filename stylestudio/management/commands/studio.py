@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
+from stylestudio.database import take_along
 from stylestudio.host import child_exit, private, rendezvous
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.processes import backups
@@ -127,8 +128,12 @@ def _prepare_data() -> None:
                 saved = backups.save_before_migrating()
                 if saved:
                     say(_("The database was saved to %(file)s before the update.") % {"file": saved})
+                if take_along.is_earlier():
+                    say(_("The database is brought into the order of this version. That can take a few minutes."))
                 call_command("migrate", interactive=False, verbosity=0)
             startup.prepare()
+    except CommandError as error:
+        _give_up(str(error))
     except backups.BackupFailed as error:
         _give_up(_("%(error)s The studio was not updated and not started.") % {"error": error})
     except OperationalError as error:
