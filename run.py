@@ -3,14 +3,16 @@
 
     python3 run.py [--host 127.0.0.1] [--port 8000] [--no-browser]
     python3 run.py test [pytest arguments]    # without any: all tests, in two processes
+    python3 run.py dev [arguments as above]    # the studio, started again when its code was saved
 
-Makes .venv beside this file, installs what requirements.txt names whenever that changed (requirements-scale.txt too,
-where DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old Pythons must be able to
-read this file to the end, so that they can say they are too old.
+Makes .venv beside this file, installs what requirements.txt names whenever that changed (requirements-scale.txt
+instead, where DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old Pythons must be
+able to read this file to the end, so that they can say they are too old.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +24,7 @@ VENV = ROOT / ".venv"
 WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 OLDEST = (3, 11)
+RUNTIME = "requirements.txt"
 ALL_TESTS = ["-n2"]  # half of them wait for something most of the time
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -35,48 +38,61 @@ def main(argv: "list[str]") -> int:
     if sys.version_info[:2] < OLDEST:
         raise Trouble(f"StyleStudio needs Python {OLDEST[0]}.{OLDEST[1]} or newer, this is Python {VERSION}.")
     if argv[:1] == ["test"]:
-        install("requirements-dev.txt", "requirements.txt")
+        install("requirements-dev.txt")
         os.chdir(ROOT)
         return become([str(PYTHON), "-m", "pytest", *(argv[1:] or ALL_TESTS)], environment_for_tests())
+    if argv[:1] == ["dev"]:
+        install("requirements-dev.txt")
+        os.chdir(ROOT)
+        return become([str(PYTHON), "-m", "stylestudio.processes.development", *argv[1:]], dict(os.environ))
     if any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "S3_BUCKET")):
-        install("requirements-scale.txt", "requirements.txt")
+        install("requirements-scale.txt")
     else:
-        install("requirements.txt")
+        install(RUNTIME)
     return become([str(PYTHON), str(ROOT / "manage.py"), "studio", *argv], dict(os.environ))
 
 
-def install(*files: str) -> None:
-    """Bring .venv to what the first of `files` says; the others are those that it includes."""
-    stamp = VENV / f"{files[0]}.installed"
-    wanted = fingerprint(*files)
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+def install(name: str) -> None:
+    """Bring .venv to what the lock `name` says. Every lock holds the runtime's too."""
+    if PYTHON.exists() and up_to_date(name):
         return
     if not venv_works():
         make_venv()
-    say(f"Installing what {files[0]} lists into .venv; this takes about a minute the first time.")
+    # What this removes or replaces may be of another lock, and an interruption leaves something in between.
+    for old in VENV.glob("*.installed"):
+        old.unlink()
+    say(f"Installing what {name} lists into .venv; this takes about a minute the first time.")
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--retries=2"]
-    result = subprocess.run([*pip, "-r", str(ROOT / files[0])], stderr=subprocess.PIPE)
+    command = [*pip, "--require-hashes", "-r", str(ROOT / name)]
+    result = subprocess.run(command, stderr=subprocess.PIPE, check=False)
     if result.returncode:
-        raise Trouble(what_pip_means(result.stderr.decode(errors="replace"), files[0]))
-    # Last, so that an installation which was interrupted is done again.
-    stamp.write_text(wanted)
-    for name in files[1:]:
-        (VENV / f"{name}.installed").write_text(fingerprint(name))
+        raise Trouble(what_pip_means(result.stderr.decode(errors="replace"), name))
+    for installed in (name, RUNTIME):
+        stamp(installed).write_text(fingerprint(installed))
 
 
-def fingerprint(*files: str) -> str:
-    """Changes with the content of `files` and with the version of Python."""
-    digest = hashlib.sha256(VERSION.encode())
-    for name in files:
-        digest.update((ROOT / name).read_bytes())
-    return digest.hexdigest()
+def up_to_date(name: str) -> bool:
+    """Whether the lock `name` was installed as it is now, by this version of Python."""
+    return stamp(name).exists() and stamp(name).read_text() == fingerprint(name)
+
+
+def stamp(name: str) -> Path:
+    """Where .venv remembers that the lock `name` was installed."""
+    return VENV / f"{name}.installed"
+
+
+def fingerprint(name: str) -> str:
+    """Changes with the content of the lock `name` and with the version of Python."""
+    return hashlib.sha256(VERSION.encode() + (ROOT / name).read_bytes()).hexdigest()
 
 
 def venv_works() -> bool:
     """Whether .venv is whole and of this version of Python: an interrupted start may have left half of one."""
     probe = "import sys, pip._internal.cli.main; print('%d.%d' % sys.version_info[:2], sys.prefix)"
     try:
-        result = subprocess.run([str(PYTHON), "-c", probe], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        result = subprocess.run(
+            [str(PYTHON), "-c", probe], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+        )
     except OSError:
         return False
     # Without its pyvenv.cfg it would be the system's Python, into which nothing of ours may be installed.
@@ -95,7 +111,7 @@ def make_venv() -> None:
             f"'sudo apt install python{VERSION}-venv', then run this again."
         ) from None
     say("Making a Python environment in .venv; this takes a few seconds.")
-    result = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], stderr=subprocess.PIPE)
+    result = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], stderr=subprocess.PIPE, check=False)
     if result.returncode:
         raise Trouble(f"The environment .venv could not be made: {last_line(result.stderr.decode(errors='replace'))}")
 
@@ -115,7 +131,26 @@ def what_pip_means(errors: str, name: str) -> str:
             "The packages could not be downloaded: the network or its proxy does not let this machine through. "
             "Check the connection and run this again; what was done is kept."
         )
+    if "DO NOT MATCH THE HASHES" in errors:
+        replaced = first(r"^ +(\S+) .*from .*:$", errors) or "A package"
+        return (
+            f"{replaced} is not what {name} names: its hash differs, so nothing was installed. A mirror or proxy "
+            "of the package index may have replaced it; find out which before you run this again."
+        )
+    if "subprocess-exited-with-error" in errors:
+        unbuilt = first(r"(?:Failed building wheel for |Failed to build ')([\w.-]+)", errors) or "A package"
+        return (
+            f"{unbuilt} comes without a ready-made file for this machine and Python {VERSION}, and could not be built "
+            "here. Try another version of Python, or install what pip misses: "
+            f"{PYTHON} -m pip install --require-hashes -r {name} shows it."
+        )
     return f"The packages in {name} could not be installed: {last_line(errors)}"
+
+
+def first(pattern: str, text: str) -> "str | None":
+    """What the first group of `pattern` matches first in `text`."""
+    found = re.search(pattern, text, re.MULTILINE)
+    return found.group(1) if found else None
 
 
 def last_line(text: str) -> str:
@@ -127,6 +162,7 @@ def last_line(text: str) -> str:
 
 def find_chromium() -> "str | None":
     """A browser that the browser tests can drive."""
+    #: [Read, but not ours] For `run.py test`: the browser to test with, if it is not found by itself.
     chosen = os.environ.get("STYLESTUDIO_CHROMIUM")
     if chosen:
         return chosen if Path(chosen).exists() else None
@@ -135,6 +171,7 @@ def find_chromium() -> "str | None":
         if found:
             return found
     places = [Path(f"/Applications/{name}.app/Contents/MacOS/{name}") for name in ("Chromium", "Google Chrome")]
+    #: [Read, but not ours] For `run.py test` on Windows: where browsers are installed.
     for folder in (os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA")):
         if folder:
             places.append(Path(folder, "Google/Chrome/Application/chrome.exe"))
@@ -147,6 +184,8 @@ def environment_for_tests() -> "dict[str, str]":
     chromium = find_chromium()
     if chromium:
         return dict(os.environ, STYLESTUDIO_CHROMIUM=chromium)
+    #: [Read, but not ours] With `true`, `run.py test` fails if it finds no browser, instead of skipping the browser
+    #: tests.
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         raise Trouble("No Chromium was found, and with CI=true the browser tests must run. Install chromium.")
     say("No Chromium was found: the browser tests will be skipped. Install chromium to run them.")

@@ -15,6 +15,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
+from stylestudio.edge import static_files  # noqa: E402
 from stylestudio.edge.failures import in_words  # noqa: E402
 from stylestudio.edge.limits import limit_bodies  # noqa: E402
 from stylestudio.edge.serving import Application, Receive, Scope, Send, is_file, media_app  # noqa: E402
@@ -33,9 +34,10 @@ def pages_and_files(pages: Application) -> Application:
     return route
 
 
+http_app = pages_and_files(static_files.before(cast(Application, django_app)))
 application = ProtocolTypeRouter(
     {
-        "http": in_words(limit_bodies(pages_and_files(cast(Application, django_app)), settings.UPLOAD_BODY_LIMIT)),
+        "http": in_words(limit_bodies(http_app, settings.UPLOAD_BODY_LIMIT)),
         "websocket": same_origin(AuthMiddlewareStack(URLRouter([path("ws/progress", ProgressConsumer.as_asgi())]))),
     }
 )

@@ -1,4 +1,8 @@
-"""All settings, from the environment. Every variable read here is in the README's table (a test holds that)."""
+"""All settings, from the environment.
+
+`#:` comments are the text of docs/reference/settings.md (docs/write_reference.py): the group in brackets, what the
+variable means, and the default if it does not stand in the code.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,8 @@ from stylestudio.text import concealed
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+#: [The studio] The folder in which everything is kept.
+#: Default: `data` in the clone
 DATA = env.path("STYLESTUDIO_DATA", BASE_DIR / "data")
 
 
@@ -36,10 +42,17 @@ def _kept_secret(file: Path) -> str:
     return secret
 
 
+#: [The studio] Django's debug pages, and templates and style are read anew for every page. For development only, since
+#: they show code and settings to everybody who causes an error; `run.py dev` sets it.
 DEBUG = env.boolean("STYLESTUDIO_DEBUG")
+#: [The studio] Signs sessions and cookies. Several machines need the same one.
+#: Default: made on the first start and kept in `secret_key` in the data folder
 SECRET_KEY = env.text("STYLESTUDIO_SECRET_KEY") or _kept_secret(DATA / "secret_key")
 DEFAULT_EXCEPTION_REPORTER_FILTER = "stylestudio.debug.SecretSettings"
 
+#: [Address and proxies] The address that people type, such as `https://studio.example.org`. You need it behind a
+#: proxy, and for every address other than `localhost` and `127.0.0.1`. See [Behind a TLS
+#: proxy](../operators/proxy.md).
 PUBLIC_URL = env.text("STYLESTUDIO_PUBLIC_URL").rstrip("/")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS: list[str] = []
@@ -54,7 +67,9 @@ if PUBLIC_URL:
     if _public.scheme == "https":
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
         SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-# Besides this machine itself. What they say in X-Forwarded-… and Forwarded is believed, what others say is thrown away.
+#: [Address and proxies] Addresses and networks of proxies on other machines, such as `10.0.0.5,172.18.0.0/16`. What
+#: they say about the sender of a request in `X-Forwarded-…` and `Forwarded` is believed, as it is of a proxy on this
+#: machine; what others say is thrown away. See [Behind a TLS proxy](../operators/proxy.md).
 PROXIES = env.networks("STYLESTUDIO_PROXIES")
 
 INSTALLED_APPS = [
@@ -85,7 +100,6 @@ MIDDLEWARE = [
     "stylestudio.edge.middleware.security_headers",
     "stylestudio.edge.middleware.only_proxies_forward",
     "stylestudio.edge.middleware.without_nul",
-    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "stylestudio.edge.middleware.readers_zone",
@@ -102,17 +116,14 @@ MIDDLEWARE = [
 ROOT_URLCONF = "stylestudio.urls"
 ASGI_APPLICATION = "stylestudio.asgi.application"
 
+_LOADERS = ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"],
-                )
-            ],
+            # With DEBUG a saved template is seen with the next page.
+            "loaders": _LOADERS if DEBUG else [("django.template.loaders.cached.Loader", _LOADERS)],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -144,8 +155,10 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+#: [Workers and turns] Threads of a worker. 0: two for each engine, and two more; engines that you add while it runs
+#: get theirs within seconds.
+WORKERS = env.integer("STYLESTUDIO_WORKERS", 0, most=64)
 # Messages carry no data, only "there is work": rows are the truth. `immediate` is set because Huey would take DEBUG.
-WORKERS = env.integer("STYLESTUDIO_WORKERS", 0, most=64)  # 0: two threads per engine and two more
 HUEY: dict[str, Any] = {
     "huey_class": "stylestudio.processes.workers.WakingHuey",
     "name": "stylestudio",
@@ -172,7 +185,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
-# Of commands and logs, and of pages until a browser has told its own.
+#: [The studio] Time zone of commands and logs, such as `Europe/Berlin`. Pages show times in the zone of the browser
+#: that reads them, and in this one until the browser has told its own.
 TIME_ZONE = env.time_zone("STYLESTUDIO_TIME_ZONE", "UTC")
 USE_TZ = True
 
@@ -187,30 +201,61 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "stylestudio.media.storage.AsideStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# Files that the database lost go to a bin: so long after the last start of a worker, and for so long.
+#: [The studio] Minutes after the last start of a worker, and then between two looks, until [files that no row
+#: names](../operators/data.md#files-that-no-row-names) are moved to the bin.
 SWEEP_MINUTES = env.integer("STYLESTUDIO_SWEEP_MINUTES", 60, least=1, most=1440)
+#: [The studio] Days that files stay in the bin, the folder `bin` of the media, until they are deleted for good.
 BIN_DAYS = env.integer("STYLESTUDIO_BIN_DAYS", 30, least=1, most=3650)
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 
+#: [Engines] Address of a ComfyUI, or several with commas. `user:password@`, `bearer:TOKEN@` and `?token=…` are sent
+#: and [never shown](../operators/engines.md#an-engine-behind-a-sign-in). Unset: `127.0.0.1:8188` is asked every few
+#: seconds, and the preview engine serves while nothing answers there.
 COMFYUI_URLS = env.items("COMFYUI_URL")
-COMFYUI_CA_FILE = env.folder("COMFYUI_CA_FILE")  # certificates to believe beside those of the system
+#: [Engines] A file with certificates in PEM format to believe engines by, beside those that the system believes.
+#: Read at the start.
+COMFYUI_CA_FILE = env.folder("COMFYUI_CA_FILE")
+#: [Engines] A folder that StyleStudio can write into and that the engines list as one of their LoRA folders, on the
+#: same machine or shared. Files of styles that are too large for an engine's uploads (100 MB, unless its ComfyUI
+#: runs with `--max-upload-size`) are copied there.
 LORA_DIR = env.folder("COMFYUI_LORA_DIR")
+#: [Engines] Seconds without any sign of progress, while the engine works on a picture, after which it counts as
+#: stuck.
 COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
-# Workflows that propose captions for pictures of datasets.
+#: [Training and captions] Folder with ComfyUI workflows that [propose
+#: captions](../curators/captions.md#captions-by-a-workflow): API format, `{{image}}` as the picture of a Load Image
+#: node, the caption shown by a Preview as Text node.
+#: Default: `captioners` in the data folder
 CAPTIONERS_DIR = env.path("STYLESTUDIO_CAPTIONERS", DATA / "captioners")
-PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")  # set by `studio` for its children
+#: [Set by `studio`] Where the preview engine listens.
+PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")
+#: [Engines] The SDXL checkpoint, as the engines list it.
 CHECKPOINT = env.text("STYLESTUDIO_CHECKPOINT", "sd_xl_base_1.0.safetensors")
+#: [Engines] The SDXL Lightning LoRA, as the engines list it.
 LIGHTNING_LORA = env.text("STYLESTUDIO_LIGHTNING_LORA", "sdxl_lightning_4step_lora.safetensors")
-# kohya's sd-scripts on the worker's machine, the Python it is installed for, and a folder with base checkpoints.
+#: [Training and captions] A copy of [kohya's sd-scripts](https://github.com/kohya-ss/sd-scripts) on the worker's
+#: machine (Linux or macOS). If it is set, styles can be trained with it there.
 SD_SCRIPTS_DIR = env.folder("SD_SCRIPTS_DIR")
+#: [Training and captions] The Python that sd-scripts is installed for.
+#: Default: `venv/bin/python` in `SD_SCRIPTS_DIR`
 SD_SCRIPTS_PYTHON = env.text("SD_SCRIPTS_PYTHON") or (
     str(SD_SCRIPTS_DIR / "venv" / "bin" / "python") if SD_SCRIPTS_DIR else ""
 )
+#: [Training and captions] A folder of the worker's machine with the base checkpoints that sd-scripts trains on, such
+#: as `models/checkpoints` of a ComfyUI there; folders in it are searched too.
+#: Default: `models` in `SD_SCRIPTS_DIR`
 SD_SCRIPTS_MODELS = env.folder("SD_SCRIPTS_MODELS")
+#: [Workers and turns] Name of the worker. Two workers never share a name.
+#: Default: `studio`; for one that you start by hand, host and process id
 WORKER_NAME = env.text("STYLESTUDIO_WORKER_NAME")
-MAX_WAITING = env.integer("STYLESTUDIO_MAX_WAITING", 0, most=100000)  # jobs of one person; 0: any number
-MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)  # jobs of one person that are on engines at once
+#: [Workers and turns] Jobs that one person may have waiting, pictures and trainings together. Whoever has that many
+#: reads how many wait, and loses nothing of the form. 0: any number. Neither this limit nor the next counts what the
+#: studio makes by itself (previews of styles, samples of trainings) and work on datasets.
+MAX_WAITING = env.integer("STYLESTUDIO_MAX_WAITING", 0, most=100000)
+#: [Workers and turns] Jobs of one person that engines work on at the same time, counted for pictures and for
+#: trainings each by itself: a training of hours keeps nobody from making pictures. 0: any number.
+MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)
 
 LOGGING = {
     "version": 1,
@@ -246,8 +291,13 @@ LOGGING = {
 }
 
 # One machine is not enough any more: the same code on PostgreSQL, Redis and S3.
+#: [Several machines] A PostgreSQL database in place of the SQLite file, such as
+#: `postgresql://user:password@host:5432/name`. How many connections it takes is in [Settings by machine
+#: size](../operators/sizes.md#connections-to-postgresql).
 DATABASE_URL = env.text("DATABASE_URL")
+#: [Several machines] Redis for the queue and the live updates, such as `redis://:password@host:6379/0`.
 REDIS_URL = env.text("REDIS_URL")
+#: [Several machines] A private S3 bucket for pictures and uploads, in place of `media` in the data folder.
 S3_BUCKET = env.text("S3_BUCKET")
 
 if DATABASE_URL:
@@ -279,12 +329,17 @@ if REDIS_URL:
 
 if S3_BUCKET:
     env.require("S3_BUCKET", "storages", "boto3")
+    #: [Several machines] Keys for the bucket; set neither if the machine itself has a role.
     _keys = {"access_key": env.text("S3_ACCESS_KEY"), "secret_key": env.text("S3_SECRET_KEY")}
     if any(_keys.values()) != all(_keys.values()):
         raise ImproperlyConfigured(
             "Set S3_ACCESS_KEY and S3_SECRET_KEY, or neither where the machine itself has a role."
         )
+    #: [Several machines] Region of the bucket.
     _region = env.text("S3_REGION", "us-east-1")
+    #: [Several machines] Address of an S3 server of your own. Browsers fetch pictures there, so they must be able to
+    #: reach it too.
+    #: Default: Amazon's
     _endpoint = env.origin("S3_ENDPOINT_URL", env.text("S3_ENDPOINT_URL", f"https://s3.{_region}.amazonaws.com"))
     # Servers of one's own rarely know a host name for each bucket.
     _own = bool(env.text("S3_ENDPOINT_URL"))

@@ -15,6 +15,3 @@ for _name in ("COMFYUI_URL", "STYLESTUDIO_PREVIEW_URL", "DATABASE_URL", "REDIS_U
 from stylestudio.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-# Each test client would look through all static files anew, for longer than most tests take.
-SERVESTATIC_USE_FINDERS = SERVESTATIC_USE_STATIC_ROOT = False

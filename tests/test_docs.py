@@ -14,18 +14,24 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from django.core.management import load_command_class
-from django.core.management.base import BaseCommand
 
 import stylestudio
+from docs.build import foreign, requests
+from docs.write_reference import (
+    commands,
+    commands_page,
+    modules,
+    own_actions,
+    settings_page,
+    variables_read,
+)
 from tests.processes.test_studio import Studio, environment
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
-APPS = ("stylestudio", "styles", "generation", "training")
+PAGES = tuple(sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md")))
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
 # Every host that a document may name, so that nothing else (a package registry, a machine of ours) slips in.
 HOSTS = {"github.com", "huggingface.co", "semver.org", "studio.example.org", "gpu2.example.org"}
-LOOK_UPS = {"get", "setdefault", "pop"}  # of os.environ
 
 
 @cache
@@ -34,75 +40,27 @@ def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def modules() -> Iterator[Path]:
-    """Every module of the program, without migrations and empty packages."""
-    yield from (ROOT / "run.py", ROOT / "manage.py")
-    for app in APPS:
-        for file in sorted((ROOT / app).rglob("*.py")):
-            if "migrations" not in file.parts and file.name != "__init__.py":
-                yield file
-
-
-def literals(node: ast.AST) -> list[str]:
-    """All strings in an expression."""
-    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-
-
-def variables_read(source: str) -> set[str]:
-    """The environment variables that a module names where it reads them."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="env")), args=[name, *_]):
-                found.update(literals(name))
-            case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="os"), attr="environ"), attr=attr),
-                args=[name, *_],
-            ) if attr in LOOK_UPS:
-                found.update(literals(name))
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="getenv"), args=[name, *_]):
-                found.update(literals(name))
-            case ast.Call(func=ast.Attribute(attr="from_environment"), args=[name, *_]):
-                found.update(literals(name))
-            case ast.Subscript(value=ast.Attribute(value=ast.Name(id="os"), attr="environ"), slice=name):
-                found.update(literals(name))
-            case ast.Compare(
-                left=name, ops=[ast.In()], comparators=[ast.Attribute(value=ast.Name(id="os"), attr="environ")]
-            ):
-                found.update(literals(name))
-            # os.environ.get(name) for name in ("A", "B")
-            case ast.GeneratorExp(elt=elt, generators=[ast.comprehension(iter=names)]) if "os.environ" in ast.unparse(
-                elt
-            ):
-                found.update(literals(names))
+def pins(name: str) -> dict[str, set[str]]:
+    """The versions that a requirements file pins, by package; several where they differ between systems."""
+    found: dict[str, set[str]] = {}
+    for package, version in re.findall(r"^([\w.-]+)(?:\[[^\]]+\])?==([^\s;\\\\]+)", text(name), re.MULTILINE):
+        found.setdefault(package.lower().replace("_", "-"), set()).add(version)
     return found
 
 
 def variables_documented() -> set[str]:
-    """What stands in the first column of the README's tables of variables."""
-    section = text("README.md").split("\n## Settings\n")[1].split("\n## ")[0]
-    cells = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    """What the headings of the reference name."""
+    headings = re.findall(r"^### (.+)$", text("docs/reference/settings.md"), re.MULTILINE)
+    return {name for heading in headings for name in re.findall(r"`([^`]+)`", heading)}
 
 
-def commands() -> dict[str, BaseCommand]:
-    """Our management commands."""
+@cache
+def options() -> dict[str, set[str]]:
+    """The long options that each of our commands adds to Django's."""
     return {
-        file.stem: load_command_class(file.parts[-4], file.stem)
-        for app in APPS
-        for file in (ROOT / app).glob("management/commands/*.py")
-        if not file.stem.startswith("_")
+        name: {option for action in own_actions(parser) for option in action.option_strings if option.startswith("--")}
+        for name, parser in commands().items()
     }
-
-
-def options(command: BaseCommand) -> set[str]:
-    """The long options that the command adds to Django's."""
-
-    def known(to: BaseCommand) -> set[str]:
-        parser = to.create_parser("manage.py", "command")
-        return {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
-
-    return known(command) - known(BaseCommand())
 
 
 def anchors(name: str) -> set[str]:
@@ -116,17 +74,6 @@ def outside_code(name: str) -> str:
     return re.sub(r"^```.*?^```", "", text(name), flags=re.MULTILINE | re.DOTALL)
 
 
-def tree() -> Iterator[str]:
-    """The paths in ARCHITECTURE.md's tree; folders end with a slash."""
-    block = text("ARCHITECTURE.md").split("\n## The tree\n")[1].split("```")[1]
-    above: list[str] = []
-    for line in block.strip("\n").splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name = line.split()[0]
-        above[depth:] = [name]
-        yield "".join(above)
-
-
 def test_the_reader_of_variables_sees_every_way_to_read_one() -> None:
     source = """
 A = env.text("A", "x"); B = env.integer("B", 1); C = os.environ["C"]; D = os.environ.get("D", "")
@@ -134,40 +81,67 @@ E = os.getenv("E"); F = Door.from_environment("F") or None; G = "G" in os.enviro
 H = [x for x in (os.environ.get(name) for name in ("H", "I"))]
 J = other.text("not read")
 """
-    assert variables_read(source) == set("ABCDEFGHI")
+    assert set(variables_read(source)) == set("ABCDEFGHI")
 
 
-def test_every_environment_variable_that_is_read_is_in_the_readme_and_no_other() -> None:
-    read = set().union(*(variables_read(file.read_text(encoding="utf-8")) for file in modules()))
-    assert variables_documented() - read == set(), "described in the README, but read nowhere"
-    assert read - variables_documented() == set(), "read, but missing in the README's tables"
+def test_every_environment_variable_that_is_read_is_in_the_reference_and_no_other() -> None:
+    read = {name for file in modules() for name in variables_read(file.read_text(encoding="utf-8"))}
+    assert variables_documented() - read == set(), "described in the reference, but read nowhere"
+    assert read - variables_documented() == set(), "read, but missing in the reference"
 
 
-def test_every_command_of_ours_has_its_heading_and_its_options_in_the_readme() -> None:
-    section = text("README.md").split("\n## Commands\n")[1].split("\n## ")[0]
-    assert {"studio", "worker", "generate", "doctor", "backup", "preview_engine"} <= commands().keys()
-    for name, command in commands().items():
-        assert f"### manage.py {name}\n" in section
-        missing = {option for option in options(command) if not re.search(rf"`[^`]*{option}\b[^`]*`", section)}
+def test_the_reference_is_what_the_code_says() -> None:
+    again = "write it anew: .venv/bin/python docs/write_reference.py"
+    assert text("docs/reference/settings.md") == settings_page(), again
+    assert text("docs/reference/commands.md") == commands_page(), again
+
+
+def test_every_command_of_ours_has_its_heading_and_its_options_in_the_reference() -> None:
+    assert {"studio", "worker", "generate", "doctor", "backup", "preview_engine"} <= options().keys()
+    for name in options():
+        section = text("docs/reference/commands.md").split(f"\n## manage.py {name}\n")[1].split("\n## ")[0]
+        missing = {option for option in options()[name] if not re.search(rf"`[^`]*{option}\b[^`]*`", section)}
         assert not missing, f"options of {name}"
 
 
-def test_commands_that_the_readme_shows_know_their_options() -> None:
-    for name, rest in re.findall(r"manage\.py (\w+)((?: [^`\n]+)?)", text("README.md")):
-        if name in commands():
-            unknown = set(re.findall(r"--[a-z-]+", rest)) - options(commands()[name]) - {"--help"}
-            assert not unknown, f"options of {name}"
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_that_a_document_shows_know_their_options(name: str) -> None:
+    for command, rest in re.findall(r"manage\.py (\w+)((?: [^`\n]+)?)", text(name)):
+        if command in options():
+            unknown = set(re.findall(r"--[a-z-]+", rest)) - options()[command] - {"--help"}
+            assert not unknown, f"options of {command}"
+
+
+def links(name: str) -> Iterator[tuple[str, str]]:
+    """The documents and pictures that a document links to, and their anchors. Addresses elsewhere are left out."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", outside_code(name)):
+        if not target.startswith("https://"):
+            path, _, anchor = target.partition("#")
+            yield (os.path.normpath(Path(name).parent / path) if path else name), anchor
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_relative_links_lead_somewhere(name: str) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", outside_code(name)):
-        if target.startswith("https://"):
-            continue
-        path, _, anchor = target.partition("#")
-        assert (ROOT / path).exists() if path else True, target
+    for target, anchor in links(name):
+        assert (ROOT / target).exists(), target
         if anchor:
-            assert anchor in anchors(path or name), target
+            assert anchor in anchors(target), f"{target}#{anchor}"
+
+
+def test_from_the_readme_links_lead_to_every_page_and_every_picture() -> None:
+    seen, ahead = set[str](), ["README.md"]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            ahead += [target for target, _anchor in links(name)] if name.endswith(".md") else []
+    assert set(PAGES) - seen == set()
+    assert {picture.relative_to(ROOT).as_posix() for picture in (ROOT / "docs/pictures").iterdir()} - seen == set()
+
+
+def test_what_is_read_first_is_short() -> None:
+    assert len(text("README.md").splitlines()) <= 150
+    assert len(text("ARCHITECTURE.md").splitlines()) <= 250
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -182,16 +156,22 @@ def test_documents_name_no_host_but_the_few_they_need(name: str) -> None:
     assert named <= HOSTS
 
 
-def test_the_tree_in_the_architecture_names_every_module_and_nothing_that_is_gone() -> None:
-    listed = set(tree())
-    leaves = {
-        path for path in listed if path.endswith("/") and not any(o != path and o.startswith(path) for o in listed)
+def test_the_architecture_names_every_room_and_none_that_is_gone() -> None:
+    section = text("ARCHITECTURE.md").split("\n## The rooms\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"`((?:stylestudio|styles|generation|training)/(?:\w+/)*)`", section))
+    rooms = {
+        f"{file.parent.relative_to(ROOT).as_posix()}/"
+        for app in ("stylestudio", "styles", "generation", "training")
+        for file in (ROOT / app).glob("*/__init__.py")
+        if file.parent.name not in ("management", "migrations", "templatetags")
     }
-    for path in listed:
-        assert (ROOT / path).exists(), path
-    for module in modules():
-        path = module.relative_to(ROOT).as_posix()
-        assert path in listed or any(path.startswith(folder) for folder in leaves), f"{path} is not in the tree"
+    assert named >= rooms - {"styles/lora/"} | {"styles/", "styles/lora/"}
+    assert all((ROOT / room).is_dir() for room in named)
+
+
+def test_every_module_says_itself_what_it_holds() -> None:
+    ours = [file for file in modules() if "earlier" not in file.parts]
+    assert [file for file in ours if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))] == []
 
 
 def test_version_numbers_agree() -> None:
@@ -200,13 +180,49 @@ def test_version_numbers_agree() -> None:
     assert stylestudio.__version__ == project == newest
 
 
-def test_the_picture_in_the_readme_is_small_enough_to_keep() -> None:
-    assert 10_000 < (ROOT / "docs/studio.webp").stat().st_size < 250_000
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs/pictures").iterdir()), ids=lambda file: file.name)
+def test_pictures_are_small_enough_to_keep(picture: Path) -> None:
+    assert picture.suffix == ".webp"
+    assert 10_000 < picture.stat().st_size < 250_000
+
+
+def test_packages_for_the_site_agree_with_those_beside_them() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-scale.txt"):
+        theirs, ours = pins(name), pins("requirements-docs.txt")
+        assert {package: (theirs[package], ours[package]) for package in theirs.keys() & ours.keys()} == {
+            package: (theirs[package], theirs[package]) for package in theirs.keys() & ours.keys()
+        }, name
+
+
+def test_what_a_page_fetches_from_foreign_hosts_is_found_and_what_it_links_to_is_not() -> None:
+    fetched = """<script src="https://a.example/x.js"></script><link rel="stylesheet" href="//b.example/x.css">
+<img src="/here.webp" srcset="one.webp 1x, https://c.example/two.webp 2x"><i style="background: url(http://d.example/x)"></i>
+<style>@import "https://e.example/x.css"; body { font: url('//f.example/x.woff2') }</style>
+<a href="https://linked.example/">A link</a> https://told.example/"""
+    assert [address.split("/")[2].split(".")[0] for address in foreign("x.html", fetched)] == [
+        "a",
+        "b",
+        "c",
+        "d",
+        "e",
+        "f",
+    ]
+    assert foreign("x.css", "@import url(https://a.example/x); b { mask: url(x.svg) }") == ["https://a.example/x"]
+    assert foreign("x.js", 'fetch("https://a.example/x"); // https://b.example') == ["https://a.example/x"]
+    assert foreign("x.js", 'document.createElementNS("http://www.w3.org/2000/svg", "svg")') == []
+
+
+def test_a_site_is_looked_through_whole(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "index.html").write_text('<img src="pictures/x.webp">')
+    assert list(requests(tmp_path)) == []
+    (tmp_path / "deep/page.html").write_text('<img src="https://a.example/x.webp">')
+    assert list(requests(tmp_path)) == ["deep/page.html asks for https://a.example/x.webp"]
 
 
 @pytest.mark.heavy
-def test_the_script_in_the_readme_prints_what_happens_to_a_job(tmp_path: Path) -> None:
-    (script,) = re.findall(r"^```python\n(.*?)^```", text("README.md"), re.MULTILINE | re.DOTALL)
+def test_the_script_in_the_reference_prints_what_happens_to_a_job(tmp_path: Path) -> None:
+    (script,) = re.findall(r"^```python\n(.*?)^```", text("docs/reference/scripts.md"), re.MULTILINE | re.DOTALL)
     studio = Studio(tmp_path / "data")
     reader: subprocess.Popen[str] | None = None
     try:

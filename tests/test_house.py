@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 MOST_FILES, MOST_LINES = 16, 500
 # Pure data: what the painter can draw, a list of strokes for each name.
 DATA = {f"stylestudio/preview_engine/painter/subjects/{name}.py" for name in ("items", "creatures", "buildings")}
+DIARIES = re.compile(r"/migrations/|/database/earlier/\w+/")
 DJANGOS_OWN = re.compile(r"/(management|templatetags)/")  # folders that have to have this name
-MIGRATIONS = re.compile(r"/migrations/|/database/earlier/\w+/")  # and those of databases that are taken along
 VAGUE = re.compile(r"\d|(^|_)(more|misc|utils?|helpers?)(_|$)")
 
 
@@ -22,7 +22,7 @@ def modules() -> Iterator[str]:
     for top in (".", "stylestudio", "styles", "generation", "training", "tests"):
         for path in (ROOT / top).glob("*.py" if top == "." else "**/*.py"):
             name = path.relative_to(ROOT).as_posix()
-            if not MIGRATIONS.search(name):
+            if not DIARIES.search(name):
                 yield name
 
 

@@ -484,7 +484,7 @@ def note_lora(engine: Engine, name: str) -> None:
 
 
 def short_device(name: str) -> str:
-    """ "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync" -> "RTX 4090"."""
+    """Shorten "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync" to "RTX 4090"."""
     name = re.sub(r"^\w+:\d+\s+", "", name).split(" : ")[0]
     if name == "cpu":
         return "CPU"

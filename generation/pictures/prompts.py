@@ -49,7 +49,8 @@ NO_FRAME = Frame()
 
 def final_parts(prompt: str, phrases: Sequence[str], frame: Frame = NO_FRAME) -> list[tuple[str, bool]]:
     """What the engine gets, in pieces: (text, is it a trigger). The prompt goes as it is; in trigger words, which are
-    stored for every reader, parentheses get the backslashes that ComfyUI needs."""
+    stored for every reader, parentheses get the backslashes that ComfyUI needs.
+    """
     parts = [(grammar.for_comfyui(phrase), True) for phrase in missing_triggers(frame.around(prompt), phrases)]
     return [*parts, *((text, False) for text in frame.pieces(prompt))]
 

@@ -56,7 +56,7 @@ def take_along() -> bool:
     _require_oldest()
     _require_room()
     with _without_foreign_keys(), transaction.atomic():
-        if connection.vendor == "postgresql":
+        if _is_postgres():
             _execute(f"SELECT pg_advisory_xact_lock({_TURN})")
         if not is_earlier():  # another studio was faster
             return False
@@ -64,10 +64,13 @@ def take_along() -> bool:
         pairs = _pairs()
         aside = {old: _put_aside(old, number) for number, old in enumerate(sorted(_earlier_tables()))}
         _make_tables_of_today()
+        if _is_postgres():
+            # Rows come table by table. Django has some keys looked at immediately: those it added to a table that was.
+            _execute("SET CONSTRAINTS ALL DEFERRED")
         for old, new in pairs.items():
             _copy(aside[old], new)
         _rename_content_types()
-        if connection.vendor == "postgresql":
+        if _is_postgres():
             _execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in aside.values():
             _execute(f"DROP TABLE {_quoted(table)}")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.http import HttpRequest
 from django.utils import timezone
 
-COOKIE = "zone"  # set by static/js/studio.js
+COOKIE = "zone"  # set by static/js/preferences.js
 
 
 @cache

@@ -157,7 +157,7 @@ def _photoshop(image: Image.Image, file: IO[bytes]) -> str:
     if image.mode == "RGBA" and not _has_transparency(file):
         # The fourth channel is a selection that somebody kept, not what can be seen through.
         assert isinstance(image, ImageFile.ImageFile)
-        image._mode = "RGB"
+        image._mode = "RGB"  # noqa: SLF001 - nothing public changes it before the pixels are read
         image.tile = image.tile[:3]
     return ""
 

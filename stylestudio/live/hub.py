@@ -69,6 +69,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
             self._queues.clear()
             self._groups.clear()
             self._hub = loop
+        #: [Set by `studio`] Port and secret of the channel that carries live updates to the web process.
         door = Door.from_environment("STYLESTUDIO_HUB") or Door(0, secrets.token_urlsafe(32))
         self._secret = door.secret.encode()
         try:

@@ -132,7 +132,9 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     @database_sync_to_async  # type: ignore[untyped-decorator]
     def _still_signed_in(self) -> bool:
         request = HttpRequest()
-        request.session = type(self.scope["session"]._wrapped)(self.scope["session"].session_key)
+        request.session = type(self.scope["session"]._wrapped)(  # noqa: SLF001 - the class behind the lazy one
+            self.scope["session"].session_key
+        )
         return bool(get_user(request).pk == self.user.pk)
 
     @database_sync_to_async  # type: ignore[untyped-decorator]

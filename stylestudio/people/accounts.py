@@ -28,7 +28,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language_info, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
@@ -373,7 +373,7 @@ def account_password(request: StudioRequest) -> HttpResponse:
 
 def _account_page(request: StudioRequest, form: NewPasswordForm, status: int = 200) -> HttpResponse:
     themes = [("dark", gettext("Dark")), ("light", gettext("Light")), ("system", gettext("As the system"))]
-    languages = [("en", "English"), ("zh-hans", "简体中文")]
+    languages = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
     context = {"form": form, "themes": themes, "languages": languages}
     return render(request, "accounts/account.html", context, status=status)
 

@@ -347,7 +347,8 @@ class _Run:
 
 def _wants_previews(item: Item, manners: Manners) -> bool:
     """Whether pictures are shown while they are sampled. ComfyUI shows none unless asked; a word it does not know asks
-    for nothing."""
+    for nothing.
+    """
     method = item.extra_data.get("preview_method")
     return method in PREVIEW_METHODS if manners.previews_on_request else method != "none"
 

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -58,7 +58,7 @@ class PreviewEngine:
         self._runner: web.AppRunner | None = None
         self._own_folder: str | None = None
 
-    async def __aenter__(self) -> PreviewEngine:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -372,7 +372,7 @@ class PreviewThread:
     def troubles(self) -> Troubles:
         return self.engine.troubles
 
-    def __enter__(self) -> PreviewThread:
+    def __enter__(self) -> Self:
         self._thread.start()
         try:
             self._call(self.engine.start())

@@ -71,6 +71,7 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
         """Store the message and wake one reader, here or in another process."""
         super().enqueue(data, priority)
+        #: [Set by `studio`] Port that wakes the worker when there is work.
         door = Door.from_environment("STYLESTUDIO_WAKE") or Door.from_file(self._file)
         if door:
             # A byte that is lost costs FALLBACK seconds.

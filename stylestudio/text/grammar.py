@@ -345,7 +345,8 @@ _APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u00b4`]")
 
 def key(phrase: str) -> str:
     """What the spellings of one phrase share: case, width, underscores for spaces, backslashes and weights do not
-    count."""
+    count.
+    """
     words = for_sd_scripts(phrase)
     return " ".join(re.sub(r"(?<=\w)_(?=\w)", " ", _flat(words)).split())
 
@@ -452,7 +453,8 @@ _SEAM = " ,，、"  # not twice where two parts meet
 
 def compose(template: str, trigger_words: str, caption: str) -> str:
     """The template with trigger words and caption. Commas of the template go with parts that are empty; what people
-    wrote stays as it is. Trigger words that the caption has already are not put in front of it again."""
+    wrote stays as it is. Trigger words that the caption has already are not put in front of it again.
+    """
     wanted = split(trigger_words)
     left = missing(caption, wanted) if caption else wanted
     trigger = trigger_words if len(left) == len(wanted) else join(left)

@@ -221,7 +221,7 @@ class Storm:
             self._later(min(away, 2.0), "start", role=role, engine=engine)
         else:
             number = signal.SIGTERM if role == "worker told" else signal.SIGKILL
-            done = self.studio.send(role.split()[0], number)
+            done = self.studio.send(role.split(maxsplit=1)[0], number)
         self.kills[role] += done
 
     def _start(self, role: str, engine: int) -> None:

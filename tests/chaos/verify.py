@@ -121,7 +121,7 @@ def _flaws(picture: GeneratedImage) -> Iterator[str]:
 
 
 def files(media: Path) -> Iterator[str]:
-    """No file without a row. (That no row is without its file, `pictures` looks at.)"""
+    """No file without a row; `pictures` looks whether every row has its file."""
     rows = GeneratedImage.everything.values_list("file", "thumbnail")
     known = {name for row in rows for name in row if name}
     for path in (media / "outputs").rglob("*"):

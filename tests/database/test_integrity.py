@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
+from typing import Self
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -392,7 +393,7 @@ def test_a_backup_of_a_damaged_database_refuses_with_the_true_reason(
             real = error
 
     class Cursor:
-        def __enter__(self) -> Cursor:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *args: object) -> None:

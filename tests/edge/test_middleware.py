@@ -17,9 +17,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def small_site(settings: Settings) -> None:
-    """A few pages, and the static files of the real ones."""
+    """A few pages beside the real ones."""
     settings.ROOT_URLCONF = "tests.edge.urls"
-    settings.SERVESTATIC_USE_FINDERS = True
 
 
 @pytest.fixture
@@ -33,9 +32,7 @@ def whose(cookie: str) -> int | None:
     return found.person if found else None
 
 
-@pytest.mark.parametrize(
-    "address", ["/private/", "/public/", "/no-such-page/", "/sign-in/", "/static/admin/css/base.css"]
-)
+@pytest.mark.parametrize("address", ["/private/", "/public/", "/no-such-page/", "/sign-in/"])
 def test_every_answer_has_a_strict_policy(client: Client, ada: User, address: str) -> None:
     client.force_login(ada)
     headers = client.get(address).headers
@@ -86,10 +83,7 @@ def test_a_page_with_a_secret_is_not_kept(client: Client) -> None:
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
-def test_static_files_keep_a_caching_of_their_own(client: Client, ada: User) -> None:
-    headers = client.get("/static/admin/css/base.css").headers
-    assert "no-cache" not in headers["Cache-Control"]
-    assert "HX-Request" not in headers.get("Vary", "")
+def test_the_icon_keeps_a_caching_of_its_own(client: Client, ada: User) -> None:
     assert client.get("/favicon.ico").headers["Cache-Control"] == "public, max-age=86400"
 
 
@@ -113,9 +107,8 @@ def test_without_any_account_every_page_says_where_the_link_is(client: Client, a
     assert "private to" not in answer.text
 
 
-def test_without_any_account_health_and_static_files_still_answer(client: Client) -> None:
+def test_without_any_account_health_still_answers(client: Client) -> None:
     assert client.get("/health").text == "public"
-    assert client.get("/static/admin/css/base.css").status_code == 200
 
 
 def test_a_stranger_is_sent_to_sign_in_and_back(client: Client, ada: User) -> None:

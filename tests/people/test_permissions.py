@@ -267,7 +267,7 @@ def filled(cast: Cast, rule: Rule) -> dict[str, str]:
 def private(letters: str) -> str:
     """What is left of an answer if its thing is private: members and curators do not learn that it is there."""
     return "".join(
-        "0" if who in {"member", "curator"} and given not in "." else given
+        "0" if who in {"member", "curator"} and given != "." else given
         for who, given in zip(PEOPLE, letters, strict=True)
     )
 

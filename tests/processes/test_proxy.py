@@ -1,4 +1,4 @@
-"""The README's nginx before a real studio: who asks, what is secure, and what a stranger beside it cannot do. Heavy."""
+"""The guide's nginx before a real studio: who asks, what is secure, and what a stranger beside it cannot do. Heavy."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """The README's configuration but for ports and files; few files may be open, as on many systems."""
+    """The guide's configuration but for ports and files; few files may be open, as on many systems."""
     folder = tmp_path_factory.mktemp("proxy")
     house = House(
         free_port(), free_port(), environment(folder / "data") | {"STYLESTUDIO_PUBLIC_URL": f"https://{HOST}"}
     )
-    wanted = re.search(r"^map \$http_upgrade.*?^}\n^```", (ROOT / "README.md").read_text(), re.S | re.M)
+    wanted = re.search(r"^map \$http_upgrade.*?^}\n^```", (ROOT / "docs/operators/proxy.md").read_text(), re.S | re.M)
     assert wanted
     key, certificate = folder / "key", folder / "crt"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={HOST}", "-days", "2"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ def clone(tmp_path: Path) -> Path:
     """A folder with run.py, nothing to install and a `manage.py` that says how it was called."""
     shutil.copy(RUN, tmp_path / "run.py")
     (tmp_path / "requirements.txt").write_text("# nothing\n")
-    (tmp_path / "requirements-dev.txt").write_text("-r requirements.txt\n")
+    (tmp_path / "requirements-dev.txt").write_text("# nothing\n")
     (tmp_path / "manage.py").write_text("import sys; print(sys.prefix, *sys.argv[1:])\n")
     (tmp_path / "pytest.py").write_text(
         "import os, sys; print('tested', sys.argv[1:], os.environ.get('STYLESTUDIO_CHROMIUM'))\n"
@@ -102,7 +104,7 @@ def test_changed_requirements_are_installed_and_what_pip_says_is_passed_on(clone
 @pytest.mark.heavy
 def test_what_more_machines_need_is_installed_only_when_a_variable_asks_for_it(clone) -> None:
     a_venv(clone)
-    (clone / "requirements-scale.txt").write_text("-r requirements.txt\nthis is not a requirement\n")
+    (clone / "requirements-scale.txt").write_text("this is not a requirement\n")
     assert run(clone, DATABASE_URL="", REDIS_URL="", S3_BUCKET="").returncode == 0
     result = run(clone, REDIS_URL="redis://localhost")
     assert result.returncode == 1
@@ -111,11 +113,74 @@ def test_what_more_machines_need_is_installed_only_when_a_variable_asks_for_it(c
 
 def test_without_a_network_one_sentence_says_so(clone) -> None:
     a_venv(clone)
-    (clone / "requirements.txt").write_text("a-package-that-is-not-here==1\n")
+    (clone / "requirements.txt").write_text(f"a-package-that-is-not-here==1 --hash=sha256:{'0' * 64}\n")
     result = run(clone, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_NO_CACHE_DIR="1", PIP_RETRIES="0")
     assert result.returncode == 1
     assert result.stderr.startswith("The packages could not be downloaded")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.heavy
+def test_what_was_installed_for_tests_is_enough_for_the_studio_and_a_changed_lock_is_installed_anew(clone) -> None:
+    a_venv(clone)
+    assert "Installing what requirements-dev.txt lists" in run(clone, "test", CI="").stdout
+    assert "Installing" not in run(clone).stdout
+    (clone / "requirements.txt").write_text("# nothing else\n")
+    assert "Installing what requirements.txt lists" in run(clone).stdout
+    # What that replaced may have been of the other lock.
+    assert "Installing what requirements-dev.txt lists" in run(clone, "test", CI="").stdout
+    assert "Installing" not in run(clone, "test", CI="").stdout
+
+
+def a_package(folder: Path) -> str:
+    """Put a source package into `folder`, which cannot be built; its line for a lock."""
+    source = folder / "local-1.0"
+    source.mkdir()
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: local\nVersion: 1.0\n")
+    backend = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    (source / "pyproject.toml").write_text(backend)
+    (source / "backend.py").write_text("def build_wheel(*arguments): raise SystemExit('no compiler here')\n")
+    archive = folder / "local-1.0.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(source, "local-1.0")
+    return f"local==1.0 --hash=sha256:{hashlib.sha256(archive.read_bytes()).hexdigest()}\n"
+
+
+def install_offline(clone: Path, lock: str) -> str:
+    """What run.py says of a `lock` that cannot be installed, with the packages in the clone and no index."""
+    a_venv(clone)
+    (clone / "requirements.txt").write_text(lock)
+    result = run(clone, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(clone), PIP_NO_CACHE_DIR="1")
+    assert result.returncode == 1
+    assert not list(clone.glob(".venv/*.installed"))
+    return result.stderr
+
+
+def test_a_package_that_is_not_the_one_in_the_lock_is_not_installed(clone) -> None:
+    a_package(clone)
+    said = install_offline(clone, f"local==1.0 --hash=sha256:{'0' * 64}\n")
+    assert said.startswith("local==1.0 is not what requirements.txt names: its hash differs")
+    assert said.count("\n") == 1
+
+
+def test_a_package_without_a_hash_is_not_installed(clone) -> None:
+    a_package(clone)
+    assert "Hashes are required" in install_offline(clone, "local==1.0\n")
+
+
+def test_a_package_that_cannot_be_built_here_is_said_in_one_sentence(clone) -> None:
+    said = install_offline(clone, a_package(clone))
+    assert "comes without a ready-made file for this machine and Python 3." in said
+    assert said.count("\n") == 1
+
+
+def test_dev_installs_what_tests_need_and_hands_the_arguments_to_the_watch(clone) -> None:
+    a_venv(clone)
+    (clone / "stylestudio/processes").mkdir(parents=True)
+    (clone / "stylestudio/processes/development.py").write_text("import sys; print('watches', *sys.argv[1:])\n")
+    result = run(clone, "dev", "--port", "8001")
+    assert "Installing what requirements-dev.txt lists" in result.stdout
+    assert result.stdout.splitlines()[-1] == "watches --port 8001"
 
 
 def test_tests_run_with_the_browser_that_was_found(clone) -> None:

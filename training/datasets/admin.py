@@ -61,7 +61,7 @@ class DatasetAdmin(DatasetModelAdmin):
     @admin.display(description=_("pictures"), ordering="_pictures")
     def pictures(self, dataset: Dataset) -> int:
         """How many it ever had, removed ones included."""
-        count: int = dataset._pictures  # type: ignore[attr-defined]
+        count: int = dataset._pictures  # type: ignore[attr-defined]  # noqa: SLF001 - the annotation above
         return count
 
     @admin.display(description=_("in the trash"), boolean=True)

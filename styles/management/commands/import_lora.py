@@ -22,22 +22,34 @@ from stylestudio.people.accounts import NobodyFound, acting
 class Command(BaseCommand):
     """Epochs of one training run become versions of one style."""
 
-    help = "Import LoRA files (.safetensors) or style cards (.zip). What lies beside a file is read too."
+    help = (
+        "Make styles of LoRA files (.safetensors) and style cards (.zip). Notes and a preview picture beside a file "
+        "are read too, and files of one training run become versions of one style. What is refused is one line each, "
+        "and the exit code is 1."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options."""
-        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-        parser.add_argument("--style", help="add versions to the style of this name, or make it (default: by the file)")
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a LoRA file or a style card")
         parser.add_argument(
-            "--new", action="store_true", help="make a style of its own, also where one of the same name exists"
+            "--style", help="add the files to the style of this name, or make it (default: named by the file)"
         )
         parser.add_argument(
-            "--triggers", help="trigger words, separated by commas (default: those that the file tells)"
+            "--new",
+            action="store_true",
+            help="make a style of its own, also if one of the same name exists, which is refused otherwise",
         )
         parser.add_argument(
-            "--as-style", action="store_true", help="import what looks like an accelerator as a style all the same"
+            "--triggers",
+            help="trigger words, separated by commas (default: those that the file tells; words that are only frequent "
+            "in its captions are proposed and not used)",
         )
-        parser.add_argument("--licence", default="", help="licence or source, where the file does not say")
+        parser.add_argument(
+            "--as-style",
+            action="store_true",
+            help="import what looks like an accelerator (Lightning, DMD2, Hyper, LCM, Turbo, PCM, TCD) all the same",
+        )
+        parser.add_argument("--licence", default="", help="licence or source, if the file does not say")
         parser.add_argument("--draft", action="store_true", help="do not publish")
         parser.add_argument("--user", help="who imports (default: the first owner)")
 

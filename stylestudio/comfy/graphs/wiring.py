@@ -27,7 +27,7 @@ Node: TypeAlias = Mapping[str, Any]
 
 _NAMED = re.compile(r"([^:\[\]{}]*):([A-Z*][A-Z0-9_,*]*)")
 _SIMPLE_DEFAULTS: dict[str, object] = {"STRING": "", "BOOLEAN": False, "INT": 0, "FLOAT": 0.0}
-_NUMBERS: dict[str, type[int] | type[float]] = {"INT": int, "FLOAT": float}
+_NUMBERS: dict[str, type[int | float]] = {"INT": int, "FLOAT": float}
 # Choices among files: lists of them change while an engine runs, so it has the last word.
 FROM_DISK = FILE_INPUTS.keys() | {"image", "folder", "existing_lora"}
 

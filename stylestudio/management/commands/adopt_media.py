@@ -23,8 +23,10 @@ class Command(BaseCommand):
     """Nothing is changed until somebody said yes."""
 
     help = (
-        "Show how the database and its media belong together, and make the media this database's. Needed after only "
-        "one of the two was restored. Stop every studio that uses them first."
+        "Show whether the database and its media (the folder `media`, or the bucket) belong together, which of the two "
+        "is newer, and how many of the newest files the database knows; then, after a yes, make the media this "
+        "database's. Needed after only one of the two was put back. Stop every studio that uses them first. Files that "
+        "no row names stay where they are, or with --to-bin go to the bin."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

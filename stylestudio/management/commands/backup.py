@@ -23,12 +23,15 @@ from stylestudio.processes.backups import BackupFailed, save_database
 class Command(BaseCommand):
     """Writes DIR/stylestudio-YYYYmmdd-HHMMSS with stylestudio.sqlite3 and media/."""
 
-    help = "Save the database and all pictures into a new folder inside DIR."
+    help = (
+        "Save the database and all files of the media folder into a new folder inside DIR. Works at any time, also "
+        "while the studio runs. A folder whose name ends in .unfinished is not whole."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options."""
-        parser.add_argument("dir", type=Path, metavar="DIR")
+        parser.add_argument("dir", type=Path, metavar="DIR", help="a folder, made when it is not there")
 
     def handle(self, *args: Any, dir: Path, **options: Any) -> None:
         """The folder has its final name only when it is complete."""

@@ -14,7 +14,12 @@ from stylestudio.processes import doctor
 class Command(BaseCommand):
     """Exit code 0 when all is well, 1 when something has to be done."""
 
-    help = "Check data folder, database, worker and engines, and say what to do about each fault."
+    help = (
+        "Check the studio and say what to do about each fault: data and media folder (can they be written, is there "
+        "room), database (does it fit this version, is it whole), whether the files of the newest rows are there (for "
+        "20 s at most), worker, queue and each engine (does it answer, version, free memory, checkpoint, Lightning "
+        "LoRA, nodes, packages that are older than its ComfyUI asks for). Exit code 0 when all is well, else 1."
+    )
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

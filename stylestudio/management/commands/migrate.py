@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import connection
 from django.utils.translation import gettext as _
+from huey.contrib.djhuey import HUEY
 
 from stylestudio.database import take_along
 
@@ -19,10 +19,10 @@ class Command(migrate.Command):
         """Raises CommandError if the database cannot be taken along; then nothing has changed."""
         looks = options.get("plan") or options.get("check_unapplied")
         try:
-            if not looks and take_along.take_along() and options.get("verbosity"):
-                self.stdout.write(_("The database was brought into the order of this version."))
+            if not looks and take_along.take_along():
+                HUEY.flush()  # messages have names of then; they are hints, and rows say what is to be done
+                if options.get("verbosity"):
+                    self.stdout.write(_("The database was brought into the order of this version."))
         except take_along.CannotTakeAlong as error:
             raise CommandError(str(error)) from error
-        finally:
-            connection.close()
         super().handle(*args, **options)

@@ -23,31 +23,43 @@ TRAINING_STEP_SECONDS = {"sketch": 0.02, "flat": 0.0}
 class Command(BaseCommand):
     """Runs until SIGINT or SIGTERM, or with --exit-with-parent until standard input ends."""
 
-    help = "Runs the preview engine: it speaks ComfyUI's API and draws sketches, without a GPU."
+    help = (
+        "The preview engine as a server of its own, for development: it speaks ComfyUI's API and draws sketches, "
+        "without a GPU. Runs until it is interrupted."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-        parser.add_argument("--port", type=int, default=8190, help="port to listen on, 0 for a free one (default 8190)")
-        parser.add_argument("--painter", choices=("sketch", "flat"), default="sketch", help="how pictures are drawn")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=8190, help="port to listen on, 0 for a free one (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--painter",
+            choices=("sketch", "flat"),
+            default="sketch",
+            help="how pictures are drawn (default: %(default)s)",
+        )
         parser.add_argument("--data", type=Path, help="folder for pictures (default: a temporary one)")
-        parser.add_argument("--step-seconds", type=float, help="least time one sampling step takes")
-        parser.add_argument("--training-step-seconds", type=float, help="least time one training step takes")
+        parser.add_argument("--step-seconds", type=float, help="least time that one sampling step takes")
+        parser.add_argument("--training-step-seconds", type=float, help="least time that one training step takes")
         parser.add_argument(
             "--generation",
             choices=("current", "new", "old"),
             default="current",
-            help="the ComfyUI it speaks like: current is 0.33.0, new 0.8.0, old 0.3.64 (default current)",
+            help="the ComfyUI it speaks like: current is 0.33.0, new 0.8.0, old 0.3.64 (default: %(default)s)",
         )
         parser.add_argument(
             "--max-upload-size",
             type=int,
             default=MAX_UPLOAD_SIZE,
             metavar="MB",
-            help=f"largest upload in megabytes (default {MAX_UPLOAD_SIZE})",
+            help="largest upload in megabytes (default: %(default)s)",
         )
-        parser.add_argument("--scriptable", action="store_true", help="lets tests cause troubles over HTTP")
-        parser.add_argument("--exit-with-parent", action="store_true", help="ends when standard input is closed")
+        parser.add_argument("--scriptable", action="store_true", help="let tests cause troubles over HTTP")
+        parser.add_argument(
+            "--exit-with-parent", action="store_true", help="stop when standard input closes, as `studio` wants it"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         painter, step_seconds = options["painter"], options["step_seconds"]

@@ -15,11 +15,12 @@ from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
-from stylestudio.host import private, rendezvous
+from stylestudio.database import take_along
+from stylestudio.host import child_exit, private, rendezvous
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.processes import backups
 from stylestudio.processes.supervisor import KILL_AFTER, Child, Supervisor, say
@@ -30,16 +31,25 @@ ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 class Command(BaseCommand):
     """Prepares the data folder, then supervises web, worker and preview engine."""
 
-    help = "Start StyleStudio: the pages, the worker and, without a ComfyUI, the preview engine."
+    help = (
+        "Start StyleStudio; this is what run.py does. It saves and migrates the database, then runs the web process, "
+        "the worker and, without COMFYUI_URL, the preview engine. A process that crashes is started again; Ctrl-C or "
+        "SIGTERM ends all within 5 seconds. A second start on the same data folder says so and stops."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options."""
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default 8000; 0: any free one)")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=8000, help="port to listen on, 0 for any free one (default: %(default)s)"
+        )
         parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+        parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
 
     def handle(self, *args: Any, host: str, port: int, no_browser: bool, **options: Any) -> None:
         """Comes back when the studio was told to stop."""
+        if options["exit_with_parent"]:
+            child_exit.exit_with_parent()
         data = Path(settings.DATA)
         with contextlib.ExitStack() as stack:
             try:
@@ -118,8 +128,12 @@ def _prepare_data() -> None:
                 saved = backups.save_before_migrating()
                 if saved:
                     say(_("The database was saved to %(file)s before the update.") % {"file": saved})
+                if take_along.is_earlier():
+                    say(_("The database is brought into the order of this version. That can take a few minutes."))
                 call_command("migrate", interactive=False, verbosity=0)
             startup.prepare()
+    except CommandError as error:
+        _give_up(str(error))
     except backups.BackupFailed as error:
         _give_up(_("%(error)s The studio was not updated and not started.") % {"error": error})
     except OperationalError as error:
@@ -181,6 +195,7 @@ def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
         say(_("Other machines are let in only when STYLESTUDIO_PUBLIC_URL says which address they type."))
     say(_("Stop it with Ctrl-C."))
     # Where no desktop is, Python would start a text browser in this very terminal.
+    #: [Read, but not ours] On Linux, whether there is a desktop on which to open a browser.
     desktop = sys.platform in {"win32", "darwin"} or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if browser and desktop:
         webbrowser.open(link or f"{address}/")

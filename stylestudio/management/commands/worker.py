@@ -29,11 +29,13 @@ SWITCH = 0.0005  # seconds
 class Command(BaseCommand):
     """Huey's consumer with threads and a heartbeat."""
 
-    help = "Do queued work until told to stop. `studio` runs this; run it by hand on further machines."
+    help = "Do the queued work until told to stop. `studio` runs one; start more of them on further machines."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options."""
-        parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
+        parser.add_argument(
+            "--exit-with-parent", action="store_true", help="stop when standard input closes, as `studio` wants it"
+        )
 
     def handle(self, *args: Any, exit_with_parent: bool, **options: Any) -> None:
         """Returns never: threads of work that did not end in time would be waited for."""

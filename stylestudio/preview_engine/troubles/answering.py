@@ -90,7 +90,7 @@ class CutAnswer(HttpTrouble):
 def _body(response: web.StreamResponse) -> bytes:
     """What the engine would have sent."""
     if isinstance(response, web.FileResponse):
-        return response._path.read_bytes()
+        return response._path.read_bytes()  # noqa: SLF001 - nothing public names the file
     body = response.body if isinstance(response, web.Response) else None
     return body if isinstance(body, bytes) else b""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,10 +48,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ran(preview: PreviewThread) -> Iterator[Callable[[], int]]:
+def ran(preview: PreviewThread) -> Callable[[], int]:
     """How many prompts the engine has run to their end since the test began."""
     known = set(preview.engine._queue.history(None, -1))
-    yield lambda: len(set(preview.engine._queue.history(None, -1)) - known)
+    return lambda: len(set(preview.engine._queue.history(None, -1)) - known)
 
 
 @pytest.fixture

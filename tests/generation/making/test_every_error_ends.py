@@ -193,7 +193,7 @@ def test_every_error_ends_within_its_bounds_with_a_reason(
 ) -> None:
     def fail(making: runner._Making, *, attach: bool) -> EnginePrompt.State:
         making.sent = sent
-        raise MADE[cls]()
+        raise MADE[cls]()  # noqa: RSE102 - some are functions that make one
 
     monkeypatch.setattr(runner._Making, "run", fail)
     task = passes(place(ada), most=12)

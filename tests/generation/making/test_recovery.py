@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def states(task: GenerationTask) -> list[str]:
 
 
 @pytest.fixture
-def vanish(preview: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+def vanish(preview: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let the engine go away at the picture's first step: a proxy says so to every question."""
     troubles: list[Trouble] = []
 
@@ -79,7 +79,7 @@ def vanish(preview: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
         monkeypatch.setattr(runner._Making, "_on", go_away)
 
-    yield at_the_first_step
+    return at_the_first_step
 
 
 def come_back(engine: Engine, preview: PreviewThread) -> None:

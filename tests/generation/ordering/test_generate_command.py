@@ -7,7 +7,7 @@ import io
 import json
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,11 +47,10 @@ def alive() -> Worker:
 
 
 @pytest.fixture
-def studio(engine: Engine, olga: User, alive: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def studio(engine: Engine, olga: User, alive: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine, and a worker that works while the command sleeps."""
     works = SimpleNamespace(sleep=lambda seconds: runner.work(), monotonic=time.monotonic)
     monkeypatch.setattr(terminal, "time", works)
-    yield
 
 
 def command(*arguments: str) -> str:

@@ -25,7 +25,7 @@ IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Messages go nowhere; handlers are this test's own."""
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(dataset_jobs, "_handlers", {})
     yield
     workers.stopping.clear()

@@ -36,7 +36,8 @@ class Typo:
 
 def split(caption: str) -> list[str]:
     """The tags of a caption in order, without space around them and without empty ones. Commas and lines part them,
-    but not inside numbers, quotations and brackets."""
+    but not inside numbers, quotations and brackets.
+    """
     return grammar.split(caption)
 
 

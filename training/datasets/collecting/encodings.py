@@ -68,7 +68,8 @@ class Guess:
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """`languages`: how likely a text is in each; all texts of a set are in the same one. `handicap`: natural logarithm
-    of how much rarer the encoding is than the usual ones."""
+    of how much rarer the encoding is than the usual ones.
+    """
 
     label: str | Promise
     languages: tuple[Callable[[str], float], ...]

@@ -22,11 +22,16 @@ from stylestudio.people.accounts import NobodyFound, acting
 class Command(BaseCommand):
     """Asks all engines first, so that the list is as it is now."""
 
-    help = "List LoRAs on the engines that no style uses, and make styles of them."
+    help = (
+        "List the LoRAs on the engines that no style uses. With --make styles are made of them, with name and trigger "
+        "words from the files, which stay where they are."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options."""
-        parser.add_argument("names", nargs="*", metavar="NAME", help='only these; "*" stands for anything')
+        parser.add_argument(
+            "names", nargs="*", metavar="NAME", help='only these, such as ink*; "*" stands for anything'
+        )
         parser.add_argument("--make", action="store_true", help="make styles of them")
         parser.add_argument(
             "--as-style", action="store_true", help="with --make, also of what looks like an accelerator"

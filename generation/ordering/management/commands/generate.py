@@ -52,24 +52,71 @@ def weighted(text: str) -> tuple[str, float | None]:
 class Command(BaseCommand):
     """Queue one job, show its progress, save its pictures. Exit code 0 only when all came."""
 
-    help = "Make pictures and wait for them. The studio (or a worker) has to run."
+    help = (
+        "Make pictures from a terminal or a script, with a progress bar, while the studio (or a worker) runs. The "
+        "exit code is 0 only when all pictures came. Ctrl-C stops waiting (exit code 130), and the job goes on."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """As the README lists them."""
-        parser.add_argument("--prompt", required=True)
-        parser.add_argument("--style", action="append", type=weighted, default=[], metavar="SLUG[:WEIGHT]")
-        parser.add_argument("--preset", metavar="NAME")
-        parser.add_argument("--size", type=size, metavar="WIDTHxHEIGHT")
-        parser.add_argument("--count", type=int, default=1, metavar="N")
-        parser.add_argument("--seed", type=int, metavar="N")
-        parser.add_argument("--steps", type=int, metavar="N")
-        parser.add_argument("--cfg", type=float, default=graphs.CFG, metavar="X")
-        parser.add_argument("--negative", metavar="TEXT")
-        parser.add_argument("--reference", type=Path, metavar="FILE")
-        parser.add_argument("--denoise", type=float, default=graphs.DENOISE, metavar="0..1")
-        parser.add_argument("--user", metavar="NAME")
-        parser.add_argument("--output", type=Path, metavar="DIR")
-        parser.add_argument("--json", action="store_true", help="print one JSON message a line")
+        """Options."""
+        parser.add_argument("--prompt", required=True, metavar="TEXT", help="what should be in the picture")
+        parser.add_argument(
+            "--style",
+            action="append",
+            type=weighted,
+            default=[],
+            metavar="SLUG[:WEIGHT]",
+            help="a style by the short name in its address, with a weight, such as ink-mist:0.6; up to five times",
+        )
+        parser.add_argument(
+            "--preset",
+            metavar="NAME",
+            help="a preset of the first style that has one of this name, without styles one of the base style; "
+            "other options count more",
+        )
+        parser.add_argument(
+            "--size", type=size, metavar="WIDTHxHEIGHT", help="multiples of 8 from 64 to 2048 (default: 1024x1024)"
+        )
+        parser.add_argument(
+            "--count", type=int, default=1, metavar="N", help="how many pictures, 1 to 16 (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--seed",
+            type=int,
+            metavar="N",
+            help="seed of the first picture; each further one has the next (default: a random one)",
+        )
+        parser.add_argument(
+            "--steps",
+            type=int,
+            metavar="N",
+            help=f"sampling steps (default: {graphs.STEPS}, which is what Lightning wants)",
+        )
+        parser.add_argument(
+            "--cfg",
+            type=float,
+            default=graphs.CFG,
+            metavar="X",
+            help="guidance (default: %(default)s, which is what Lightning wants)",
+        )
+        parser.add_argument(
+            "--negative", metavar="TEXT", help="what should not be in it; only heard with a cfg other than 1"
+        )
+        parser.add_argument("--reference", type=Path, metavar="FILE", help="start from a PNG, JPEG or WebP")
+        parser.add_argument(
+            "--denoise",
+            type=float,
+            default=graphs.DENOISE,
+            metavar="0..1",
+            help="how much to change the reference (default: %(default)s)",
+        )
+        parser.add_argument("--user", metavar="NAME", help="whose job it is (default: the first owner)")
+        parser.add_argument(
+            "--output", type=Path, metavar="DIR", help="save the pictures there, as JOB-NUMBER-SEED.png"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print messages for scripts, one a line, in place of the bar"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Queue, wait, save."""

@@ -31,7 +31,7 @@ def paint(stack: Stack, _base: Field | None) -> Field:
     for layer in stack.layers:
         if layer.role in ("sky", "halo", "backdrop"):
             continue
-        if layer.role in ("shadow",):
+        if layer.role == "shadow":
             picture = picture * (1 - 0.5 * layer.mask[..., None])
             continue
         lift = 1.0

@@ -45,7 +45,7 @@ def palette_of(order: Order, *fallbacks: str) -> Palette:
         name = "storm"
     elif "cave" in reading.settings:
         name = "night"
-    elif "cheerful" in reading.moods and name not in ("desert",):
+    elif "cheerful" in reading.moods and name != "desert":
         name = "day"
     elif "fog" in reading.weather and name == "day":
         name = "dawn"

@@ -186,10 +186,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     ),
     "Lightroom": (photo("JPEG", {}, xmp=LIGHTROOM.encode()), "a fox in the snow"),
     "Windows": (photo("JPEG", {0x9C9C: "a fox in the snow\0".encode("utf-16-le")}), "a fox in the snow"),
-    "a comment": (photo("JPEG", {}, **{"comment": b"a fox in the snow"}), "a fox in the snow"),
+    "a comment": (photo("JPEG", {}, comment=b"a fox in the snow"), "a fox in the snow"),
     "A1111 behind the pixels": (behind_pixels(b"parameters\0" + A1111.encode()), "a fox in the snow"),
     "A1111 in a description": (photo("JPEG", {0x10E: A1111}), "a fox in the snow"),
-    "A1111 in a comment": (photo("JPEG", {}, **{"comment": A1111.encode()}), "a fox in the snow"),
+    "A1111 in a comment": (photo("JPEG", {}, comment=A1111.encode()), "a fox in the snow"),
     "A1111 as Windows keeps it": (photo("JPEG", {0x9C9C: f"{A1111}\0".encode("utf-16-le")}), "a fox in the snow"),
     "Civitai": (photo("JPEG", {}, b"UNICODE\0" + CIVITAI.encode("utf-16-be")), "a fox in the snow"),
     "ComfyUI with wildcards": (
@@ -293,7 +293,7 @@ def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, d
 def test_the_report_counts_what_was_found_and_why_nothing_was(
     dataset: Dataset, add: Any, ada: User, monkeypatch: pytest.MonkeyPatch, client: Any
 ) -> None:
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     images = [stored(add, png(parameters=A1111)), stored(add, png()), stored(add, png(Comment="Created with GIMP"))]
     same = stored(add, png(parameters=A1111))
     DatasetImage.objects.filter(pk=same.pk).update(caption="a fox in the snow")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from stylestudio.processes import workers
 from training.datasets import dataset_jobs
+from training.datasets.models import DatasetJob
 
 Files = dict[str, bytes]
 
@@ -43,7 +44,7 @@ def content(file: FieldFile) -> bytes:
 @pytest.fixture(autouse=True)
 def no_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Messages to workers go nowhere: tests do the work themselves."""
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     yield
     workers.stopping.clear()
     dataset_jobs._held.clear()

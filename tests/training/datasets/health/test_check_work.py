@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check ends as soon as nothing is left."""
     monkeypatch.setattr(check, "QUIET", 0.0)
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(check, "THREADS", 1)
 
 

@@ -13,7 +13,6 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tests.training.conftest import AddPicture
-from training.datasets import dataset_jobs
 from training.datasets.health import fixes, measures
 from training.datasets.health.facts import gather
 from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
@@ -25,7 +24,7 @@ Press = Callable[..., HttpResponse]
 @pytest.fixture(autouse=True)
 def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker is woken."""
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
 
 
 @pytest.fixture

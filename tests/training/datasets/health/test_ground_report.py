@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker is woken: tests do the work themselves."""
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
 
 
 def checked(dataset: Dataset) -> dict[str, Finding]:
@@ -55,7 +55,7 @@ def test_light_icons_are_no_copies_not_empty_and_laid_on_a_colour_that_shows_the
     assert not any(
         finding.fix and finding.fix.name in {"exclude", "remove"} and len(finding.pictures) > 2
         for finding in found.values()
-        if finding.check not in {"too_small"}
+        if finding.check != "too_small"
     )
 
 

@@ -15,7 +15,6 @@ from stylestudio.jobs.kinds import Visibility
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.datasets.health.test_fixes import figures
-from training.datasets import dataset_jobs
 from training.datasets.captions import grid
 from training.datasets.crops import frames
 from training.datasets.health import measures, views
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def signed_in(client: Client, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ada looks; no worker is woken."""
-    monkeypatch.setattr(dataset_jobs, "wake", lambda: None)
+    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     client.force_login(ada)
 
 

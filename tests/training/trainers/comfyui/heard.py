@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ class Heard:
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
+def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
     """What is told while the test runs."""
     ears, progress = Heard(), live_course.LiveCourse.progress
 
@@ -49,4 +49,4 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
             ears.note(course.job)
 
     monkeypatch.setattr(live_course.LiveCourse, "progress", told)
-    yield ears
+    return ears

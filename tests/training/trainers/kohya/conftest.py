@@ -202,7 +202,7 @@ def alive(pid: int) -> bool:
 
 def group(folder: Path) -> list[int]:
     """Who is left of the process group of the newest start."""
-    newest = sorted(folder.glob("starts/*/process.json"))[-1]
+    newest = max(folder.glob("starts/*/process.json"))
     leader = json.loads(newest.read_text())["pid"]
     found = []
     for entry in Path("/proc").iterdir():

@@ -19,13 +19,22 @@ from training.datasets.versions import layouts, snapshots
 class Command(BaseCommand):
     """Pictures that are left out of training are left out here."""
 
-    help = "Write a dataset, or a frozen version of it, as a folder for trainers."
+    help = (
+        "Write a dataset, or a frozen version of it, as a folder for trainers. Pictures that are left out of training "
+        "are left out here."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Options."""
         parser.add_argument("slug", metavar="SLUG", help="short name of the dataset, as in its address")
         parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a folder that is empty or new")
-        parser.add_argument("--layout", choices=layouts.LAYOUTS, default=layouts.KOHYA)
+        parser.add_argument(
+            "--layout",
+            choices=layouts.LAYOUTS,
+            default=layouts.KOHYA,
+            help="for whom: kohya is a folder N_trigger with a text file beside each picture, jsonl a folder "
+            "of pictures with a metadata.jsonl (default: %(default)s)",
+        )
         parser.add_argument(
             "--frozen", type=int, metavar="N", help="version N, as it was frozen (default: as it is now)"
         )

@@ -31,18 +31,46 @@ WIDTH = 24  # characters of the bar
 class Command(BaseCommand):
     """Queue a run; with --wait follow it. Its best checkpoint becomes the published version of the style."""
 
-    help = "Train a style from a dataset. The style is made when it does not exist."
+    help = (
+        "Train a style from a dataset. The style is made if it does not exist. When the run completes, its best "
+        "checkpoint (a starred one, else the last) becomes the published version of the style. Pictures that cannot "
+        "be trained on (too narrow for any bucket, unreadable, or without a file) are named and nothing starts, "
+        "unless they are left out."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """As the README lists them."""
-        parser.add_argument("--dataset", required=True, metavar="SLUG")
+        """Options."""
+        parser.add_argument(
+            "--dataset", required=True, metavar="SLUG", help="short name of the dataset, as in its address"
+        )
         parser.add_argument("--style", required=True, metavar="NAME", help="name or short name of the style")
-        parser.add_argument("--preset", choices=list(parameters.PRESETS), default=parameters.DEFAULT_PRESET)
-        parser.add_argument("--trainer", choices=TrainingJob.Trainer.values, default=parameters.COMFYUI)
-        parser.add_argument("--steps", type=int, metavar="N")
-        parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
-        parser.add_argument("--seed", type=int, metavar="N")
-        parser.add_argument("--base", default="", metavar="FILE", help="base checkpoint")
+        parser.add_argument(
+            "--preset",
+            choices=list(parameters.PRESETS),
+            default=parameters.DEFAULT_PRESET,
+            help="how thorough (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--trainer",
+            choices=TrainingJob.Trainer.values,
+            default=parameters.COMFYUI,
+            help="with what (default: %(default)s)",
+        )
+        parser.add_argument("--steps", type=int, metavar="N", help="how many steps (default: as the preset says)")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="change one setting of the training; may be repeated",
+        )
+        parser.add_argument("--seed", type=int, metavar="N", help="seed of the training (default: a random one)")
+        parser.add_argument(
+            "--base",
+            default="",
+            metavar="FILE",
+            help="base checkpoint, as the engines list it (default: that of the studio)",
+        )
         parser.add_argument(
             "--leave-out", action="store_true", help="train without the pictures that cannot be trained on"
         )

@@ -1,0 +1,50 @@
+"""How Sphinx makes a site of this folder; docs/build.py calls it. The pages themselves are plain Markdown."""
+
+from __future__ import annotations
+
+from sphinx.application import Sphinx
+
+project = "StyleStudio"
+html_title = "StyleStudio"
+extensions = ["myst_parser"]
+highlight_language = "none"  # blocks are commands and settings; those in a language say so
+myst_heading_anchors = 3  # links to headings, spelled as forges spell them
+smartquotes = False  # two dashes are an option
+html_theme = "furo"
+html_show_copyright = False
+html_copy_source = False
+templates_path: list[str] = []
+
+# The order of the pages. It stands here and not in the pages, since a forge would show Sphinx's directive as code.
+ARTISTS = ("pictures", "prompts", "styles", "gallery")
+CURATORS = ("styles", "datasets", "captions", "training", "people")
+OPERATORS = ("install", "engines", "sizes", "proxy", "machines", "data", "terminal", "troubles")
+REFERENCE = ("settings", "commands", "scripts", "comfyui")
+CONTENTS = {
+    "index": (
+        "artists/index",
+        "curators/index",
+        "operators/index",
+        "reference/index",
+        "glossary",
+        "inside/index",
+        "decisions/index",
+    ),
+    "artists/index": ARTISTS,
+    "curators/index": CURATORS,
+    "operators/index": OPERATORS,
+    "reference/index": REFERENCE,
+    "inside/index": ("*",),
+    "decisions/index": ("*",),
+}
+
+
+def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
+    """Tell Sphinx which pages belong under this one."""
+    if pages := CONTENTS.get(page):
+        source[0] += "\n".join(("\n\n```{toctree}", ":hidden:", ":glob:", "", *pages, "```", ""))
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("source-read", add_contents)

@@ -1,0 +1,44 @@
+// Keys find their button.
+
+import { byId, each } from "./dom.js";
+import { hush } from "./previews.js";
+
+const singles = () => localStorage.getItem("single-keys") !== "off";
+each("[data-single-keys]", (box) => {
+  box.checked = singles();
+  box.addEventListener("change", () => localStorage.setItem("single-keys", box.checked ? "on" : "off"));
+});
+
+// Fields that take letters.
+const FIELDS = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select";
+let going = 0; // until when a letter after G names a page
+document.addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  const press = (element) => element && (event.preventDefault(), element.click());
+  if (key === "Escape") hush();
+  if (key === "Enter" && target.dataset?.enter && !event.isComposing) return press(byId(target.dataset.enter));
+  if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    const button = document.querySelector("#compose-form .go");
+    if (button && !event.repeat) press(button);
+  } else if (event.altKey && !event.ctrlKey && !event.metaKey) {
+    const button = { Digit1: "mode-text", Digit2: "mode-image", KeyR: "dice" }[event.code];
+    if (button) press(byId(button));
+  }
+  const typing = target.isContentEditable || target.matches?.(FIELDS);
+  const modified = event.ctrlKey || event.metaKey || event.altKey;
+  if (typing || modified || document.querySelector("dialog[open]") || !singles()) return;
+  const letter = key.toLowerCase();
+  if (event.timeStamp < going) {
+    going = 0;
+    press(document.querySelector(`.rail [data-key="${CSS.escape(letter)}"]`));
+  } else if (letter === "g") going = event.timeStamp + 1500;
+  else if ((key === "ArrowLeft" || key === "ArrowRight") && !target.matches?.("[type=range], [type=radio]")) {
+    press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
+  } else if (letter === "t") press(document.querySelector("[data-theme-button]"));
+  else if (key === "?") byId("shortcuts")?.showModal();
+  else if (key === "/") {
+    const search = document.querySelector("[type=search]");
+    if (search) event.preventDefault();
+    search?.focus();
+  }
+});

@@ -1,0 +1,206 @@
+"""A database from before the rooms of today is taken along: every row, in one go, into the tables of a new studio.
+
+`earlier/2026-11-28.sql` is what a studio of commit 141ec7e wrote, cut down: pictures, waiting jobs, two trainings, one
+of them killed while it ran, an unfinished upload, and at least one row of nearly every table.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from stylestudio.database import earlier, integrity, take_along
+from stylestudio.database.earlier import ROOMS
+from stylestudio.models import DatabaseSchema
+
+ROOT = Path(__file__).parents[2]
+DUMP = Path(__file__).parent / "earlier/2026-11-28.sql"
+KILLED = """
+import os, signal
+from stylestudio.database import take_along
+take_along._rename_content_types = lambda: os.kill(os.getpid(), signal.SIGKILL)
+"""
+MIGRATE = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "stylestudio.settings"
+import django
+django.setup()
+{first}
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+"""
+# Rows of today's tables that are not those of then, for a reason.
+WRITTEN_ANEW = {"django_migrations", "generation_engine"}
+
+
+def studio_of_then(folder: Path) -> Path:
+    """A data folder with the database of then, kept as it was then: with a write-ahead log."""
+    folder.mkdir(parents=True)
+    with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as database:
+        database.executescript(DUMP.read_text(encoding="utf-8"))
+        database.execute("PRAGMA journal_mode = WAL")
+    return folder
+
+
+def migrate(folder: Path, first: str = "") -> subprocess.CompletedProcess[str]:
+    """`manage.py migrate` in a process of its own, with something done to it first."""
+    mine = ("DATABASE_URL", "REDIS_URL", "S3_", "STYLESTUDIO_", "COMFYUI_", "DJANGO_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
+    command = [sys.executable, "-c", MIGRATE.format(first=first)]
+    return subprocess.run(
+        command, cwd=ROOT, env=env | {"STYLESTUDIO_DATA": str(folder)}, text=True, capture_output=True, timeout=300
+    )
+
+
+def rows_of(folder: Path) -> dict[str, list[Any]]:
+    """All rows by table, each as name -> value."""
+    with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as database:
+        database.row_factory = sqlite3.Row
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: sorted((dict(row) for row in database.execute(f'SELECT * FROM "{name}"')), key=lambda row: str(row))
+            for name in names
+        }
+
+
+def room_of(table: str) -> str:
+    """What a table of then is called today."""
+    label, _, model = table.partition("_")
+    return f"{ROOMS[label, model]}_{model}" if (label, model) in ROOMS else table
+
+
+@pytest.fixture(scope="module")
+def then(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    return rows_of(studio_of_then(tmp_path_factory.mktemp("then") / "data"))
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory, then: dict[str, list[Any]]) -> Path:
+    """The data folder afterwards. The first try was killed shortly before its end."""
+    folder = studio_of_then(tmp_path_factory.mktemp("taken") / "data")
+    assert migrate(folder, KILLED).returncode == -9
+    assert rows_of(folder) == then, "what is killed on the way leaves everything as it was"
+    done = migrate(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def today(taken: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(taken / "stylestudio.sqlite3")) as database:
+        yield database
+
+
+def test_no_row_is_lost_or_changed(then: dict[str, list[Any]], taken: Path) -> None:
+    now = rows_of(taken)
+    for table, rows in then.items():
+        if table in WRITTEN_ANEW or table.startswith("sqlite_"):
+            continue
+        kept = [{name: row[name] for name in (rows[0] if rows else ())} for row in now[room_of(table)]]
+        if table == "django_content_type":
+            rows = [row | {"app_label": ROOMS.get((row["app_label"], row["model"]), row["app_label"])} for row in rows]
+            kept = [row for row in kept if row["id"] in {row["id"] for row in rows}]
+        if table == "auth_permission":
+            kept = [row for row in kept if row["id"] in {row["id"] for row in rows}]
+        assert sorted(map(str, kept)) == sorted(map(str, rows)), table
+    assert len(now["engines_engine"]) == len(then["generation_engine"])
+
+
+def test_numbers_of_deleted_rows_are_not_given_again(then: dict[str, list[Any]], today: sqlite3.Connection) -> None:
+    numbers = dict(today.execute("SELECT name, seq FROM sqlite_sequence"))
+    before = {row["name"]: row["seq"] for row in then["sqlite_sequence"]}
+    assert before["generation_generatedimage"] > len(then["generation_generatedimage"])
+    grown = {"django_content_type", "auth_permission", "django_migrations"}
+    assert {room_of(name): seq for name, seq in before.items() if name not in grown} == {
+        name: seq for name, seq in numbers.items() if name in {room_of(old) for old in before} - grown
+    }
+
+
+@pytest.mark.django_db
+def test_the_schema_is_that_of_a_new_studio_to_the_last_name(today: sqlite3.Connection) -> None:
+    asked = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2"
+    recorded = "SELECT app, name FROM django_migrations ORDER BY 1, 2"
+    with connection.cursor() as cursor:
+        cursor.execute(asked)
+        new = [tuple(row) for row in cursor.fetchall()]
+        cursor.execute(recorded)
+        migrations = [tuple(row) for row in cursor.fetchall()]
+    assert today.execute(asked).fetchall() == new
+    assert today.execute(recorded).fetchall() == migrations
+    assert today.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert not [name for (name,) in today.execute("SELECT name FROM sqlite_master") if name.startswith("earlier")]
+
+
+def test_permissions_and_the_history_of_the_admin_follow_their_models(today: sqlite3.Connection) -> None:
+    of_type = "JOIN django_content_type t ON t.id = {} WHERE t.app_label = ? AND t.model = ?"
+    keepers = "SELECT p.codename FROM auth_group_permissions g JOIN auth_permission p ON p.id = g.permission_id "
+    assert today.execute(keepers + of_type.format("p.content_type_id"), ("engines", "engine")).fetchall() == [
+        ("change_engine",)
+    ]
+    person = "SELECT p.codename FROM auth_user_user_permissions u JOIN auth_permission p ON p.id = u.permission_id "
+    assert today.execute(person + of_type.format("p.content_type_id"), ("datasets", "dataset")).fetchall() == [
+        ("view_dataset",)
+    ]
+    history = "SELECT object_repr FROM django_admin_log l "
+    assert today.execute(history + of_type.format("l.content_type_id"), ("engines", "engine")).fetchall() == [
+        ("Preview engine",)
+    ]
+    old = "SELECT count(*) FROM django_content_type WHERE app_label IN ('generation', 'training')"
+    assert today.execute(old).fetchone() == (0,)
+
+
+def test_what_came_between_that_day_and_the_rooms_is_done_first(today: sqlite3.Connection) -> None:
+    """An address with a token was shown to everybody then."""
+    engines = dict(today.execute("SELECT address, credentials FROM engines_engine WHERE source = 'admin'"))
+    assert engines == {"http://10.0.0.5:8188": "?token=t1"}
+
+
+def test_an_even_older_database_is_refused_in_a_sentence_and_left_alone(tmp_path: Path) -> None:
+    folder = studio_of_then(tmp_path / "data")
+    with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as database:
+        database.execute("DELETE FROM django_migrations WHERE app = 'training' AND name = '0004_doing'")
+        database.commit()
+    before = rows_of(folder)
+    refused = migrate(folder)
+    assert refused.returncode != 0
+    assert "from before 28 November 2026" in refused.stderr.strip().splitlines()[-1]
+    assert rows_of(folder) == before
+
+
+def test_without_room_on_the_disk_nothing_is_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "stylestudio.sqlite3"
+    file.write_bytes(b"x" * 1000)
+    monkeypatch.setattr(integrity, "database_file", lambda: file)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2999))
+    with pytest.raises(take_along.CannotTakeAlong, match="Make room"):
+        take_along._require_room()
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=3000))
+    take_along._require_room()
+
+
+@pytest.mark.django_db
+def test_a_new_studio_has_nothing_to_take_along_and_says_its_number() -> None:
+    assert not take_along.is_earlier()
+    assert not take_along.take_along()
+    assert DatabaseSchema.objects.get().number == 1
+
+
+def test_every_model_of_then_has_a_place_today() -> None:
+    made = {(model.app_label, model.name_lower) for model in earlier_models() if model.app_label in take_along.PARTS}
+    assert {key for key in made if key[0] in ("generation", "training")} == set(earlier.ROOMS)
+
+
+def earlier_models() -> list[Any]:
+    loader = take_along._EarlierLoader(None)
+    return list(loader.project_state(loader.graph.leaf_nodes()).models.values())
