@@ -27,9 +27,10 @@ from tests.training.conftest import engine as training_engine  # noqa: F401
 from tests.training.runs.test_training_pages import form
 from tests.training.scripted import Scripted, ask
 from training.datasets.models import Dataset
+from training.runs import known_trainers
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import holds, known_trainers
+from training.runs.running import holds
 
 pytestmark = pytest.mark.django_db
 

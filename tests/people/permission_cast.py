@@ -122,9 +122,9 @@ class Cast:
         self.dataset_job.cancel()
 
     def _trainings(self) -> None:
-        values = parameters.preset_values("quick", parameters.KOHYA)
+        values = parameters.preset_values("quick", "kohya")
         self.training: TrainingJob = TrainingJob.objects.create(
-            owner=self.maker, name="Ink run", style=self.style, snapshot=self.snapshot, trainer=parameters.KOHYA,
+            owner=self.maker, name="Ink run", style=self.style, snapshot=self.snapshot, trainer="kohya",
             config={"preset": "quick", "repeats": 1, **values, "resolution": 256}, config_sha256="4" * 64, seed=1,
             base="base.safetensors", steps=8, probes=[["a hill", 1]],
         )  # fmt: skip

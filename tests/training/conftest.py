@@ -18,8 +18,9 @@ from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
 from stylestudio.processes import workers
 from training.datasets.models import Dataset, DatasetImage
+from training.runs import known_trainers
 from training.runs.models import TrainingJob
-from training.runs.running import holds, known_trainers, live_course, runner
+from training.runs.running import holds, live_course, runner
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.trainer import ComfyTrainer
 

@@ -13,19 +13,16 @@ from safetensors.numpy import save_file
 
 from generation.engines.models import Engine
 from training.datasets.models import Dataset, DatasetSnapshot
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import known_trainers, runner
+from training.runs.running import runner
 from training.runs.trainer import Course
 from training.trainers.comfyui.trainer import ComfyTrainer
 
 
-class Scripted:
+class Scripted(ComfyTrainer):
     """A trainer that does what the test says."""
-
-    name = "comfyui"
-    settings: frozenset[str] = frozenset()
 
     def __init__(self, act: Callable[[Course], None]) -> None:
         self._act = act

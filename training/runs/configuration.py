@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from training.datasets.models import DatasetImage
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
 
 
@@ -37,7 +37,7 @@ def _asked(job: TrainingJob) -> dict[str, str]:
         gettext("Dataset"): str(job.snapshot),
         gettext("Style"): job.style.title,
         gettext("Trigger words"): job.trigger_words,
-        gettext("Trainer"): str(TrainingJob.Trainer(job.trainer).label),
+        gettext("Trainer"): known_trainers.label(job.trainer),
         gettext("Base checkpoint"): job.base,
         gettext("Seed"): str(job.seed),
     }
@@ -48,8 +48,8 @@ def _asked(job: TrainingJob) -> dict[str, str]:
     if preset:
         facts[gettext("Preset")] = str(preset.label)
     for name, value in job.config.items():
-        if name in parameters.SETTINGS:
-            facts[str(parameters.SETTINGS[name].label)] = _told(value)
+        if setting := parameters.find(name):
+            facts[str(setting.label)] = _told(value)
     return facts
 
 

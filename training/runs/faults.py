@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.comfy.memory import is_of_the_machine
+from training.runs.setting import Text
 
-_SENTENCES = {
+_SENTENCES: dict[str, Text] = {
     "storage": _("A file could not be stored. Check whether the disk is full, then try again."),
     "engine": _("The engine could not do this. Look at the engines on the Queue page, then try again."),
     "crashed": _("The worker was killed three times over this. Perhaps it needs more memory; the log says more."),
@@ -19,14 +22,6 @@ _SENTENCES = {
     "out_of_memory": _("The graphics memory was not enough. Lower the batch size, the rank or the resolution."),
     "bad_pictures": _("A picture of the dataset could not be read by the trainer. Run the health check."),
     "interrupted": _("Somebody stopped the training on the engine. Resume from the last checkpoint."),
-    "no_base": _("The base checkpoint is not on the worker's machine. Put it there, or set SD_SCRIPTS_MODELS."),
-    "no_package": _("The Python of sd-scripts lacks a package, which the log names. Install it there."),
-    "no_gpu": _(
-        "sd-scripts found no graphics card that it can use. Look at the driver and at PyTorch on that machine."
-    ),
-    "no_tokenizer": _("sd-scripts could not fetch a tokenizer. Let its machine reach huggingface.co once."),
-    "no_file": _("sd-scripts could not find a file, which the log names."),
-    "bad_options": _("This sd-scripts does not know an option that it was given. Update it; the log names the option."),
     "black_pictures": _("The pictures became empty in half precision. Choose bf16 or fp32."),
     "diverged": _(
         "The loss is not a number any more, so nothing was learned. Lower the learning rate, or choose bf16."
@@ -45,6 +40,11 @@ _WITH_PICTURE = {
         "again."
     ),
 }
+
+
+def add(sentences: Mapping[str, Text]) -> None:
+    """Sentences for kinds of failure that one trainer alone has."""
+    _SENTENCES.update(sentences)
 
 
 def explain(kind: str, detail: str = "", picture: str = "") -> str:

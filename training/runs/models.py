@@ -30,12 +30,6 @@ class TrainingJob(Job):
 
     kind: ClassVar[str] = "training"
 
-    class Trainer(models.TextChoices):
-        """Who trains."""
-
-        COMFYUI = "comfyui", _("ComfyUI engine")
-        KOHYA = "kohya", _("kohya sd-scripts")
-
     class Stop(models.TextChoices):
         """What somebody asked for while it ran."""
 
@@ -46,7 +40,7 @@ class TrainingJob(Job):
     name = models.CharField(_("name"), max_length=MOST_NAME)
     style = models.ForeignKey("styles.Style", on_delete=models.PROTECT, related_name="trainings")
     snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.PROTECT, related_name="trainings")
-    trainer = models.CharField(_("trainer"), max_length=10, choices=Trainer.choices, default=Trainer.COMFYUI)
+    trainer = models.CharField(_("trainer"), max_length=40, default="comfyui")  # a name of known_trainers
     # Every parameter by name, see training.runs.parameters; the hash names equal ones.
     config = models.JSONField()
     config_sha256 = models.CharField(max_length=64)
@@ -141,7 +135,7 @@ class TrainingJob(Job):
     @property
     def _kept_step(self) -> int:
         """The step that it goes on from: of what an engine was sent nothing is lost before anybody has looked there."""
-        is_open = self.status == "running" or self.trainer == self.Trainer.KOHYA or self.state.get("prompt")
+        is_open = self.status == "running" or self.engine_id is None or self.state.get("prompt")
         return self.step if is_open or not self.step else self.resume_step
 
     @property

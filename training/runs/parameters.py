@@ -1,9 +1,7 @@
 """What can be set for a training: names, ranges, plain explanations, and the presets.
 
-Values of the presets follow a survey of trainers and guides (sd-scripts, kohya_ss, OneTrainer, ai-toolkit): rank 16 to
-64, U-Net only, noise offset 0.0357 as the SDXL base model was trained with, min-SNR 5. The native nodes of ComfyUI
-have alpha 1, which divides what is learned by the rank, so their learning rates are higher. They train every layer, so
-half the rank holds as much; a file of rank 16 (99 MB) is also what ComfyUI takes over HTTP without being told more.
+Which of the settings a trainer honours, and with what values its presets begin, stands in the folder of the trainer.
+The values follow a survey of trainers and guides (sd-scripts, kohya_ss, OneTrainer, ai-toolkit).
 """
 
 from __future__ import annotations
@@ -15,50 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-Text = str | Promise
-COMFYUI, KOHYA = "comfyui", "kohya"
+from training.runs import known_trainers
+from training.runs.setting import Setting, Text
+
 SAME = "same"  # the precision of the steps: that of the file
 LEAST_STEPS, MOST_STEPS = 4, 100_000
 # Of the picture's own size: steps for each picture that a style needs, and the limits of the default.
 STEPS_PER_PICTURE = (40, 80)
 USUAL_STEPS = (800, 3000)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One thing that can be set. Numbers have `least` and `most`, both allowed; texts have `choices`."""
-
-    name: str
-    label: Text
-    explanation: Text
-    kind: type
-    least: float = 0
-    most: float = 0
-    choices: tuple[str, ...] = ()
-
-    def clean(self, value: Any) -> Any:
-        """The value in its type. Raises ValidationError with a sentence."""
-        if self.kind is bool:
-            return value in (True, "true", "True", "on", "1", 1)
-        if self.choices:
-            if value not in self.choices:
-                raise ValidationError(gettext("Choose one of: %s.") % ", ".join(self.choices))
-            return value
-        try:
-            number = self.kind(value)
-        except (TypeError, ValueError, OverflowError):
-            number = None
-        if number is None or not self.least <= number <= self.most:
-            words = gettext("A number from %(least)s to %(most)s.") % {
-                "least": f"{self.least:g}",
-                "most": f"{self.most:g}",
-            }
-            raise ValidationError(words)
-        return number
 
 
 SETTINGS: dict[str, Setting] = {
@@ -225,88 +190,50 @@ SETTINGS: dict[str, Setting] = {
     )
 }
 
-# Which of them each trainer honours; no other is shown or kept.
-HONOURED: dict[str, tuple[str, ...]] = {
-    COMFYUI: (
-        "steps", "rank", "learning_rate", "batch_size", "accumulation", "resolution", "segments", "loss_function",
-        "optimizer", "dtype", "training_dtype", "gradient_checkpointing", "offloading", "bypass_mode",
-    ),
-    KOHYA: (
-        "steps", "rank", "alpha", "learning_rate", "batch_size", "accumulation", "resolution", "save_count",
-        "optimizer", "scheduler", "warmup", "noise_offset", "min_snr_gamma", "caption_dropout", "dtype",
-        "gradient_checkpointing",
-    ),
-}  # fmt: skip
 # What a setting is that a page or a script of before does not name.
 _UNNAMED = {"training_dtype": SAME}
-# The native nodes know these alone.
-NATIVE_CHOICES = {"optimizer": ("AdamW", "Adam", "SGD", "RMSprop"), "dtype": ("bf16", "fp32")}
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named start. `values`: by trainer."""
+    """A named start. Its values are each trainer's own: see `Trainer.presets`."""
 
     name: str
     label: Text
     explanation: Text
-    values: Mapping[str, Mapping[str, Any]]
 
 
-_SHARED = {"dtype": "bf16", "gradient_checkpointing": True}
-_NATIVE = {
-    **_SHARED, "loss_function": "MSE", "optimizer": "AdamW", "training_dtype": SAME, "offloading": False,
-    "bypass_mode": False,
-}  # fmt: skip
-_KOHYA = {**_SHARED, "noise_offset": 0.0357, "min_snr_gamma": 5.0, "optimizer": "AdamW8bit", "warmup": 0.05}
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        Preset(
-            "quick",
-            _("Quick look"),
-            _("Whether these pictures make a style at all."),
-            {
-                COMFYUI: {**_NATIVE, "steps": 600, "rank": 8, "learning_rate": 5e-4, "batch_size": 2,
-                          "accumulation": 1, "resolution": 768, "segments": 4},
-                KOHYA: {**_KOHYA, "steps": 600, "rank": 16, "alpha": 8.0, "learning_rate": 2e-4, "batch_size": 2,
-                        "accumulation": 1, "resolution": 768, "save_count": 4, "scheduler": "constant_with_warmup",
-                        "caption_dropout": 0.0},
-            },
-        ),
-        Preset(
-            "balanced",
-            _("Balanced"),
-            _("Right for most styles of 20 to 60 pictures."),
-            {
-                COMFYUI: {**_NATIVE, "steps": 1500, "rank": 16, "learning_rate": 4e-4, "batch_size": 2,
-                          "accumulation": 2, "resolution": 1024, "segments": 4},
-                KOHYA: {**_KOHYA, "steps": 1500, "rank": 32, "alpha": 16.0, "learning_rate": 1e-4, "batch_size": 2,
-                        "accumulation": 2, "resolution": 1024, "save_count": 10, "scheduler": "cosine",
-                        "caption_dropout": 0.05},
-            },
-        ),
+        Preset("quick", _("Quick look"), _("Whether these pictures make a style at all.")),
+        Preset("balanced", _("Balanced"), _("Right for most styles of 20 to 60 pictures.")),
         Preset(
             "detail",
             _("Fine detail"),
             _("For brushwork and fine texture; takes much longer and needs more graphics memory."),
-            {
-                COMFYUI: {**_NATIVE, "steps": 3000, "rank": 32, "learning_rate": 3e-4, "batch_size": 4,
-                          "accumulation": 1, "resolution": 1024, "segments": 6},
-                KOHYA: {**_KOHYA, "steps": 3000, "rank": 64, "alpha": 32.0, "learning_rate": 7e-5, "batch_size": 4,
-                        "accumulation": 1, "resolution": 1024, "save_count": 12, "scheduler": "cosine",
-                        "caption_dropout": 0.1},
-            },
         ),
     )
-}  # fmt: skip
+}
 DEFAULT_PRESET = "balanced"
+
+
+def find(name: str) -> Setting | None:
+    """The setting of this name: one of all trainers, or of one alone. None if nobody knows it any more."""
+    own = (each for trainer in known_trainers.known() for each in trainer.own_settings if each.name == name)
+    return SETTINGS.get(name) or next(own, None)
+
+
+def setting(name: str) -> Setting:
+    """The same. KeyError if nobody knows it."""
+    if found := find(name):
+        return found
+    raise KeyError(name)
 
 
 def choices(name: str, trainer: str) -> tuple[str, ...]:
     """What can be chosen for a setting with this trainer; empty for numbers."""
-    narrowed = NATIVE_CHOICES.get(name) if trainer == COMFYUI else None
-    return narrowed or SETTINGS[name].choices
+    return known_trainers.named(trainer).choices.get(name) or setting(name).choices
 
 
 def preset_values(preset: str, trainer: str, pictures: int = 0) -> dict[str, Any]:
@@ -314,7 +241,7 @@ def preset_values(preset: str, trainer: str, pictures: int = 0) -> dict[str, Any
 
     Quick look keeps its own steps. KeyError for an unknown preset or trainer.
     """
-    values = dict(PRESETS[preset].values[trainer])
+    values = dict(known_trainers.named(trainer).presets[preset])
     if pictures and preset != "quick":
         low, high = (each * pictures for each in STEPS_PER_PICTURE)
         fitted = min(max(values["steps"], low), high)
@@ -325,11 +252,11 @@ def preset_values(preset: str, trainer: str, pictures: int = 0) -> dict[str, Any
 def clean(trainer: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting that the trainer honours, in its type. Raises ValidationError with a message for each bad one."""
     cleaned, wrong = {}, {}
-    for name in HONOURED[trainer]:
+    for name in known_trainers.named(trainer).settings:
         allowed = choices(name, trainer)
         try:
             told = values.get(name)
-            value = SETTINGS[name].clean(_UNNAMED.get(name, told) if told in (None, "") else told)
+            value = setting(name).clean(_UNNAMED.get(name, told) if told in (None, "") else told)
             if allowed and value not in allowed:
                 raise ValidationError(gettext("Choose one of: %s.") % ", ".join(allowed))
             cleaned[name] = value

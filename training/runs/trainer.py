@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from generation.engines.models import Engine
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.phases import Doing
+from training.runs.setting import Setting, Text
 
 
 class Stop(Enum):
@@ -141,10 +142,22 @@ class Course(Asked, Protocol):
 
 
 class Trainer(Protocol):
-    """Makes a LoRA."""
+    """Makes a LoRA. A trainer that inherits this says only what is its own."""
 
-    name: str
-    settings: frozenset[str]  # names of the settings that it honours
+    name: str  # as trainings keep it, at most 40 characters
+    label: Text  # as people read it
+    settings: Sequence[str]  # names of the settings that it honours, in the order of the page
+    own_settings: Sequence[Setting] = ()  # those of them that no other trainer has
+    choices: Mapping[str, tuple[str, ...]] = {}  # of a setting what alone it takes
+    presets: Mapping[str, Mapping[str, Any]]  # its settings by the name of a preset, see training.runs.parameters
+    bytes_per_rank: int  # of one of its files, about
+    sentences: Mapping[str, Text] = {}  # for kinds of failure that it alone has
+    on_engine: bool  # it has an engine for itself while it trains; else the worker's machine, one training at a time
+    export_note: Text = ""  # what `exported` is good for; "" if it exports nothing
+
+    def is_offered(self) -> bool:
+        """Whether this studio has it."""
+        return True
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why it cannot train now, in sentences that say what to do; empty where it can."""
@@ -154,6 +167,22 @@ class Trainer(Protocol):
 
         Empty too where it needs none.
         """
+
+    def hidden(self, values: Mapping[str, Any]) -> Collection[str]:
+        """Names of settings that are not worth showing now. `values` are those on the page."""
+        return ()
+
+    def hints(self, base: str, config: Mapping[str, Any]) -> list[str]:
+        """What should be known before it trains like this, in sentences about its engines."""
+        return []
+
+    def command(self, asked: Asked) -> str:
+        """The command that trains, to look at and to paste; "" if there is none, or none yet."""
+        return ""
+
+    def exported(self, asked: Asked) -> Iterator[tuple[str, bytes]]:
+        """(path, content) of everything that another machine needs. Raises TrainerFailed and OSError at once."""
+        return iter(())
 
     def run(self, course: Course) -> None:
         """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

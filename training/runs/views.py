@@ -23,14 +23,12 @@ from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training.datasets import queries
 from training.datasets.models import Dataset
-from training.runs import configuration, parameters, report, tasks
+from training.runs import configuration, known_trainers, parameters, report, tasks
 from training.runs.models import Checkpoint, TrainingJob
-from training.runs.placing import order_page, place_run
+from training.runs.placing import place_run
 from training.runs.placing.forms import TrainingForm, belonging, style_of, trainable
-from training.runs.running import checkpoints, known_trainers, live_course, losses, runner, samples
+from training.runs.running import checkpoints, live_course, losses, runner, samples
 from training.runs.trainer import TrainerFailed
-from training.trainers.kohya import command
-from training.trainers.kohya import trainer as kohya
 
 PAGE = 30
 LOG_BLOCKS = 400
@@ -111,17 +109,17 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     values = form.values
     names = [name for name in ("steps", "rank", "learning_rate", "batch_size") if name in values]
-    able = known_trainers.trainer(TrainingJob.Trainer.COMFYUI).able()
-    known = distinct(name for engine in able for name in engine.checkpoints)
+    able = {engine.pk: engine for trainer in known_trainers.offered() for engine in trainer.able()}
+    known = distinct(name for engine in able.values() for name in engine.checkpoints)
     probes = form.probes
     return {
         "form": form,
         "datasets": queries.shelf(request.user),
         "styles": trainable(),
         "presets": parameters.PRESETS.values(),
-        "trainers": [(name, TrainingJob.Trainer(name).label) for name in order_page.trainers()],
+        "trainers": [(trainer.name, trainer.label) for trainer in known_trainers.offered()],
         "rows": form.rows,
-        "summary": " · ".join(f"{parameters.SETTINGS[name].label} {values[name]}" for name in names),
+        "summary": " · ".join(f"{parameters.setting(name).label} {values[name]}" for name in names),
         "settings_open": any(row["errors"] for row in form.rows),
         "probes": probes + [""] * (place_run.MOST_PROBES - len(probes)),
         "outlook": form.outlook,
@@ -176,29 +174,31 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
     job = _run(request, pk)
     wanted = request.GET.get("with", "")
     other = _run(request, whole_number(wanted)) if wanted else None
+    trainer = known_trainers.find(job.trainer)
     others = TrainingJob.objects.visible_to(request.user).exclude(pk=pk).order_by("-pk")[:PAGE]
     context = {
         **_frame(request, job, "config"),
         "rows": configuration.configuration(job, other),
         "other": other,
         "others": others,
-        "command": kohya.command_line(live_course.AskedCourse(job)) if job.trainer == parameters.KOHYA else "",
+        "command": trainer.command(live_course.AskedCourse(job)) if trainer else "",
+        "export_note": trainer.export_note if trainer else "",
     }
     return render(request, "training/run_config.html", context)
 
 
 @require_GET
 def export(request: StudioRequest, pk: int) -> StreamingHttpResponse | HttpResponse:
-    """A zip of pictures, captions, configuration and command of a run with sd-scripts, to train on another machine.
+    """A zip of everything that another machine needs to train the same, of trainers that have such.
 
     It is made while it leaves.
     """
     job = _run(request, pk)
-    if job.trainer != parameters.KOHYA:
+    trainer = known_trainers.find(job.trainer)
+    if trainer is None or not trainer.export_note:
         raise Http404(_("Only runs with sd-scripts are exported like this. Export the dataset instead."))
-    course = live_course.AskedCourse(job)
     try:
-        files = command.exported(kohya.plan(course), course.pictures)
+        files = trainer.exported(live_course.AskedCourse(job))
     except (TrainerFailed, OSError) as error:  # a picture is too small for any bucket
         messages.warning(request, str(error))
         return redirect("training:run-config", pk)

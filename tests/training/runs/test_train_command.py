@@ -23,9 +23,10 @@ from stylestudio.models import Worker
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file
 from training.datasets.models import Dataset
+from training.runs import known_trainers
 from training.runs.management.commands import train as train_command
 from training.runs.models import TrainingJob
-from training.runs.running import known_trainers, runner
+from training.runs.running import runner
 from training.runs.trainer import Course, TrainerFailed, TrainerStopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet", "dataset_with_pictures", "olga")]

@@ -23,10 +23,10 @@ from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, resize, train
 from training.datasets.models import Dataset
-from training.runs import parameters, tasks
+from training.runs import known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, LogBlock, TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import checkpoints, holds, known_trainers, runner
+from training.runs.running import checkpoints, holds, runner
 from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]

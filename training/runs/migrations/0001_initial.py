@@ -86,15 +86,7 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("cleared_at", models.DateTimeField(editable=False, null=True)),
                 ("name", models.CharField(max_length=80, verbose_name="name")),
-                (
-                    "trainer",
-                    models.CharField(
-                        choices=[("comfyui", "ComfyUI engine"), ("kohya", "kohya sd-scripts")],
-                        default="comfyui",
-                        max_length=10,
-                        verbose_name="trainer",
-                    ),
-                ),
+                ("trainer", models.CharField(default="comfyui", max_length=40, verbose_name="trainer")),
                 ("config", models.JSONField()),
                 ("config_sha256", models.CharField(max_length=64)),
                 ("seed", models.PositiveBigIntegerField()),

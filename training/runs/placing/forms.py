@@ -20,10 +20,9 @@ from generation.pictures.models import MOST_SEED
 from styles.lora import Family
 from styles.models import Style, StyleQuerySet
 from training.datasets.models import Dataset
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import order_page, place_run
-from training.trainers.comfyui import ability
 
 NEW_STYLE = "new"
 
@@ -63,7 +62,7 @@ class TrainingForm(forms.Form):
     style = forms.CharField(label=_("Save as"), required=False)
     style_name = forms.CharField(label=_("Name of the new style"), max_length=80, required=False)
     trigger_words = forms.CharField(label=_("Trigger words"), max_length=200, required=False)
-    trainer = forms.ChoiceField(label=_("Trainer"), choices=TrainingJob.Trainer.choices, required=False)
+    trainer = forms.ChoiceField(label=_("Trainer"), choices=known_trainers.choices, required=False)
     preset = forms.ChoiceField(label=_("Preset"), required=False)
     base = forms.CharField(label=_("Base checkpoint"), max_length=255, required=False)
     seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=MOST_SEED, required=False)
@@ -94,7 +93,8 @@ class TrainingForm(forms.Form):
     @property
     def chosen_trainer(self) -> str:
         """The trainer that is chosen now."""
-        return self.raw("trainer") if self.raw("trainer") in order_page.trainers() else parameters.COMFYUI
+        wanted = self.raw("trainer")
+        return wanted if wanted in order_page.trainers() else known_trainers.usual().name
 
     @property
     def chosen_preset(self) -> str:
@@ -114,7 +114,7 @@ class TrainingForm(forms.Form):
     @property
     def values(self) -> dict[str, Any]:
         """Settings by name: as typed, or those of the preset that was just chosen."""
-        names = parameters.HONOURED[self.chosen_trainer]
+        names = known_trainers.named(self.chosen_trainer).settings
         if self.raw("shown") != self.belongs_to:
             dataset = self.chosen_dataset
             pictures = dataset.images.included().count() if dataset else 0
@@ -143,24 +143,19 @@ class TrainingForm(forms.Form):
     def rows(self) -> list[dict[str, Any]]:
         """The settings as the page shows them."""
         values, wrong = self.values, self._wrong()
-        hidden = self._hidden(values)
+        hidden = known_trainers.named(self.chosen_trainer).hidden(values)
         return [
             {
-                "setting": parameters.SETTINGS[name],
-                "is_switch": parameters.SETTINGS[name].kind is bool,
-                "is_on": parameters.SETTINGS[name].kind is bool and parameters.SETTINGS[name].clean(values.get(name)),
+                "setting": parameters.setting(name),
+                "is_switch": parameters.setting(name).kind is bool,
+                "is_on": parameters.setting(name).kind is bool and parameters.setting(name).clean(values.get(name)),
                 "value": values.get(name),
                 "choices": parameters.choices(name, self.chosen_trainer),
                 "errors": wrong.get(name, []),
             }
-            for name in parameters.HONOURED[self.chosen_trainer]
+            for name in known_trainers.named(self.chosen_trainer).settings
             if name not in hidden
         ]
-
-    def _hidden(self, values: Mapping[str, Any]) -> frozenset[str]:
-        """Switches that no engine has. One that is on is shown, so that it can be turned off."""
-        missing = ability.missing_switches() if self.chosen_trainer == parameters.COMFYUI else frozenset()
-        return frozenset(name for name in missing if not parameters.SETTINGS[name].clean(values.get(name)))
 
     def _wrong(self) -> Mapping[str, list[str]]:
         if self.raw("shown") != self.belongs_to:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings as conf
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,15 +15,12 @@ from django.utils.translation import ngettext
 from generation.engines import roster
 from stylestudio.uploads.parts import folder as parts_folder
 from training.datasets.models import Dataset
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import Checkpoint
 from training.runs.placing.unfit import Unfit, names, not_left_out, nothing_left, sentences
 from training.runs.placing.unfit import find as find_unfit
-from training.runs.running import experience, known_trainers
-from training.trainers.comfyui.obstacles import hint
+from training.runs.running import experience
 
-# Bytes of a LoRA file for each rank at 16 bits: the attention of an SDXL U-Net (kohya), or all its layers (ComfyUI).
-BYTES_PER_RANK = {parameters.KOHYA: 5_300_000, parameters.COMFYUI: 6_180_000}
 MARGIN = 2 * 2**30  # bytes that a training leaves free on the disk
 
 
@@ -68,7 +64,7 @@ class Outlook:
 
 def trainers() -> list[str]:
     """Names of the trainers that this studio has, the usual one first."""
-    return [parameters.COMFYUI, *([parameters.KOHYA] if conf.SD_SCRIPTS_DIR else [])]
+    return [trainer.name for trainer in known_trainers.offered()]
 
 
 def outlook(
@@ -124,7 +120,7 @@ def _sound(trainer: str, values: Mapping[str, Any], usual: Mapping[str, Any]) ->
     except ValidationError as error:
         wrong = error.message_dict
     problems = [
-        Problem(f"{parameters.SETTINGS[name].label}: {' '.join(messages)}", f"#set-{name}")
+        Problem(f"{parameters.setting(name).label}: {' '.join(messages)}", f"#set-{name}")
         for name, messages in wrong.items()
     ]
     try:
@@ -137,14 +133,14 @@ def checkpoint_size(trainer: str, rank: int) -> int:
     """About how many bytes one checkpoint takes: as the last one of this trainer and rank did."""
     like = Checkpoint.objects.filter(job__trainer=trainer, job__config__rank=rank, version__size__gt=0)
     size = like.order_by("-pk").values_list("version__size", flat=True).first()
-    return size or BYTES_PER_RANK[trainer] * rank
+    return size or known_trainers.named(trainer).bytes_per_rank * rank
 
 
 def _where(trainer: str, base: str, clean: Mapping[str, Any]) -> tuple[str, str]:
     """The engine that would train, and what it waits for."""
-    if trainer == parameters.KOHYA:
+    if not known_trainers.named(trainer).on_engine:
         return _("this machine"), ""
-    able = known_trainers.trainer(trainer).able(base, clean)
+    able = known_trainers.named(trainer).able(base, clean)
     free = next((engine for engine in able if not engine.is_held), None)
     if free:
         return roster.title(free), ""
@@ -186,7 +182,7 @@ def _problems(
         )
     found += [
         Problem(text, reverse("queue") + "#engines")
-        for text in known_trainers.trainer(trainer).obstacles({**clean, "base": base})
+        for text in known_trainers.named(trainer).obstacles({**clean, "base": base})
     ]
     if free < size + MARGIN:
         words = _("The disk is nearly full. Delete checkpoints of old trainings, or lower rank or checkpoints.")
@@ -213,12 +209,5 @@ def _warnings(
         if not dataset.trigger_words:
             words = _("Without trigger words the style shows in every picture that the file is used for.")
             found.append(Problem(words, "#trigger_words"))
-    if trainer == parameters.COMFYUI:
-        hints = dict.fromkeys(
-            hint(engine, clean) for engine in known_trainers.trainer(trainer).able(base, clean) if not engine.is_preview
-        )
-        found += [Problem(text, reverse("queue") + "#engines") for text in hints if text]
-    if trainer == parameters.COMFYUI and roster.preview_serves():
-        words = _("The preview engine learns colours and texture only. Its files are sketches, not for a real engine.")
-        found.append(Problem(words, reverse("queue") + "#engines"))
-    return found
+    hints = known_trainers.named(trainer).hints(base, clean)
+    return [*found, *(Problem(text, reverse("queue") + "#engines") for text in hints)]

@@ -9,7 +9,6 @@ import threading
 from contextlib import suppress
 from datetime import timedelta
 
-from django.conf import settings as conf
 from django.db import DatabaseError
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -20,8 +19,8 @@ from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import LEASE, may_run, start_within_limit
 from stylestudio.live import publisher
 from stylestudio.processes import workers
+from training.runs import known_trainers
 from training.runs.models import TrainingJob
-from training.runs.running.known_trainers import trainer
 
 AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
 
@@ -68,12 +67,14 @@ def claim(worker: str) -> TrainingJob | None:
         for job in waiting.order_by("-priority", "queued_at", "pk"):
             if not may_run(job):
                 continue
-            engine = None
-            if job.trainer == TrainingJob.Trainer.COMFYUI:
+            engine, trainer = None, known_trainers.find(job.trainer)
+            if trainer is None:
+                continue
+            if trainer.on_engine:
                 engine = _engine_for(job)
                 if engine is None or not hold(engine, job):
                     continue
-            elif not conf.SD_SCRIPTS_DIR or _local_is_busy():
+            elif not trainer.is_offered() or _local_is_busy():
                 continue
             if start_within_limit(job, worker):
                 held[job.pk] = engine.pk if engine else None
@@ -93,7 +94,9 @@ def _engine_for(job: TrainingJob) -> Engine | None:
     """A free engine that can train it. One that is away and may still work on it is waited for."""
     # An engine that another training lent to pictures between two segments is taken back by it.
     lent = {engine for pk, engine in held.items() if pk != job.pk}
-    able_now = [engine for engine in trainer(job.trainer).able(job.base, job.config) if engine.pk not in lent]
+    able_now = [
+        engine for engine in known_trainers.named(job.trainer).able(job.base, job.config) if engine.pk not in lent
+    ]
     free = [engine for engine in able_now if not engine.is_held or engine.held_by == holder(job.pk)]
     if job.engine and (job.state.get("prompt") or job.state.get("made")):
         if job.engine in free:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.conf import settings as conf
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections
 from django.utils import timezone
@@ -19,11 +18,10 @@ from generation.engines import roster
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 from stylestudio.processes import workers
-from training.runs import faults
+from training.runs import faults, known_trainers
 from training.runs.models import TrainingJob, newest_pictures
 from training.runs.running import checkpoints, live_course
 from training.runs.running.holds import claim, let_go, turn
-from training.runs.running.known_trainers import trainer
 from training.runs.running.live_course import LiveCourse
 from training.runs.trainer import TakenOver, TrainerFailed, TrainerLost, TrainerStopped
 
@@ -51,7 +49,7 @@ def begin_thread() -> None:
 
 def slots() -> int:
     """How many trainings this worker does at once: one for each engine, and one on its own machine."""
-    return max(1, len(roster.serving())) + bool(conf.SD_SCRIPTS_DIR)
+    return max(1, len(roster.serving())) + any(not trainer.on_engine for trainer in known_trainers.offered())
 
 
 def _train() -> None:
@@ -82,7 +80,7 @@ def run(job: TrainingJob) -> None:
     course, worker = LiveCourse(job), job.worker
     job.advance(attempts=job.attempts + 1, ends_at=None)  # an end that an earlier attempt reckoned is past
     if job.attempts > MOST_ATTEMPTS:
-        _fail(course, "no_engine" if job.trainer == TrainingJob.Trainer.COMFYUI else "trainer")
+        _fail(course, "no_engine" if known_trainers.named(job.trainer).on_engine else "trainer")
         return
     publisher.changed(job)
     try:
@@ -117,7 +115,7 @@ def run(job: TrainingJob) -> None:
 def _attempt(course: LiveCourse, worker: str) -> None:
     """Let its trainer do it. However that ends: raises TakenOver if another worker has the training by then."""
     try:
-        trainer(course.job.trainer).run(course)
+        known_trainers.named(course.job.trainer).run(course)
     finally:
         if course.job.is_taken_from(worker):
             raise TakenOver

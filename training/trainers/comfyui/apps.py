@@ -17,7 +17,8 @@ class ComfyuiConfig(AppConfig):
         from generation.engines import node_facts
         from styles import cards
         from stylestudio.processes import workers
-        from training.runs.running import known_trainers, live_course
+        from training.runs import known_trainers
+        from training.runs.running import live_course
         from training.trainers.comfyui import diagnostics, graph, leftovers, lora
         from training.trainers.comfyui.trainer import ComfyTrainer
 

@@ -32,11 +32,10 @@ from stylestudio.comfy.errors import (
 from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.graphs import node_info
 from stylestudio.comfy.protocol import events
-from training.runs import parameters
 from training.runs.phases import Doing, Phase
 from training.runs.remaining import UNTOLD
 from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
-from training.trainers.comfyui import dataset, graph, lora, prompt_watch, segments
+from training.trainers.comfyui import dataset, graph, lora, presets, prompt_watch, segments
 from training.trainers.comfyui.obstacles import hint, obstacle
 from training.trainers.comfyui.prompt_watch import Watch
 from training.trainers.comfyui.segments import Segment
@@ -203,7 +202,7 @@ class Attempt:
             return graph.NOTHING
         start = self.course.start
         ours = start if start and start.step == self.done else None
-        if ours and ours.job.trainer != parameters.COMFYUI:
+        if ours and ours.job.trainer != presets.NAME:
             raise TrainerFailed(
                 "trainer", _("ComfyUI's nodes go on only from checkpoints that they trained themselves.")
             )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -27,17 +28,23 @@ from stylestudio.comfy.errors import (
     PromptStalled,
 )
 from training.runs import parameters
-from training.runs.trainer import Course, TrainerFailed, TrainerLost
-from training.trainers.comfyui import graph
+from training.runs.trainer import Course, Trainer, TrainerFailed, TrainerLost
+from training.trainers.comfyui import ability, graph
 from training.trainers.comfyui.attempt import Attempt
-from training.trainers.comfyui.obstacles import obstacle
+from training.trainers.comfyui.obstacles import hint, obstacle
+from training.trainers.comfyui.presets import BYTES_PER_RANK, CHOICES, NAME, PRESETS, SETTINGS
 
 
-class ComfyTrainer:
+class ComfyTrainer(Trainer):
     """The trainer that needs nothing but an engine."""
 
-    name = parameters.COMFYUI
-    settings = frozenset(parameters.HONOURED[parameters.COMFYUI])
+    name = NAME
+    label = gettext_lazy("ComfyUI engine")
+    settings = SETTINGS
+    choices = CHOICES
+    presets = PRESETS
+    bytes_per_rank = BYTES_PER_RANK
+    on_engine = True
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why no engine can train now; empty where one can. `config["base"]` is the checkpoint, where it is known."""
@@ -50,6 +57,21 @@ class ComfyTrainer:
     def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
         """Engines that serve now, whose nodes can do this, and that have the base checkpoint, if one is named."""
         return [engine for engine in roster.serving() if not obstacle(engine, base, config)]
+
+    def hidden(self, values: Mapping[str, Any]) -> Collection[str]:
+        """Switches that no engine has. One that is on is shown, so that it can be turned off."""
+        return [name for name in ability.missing_switches() if not parameters.setting(name).clean(values.get(name))]
+
+    def hints(self, base: str, config: Mapping[str, Any]) -> list[str]:
+        """Files that are too large for engines, and engines that draw sketches."""
+        real = (engine for engine in self.able(base, config) if not engine.is_preview)
+        found = [words for words in dict.fromkeys(hint(engine, config) for engine in real) if words]
+        if roster.preview_serves():
+            words = _(
+                "The preview engine learns colours and texture only. Its files are sketches, not for a real engine."
+            )
+            found.append(words)
+        return found
 
     def run(self, course: Course) -> None:
         """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

@@ -13,7 +13,8 @@ class KohyaConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the trainer known."""
-        from training.runs.running import known_trainers, live_course
+        from training.runs import known_trainers
+        from training.runs.running import live_course
         from training.trainers.kohya import trainer
 
         known_trainers.register(trainer.KohyaTrainer())

@@ -9,22 +9,25 @@ import shutil
 import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from generation.engines.models import Engine
 from stylestudio.comfy.file_names import canonical
 from stylestudio.processes import workers
 from training.runs.models import TrainingJob
 from training.runs.phases import Doing, Phase
-from training.runs.trainer import Asked, Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.runs.trainer import Asked, Course, Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped
 from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
 from training.trainers.kohya.attempts import Attempt
 from training.trainers.kohya.losses import Losses
+from training.trainers.kohya.presets import BYTES_PER_RANK, NAME, PRESETS, SETTINGS
+from training.trainers.kohya.sentences import SENTENCES
 
 POLL = 0.5  # seconds between two looks at the process
 REMEMBERED = 200  # last lines, in which the cause of a failure is looked for
@@ -35,11 +38,23 @@ OPTIMIZER_PACKAGES = {"AdamW8bit": "bitsandbytes", "Prodigy": "prodigyopt"}
 _PROBE = "import importlib.util,sys;print(*[n for n in sys.argv[1:] if importlib.util.find_spec(n) is None])"
 
 
-class KohyaTrainer:
+class KohyaTrainer(Trainer):
     """kohya's sd-scripts on this machine."""
 
-    name = "kohya"
-    settings = config.SETTINGS
+    name = NAME
+    label = gettext_lazy("kohya sd-scripts")
+    settings = SETTINGS
+    presets = PRESETS
+    bytes_per_rank = BYTES_PER_RANK
+    sentences = SENTENCES
+    on_engine = False
+    export_note = gettext_lazy(
+        "The same training on another machine with sd-scripts: pictures, captions, configuration and the command."
+    )
+
+    def is_offered(self) -> bool:
+        """Whether sd-scripts is on this machine."""
+        return settings.SD_SCRIPTS_DIR is not None
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
         """Why it cannot train now. Takes a moment, since its Python is asked what is installed."""
@@ -63,6 +78,14 @@ class KohyaTrainer:
     def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
         """None, for it trains on this machine."""
         return []
+
+    def command(self, asked: Asked) -> str:
+        """The command of the newest start; "" before the first."""
+        return command_line(asked)
+
+    def exported(self, asked: Asked) -> Iterator[tuple[str, bytes]]:
+        """Pictures, captions, configuration and command."""
+        return command.exported(plan(asked), asked.pictures)
 
     def run(self, course: Course) -> None:
         """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

@@ -21,10 +21,10 @@ from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, train
 from training.datasets.health import measures
 from training.datasets.models import Dataset, DatasetImage, DatasetSnapshot
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run, unfit
-from training.runs.running import checkpoints, known_trainers
+from training.runs.running import checkpoints
 from training.runs.trainer import Course, TrainerFailed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]

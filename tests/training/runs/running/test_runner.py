@@ -25,11 +25,11 @@ from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, train
 from training.datasets.models import Dataset
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import Checkpoint, LossBlock, TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.placing import place_run
-from training.runs.running import checkpoints, holds, known_trainers, live_course, runner
+from training.runs.running import checkpoints, holds, live_course, runner
 from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]

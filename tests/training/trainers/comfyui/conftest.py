@@ -19,10 +19,10 @@ from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.trainers.comfyui.heard import heard  # noqa: F401 - a fixture
 from training.datasets.models import Dataset
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import holds, known_trainers, live_course, runner
+from training.runs.running import holds, live_course, runner
 from training.trainers.comfyui import attempt, prompt_watch
 from training.trainers.comfyui.trainer import ComfyTrainer
 

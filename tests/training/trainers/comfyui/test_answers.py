@@ -14,9 +14,10 @@ from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, CutAnswer, LoseAnswer
 from tests.training.trainers.comfyui.conftest import Ask
+from training.runs import known_trainers
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
-from training.runs.running import known_trainers, runner
+from training.runs.running import runner
 from training.trainers.comfyui import attempt, leftovers
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +124,7 @@ def test_every_way_to_lose_an_engine_ends(engine: Engine, ask: Ask, monkeypatch:
         answered = kind == "errors" or len(tries) % 2 == 0
         raise runner.TrainerLost("gone", answered=answered)
 
-    monkeypatch.setattr(known_trainers.trainer("comfyui"), "run", lose, raising=False)
+    monkeypatch.setattr(known_trainers.named("comfyui"), "run", lose, raising=False)
     job = trained(ask())
     assert job.status == Status.FAILED
     assert len(tries) <= runner.MOST_ERRORS + runner.MOST_ATTEMPTS

@@ -14,8 +14,7 @@ from PIL import Image
 
 from stylestudio.media.storage import StoreUnreachable
 from tests.training.trainers.kohya.conftest import SETTINGS, picture
-from training.runs import parameters as known
-from training.trainers.kohya import command, config, pictures
+from training.trainers.kohya import command, config, pictures, presets
 
 
 def plan(**more: Any) -> config.Plan:
@@ -32,7 +31,7 @@ def told(**more: Any) -> dict[str, Any]:
 
 
 def test_it_honours_the_settings_that_are_shown_for_it() -> None:
-    assert set(known.HONOURED[known.KOHYA]) <= config.SETTINGS
+    assert set(presets.SETTINGS) <= config.SETTINGS
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

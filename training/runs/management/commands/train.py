@@ -20,10 +20,9 @@ from stylestudio.live.terminal import NoWorker
 from stylestudio.people.accounts import NobodyFound, acting
 from stylestudio.templatetags.studio import about
 from training.datasets.models import Dataset
-from training.runs import parameters
+from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import order_page, place_run, unfit
-from training.runs.running import known_trainers
 
 WIDTH = 24  # characters of the bar
 
@@ -52,8 +51,8 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--trainer",
-            choices=TrainingJob.Trainer.values,
-            default=parameters.COMFYUI,
+            choices=[name for name, _label in known_trainers.choices()],
+            default=known_trainers.usual().name,
             help="with what (default: %(default)s)",
         )
         parser.add_argument("--steps", type=int, metavar="N", help="how many steps (default: as the preset says)")
@@ -102,7 +101,7 @@ class Command(BaseCommand):
     def _ask(self, dataset: Dataset, user: User, options: dict[str, Any]) -> TrainingJob:
         trainer = options["trainer"]
         if trainer not in order_page.trainers():
-            raise CommandError(_("This studio has no such trainer. Set SD_SCRIPTS_DIR."))
+            raise CommandError(" ".join(known_trainers.named(trainer).obstacles({})))
         values = parameters.preset_values(options["preset"], trainer, dataset.images.included().count())
         values |= dict(_pair(text, values) for text in options["set"])
         if options["steps"] is not None:
@@ -111,9 +110,7 @@ class Command(BaseCommand):
             if "segments" in values:
                 values["segments"] = max(1, min(int(values["segments"]), options["steps"] // 2))
         clean = parameters.clean(trainer, values)
-        for obstacle in known_trainers.trainer(trainer).obstacles(
-            {**clean, "base": options["base"] or conf.CHECKPOINT}
-        ):
+        for obstacle in known_trainers.named(trainer).obstacles({**clean, "base": options["base"] or conf.CHECKPOINT}):
             self.stderr.write(terminal.plain_words(obstacle))
         left_out = self._left_out(dataset, clean["resolution"], wanted=options["leave_out"])
         name = options["style"]
