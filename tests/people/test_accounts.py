@@ -340,8 +340,8 @@ def test_curators_may_do_everything_with_our_apps_and_nothing_with_accounts(ada:
     assert not ada.has_perm("styles.change_style")
     ada.is_staff = True
     assert ada.has_perm("styles.change_style")
-    assert ada.has_perm("generation.delete_generatedimage")
-    assert ada.has_module_perms("training")
+    assert ada.has_perm("pictures.delete_generatedimage")
+    assert ada.has_module_perms("runs")
     assert not ada.has_perm("auth.change_user")
     assert not ada.has_module_perms("auth")
     ada.is_active = False

@@ -26,15 +26,15 @@ def test_every_list_and_every_row_opens(
     train(lambda course: course.checkpoint(8, lora_file(tmp_path, 8)))
     client.force_login(curator)
     rows = {
-        "dataset": dataset.pk,
-        "datasetimage": image.pk,
-        "datasetsnapshot": snapshot.pk,
-        "trainingjob": job.pk,
-        "checkpoint": job.checkpoints.get().pk,
+        "datasets/dataset": dataset.pk,
+        "datasets/datasetimage": image.pk,
+        "datasets/datasetsnapshot": snapshot.pk,
+        "runs/trainingjob": job.pk,
+        "runs/checkpoint": job.checkpoints.get().pk,
     }
     for model, pk in rows.items():
-        assert client.get(f"/admin/training/{model}/?q=a").status_code == 200, model
-        assert client.get(f"/admin/training/{model}/{pk}/change/").status_code == 200, model
+        assert client.get(f"/admin/{model}/?q=a").status_code == 200, model
+        assert client.get(f"/admin/{model}/{pk}/change/").status_code == 200, model
     assert client.get("/admin/datasets/datasetjob/").status_code == 200
 
 
