@@ -21,4 +21,5 @@ class StylesConfig(AppConfig):
         from stylestudio.uploads import purposes
 
         purposes.register(import_views.PURPOSE)
-        workers.sweeps += [importing.sweep, copies.check_earlier]
+        workers.register_sweep(importing.sweep)
+        workers.register_sweep(copies.check_earlier)

@@ -117,8 +117,13 @@ def facts(version: StyleVersion) -> dict[str, Any]:
     }
 
 
-# Apps above write files that were made here in a layout which other programs read: a temporary file, or None.
-converters: list[Callable[[StyleVersion, IO[bytes], lora.Header], IO[bytes] | None]] = []
+Converter = Callable[[StyleVersion, IO[bytes], lora.Header], IO[bytes] | None]
+_converters: list[Converter] = []
+
+
+def register_converter(converter: Converter) -> None:
+    """Have it convert files that others could not read, for cards and downloads; it answers None for all others."""
+    _converters.append(converter)
 
 
 def write_download(version: StyleVersion, target: IO[bytes]) -> None:
@@ -137,7 +142,7 @@ def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
     with version.sent_file.open("rb") as source:
         header = lora.read_header(source)
         digest = "" if version.engines_copy else version.tensor_sha256
-        for convert in converters:
+        for convert in _converters:
             if converted := convert(version, source, header):
                 with converted:
                     head = lora.read_header(converted)

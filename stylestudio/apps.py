@@ -36,7 +36,8 @@ class StyleStudioConfig(AppConfig):
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
-        workers.sweeps += [presses.forget, sessions.sweep_when_due]
+        workers.register_sweep(presses.forget)
+        workers.register_sweep(sessions.sweep_when_due)
 
 
 def _opened(connection: Any, **_: Any) -> None:

@@ -21,12 +21,17 @@ from stylestudio.processes.doctor import Finding
 
 UPDATE = gettext_lazy("Update StyleStudio, or use a version of ComfyUI that its README names.")
 OF_WORKER, OF_WEB = 10, 24  # connections that a worker takes beside those for pictures, and a web process at most
-# What other apps look at on each engine: its version and its node classes.
-looks: list[Callable[[str, NodeFacts], Iterable[Finding]]] = []
+Look = Callable[[str, NodeFacts], Iterable[Finding]]
+_looks: list[Look] = []
+
+
+def register(look: Look) -> None:
+    """Have it look at the version and the node classes of each engine."""
+    _looks.append(look)
 
 
 def look_at_engines() -> Iterable[Finding]:
-    """Reachable, version, memory, checkpoint, Lightning LoRA, and what the `looks` see."""
+    """Reachable, version, memory, checkpoint, Lightning LoRA, and what was registered to look."""
     try:
         added = list(Engine.objects.filter(source=Engine.Source.ADMIN))
     except DatabaseError as error:
@@ -75,7 +80,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
     yield from _old_packages(stats.packages)
     yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
     yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
-    for look in looks:
+    for look in _looks:
         yield from look(stats.version, nodes)
 
 

@@ -6,7 +6,7 @@ what an engine lacks for a graph. The lists of its files are left out, for they 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,12 @@ MOST_CHOICES = 100  # of an input; longer lists are of files
 _SETTINGS = ("default", "min", "max", "forceInput", "options", "template")
 
 # Node classes of our graphs; every app adds its own when it starts.
-kept: set[str] = set()
+_kept: set[str] = set()
+
+
+def keep(classes: Iterable[str]) -> None:
+    """Have what engines say of these node classes kept with them."""
+    _kept.update(classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ async def ask(client: ComfyClient) -> NodeFacts:
 def of(infos: Mapping[str, Any], replaced: Mapping[str, str]) -> NodeFacts:
     """The facts in an answer of /object_info. `replaced`: by old class the one that the engine takes in its place."""
     there = {old for old, new in replaced.items() if new in infos}
-    known = {name: _cut(infos[name]) for name in sorted(kept & infos.keys()) if isinstance(infos[name], dict)}
+    known = {name: _cut(infos[name]) for name in sorted(_kept & infos.keys()) if isinstance(infos[name], dict)}
     return NodeFacts(frozenset(infos) | there, plain.storable_json(known))
 
 

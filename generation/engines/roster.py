@@ -190,16 +190,20 @@ def tell_returned() -> None:
     returned.send(Engine)
 
 
-# Apps above that hold engines say what for: by the word before the dash in `held_by`, asked with the number behind it.
-holders: dict[str, Callable[[int], Holding | None]] = {}
+_holders: dict[str, Callable[[int], Holding | None]] = {}
+
+
+def register_holder(kind: str, ask: Callable[[int], Holding | None]) -> None:
+    """Say what an engine is held for: `kind` is the word before the dash in `held_by`, asked with the number behind it."""
+    _holders[kind] = ask
 
 
 def holding(engine: Engine) -> Holding | None:
     """What has the engine for itself now; None where nothing has, or it cannot be said."""
     name, _dash, number = engine.held_by.partition("-")
-    if not engine.is_held or name not in holders or not number.isdigit():
+    if not engine.is_held or name not in _holders or not number.isdigit():
         return None
-    return holders[name](int(number))
+    return _holders[name](int(number))
 
 
 def title(engine: Engine) -> str:

@@ -24,8 +24,13 @@ from stylestudio.people.access import StudioRequest
 PAGE = 60
 STRIP = 12  # newest pictures on the page of a style
 
-# What apps above offer to do with a picture, as HTML beneath the buttons of its page; filled in `AppConfig.ready`.
-offers: list[Callable[[StudioRequest, GeneratedImage], str]] = []
+Offer = Callable[[StudioRequest, GeneratedImage], str]
+_offers: list[Offer] = []
+
+
+def register_offer(offer: Offer) -> None:
+    """Have what it renders for a picture offered on the picture's page."""
+    _offers.append(offer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +173,8 @@ def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedIma
         return None
     found = GeneratedImage.objects.filter(task=other).order_by("index")
     return found.last() if newer else found.first()
+
+
+def offers(request: StudioRequest, picture: GeneratedImage) -> list[str]:
+    """What else can be done with a picture on its page, as fragments."""
+    return [offer(request, picture) for offer in _offers]

@@ -86,7 +86,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "seconds": _seconds(found),
         "download_name": _download_name(found),
         "can_change": may_change(request.user, task),
-        "offers": [offer(request, found) for offer in wall.offers],
+        "offers": wall.offers(request, found),
     }
     return render(request, "generation/picture.html", context)
 

@@ -40,4 +40,5 @@ class MakingConfig(AppConfig):
         roster.returned.connect(tasks.hear_of_engine)
         doctor.register(stalls.look_at_queue)
         health_facts.register(stalls.tell)
-        workers.beats += [held.renew, monitor.ensure_running]
+        workers.register_beat(held.renew)
+        workers.register_beat(monitor.ensure_running)

@@ -22,7 +22,7 @@ class PicturesConfig(AppConfig):
         from generation.pictures.queue_rows import QueueRows
         from stylestudio.live import page_frame
 
-        node_facts.kept |= graphs.every_class()
-        engine_diagnostics.looks.append(diagnostics.look)
-        page_frame.provide_engines(engine_cards.facts)
+        node_facts.keep(graphs.every_class())
+        engine_diagnostics.register(diagnostics.look)
+        page_frame.register_engines(engine_cards.facts)
         estimates.register(QueueRows())

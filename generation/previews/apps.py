@@ -30,4 +30,4 @@ class PreviewsConfig(AppConfig):
         signals.retried.connect(following.take_over)
         startup.register(sketches.create_once)
         startup.register(wishes.create_probes_once)
-        workers.sweeps.append(following.follow_missed)
+        workers.register_sweep(following.follow_missed)

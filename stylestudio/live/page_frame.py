@@ -100,7 +100,7 @@ class EngineFact:
 _engines: Callable[[], Sequence[EngineFact]] = lambda: ()  # noqa: E731
 
 
-def provide_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
+def register_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
     """The app that knows engines says how to ask for them."""
     global _engines
     _engines = source

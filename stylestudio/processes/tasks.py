@@ -29,12 +29,10 @@ def sweep() -> None:
     """Let every kind of job look after what dead workers held, and forget what nobody goes on with."""
     for kind in kinds.kinds():
         kind.sweep()
-    for tidy in workers.sweeps:
-        tidy()
+    workers.sweep(guarded=False)
     # What this database takes for old may be in use by the one that the media belong to.
     if identity.look():
-        for tidy in workers.guarded_sweeps:
-            tidy()
+        workers.sweep(guarded=True)
         parts.sweep_when_due()
         orphans.sweep_when_due()
 

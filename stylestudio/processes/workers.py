@@ -31,19 +31,34 @@ DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is asked a
 GROW_EVERY = 1.0  # seconds between looks whether more threads are wanted
 MOST_CONNECTIONS = 1000  # more than a worker has threads
 
-# Called by every heartbeat, in the thread of the pulse: renew leases, notice the cancelled.
-beats: list[Callable[[], None]] = []
-
-# Called by the sweep of every minute: throw away what nobody wants any more. Must be cheap where there is nothing.
-# The guarded ones delete files or end work on engines: they are only called while the media are this database's.
-sweeps: list[Callable[[], None]] = []
-guarded_sweeps: list[Callable[[], None]] = []
+_beats: list[Callable[[], None]] = []
+_sweeps: list[Callable[[], None]] = []
+_guarded_sweeps: list[Callable[[], None]] = []
 
 # Set when this worker process was told to stop: take on nothing new.
 stopping = threading.Event()
 
 # Set whenever a thread of this process has looked for a picture to make, whatever it found. The pulse writes down when.
 looked = threading.Event()
+
+
+def register_beat(beat: Callable[[], None]) -> None:
+    """Have it called by every heartbeat, in the thread of the pulse: to renew leases, to notice the cancelled."""
+    _beats.append(beat)
+
+
+def register_sweep(sweep: Callable[[], None], *, guarded: bool = False) -> None:
+    """Have it called every minute: to throw away what nobody wants any more. Must be cheap if there is nothing.
+
+    `guarded`: it deletes files or ends work on engines, so it is only called while the media are this database's.
+    """
+    (_guarded_sweeps if guarded else _sweeps).append(sweep)
+
+
+def sweep(*, guarded: bool) -> None:
+    """Call what was registered."""
+    for each in _guarded_sweeps if guarded else _sweeps:
+        each()
 
 
 class WakingStorage(SqliteStorage):  # type: ignore[misc]
@@ -292,7 +307,7 @@ class Pulse(threading.Thread):
             connections.close_all()
 
     def _tell(self) -> None:
-        for beat in beats:
+        for beat in _beats:
             try:
                 beat()
             except Exception:  # the pulse goes on whatever is wrong with one of its listeners

@@ -48,7 +48,7 @@ def test_what_an_older_database_takes_for_old_is_not_thrown_away(
     studio: Path, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[str] = []
-    monkeypatch.setattr("stylestudio.processes.workers.guarded_sweeps", [lambda: swept.append("rows")])
+    monkeypatch.setattr("stylestudio.processes.workers._guarded_sweeps", [lambda: swept.append("rows")])
     monkeypatch.setattr(parts, "sweep_when_due", lambda: swept.append("parts"))
     with another_database():
         identity.begin()

@@ -40,9 +40,10 @@ class RunsConfig(AppConfig):
                 limited=lambda trainings: trainings,
             )
         )
-        roster.holders[TrainingJob.kind] = runner.holding
+        roster.register_holder(TrainingJob.kind, runner.holding)
         roster.returned.connect(tasks.hear_of_engine)
-        live_course.followers += [samples.follow_training, run_push.follow_training]
+        live_course.happened.connect(samples.hear_of_training)
+        live_course.happened.connect(run_push.hear_of_training)
         following.followed.connect(report.hear_of_preview)
         following.followed.connect(samples.hear_of_preview)
-        workers.beats.append(holds.renew)
+        workers.register_beat(holds.renew)

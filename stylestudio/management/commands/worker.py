@@ -59,7 +59,7 @@ class Command(BaseCommand):
         if file := integrity.database_file():
             integrity.Examiner(file, stopping).start()
         consumer = StudioConsumer(HUEY, threads)
-        workers.beats.append(partial(_follow_engines, pulse, consumer))
+        workers.register_beat(partial(_follow_engines, pulse, consumer))
         if exit_with_parent:
             child_exit.exit_with_parent()
         consumer.run()

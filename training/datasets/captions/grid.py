@@ -35,8 +35,13 @@ ONLY: dict[str, Promise] = {
     "excluded": _("Left out of training"),
 }
 
-# Each gives the keys of pictures that something is wrong with; the health check puts its own in here.
-flaggers: list[Callable[[Dataset], Collection[int]]] = []
+Flagger = Callable[[Dataset], Collection[int]]
+_flaggers: list[Flagger] = []
+
+
+def register_flagger(flagger: Flagger) -> None:
+    """Have the pictures whose keys it gives flagged on the captions page."""
+    _flaggers.append(flagger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,7 @@ class Grid:
 
     @cached_property
     def _flagged(self) -> set[int]:
-        return {pk for flagger in flaggers for pk in flagger(self.dataset)}
+        return {pk for flagger in _flaggers for pk in flagger(self.dataset)}
 
 
 def _key(row: Row) -> str:

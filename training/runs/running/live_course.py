@@ -6,13 +6,14 @@ Between segments a training lets go of its engine for a while, so that pictures 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from django.dispatch import Signal
 from django.utils import timezone
 
 from generation.engines.models import Engine
@@ -37,8 +38,8 @@ LOOK_AHEAD = 5.0  # seconds between two looks at how long the pictures that wait
 SHIFT, LEAST_SHIFT = 0.05, 2.0  # share of what is left, and seconds, by which an end moves until that is written
 CARDS = 10.0  # seconds between two pushes of the engines' cards, which tell what is left too
 PROGRESS = "training/_training_moved.html"
-# Told of what happened to a training: (training, what), what is "checkpoint" or "ended".
-followers: list[Callable[[TrainingJob, str], None]] = []
+# Sent, with the class TrainingJob as its sender, when something happened to `job`: `what` is "checkpoint" or "ended".
+happened = Signal()
 
 
 @dataclass(slots=True)
@@ -177,8 +178,7 @@ class LiveCourse(AskedCourse):
         self._write_row(**more)
         if made:
             publisher.changed(self.job)
-            for follow in followers:
-                follow(self.job, "checkpoint")
+            happened.send(TrainingJob, job=self.job, what="checkpoint")
 
     def pause(self) -> None:
         """Give the engine to pictures that wait, then take it back. Raises TrainerLost where it is gone by then."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from stylestudio.live import publisher
 from training.runs.models import TrainingJob
@@ -14,7 +15,7 @@ def publish_chart(job: TrainingJob) -> None:
     publisher.publisher.note_act(f"chart {job.pk}", partial(_push_chart, job.pk))
 
 
-def follow_training(job: TrainingJob, what: str) -> None:
+def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
     """A checkpoint came, or the training ended: list and curve changed."""
     publisher.publisher.note_act(f"checkpoints {job.pk}", partial(_push_checkpoints, job.pk))
     publish_chart(job)

@@ -169,8 +169,7 @@ def _fail(course: LiveCourse, kind: str, detail: str = "", words: str = "", pict
 def _ended(job: TrainingJob) -> None:
     publisher.changed(job)
     publisher.counts_changed()
-    for follow in live_course.followers:
-        follow(job, "ended")
+    live_course.happened.send(TrainingJob, job=job, what="ended")
     TrainingJob.wake()
 
 

@@ -106,7 +106,7 @@ def _order(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, pro
     )
 
 
-def follow_training(job: TrainingJob, what: str) -> None:
+def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
     """A checkpoint was stored: ask for its samples, and once for those of the base model."""
     if what != "checkpoint":
         return

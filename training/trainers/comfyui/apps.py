@@ -23,8 +23,8 @@ class ComfyuiConfig(AppConfig):
         from training.trainers.comfyui.trainer import ComfyTrainer
 
         known_trainers.register(ComfyTrainer())
-        live_course.followers.insert(0, leftovers.follow)
-        node_facts.kept |= graph.every_class()
-        engine_diagnostics.looks.append(diagnostics.look)
-        cards.converters.append(lora.exported)
-        workers.guarded_sweeps.append(leftovers.sweep)
+        live_course.happened.connect(leftovers.hear_of_training)
+        node_facts.keep(graph.every_class())
+        engine_diagnostics.register(diagnostics.look)
+        cards.register_converter(lora.exported)
+        workers.register_sweep(leftovers.sweep, guarded=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from huey.contrib.djhuey import db_task
 
 from generation.engines.models import Engine
@@ -30,7 +32,7 @@ def sweep_soon() -> None:
     sweep()
 
 
-def follow(job: TrainingJob, what: str) -> None:
+def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
     """Told by the runner. The engine is told by a worker, since that takes a while."""
     if what == "ended" and job.state.get("prompt"):
         sweep_soon()

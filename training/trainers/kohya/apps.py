@@ -18,4 +18,4 @@ class KohyaConfig(AppConfig):
         from training.trainers.kohya import trainer
 
         known_trainers.register(trainer.KohyaTrainer())
-        live_course.followers.insert(0, trainer.follow)
+        live_course.happened.connect(trainer.hear_of_training)

@@ -104,7 +104,7 @@ def end_leftover(folder: Path) -> None:
         left.kill()
 
 
-def follow(job: TrainingJob, what: str) -> None:
+def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
     """Told by the runner. A training that was withdrawn between two workers may still have its process here."""
     if what == "ended" and job.trainer == KohyaTrainer.name:
         end_leftover(job.folder)

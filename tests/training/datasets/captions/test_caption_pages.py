@@ -92,7 +92,7 @@ def test_what_the_health_check_flags_is_a_filter(
     as_ada: Client, dataset: Dataset, add: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [add(), add()]
-    monkeypatch.setattr(grid, "flaggers", [lambda dataset: {images[1].pk}])
+    monkeypatch.setattr(grid, "_flaggers", [lambda dataset: {images[1].pk}])
     assert shown(as_ada, dataset, "only=flagged") == [2]
 
 

@@ -57,7 +57,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer()})
-    monkeypatch.setattr(live_course, "followers", [])
+    monkeypatch.setattr(live_course.happened, "receivers", [])
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(live_course, "LOOK", 0.0)
     monkeypatch.setattr(live_course, "TICK", 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -60,11 +61,11 @@ def test_encoding_at_the_start_of_each_segment_is_in_the_estimate(
     def progressed(job: TrainingJob, template: str) -> None:
         told.append(Told(time.monotonic(), job.left_seconds, job.step))
 
-    def forget(job: TrainingJob, what: str) -> None:
+    def forget(sender: object, **_facts: Any) -> None:
         new_engine.engine._worker.cache.clear()  # as pictures in between make an engine forget what it encoded
 
     monkeypatch.setattr(publisher, "progressed", progressed)
-    monkeypatch.setattr(live_course, "followers", [forget])
+    live_course.happened.connect(forget)
     job = trained(ask(steps=40, segments=4))
     end = time.monotonic()
     assert job.status == Status.COMPLETED, said(job)

@@ -115,7 +115,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
 ) -> None:
     told: list[None] = []
     monkeypatch.setattr(leftovers, "sweep_soon", lambda: told.append(None))
-    live_course.followers.append(leftovers.follow)
+    live_course.happened.connect(leftovers.hear_of_training)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))
     new_engine.troubles.add(Answer(times=1, path="/queue", method="POST", status=502, body="Bad gateway"))
@@ -150,15 +150,15 @@ def test_somebody_who_stops_it_on_the_engine_ends_it(engine: Engine, ask: Ask, n
 def test_a_studio_that_stops_past_a_checkpoint_leaves_the_training_to_the_next_start(
     engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop_after(training: TrainingJob, what: str) -> None:
+    def stop_after(sender: object, what: str, **_facts: Any) -> None:
         if what == "checkpoint":
             workers.stopping.set()
 
-    monkeypatch.setattr(live_course, "followers", [stop_after])
+    live_course.happened.connect(stop_after)
     job = trained(ask(steps=6, segments=3))
     assert (job.status, job.worker, job.attempts) == (Status.QUEUED, "", 0), said(job)
     assert [each.step for each in checkpoints(job)] == [2]
-    monkeypatch.setattr(live_course, "followers", [])
+    live_course.happened.disconnect(stop_after)
     workers.stopping.clear()
     runner.work()
     job.refresh_from_db()

@@ -228,12 +228,12 @@ def test_an_engine_that_was_restarted_trains_the_segment_again(
 ) -> None:
     seen: list[int] = []
 
-    def restart(job: TrainingJob, what: str) -> None:
+    def restart(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
         if what == "checkpoint" and not seen:
             seen.append(job.checkpoints.last().step)
             new_engine.troubles.add(_RestartAt(times=1, after_step=2))
 
-    live_course.followers.append(restart)
+    live_course.happened.connect(restart)
     before = segments_run(new_engine)
     job = trained(ask(steps=12, segments=3))
     assert job.status == Status.COMPLETED, said(job)
