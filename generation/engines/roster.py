@@ -194,7 +194,7 @@ _holders: dict[str, Callable[[int], Holding | None]] = {}
 
 
 def register_holder(kind: str, ask: Callable[[int], Holding | None]) -> None:
-    """Say what an engine is held for: `kind` is the word before the dash in `held_by`, asked with the number behind it."""
+    """Say what holds engines: `kind` is the word before the dash in `held_by`, `ask` gets the number behind it."""
     _holders[kind] = ask
 
 
