@@ -20,9 +20,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from stylestudio.database import earlier, integrity, take_along
+from stylestudio.database import earlier, integrity, schema, take_along
 from stylestudio.database.earlier import ROOMS
-from stylestudio.models import DatabaseSchema
 
 ROOT = Path(__file__).parents[2]
 DUMP = Path(__file__).parent / "earlier/2026-11-28.sql"
@@ -190,10 +189,13 @@ def test_without_room_on_the_disk_nothing_is_begun(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.django_db
-def test_a_new_studio_has_nothing_to_take_along_and_says_its_number() -> None:
+def test_a_new_studio_has_nothing_to_take_along() -> None:
     assert not take_along.is_earlier()
     assert not take_along.take_along()
-    assert DatabaseSchema.objects.get().number == 1
+
+
+def test_the_database_knows_the_number_of_its_schema(today: sqlite3.Connection) -> None:
+    assert today.execute("SELECT number FROM stylestudio_databaseschema").fetchall() == [(schema.NUMBER,)]
 
 
 def test_every_model_of_then_has_a_place_today() -> None:

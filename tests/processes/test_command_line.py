@@ -17,6 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from stylestudio.database import integrity, schema
+from stylestudio.models import DatabaseSchema
 from stylestudio.processes import backups, command_line, doctor
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,15 @@ def test_a_database_of_a_newer_program_is_refused_before_anything_is_changed(
     assert ".".join(migration) in said
     assert said.count("\n") == 1
     assert not User.objects.exists()
+
+
+def test_a_database_with_a_higher_number_of_its_schema_is_refused_too(
+    recorded: MigrationRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    DatabaseSchema.objects.update_or_create(pk=1, defaults={"number": schema.NUMBER + 1})
+    code, said = run(capsys, "migrate")
+    assert (code, said.startswith("The database is of a newer StyleStudio")) == (1, True)
+    assert f"number {schema.NUMBER + 1}" in said and said.count("\n") == 1
 
 
 def test_a_database_that_is_newer_in_one_thing_and_older_in_another_is_refused_too(

@@ -23,6 +23,7 @@ from training.runs.models import TrainingJob
 from training.runs.running import holds, live_course, runner
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.trainer import ComfyTrainer
+from training.trainers.kohya.trainer import KohyaTrainer
 
 AddPicture = Callable[..., DatasetImage]
 
@@ -72,7 +73,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer()})
+    monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer(), "kohya": KohyaTrainer()})
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(live_course, "LOOK", 0.0)
     monkeypatch.setattr(live_course, "TICK", 0.0)

@@ -69,7 +69,9 @@ class Prefix:
 
     def __call__(self, one: Captioned) -> str:
         new, old = tags.split(self.text), one.caption.strip()
-        if [*map(tags.key, tags.split(old)[: len(new)])] == [*map(tags.key, new)]:
+        # A quotation that text and caption make together is one tag, so the words themselves are looked at too.
+        there = old == tags.join(new) or old.startswith(f"{tags.join(new)}, ")
+        if there or [*map(tags.key, tags.split(old)[: len(new)])] == [*map(tags.key, new)]:
             return one.caption
         return ", ".join(part for part in (tags.join(new), old) if part)
 
@@ -88,7 +90,8 @@ class Suffix:
 
     def __call__(self, one: Captioned) -> str:
         new, old = tags.split(self.text), one.caption.rstrip().rstrip(",").rstrip()
-        if [*map(tags.key, tags.split(old)[-len(new) :])] == [*map(tags.key, new)]:
+        there = old == tags.join(new) or old.endswith(f", {tags.join(new)}")
+        if there or [*map(tags.key, tags.split(old)[-len(new) :])] == [*map(tags.key, new)]:
             return one.caption
         return ", ".join(part for part in (old, tags.join(new)) if part)
 
