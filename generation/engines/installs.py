@@ -26,7 +26,7 @@ from stylestudio.comfy.errors import NotInstalled
 from stylestudio.comfy.file_names import canonical
 from stylestudio.templatetags.studio import byte_size
 
-TICK = 0.1  # seconds between two looks of those who wait for a file
+SECONDS_BETWEEN_FILE_LOOKS = 0.1  # seconds between two looks of those who wait for a file
 LISTED_WITHIN = 15.0  # seconds after which an engine has noticed a file in a folder that it shares
 ASK_EVERY = 1.0  # seconds between two questions meanwhile
 UNTOLD_LIMIT = 100 * 2**20  # bytes that ComfyUI takes unless it is told otherwise
@@ -178,7 +178,7 @@ def put(engine: Engine, version: StyleVersion) -> Generator[int]:
     generator breaks off. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
     """
     install = _installs.setdefault((engine.pk, version.lora_name), _Install())
-    while not install.lock.acquire(timeout=TICK):
+    while not install.lock.acquire(timeout=SECONDS_BETWEEN_FILE_LOOKS):
         yield install.percent
     try:
         install.percent = 0
@@ -220,7 +220,7 @@ def _uploaded(engine: Engine, version: StyleVersion, install: _Install, *, overw
             install.percent = 100 * done // max(1, size)
 
         sending = _sending(client, file, size, version.lora_name, sent, overwrite)
-        with closing(loop.iterate(sending, poll=TICK)) as ticks:
+        with closing(loop.iterate(sending, poll=SECONDS_BETWEEN_FILE_LOOKS)) as ticks:
             for _tick in ticks:
                 yield install.percent
 
@@ -272,5 +272,5 @@ def _noticed(engine: Engine, name: str) -> Generator[int]:
                 "Make the folder one of its LoRA folders."
             )
             raise NotInstalled(name, words % {"file": name, "engine": roster.title(engine)})
-        time.sleep(TICK)
+        time.sleep(SECONDS_BETWEEN_FILE_LOOKS)
         yield 100

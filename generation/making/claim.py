@@ -36,7 +36,7 @@ LATELY = 200
 TRIES = 5  # to take a picture that another worker took first
 # PostgreSQL's lock of the claim (any number that nothing else locks), and how long a worker that stands still in the
 # middle of one may keep the others waiting.
-CLAIMS, STANDING_STILL, PATIENCE = 7_361_002, "10s", "20s"
+CLAIMS, STANDING_STILL, LONGEST_LOCK_WAIT = 7_361_002, "10s", "20s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _one_at_a_time() -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SET LOCAL idle_in_transaction_session_timeout = '{STANDING_STILL}';"
-                f"SET LOCAL lock_timeout = '{PATIENCE}'; SELECT pg_advisory_xact_lock({CLAIMS})"
+                f"SET LOCAL lock_timeout = '{LONGEST_LOCK_WAIT}'; SELECT pg_advisory_xact_lock({CLAIMS})"
             )
 
 

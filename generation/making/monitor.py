@@ -16,8 +16,8 @@ from generation.making.claim import look_for_orphans
 
 log = logging.getLogger(__name__)
 
-EVERY = 30.0  # seconds between probes of a healthy engine
-AGAIN = 5.0  # of one that did not answer; longer with each time, up to EVERY
+SECONDS_BETWEEN_PROBES = 30.0  # seconds between probes of a healthy engine
+AGAIN = 5.0  # of one that did not answer; longer with each time, up to SECONDS_BETWEEN_PROBES
 EAGER = 1.0  # while no engine serves at all
 DOUBTFUL = 2.0  # of one that seems to be stuck
 
@@ -81,10 +81,10 @@ def _pause(engine: Engine, well: bool) -> float:
     if roster.is_suspect(engine):
         return DOUBTFUL
     if well:
-        return EVERY
+        return SECONDS_BETWEEN_PROBES
     if not roster.serving():
         return EAGER
-    return min(AGAIN * (engine.failures or 1), EVERY)
+    return min(AGAIN * (engine.failures or 1), SECONDS_BETWEEN_PROBES)
 
 
 monitor = Monitor()

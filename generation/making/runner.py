@@ -45,12 +45,12 @@ from stylestudio.processes import workers
 
 log = logging.getLogger(__name__)
 
-TICK = 0.1  # seconds that the engine is silent until what was put off is done
-LOOK = 0.25  # seconds between looks at the task's row: was it cancelled?
+SECONDS_OF_SILENCE = 0.1  # seconds that the engine is silent until what was put off is done
+SECONDS_BETWEEN_CANCEL_LOOKS = 0.25  # seconds between looks at the task's row: was it cancelled?
 SOON = 0.1  # seconds that a picture is in the making until its task is said to be running
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
 INSTALL_EVERY = 0.5  # seconds between writes of how far a file is
-PATIENCE = 20.0  # seconds without a connection before another engine or another attempt is tried
+SECONDS_WITHOUT_CONNECTION = 20.0  # seconds without a connection before another engine or another attempt is tried
 # Seconds between the first tries to fetch a picture, while it keeps its place on the engine. Later ones take none.
 FETCH_PAUSES = (0.5, 1.0, 2.0)
 # Decoding is not sampling: a picture is done only when it is stored.
@@ -160,10 +160,10 @@ class _Making:
             str(self.prompt.prompt_id),
             attach=attach,
             stall_timeout=settings.COMFYUI_TIMEOUT,
-            patience=PATIENCE,
+            patience=SECONDS_WITHOUT_CONNECTION,
             extra_data={"preview_method": "auto"},
         )
-        return self._end(self._watch(roster.pool.loop.iterate(stream, poll=TICK)))
+        return self._end(self._watch(roster.pool.loop.iterate(stream, poll=SECONDS_OF_SILENCE)))
 
     def _end(self, stored: bool) -> EnginePrompt.State:
         """How the attempt ends; where nothing is stored, it was left because the worker stops or nobody wants it."""
@@ -181,7 +181,7 @@ class _Making:
             for event in stream:
                 if workers.stopping.is_set():
                     return False
-                if time.monotonic() - looked > LOOK:
+                if time.monotonic() - looked > SECONDS_BETWEEN_CANCEL_LOOKS:
                     looked = time.monotonic()
                     if not self._wanted():
                         return False
@@ -313,11 +313,11 @@ class _Making:
         """The bytes of a file on the engine, or nothing where it is left meanwhile."""
         client = roster.pool.client(self.prompt.engine)
         looked = time.monotonic()
-        with closing(roster.pool.loop.iterate(_fetching(client, ref), poll=TICK)) as ticks:
+        with closing(roster.pool.loop.iterate(_fetching(client, ref), poll=SECONDS_OF_SILENCE)) as ticks:
             for data in ticks:
                 if data is not None:
                     yield data
-                elif time.monotonic() - looked > LOOK:
+                elif time.monotonic() - looked > SECONDS_BETWEEN_CANCEL_LOOKS:
                     looked = time.monotonic()
                     if self._is_left():
                         return
@@ -326,7 +326,7 @@ class _Making:
         """A pause, shorter where it is left."""
         until = time.monotonic() + seconds
         while not self._is_left() and (left := until - time.monotonic()) > 0:
-            workers.stopping.wait(min(left, LOOK))
+            workers.stopping.wait(min(left, SECONDS_BETWEEN_CANCEL_LOOKS))
 
     def _is_left(self) -> bool:
         self.left = workers.stopping.is_set() or not self._wanted()
@@ -349,7 +349,7 @@ class _Making:
                 now = time.monotonic()
                 if workers.stopping.is_set():
                     return False
-                if now - looked > LOOK:
+                if now - looked > SECONDS_BETWEEN_CANCEL_LOOKS:
                     looked = now
                     if not self._wanted():
                         return False

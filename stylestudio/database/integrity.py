@@ -35,7 +35,7 @@ AFTER_START = 10.0  # seconds that a worker leaves to whoever waits for a pictur
 DAY = 86_400.0  # seconds after which everything is looked through again
 HOUR = 3_600.0  # the same for what was damaged: somebody may have mended it
 SOON = 600.0  # the same where somebody met a damaged page, so that meeting it all the time does not read all the time
-TICK = 60.0  # seconds between two looks whether it is time
+SECONDS_BETWEEN_LOOKS = 60.0  # seconds between two looks whether it is time
 LONGEST_REST = 5.0  # seconds between two tables
 LEAST_SIZE = 100  # bytes of a database's header
 NICE = 10  # of the thread that reads
@@ -248,7 +248,7 @@ class Examiner(threading.Thread):
         # What is known to be damaged may have been put right while nothing ran.
         pause = 0.0 if trouble(self._file) else AFTER_START
         while not self._stopping.wait(pause):
-            pause = TICK
+            pause = SECONDS_BETWEEN_LOOKS
             try:
                 self.examine()
             except (OSError, sqlite3.Error) as error:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AGE = 25.0  # seconds; sockets look every LOOK seconds, so that nothing outlives its session by a minute
-LOOK = 30.0
+AGE = (
+    25.0  # seconds; sockets look every SECONDS_BETWEEN_SESSION_LOOKS, so that nothing outlives its session by a minute
+)
+SECONDS_BETWEEN_SESSION_LOOKS = 30.0
 PAUSE = 5.0  # seconds before a database that did not answer is asked again
 REJOIN = 3600.0  # seconds; Redis forgets a group that nobody joined anew for a week
 GROUP = "passes"  # of the web processes: what they hold is old

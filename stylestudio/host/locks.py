@@ -14,7 +14,7 @@ from typing import Self
 
 from stylestudio.host import private
 
-LOOK = 0.02  # seconds between two looks whether a lock is free
+SECONDS_BETWEEN_TRIES = 0.02  # seconds between two looks whether a lock is free
 
 if sys.platform == "win32":
     import msvcrt
@@ -86,5 +86,5 @@ def waited_for(file: Path, patience: float) -> Iterator[None]:
             except Locked as error:
                 if time.monotonic() > deadline:
                     raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), str(file)) from error
-            time.sleep(LOOK)
+            time.sleep(SECONDS_BETWEEN_TRIES)
         yield

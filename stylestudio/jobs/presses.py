@@ -25,8 +25,8 @@ from stylestudio.models import Press
 from stylestudio.people.access import StudioRequest
 
 FIELD = "request_id"
-LOOK = 0.1  # seconds between looks whether the first request is done
-PATIENCE = timedelta(seconds=60)  # a request that takes longer was cut off, with its process
+SECONDS_BETWEEN_ANSWER_LOOKS = 0.1  # seconds between looks whether the first request is done
+LONGEST_REQUEST = timedelta(seconds=60)  # a request that takes longer was cut off, with its process
 KEPT = timedelta(days=2)  # a page that was left open for longer is a new press
 _TOLD = ("Location", "Content-Type", "HX-Redirect", "HX-Refresh", "HX-Retarget", "HX-Reswap", "HX-Trigger")
 
@@ -100,7 +100,7 @@ def _first_answer(user: User, number: uuid.UUID, make: Make, made_by_pages: bool
             return _make(press, make, made_by_pages)
         if press.answer:
             return _said_again(press.answer)
-        time.sleep(LOOK)
+        time.sleep(SECONDS_BETWEEN_ANSWER_LOOKS)
 
 
 def _begin(user: User, number: uuid.UUID) -> tuple[Press, bool]:
@@ -114,7 +114,7 @@ def _begin(user: User, number: uuid.UUID) -> tuple[Press, bool]:
     if press is None:  # the first one made nothing, and is forgotten
         return _begin(user, number)
     now = timezone.now()
-    is_left = not press.answer and press.at < now - PATIENCE
+    is_left = not press.answer and press.at < now - LONGEST_REQUEST
     return press, is_left and bool(Press.objects.filter(pk=press.pk, at=press.at, answer={}).update(at=now))
 
 

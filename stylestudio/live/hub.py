@@ -34,7 +34,7 @@ Message = dict[str, Any]
 
 LARGEST = 2**20  # bytes in one frame
 BACK_OFF = 1.0  # seconds between two attempts to reach a hub, or a Redis, that is not there
-PATIENCE = 5.0  # seconds that Redis has to take a message
+SECONDS_FOR_REDIS = 5.0  # seconds that Redis has to take a message
 _HEAD = struct.Struct("!I")
 
 
@@ -235,7 +235,7 @@ T = TypeVar("T")
 
 
 class _Courier(Generic[T]):
-    """Takes parcels away from the thread that has them, in order. While nobody takes them it keeps the newest."""
+    """Takes messages away from the thread that has them, in order. While nobody takes them it keeps the newest."""
 
     def __init__(self, capacity: int) -> None:
         self._waiting: deque[T] = deque(maxlen=capacity)
@@ -243,10 +243,10 @@ class _Courier(Generic[T]):
         self._thread: threading.Thread | None = None
         self._idle = True
 
-    def take(self, parcel: T) -> None:
+    def take(self, item: T) -> None:
         """Returns at once and never raises."""
         with self._changed:
-            self._waiting.append(parcel)
+            self._waiting.append(item)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
                 self._thread.start()
@@ -266,11 +266,11 @@ class _Courier(Generic[T]):
                 while not self._waiting:
                     self._changed.wait()
                 self._idle = False
-                parcel = self._waiting.popleft()
-            while not self._carry(parcel):
+                item = self._waiting.popleft()
+            while not self._carry(item):
                 time.sleep(BACK_OFF)
 
-    def _carry(self, parcel: T) -> bool:
+    def _carry(self, item: T) -> bool:
         """Whether it is done with."""
         raise NotImplementedError
 
@@ -338,10 +338,10 @@ class _Sender(_Courier[tuple[str, Message]]):
         self._loop = asyncio.new_event_loop()
         self._failing = False
 
-    def _carry(self, parcel: tuple[str, Message]) -> bool:
-        group, message = parcel
+    def _carry(self, item: tuple[str, Message]) -> bool:
+        group, message = item
         try:
-            self._loop.run_until_complete(asyncio.wait_for(self._layer.group_send(group, message), PATIENCE))
+            self._loop.run_until_complete(asyncio.wait_for(self._layer.group_send(group, message), SECONDS_FOR_REDIS))
         except (TypeError, ValueError, OverflowError):
             log.exception("A message for %s cannot be sent and was dropped.", group)
         except Exception:  # the layer's client has errors of its own; the message is kept, and tried again

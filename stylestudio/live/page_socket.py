@@ -111,7 +111,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _look_at_times(self) -> None:
         """Not every end of a session is told: some are made in the database itself."""
         while await asyncio.to_thread(_is_good, self.held):
-            await asyncio.sleep(passes.LOOK)
+            await asyncio.sleep(passes.SECONDS_BETWEEN_SESSION_LOOKS)
         await self.close(SIGNED_OUT)
 
     async def _count(self) -> None:

@@ -14,9 +14,9 @@ from stylestudio.models import Worker
 from stylestudio.text import concealed, plain
 
 J = TypeVar("J", bound=Job)
-LOOK = 0.1  # seconds between looks at the job
+SECONDS_BETWEEN_JOB_LOOKS = 0.1  # seconds between looks at the job
 BETWEEN = 1.0  # seconds between looks at a job whose row did not change
-PATIENCE = 60.0  # seconds without any living worker before giving up
+SECONDS_WITHOUT_WORKER = 60.0  # seconds without any living worker before giving up
 
 
 def plain_words(text: object) -> str:
@@ -35,7 +35,7 @@ class Out(Protocol):
 
 
 class NoWorker(Exception):
-    """No worker is alive for longer than PATIENCE; the job waits until one is."""
+    """No worker is alive for longer than SECONDS_WITHOUT_WORKER; the job waits until one is."""
 
 
 @dataclass(slots=True)
@@ -89,6 +89,6 @@ def follow(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J:
             return job
         if Worker.objects.alive().exists():
             alone_since = None
-        elif time.monotonic() - (alone_since := alone_since or time.monotonic()) > PATIENCE:
+        elif time.monotonic() - (alone_since := alone_since or time.monotonic()) > SECONDS_WITHOUT_WORKER:
             raise NoWorker
-        time.sleep(LOOK)
+        time.sleep(SECONDS_BETWEEN_JOB_LOOKS)

@@ -46,7 +46,7 @@ ABOUT = "Tells which StyleStudio database these files belong to. Please leave it
 PREFIX = 12  # hexadecimal digits of a file's name that tell the start; the other 20 cannot be guessed
 KNOWN_SHARE = 0.95  # of the files of a store without a mark must be known, or it is not this database's
 TURN = timedelta(minutes=10)  # between two turns of the counter while a worker runs
-PATIENCE = 30.0  # seconds for another process that reads or writes the mark
+SECONDS_FOR_THE_MARK = 30.0  # seconds for another process that reads or writes the mark
 LATE = timedelta(seconds=30)  # a database may live for so long after its last heartbeat that is known
 
 # What the sweep notes in the row meanwhile stays.
@@ -381,7 +381,7 @@ def _alone() -> Iterator[MediaStore]:
     """
     MediaStore.objects.get_or_create(pk=1)
     if connection.vendor == "sqlite":
-        with locks.waited_for(Path(settings.DATA, "media.lock"), PATIENCE):
+        with locks.waited_for(Path(settings.DATA, "media.lock"), SECONDS_FOR_THE_MARK):
             yield MediaStore.objects.get(pk=1)
     else:
         with transaction.atomic():

@@ -18,7 +18,7 @@ from watchfiles import PythonFilter, watch
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_WITHIN = 6.0  # seconds; the studio's supervisor gives its own children a little less
-LOOK = 500  # milliseconds between two looks whether the studio still runs
+MILLISECONDS_BETWEEN_LOOKS = 500  # milliseconds between two looks whether the studio still runs
 
 
 def main(argv: Sequence[str]) -> int:
@@ -29,7 +29,9 @@ def main(argv: Sequence[str]) -> int:
     broken: set[Path] = set()
     try:
         studio.start()
-        for changes in watch(*_sources(), watch_filter=_code(), rust_timeout=LOOK, yield_on_timeout=True):
+        for changes in watch(
+            *_sources(), watch_filter=_code(), rust_timeout=MILLISECONDS_BETWEEN_LOOKS, yield_on_timeout=True
+        ):
             if not changes:
                 if studio.ended() == 0:
                     return 0

@@ -69,11 +69,11 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
     def __init__(self, name: str = "huey", filename: str = "huey.sqlite3", **options: Any) -> None:
         private.folder(Path(filename).parent)
         self._file = Path(filename).with_name("wake.json")
-        self._bell = threading.Condition()
-        self._rung = 0
-        self._ears: socket.socket | None = None
-        self._mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._mouth.setblocking(False)
+        self._condition = threading.Condition()
+        self._wakeups = 0
+        self._listener: socket.socket | None = None
+        self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sender.setblocking(False)
         super().__init__(name, filename=filename, **options)
 
     def _create_connection(self) -> Any:
@@ -91,52 +91,52 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
         if door:
             # A byte that is lost costs FALLBACK seconds.
             with contextlib.suppress(OSError):
-                self._mouth.sendto(b"!", ("127.0.0.1", door.port))
+                self._sender.sendto(b"!", ("127.0.0.1", door.port))
 
     def dequeue(self) -> bytes | None:
         """The next message; None after waiting FALLBACK seconds at most. Only consumers call this."""
         self._listen()
-        heard = self._rung
+        heard = self._wakeups
         data: bytes | None = super().dequeue()
         if data is None:
-            with self._bell:
-                self._bell.wait_for(lambda: self._rung != heard, FALLBACK)
+            with self._condition:
+                self._condition.wait_for(lambda: self._wakeups != heard, FALLBACK)
             data = super().dequeue()
         return data
 
     def close(self) -> bool:
         """Let go of the file and the port."""
-        with self._bell:
-            ears, self._ears = self._ears, None
-        if ears:
+        with self._condition:
+            listener, self._listener = self._listener, None
+        if listener:
             # The thread that listens closes the port: closing it here would not wake it.
             with contextlib.suppress(OSError):
-                self._mouth.sendto(b"!", ears.getsockname())
+                self._sender.sendto(b"!", listener.getsockname())
         return bool(super().close())
 
     def _listen(self) -> None:
-        with self._bell:
-            if self._ears:
+        with self._condition:
+            if self._listener:
                 return
-            self._ears = ears = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._listener = listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             door = Door.from_environment("STYLESTUDIO_WAKE") or Door(0)
             try:
-                ears.bind(("127.0.0.1", door.port))
+                listener.bind(("127.0.0.1", door.port))
             except OSError as error:
                 log.warning("Port %d is taken (%s); the queue is looked at every %s s.", door.port, error, FALLBACK)
                 return
-            Door(ears.getsockname()[1]).write(self._file)
-            threading.Thread(target=self._hear, args=(ears,), name="wake", daemon=True).start()
+            Door(listener.getsockname()[1]).write(self._file)
+            threading.Thread(target=self._hear, args=(listener,), name="wake", daemon=True).start()
 
-    def _hear(self, ears: socket.socket) -> None:
-        with ears:
-            while self._ears is ears:
+    def _hear(self, listener: socket.socket) -> None:
+        with listener:
+            while self._listener is listener:
                 # Windows reports here that an earlier datagram met a closed port.
                 with contextlib.suppress(ConnectionResetError):
-                    ears.recv(16)
-                with self._bell:
-                    self._rung += 1
-                    self._bell.notify()
+                    listener.recv(16)
+                with self._condition:
+                    self._wakeups += 1
+                    self._condition.notify()
 
 
 class WakingHuey(SqliteHuey):  # type: ignore[misc]

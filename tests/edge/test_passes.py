@@ -107,7 +107,7 @@ def test_a_media_cookie_ends_with_its_session_within_a_minute(
     end(client)
     clock.now += passes.AGE
     assert fetch(held) == 403
-    assert passes.AGE + passes.LOOK < 60
+    assert passes.AGE + passes.SECONDS_BETWEEN_SESSION_LOOKS < 60
 
 
 @pytest.mark.parametrize("end", [ENDS["signed out"], ENDS["sessions cleared"]], ids=["signed out", "cleared"])

@@ -443,9 +443,9 @@ async def test_sockets_end_within_a_minute_of_what_nobody_told(
     end: Callable[[User], Awaitable[None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert passes.AGE + passes.LOOK < 60
+    assert passes.AGE + passes.SECONDS_BETWEEN_SESSION_LOOKS < 60
     monkeypatch.setattr(passes, "AGE", 0)
-    monkeypatch.setattr(passes, "LOOK", 0.05)
+    monkeypatch.setattr(passes, "SECONDS_BETWEEN_SESSION_LOOKS", 0.05)
     async with listen(ada, watch="all") as socket, listen(bob, format="json") as other:
         await end(ada)
         assert await closing(socket) == SIGNED_OUT

@@ -88,9 +88,9 @@ def test_a_message_that_comes_between_looking_and_waiting_is_not_overlooked(huey
         found = look(storage)
         if not looked:
             looked.append(True)
-            rung = storage._rung
+            wakeups = storage._wakeups
             storage.enqueue(b"just then")
-            while storage._rung == rung:
+            while storage._wakeups == wakeups:
                 time.sleep(0.001)
         return found
 

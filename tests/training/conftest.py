@@ -75,8 +75,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer(), "kohya": KohyaTrainer()})
     monkeypatch.setattr(runner, "REST", timedelta(0))
-    monkeypatch.setattr(live_course, "LOOK", 0.0)
-    monkeypatch.setattr(live_course, "TICK", 0.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 0.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 0.0)
     yield
     workers.stopping.clear()
     holds.held.clear()

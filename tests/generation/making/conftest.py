@@ -33,7 +33,7 @@ def engine_at() -> Make:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """All pauses are over at once; tries are counted as ever."""
-    monkeypatch.setattr(runner, "PATIENCE", 0.05)
+    monkeypatch.setattr(runner, "SECONDS_WITHOUT_CONNECTION", 0.05)
     monkeypatch.setattr(runner, "FETCH_PAUSES", (0.0,) * len(runner.FETCH_PAUSES))
     monkeypatch.setattr(recovery, "BACK_OFF", 0.0)
     monkeypatch.setattr(run, "_SEARCH_PAUSES", (0.0,))

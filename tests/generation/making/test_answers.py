@@ -262,7 +262,7 @@ def test_a_job_that_is_cancelled_while_its_picture_is_fetched_ends_at_once(
     engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold = preview.troubles.add(HoldAnswer(path="/view", method="GET"))
-    monkeypatch.setattr(runner, "LOOK", 0.0)
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_CANCEL_LOOKS", 0.0)
     task = place(ada)
     wanted = runner._Making._wanted
 

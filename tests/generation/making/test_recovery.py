@@ -39,7 +39,7 @@ LOST, DONE, POSTED = EnginePrompt.State.LOST, EnginePrompt.State.DONE, EnginePro
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for an engine that is away, nor between two attempts."""
-    monkeypatch.setattr(runner, "PATIENCE", 0.1)
+    monkeypatch.setattr(runner, "SECONDS_WITHOUT_CONNECTION", 0.1)
     monkeypatch.setattr(recovery, "BACK_OFF", 0.0)
 
 

@@ -403,7 +403,7 @@ def test_a_running_task_that_nobody_holds_waits_again(engine: Engine, ada: User)
 def test_an_unreachable_engine_leaves_the_task_waiting_with_nothing_lost(
     engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "PATIENCE", 0.3)
+    monkeypatch.setattr(runner, "SECONDS_WITHOUT_CONNECTION", 0.3)
     Engine.objects.filter(pk=engine.pk).update(address="http://127.0.0.1:9")
     task = made(place(ada))
     assert (task.status, task.error_kind) == (Status.QUEUED, "")

@@ -147,7 +147,7 @@ def test_a_run_without_anything_to_publish_is_no_success(works: Callable[..., No
 def test_without_a_worker_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
     monkeypatch.setattr(terminal, "time", clock)
-    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    monkeypatch.setattr(terminal, "SECONDS_WITHOUT_WORKER", 0.0)
     with pytest.raises(CommandError, match="No worker is alive"):
         command(*SMALL, "--wait")
 

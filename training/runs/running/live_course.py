@@ -31,9 +31,9 @@ from training.runs.running.stopwatch import Stopwatch
 from training.runs.trainer import Stop, TakenOver, TrainerLost, TrainerStopped, TrainingPicture
 
 PAUSE_LIMIT = remaining.LONGEST_LENDING  # seconds that waiting pictures get between two segments
-TICK = 1.0  # seconds for each write of what only goes on; a change of state is written at once
+SECONDS_BETWEEN_WRITES = 1.0  # seconds for each write of what only goes on; a change of state is written at once
 DRAW = 2.0  # seconds between two curves
-LOOK = 1.0  # seconds between two looks whether somebody wants it to stop
+SECONDS_BETWEEN_STOP_LOOKS = 1.0  # seconds between two looks whether somebody wants it to stop
 LOOK_AHEAD = 5.0  # seconds between two looks at how long the pictures that wait take
 SHIFT, LEAST_SHIFT = 0.05, 2.0  # share of what is left, and seconds, by which an end moves until that is written
 CARDS = 10.0  # seconds between two pushes of the engines' cards, which tell what is left too
@@ -113,7 +113,7 @@ class LiveCourse(AskedCourse):
     @property
     def stop(self) -> Stop:
         """What somebody wants now. Raises TakenOver where the lease ran out and another worker has the training."""
-        if time.monotonic() - self._looked >= LOOK:
+        if time.monotonic() - self._looked >= SECONDS_BETWEEN_STOP_LOOKS:
             self._looked = time.monotonic()
             row = TrainingJob.objects.filter(pk=self.job.pk).values("status", "stop", "worker").first()
             if row and (row["status"] == Status.QUEUED or row["worker"] != self.job.worker):
@@ -147,7 +147,7 @@ class LiveCourse(AskedCourse):
         self._watch.tell(step, doing, now)
         turned = _phase(doing) != _phase(pending.doing)
         pending.step, pending.epoch, pending.doing = step, epoch or pending.epoch, doing
-        if turned or now - self._written >= TICK * self._statements:
+        if turned or now - self._written >= SECONDS_BETWEEN_WRITES * self._statements:
             self.flush()
         self._tell_pages(now)
         if self.leaving:
@@ -191,12 +191,12 @@ class LiveCourse(AskedCourse):
         until = time.monotonic() + PAUSE_LIMIT
         while time.monotonic() < until and _pictures_wait(engine) and self.stop is Stop.NO:
             self._lend()
-            if workers.stopping.wait(LOOK):
+            if workers.stopping.wait(SECONDS_BETWEEN_STOP_LOOKS):
                 raise TrainerStopped
         row = Engine.objects.filter(pk=engine).first()
         while row and not hold(row, self.job):
             self._lend()
-            if workers.stopping.wait(LOOK) or self.stop is Stop.NOW:
+            if workers.stopping.wait(SECONDS_BETWEEN_STOP_LOOKS) or self.stop is Stop.NOW:
                 raise TrainerStopped
         if row is None or row.health != Engine.Health.OK:
             raise TrainerLost("The engine went away between two segments.")
@@ -262,7 +262,7 @@ class LiveCourse(AskedCourse):
     def _tell_pages(self, now: float) -> None:
         """What is left gets less by itself: open pages are told when it reads otherwise, without a write."""
         shown = self.job.left_shown
-        if shown != self._shown and now - self._pushed >= LOOK:
+        if shown != self._shown and now - self._pushed >= SECONDS_BETWEEN_STOP_LOOKS:
             self._push()
         if shown != self._on_card and now - self._showed >= CARDS:
             self._on_card, self._showed = shown, now

@@ -40,7 +40,7 @@ from training.trainers.comfyui.obstacles import hint, obstacle
 from training.trainers.comfyui.prompt_watch import Watch
 from training.trainers.comfyui.segments import Segment
 
-PATIENCE = 60.0  # seconds without a connection until the engine counts as lost
+SECONDS_WITHOUT_CONNECTION = 60.0  # seconds without a connection until the engine counts as lost
 # Seconds without any sign, while the engine works. Encoding shows nothing, nor does a step of a slow machine.
 SILENT = 1800.0
 SILENT_PER_PICTURE = 60.0
@@ -269,11 +269,11 @@ class Attempt:
         pace = self.course.job.seconds_per_step
         silent = longest_silence(segment.steps, len(self.items), pace) if self.generation.tells else SILENT_OLD
         stream = self.client.run(
-            nodes or {}, prompt, attach=nodes is None, stall_timeout=silent, patience=PATIENCE,
+            nodes or {}, prompt, attach=nodes is None, stall_timeout=silent, patience=SECONDS_WITHOUT_CONNECTION,
             extra_data={"preview_method": "none"},
         )  # fmt: skip
         try:
-            with closing(self.loop.iterate(stream, poll=prompt_watch.TICK)) as happening:
+            with closing(self.loop.iterate(stream, poll=prompt_watch.SECONDS_BETWEEN_WISH_LOOKS)) as happening:
                 for event in happening:
                     if event is not None:
                         watch.on(event)
@@ -323,7 +323,7 @@ class Attempt:
 
         with path.open("wb") as file:
             fetching = _fetching(self.client, events.ImageRef(name, "loras", "output"), file, received)
-            with closing(self.loop.iterate(fetching, poll=prompt_watch.TICK)) as ticks:
+            with closing(self.loop.iterate(fetching, poll=prompt_watch.SECONDS_BETWEEN_WISH_LOOKS)) as ticks:
                 for _tick in ticks:
                     self.progress(step, Doing(Phase.FETCHING, size))
 

@@ -11,7 +11,7 @@ from training.runs.trainer import Course, Stop
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.segments import Segment
 
-TICK = 0.25  # seconds between two looks at what somebody wants
+SECONDS_BETWEEN_WISH_LOOKS = 0.25  # seconds between two looks at what somebody wants
 
 
 class Watched(Protocol):
@@ -84,7 +84,7 @@ class Watch:
     def look(self) -> None:
         """Say how far it is, and do what somebody wants."""
         now = time.monotonic()
-        if now - self.looked < TICK:
+        if now - self.looked < SECONDS_BETWEEN_WISH_LOOKS:
             return
         self.looked = now
         stop = self.attempt.course.stop

@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 @pytest.fixture
 def job(dataset: Dataset, add: AddPicture, ada: User, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> TrainingJob:
     """A training of 2,000 steps that waits for a worker at its own pace."""
-    monkeypatch.setattr(live_course, "TICK", 1.0)
-    monkeypatch.setattr(live_course, "LOOK", 1.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 1.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 1.0)
     add("red hills")
     return ask(dataset, ada, steps=2000)
 

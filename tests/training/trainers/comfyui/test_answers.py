@@ -28,7 +28,7 @@ FIVE_MINUTES = 12
 @pytest.fixture(autouse=True)
 def hasty(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for an answer that does not come."""
-    monkeypatch.setattr(attempt, "PATIENCE", 0.05)
+    monkeypatch.setattr(attempt, "SECONDS_WITHOUT_CONNECTION", 0.05)
     monkeypatch.setattr(run, "_SEARCH_PAUSES", (0.0,))
     monkeypatch.setattr(run, "_RETRY_PAUSE", 0.02)
 

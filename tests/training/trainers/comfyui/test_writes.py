@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def at_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a studio, where other tests write as often as they can."""
-    monkeypatch.setattr(live_course, "TICK", 1.0)
-    monkeypatch.setattr(live_course, "LOOK", 1.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 1.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 1.0)
 
 
 def is_sparing(count: Written, segments: int) -> None:

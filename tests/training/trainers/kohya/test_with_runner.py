@@ -31,8 +31,8 @@ def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iter
     """Messages go nowhere, and folders are this test's."""
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(live_course, "LOOK", 0.0)
-    monkeypatch.setattr(live_course, "TICK", 0.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 0.0)
+    monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 0.0)
     yield
     workers.stopping.clear()
     holds.held.clear()
