@@ -128,7 +128,7 @@ def test_an_empty_queue_answers_none(huey) -> None:
 def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(monkeypatch) -> None:
     monkeypatch.setattr(workers, "BEAT", 0.02)  # the first comes at once
     beaten = threading.Barrier(2, timeout=10)
-    monkeypatch.setattr(workers, "beats", [lambda: 1 / 0, beaten.wait])
+    monkeypatch.setattr(workers, "_beats", [lambda: 1 / 0, beaten.wait])
     pulse = Pulse("tester", threads=4)
     pulse.start()
     row = Worker.objects.get(name="tester")
@@ -136,7 +136,7 @@ def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(mon
     Worker.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1), ended_at=timezone.now())
     beaten.wait()
     beaten.wait()
-    monkeypatch.setattr(workers, "beats", [])
+    monkeypatch.setattr(workers, "_beats", [])
     row.refresh_from_db()
     assert row.ended_at is None
     assert timezone.now() - row.heartbeat_at < timedelta(minutes=1)
@@ -148,7 +148,7 @@ def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(mon
 
 @pytest.mark.django_db(transaction=True)
 def test_a_predecessor_that_ends_late_does_not_end_its_successor(monkeypatch) -> None:
-    monkeypatch.setattr(workers, "beats", [])
+    monkeypatch.setattr(workers, "_beats", [])
     pulse = Pulse("studio")
     pulse.start()
     Worker.objects.update(pid=1)

@@ -106,6 +106,8 @@ def test_a_picture_is_dropped_or_pasted_to_start_from(studio: Studio, enter: Ent
     expect(page.get_by_role("img", name="Reference picture")).to_be_visible()
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator("label.file")).to_be_visible()
+    # htmx listens to what it has put in place after a moment that no hand is fast enough for.
+    expect(page.locator(".htmx-added, .htmx-settling, .htmx-request")).to_have_count(0)
     assert hand_over(page, "paste")
     expect(page.get_by_role("img", name="Reference picture")).to_be_visible()
     page.goto(f"{studio.url}/queue/")
