@@ -6,7 +6,6 @@ is that of a new database, to the names of indexes, constraints and sequences.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -102,7 +101,7 @@ def _require_room() -> None:
     file = integrity.database_file()
     if file is None or not file.exists():
         return
-    needed, free = ROOM_FACTOR * file.stat().st_size, shutil.disk_usage(file.parent).free
+    needed, free = ROOM_FACTOR * file.stat().st_size, integrity.free_bytes()
     if free < needed:
         raise CannotTakeAlong(
             _(
