@@ -1,4 +1,4 @@
-"""Addresses of Studio, jobs and gallery."""
+"""URLs of Studio, jobs, engines, the gallery and previews."""
 
 from __future__ import annotations
 
