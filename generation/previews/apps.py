@@ -1,4 +1,4 @@
-"""Registers what previews follow: new versions, tasks that end, the first start."""
+"""Registers what previews react to: new versions, tasks that end, the first start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PreviewsConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Listen to what previews follow."""
+        """Connect the signals and register the steps of the start."""
         from generation.pictures import signals
         from generation.previews import asking, following, sketches, wishes
         from styles import importing

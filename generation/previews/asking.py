@@ -1,5 +1,4 @@
-"""Asking for the pictures that show a version, and removing them with it.
-
+"""Ordering the pictures that show a version, and deleting them with it.
 They are ordinary tasks of one picture each; a `Face` says what such a task is for.
 """
 
@@ -27,24 +26,23 @@ from generation.previews.wishes import Purpose, Wish, wishes
 from styles.models import StyleVersion
 from stylestudio.jobs.kinds import Visibility
 
-_PRESSES = uuid.UUID("7d0a3a42-5c55-4d2b-9b0e-6f6f2c1f7a11")  # what presses of these buttons are named in
+_PRESSES = uuid.UUID("7d0a3a42-5c55-4d2b-9b0e-6f6f2c1f7a11")  # the namespace of the ids of presses
 
 
 def ask_for_sheet(version: StyleVersion, user: User) -> list[GenerationTask]:
-    """Ask for the preview sheet of a version in the name of `user`: after an import or a training, or at a press."""
+    """Order a version's preview sheet in the name of `user`: after an import or a training, or at a press."""
     return ask(version, user, Purpose.SHEET)
 
 
 def greet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> None:
-    """A file became a version: make its previews."""
+    """Order the previews of a new version that has a file."""
     with suppress(ValidationError):  # nothing is lost without probe prompts; the page offers the button
         ask_for_sheet(version, user)
 
 
 def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
-    """A version is removed for good: so are the pictures that show it. ValidationError while some are made.
-
-    Those without the style stay, since other versions share them.
+    """Delete the pictures that show a version that is being purged. Raises ValidationError while some are being made.
+    Pictures without the style stay, since other versions share them.
     """
     tasks = GenerationTask.objects.filter(is_face=True, mix__version=version)
     live_prompts = EnginePrompt.objects.filter(task__in=tasks, state__in=EnginePrompt.LIVE)
@@ -59,9 +57,8 @@ def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
 
 
 def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:
-    """Ask for what a purpose lacks; where nothing is lacking, for all of it anew. ValidationError says why not.
-
-    Pictures that are there or on their way for the same inputs are shared: those without a style always.
+    """Order the pictures a purpose lacks; if it lacks none, all of them anew. Raises ValidationError with the reason.
+    Existing or pending pictures with the same inputs are shared; those without a style always.
     """
     wished = wishes(version, purpose)
     anew = panel(version, purpose).whole
@@ -91,9 +88,8 @@ def _is_own(wish: Wish, version: StyleVersion) -> bool:
 
 
 def made(order: Order) -> GenerationTask | None:
-    """A task of the same inputs that is on its way, or whose picture is stored and from the kind of engine that serves.
-
-    A sketch says nothing about a style that a real engine draws.
+    """A task with the same inputs that is pending, or whose picture is stored and from the kind of engine that serves.
+    A sketch shows nothing of a style that a real engine draws. None if there is no such task.
     """
     wanted = orders.digest(orders.snapshot(order))
     same = GenerationTask.objects.filter(is_face=True, snapshot_sha256=wanted, visibility=Visibility.TEAM)
