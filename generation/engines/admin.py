@@ -96,6 +96,7 @@ class EngineForm(EngineModelForm):
 
     def _typed(self, cleaned: dict[str, Any], kept: str) -> str:
         """The typed credentials in their stored form.
+
         Adds an error if they, or the stored ones kept in their place, are not of the chosen kind.
         """
         typed, kind = cleaned.get("credentials") or "", cleaned.get("kind")

@@ -65,6 +65,7 @@ def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[
 
 def missing(engine: Engine, stored: Stored) -> list[StyleVersion]:
     """Those of `stored` whose file must be installed on the engine first, because it is missing or incomplete there.
+
     Raises NotInstalled if that is impossible, and like every request to an engine EngineUnreachable and EngineTimeout.
     """
     lacked = _lacked(engine, stored)
@@ -86,6 +87,7 @@ _whole: set[tuple[int, datetime, str]] = set()
 
 def _is_whole(engine: Engine, version: StyleVersion) -> bool:
     """Whether the file on the engine is as long as ours: an upload that broke off is listed too.
+
     The engine is asked once per time it is up. A file that cannot be examined, because a person put it there, counts as
     complete.
     """
@@ -173,6 +175,7 @@ _installs: dict[tuple[int, str], _Install] = {}
 
 def put(engine: Engine, version: StyleVersion) -> Generator[int]:
     """Install the file on the engine, once however many threads request it.
+
     Yields the percentage sent, several times a second, to the thread that sends and to those that wait. Closing the
     generator aborts. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
     """

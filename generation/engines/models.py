@@ -96,6 +96,7 @@ class Engine(models.Model):
 
     def move(self, address: str, credentials: str = "") -> None:
         """Change the address. Resets the health, and the old credentials are never sent to the new address.
+
         Does not save.
         """
         self.address, self.credentials = address, credentials

@@ -1,4 +1,5 @@
 """The part of an engine's node information that is stored, so that nobody has to request it again.
+
 It holds the names of all classes, and the outputs and inputs of those our graphs use, so that a page can say at once
 what an engine lacks for a graph. Lists of files are left out, for they change while the engine runs.
 """

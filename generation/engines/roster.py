@@ -61,6 +61,7 @@ PROBE_TIMEOUT = 10.0  # seconds; a busy engine takes up to one to answer (measur
 
 def sync_engines() -> None:
     """Make the rows agree with the environment. Engines no longer named there are kept but not used.
+
     Changes nothing if the environment names no engine at all, as for a worker started by hand beside `studio`.
     """
     if not settings.COMFYUI_URLS and not settings.PREVIEW_URL:
@@ -86,6 +87,7 @@ def named() -> dict[str, Engine.Source]:
 
 def forget_health() -> None:
     """Reset every engine's health at the start: one that was well when the studio stopped may be gone.
+
     Probes follow within a second. Does nothing if a worker is alive, or was a moment ago: then the health is current.
     """
     if Worker.objects.alive().exists():
@@ -107,6 +109,7 @@ def _move_preview(address: str) -> None:
 
 def chosen(engines: Iterable[E]) -> list[E]:
     """Of engines that answer, those that take work: real ones that are not paused.
+
     The preview engine serves only if no real one answers. Jobs wait for a paused engine, because nobody wants sketches
     instead of pictures only because an engine is paused.
     """
@@ -227,6 +230,7 @@ def state_text(engine: Engine) -> str:
 
 def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:
     """Whether the last probe listed every (folder, file name), and every node class if those are known.
+
     Spelling variants of a name match: see `file_names`.
     """
     known = engine.node_classes
@@ -275,6 +279,7 @@ class Pool:
     @contextmanager
     def own_client(self, engine: Engine, client_id: str) -> Iterator[ComfyClient]:
         """A client with an id of its own, closed at the end.
+
         An engine sends a prompt's events only to the client id it was posted with. With an id that is the same in every
         process, a restarted process hears of prompts posted before. No two clients with one id may exist at a time.
         """
@@ -312,6 +317,7 @@ pool = Pool()
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What a probe returns. `latency` is in seconds; `idle`: prompts are pending and none runs.
+
     Node classes and the upload limit in bytes change only at a restart: None if not requested. Lists of names are None
     if the engine had an error: then the stored ones remain valid.
     """

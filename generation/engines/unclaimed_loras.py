@@ -31,6 +31,7 @@ ASK_TIMEOUT = 10.0  # seconds an engine may take to return a file's metadata
 @dataclass(frozen=True, slots=True)
 class Found:
     """A LoRA on engines, by its canonical name. `title` is the name without folder and extension.
+
     If engines have several of that title, the folder follows in parentheses.
     """
 
@@ -94,6 +95,7 @@ def make_styles(
     names: Iterable[str], user: User, *, accelerators: bool = False
 ) -> tuple[list[StyleVersion], list[str]]:
     """Make styles of the LoRAs with these names. Returns them, and a sentence for each one refused.
+
     What looks like an accelerator is refused with such a sentence, unless `accelerators` is set.
     """
     wanted, asking = set(distinct(names)), Asking()

@@ -1,4 +1,5 @@
 """Which pictures the gallery shows, page by page, and the neighbours of a picture.
+
 Pages are cut by key (created_at, pk) and never counted: page 1,000 costs as much as page 1, and a picture that arrives
 meanwhile neither repeats nor hides another.
 """
@@ -35,6 +36,7 @@ def register_offer(offer: Offer) -> None:
 @dataclass(frozen=True, slots=True)
 class Filters:
     """The filters in the query string: a style's short name and words of the prompt, each "" for any.
+
     `previews` includes pictures made to show what styles look like.
     """
 

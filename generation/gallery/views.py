@@ -43,6 +43,7 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
 
 def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
     """The template context of a wall: the page of ?before=, and the filters. A malformed key is a 404.
+
     A wall with other tiles, or at another URL, replaces `tile`, `wall_url` and `page_url`.
     """
     before = request.GET.get("before", "")

@@ -28,6 +28,7 @@ class Outlook:
 
 def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
     """The prospects of pictures that need these (folder, name) pairs, with the engines as they are now.
+
     `stored` are the files we can install: an engine that can be given one counts as having it.
     """
     files, stored = [(folder, canonical(name)) for folder, name in files], stored or {}

@@ -21,6 +21,7 @@ FAMILIES = {"sdxl", "sdxl1", "sdxl10", "sd"}
 
 def base_name(text: str) -> str:
     """A checkpoint's name without folder, extension and spelling variants; "" if the text has no name, such as a hash.
+
     "models/sd_xl_base_1.0.safetensors", "sdxl_base_v1-0" and "sdXL base 1.0" are the same base.
     """
     name = _stem(text).lower()

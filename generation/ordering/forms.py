@@ -199,6 +199,7 @@ def complain(form: OrderForm, error: ValidationError) -> None:
 
 def explain(form: OrderForm, task: GenerationTask) -> None:
     """Show the engine's message about a failed job at the form field it is about, if it is about one.
+
     The form has not been sent yet: it shows the message as an error, and may be sent as it is.
     """
     if task.error_field in form.fields and not form.errors:

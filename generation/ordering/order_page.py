@@ -97,6 +97,7 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """What will happen, in numbers, and which engine that waits for; or what has to be done first.
+
     `warnings` do not prevent generating.
     """
 

@@ -135,6 +135,7 @@ def digest(snapshot: dict[str, Any]) -> str:
 
 def place(order: Order, user: User, *, request_id: uuid.UUID | None = None, is_face: bool = False) -> GenerationTask:
     """Store the order as a waiting task and wake the workers. The same `request_id` twice makes one task.
+
     Raises ValidationError if a field is out of range, or if the person already has as many waiting jobs as allowed.
     """
     order.check()
@@ -204,6 +205,7 @@ ASKED = (
 
 def retry(task: GenerationTask, user: User) -> GenerationTask:
     """Order a new task for the pictures that `task` did not make, with the same snapshot and seeds.
+
     While the last retry waits or runs, another call returns that one.
     """
     return _again(task, user, "retry")

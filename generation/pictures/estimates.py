@@ -60,6 +60,7 @@ class Sample:
 class Place:
     """An active task in the queue. `left` counts the pictures not stored yet; `rest` is that less the part already
     made.
+
     `is_face`: a preview, which comes after the pictures people wait for.
     """
 
@@ -195,6 +196,7 @@ class Forecast:
 
     def duration(self, pictures: float, like: Like) -> float | None:
         """Seconds until that many such pictures are finished if all engines make them; None if it cannot be known.
+
         Two engines do not make one picture faster.
         """
         each = self._each(like)
@@ -202,6 +204,7 @@ class Forecast:
 
     def _each(self, like: Like) -> list[float]:
         """Seconds of one such picture on each engine. An engine with too few samples is assumed to be like the others.
+
         Empty without engines or without enough samples.
         """
         if like not in self._reckoned:
@@ -273,6 +276,7 @@ class Forecast:
 
     def _shares(self, party: tuple[int, bool], rank: tuple[int, bool], turns: int) -> Iterator[tuple[Queue, int]]:
         """How many pictures of each other party come before this party's picture number `turns`.
+
         Parties take turns, so that many of each, and at least what engines already have of theirs. What was moved to
         the front comes before the rest, and the pictures people wait for before previews.
         """

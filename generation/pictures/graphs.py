@@ -32,6 +32,7 @@ def workflow(mode: str) -> graph.Workflow:
 
 def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
     """Build the graph of picture `index` from the task's snapshot alone.
+
     The file prefix is unique to the prompt: otherwise the engine's cache would return an old file.
     """
     snapshot = task.snapshot
@@ -89,6 +90,7 @@ def every_class() -> frozenset[str]:
 
 def lack(infos: Mapping[str, Any]) -> Lack | None:
     """Why an engine with these node classes cannot run our graphs; None if it can, or if it lacks some of the classes.
+
     Does not check its files.
     """
     for nodes in _samples():

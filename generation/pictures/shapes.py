@@ -72,6 +72,7 @@ def nearest(width: int, height: int) -> Shape:
 
 def smaller(width: int, height: int) -> Shape | None:
     """The next smaller size: the same ratio, about 60 % of the pixels, both sides multiples of 8.
+
     The shorter side stays at 512 or more, unless it is already below. None if that leaves nothing smaller.
     """
     short, long = sorted((width, height))

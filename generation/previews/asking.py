@@ -1,4 +1,5 @@
 """Ordering the pictures that show a version, and deleting them with it.
+
 They are ordinary tasks of one picture each; a `Face` says what such a task is for.
 """
 
@@ -42,6 +43,7 @@ def greet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> N
 
 def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
     """Delete the pictures that show a version that is being purged. Raises ValidationError while some are being made.
+
     Pictures without the style stay, since other versions share them.
     """
     tasks = GenerationTask.objects.filter(is_face=True, mix__version=version)
@@ -58,6 +60,7 @@ def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
 
 def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:
     """Order the pictures a purpose lacks; if it lacks none, all of them anew. Raises ValidationError with the reason.
+
     Existing or pending pictures with the same inputs are shared; those without a style always.
     """
     wished = wishes(version, purpose)
@@ -89,6 +92,7 @@ def _is_own(wish: Wish, version: StyleVersion) -> bool:
 
 def made(order: Order) -> GenerationTask | None:
     """A task with the same inputs that is pending, or whose picture is stored and from the kind of engine that serves.
+
     A sketch shows nothing of a style that a real engine draws. None if there is no such task.
     """
     wanted = orders.digest(orders.snapshot(order))

@@ -15,6 +15,7 @@ from stylestudio.media import identity
 
 def use_as_cover(picture: GeneratedImage, style: Style) -> None:
     """Make a copy of the picture the style's cover.
+
     Raises ValidationError if the picture was not made with the style, or its file is missing.
     """
     if not _made_with(picture, style):

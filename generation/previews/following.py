@@ -1,4 +1,5 @@
 """What happens once the pictures that show a version have ended: composing a sheet, measuring a difference.
+
 It happens once, in the first process to hear of it.
 """
 
@@ -96,6 +97,7 @@ def follow_missed() -> None:
 
 def settle(version: StyleVersion, purpose: str) -> bool:
     """Compose the sheet or measure the difference, once no more pictures are to come.
+
     Failed pictures do not prevent it for the others. False if pictures are still to come or nothing is left to do.
     Doing it twice has the same result.
     """
@@ -118,6 +120,7 @@ def _settled(faces: Sequence[int]) -> bool:
 
 def _compose(version: StyleVersion, cells: Sequence[Cell], faces: Sequence[int]) -> bool:
     """Store the sheet of the finished pictures and delete the old file. Without any picture the old sheet stays.
+
     Of several workers at once only one stores it: a page that shows the sheet must not lose it to a second one.
     """
     if not any(cell.picture for cell in cells):

@@ -66,6 +66,7 @@ class Probe(models.Model):
 
 class Face(models.Model):
     """What a one-picture task is for: a place in a version's preview sheet, comparison or strength strip.
+
     One task can have several faces: versions share pictures with equal inputs. Of several faces at one place the newest
     counts; older ones stay, because their pictures do.
     """

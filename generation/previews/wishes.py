@@ -45,6 +45,7 @@ def create_probes_once() -> None:
 
 def scenes(style: Style) -> list[tuple[str, int]]:
     """(prompt, seed) of the four panels: probes for the style's type first, then the general ones.
+
     Fewer than four are repeated with their next seeds. Raises ValidationError if there are none.
     """
     found = Probe.objects.filter(active=True, kind__in=("", style.kind))
@@ -87,6 +88,7 @@ def _with(version: StyleVersion, scene: tuple[str, int], weight: float) -> Order
 def _without(version: StyleVersion, scene: tuple[str, int]) -> Order:
     """The same picture without the style, but with the same models and words, because other words alone change a
     picture.
+
     A style without a file consists of its trigger words, so those are left out then.
     """
     prompt, seed = scene

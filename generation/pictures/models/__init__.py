@@ -1,4 +1,5 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
+
 Each module uses only those before it: references, engine_prompts, generated_images, generation_tasks.
 """
 

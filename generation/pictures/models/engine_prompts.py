@@ -27,6 +27,7 @@ class EnginePrompt(models.Model):
 
     class State(models.TextChoices):
         """CLAIMED and POSTED are live: a picture has at most one such row.
+
         UNFETCHED has ended, but its engine made the picture, or may have, so it can be fetched once more.
         """
 
@@ -99,6 +100,7 @@ class EnginePrompt(models.Model):
     def park(self, rest: float = 0.0, error: str = "") -> bool:
         """Release the prompt while its engine may still be making it: whoever finds the engine well asks for the
         result.
+
         Nobody takes it over within `rest` seconds. `error` is why it was released.
         """
         live = EnginePrompt.objects.filter(pk=self.pk, state__in=self.LIVE)
