@@ -1,4 +1,4 @@
-"""What the style pages ask the database."""
+"""The database queries of the style pages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def shown() -> StyleQuerySet:
 
 
 def shelf(user: User, kind: str = "", words: str = "") -> list[ShelfCard]:
-    """The styles of a type ("" means all) in whose name, description or trigger words all of `words` stand."""
+    """The styles of a type ("" means all) with all of `words` in their name, description or trigger words."""
     styles = shown()
     if kind in Kind.values:
         styles = styles.filter(kind=kind)
@@ -62,14 +62,14 @@ def face(style: Style) -> StyleVersion | None:
 
 
 def kept_versions(style: Style) -> set[int]:
-    """The numbers of the versions that pictures keep, see `StyleVersion.is_kept`."""
+    """The numbers of the versions that must be kept, see `StyleVersion.is_kept`."""
     return set(style.versions.filter(uses__task__is_face=False).values_list("number", flat=True).distinct())
 
 
 def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
-    """How many pictures that `user` may see were made with each style, by the style's number.
+    """How many pictures visible to `user` were made with each style, by the style's primary key.
 
-    Trash does not count, nor what was made to show the style.
+    Without the trash, and without previews.
     """
     made = Q(tasks__pictures__deleted_at=None, tasks__is_face=False)
     if not user.is_superuser:
