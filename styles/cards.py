@@ -5,6 +5,7 @@
   preview.webp         the preview sheet, if there is one
   cover.webp           the cover, if there is one
   README.txt           the same for people
+
 The LoRA works in any program that loads LoRAs; the other files describe it.
 """
 
