@@ -1,4 +1,4 @@
-"""Pictures of the gallery become pictures of a dataset: one from its own page, many from a wall of them."""
+"""Adding gallery pictures to a dataset: one from its own page, many from a wall."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from training.datasets.collecting.intake import Arrival, Tally
 from training.datasets.collecting.views import tell
 from training.datasets.models import MOST_CAPTION, Dataset
 
-MOST_OFFERED = 100  # datasets that a picture can be put into
-MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while the person waits
+MOST_OFFERED = 100  # datasets offered for a picture
+MOST_CHOSEN = 60  # pictures added at a time: they are decoded while the person waits
 
 
 def offer(request: StudioRequest, picture: GeneratedImage) -> str:
-    """What the page of a picture offers: the datasets that this person may put it into."""
+    """The fragment on a picture's page: the datasets that this person may add it to."""
     found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
     if not is_curator(request.user):
         found = found.filter(owner=request.user)
@@ -42,7 +42,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
 @require_POST
 @once
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
-    """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
+    """Add a gallery picture to a dataset; its prompt becomes the caption."""
     picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
     dataset = changeable(Dataset.objects.all(), request.user, slug=request.POST.get("into", ""))
     try:
@@ -61,7 +61,7 @@ def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def choose(request: StudioRequest, slug: str) -> HttpResponse:
-    """The gallery with a box on every picture. What is ticked comes into the dataset."""
+    """The gallery with a checkbox on every picture; on POST, add the ticked ones to the dataset."""
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
     if request.method == "POST":
         return _take_chosen(request, dataset)
@@ -102,7 +102,7 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
 
 
 def _arrival(picture: GeneratedImage, dataset: Dataset) -> Arrival:
-    """The picture as it comes into a dataset, its file stored anew. Raises BadPicture and FileNotFoundError."""
+    """The picture as an arrival, its file stored again. Raises BadPicture and FileNotFoundError."""
     with picture.file.open("rb") as file:
         kept = intake.keep(picture_files.take(file.read()))
     caption = grammar.without_front(picture.task.prompt[:MOST_CAPTION], dataset.trigger_words)

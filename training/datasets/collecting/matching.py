@@ -1,4 +1,4 @@
-"""Which caption belongs to which picture, by their names, in whatever order they come."""
+"""Which caption belongs to which picture, by their names, in whatever order they arrive."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from stylestudio.text import grammar
 from training.datasets.collecting.sidecars import stem
 from training.datasets.models import CaptionChange, Dataset, DatasetImage, WaitingCaption
 
-BATCH = 200  # rows of one statement
+BATCH = 200  # rows per statement
 MOST_WAITING = 4000  # captions without a picture in one dataset
 
 
 class Names:
-    """Pictures by what captions call them: a key is the path of a picture, with or without its ending.
+    """Pictures by the names captions use: a key is the path of a picture, with or without its extension.
 
-    Where nothing has that path, it is the one picture of this name whose folder is not told, or the other way round.
-    Where nothing fits like that either, the same without telling capitals from small letters, for one picture alone:
-    CASE.PNG and case.txt are one name on Windows and macOS.
+    If nothing has that path, a single picture of this name whose folder is unknown matches, or the other way round. If
+    nothing matches either, the same ignoring case, for a single picture only: CASE.PNG and case.txt are one name on
+    Windows and macOS.
     """
 
     def __init__(self, names: Iterable[tuple[int, str]]) -> None:
@@ -36,7 +36,7 @@ class Names:
 
 
 class _Index:
-    """Pictures by their path, with or without its ending, and by their name alone."""
+    """Pictures by path, with or without extension, and by name alone."""
 
     def __init__(self, names: Iterable[tuple[int, str]]) -> None:
         self._exact: dict[str, list[int]] = {}
@@ -56,13 +56,13 @@ class _Index:
 
 
 def waiting(dataset: Dataset, names: Mapping[int, str]) -> dict[int, str]:
-    """Captions that wait for pictures of these names, by the number of the picture. They wait no longer."""
+    """Take the captions that wait for pictures of these names, by the picture's number. They no longer wait."""
     keys = dict(dataset.waiting_captions.values_list("pk", "key")) if names else {}
-    # Found here and not by the database, of which not every kind knows small letters beyond ASCII.
+    # Matched here, because not every database folds case beyond ASCII.
     known = Names(names.items())
     wanted = {pk: which for pk, key in keys.items() if (which := known.find(key))}
     texts = dict(WaitingCaption.objects.filter(pk__in=wanted).values_list("pk", "text"))
-    # What is spelled as its picture comes last, and stays.
+    # A caption spelled as its picture comes last, and so overrides others.
     order = sorted(wanted, key=lambda pk: keys[pk] in _spellings(names[wanted[pk][0]]))
     found = {which: grammar.without_front(texts[pk], dataset.trigger_words) for pk in order for which in wanted[pk]}
     WaitingCaption.objects.filter(pk__in=wanted).delete()
@@ -75,9 +75,9 @@ def _spellings(name: str) -> set[str]:
 
 
 def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[int, int]:
-    """Give captions by key to pictures that have none, and keep those for which there is no picture yet.
+    """Assign captions by key to pictures that have none, and store those whose picture has not arrived yet.
 
-    Returns how many pictures have one now and how many captions wait. A caption that somebody wrote stays.
+    Returns how many pictures got one and how many captions wait. A caption that somebody wrote stays.
     """
     names = Names(DatasetImage.objects.filter(dataset=dataset).values_list("pk", "source_name"))
     later: list[WaitingCaption] = []
