@@ -1,6 +1,6 @@
-"""Who proposes captions. People accept proposals; nothing here writes a caption.
+"""Programs that propose captions. People accept proposals; nothing here writes a caption.
 
-A new captioner is a class that does what `base.Captioner` says, named in `known`.
+A new captioner is a class that implements `base.Captioner` and is listed in `known`.
 """
 
 from __future__ import annotations
