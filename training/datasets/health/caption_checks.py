@@ -1,4 +1,4 @@
-"""Checks of what captions mean to the trainers that read them."""
+"""Checks of how trainers interpret captions."""
 
 from __future__ import annotations
 
