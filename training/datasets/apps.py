@@ -1,4 +1,4 @@
-"""Registers work on datasets, what comes in, and what pages of other rooms show of datasets."""
+"""Registers work on datasets, uploads, and what pages of other rooms show of datasets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DatasetsConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Tell the kernel and the rooms below what they need to know of datasets."""
+        """Register with the kernel and the rooms below."""
         from generation.gallery import query
         from stylestudio.jobs import kinds
         from stylestudio.processes import workers
