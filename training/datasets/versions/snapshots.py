@@ -7,8 +7,8 @@ A manifest is canonical JSON (UTF-8, sorted keys, no spaces):
                    "crop": [0.5, 0.5], "background": ""}, ...]}
 
 Pictures are in order. `ground` is the background of transparent pictures that have none of their own; white is omitted,
-so that versions from before it could be chosen keep their hash. The sha256 identifies the content: two versions with the
-same one are the same.
+so that versions from before it could be chosen keep their hash. The sha256 identifies the content: two versions with
+the same one are the same.
 """
 
 from __future__ import annotations
