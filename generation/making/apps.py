@@ -1,4 +1,4 @@
-"""Registers the kind of job that makes pictures, and the worker's duties."""
+"""Registers the kind of job that makes pictures, and the worker's periodic tasks."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from django.apps import AppConfig
 
 
 class MakingConfig(AppConfig):
-    """Workers make pictures."""
+    """Making pictures in workers."""
 
     name = "generation.making"
     label = "making"
 
     def ready(self) -> None:
-        """Tell the kernel and the engines what they need to know of making pictures."""
+        """Register with the kernel and the engines."""
         from generation.engines import roster
         from generation.making import runner, stalls, tasks
         from generation.making.claim import held
@@ -32,8 +32,8 @@ class MakingConfig(AppConfig):
                 sweep=runner.sweep,
                 gather=cards.gather,
                 wake=tasks.wake,
-                # What the program makes by itself, such as previews and samples, is nobody's wish; and what is only
-                # fetched takes nobody's turn.
+                # Jobs the program creates itself, such as previews and samples, do not count against a person's limit;
+                # and jobs that only fetch do not take a turn.
                 limited=lambda waiting: waiting.filter(is_face=False, fetching=False),
             )
         )
