@@ -15,7 +15,7 @@ class RunsConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Tell the kernel and the rooms below what they need to know of trainings."""
+        """Register with the kernel and the rooms below."""
         from generation.engines import roster
         from generation.previews import following
         from stylestudio.jobs import kinds

@@ -1,4 +1,4 @@
-"""Trainings: the list, a new one, one while it runs and afterwards, and what becomes of its checkpoints."""
+"""Trainings: the list, a new one, one while it runs and afterwards, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from training.runs.trainer import TrainerFailed
 
 PAGE = 30
 LOG_BLOCKS = 400
-MOST_BASES = 500  # checkpoints that the form proposes; others can be typed
+MOST_BASES = 500  # checkpoints suggested by the form; others can be typed
 
 
 @require_GET
 def trainings(request: StudioRequest) -> HttpResponse:
-    """All trainings, newest first. ?before= is where older ones begin."""
+    """All trainings, newest first. ?before= is where older ones start."""
     jobs = TrainingJob.objects.visible_to(request.user).select_related("owner", "engine", "resumes").order_by("-pk")
     if before := request.GET.get("before", ""):
         jobs = jobs.filter(pk__lt=whole_number(before))
@@ -54,7 +54,7 @@ def trainings(request: StudioRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def new_run(request: StudioRequest) -> HttpResponse:
-    """The form of a new training; ?dataset= chooses one, ?from= takes over the settings of another training."""
+    """The form of a new training; ?dataset= preselects one, ?from= copies the settings of another training."""
     if request.method != "POST":
         return _form_page(request, TrainingForm(_begin(request), user=request.user), asked=False)
     form = TrainingForm(request.POST, user=request.user)
@@ -71,7 +71,7 @@ def new_run(request: StudioRequest) -> HttpResponse:
 
 
 def _begin(request: StudioRequest) -> dict[str, Any]:
-    """What the form shows at first."""
+    """The form's initial values."""
     begin: dict[str, Any] = {}
     if number := request.GET.get("from", ""):
         rows = TrainingJob.objects.select_related("snapshot__dataset", "style")
@@ -131,7 +131,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
 
 @require_POST
 def plan(request: StudioRequest) -> HttpResponse:
-    """What would happen with what is in the form now; and the settings, where another preset was chosen."""
+    """What would happen with the form's current values; and the settings, if another preset was chosen."""
     form = TrainingForm(request.POST, user=request.user)
     context = _around(request, form)
     form.errors.clear()
@@ -170,7 +170,7 @@ def run(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def config(request: StudioRequest, pk: int) -> HttpResponse:
-    """What was asked for, and how another training differs: ?with=."""
+    """The settings, and how another training's differ: ?with=."""
     job = _run(request, pk)
     wanted = request.GET.get("with", "")
     other = _run(request, whole_number(wanted)) if wanted else None
@@ -189,9 +189,9 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def export(request: StudioRequest, pk: int) -> StreamingHttpResponse | HttpResponse:
-    """A zip of everything that another machine needs to train the same, of trainers that have such.
+    """A zip of everything that another machine needs for the same training, if its trainer exports such.
 
-    It is made while it leaves.
+    It is built while it is sent.
     """
     job = _run(request, pk)
     trainer = known_trainers.find(job.trainer)
@@ -207,7 +207,7 @@ def export(request: StudioRequest, pk: int) -> StreamingHttpResponse | HttpRespo
 
 @require_GET
 def log(request: StudioRequest, pk: int) -> HttpResponse:
-    """What the trainer said, the end of it; ?all=1 downloads everything."""
+    """The end of the trainer's log; ?all=1 downloads the whole."""
     job = _run(request, pk)
     if request.GET.get("all"):
         text = "\n".join(job.log.values_list("text", flat=True))
@@ -219,7 +219,7 @@ def log(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def epochs(request: StudioRequest, pk: int) -> HttpResponse:
-    """The epoch report for ?prompt=N; a POST asks for its pictures."""
+    """The epoch report for ?prompt=N; POST orders its pictures."""
     if request.method == "POST":
         tasks.ask_for_report(_changeable(request, pk).pk, request.user.pk)
         messages.success(request, _("The pictures of the report are being made."))
@@ -237,7 +237,7 @@ def epochs(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def stop(request: StudioRequest, pk: int) -> HttpResponse:
-    """End it with the next checkpoint, or at once with wish=force."""
+    """Stop with the next checkpoint, or at once with wish=force."""
     job = _changeable(request, pk)
     wish = TrainingJob.Stop.FORCE if request.POST.get("wish") == "force" else TrainingJob.Stop.KEEP
     if not runner.stop(job, wish):
@@ -247,7 +247,7 @@ def stop(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def resume(request: StudioRequest, pk: int) -> HttpResponse:
-    """Go on from the last checkpoint, as a new training."""
+    """Resume from the last checkpoint, as a new training."""
     job = _changeable(request, pk)
     try:
         again = place_run.resume(job, request.user)
@@ -259,7 +259,7 @@ def resume(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def sample(request: StudioRequest, pk: int) -> HttpResponse:
-    """Make the samples of the last checkpoint that are missing, and those of the base model."""
+    """Make the missing samples of the last checkpoint and of the base model."""
     job = _changeable(request, pk)
     last = job.checkpoints.filter(deleted_at=None).select_related("version__style").last()
     samples.ask(job, None, 0.0, request.user)
@@ -278,7 +278,7 @@ def _checkpoint(request: StudioRequest, pk: int) -> Checkpoint:
 
 @require_GET
 def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
-    """One checkpoint by itself, with everything that can be done with it."""
+    """One checkpoint on its own page, with everything that can be done with it."""
     found = _checkpoint(request, pk)
     job = found.job
     can_change = may_change(request.user, job)
@@ -305,7 +305,7 @@ def use(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def star(request: StudioRequest, pk: int) -> HttpResponse:
-    """Star a checkpoint, or take the star away. Starred ones are not deleted."""
+    """Star a checkpoint, or remove the star. Starred ones are not deleted."""
     found = _checkpoint(request, pk)
     require_maker(request.user, found.job)
     Checkpoint.objects.filter(pk=pk).update(starred=not found.starred)
@@ -325,7 +325,7 @@ def delete_checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _back(request: StudioRequest, job: TrainingJob) -> HttpResponse:
-    """To the page of the training, which shows what became of it."""
+    """Back to the page of the training, which shows the result."""
     return HttpResponseClientRedirect(job.get_absolute_url()) if request.htmx else redirect(job)
 
 
