@@ -256,7 +256,7 @@ class _Making:
             if first:
                 publisher.changed(self.task)
             else:
-                publisher.progressed(self.task, "generation/_job_progress.html")
+                publisher.progressed(self.task, "generation/making/_job_progress.html")
 
     def _preview(self, mime: str, data: bytes) -> None:
         now = time.monotonic()
@@ -264,7 +264,7 @@ class _Making:
             return
         self.previewed = now
         if small := small_preview(data):
-            publisher.previewed(self.task, "generation/_preview.html", "image/webp", small)
+            publisher.previewed(self.task, "generation/making/_preview.html", "image/webp", small)
 
     def _finish(self, outputs: Mapping[str, tuple[events.ImageRef, ...]]) -> None:
         if not self.stored:
@@ -361,7 +361,7 @@ class _Making:
     def _show_install(self, facts: dict[str, object] | None) -> None:
         if self.task.installing != facts and self._wanted():
             self.task.touch(installing=facts)
-            publisher.progressed(self.task, "generation/_job_progress.html")
+            publisher.progressed(self.task, "generation/making/_job_progress.html")
 
     def _send_reference(self, engine: Engine) -> None:
         reference = self.task.reference
@@ -421,7 +421,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
 def publish_waiting(most: int = 20) -> None:
     """The first waiting tasks moved up: show their new places."""
     for task in GenerationTask.objects.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
-        publisher.progressed(task, "generation/_job_progress.html")
+        publisher.progressed(task, "generation/making/_job_progress.html")
 
 
 def sweep() -> None:

@@ -30,7 +30,7 @@ class DatasetsConfig(AppConfig):
             kinds.Kind(
                 name=DatasetJob.kind,
                 model=DatasetJob,
-                fragments=("training/_dataset_job.html", "training/_dataset_row.html"),
+                fragments=("training/datasets/_dataset_job.html", "training/datasets/_dataset_row.html"),
                 facts=dataset_jobs.facts,
                 sweep=dataset_jobs.sweep,
                 gather=dataset_jobs.gather,

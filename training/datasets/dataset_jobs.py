@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 2  # in one worker: pictures are decoded on all cores anyway, and engines want to be served meanwhile
 MOST_ATTEMPTS = 3
-PROGRESS = "training/_dataset_job_progress.html"
+PROGRESS = "training/datasets/_dataset_job_progress.html"
 WRITE_EVERY = 0.2  # seconds between two writes of progress
 
 

@@ -29,9 +29,9 @@ class RunsConfig(AppConfig):
                 name=TrainingJob.kind,
                 model=TrainingJob,
                 fragments=(
-                    "training/_training_job.html",
-                    "training/_training_row.html",
-                    "training/_training_run.html",
+                    "training/runs/_training_job.html",
+                    "training/runs/_training_row.html",
+                    "training/runs/_training_run.html",
                 ),
                 facts=runner.facts,
                 sweep=holds.sweep,
