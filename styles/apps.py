@@ -21,5 +21,5 @@ class StylesConfig(AppConfig):
         from stylestudio.uploads import purposes
 
         purposes.register(import_views.PURPOSE)
-        workers.register_sweep(importing.sweep)
+        workers.register_sweep(importing.discard_forgotten)
         workers.register_sweep(copies.check_earlier)

@@ -10,7 +10,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from styles.lora import Behaviour, Told, refused, tell, tell_of_file
+from styles.lora import Behaviour, Told, behaviour_in_words, original_in_words, refused
 
 USUAL_STRENGTHS = (0.0, 2.0)
 # Of sliders, whose makers recommend up to 8 in either direction.
@@ -75,9 +75,9 @@ class ForEngines(models.Model):
         if not what.tensors:
             return Told()
         if self.can_be_respelled:
-            return Told(warnings=(tell_of_file(what), *tell(what).warnings))
+            return Told(warnings=(original_in_words(what), *behaviour_in_words(what).warnings))
         useless = refused(what)
-        return Told(warnings=(useless,)) if useless else tell(what)
+        return Told(warnings=(useless,)) if useless else behaviour_in_words(what)
 
     @property
     def what_engines_do(self) -> Behaviour:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from styles import importing
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
-from styles.lora import Behaviour, tell
+from styles.lora import Behaviour, behaviour_in_words
 from styles.models import Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio.comfy.file_names import canonical, distinct
@@ -357,7 +357,7 @@ class ImportForm(forms.Form):
         self.epochs = importing.epochs(row)
         self.twin = importing.twin(row)
         self.facts = list(importing.facts(row))
-        self.good = tell(Behaviour.from_json(row.found.get("behaviour", {}))).good
+        self.good = behaviour_in_words(Behaviour.from_json(row.found.get("behaviour", {}))).good
         self.warnings = list(importing.warnings(row))
         self.question = importing.accelerator_question(row)
         self.proposed = row.found.get("proposed", [])

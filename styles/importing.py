@@ -165,7 +165,7 @@ def fitting(phrases: Iterable[str]) -> tuple[str, list[str]]:
     return grammar.join(kept), left
 
 
-def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:
+def import_file(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:
     """Inspect a file on this machine and the files beside it, and store a copy. Raises NotTaken and OSError."""
     beside = lora.find_sidecars(path)
     with path.open("rb") as file:
@@ -303,7 +303,7 @@ def discard(row: LoraImport) -> None:
         transaction.on_commit(lambda: _delete(files))
 
 
-def sweep() -> None:
+def discard_forgotten() -> None:
     """Delete imports that nobody has confirmed for a week."""
     for row in LoraImport.objects.filter(created_at__lt=timezone.now() - FORGOTTEN):
         discard(row)
@@ -357,7 +357,7 @@ def facts(row: LoraImport) -> Iterator[str]:
 
 def about_copy(row: LoraImport) -> Iterator[str]:
     """How many tensors engines read, if they get a copy instead of the file."""
-    good = lora.tell(lora.Behaviour.from_json(row.found["behaviour"])).good
+    good = lora.behaviour_in_words(lora.Behaviour.from_json(row.found["behaviour"])).good
     if row.engines_copy and good:
         yield good
 
@@ -365,7 +365,7 @@ def about_copy(row: LoraImport) -> Iterator[str]:
 def warnings(row: LoraImport) -> Iterator[str]:
     """What a person should know before making a style of the file."""
     found = row.found
-    yield from lora.tell(lora.Behaviour.from_json(found.get("behaviour", {}))).warnings
+    yield from lora.behaviour_in_words(lora.Behaviour.from_json(found.get("behaviour", {}))).warnings
     if made_for := found.get("made_for"):
         yield base_warning(made_for)
     if left_out := found.get("left_out"):

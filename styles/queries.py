@@ -33,7 +33,7 @@ class KindLink:
     chosen: bool
 
 
-def shown() -> StyleQuerySet:
+def listed_styles() -> StyleQuerySet:
     """Styles in the picker's order. Sketch styles are left out while a real engine serves."""
     styles = Style.objects.prefetch_related("versions").in_picker_order()
     real = any(engine.serves and not engine.is_preview for engine in page_frame.engine_facts())
@@ -42,7 +42,7 @@ def shown() -> StyleQuerySet:
 
 def shelf(user: User, kind: str = "", words: str = "") -> list[ShelfCard]:
     """The styles of a type ("" means all) with all of `words` in their name, description or trigger words."""
-    styles = shown()
+    styles = listed_styles()
     if kind in Kind.values:
         styles = styles.filter(kind=kind)
     found = [style for style in styles if _matches(style, words)]
@@ -81,7 +81,7 @@ def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
 
 def kind_links(kind: str, words: str) -> list[KindLink]:
     """All, then every type that some style has."""
-    used = set(shown().filter(is_base=False).order_by().values_list("kind", flat=True))
+    used = set(listed_styles().filter(is_base=False).order_by().values_list("kind", flat=True))
     choices = [("", None), *((value, label) for value, label in Kind.choices if value in used)]
     here = reverse("styles:styles")
     links = []

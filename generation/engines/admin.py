@@ -194,7 +194,7 @@ class EngineAdmin(EngineModelAdmin):
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
         """Probe the engines now instead of when they are next due."""
         for engine in queryset:
-            roster.ask_again(engine)
+            roster.request_probe(engine)
         self.message_user(request, gettext("They are being asked. Load this page again in a moment."))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Engine | None = None) -> list[str]:

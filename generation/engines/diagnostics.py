@@ -67,7 +67,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
         stats = call(client.system_stats(), timeout=roster.PROBE_TIMEOUT)
         checkpoints = call(client.models("checkpoints"), timeout=roster.PROBE_TIMEOUT)
         loras = call(client.models("loras"), timeout=roster.PROBE_TIMEOUT)
-        nodes = call(node_facts.ask(client), timeout=60.0)
+        nodes = call(node_facts.fetch_facts(client), timeout=60.0)
     except (ComfyError, TimeoutError) as error:
         if engine.source == Engine.Source.FOUND and not isinstance(error, roster.SHUT):
             yield Finding(name, _("nothing answers there, which is fine"))

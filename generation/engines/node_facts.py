@@ -35,7 +35,7 @@ class NodeFacts:
     infos: dict[str, Any]
 
 
-async def ask(client: ComfyClient) -> NodeFacts:
+async def fetch_facts(client: ComfyClient) -> NodeFacts:
     """Fetch all node classes of an engine. The answer is large: call it rarely. Raises ComfyError."""
     return of(await client.object_infos(), await _replaced(client))
 

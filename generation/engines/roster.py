@@ -185,7 +185,7 @@ class Holding:
 returned = Signal()
 
 
-def tell_returned() -> None:
+def announce_return() -> None:
     """Send `returned`, for all who wait for an engine."""
     returned.send(Engine)
 
@@ -331,7 +331,7 @@ class Answers:
     idle: bool
 
 
-def ask(engine: Engine) -> Future[Answers]:
+def start_probe(engine: Engine) -> Future[Answers]:
     """Start a probe. Node classes, a large answer, are requested only if the engine is new or back."""
     client = pool.client(engine)
     fresh = engine.health != Engine.Health.OK or not engine.node_classes
@@ -348,7 +348,7 @@ async def _ask(client: ComfyClient, known: str) -> Answers:
         loras = await _unless_it_errs(client.models("loras"))
         if fresh := known != stats.version[:60]:
             client.forget()  # it may have come back with other nodes
-        nodes = await _unless_it_errs(node_facts.ask(client)) if fresh else None
+        nodes = await _unless_it_errs(node_facts.fetch_facts(client)) if fresh else None
         most = await client.max_upload() if fresh else None
         queue = await _unless_it_errs(client.queue())
     idle = queue is not None and bool(queue.pending) and not queue.running
@@ -366,7 +366,7 @@ def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
     """Probe one engine, store the answer and publish what changed. True if the engine is well."""
     before, sketched = (engine.health, engine.engine_version, engine.device), preview_serves()
     try:
-        answers = (asked or ask(engine)).result()
+        answers = (asked or start_probe(engine)).result()
         # A job may have taken it out meanwhile.
         engine.refresh_from_db(fields=["health", "health_since"])
     except (ComfyError, TimeoutError) as error:
@@ -456,10 +456,10 @@ def resume(engine: Engine) -> None:
     out = engines.filter(health__in=(Engine.Health.STUCK, Engine.Health.EXHAUSTED))
     out.update(health=Engine.Health.UNKNOWN, health_since=timezone.now(), checked_at=None)
     publisher.publish_engines()
-    tell_returned()
+    announce_return()
 
 
-def ask_again(engine: Engine) -> None:
+def request_probe(engine: Engine) -> None:
     """Have the monitor probe the engine now, including its node classes, which are rarely requested."""
     Engine.objects.filter(pk=engine.pk).update(checked_at=None, node_classes=[])
 

@@ -42,10 +42,10 @@ def resume(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def ask(request: StudioRequest, pk: int) -> HttpResponse:
+def request_probe(request: StudioRequest, pk: int) -> HttpResponse:
     """Probe an engine now instead of when it is next due."""
     engine = _engine(request, pk)
-    roster.ask_again(engine)
+    roster.request_probe(engine)
     return toast(request, _("Asking %s how it is.") % engine)
 
 

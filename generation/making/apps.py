@@ -39,6 +39,6 @@ class MakingConfig(AppConfig):
         )
         roster.returned.connect(tasks.hear_of_engine)
         doctor.register(stalls.look_at_queue)
-        health_facts.register(stalls.tell)
+        health_facts.register(stalls.stall_facts)
         workers.register_beat(held.renew)
         workers.register_beat(monitor.ensure_running)

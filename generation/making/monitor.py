@@ -45,7 +45,7 @@ class Monitor:
         """Probe all engines that are due in parallel, so that a dead one does not delay the others."""
         now = time.monotonic()
         due = [engine for engine in Engine.objects.filter(active=True) if self._is_due(engine, now)]
-        for engine, asked in [(engine, roster.ask(engine)) for engine in due]:
+        for engine, asked in [(engine, roster.start_probe(engine)) for engine in due]:
             try:
                 self._hear(engine, asked)
             except Exception:  # whatever one of them answers, the others are processed too
@@ -60,7 +60,7 @@ class Monitor:
             recovery.clean(engine)
         if well and not was_well:
             look_for_orphans()
-            roster.tell_returned()
+            roster.announce_return()
 
     def _is_due(self, engine: Engine, now: float) -> bool:
         # Never probed: it is new, or somebody requested a probe.

@@ -42,7 +42,7 @@ def _looked(alive: QuerySet[Worker]) -> QuerySet[Worker]:
     return last.filter(Q(last__gt=Now() - SILENCE))
 
 
-def tell() -> Iterable[Fact]:
+def stall_facts() -> Iterable[Fact]:
     """For `/health`: nothing while pictures are made, or if none waits."""
     if is_stalled():
         yield Fact("queue", "stalled", well=False)

@@ -23,11 +23,11 @@ class PreviewsConfig(AppConfig):
         from stylestudio.host import startup
         from stylestudio.processes import workers
 
-        importing.version_added.connect(asking.greet)
-        purging.connect(asking.forget)
+        importing.version_added.connect(asking.order_first_sheet)
+        purging.connect(asking.delete_previews)
         signals.ended.connect(following.hear_of_end)
         signals.reopened.connect(following.hear_of_reopening)
         signals.retried.connect(following.take_over)
         startup.register(sketches.create_once)
         startup.register(wishes.create_probes_once)
-        workers.register_sweep(following.follow_missed)
+        workers.register_sweep(following.finish_missed_previews)

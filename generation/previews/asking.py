@@ -22,7 +22,7 @@ from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.previews import following
 from generation.previews.models import Face
-from generation.previews.panels import panel, publish
+from generation.previews.panels import panel, publish_panel
 from generation.previews.wishes import Purpose, Wish, wishes
 from styles.models import StyleVersion
 from stylestudio.jobs.kinds import Visibility
@@ -30,18 +30,18 @@ from stylestudio.jobs.kinds import Visibility
 _PRESSES = uuid.UUID("7d0a3a42-5c55-4d2b-9b0e-6f6f2c1f7a11")  # the namespace of the ids of presses
 
 
-def ask_for_sheet(version: StyleVersion, user: User) -> list[GenerationTask]:
+def order_sheet(version: StyleVersion, user: User) -> list[GenerationTask]:
     """Order a version's preview sheet in the name of `user`: after an import or a training, or at a press."""
-    return ask(version, user, Purpose.SHEET)
+    return order_previews(version, user, Purpose.SHEET)
 
 
-def greet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> None:
+def order_first_sheet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> None:
     """Order the previews of a new version that has a file."""
     with suppress(ValidationError):  # nothing is lost without probe prompts; the page offers the button
-        ask_for_sheet(version, user)
+        order_sheet(version, user)
 
 
-def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
+def delete_previews(sender: object, version: StyleVersion, **_facts: Any) -> None:
     """Delete the pictures that show a version that is being purged. Raises ValidationError while some are being made.
 
     Pictures without the style stay, since other versions share them.
@@ -58,7 +58,7 @@ def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
         transaction.on_commit(partial(file.storage.delete, str(file.name)))
 
 
-def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:
+def order_previews(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:
     """Order the pictures a purpose lacks; if it lacks none, all of them anew. Raises ValidationError with the reason.
 
     Existing or pending pictures with the same inputs are shared; those without a style always.
@@ -70,7 +70,7 @@ def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]
     with transaction.atomic():
         for wish in wished:
             press = uuid.uuid5(_PRESSES, f"{version.pk} {purpose} {wish.position} {last}")
-            there = None if anew and _is_own(wish, version) else made(wish.order)
+            there = None if anew and _is_own(wish, version) else existing_task(wish.order)
             task = there or orders.place(wish.order, user, request_id=press, is_face=True)
             Face.objects.create(
                 version=version, task=task, purpose=purpose, position=wish.position, strength=wish.strength
@@ -81,16 +81,16 @@ def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]
 
 
 def _asked(version: StyleVersion, purpose: str, tasks: Sequence[GenerationTask]) -> None:
-    publish(version, purpose)
+    publish_panel(version, purpose)
     if not any(task.is_active for task in tasks):  # all of them are shared, so none is going to end
-        following.follow_soon(tasks[0].pk)
+        following.finish_previews_soon(tasks[0].pk)
 
 
 def _is_own(wish: Wish, version: StyleVersion) -> bool:
     return bool(wish.order.mix) or version.style.is_base
 
 
-def made(order: Order) -> GenerationTask | None:
+def existing_task(order: Order) -> GenerationTask | None:
     """A task with the same inputs that is pending, or whose picture is stored and from the kind of engine that serves.
 
     A sketch shows nothing of a style that a real engine draws. None if there is no such task.

@@ -18,7 +18,7 @@ from PIL import Image
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews import contact_sheets
 from generation.previews.models import Face
-from generation.previews.panels import Cell, panel, publish
+from generation.previews.panels import Cell, panel, publish_panel
 from generation.previews.wishes import Purpose
 from styles.models import Effect, StyleVersion
 from stylestudio.images import decoding
@@ -33,25 +33,25 @@ NOTHING = 0.01
 def hear_of_end(sender: object, task: GenerationTask, **_facts: Any) -> None:
     """Queue the follow-up of an ended task if it shows versions."""
     if task.is_face and not task.is_active:
-        follow_soon(task.pk)
+        finish_previews_soon(task.pk)
 
 
 @db_task()  # type: ignore[untyped-decorator]
-def follow_soon(task_pk: int) -> None:
-    """Run `follow` in a worker."""
-    follow(task_pk)
+def finish_previews_soon(task_pk: int) -> None:
+    """Run `finish_previews` in a worker."""
+    finish_previews(task_pk)
 
 
 # Sent in a worker, with the class Face as its sender, when a task that shows versions has ended; `task` is its key.
 followed = Signal()
 
 
-def follow(task_pk: int) -> None:
+def finish_previews(task_pk: int) -> None:
     """Finish what an ended task of previews leads to, and publish it to open pages."""
     followed.send(Face, task=task_pk)
     for version, purpose in _shown_by(task_pk):
-        settle(version, purpose)
-        publish(version, purpose)
+        finish_purpose(version, purpose)
+        publish_panel(version, purpose)
 
 
 def hear_of_reopening(sender: object, task: GenerationTask, **_facts: Any) -> None:
@@ -79,7 +79,7 @@ def take_over(sender: object, task: GenerationTask, again: GenerationTask, **_fa
 
 def _show(task_pk: int) -> None:
     for version, purpose in _shown_by(task_pk):
-        publish(version, purpose)
+        publish_panel(version, purpose)
 
 
 def _shown_by(task_pk: int) -> set[tuple[StyleVersion, str]]:
@@ -87,15 +87,15 @@ def _shown_by(task_pk: int) -> set[tuple[StyleVersion, str]]:
     return {(face.version, face.purpose) for face in faces}
 
 
-def follow_missed() -> None:
+def finish_missed_previews() -> None:
     """Do what a lost message left undone."""
     missed = Face.objects.filter(settled=False).exclude(task__status__in=ACTIVE).select_related("version__style")
     for version, purpose in {(face.version, face.purpose) for face in missed}:
-        if settle(version, purpose):
-            publish(version, purpose)
+        if finish_purpose(version, purpose):
+            publish_panel(version, purpose)
 
 
-def settle(version: StyleVersion, purpose: str) -> bool:
+def finish_purpose(version: StyleVersion, purpose: str) -> bool:
     """Compose the sheet or measure the difference, once no more pictures are to come.
 
     Failed pictures do not prevent it for the others. False if pictures are still to come or nothing is left to do.

@@ -165,15 +165,15 @@ def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
     return _("The engine may not have applied its file.")
 
 
-def publish(version: StyleVersion, purpose: str) -> None:
+def publish_panel(version: StyleVersion, purpose: str) -> None:
     """Push the panel in its current state to all open pages, soon."""
     publisher.publisher.note_act(f"face {version.pk} {purpose}", partial(_push, version.pk, purpose))
 
 
-def publish_all(version: StyleVersion) -> None:
+def publish_panels(version: StyleVersion) -> None:
     """Push all panels: the default strength, which they depend on, has changed."""
     for purpose in Purpose:
-        publish(version, purpose)
+        publish_panel(version, purpose)
 
 
 def _push(version_pk: int, purpose: str) -> None:

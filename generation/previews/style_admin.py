@@ -129,7 +129,7 @@ class StyleVersionAdmin(VersionModelAdmin):
         assert isinstance(request.user, User)  # the admin admits nobody else
         try:
             for version in queryset.select_related("style"):
-                asking.ask_for_sheet(version, request.user)
+                asking.order_sheet(version, request.user)
         except ValidationError as error:
             self.message_user(request, error.messages[0], messages.WARNING)
             return

@@ -44,7 +44,7 @@ def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
     asked = _purpose(version, purpose)
     require_curator(request.user)
     try:
-        asking.ask(version, request.user, asked)
+        asking.order_previews(version, request.user, asked)
     except ValidationError as error:
         messages.warning(request, " ".join(error.messages))
         return _back(request, version)
@@ -62,7 +62,7 @@ def strength(request: StudioRequest, pk: int) -> HttpResponse:
         return _back(request, version)
     chosen = form.cleaned_data["strength"]
     StyleVersion.everything.filter(pk=version.pk).update(default_strength=chosen)
-    panels.publish_all(version)
+    panels.publish_panels(version)
     words = _("%(strength)s is the default strength of %(version)s.")
     messages.success(request, words % {"strength": weight(chosen), "version": version})
     return _back(request, version)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from styles.lora.engines.behaviour import Behaviour, Told, observe, refused, tell, tell_of_file
+from styles.lora.engines.behaviour import Behaviour, Told, behaviour_in_words, observe, original_in_words, refused
 from styles.lora.engines.respell import Plan, plan, source_of, write_copy
 from styles.lora.file.census import Census
 from styles.lora.file.hashes import Hashes, read_hashes
@@ -46,11 +46,13 @@ __all__ = [
     "Thumbnail",
     "Told",
     "accelerator",
+    "behaviour_in_words",
     "by_name",
     "describe",
     "find_sidecars",
     "inspect",
     "labelled",
+    "original_in_words",
     "parse_note",
     "read_facts",
     "read_hashes",
@@ -59,8 +61,6 @@ __all__ = [
     "refusal",
     "refused",
     "source_of",
-    "tell",
-    "tell_of_file",
     "write_copy",
     "write_lora",
 ]

@@ -217,7 +217,7 @@ def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings:
     wishes.create_probes_once()
     settings.CHECKPOINT, settings.LIGHTNING_LORA = windows(BASE), windows(FAST)
     version = style("Ink", windows(INK), trigger_words="ink")
-    asking.ask(version, ada, wishes.Purpose.SHEET)
+    asking.order_previews(version, ada, wishes.Purpose.SHEET)
     GenerationTask.objects.update(checkpoint=windows(BASE))
     for task in GenerationTask.objects.all():  # as an earlier release stored them
         snapshot = task.snapshot | {"checkpoint": windows(BASE), "lightning": windows(FAST)}

@@ -32,7 +32,7 @@ def version(owner: User, tmp_path: Path, media: Path) -> StyleVersion:
     path = tmp_path / "watercolour.safetensors"
     path.write_bytes(weights())
     made = importing.confirm(
-        importing.bring(path, owner, picture=picture()),
+        importing.import_file(path, owner, picture=picture()),
         importing.Wish("Wäsche & mist", trigger_words="wtrclr", default_strength=0.75, licence="CC0", author="Ada"),
         owner,
     )

@@ -82,7 +82,7 @@ def imported(owner: User, data: bytes, tmp_path: Path, **wish: Any) -> StyleVers
     """A version of a file, as the command makes one."""
     path = tmp_path / "mossy.safetensors"
     path.write_bytes(data)
-    row = importing.bring(path, owner)
+    row = importing.import_file(path, owner)
     return importing.confirm(row, importing.Wish(**({"name": "Mossy"} | wish)), owner)
 
 

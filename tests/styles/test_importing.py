@@ -228,10 +228,10 @@ def test_a_large_card_holds_up_no_other_writer(
 
 def test_what_nobody_confirms_is_thrown_away_after_a_week(desk: Client) -> None:
     row = brought(desk)
-    importing.sweep()
+    importing.discard_forgotten()
     assert LoraImport.objects.exists()
     LoraImport.objects.update(created_at=row.created_at - importing.FORGOTTEN)
-    importing.sweep()
+    importing.discard_forgotten()
     assert not LoraImport.objects.exists()
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from stylestudio.images import decoding, grounds, picture_kinds
 from stylestudio.images.decoding import BadPicture
 
-__all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take", "trained"]
+__all__ = ["BadPicture", "Taken", "digest", "for_browsers", "perceptual_hash", "take", "trained"]
 
 MOST_BYTES = 100 * 2**20  # of one picture file
 SIDE = 320  # pixels of the thumbnail
@@ -98,7 +98,7 @@ def take(data: bytes) -> Taken:
         return _taken(data, image)
 
 
-def shown(data: bytes) -> bytes:
+def for_browsers(data: bytes) -> bytes:
     """The picture as a WebP for browsers, at most 2,048 pixels. Raises BadPicture if it is broken."""
     with _decoding(data) as image:
         image.load()

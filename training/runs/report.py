@@ -69,20 +69,20 @@ class Report:
     waiting: int  # pictures still to come
 
 
-def ask_by(training: int, user: int) -> None:
-    """`ask` by primary keys, for the queue. Does nothing if one no longer exists."""
+def order_report_by_keys(training: int, user: int) -> None:
+    """`order_report` by primary keys, for the queue. Does nothing if one no longer exists."""
     job, asking = TrainingJob.objects.filter(pk=training).first(), User.objects.filter(pk=user).first()
     if job and asking:
-        ask(job, asking)
+        order_report(job, asking)
 
 
-def ask(job: TrainingJob, user: User) -> None:
+def order_report(job: TrainingJob, user: User) -> None:
     """Order all pictures of the report that do not exist and are not pending, and measures of the dataset."""
     samples.ask(job, None, 0.0, user)
     for checkpoint in _checkpoints(job):
         for strength in STRENGTHS:
             samples.ask(job, checkpoint, strength, user)
-    check.want(job.snapshot.dataset, user)
+    check.order_check(job.snapshot.dataset, user)
 
 
 def _checkpoints(job: TrainingJob) -> list[Checkpoint]:

@@ -19,7 +19,7 @@ def train() -> None:
 @db_task()  # type: ignore[untyped-decorator]
 def ask_for_report(training: int, user: int) -> None:
     """Order the pictures of an epoch report in a worker: there may be more than a hundred."""
-    report.ask_by(training, user)
+    report.order_report_by_keys(training, user)
 
 
 def wake(seconds: float) -> None:

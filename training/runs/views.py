@@ -162,7 +162,7 @@ def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]
 
 
 @require_GET
-def run(request: StudioRequest, pk: int) -> HttpResponse:
+def show_run(request: StudioRequest, pk: int) -> HttpResponse:
     """One training: progress, samples, curve, checkpoints."""
     job = _run(request, pk)
     return render(request, "training/runs/run.html", {**_frame(request, job, "overview"), "rows": samples.table(job)})
@@ -333,7 +333,7 @@ urlpatterns = [
     path("", trainings, name="trainings"),
     path("new/", new_run, name="new-run"),
     path("plan/", plan, name="plan"),
-    path("<int:pk>/", run, name="run"),
+    path("<int:pk>/", show_run, name="run"),
     path("<int:pk>/config/", config, name="run-config"),
     path("<int:pk>/log/", log, name="run-log"),
     path("<int:pk>/epochs/", epochs, name="run-epochs"),

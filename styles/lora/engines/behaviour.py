@@ -154,7 +154,7 @@ class Told:
     warnings: tuple[str, ...] = field(default_factory=tuple)
 
 
-def tell(what: Behaviour) -> Told:
+def behaviour_in_words(what: Behaviour) -> Told:
     """What engines do with a file, in the reader's language."""
     if not what.tensors:
         return Told()
@@ -187,7 +187,7 @@ def refused(what: Behaviour) -> str | None:
     return None
 
 
-def tell_of_file(what: Behaviour) -> str:
+def original_in_words(what: Behaviour) -> str:
     """What engines do with the original file, if a copy would be read better."""
     if not what.own:
         text = ngettext(

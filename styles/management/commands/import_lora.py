@@ -70,7 +70,7 @@ class Command(BaseCommand):
                 if path.suffix.lower() == cards.SUFFIX:
                     self._take(path)
                 else:
-                    rows.append(importing.bring(path, owner))
+                    rows.append(importing.import_file(path, owner))
             except (NotTaken, OSError) as error:
                 told = failures.plainly(error, path.name) if isinstance(error, OSError) else f"{path.name}: {error}"
                 self._refuse(told)

@@ -84,7 +84,7 @@ def test_an_engine_that_does_not_say_its_limit_takes_a_hundred_megabytes() -> No
 def test_the_probe_learns_the_limit_and_lives_without(engine: Engine, preview: PreviewThread) -> None:
     assert engine.max_upload == 100 * 2**20
     preview.troubles.add(Answer("/features", "GET", 404))
-    roster.ask_again(engine)
+    roster.request_probe(engine)
     engine.refresh_from_db()
     assert roster.probe(engine) and engine.max_upload is None
 

@@ -35,12 +35,12 @@ def work() -> None:
     """What workers do with all that is in the queue."""
     runner.work()
     for pk in GenerationTask.objects.filter(is_face=True).values_list("pk", flat=True):
-        following.follow(pk)
+        following.finish_previews(pk)
 
 
 def made(version: StyleVersion, user: User, purpose: str = SHEET) -> panels.Panel:
     """Ask for it, let it be made, and look."""
-    asking.ask(again(version), user, purpose)
+    asking.order_previews(again(version), user, purpose)
     work()
     return panels.panel(again(version), purpose)
 

@@ -61,7 +61,7 @@ def trained(
 
     train(act)
     job.refresh_from_db()
-    report.ask(job, ada)
+    report.order_report(job, ada)
     return job
 
 
@@ -154,7 +154,7 @@ def test_before_the_health_check_there_are_pictures_and_no_numbers(
     paint(trained, engine)
     DatasetImage.objects.update(descriptor=None, measures=None)
     assert all(score.gain is None for line in report.report(trained).lines for score in line.scores)
-    report.ask(trained, ada)
+    report.order_report(trained, ada)
     assert DatasetJob.objects.filter(dataset=trained.snapshot.dataset, work=DatasetJob.Work.CHECK).exists()
 
 
@@ -163,7 +163,7 @@ def test_pictures_that_failed_can_be_asked_for_again(trained: TrainingJob, ada: 
     assert sample is not None
     sample.task.fail("engine")
     assert report.report(trained).missing == 1
-    report.ask(trained, ada)
+    report.order_report(trained, ada)
     assert (report.report(trained).missing, report.report(trained).waiting) == (0, 14)
 
 
@@ -176,9 +176,9 @@ def test_the_button_leaves_the_asking_to_a_worker(
     assert client.post(f"/training/{trained.pk}/epochs/").status_code == 302
     assert asked == [(trained.pk, ada.pk)]
     Sample.objects.all().delete()
-    report.ask_by(trained.pk, ada.pk)
+    report.order_report_by_keys(trained.pk, ada.pk)
     assert Sample.objects.filter(job=trained).count() == 14
-    report.ask_by(0, ada.pk)
+    report.order_report_by_keys(0, ada.pk)
 
 
 def test_the_list_shows_the_newest_pictures_of_each_training_with_as_many_questions_for_many(

@@ -371,7 +371,7 @@ def propose(request: StudioRequest, slug: str) -> HttpResponse:
     found = grid.Grid(dataset, grid.Filters.read(request.GET))
     form = ProposeForm(request.POST if request.method == "POST" else None, grid=found)
     if form.is_bound and form.is_valid():
-        captioners.order(dataset, request.user, form.captioner, form.pictures)
+        captioners.order_proposals(dataset, request.user, form.captioner, form.pictures)
         return redirect(dataset)
     context = {"dataset": dataset, "filters": found.filters, "form": form, "can_change": True}
     return render(request, "training/datasets/captions/propose.html", context, status=422 if form.is_bound else 200)

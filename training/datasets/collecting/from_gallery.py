@@ -22,7 +22,7 @@ from stylestudio.text import grammar
 from training.datasets import picture_files
 from training.datasets.collecting import intake
 from training.datasets.collecting.intake import Arrival, Tally
-from training.datasets.collecting.views import tell
+from training.datasets.collecting.views import answer_with_counts
 from training.datasets.models import MOST_CAPTION, Dataset
 
 MOST_OFFERED = 100  # datasets offered for a picture
@@ -102,7 +102,7 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
         said = _("The first %d are added, which is the most at a time. Tick the others once more.")
         messages.warning(request, said % MOST_CHOSEN)
         return redirect("training:choose", dataset.slug)
-    return tell(request, dataset, tally)
+    return answer_with_counts(request, dataset, tally)
 
 
 def _arrival(picture: GeneratedImage, dataset: Dataset) -> Arrival:

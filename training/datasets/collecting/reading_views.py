@@ -44,7 +44,7 @@ def _given(option: readings.Option) -> dict[str, object]:
 
 
 @require_GET
-def shown(request: StudioRequest, slug: str) -> HttpResponse:
+def open_readings(request: StudioRequest, slug: str) -> HttpResponse:
     """The readings alone, for a page that is notified of new files."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
     return render(request, "training/datasets/collecting/_readings.html", context(request, dataset))
@@ -59,13 +59,13 @@ def _found(request: StudioRequest, pk: int) -> Reading:
 
 
 @require_POST
-def choose(request: StudioRequest, pk: int) -> HttpResponse:
+def choose_reading(request: StudioRequest, pk: int) -> HttpResponse:
     """Read files in another way, given by `choice`, with Undo in the toast."""
     return _choose(request, pk, request.POST.get("choice", ""))
 
 
 @require_POST
-def back(request: StudioRequest, pk: int, choice: str) -> HttpResponse:
+def undo_choice(request: StudioRequest, pk: int, choice: str) -> HttpResponse:
     """Undo a choice."""
     return _choose(request, pk, "" if choice == UNREAD else choice)
 
@@ -84,16 +84,16 @@ def _choose(request: StudioRequest, pk: int, choice: str) -> HttpResponse:
 
 
 @require_POST
-def settle(request: StudioRequest, pk: int) -> HttpResponse:
+def settle_reading(request: StudioRequest, pk: int) -> HttpResponse:
     """Confirm a reading, so that it is no longer shown."""
     reading = _found(request, pk)
-    readings.settle(reading)
+    readings.settle_reading(reading)
     return redirect(reading.dataset)
 
 
 urlpatterns = [
-    path("readings/<int:pk>/choose/", choose, name="reading-choose"),
-    path("readings/<int:pk>/back/<str:choice>/", back, name="reading-back"),
-    path("readings/<int:pk>/settle/", settle, name="reading-settle"),
-    path("<str:slug>/readings/", shown, name="readings"),
+    path("readings/<int:pk>/choose/", choose_reading, name="reading-choose"),
+    path("readings/<int:pk>/back/<str:choice>/", undo_choice, name="reading-back"),
+    path("readings/<int:pk>/settle/", settle_reading, name="reading-settle"),
+    path("<str:slug>/readings/", open_readings, name="readings"),
 ]

@@ -225,7 +225,7 @@ def _is_choice(reading: Reading, choice: str) -> bool:
     return choice in encodings.ENCODINGS
 
 
-def settle(reading: Reading) -> None:
+def settle_reading(reading: Reading) -> None:
     """Confirm a reading, so that it is no longer shown."""
     Reading.objects.filter(pk=reading.pk).update(settled_at=timezone.now())
 

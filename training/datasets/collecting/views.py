@@ -56,10 +56,10 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
         intake.settle(dataset, request.user)
     if request.htmx:
         return JsonResponse(tally.report)
-    return redirect(dataset) if any(jobs) and not tally.refused else tell(request, dataset, tally)
+    return redirect(dataset) if any(jobs) and not tally.refused else answer_with_counts(request, dataset, tally)
 
 
-def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse:
+def answer_with_counts(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse:
     """A redirect to the dataset with the counts, or a page that lists refused files and remarks."""
     if tally.refused or tally.remarks:
         context = {**queries.frame(dataset, request.user), "tally": tally}
@@ -152,14 +152,14 @@ PURPOSE = Purpose(
 
 @require_GET
 @cache_control(private=True, max_age=86_400)
-def shown(request: StudioRequest, pk: int) -> HttpResponse:
+def picture_for_browsers(request: StudioRequest, pk: int) -> HttpResponse:
     """A picture of a kind that browsers do not show, converted to one that they do."""
     image = get_object_or_404(
         DatasetImage.everything, pk=pk, dataset__in=Dataset.objects.all().visible_to(request.user)
     )
     try:
         with image.file.open("rb") as file:
-            return HttpResponse(picture_files.shown(file.read()), content_type="image/webp")
+            return HttpResponse(picture_files.for_browsers(file.read()), content_type="image/webp")
     except (picture_files.BadPicture, FileNotFoundError) as error:
         raise Http404(_("The file of this picture cannot be read.")) from error
 
@@ -179,7 +179,7 @@ def export(request: StudioRequest, slug: str) -> StreamingHttpResponse | HttpRes
 
 
 urlpatterns = [
-    path("pictures/<int:pk>/shown/", shown, name="shown"),
+    path("pictures/<int:pk>/shown/", picture_for_browsers, name="shown"),
     path("<str:slug>/add/", add, name="add"),
     path("<str:slug>/export/", export, name="export"),
 ]

@@ -29,7 +29,7 @@ GLANCE = 0.25
 AFTER_FAILURE = timedelta(minutes=10)  # before a failed or cancelled check is ordered again automatically
 
 
-def want(dataset: Dataset, user: User) -> DatasetJob | None:
+def order_check(dataset: Dataset, user: User) -> DatasetJob | None:
     """Order a check if pictures wait to be measured and no check is waiting already.
 
     A running check does not count: it may have queried just before the newest picture arrived. So there are at most
@@ -44,19 +44,19 @@ def want(dataset: Dataset, user: User) -> DatasetJob | None:
 
 def hear_of_pictures(sender: object, dataset: Dataset, user: User, **_facts: Any) -> None:
     """Order a check when pictures were added."""
-    want(dataset, user)
+    order_check(dataset, user)
 
 
-def want_if_idle(dataset: Dataset) -> DatasetJob | None:
+def order_check_if_idle(dataset: Dataset) -> DatasetJob | None:
     """Order a check for the dataset's owner if pictures wait and no check waits, runs or was cancelled recently."""
     mine = DatasetJob.objects.filter(dataset=dataset, work=DatasetJob.Work.CHECK)
     cancelled = mine.filter(status="cancelled", ended_at__gt=timezone.now() - AFTER_FAILURE)
     if mine.active().exists() or cancelled.exists():
         return None
-    return want(dataset, dataset.owner)
+    return order_check(dataset, dataset.owner)
 
 
-def run(run: dataset_jobs.Run) -> None:
+def run_check(run: dataset_jobs.Run) -> None:
     """The handler of the work CHECK. Stored results are not measured again, so a crash costs one batch."""
     dataset, done = run.job.dataset, 0
     with ThreadPoolExecutor(THREADS) as threads:

@@ -71,7 +71,7 @@ def health(request: StudioRequest, slug: str) -> HttpResponse:
 def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
     found = report.report(dataset)
     # Pictures measured by older code are measured again at the first visit. That changes nobody's work.
-    if found.facts.unmeasured and not found.job and (job := check.want_if_idle(dataset)):
+    if found.facts.unmeasured and not found.job and (job := check.order_check_if_idle(dataset)):
         found = replace(found, job=job)
     return {
         "dataset": dataset,
@@ -146,7 +146,7 @@ def fix(request: StudioRequest, slug: str) -> HttpResponse:
     except (ValidationError, BadOperation) as error:
         messages.warning(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
         return back
-    check.want(dataset, request.user)
+    check.order_check(dataset, request.user)
     undo = ""
     if done.undo:
         undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
@@ -174,7 +174,7 @@ def ground(request: StudioRequest, slug: str) -> HttpResponse:
     except ValidationError as error:
         messages.warning(request, error.messages[0])
         return back
-    check.want(dataset, request.user)
+    check.order_check(dataset, request.user)
     undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
     messages.success(request, done.said, extra_tags=undo)
     return back
@@ -185,7 +185,7 @@ def undo(request: StudioRequest, slug: str, key: str) -> HttpResponse:
     """Undo a fix."""
     dataset = _made(request, slug)
     won = fixes.take_back(request.session, key, dataset, request.user)
-    check.want(dataset, request.user)
+    check.order_check(dataset, request.user)
     messages.success(request, _("It is as before.") if won else _("This cannot be undone any more."))
     return redirect("training:health", slug)
 

@@ -74,7 +74,7 @@ def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: 
             tries = 0 if there is None else there.task_id
             press = uuid.uuid5(_PRESSES, f"{job.pk} {checkpoint and checkpoint.pk} {place} {strength} {tries}")
             with suppress(ValidationError):  # a probe that cannot be drawn leaves its place empty
-                task = asking.made(order) or orders.place(order, user, request_id=press, is_face=True)
+                task = asking.existing_task(order) or orders.place(order, user, request_id=press, is_face=True)
                 kept, _new = Sample.objects.update_or_create(
                     job=job,
                     checkpoint=checkpoint,

@@ -27,4 +27,4 @@ class ComfyuiConfig(AppConfig):
         node_facts.keep(graph.every_class())
         engine_diagnostics.register(diagnostics.look)
         cards.register_converter(lora.exported)
-        workers.register_sweep(leftovers.sweep, guarded=True)
+        workers.register_sweep(leftovers.cancel_leftovers, guarded=True)

@@ -12,7 +12,7 @@ from training.runs.models import TrainingJob
 from training.trainers.comfyui.attempt import PROMPT
 
 
-def sweep() -> None:
+def cancel_leftovers() -> None:
     """Cancel on engines what is left of ended trainings. Engines that do not answer are tried again later."""
     for job in TrainingJob.objects.ended().filter(state__prompt__isnull=False):
         engine = Engine.objects.filter(pk=job.state.get("engine"), health=Engine.Health.OK).first()
@@ -27,12 +27,12 @@ def sweep() -> None:
 
 
 @db_task()  # type: ignore[untyped-decorator]
-def sweep_soon() -> None:
-    """Run `sweep` in a worker."""
-    sweep()
+def cancel_leftovers_soon() -> None:
+    """Run `cancel_leftovers` in a worker."""
+    cancel_leftovers()
 
 
 def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
     """Sweep once a training has ended; in a worker, since telling the engine takes a while."""
     if what == "ended" and job.state.get("prompt"):
-        sweep_soon()
+        cancel_leftovers_soon()

@@ -21,7 +21,7 @@ def arguments(python: str, scripts: Path, config_file: str, precision: str) -> l
     return [*launcher, *_launch_options(precision), str(scripts / SCRIPT), "--config_file", config_file]
 
 
-def shown(folder: Path, words: Sequence[str]) -> str:
+def shell_line(folder: Path, words: Sequence[str]) -> str:
     """The same as one line to paste into a POSIX shell."""
     return f"cd {shlex.quote(str(folder))} && {shlex.join(words)}"
 

@@ -127,7 +127,7 @@ def plan(course: Asked) -> config.Plan:
 def command_line(course: Asked) -> str:
     """The command of the newest start, to show and to paste; empty before the first."""
     attempt = attempts.newest(course.folder)
-    return command.shown(course.folder, _words(course, attempt.folder)) if attempt else ""
+    return command.shell_line(course.folder, _words(course, attempt.folder)) if attempt else ""
 
 
 def find_base(name: str) -> Path | None:
@@ -181,7 +181,7 @@ def _begin(course: Course) -> Attempt:
     now = _going_on(course, whole, attempt, home)
     command.write(course.folder, now, f"{home}/{config.CONFIG_FILE}")
     words = _words(course, attempt.folder)
-    course.log(command.shown(course.folder, words))
+    course.log(command.shell_line(course.folder, words))
     # Before the process starts: if the worker is killed between the two, the next one finds that nothing runs.
     attempt.save()
     process.start(attempt.folder, words, cwd=course.folder)

@@ -88,7 +88,7 @@ def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: Any, ada: User) ->
 
 
 def ordered(dataset: Dataset, user: User, name: str, images: list[DatasetImage]) -> DatasetJob:
-    job = captioners.order(dataset, user, captioners.known()[name], [image.pk for image in images])
+    job = captioners.order_proposals(dataset, user, captioners.known()[name], [image.pk for image in images])
     dataset_jobs.work()
     job.refresh_from_db()
     return job
@@ -107,7 +107,7 @@ def test_proposals_wait_beside_the_captions(dataset: Dataset, add: Any, ada: Use
 
 def test_an_attempt_after_a_crash_goes_on_where_the_first_one_was(dataset: Dataset, add: Any, ada: User) -> None:
     images = [add(source_name=f"mill {name}.png") for name in ("one", "two", "three")]
-    job = captioners.order(dataset, ada, captioners.known()["notes"], [image.pk for image in images])
+    job = captioners.order_proposals(dataset, ada, captioners.known()["notes"], [image.pk for image in images])
     DatasetJob.objects.filter(pk=job.pk).update(done=2, report={"proposed": 2})
     dataset_jobs.work()
     job.refresh_from_db()

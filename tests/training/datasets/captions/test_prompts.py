@@ -297,7 +297,7 @@ def test_the_report_counts_what_was_found_and_why_nothing_was(
     images = [stored(add, png(parameters=A1111)), stored(add, png()), stored(add, png(Comment="Created with GIMP"))]
     same = stored(add, png(parameters=A1111))
     DatasetImage.objects.filter(pk=same.pk).update(caption="a fox in the snow")
-    job = captioners.order(dataset, ada, captioners.known()["notes"], [image.pk for image in [*images, same]])
+    job = captioners.order_proposals(dataset, ada, captioners.known()["notes"], [image.pk for image in [*images, same]])
     dataset_jobs.work()
     job = DatasetJob.objects.get(pk=job.pk)
     assert job.report["proposed"] == 1

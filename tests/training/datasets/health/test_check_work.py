@@ -44,7 +44,7 @@ def ran(dataset: Dataset) -> DatasetJob:
     """A check from order to end."""
     job = DatasetJob.objects.create(dataset=dataset, owner=dataset.owner, work=DatasetJob.Work.CHECK)
     assert job.start("test")
-    check.run(dataset_jobs.Run(job))
+    check.run_check(dataset_jobs.Run(job))
     job.complete()
     return job
 
@@ -124,43 +124,43 @@ def test_a_check_stops_when_it_is_cancelled(dataset: Dataset, add: AddPicture, m
     job.start("test")
     DatasetJob.objects.get(pk=job.pk).cancel()
     with pytest.raises(dataset_jobs.Stopped):
-        check.run(dataset_jobs.Run(job))
+        check.run_check(dataset_jobs.Run(job))
     assert gather(dataset).unmeasured == 3
     assert DatasetImage.objects.exclude(measures=None).count() == 1
 
 
 def test_many_drops_order_one_check(dataset: Dataset, add: AddPicture, ada: User) -> None:
-    assert check.want(dataset, ada) is None  # nothing to measure
+    assert check.order_check(dataset, ada) is None  # nothing to measure
     add("one")
-    assert check.want(dataset, ada) is not None
+    assert check.order_check(dataset, ada) is not None
     for _drop in range(5):
         add("more")
-        assert check.want(dataset, ada) is None
+        assert check.order_check(dataset, ada) is None
     DatasetJob.objects.get().start("test")
-    assert check.want(dataset, ada) is not None  # the running one may have looked already
-    assert check.want(dataset, ada) is None
+    assert check.order_check(dataset, ada) is not None  # the running one may have looked already
+    assert check.order_check(dataset, ada) is None
     assert DatasetJob.objects.count() == 2
 
 
 def test_a_check_that_failed_is_not_ordered_again_at_once(dataset: Dataset, add: AddPicture, ada: User) -> None:
     add("one")
-    job = check.want(dataset, ada)
+    job = check.order_check(dataset, ada)
     assert job is not None and job.start("test") and job.fail("internal")
-    assert check.want(dataset, ada) is None
-    assert check.want_if_idle(dataset) is None
+    assert check.order_check(dataset, ada) is None
+    assert check.order_check_if_idle(dataset) is None
 
 
 def test_a_check_that_was_cancelled_is_not_ordered_again_by_a_look(
     client: Client, dataset: Dataset, add: AddPicture, ada: User
 ) -> None:
     add("one")
-    job = check.want(dataset, ada)
+    job = check.order_check(dataset, ada)
     assert job is not None and job.cancel()
     client.force_login(ada)
     assert client.get(f"/datasets/{dataset.slug}/health/").status_code == 200
-    assert check.want_if_idle(dataset) is None
+    assert check.order_check_if_idle(dataset) is None
     assert not DatasetJob.objects.active().exists()
-    assert check.want(dataset, ada) is not None  # what is dropped is looked into
+    assert check.order_check(dataset, ada) is not None  # what is dropped is looked into
 
 
 def test_a_background_that_is_chosen_while_copies_are_looked_for_is_measured(

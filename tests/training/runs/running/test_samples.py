@@ -94,7 +94,7 @@ def test_a_picture_that_ended_is_shown_on_the_pages_of_its_training(
 ) -> None:
     published: list[int] = []
     monkeypatch.setattr(samples, "publish", lambda job: published.append(job.pk))
-    following.follow(Sample.objects.filter(job=trained).first().task_id)  # type: ignore[union-attr]
+    following.finish_previews(Sample.objects.filter(job=trained).first().task_id)  # type: ignore[union-attr]
     assert published == [trained.pk]
 
 

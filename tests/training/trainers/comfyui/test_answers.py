@@ -99,7 +99,7 @@ def test_what_an_engine_does_not_hand_over_for_long_ends_and_is_fetched_by_whoev
     assert (job.status, job.error_kind, ran()) == (Status.FAILED, "engine_errors", 1)
     asked = list(new_engine.engine.requests).count("GET /view")
     assert asked == runner.MOST_ERRORS
-    leftovers.sweep()
+    leftovers.cancel_leftovers()
     broken.release()
     again = trained(place_run.resume(TrainingJob.objects.get(pk=job.pk), job.owner))
     assert (again.status, ran()) == (Status.COMPLETED, 2)

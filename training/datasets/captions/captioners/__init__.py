@@ -5,6 +5,6 @@ A new captioner is a class that implements `base.Captioner` and is listed in `kn
 
 from __future__ import annotations
 
-from training.datasets.captions.captioners.propose import known, order, run
+from training.datasets.captions.captioners.propose import known, order_proposals, propose_captions
 
-__all__ = ["known", "order", "run"]
+__all__ = ["known", "order_proposals", "propose_captions"]

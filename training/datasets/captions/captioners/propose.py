@@ -25,7 +25,7 @@ def known() -> dict[str, Captioner]:
     return {captioner.name: captioner for captioner in every}
 
 
-def order(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence[int]) -> DatasetJob:
+def order_proposals(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence[int]) -> DatasetJob:
     """Order captions from `captioner` for these pictures of the dataset, given by primary key."""
     parameters = {"captioner": captioner.name, "pictures": list(pictures)}
     return dataset_jobs.order(
@@ -38,7 +38,7 @@ def order(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence
     )
 
 
-def run(run: dataset_jobs.Run) -> None:
+def propose_captions(run: dataset_jobs.Run) -> None:
     """Propose captions, starting after the last picture of an earlier attempt."""
     job = run.job
     captioner = known().get(job.parameters["captioner"])
