@@ -17,7 +17,7 @@ class MakingConfig(AppConfig):
         from generation.making import runner, stalls, tasks
         from generation.making.claim import held
         from generation.making.monitor import monitor
-        from generation.pictures import cards
+        from generation.pictures import job_cards
         from generation.pictures.models import GenerationTask
         from stylestudio.host import health_facts
         from stylestudio.jobs import kinds
@@ -28,9 +28,9 @@ class MakingConfig(AppConfig):
                 name=GenerationTask.kind,
                 model=GenerationTask,
                 fragments=("generation/ordering/_job.html", "generation/making/_queue_row.html"),
-                facts=cards.facts,
+                facts=job_cards.facts,
                 sweep=runner.sweep,
-                gather=cards.gather,
+                gather=job_cards.gather,
                 wake=tasks.wake,
                 # Jobs the program creates itself, such as previews and samples, do not count against a person's limit;
                 # and jobs that only fetch do not take a turn.

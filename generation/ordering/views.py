@@ -23,7 +23,7 @@ from generation.making import recovery, runner, tasks
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
-from generation.pictures import cards, graphs, signals
+from generation.pictures import graphs, job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask
 from styles.forms import PresetForm
 from styles.models import Preset, Style
@@ -280,7 +280,7 @@ def _live(request: StudioRequest) -> dict[str, Any]:
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
     found = list(tasks[:RECENT])
-    cards.gather(found)
+    job_cards.gather(found)
     waiting = sum(1 for task in found if task.is_active)
     return {"jobs": found, "who": who, "active": waiting, "socket_url": page_frame.socket_url(who)}
 

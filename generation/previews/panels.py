@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from generation.ordering import base_checkpoints, orders
-from generation.pictures import cards
+from generation.pictures import job_cards
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews.models import Face
 from generation.previews.wishes import Purpose, wishes
@@ -95,7 +95,7 @@ class Panel:
     @property
     def left_seconds(self) -> float | None:
         """About how many seconds until the last picture; None without enough history."""
-        cards.gather(self.active)
+        job_cards.gather(self.active)
         left = [task.left_seconds for task in self.active]
         return max((seconds for seconds in left if seconds is not None), default=None)
 

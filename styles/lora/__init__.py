@@ -16,7 +16,7 @@ from styles.lora.file.census import Census
 from styles.lora.file.hashes import Hashes, read_hashes
 from styles.lora.file.header import BadLora, Header, read_header
 from styles.lora.metadata.facts import Facts, Thumbnail, labelled, read_facts
-from styles.lora.metadata.sidecars import Note, Sidecars, find_sidecars, parse_note, read_notes
+from styles.lora.metadata.lora_sidecars import Note, Sidecars, find_sidecars, parse_note, read_notes
 from styles.lora.metadata.write import Label, write_lora
 from styles.lora.structure.accelerators import Accelerator, Sign, accelerator, by_name
 from styles.lora.structure.alphas import TrainedAlphas

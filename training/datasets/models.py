@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from stylestudio.images import grounds
 from stylestudio.jobs.kinds import Job, JobQuerySet, Visibility
 from stylestudio.text import grammar
-from training.datasets import faults
+from training.datasets import work_faults
 from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 
 RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are URLs
@@ -414,7 +414,7 @@ class DatasetJob(Job):
     @property
     def explanation(self) -> str:
         """Why it failed, and what to do, in the reader's language."""
-        return faults.explain(self.error_kind)
+        return work_faults.explain(self.error_kind)
 
     @property
     def refused_count(self) -> int:

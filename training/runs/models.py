@@ -279,7 +279,7 @@ class Sample(models.Model):
     probe = models.PositiveSmallIntegerField()  # index in the probes of the job
     strength = models.FloatField()  # 0 without a checkpoint
     task = models.ForeignKey("pictures.GenerationTask", on_delete=models.CASCADE, related_name="samples")
-    # What was measured of its picture, for the report: see training.runs.report.
+    # What was measured of its picture, for the report: see training.runs.epoch_report.
     measures = models.JSONField(null=True)
     asked_at = models.DateTimeField(default=timezone.now)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from huey.contrib.djhuey import db_task
 
-from training.runs import report
+from training.runs import epoch_report
 from training.runs.running import runner
 
 
@@ -19,7 +19,7 @@ def train() -> None:
 @db_task()  # type: ignore[untyped-decorator]
 def ask_for_report(training: int, user: int) -> None:
     """Order the pictures of an epoch report in a worker: there may be more than a hundred."""
-    report.order_report_by_keys(training, user)
+    epoch_report.order_report_by_keys(training, user)
 
 
 def wake(seconds: float) -> None:

@@ -23,7 +23,7 @@ from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training.datasets import queries
 from training.datasets.models import Dataset
-from training.runs import configuration, known_trainers, parameters, report, tasks
+from training.runs import configuration, epoch_report, known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
 from training.runs.placing.forms import TrainingForm, belonging, style_of, trainable
@@ -228,8 +228,8 @@ def epochs(request: StudioRequest, pk: int) -> HttpResponse:
     probe = min(whole_number(request.GET.get("prompt", "0")), max(0, len(job.probes) - 1))
     context = {
         **_frame(request, job, "epochs"),
-        "report": report.report(job, probe),
-        "strengths": report.STRENGTHS,
+        "report": epoch_report.report(job, probe),
+        "strengths": epoch_report.STRENGTHS,
         "prompts": [(place, prompt) for place, (prompt, _seed) in enumerate(job.probes)],
     }
     return render(request, "training/runs/run_epochs.html", context)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from styles.lora.file.long_text import LongText
 from styles.lora.file.values import LONG, SHORT, moment, number, parsed, size, text, whole
-from styles.lora.metadata.sidecars import Note
+from styles.lora.metadata.lora_sidecars import Note
 from styles.lora.metadata.triggers import trigger_words
 
 MOST_THUMBNAIL = 2 * 2**20  # bytes

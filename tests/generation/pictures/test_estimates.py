@@ -16,7 +16,7 @@ from generation.engines.models import Engine
 from generation.making import claim as claiming
 from generation.ordering import orders
 from generation.ordering.orders import Order
-from generation.pictures import cards
+from generation.pictures import job_cards
 from generation.pictures.estimates import Forecast, Like
 from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.pictures.shapes import SHAPES
@@ -243,7 +243,7 @@ def test_many_rows_are_fetched_with_few_questions(
     alone = [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in map(seen, tasks)]
     found = list(GenerationTask.objects.order_by("pk"))
     with django_assert_max_num_queries(10):
-        cards.gather(found)
+        job_cards.gather(found)
         assert [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in found] == alone
 
 

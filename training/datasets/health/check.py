@@ -18,7 +18,7 @@ from training.datasets import dataset_jobs
 from training.datasets.crops import clear
 from training.datasets.crops.clear import measured_on
 from training.datasets.health import measures, similar
-from training.datasets.health.facts import is_current, is_measured
+from training.datasets.health.dataset_facts import is_current, is_measured
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 BATCH = 24  # pictures between two commits

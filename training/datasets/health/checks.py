@@ -19,7 +19,7 @@ from training.datasets.captions import tags, tokens
 from training.datasets.crops import plan
 from training.datasets.crops.clear import Ground
 from training.datasets.health import measures
-from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.dataset_facts import Facts, Picture
 from training.datasets.health.findings import Finding, Fix, Level
 from training.datasets.health.groups import Group, groups
 from training.datasets.health.measures import oddness

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.dataset_facts import Facts, Picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from training.datasets.health import caption_checks  # noqa: F401  registers its checks
 from training.datasets.health.checks import CHECKS
-from training.datasets.health.facts import Facts, gather
+from training.datasets.health.dataset_facts import Facts, gather
 from training.datasets.health.findings import Finding, Level, tally
 from training.datasets.models import Dataset, DatasetJob
 

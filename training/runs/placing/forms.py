@@ -22,7 +22,7 @@ from styles.models import Style, StyleQuerySet
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
-from training.runs.placing import order_page, place_run
+from training.runs.placing import form_outlook, place_run
 
 NEW_STYLE = "new"
 
@@ -94,7 +94,7 @@ class TrainingForm(forms.Form):
     def chosen_trainer(self) -> str:
         """The trainer chosen now."""
         wanted = self.raw("trainer")
-        return wanted if wanted in order_page.trainers() else known_trainers.usual().name
+        return wanted if wanted in form_outlook.trainers() else known_trainers.usual().name
 
     @property
     def chosen_preset(self) -> str:
@@ -122,9 +122,9 @@ class TrainingForm(forms.Form):
         return {name: self.data.get(f"set-{name}", "") for name in names}
 
     @cached_property
-    def outlook(self) -> order_page.Outlook:
+    def outlook(self) -> form_outlook.Outlook:
         """What would happen with the form's current values."""
-        return order_page.outlook(
+        return form_outlook.outlook(
             self.chosen_dataset,
             self.chosen_trainer,
             self.chosen_preset,
@@ -176,7 +176,7 @@ class TrainingForm(forms.Form):
         return [prompt for prompt, _seed in place_run.usual_probes()]
 
     def clean(self) -> dict[str, Any]:
-        """A new style needs a name. Errors of settings are shown by their rows and by `order_page.outlook`."""
+        """A new style needs a name. Errors of settings are shown by their rows and by `form_outlook.outlook`."""
         cleaned = super().clean() or {}
         if not self._style() and not self.raw("style_name"):
             self.add_error("style_name", _("Say what the new style is called."))

@@ -23,9 +23,9 @@ from stylestudio.processes import workers
 from training.runs.models import TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.trainer import Asked, Course, Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped
-from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
+from training.trainers.kohya import attempts, checkpoint_files, command, config, output, pictures, process
 from training.trainers.kohya.attempts import Attempt
-from training.trainers.kohya.losses import Losses
+from training.trainers.kohya.loss_log import Losses
 from training.trainers.kohya.presets import BYTES_PER_RANK, NAME, PRESETS, SETTINGS
 from training.trainers.kohya.sentences import SENTENCES
 
@@ -200,7 +200,7 @@ def _going_on(course: Course, whole: config.Plan, attempt: Attempt, home: str) -
     state = weights = ""
     if course.start:
         saved = course.folder.parent / course.start.state
-        if course.start.state and checkpoints.is_whole_state(saved):
+        if course.start.state and checkpoint_files.is_whole_state(saved):
             state = str(saved)
             course.log(
                 f"Goes on from step {attempt.first_step} with the saved state of the optimizer. Pictures are shuffled "
@@ -346,7 +346,7 @@ class _Watch:
         """Pass on complete checkpoints.
         While it runs, a file waits for its state and until its size no longer changes.
         """
-        for one in checkpoints.saved(self.attempt.folder / "output", self.left):
+        for one in checkpoint_files.saved(self.attempt.folder / "output", self.left):
             step = self.attempt.first_step + one.step
             if step <= self.stored or (not final and (self._grows(one.file) or one.state is None)):
                 continue
@@ -419,5 +419,5 @@ class _Watch:
         saved = self.attempt.folder / "output"
         for file in saved.glob("*.safetensors"):
             file.unlink()
-        if (saved / checkpoints.state_name(self.left)).is_dir():
-            shutil.rmtree(saved / checkpoints.LAST_STATE, ignore_errors=True)  # a duplicate
+        if (saved / checkpoint_files.state_name(self.left)).is_dir():
+            shutil.rmtree(saved / checkpoint_files.LAST_STATE, ignore_errors=True)  # a duplicate

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
-from training.datasets.captions.captioners import prompts
+from training.datasets.captions.captioners import embedded_prompts
 from training.datasets.captions.captioners.notes import FromNotes
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -266,13 +266,13 @@ def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:
         "2": {"class_type": "Combine", "inputs": {"conditioning_1": ["3", 0], "conditioning_2": ["2", 0]}},
         "3": {"class_type": "Combine", "inputs": {"conditioning_1": ["2", 0], "conditioning_2": ["9", 0]}},
     }
-    assert prompts.comfyui(json.dumps(circle)) == ""
+    assert embedded_prompts.comfyui(json.dumps(circle)) == ""
     wide = {
         str(at): {"class_type": "Join", "inputs": {"string_a": [str(at + 1), 0], "string_b": [str(at + 1), 0]}}
         for at in range(2, 60)
     }
     wide["1"] = {"class_type": "KSampler", "inputs": {"positive": ["2", 0]}}
-    assert prompts.comfyui(json.dumps(wide)) == ""
+    assert embedded_prompts.comfyui(json.dumps(wide)) == ""
     for odd in (
         [],
         [1, 2],
@@ -280,7 +280,7 @@ def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:
         {"1": {"class_type": 5, "inputs": []}},
         {"1": {"class_type": "KSampler", "inputs": {"positive": {}}}},
     ):
-        assert prompts.comfyui(json.dumps(odd)) == ""
+        assert embedded_prompts.comfyui(json.dumps(odd)) == ""
 
 
 def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, dataset: Dataset) -> None:
@@ -317,7 +317,14 @@ Reader = Callable[[str], str]
 
 
 @pytest.mark.parametrize(
-    "reader", [prompts.comfyui, prompts.comfyui_workflow, prompts.of_json, prompts.a1111, prompts.dream]
+    "reader",
+    [
+        embedded_prompts.comfyui,
+        embedded_prompts.comfyui_workflow,
+        embedded_prompts.of_json,
+        embedded_prompts.a1111,
+        embedded_prompts.dream,
+    ],
 )
 @pytest.mark.parametrize(
     "text",

@@ -17,7 +17,7 @@ from tests.training.conftest import AddPicture
 from tests.training.datasets.health import made
 from training.datasets import dataset_jobs
 from training.datasets.health import check, measures, report, similar
-from training.datasets.health.facts import gather
+from training.datasets.health.dataset_facts import gather
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ import pytest
 
 from training.datasets.health import measures
 from training.datasets.health.checks import CHECKS
-from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.dataset_facts import Facts, Picture
 from training.datasets.health.findings import Finding, Level, tally
 from training.datasets.health.report import find
 from training.datasets.models import Dataset

@@ -14,7 +14,7 @@ from django.test import Client
 
 from tests.training.conftest import AddPicture
 from training.datasets.health import fixes, measures
-from training.datasets.health.facts import gather
+from training.datasets.health.dataset_facts import gather
 from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from tests.training.datasets.crops.test_grounds import drop
 from tests.training.datasets.icons import CREAM, INK, icon
 from training.datasets import dataset_jobs
 from training.datasets.crops import clear
-from training.datasets.health import facts, report
+from training.datasets.health import dataset_facts, report
 from training.datasets.health.findings import Finding, Level
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -34,7 +34,7 @@ def checked(dataset: Dataset) -> dict[str, Finding]:
     dataset_jobs.order(dataset, dataset.owner, DatasetJob.Work.CHECK)
     dataset_jobs.work()
     dataset.refresh_from_db()
-    found = facts.gather(dataset)
+    found = dataset_facts.gather(dataset)
     assert not found.unmeasured
     return {finding.anchor: finding for finding in report.find(found)}
 

@@ -15,7 +15,7 @@ from stylestudio.checks import the_trainer_is_there
 from stylestudio.processes import workers
 from tests.training.trainers.kohya.conftest import InThread, SdScripts, Told, alive, group, until
 from training.runs.trainer import Stop, TrainerFailed, TrainerLost, TrainerStopped
-from training.trainers.kohya import attempts, checkpoints, trainer
+from training.trainers.kohya import attempts, checkpoint_files, trainer
 
 
 def failure(course: Told) -> TrainerFailed:
@@ -65,7 +65,7 @@ def test_what_nobody_needs_is_gone_afterwards(scripts: SdScripts, course: Told) 
     assert not (course.folder / "dataset").exists()
     assert list(course.folder.rglob("style*.safetensors")) == []
     assert not (course.folder / "starts/0001/output/style-state").exists(), "the same as that of the last step"
-    assert checkpoints.is_whole_state(course.folder.parent / course.kept[-1].state)
+    assert checkpoint_files.is_whole_state(course.folder.parent / course.kept[-1].state)
 
 
 def test_where_tensorboard_is_missing_checkpoints_have_the_loss_of_the_bar(scripts: SdScripts, course: Told) -> None:

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from stylestudio.images import decoding as pictures
 from stylestudio.text import grammar
-from training.datasets.captions.captioners import prompts
+from training.datasets.captions.captioners import embedded_prompts
 from training.datasets.captions.captioners.base import Proposal, Silence
 from training.datasets.captions.operations import words_of
 from training.datasets.models import MOST_CAPTION, DatasetImage
@@ -61,9 +61,9 @@ class FromNotes:
         for image in images:
             prompt = image.picture.task.prompt if image.picture else ""
             texts = {} if prompt else _texts(image)
-            words = prompt or _words(prompts.of_texts(texts)) or words_of(image.source_name)
+            words = prompt or _words(embedded_prompts.of_texts(texts)) or words_of(image.source_name)
             text = grammar.without_front(words, image.dataset.trigger_words)[:MOST_CAPTION]
-            told = any(texts.get(name) for name in prompts.NAMES)
+            told = any(texts.get(name) for name in embedded_prompts.NAMES)
             yield Proposal(text, silent="" if text else Silence.UNREAD if told else Silence.NOTHING)
 
 
@@ -77,8 +77,8 @@ def _texts(image: DatasetImage) -> dict[str, str]:
             if isinstance(comment, bytes):
                 found["comment"] = comment.decode("utf-8", "replace")
             packed = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
-            told = {**prompts.xmp(packed), **_exif(picture), **found}
-            if picture.format == "PNG" and not told.keys() & prompts.NAMES:
+            told = {**embedded_prompts.xmp(packed), **_exif(picture), **found}
+            if picture.format == "PNG" and not told.keys() & embedded_prompts.NAMES:
                 told |= _behind_pixels(handle)
             return told
     except pictures.BROKEN:
@@ -89,7 +89,7 @@ def _behind_pixels(file: IO[bytes]) -> dict[str, str]:
     """The texts of a PNG, including those after its pixels, which Pillow only reads once it has decoded them."""
     file.seek(0)
     found = {key.lower(): text for key, text in pictures.read_png_metadata(file.read()).items()}
-    return {**prompts.xmp(found.get("xml:com.adobe.xmp", "")), **found}
+    return {**embedded_prompts.xmp(found.get("xml:com.adobe.xmp", "")), **found}
 
 
 def _exif(picture: Image.Image) -> dict[str, str]:
