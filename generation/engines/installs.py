@@ -5,13 +5,11 @@ by upload, or by copying it into a folder that engines share.
 from __future__ import annotations
 
 import os
-import threading
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -19,6 +17,7 @@ from django.core.files.base import File
 from django.utils.translation import gettext as _
 
 from generation.engines import roster
+from generation.engines.memory import Install
 from generation.engines.models import Engine
 from styles.lora import Family
 from styles.models import StyleVersion
@@ -81,21 +80,17 @@ def _only_a_part(engine: Engine, version: StyleVersion) -> str:
     return _("%(engine)s has only a part of %(file)s.") % {"engine": roster.title(engine), "file": version.lora_name}
 
 
-# Files found complete, by engine and the time since which it has been up.
-_whole: set[tuple[int, datetime, str]] = set()
-
-
 def _is_whole(engine: Engine, version: StyleVersion) -> bool:
     """Whether the file on the engine is as long as ours: an upload that broke off is listed too.
 
     The engine is asked once per time it is up. A file that cannot be examined, because a person put it there, counts as
     complete.
     """
-    seen = (engine.pk, engine.health_since, version.lora_name)
-    if seen not in _whole:
-        if _size_there(engine, version.lora_name) not in (None, version.sent_size):
+    memory, name = roster.pool.memory, version.lora_name
+    if not memory.is_whole(engine, name):
+        if _size_there(engine, name) not in (None, version.sent_size):
             return False
-        _whole.add(seen)
+        memory.note_whole(engine, name)
     return True
 
 
@@ -162,24 +157,13 @@ def _place(engine: Engine, version: StyleVersion) -> Place:
     return Place(title, "later")
 
 
-@dataclass(slots=True)
-class _Install:
-    """One file being sent to one engine. `percent` has been sent."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    percent: int = 0
-
-
-_installs: dict[tuple[int, str], _Install] = {}
-
-
 def put(engine: Engine, version: StyleVersion) -> Generator[int]:
     """Install the file on the engine, once however many threads request it.
 
     Yields the percentage sent, several times a second, to the thread that sends and to those that wait. Closing the
     generator aborts. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
     """
-    install = _installs.setdefault((engine.pk, version.lora_name), _Install())
+    install = roster.pool.memory.install(engine, version.lora_name)
     while not install.lock.acquire(timeout=SECONDS_BETWEEN_FILE_LOOKS):
         yield install.percent
     try:
@@ -214,7 +198,7 @@ def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
         yield file, size
 
 
-def _uploaded(engine: Engine, version: StyleVersion, install: _Install, *, overwrite: bool) -> Generator[int]:
+def _uploaded(engine: Engine, version: StyleVersion, install: Install, *, overwrite: bool) -> Generator[int]:
     loop, client = roster.pool.loop, roster.pool.client(engine)
     with _opened(version) as (file, size):
 
@@ -234,7 +218,7 @@ async def _sending(
     yield
 
 
-def _copied(engine: Engine, version: StyleVersion, folder: Path, install: _Install) -> Generator[int]:
+def _copied(engine: Engine, version: StyleVersion, folder: Path, install: Install) -> Generator[int]:
     """Copy into the folder that engines share, under a temporary name so that none of them loads half a file."""
     name, aside = version.lora_name, folder / f".{uuid.uuid4().hex}.part"
     try:
