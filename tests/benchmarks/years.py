@@ -34,7 +34,44 @@ PEOPLE = 25
 ENGINES = 8
 EACH = 4  # pictures of a task
 BATCH = 20_000  # rows
-LATIN = ["a", "red", "house", "dragon", "knight", "silver", "river", "garden", "old", "lantern", "quiet", "harbour", "winter", "forest", "golden", "crown", "small", "potion", "iron", "sword", "mossy", "stone", "tower", "glass", "bottle", "paper", "boat", "wolf", "moon", "castle", "market", "street", "icon", "button", "frame", "banner"]
+LATIN = [
+    "a",
+    "red",
+    "house",
+    "dragon",
+    "knight",
+    "silver",
+    "river",
+    "garden",
+    "old",
+    "lantern",
+    "quiet",
+    "harbour",
+    "winter",
+    "forest",
+    "golden",
+    "crown",
+    "small",
+    "potion",
+    "iron",
+    "sword",
+    "mossy",
+    "stone",
+    "tower",
+    "glass",
+    "bottle",
+    "paper",
+    "boat",
+    "wolf",
+    "moon",
+    "castle",
+    "market",
+    "street",
+    "icon",
+    "button",
+    "frame",
+    "banner",
+]
 CHINESE = "红色 房子 龙 骑士 银色 河流 花园 灯笼 港口 冬天 森林 金色 王冠 药水 铁剑 石头 高塔 纸船 月亮 城堡 市场 图标"
 RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
 
