@@ -10,7 +10,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from styles.lora import Behaviour, Told, behaviour_in_words, original_in_words, refused
+from styles.lora import Behaviour, Sentences, behaviour_in_words, original_in_words, refused
 
 USUAL_STRENGTHS = (0.0, 2.0)
 # Of sliders, whose makers recommend up to 8 in either direction.
@@ -69,15 +69,15 @@ class ForEngines(models.Model):
         return self.engines_size if self.engines_copy else self.size
 
     @property
-    def told(self) -> Told:
+    def told(self) -> Sentences:
         """What engines do with it, in the reader's language."""
         what = self.what_engines_do
         if not what.tensors:
-            return Told()
+            return Sentences()
         if self.can_be_respelled:
-            return Told(warnings=(original_in_words(what), *behaviour_in_words(what).warnings))
+            return Sentences(warnings=(original_in_words(what), *behaviour_in_words(what).warnings))
         useless = refused(what)
-        return Told(warnings=(useless,)) if useless else behaviour_in_words(what)
+        return Sentences(warnings=(useless,)) if useless else behaviour_in_words(what)
 
     @property
     def what_engines_do(self) -> Behaviour:

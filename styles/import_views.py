@@ -111,7 +111,7 @@ def _small(request: StudioRequest) -> Style | LoraImport:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InspectedFile:
     """An inspected LoRA file, and the copy for engines, which is already in the storage."""
 
     inspection: Inspection
@@ -119,7 +119,7 @@ class Found:
 
 
 @contextmanager
-def _kept(found: Found) -> Iterator[Callable[[str], str]]:
+def _kept(found: InspectedFile) -> Iterator[Callable[[str], str]]:
     """`all_or_nothing`, with the copy among the files it deletes."""
     with all_or_nothing() as noted:
         if found.copy:
@@ -127,15 +127,15 @@ def _kept(found: Found) -> Iterator[Callable[[str], str]]:
         yield noted
 
 
-def _look(file: IO[bytes], name: str) -> cards.Card | Found:
+def _look(file: IO[bytes], name: str) -> cards.Card | InspectedFile:
     """All the slow work on a file. Raises NotTaken."""
     if name.lower().endswith(cards.SUFFIX):
         return cards.unpack(file)
     found = importing.inspect(file, name)
-    return Found(found, importing.engines_copy(file, found))
+    return InspectedFile(found, importing.engines_copy(file, found))
 
 
-def _examine(upload: Upload) -> cards.Card | Found:
+def _examine(upload: Upload) -> cards.Card | InspectedFile:
     try:
         with upload.path.open("rb") as file:
             return _look(file, upload.name)
@@ -143,7 +143,7 @@ def _examine(upload: Upload) -> cards.Card | Found:
         raise Refused(str(refusal)) from refusal
 
 
-def _finished(request: StudioRequest, upload: Upload, found: cards.Card | Found) -> HttpResponse | str:
+def _finished(request: StudioRequest, upload: Upload, found: cards.Card | InspectedFile) -> HttpResponse | str:
     if isinstance(found, cards.Card):
         taken = cards.take(found, request.user)
         return taken.get_absolute_url() if isinstance(taken, LoraImport) else taken.style.get_absolute_url()

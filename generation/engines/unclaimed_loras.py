@@ -29,7 +29,7 @@ ASK_TIMEOUT = 10.0  # seconds an engine may take to return a file's metadata
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLora:
     """A LoRA on engines, by its canonical name. `title` is the name without folder and extension.
 
     If engines have several of that title, the folder follows in parentheses.
@@ -45,7 +45,7 @@ class Found:
         return by_name(self.name)
 
 
-def unused() -> list[Found]:
+def unused() -> list[FoundLora]:
     """LoRAs of real engines that no style uses, by name; accelerators of styles and of the studio are left out."""
     known = _known()
     where: defaultdict[str, list[Engine]] = defaultdict(list)
@@ -54,7 +54,7 @@ def unused() -> list[Found]:
             where[name].append(engine)
     titles = Counter(_stem(name) for name in where)
     return [
-        Found(name, _title(name, titles), having)
+        FoundLora(name, _title(name, titles), having)
         for name, having in sorted(where.items())
         if name not in known and _stem(name)[: len(_OURS)] != _OURS
     ]
@@ -72,13 +72,13 @@ def _title(name: str, titles: Counter[str]) -> str:
     return f"{stem} ({folder})" if folder and titles[stem] > 1 else stem
 
 
-class Asking:
+class MetadataReader:
     """Requests files' metadata from engines, and skips an engine that once did not answer."""
 
     def __init__(self) -> None:
         self._silent: set[int] = set()
 
-    def metadata(self, found: Found) -> dict[str, str]:
+    def metadata(self, found: FoundLora) -> dict[str, str]:
         """The file's metadata from the first engine that answers; empty if none does."""
         for engine in found.engines:
             if engine.health != Engine.Health.OK or engine.pk in self._silent:
@@ -98,7 +98,7 @@ def make_styles(
 
     What looks like an accelerator is refused with such a sentence, unless `accelerators` is set.
     """
-    wanted, asking = set(distinct(names)), Asking()
+    wanted, asking = set(distinct(names)), MetadataReader()
     made, refused = [], []
     for found in unused():
         if found.name in wanted:
@@ -114,7 +114,7 @@ def make_styles(
     return made, refused
 
 
-def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
+def _make_style(found: FoundLora, facts: Facts, user: User) -> StyleVersion:
     """Make a style of a LoRA that stays on the engines, with what its metadata says.
     Raises NotTaken with the reason.
     """

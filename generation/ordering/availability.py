@@ -53,7 +53,7 @@ def unfit() -> list[str]:
         return []
     words = _("%(engine)s (ComfyUI %(version)s) cannot make these pictures. %(lack)s")
     return [
-        words % {"engine": roster.title(engine), "version": engine.engine_version, "lack": lacks.words(lack)}
+        words % {"engine": roster.title(engine), "version": engine.engine_version, "lack": lacks.lack_in_words(lack)}
         for engine, lack in found
         if lack
     ]

@@ -19,4 +19,4 @@ def look(_version: str, nodes: NodeFacts) -> Iterable[Finding]:
         state = _("not present: %s") % ", ".join(missing)
         yield Finding(_("Picture nodes"), state, _("Update ComfyUI there: these nodes came with it."))
     elif lack := graphs.lack(nodes.infos):
-        yield Finding(_("Picture nodes"), lacks.words(lack), str(UPDATE))
+        yield Finding(_("Picture nodes"), lacks.lack_in_words(lack), str(UPDATE))

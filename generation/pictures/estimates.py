@@ -15,7 +15,7 @@ ENOUGH = 3  # fewer are not significant
 SIZE_CLASS = 1.25  # up to this ratio of their areas pictures take equally long: the form's shapes are one class
 
 
-class Asked(Protocol):
+class TimedTask(Protocol):
     """The fields of a task that its estimate depends on."""
 
     @property
@@ -37,7 +37,7 @@ class Like:
     steps: int
 
     @classmethod
-    def of(cls, task: Asked) -> Self:
+    def of(cls, task: TimedTask) -> Self:
         """The kind of this task's pictures."""
         return cls(task.mode, task.width * task.height, task.steps)
 
@@ -101,7 +101,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class On:
+class PromptOnEngine:
     """A picture that an engine already has."""
 
     prompt: int
@@ -122,7 +122,7 @@ class Source(Protocol):
     def places(self) -> list[Place]:
         """All active tasks that still start pictures, in serving order within each party."""
 
-    def on_engines(self) -> list[On]:
+    def on_engines(self) -> list[PromptOnEngine]:
         """Our prompts on engines, in the order in which they were sent."""
 
     def engines(self) -> list[int]:
@@ -167,7 +167,7 @@ class Forecast:
         }
 
     @cached_property
-    def on_engines(self) -> list[On]:
+    def on_engines(self) -> list[PromptOnEngine]:
         """Our prompts on engines, in the order in which they were sent."""
         return self._source.on_engines()
 
@@ -213,7 +213,7 @@ class Forecast:
             self._reckoned[like] = each
         return self._reckoned[like]
 
-    def ahead(self, task: Asked) -> int:
+    def ahead(self, task: TimedTask) -> int:
         """The number of pictures that start before the first one this task still has to start."""
         if task.pk not in self._index or any(on.task == task.pk for on in self.on_engines):
             return sum(taken for _place, taken in self._before_first(task))
@@ -221,13 +221,13 @@ class Forecast:
         own = self.queues[place.party].before[number]
         return own + sum(taken for _queue, taken in self._shares(place.party, place.rank, own + 1))
 
-    def wait_seconds(self, task: Asked) -> float | None:
+    def wait_seconds(self, task: TimedTask) -> float | None:
         """About how many seconds until the task's first picture starts; None if it cannot be known."""
         if not self._each(Like.of(task)):  # it cannot be known, so do not simulate the queue
             return None
         return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
 
-    def left_seconds(self, task: Asked) -> float | None:
+    def left_seconds(self, task: TimedTask) -> float | None:
         """About how many seconds until the task's last picture is finished, including other people's turns
         in between.
         """
@@ -247,16 +247,16 @@ class Forecast:
         mine = self.queues[party].left if party in self.queues else 0
         return mine + sum(taken for _queue, taken in self._shares(party, (0, False), mine + 1))
 
-    def _place(self, task: Asked) -> Place | None:
+    def _place(self, task: TimedTask) -> Place | None:
         found = self._index.get(task.pk)
         return found[0] if found else None
 
-    def _own_before(self, task: Asked) -> Sequence[Place]:
+    def _own_before(self, task: TimedTask) -> Sequence[Place]:
         """Earlier tasks of the same party."""
         place, number = self._index[task.pk]
         return self.queues[place.party].places[:number]
 
-    def _before_first(self, task: Asked) -> list[tuple[Place, int]]:
+    def _before_first(self, task: TimedTask) -> list[tuple[Place, int]]:
         """What comes first: tasks, and how many pictures of each."""
         place = self._place(task)
         if place is None:
@@ -287,7 +287,7 @@ class Forecast:
                 has = sum(1 for on in self.on_engines if on.party == other)
                 yield queue, min(max(front + min(equal, turns), has), queue.left)
 
-    def _sum(self, work: Iterable[tuple[Like, float]], task: Asked) -> float | None:
+    def _sum(self, work: Iterable[tuple[Like, float]], task: TimedTask) -> float | None:
         """Seconds for all of `work`. Kinds without samples are assumed to take as long as the task's own pictures."""
         own = self._each(Like.of(task))
         if not own:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Count
 
 from generation.engines import roster
-from generation.pictures.estimates import WINDOW, Like, On, Place, Sample
+from generation.pictures.estimates import WINDOW, Like, Place, PromptOnEngine, Sample
 from generation.pictures.models import EnginePrompt, GenerationTask
 
 
@@ -28,10 +28,12 @@ class QueueRows:
                 found.append(Place(pk, owner, is_face, priority, like, left, count * (100 - progress) / 100))
         return found
 
-    def on_engines(self) -> list[On]:
+    def on_engines(self) -> list[PromptOnEngine]:
         """Our prompts on engines, in the order in which they were sent."""
         rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by("pk")
-        return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")]
+        return [
+            PromptOnEngine(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")
+        ]
 
     def engines(self) -> list[int]:
         """Primary keys of the engines that take work now."""

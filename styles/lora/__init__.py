@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from styles.lora.engines.behaviour import Behaviour, Told, behaviour_in_words, observe, original_in_words, refused
+from styles.lora.engines.behaviour import Behaviour, Sentences, behaviour_in_words, observe, original_in_words, refused
 from styles.lora.engines.respell import Plan, plan, source_of, write_copy
 from styles.lora.file.census import Census
 from styles.lora.file.hashes import Hashes, read_hashes
@@ -41,10 +41,10 @@ __all__ = [
     "Layout",
     "Note",
     "Plan",
+    "Sentences",
     "Sidecars",
     "Sign",
     "Thumbnail",
-    "Told",
     "accelerator",
     "behaviour_in_words",
     "by_name",

@@ -43,11 +43,11 @@ def measured() -> dict[str, object]:
     from django.contrib.auth.models import User
 
     from training.datasets import dataset_jobs
-    from training.datasets.health import check, report
+    from training.datasets.health import check_work, report
     from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
     DatasetJob.wake = staticmethod(lambda seconds=0.0: None)
-    check.QUIET = 0.0
+    check_work.QUIET = 0.0
     ada = User.objects.create_user("ada")
     dataset = Dataset.objects.create(name="Benchmark", owner=ada, trigger_words="gouachefield painting")
     for number in range(PICTURES):
@@ -57,7 +57,7 @@ def measured() -> dict[str, object]:
         job = DatasetJob.objects.create(dataset=dataset, owner=ada, work=DatasetJob.Work.CHECK)
         job.start("benchmark")
         wall, spent = time.perf_counter(), time.process_time()
-        check.run_check(dataset_jobs.Run(job))
+        check_work.run_check(dataset_jobs.Run(job))
         times = time.perf_counter() - wall, time.process_time() - spent
         job.complete()
         return times

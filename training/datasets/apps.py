@@ -23,7 +23,7 @@ class DatasetsConfig(AppConfig):
         from training.datasets import dataset_jobs, tasks
         from training.datasets.captions import captioners, grid
         from training.datasets.collecting import from_gallery, intake, views
-        from training.datasets.health import check, report
+        from training.datasets.health import check_work, report
         from training.datasets.models import DatasetJob
 
         kinds.register(
@@ -39,8 +39,8 @@ class DatasetsConfig(AppConfig):
         )
         dataset_jobs.register(DatasetJob.Work.IMPORT, intake.run)
         dataset_jobs.register(DatasetJob.Work.CAPTION, captioners.propose_captions)
-        dataset_jobs.register(DatasetJob.Work.CHECK, check.run_check)
-        intake.came.connect(check.hear_of_pictures)
+        dataset_jobs.register(DatasetJob.Work.CHECK, check_work.run_check)
+        intake.came.connect(check_work.hear_of_pictures)
         grid.register_flagger(report.flagged)
         workers.register_sweep(intake.sweep, guarded=True)
         workers.register_beat(dataset_jobs.held.renew)

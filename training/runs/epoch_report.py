@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
 from generation.pictures.models import GeneratedImage
-from training.datasets.health import check, measures
+from training.datasets.health import check_work, measures
 from training.datasets.models import DatasetImage
 from training.datasets.versions import snapshots
 from training.runs.models import Checkpoint, Sample, TrainingJob
@@ -82,7 +82,7 @@ def order_report(job: TrainingJob, user: User) -> None:
     for checkpoint in _checkpoints(job):
         for strength in STRENGTHS:
             samples.ask(job, checkpoint, strength, user)
-    check.order_check(job.snapshot.dataset, user)
+    check_work.order_check(job.snapshot.dataset, user)
 
 
 def _checkpoints(job: TrainingJob) -> list[Checkpoint]:

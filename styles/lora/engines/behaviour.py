@@ -147,24 +147,24 @@ def _traits_of(layer: Layer, header: Header, file: IO[bytes], plan: Plan | None)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Sentences:
     """Sentences about a file. `good` says how many tensors engines read, if they read all; `warnings` has the rest."""
 
     good: str = ""
     warnings: tuple[str, ...] = field(default_factory=tuple)
 
 
-def behaviour_in_words(what: Behaviour) -> Told:
+def behaviour_in_words(what: Behaviour) -> Sentences:
     """What engines do with a file, in the reader's language."""
     if not what.tensors:
-        return Told()
+        return Sentences()
     warnings = [
         *_unread(what),
         *_zeros(what),
         *(_TRAITS[Trait(trait)]() for trait in what.traits if trait in set(Trait)),
     ]
     good = "" if what.read < what.tensors else _all_read(what)
-    return Told(good, tuple(warnings))
+    return Sentences(good, tuple(warnings))
 
 
 def refused(what: Behaviour) -> str | None:

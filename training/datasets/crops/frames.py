@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from training.datasets.crops import clear, plan
+from training.datasets.crops import backgrounds, plan
 from training.datasets.models import Dataset, DatasetImage
 
 PAGE = 48
@@ -101,7 +101,7 @@ def page(dataset: Dataset, after: int = 0) -> Page:
     order = [(place, not turn, len(places)) for places in together for turn, place in enumerate(places)]
     chosen = order[after : after + PAGE]
     images = DatasetImage.objects.defer("measures", "descriptor").in_bulk([found[place][0] for place, _f, _c in chosen])
-    ground = clear.ground(dataset).colour
+    ground = backgrounds.ground(dataset).colour
     rows = [
         Row(Crop(images[pk], framed.frames[place], _behind(images[pk], ground)), first, count)
         for place, first, count in chosen
@@ -114,7 +114,7 @@ def page(dataset: Dataset, after: int = 0) -> Page:
 def card(image: DatasetImage) -> Crop:
     """One picture with its crop."""
     place = (image.crop_x, image.crop_y)
-    ground = clear.ground(image.dataset).colour if image.has_alpha else ""
+    ground = backgrounds.ground(image.dataset).colour if image.has_alpha else ""
     return Crop(image, plan.frame((image.width, image.height), image.dataset.resolution, place), _behind(image, ground))
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, require_maker, visible, whole_number
 from training.datasets import queries
-from training.datasets.crops import clear, frames
+from training.datasets.crops import backgrounds, frames
 from training.datasets.models import Dataset, DatasetImage
 
 
@@ -24,7 +24,7 @@ def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
         **queries.frame(dataset, request.user),
         "tab": "crops",
         "page": frames.page(dataset, whole_number(request.GET.get("after", "0"))),
-        "ground": clear.ground(dataset),
+        "ground": backgrounds.ground(dataset),
         "socket_url": page_frame.socket_url("all"),
     }
     if request.htmx:

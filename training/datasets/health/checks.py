@@ -17,7 +17,7 @@ from stylestudio.images.grounds import HIDDEN, propose, seen
 from stylestudio.text import grammar
 from training.datasets.captions import tags, tokens
 from training.datasets.crops import plan
-from training.datasets.crops.clear import Ground
+from training.datasets.crops.backgrounds import Ground
 from training.datasets.health import measures
 from training.datasets.health.dataset_facts import Facts, Picture
 from training.datasets.health.findings import Finding, Fix, Level

@@ -12,7 +12,7 @@ from django.db.models.functions import Substr
 
 from stylestudio.images import grounds
 from training.datasets.captions import tags
-from training.datasets.crops import clear, plan
+from training.datasets.crops import backgrounds, plan
 from training.datasets.health import measures
 from training.datasets.models import Dataset
 
@@ -86,7 +86,7 @@ class Facts:
     unmeasured: int
 
     @cached_property
-    def ground(self) -> clear.Ground:
+    def ground(self) -> backgrounds.Ground:
         """The background of transparent pictures."""
         return _ground(self.dataset, self.pictures)
 
@@ -130,7 +130,9 @@ def gather(dataset: Dataset) -> Facts:
     columns = (*Picture._fields[:10], "measures", "head", "colours")
     rows = dataset.images.annotate(head=head).order_by("position", "pk").values_list(*columns)
     found = [Picture(*row) for row in rows]
-    known = clear.look(picture.pk for picture in found if picture.has_alpha and picture.colours is None)
+    known = backgrounds.compute_colours(
+        picture.pk for picture in found if picture.has_alpha and picture.colours is None
+    )
     found = [picture._replace(colours=known[picture.pk]) if picture.pk in known else picture for picture in found]
     ground = _ground(dataset, found)
     found = [picture if _lies_right(picture, ground.colour) else picture._replace(measured=None) for picture in found]
@@ -139,10 +141,11 @@ def gather(dataset: Dataset) -> Facts:
     return Facts(dataset, pictures, unmeasured)
 
 
-def _ground(dataset: Dataset, pictures: Iterable[Picture]) -> clear.Ground:
+def _ground(dataset: Dataset, pictures: Iterable[Picture]) -> backgrounds.Ground:
     every = (picture for picture in pictures if picture.has_alpha)
-    return clear.Ground(
-        dataset.ground, [clear.Clear(each.pk, each.background, each.colours or [], each.included) for each in every]
+    return backgrounds.Ground(
+        dataset.ground,
+        [backgrounds.TransparentPicture(each.pk, each.background, each.colours or [], each.included) for each in every],
     )
 
 
@@ -150,4 +153,4 @@ def _lies_right(picture: Picture, colour: str) -> bool:
     """Whether a picture was measured on its current background, given that the dataset's is `colour`."""
     if not picture.has_alpha or picture.measured is None:
         return True
-    return is_measured(picture.measured, clear.measured_on(picture.background, picture.colours, colour))
+    return is_measured(picture.measured, backgrounds.measured_on(picture.background, picture.colours, colour))

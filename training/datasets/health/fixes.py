@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from stylestudio.text import grammar
 from training.datasets.captions import operations, tags, writing
 from training.datasets.captions.operations import Captioned
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.models import COLOUR, CaptionOperation, Dataset, DatasetImage
 
 KEPT = 8  # undos per session
@@ -36,7 +36,7 @@ Undo = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FixRequest:
     """A requested fix: which pictures, and the values of the button, or those chosen instead."""
 
     dataset: Dataset
@@ -46,17 +46,17 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class FixResult:
     """What was done, in words, and how to undo it; `undo` is empty if nothing changed."""
 
     said: str
     undo: Undo
 
 
-Fixer = Callable[[Asked], Done]
+Fixer = Callable[[FixRequest], FixResult]
 
 
-def apply(name: str, asked: Asked) -> Done:
+def apply(name: str, asked: FixRequest) -> FixResult:
     """Apply the fix of that name in one transaction.
 
     Raises ValidationError if a value is invalid, and BadOperation if captions cannot be changed like that.
@@ -69,19 +69,19 @@ def apply(name: str, asked: Asked) -> Done:
     return done
 
 
-def exclude(asked: Asked) -> Done:
+def exclude(asked: FixRequest) -> FixResult:
     """Leave pictures out of training; they stay in the dataset."""
     count, undo = _write(asked, included=False)
-    return Done(ngettext("%d picture is left out.", "%d pictures are left out.", count) % count, undo)
+    return FixResult(ngettext("%d picture is left out.", "%d pictures are left out.", count) % count, undo)
 
 
-def remove(asked: Asked) -> Done:
+def remove(asked: FixRequest) -> FixResult:
     """Remove pictures from the dataset."""
     count, undo = _write(asked, deleted_at=timezone.now())
-    return Done(ngettext("%d picture is removed.", "%d pictures are removed.", count) % count, undo)
+    return FixResult(ngettext("%d picture is removed.", "%d pictures are removed.", count) % count, undo)
 
 
-def lay(asked: Asked) -> Done:
+def lay(asked: FixRequest) -> FixResult:
     """Choose the background of all transparent pictures, or with "" leave it to the proposal.
 
     Pictures with a background of their own get it too.
@@ -92,34 +92,34 @@ def lay(asked: Asked) -> Done:
     undo = {"dataset": {"ground": dataset.ground}, **_write(own, background="")[1]}
     Dataset.objects.filter(pk=dataset.pk).update(ground=colour)
     dataset.ground = colour
-    ground = clear.ground(dataset)
+    ground = backgrounds.ground(dataset)
     said = _("Transparent pictures are laid on %s.") % ground.colour
     if gone := len(ground.hidden):
         said += " " + ngettext("%d of them cannot be seen on it.", "%d of them cannot be seen on it.", gone) % gone
-    return Done(said, undo)
+    return FixResult(said, undo)
 
 
-def _colour(asked: Asked) -> str:
+def _colour(asked: FixRequest) -> str:
     colour = asked.values["colour"].lower()
     if not COLOUR.match(colour):
         raise ValidationError(_("Choose a colour such as #ffffff."))
     return colour
 
 
-def flatten(asked: Asked) -> Done:
+def flatten(asked: FixRequest) -> FixResult:
     """Choose the background of some transparent pictures; they are measured again on it."""
     colour = _colour(asked)
     count, undo = _write(asked, background=colour, measures=None)
     said = ngettext("%(count)d picture is laid on %(colour)s.", "%(count)d pictures are laid on %(colour)s.", count)
-    return Done(said % {"count": count, "colour": colour}, undo)
+    return FixResult(said % {"count": count, "colour": colour}, undo)
 
 
-def set_repeats(asked: Asked) -> Done:
+def set_repeats(asked: FixRequest) -> FixResult:
     """Set how often every picture is shown per epoch."""
     repeats = int(asked.values["repeats"])
     undo = {"dataset": {"repeats": asked.dataset.repeats}}
     Dataset.objects.filter(pk=asked.dataset.pk).update(repeats=repeats)
-    return Done(_("Repeats are set to %d.") % repeats, undo)
+    return FixResult(_("Repeats are set to %d.") % repeats, undo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,12 @@ class RemoveWords:
         return one.caption if text == one.caption else tags.join(tags.split(text))
 
 
-def remove_trigger(asked: Asked) -> Done:
+def remove_trigger(asked: FixRequest) -> FixResult:
     """Remove the trigger words from captions."""
     return _captions(asked, RemoveWords(asked.dataset.trigger_words))
 
 
-def rename_tag(asked: Asked) -> Done:
+def rename_tag(asked: FixRequest) -> FixResult:
     """Rename a tag."""
     return _captions(asked, operations.RenameTag(asked.values["tag"], asked.values["new"]))
 
@@ -154,15 +154,15 @@ FIXES: dict[str, Fixer] = {
 }
 
 
-def _captions(asked: Asked, operation: operations.Operation) -> Done:
+def _captions(asked: FixRequest, operation: operations.Operation) -> FixResult:
     images = asked.dataset.images.filter(pk__in=asked.pictures)
     made = writing.apply(asked.dataset, images, operation, asked.user)
     count = made.changed if made else 0
     said = ngettext("Changed %d caption", "Changed %d captions", count) % count
-    return Done(said, {"operation": made.pk} if made else {})
+    return FixResult(said, {"operation": made.pk} if made else {})
 
 
-def _write(asked: Asked, **fields: Any) -> tuple[int, Undo]:
+def _write(asked: FixRequest, **fields: Any) -> tuple[int, Undo]:
     """Change pictures. Returns how many, and their previous values. Measures are not restored but computed again."""
     rows = asked.dataset.images.filter(pk__in=asked.pictures)
     kept = [name for name in fields if name != "measures"]

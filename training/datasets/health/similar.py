@@ -55,7 +55,7 @@ class Pair:
     mirrored: bool
 
 
-def find(patches: NDArray[np.uint8], shapes: Sequence[float], new: Collection[int] | None = None) -> list[Pair]:
+def find_copies(patches: NDArray[np.uint8], shapes: Sequence[float], new: Collection[int] | None = None) -> list[Pair]:
     """All pairs of copies among pictures, given their patches and aspect ratios (width over height).
 
     With `new`, only pairs that include at least one of these indices: the others were compared before.

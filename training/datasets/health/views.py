@@ -18,7 +18,7 @@ from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, visible
 from training.datasets import dataset_jobs, queries
 from training.datasets.captions.operations import BadOperation
-from training.datasets.health import check, fixes, report
+from training.datasets.health import check_work, fixes, report
 from training.datasets.health.findings import Finding
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -71,7 +71,7 @@ def health(request: StudioRequest, slug: str) -> HttpResponse:
 def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
     found = report.report(dataset)
     # Pictures measured by older code are measured again at the first visit. That changes nobody's work.
-    if found.facts.unmeasured and not found.job and (job := check.order_check_if_idle(dataset)):
+    if found.facts.unmeasured and not found.job and (job := check_work.order_check_if_idle(dataset)):
         found = replace(found, job=job)
     return {
         "dataset": dataset,
@@ -140,13 +140,13 @@ def fix(request: StudioRequest, slug: str) -> HttpResponse:
     name = "remove" if finding.fix.name == "exclude" and "remove" in request.POST else finding.fix.name
     # A colour can be chosen; everything else a fix needs comes from the finding.
     chosen = {"colour": request.POST["colour"]} if "colour" in request.POST else {}
-    asked = fixes.Asked(dataset, request.user, _chosen(request, finding), {**finding.fix.values, **chosen})
+    asked = fixes.FixRequest(dataset, request.user, _chosen(request, finding), {**finding.fix.values, **chosen})
     try:
         done = fixes.apply(name, asked)
     except (ValidationError, BadOperation) as error:
         messages.warning(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
         return back
-    check.order_check(dataset, request.user)
+    check_work.order_check(dataset, request.user)
     undo = ""
     if done.undo:
         undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
@@ -170,11 +170,11 @@ def ground(request: StudioRequest, slug: str) -> HttpResponse:
     colour = "" if "propose" in request.POST else request.POST.get("colour", "")
     back = redirect("training:crops" if request.GET.get("from") == "crops" else "training:health", slug)
     try:
-        done = fixes.apply("lay", fixes.Asked(dataset, request.user, (), {"colour": colour}))
+        done = fixes.apply("lay", fixes.FixRequest(dataset, request.user, (), {"colour": colour}))
     except ValidationError as error:
         messages.warning(request, error.messages[0])
         return back
-    check.order_check(dataset, request.user)
+    check_work.order_check(dataset, request.user)
     undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
     messages.success(request, done.said, extra_tags=undo)
     return back
@@ -185,7 +185,7 @@ def undo(request: StudioRequest, slug: str, key: str) -> HttpResponse:
     """Undo a fix."""
     dataset = _made(request, slug)
     won = fixes.take_back(request.session, key, dataset, request.user)
-    check.order_check(dataset, request.user)
+    check_work.order_check(dataset, request.user)
     messages.success(request, _("It is as before.") if won else _("This cannot be undone any more."))
     return redirect("training:health", slug)
 

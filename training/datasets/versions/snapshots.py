@@ -27,7 +27,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from stylestudio.images import grounds
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.models import (
     CaptionChange,
     CaptionOperation,
@@ -133,7 +133,7 @@ def present(dataset: Dataset) -> Manifest:
         for image in dataset.images.defer("measures", "descriptor", "proposal")
     )
     settings = {name: getattr(dataset, name) for name in _SETTINGS}
-    return Manifest({**settings, "ground": clear.ground(dataset).colour}, pictures)
+    return Manifest({**settings, "ground": backgrounds.ground(dataset).colour}, pictures)
 
 
 def read(snapshot: DatasetSnapshot) -> Manifest:

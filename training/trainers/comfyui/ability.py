@@ -32,4 +32,4 @@ def obstacle(engine: Engine, config: Mapping[str, Any]) -> str:
         )
         return words % {**facts, "setting": SETTINGS[lack.name].label}
     words = _("%(engine)s (ComfyUI %(version)s) cannot be given this training. %(lack)s")
-    return words % {**facts, "lack": lacks.words(lack)}
+    return words % {**facts, "lack": lacks.lack_in_words(lack)}

@@ -26,13 +26,13 @@ def shell_line(folder: Path, words: Sequence[str]) -> str:
     return f"cd {shlex.quote(str(folder))} && {shlex.join(words)}"
 
 
-def write(folder: Path, plan: config.Plan, config_file: str = config.CONFIG_FILE) -> None:
+def write_config(folder: Path, plan: config.Plan, config_file: str = config.CONFIG_FILE) -> None:
     """Write the two files that the command reads. The one about the pictures is next to their folder."""
-    for name, text in texts(plan, config_file).items():
+    for name, text in config_texts(plan, config_file).items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def texts(plan: config.Plan, config_file: str = config.CONFIG_FILE) -> dict[str, str]:
+def config_texts(plan: config.Plan, config_file: str = config.CONFIG_FILE) -> dict[str, str]:
     """The content of those two files, by name."""
     return {
         config.DATASET_FILE: config.toml(config.dataset_settings(plan)),
@@ -40,7 +40,7 @@ def texts(plan: config.Plan, config_file: str = config.CONFIG_FILE) -> dict[str,
     }
 
 
-def exported(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[tuple[str, bytes]]:
+def exported_files(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[tuple[str, bytes]]:
     """Pictures, captions, both files and the command as (path, content), to train on another machine.
 
     Only the name of the base checkpoint is included: its location is given at the start there. A picture whose file is
@@ -62,7 +62,7 @@ def _exported(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[
             broken.append(f"{image.name}: {error}")
         else:
             yield f"{plan.pictures}/{image.name}.txt", pictures.caption(image)
-    for name, text in texts(plan).items():
+    for name, text in config_texts(plan).items():
         yield name, text.encode()
     yield "train.sh", _script(plan).encode()
     yield "READ ME.txt", _notes(plan, broken).encode()

@@ -85,7 +85,7 @@ class KohyaTrainer(Trainer):
 
     def exported(self, asked: Asked) -> Iterator[tuple[str, bytes]]:
         """Pictures, captions, configuration and command."""
-        return command.exported(plan(asked), asked.pictures)
+        return command.exported_files(plan(asked), asked.pictures)
 
     def run(self, course: Course) -> None:
         """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
@@ -179,7 +179,7 @@ def _begin(course: Course) -> Attempt:
     attempt = attempts.begin(course.folder, course.start.step if course.start else 0)
     home = attempt.folder.relative_to(course.folder).as_posix()
     now = _going_on(course, whole, attempt, home)
-    command.write(course.folder, now, f"{home}/{config.CONFIG_FILE}")
+    command.write_config(course.folder, now, f"{home}/{config.CONFIG_FILE}")
     words = _words(course, attempt.folder)
     course.log(command.shell_line(course.folder, words))
     # Before the process starts: if the worker is killed between the two, the next one finds that nothing runs.

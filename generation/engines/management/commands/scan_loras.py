@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from generation.engines import roster, unclaimed_loras
 from generation.engines.models import Engine
-from generation.engines.unclaimed_loras import Found
+from generation.engines.unclaimed_loras import FoundLora
 from stylestudio.comfy.file_names import distinct
 from stylestudio.live.terminal import plain_words
 from stylestudio.people.accounts import NobodyFound, acting
@@ -63,7 +63,7 @@ class Command(BaseCommand):
                     having = ", ".join(str(engine) for engine in one.engines)
                     self.stdout.write(plain_words(f"{one.name}  ({having})"))
 
-    def _make(self, chosen: list[Found], owner: User, as_style: bool) -> None:
+    def _make(self, chosen: list[FoundLora], owner: User, as_style: bool) -> None:
         made, refused = unclaimed_loras.make_styles([one.name for one in chosen], owner, accelerators=as_style)
         for version in made:
             self.stdout.write(plain_words(f"{version}: {version.lora_name}"))

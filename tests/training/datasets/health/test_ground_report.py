@@ -15,7 +15,7 @@ from stylestudio.images import grounds
 from tests.training.datasets.crops.test_grounds import drop
 from tests.training.datasets.icons import CREAM, INK, icon
 from training.datasets import dataset_jobs
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.health import dataset_facts, report
 from training.datasets.health.findings import Finding, Level
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
@@ -130,7 +130,7 @@ def test_the_ground_is_chosen_for_all_undone_and_left_to_the_proposal_again(
     assert (dataset.ground, own.background) == ("", "#112233")
     desk.post(address, {"colour": "#4466aa"})
     desk.post(address, {"colour": "#4466aa", "propose": "1"})
-    assert clear.ground(Dataset.objects.get()).chosen == ""
+    assert backgrounds.ground(Dataset.objects.get()).chosen == ""
 
 
 def test_a_colour_that_hides_pictures_is_said_at_once(desk: Client, dataset: Dataset, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_what_is_laid_out_is_not_made_again(tmp_path: Path) -> None:
 
 
 def test_an_export_holds_everything_and_no_path_of_this_machine(tmp_path: Path) -> None:
-    files = dict(command.exported(plan(base="/secret/models/base.safetensors"), [picture(1), picture(2)]))
+    files = dict(command.exported_files(plan(base="/secret/models/base.safetensors"), [picture(1), picture(2)]))
     assert set(files) == {
         "READ ME.txt", "config.toml", "dataset.toml", "train.sh", "dataset/10_gouachefield/0001.png",
         "dataset/10_gouachefield/0001.txt", "dataset/10_gouachefield/0002.png", "dataset/10_gouachefield/0002.txt",
@@ -159,7 +159,7 @@ def test_a_broken_picture_is_named_and_refused(data: bytes, tmp_path: Path) -> N
     with pytest.raises(OSError, match="0001"):
         pictures.lay_out(tmp_path, [one], lambda done: None)
     assert not list(tmp_path.glob("*.png"))
-    files = dict(command.exported(plan(), [one, picture(2)]))
+    files = dict(command.exported_files(plan(), [one, picture(2)]))
     assert [name for name in files if name.endswith((".png", "1.txt"))] == ["dataset/10_gouachefield/0002.png"]
     assert files["READ ME.txt"].decode().startswith("Pictures that could not be read are not here:\n\n0001: ")
 
@@ -171,4 +171,4 @@ def test_a_bucket_that_does_not_answer_ends_an_export_and_leaves_no_picture_out(
 
     one = Away("0001", "", "", 128, 64, (64, 64), (64.0, 0.0, 128.0, 64.0), "")
     with pytest.raises(StoreUnreachable):
-        dict(command.exported(plan(), [one, picture(2)]))
+        dict(command.exported_files(plan(), [one, picture(2)]))

@@ -65,7 +65,7 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         )  # fmt: skip
         shapes = SHAPES if name in known.PRESETS else SHAPES[2:]
         pictures.lay_out(folder / plan.pictures, shapes, lambda done: None)
-        command.write(folder, plan)
+        command.write_config(folder, plan)
         words = command.arguments(PYTHON, Path(SCRIPTS), config.CONFIG_FILE, config.PRECISIONS[values["dtype"]])
         asked.append([name, str(folder), plan.first_step, words[3:]])
     answer = subprocess.run(

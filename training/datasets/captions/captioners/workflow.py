@@ -39,7 +39,7 @@ from stylestudio.images import grounds
 from training.datasets import dataset_jobs
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.captions.writing import clean
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.models import MOST_CAPTION, DatasetImage
 
 OURS = Path(__file__).parent / "workflows"
@@ -152,7 +152,7 @@ def _small(image: DatasetImage) -> bytes:
     with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
         try:
             picture.draft("RGB", (SIDE, SIDE))
-            ground = clear.measured_on(image.background, image.colours, grounds.WHITE)
+            ground = backgrounds.measured_on(image.background, image.colours, grounds.WHITE)
             pictures.shrunk(pictures.flat(picture, ground), SIDE).save(out, "JPEG", quality=92)
         except pictures.BROKEN as error:
             raise pictures.broken() from error

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from stylestudio.processes import workers
 from training.datasets import dataset_jobs
-from training.datasets.crops import clear
-from training.datasets.crops.clear import measured_on
+from training.datasets.crops import backgrounds
+from training.datasets.crops.backgrounds import measured_on
 from training.datasets.health import measures, similar
 from training.datasets.health.dataset_facts import is_current, is_measured
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
@@ -91,7 +91,7 @@ def _grounds(dataset: int) -> dict[int, str]:
     """The background each transparent picture is measured on.
     Queried again every time, since somebody may change it.
     """
-    ground = clear.ground(Dataset.everything.get(pk=dataset))
+    ground = backgrounds.ground(Dataset.everything.get(pk=dataset))
     return {each.pk: measured_on(each.own, each.colours, ground.colour) for each in ground.every}
 
 
@@ -149,7 +149,7 @@ def _compare(dataset: Dataset) -> None:
     anew = {rows[place][0] for place in new}
     # Copies stored with older pictures are dropped if they name these: they may be on another background now.
     twins: dict[int, list[tuple[int, float, bool]]] = {place: [] for place in new}
-    for pair in similar.find(patches, shapes, new):
+    for pair in similar.find_copies(patches, shapes, new):
         here, there = (pair.first, pair.second) if pair.first in twins else (pair.second, pair.first)
         twins[here].append((rows[there][0], pair.likeness, pair.mirrored))
     noted = {rows[place][0]: {**rows[place][3], "twins": found} for place, found in twins.items()}

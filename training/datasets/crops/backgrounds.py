@@ -20,7 +20,7 @@ from training.datasets.models import Dataset, DatasetImage
 
 
 @dataclass(frozen=True)
-class Clear:
+class TransparentPicture:
     """A transparent picture. `own`: the colour chosen for it alone, or "". `included`: in training."""
 
     pk: int
@@ -36,10 +36,10 @@ class Ground:
     """
 
     chosen: str
-    every: Sequence[Clear]
+    every: Sequence[TransparentPicture]
 
     @cached_property
-    def pictures(self) -> Sequence[Clear]:
+    def pictures(self) -> Sequence[TransparentPicture]:
         """Those included in training."""
         return [each for each in self.every if each.included]
 
@@ -53,17 +53,17 @@ class Ground:
         """The effective colour."""
         return self.chosen or self.proposed
 
-    def under(self, picture: Clear) -> str:
+    def under(self, picture: TransparentPicture) -> str:
         """The background of one picture."""
         return picture.own or self.colour
 
     @cached_property
-    def hidden(self) -> Sequence[Clear]:
+    def hidden(self) -> Sequence[TransparentPicture]:
         """Pictures of which next to nothing is visible."""
         return [each for each in self.pictures if seen(each.colours, self.under(each)) < HIDDEN]
 
     @cached_property
-    def own(self) -> Sequence[Clear]:
+    def own(self) -> Sequence[TransparentPicture]:
         """Pictures with a background of their own."""
         return [each for each in self.pictures if each.own]
 
@@ -79,14 +79,14 @@ def ground(dataset: Dataset) -> Ground:
     """The background of the dataset's transparent pictures, chosen or proposed from them."""
     rows = dataset.images.filter(has_alpha=True).order_by("position", "pk")
     found = list(rows.values_list("pk", "background", "colours", "included"))
-    known = look(pk for pk, _own, colours, _included in found if colours is None)
+    known = compute_colours(pk for pk, _own, colours, _included in found if colours is None)
     return Ground(
         dataset.ground,
-        [Clear(pk, own, known.get(pk, colours or []), included) for pk, own, colours, included in found],
+        [TransparentPicture(pk, own, known.get(pk, colours or []), included) for pk, own, colours, included in found],
     )
 
 
-def look(pictures: Iterable[int]) -> dict[int, Colours]:
+def compute_colours(pictures: Iterable[int]) -> dict[int, Colours]:
     """The colours of pictures by primary key, computed from their thumbnails and stored, for pictures added before
     this.
     """
