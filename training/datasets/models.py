@@ -93,7 +93,7 @@ class Dataset(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=_("How often every picture is shown in one epoch"),
     )
-    # #rrggbb, the background of its transparent pictures in training; empty: the proposal of datasets.crops.backgrounds.
+    # #rrggbb, the background of its transparent pictures in training; empty: what datasets.crops.backgrounds proposes.
     ground = models.CharField(
         _("ground"), max_length=7, blank=True, editable=False, validators=[RegexValidator(COLOUR)]
     )
