@@ -15,7 +15,7 @@ from generation.pictures.models import EnginePrompt, GenerationTask
 
 def hands_out_again(engine: Engine) -> None:
     """Fetch the engine's other pictures at once, since one could be fetched that could not before."""
-    made = EnginePrompt.objects.filter(EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
+    made = EnginePrompt.objects.live().filter(EnginePrompt.MADE, engine=engine)
     made.update(lease_until=Now() - timedelta(milliseconds=1))
 
 
@@ -38,7 +38,7 @@ def fetch_again(task: GenerationTask) -> bool:
 
 def end_fetching(task: GenerationTask) -> bool:
     """End a job that was reopened to fetch its pictures, once none is left to wait for. True if it ended now."""
-    if not task.fetching or not task.is_active or task.prompts.filter(state__in=EnginePrompt.LIVE).exists():
+    if not task.fetching or not task.is_active or task.prompts.live().exists():
         return False
     if task.complete_if_whole():
         return True

@@ -30,7 +30,7 @@ class QueueRows:
 
     def on_engines(self) -> list[PromptOnEngine]:
         """Our prompts on engines, in the order in which they were sent."""
-        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by("pk")
+        rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by("pk")
         return [
             PromptOnEngine(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")
         ]
@@ -41,7 +41,7 @@ class QueueRows:
 
     def samples(self) -> list[Sample]:
         """The newest finished pictures, newest first."""
-        done = EnginePrompt.objects.filter(state=EnginePrompt.State.DONE, started_at__isnull=False)
+        done = EnginePrompt.objects.done().filter(started_at__isnull=False)
         rows = done.order_by("-ended_at").values_list(
             "task__mode", "task__width", "task__height", "task__steps", "engine", "started_at", "ended_at"
         )
