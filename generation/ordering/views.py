@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from generation.making import recovery, runner, tasks
+from generation.making import fetching, runner, tasks
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
@@ -211,7 +211,7 @@ def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
 def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
     task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
-    if recovery.fetch_again(task):
+    if fetching.fetch_again(task):
         publisher.announce(task, tasks.look_again)
         signals.reopened.send(GenerationTask, task=task)
         return _answer(request, GenerationTask.objects.get(pk=task.pk))

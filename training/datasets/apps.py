@@ -43,6 +43,6 @@ class DatasetsConfig(AppConfig):
         intake.came.connect(check.hear_of_pictures)
         grid.register_flagger(report.flagged)
         workers.register_sweep(intake.sweep, guarded=True)
-        workers.register_beat(dataset_jobs.renew)
+        workers.register_beat(dataset_jobs.held.renew)
         purposes.register(views.PURPOSE)
         query.register_offer(from_gallery.offer)

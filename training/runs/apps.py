@@ -46,4 +46,4 @@ class RunsConfig(AppConfig):
         live_course.happened.connect(run_push.hear_of_training)
         following.followed.connect(report.hear_of_preview)
         following.followed.connect(samples.hear_of_preview)
-        workers.register_beat(holds.renew)
+        workers.register_beat(holds.held.renew)

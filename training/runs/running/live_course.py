@@ -182,7 +182,7 @@ class LiveCourse(AskedCourse):
 
     def pause(self) -> None:
         """Give the engine to pictures that wait, then take it back. Raises TrainerLost where it is gone by then."""
-        engine = held.get(self.job.pk)
+        engine = held.places.get(self.job.pk)
         if not engine or not _pictures_wait(engine):
             return
         waiting, _seconds = experience.waiting_pictures()
