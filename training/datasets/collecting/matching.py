@@ -22,16 +22,16 @@ MOST_WAITING = 4000  # captions without a picture in one dataset
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The captions of a source: `own` by the names of its pictures, `rest` by keys that fit none of them."""
+    """The captions of a source: `own` by the names of its pictures, `rest` by keys that match none of them."""
 
     own: dict[str, str]
     rest: dict[str, str]
 
 
 def match(captions: Captions, names: Sequence[str]) -> Matched:
-    """Pair the captions of a source with the names of all its pictures. A caption file comes before a row of a table.
+    """Pair the captions of a source with the names of all its pictures. A caption file takes precedence over a row.
 
-    CASE.PNG may have `case.txt`, if neither fits anything else letter by letter.
+    Names that differ only in case, such as CASE.PNG and `case.txt`, match if neither matches anything else exactly.
     """
     loose = _loose(captions.files, names)
     own: dict[str, str] = {}
@@ -47,14 +47,14 @@ def match(captions: Captions, names: Sequence[str]) -> Matched:
 
 
 def _loose(files: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The keys of caption files that differ from the stem of one picture in capitals alone, by that stem."""
+    """The keys of caption files that differ from the stem of a single picture only in case, by that stem."""
     keys, stems = set(files), {stem(name) for name in names}
     free = _alone(keys - stems)
     return {name: free[folded] for folded, name in _alone(stems - keys).items() if folded in free}
 
 
 def _alone(keys: Iterable[str]) -> dict[str, str]:
-    """Keys by their small letters, without those that differ in nothing else."""
+    """Keys by their case-folded form, without those that differ only in case."""
     found: dict[str, list[str]] = {}
     for key in keys:
         found.setdefault(key.casefold(), []).append(key)
@@ -102,9 +102,10 @@ class _Index:
 
 
 def first_captions(dataset: Dataset, pictures: Sequence[tuple[str, str]]) -> list[str]:
-    """The captions of pictures that come in, each given as its name and the caption it came with.
+    """The captions of incoming pictures, each given as (name, the caption it came with).
 
-    That one counts; without one, a caption that waited for the picture, and then waits no longer. "" if there is none.
+    That caption counts; without one, a caption that waited for the picture, which then no longer waits. "" if there is
+    neither.
     """
     own = [grammar.without_front(text, dataset.trigger_words) for _name, text in pictures]
     waited = _waiting(dataset, {at: name for at, (name, _text) in enumerate(pictures) if not own[at]})

@@ -51,9 +51,9 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
             jobs.append(_archive(request, dataset, file, tally))
         else:
             contents.sort_in(name, file.size or 0, file.read)
-    intake.bring(contents.finish(), dataset, request.user, tally, lambda done: None)
+    intake.import_source(contents.finish(), dataset, request.user, tally, lambda done: None)
     if tally.added:
-        intake.settle(dataset, request.user)
+        intake.announce_pictures(dataset, request.user)
     if request.htmx:
         return JsonResponse(tally.report)
     return redirect(dataset) if any(jobs) and not tally.refused else answer_with_counts(request, dataset, tally)

@@ -44,7 +44,7 @@ def with_captions(texts: list[str], encoding: str) -> Files:
 def brought(dataset: Dataset, files: Files, data: bytes = b"") -> intake.Tally:
     tally = intake.Tally()
     with archives.opened(io.BytesIO(data or packed(files))) as contents:
-        intake.bring(contents, dataset, dataset.owner, tally, lambda done: None)
+        intake.import_source(contents, dataset, dataset.owner, tally, lambda done: None)
     dataset.refresh_from_db()
     return tally
 

@@ -32,7 +32,7 @@ def drop(dataset: Dataset, folder: Path, *pictures: Image.Image) -> Dataset:
     folder.mkdir(parents=True, exist_ok=True)
     for number, picture in enumerate(pictures):
         (folder / f"{number}.png").write_bytes(png(picture))
-    intake.bring(sources.folder(folder), dataset, dataset.owner, intake.Tally(), lambda done: None)
+    intake.import_source(sources.folder(folder), dataset, dataset.owner, intake.Tally(), lambda done: None)
     return dataset
 
 

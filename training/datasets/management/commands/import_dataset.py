@@ -61,14 +61,14 @@ class Command(BaseCommand):
             with _opened(path, encoding) as contents:
                 dataset = _dataset(name.strip(), owner)
                 before = {reading.pk for reading in readings.open_readings(dataset)}
-                intake.bring(contents, dataset, owner, tally, lambda done: None, encoding=encoding)
+                intake.import_source(contents, dataset, owner, tally, lambda done: None, encoding=encoding)
         except (OSError, archives.BadArchive) as error:
             # If the media folder refuses a file, the message names that folder and not the one that was read.
             raise CommandError(
                 failures.plainly(error, path) if isinstance(error, OSError) else f"{path}: {error}"
             ) from None
         if tally.added:
-            intake.settle(dataset, owner)
+            intake.announce_pictures(dataset, owner)
         for file, sentence in tally.remarks:
             self.stdout.write(plain_words(f"{file}: {sentence}"))
         for file, reason in tally.refused:
