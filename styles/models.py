@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, within
 from styles.lora import labelled
 from styles.refusals import BaseStyleIsProtected, VersionInUse
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
+from stylestudio.people.visibility import Visibility
 from stylestudio.text import grammar
 
 # Inside the transaction that removes the version in `version` for good: what only shows it goes with it.

@@ -11,8 +11,8 @@ from django.db.models import Count, Q
 from django.urls import reverse
 
 from styles.models import Kind, Style, StyleQuerySet, StyleVersion
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live import page_frame
+from stylestudio.people.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def _styles(mix: list[TaskStyle]) -> list[Style]:
 
 
 def _with_story() -> PictureQuerySet:
-    return GeneratedImage.objects.select_related("task__owner", "task__reference", "engine", "prompt").defer(
+    return GeneratedImage.with_previews.select_related("task__owner", "task__reference", "engine", "prompt").defer(
         "prompt__graph"
     )
 
@@ -119,7 +119,7 @@ def _download_name(picture: GeneratedImage) -> str:
 @require_POST
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
     """Move a picture to the trash, with Undo in the toast."""
-    found = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     require_maker(request.user, found.task)
     found.delete()
     _tell(found)

@@ -74,7 +74,7 @@ class Held:
             prompts, tasks = list(self._prompts), set(self._prompts.values())
         if prompts:
             EnginePrompt.objects.filter(pk__in=prompts).update(lease_until=Now() + LEASE)
-            GenerationTask.objects.running().filter(pk__in=tasks).update(lease_until=Now() + LEASE)
+            GenerationTask.everything.running().filter(pk__in=tasks).update(lease_until=Now() + LEASE)
 
 
 held = Held()
@@ -211,7 +211,7 @@ def _open_tasks() -> QuerySet[GenerationTask]:
     """
     taken = Count("prompts", filter=Q(prompts__state__in=TAKEN))
     rested = Q(not_before=None) | Q(not_before__lte=Now())
-    active = GenerationTask.objects.filter(rested, status__in=ACTIVE, fetching=False)
+    active = GenerationTask.everything.filter(rested, status__in=ACTIVE, fetching=False)
     return active.annotate(taken=taken).filter(taken__lt=F("count"))
 
 
@@ -301,7 +301,7 @@ class _Live:
         newest = self.lately[:PEOPLE_FIRST]
         if len(newest) < PEOPLE_FIRST or any(party.previews for party, _at in newest):
             return False
-        return GenerationTask.objects.filter(pk__in=list(tasks), queued_at__lt=newest[-1][1]).exists()
+        return GenerationTask.everything.filter(pk__in=list(tasks), queued_at__lt=newest[-1][1]).exists()
 
 
 def _take(worker: str) -> EnginePrompt | None:
@@ -345,7 +345,7 @@ def _choose(candidates: list[Engine], now: _Live) -> tuple[GenerationTask, Engin
     for party in _turns(waiting, now, due=due):
         if cold and party.previews and not cold[0].is_face:
             break  # no preview passes a person, whatever is in the engine's memory
-        task = GenerationTask.objects.get(pk=waiting[party].task)
+        task = GenerationTask.everything.get(pk=waiting[party].task)
         engine = _engine_for(task, candidates, idle if party.previews else free, now)
         if engine is None:
             continue

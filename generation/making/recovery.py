@@ -304,7 +304,7 @@ def _try_again(
         if tries < 2:
             return
         rest = _pause(tries - 1)
-        GenerationTask.objects.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=rest))
+        GenerationTask.everything.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=rest))
     GenerationTask.wake(rest + 0.1)
 
 

@@ -42,7 +42,7 @@ def studio(request: StudioRequest) -> HttpResponse:
     """The form, filled from a picture, a job, a style or a prompt when the address names one, and the live column."""
     form = forms.OrderForm(user=request.user, initial=_prefill(request))
     if number := request.GET.get("task"):
-        forms.explain(form, visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+        forms.explain(form, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
     return _studio(request, form)
 
 
@@ -66,7 +66,7 @@ def generate(request: StudioRequest) -> HttpResponse:
 
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
     """What names this press: the form's id; one that another order came with before is made another."""
-    earlier = GenerationTask.objects.filter(owner=request.user, request_id=form_id).first() if form_id else None
+    earlier = GenerationTask.everything.filter(owner=request.user, request_id=form_id).first() if form_id else None
     # A page from before an order, reached with Back, has its id still.
     return form_id if earlier is None or orders.is_same(earlier, order) else number_of(request)
 
@@ -132,7 +132,7 @@ def live_column(request: StudioRequest) -> HttpResponse:
 @require_POST
 def clear(request: StudioRequest) -> HttpResponse:
     """Take my finished jobs off the live column. Their pictures stay in the gallery."""
-    mine = GenerationTask.objects.ended().filter(owner=request.user, cleared_at=None)
+    mine = GenerationTask.everything.ended().filter(owner=request.user, cleared_at=None)
     mine.update(cleared_at=timezone.now())
     if not request.htmx:
         return redirect("generation:studio")
@@ -142,7 +142,7 @@ def clear(request: StudioRequest) -> HttpResponse:
 @require_GET
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
     return render(request, "generation/job.html", context)
 
@@ -150,13 +150,13 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
 @require_GET
 def job_card(request: StudioRequest, pk: int) -> HttpResponse:
     """The card alone."""
-    return render(request, "generation/_job.html", {"job": visible(GenerationTask.objects.all(), request.user, pk=pk)})
+    return render(request, "generation/_job.html", {"job": visible(GenerationTask.everything.all(), request.user, pk=pk)})
 
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel this job and no other, waiting or running. Pictures that are there stay."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     if task.cancel():
         publisher.changed(task)
         publisher.counts_changed()
@@ -168,7 +168,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def cancel_waiting(request: StudioRequest) -> HttpResponse:
     """Cancel all my jobs that wait. What runs goes on."""
-    waiting = list(GenerationTask.objects.waiting().filter(owner=request.user))
+    waiting = list(GenerationTask.everything.waiting().filter(owner=request.user))
     cancelled = [task for task in waiting if task.withdraw()]
     for task in cancelled:
         publisher.changed(task)
@@ -183,7 +183,7 @@ def cancel_waiting(request: StudioRequest) -> HttpResponse:
 @require_POST
 def move_to_front(request: StudioRequest, pk: int) -> HttpResponse:
     """Make this job the next one. Only curators may: it goes before other people's."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     require_curator(request.user)
     if task.move_to_front():
         publisher.changed(task)
@@ -206,17 +206,17 @@ def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     if recovery.fetch_again(task):
         publisher.announce(task, tasks.look_again)
         signals.reopened.send(GenerationTask, task=task)
-        return _answer(request, GenerationTask.objects.get(pk=task.pk))
+        return _answer(request, GenerationTask.everything.get(pk=task.pk))
     return _told(request, task, _("No engine has a picture of this job that could be fetched."))
 
 
 def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
     """The new job, where the person is."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     try:
         again = make(task, request.user)
     except ValidationError as error:
@@ -269,7 +269,7 @@ def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
 def _live(request: StudioRequest) -> dict[str, Any]:
     """The live column's rows: newest first, cleared ones left out."""
     who = "all" if request.GET.get("who") == "all" else "mine"
-    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None, is_face=False)
+    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None)
     tasks = tasks.select_related("owner", "reference")
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
@@ -284,11 +284,11 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
     query = request.GET
     values: dict[str, Any] = {}
     if number := query.get("picture"):
-        picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=whole_number(number))
+        picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=whole_number(number))
         values = forms.initial_of(orders.with_seed(orders.order_of(picture.task), picture.seed))
     elif number := query.get("task"):
         values = forms.initial_of(
-            orders.order_of(visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+            orders.order_of(visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
         )
     elif slug := query.get("style"):
         values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
@@ -311,7 +311,7 @@ def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
 
 
 def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     try:
         found = reference_from(picture, request.user)
     except BadPicture as error:

@@ -116,7 +116,7 @@ def panel(version: StyleVersion, purpose: str) -> Panel:
     faces = current(version, purpose)
     pictures = {
         picture.task_id: picture
-        for picture in GeneratedImage.objects.filter(task__in=[face.task_id for face in faces]).select_related("engine")
+        for picture in GeneratedImage.with_previews.filter(task__in=[face.task_id for face in faces]).select_related("engine")
     }
     cells = [Cell(face, pictures.get(face.task_id)) for face in faces]
     return Panel(version, str(purpose), cells, _is_stale(version, purpose, faces), all(face.settled for face in faces))

@@ -82,7 +82,7 @@ def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def picture_cover(request: StudioRequest, pk: int) -> HttpResponse:
     """Make a copy of a picture the cover of the style that `style` names, which it was made with."""
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     require_curator(request.user)
     style = get_object_or_404(Style, pk=whole_number(request.POST.get("style", "")))
     try:

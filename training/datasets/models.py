@@ -16,7 +16,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.images import grounds
-from stylestudio.jobs.kinds import Job, JobQuerySet, Visibility
+from stylestudio.jobs.kinds import Job, JobQuerySet
+from stylestudio.people.visibility import Visibility
 from stylestudio.text import grammar
 from training.datasets import faults
 from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here

@@ -301,7 +301,7 @@ def newest_pictures(jobs: Sequence[TrainingJob]) -> dict[int, list[GeneratedImag
         .order_by("job", "place")
         .values_list("job", "task__pictures__pk")
     )
-    pictures = GeneratedImage.objects.in_bulk([picture for _job, picture in rows])
+    pictures = GeneratedImage.with_previews.in_bulk([picture for _job, picture in rows])
     found: dict[int, list[GeneratedImage]] = {job.pk: [] for job in jobs}
     for job, picture in rows:
         if picture in pictures:

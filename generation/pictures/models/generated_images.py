@@ -14,15 +14,16 @@ from django.utils.translation import gettext_lazy as _
 from generation.engines.models import Engine
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
+from stylestudio.people.visibility import Person, VisibleQuerySet
 
 
-class PictureQuerySet(models.QuerySet["GeneratedImage"]):
+class PictureQuerySet(VisibleQuerySet["GeneratedImage"]):
     """Pictures, newest first where a page asks."""
 
-    def visible_to(self, user: Any) -> Self:
-        """Pictures of tasks that `user` may see."""
+    def visible_to(self, person: Person) -> Self:
+        """Pictures of tasks that `person` may see."""
         tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
-        return self.filter(task__in=tasks.objects.visible_to(user))
+        return super().visible_to(person).filter(task__in=tasks.everything.visible_to(person))
 
     def newest_first(self) -> Self:
         """The order of the gallery; its key is (created_at, pk)."""
@@ -30,10 +31,17 @@ class PictureQuerySet(models.QuerySet["GeneratedImage"]):
 
 
 class LivePictures(models.Manager["GeneratedImage"]):
-    """Pictures that are not in the trash."""
+    """Pictures that are not in the trash, those that only show a style or a training included."""
 
     def get_queryset(self) -> PictureQuerySet:
         return PictureQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class WantedPictures(LivePictures):
+    """Pictures that somebody asked for, and that are not in the trash."""
+
+    def get_queryset(self) -> PictureQuerySet:
+        return super().get_queryset().filter(task__is_face=False)
 
 
 class GeneratedImage(models.Model):
@@ -56,7 +64,8 @@ class GeneratedImage(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)
 
-    objects = LivePictures.from_queryset(PictureQuerySet)()
+    objects = WantedPictures.from_queryset(PictureQuerySet)()
+    with_previews = LivePictures.from_queryset(PictureQuerySet)()
     everything = PictureQuerySet.as_manager()
 
     class Meta:

@@ -43,7 +43,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
 @once
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     dataset = changeable(Dataset.objects.all(), request.user, slug=request.POST.get("into", ""))
     try:
         arrival = _arrival(picture, dataset)
@@ -84,7 +84,7 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
         messages.warning(request, _("Tick the pictures to add first."))
         return redirect("training:choose", dataset.slug)
     tally, arrivals = Tally(), []
-    found = GeneratedImage.objects.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
+    found = GeneratedImage.with_previews.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
     for picture in found.select_related("task").order_by("pk"):
         try:
             arrivals.append(_arrival(picture, dataset))
