@@ -84,8 +84,9 @@ class Page:
 
 def pictures(user: User, filters: Filters) -> PictureQuerySet:
     """What `user` may see and the filters let through, newest first. The base style means no other style."""
-    made = GeneratedImage.with_previews if filters.previews else GeneratedImage.objects
-    found = made.visible_to(user)
+    found = GeneratedImage.objects.visible_to(user)
+    if filters.previews:
+        found = GeneratedImage.with_previews.visible_to(user)
     if filters.style == BASE_SLUG:
         found = found.exclude(Exists(TaskStyle.objects.filter(task=OuterRef("task"))))
     elif filters.style:
@@ -154,7 +155,7 @@ class Film:
 
 def film(picture: GeneratedImage, user: User) -> Film:
     """The film strip of a picture. After a job's last picture comes the first one of the job asked for before it."""
-    strip = list(GeneratedImage.with_previews.filter(task=picture.task).order_by("index"))
+    strip = list(GeneratedImage.with_previews.visible_to(user).filter(task=picture.task).order_by("index"))
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
     before = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
     after = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)
@@ -170,7 +171,7 @@ def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedIma
         other = tasks.filter(pk__lt=task.pk).order_by("-pk").first()
     if other is None:
         return None
-    found = GeneratedImage.with_previews.filter(task=other).order_by("index")
+    found = GeneratedImage.with_previews.visible_to(user).filter(task=other).order_by("index")
     return found.last() if newer else found.first()
 
 

@@ -36,7 +36,7 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
-        style = Style.objects.filter(slug=filters.style).first()
+        style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/_wall_page.html", wall_page(request, filters))
 
@@ -54,7 +54,7 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
     return {
         "page": page,
         "filters": filters,
-        "styles": Style.objects.in_picker_order(),
+        "styles": Style.objects.visible_to(request.user).in_picker_order(),
         "later": bool(before),
         "more_query": filters.query(before=page.more),
         "tile": "generation/_tile.html",
@@ -76,7 +76,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "picture": found,
         "task": task,
         "mix": mix,
-        "styles": _styles(mix),
+        "styles": _styles(request, mix),
         # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
         "final_parts": sent
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
@@ -91,10 +91,10 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     return render(request, "generation/picture.html", context)
 
 
-def _styles(mix: list[TaskStyle]) -> list[Style]:
+def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:
     """The styles that the picture can be a cover of."""
     if not mix:
-        return list(Style.objects.filter(is_base=True))
+        return list(Style.objects.visible_to(request.user).filter(is_base=True))
     return [row.version.style for row in mix if row.version.style.deleted_at is None]
 
 

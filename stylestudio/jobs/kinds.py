@@ -114,7 +114,7 @@ class Job(models.Model):
     cleared_at = models.DateTimeField(null=True, editable=False)
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", editable=False)
 
-    # A kind may leave out of `objects` what is no job to people. Whoever claims, moves or counts jobs takes all of them.
+    # A kind may leave some out of `objects`. Whoever claims, moves or counts jobs takes all of them.
     objects: ClassVar[Any] = JobQuerySet.as_manager()
     everything: ClassVar[Any] = JobQuerySet.as_manager()
 
@@ -281,11 +281,12 @@ def active() -> Iterator[Job]:
 
 
 def counts(user: User) -> tuple[int, int]:
-    """How many active jobs are `user`'s, and how many there are in all."""
+    """How many active jobs are `user`'s, and how many there are in all that `user` may see."""
     mine = total = 0
     for kind in kinds():
         found = (
-            kind.model.everything.active()
+            kind.model.everything.visible_to(user)
+            .active()
             .order_by()
             .aggregate(mine=Count("pk", filter=Q(owner=user.pk)), total=Count("pk"))
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
@@ -21,7 +21,7 @@ class Visibility(models.TextChoices):
 
 
 class VisibleQuerySet(models.QuerySet[M]):
-    """Rows that somebody lists. Unless a model says more, everybody who is signed in sees all of them."""
+    """Rows that people list. Unless a model says more, everybody who is signed in sees all of them."""
 
     def visible_to(self, person: Person) -> Self:
         """What `person` may see; nothing for somebody who is not signed in."""
@@ -34,6 +34,19 @@ class OwnedQuerySet(VisibleQuerySet[M]):
     def visible_to(self, person: Person) -> Self:
         """The team's and their own; owners of the studio see all."""
         seen = super().visible_to(person)
-        if not person.is_authenticated or person.is_superuser:
+        if person.is_superuser:
             return seen
-        return seen.filter(Q(visibility=Visibility.TEAM) | Q(owner=person))
+        return seen.filter(Q(visibility=Visibility.TEAM) | Q(owner=person.pk))
+
+
+class PartQuerySet(VisibleQuerySet[M]):
+    """Rows that belong to another one: whoever sees that one sees them."""
+
+    part_of: ClassVar[str]  # the foreign key to the whole
+    whole_manager: ClassVar[str] = "objects"  # in whose rows the whole is looked for
+
+    def visible_to(self, person: Person) -> Self:
+        """The parts of what `person` may see."""
+        whole: Any = self.model._meta.get_field(self.part_of).related_model
+        seen = getattr(whole, self.whole_manager).visible_to(person)
+        return super().visible_to(person).filter(**{f"{self.part_of}__in": seen})

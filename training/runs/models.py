@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.kinds import Job, JobQuerySet, may_run
+from stylestudio.people.visibility import PartQuerySet
 from training.datasets.models import MOST_NAME, DatasetSnapshot
 from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 from training.runs import faults, remaining
@@ -240,6 +241,12 @@ class TrainingJob(Job):
         return f"{faults.explain(self.error_kind, self.error_detail)} {self.error}".strip()
 
 
+class CheckpointQuerySet(PartQuerySet["Checkpoint"]):
+    """Checkpoints of trainings."""
+
+    part_of = "job"
+
+
 class Checkpoint(models.Model):
     """What a training had learned after some steps: a LoRA file that can be used, and gone on from."""
 
@@ -253,6 +260,8 @@ class Checkpoint(models.Model):
     starred = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)  # its file was deleted to make room
+
+    objects = CheckpointQuerySet.as_manager()
 
     class Meta:
         ordering = ["step"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
-from django.apps import apps
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -14,16 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from generation.engines.models import Engine
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
-from stylestudio.people.visibility import Person, VisibleQuerySet
+from styles.models import StyleVersion
+from stylestudio.people.visibility import PartQuerySet, Person
 
 
-class PictureQuerySet(VisibleQuerySet["GeneratedImage"]):
+class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     """Pictures, newest first where a page asks."""
 
-    def visible_to(self, person: Person) -> Self:
-        """Pictures of tasks that `person` may see."""
-        tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
-        return super().visible_to(person).filter(task__in=tasks.everything.visible_to(person))
+    part_of = "task"
+    whole_manager = "everything"
 
     def newest_first(self) -> Self:
         """The order of the gallery; its key is (created_at, pk)."""
@@ -114,3 +113,10 @@ class GeneratedImage(models.Model):
         """Take it out of the trash."""
         self.deleted_at = None
         self.save(update_fields=["deleted_at"])
+
+
+def count_by_style(styles: Sequence[int], person: Person) -> dict[int, int]:
+    """How many pictures that `person` may see were made with each of these styles, by the style's number."""
+    versions = StyleVersion.objects.filter(style__in=styles)
+    made = GeneratedImage.objects.visible_to(person).filter(task__mix__version__in=versions)
+    return dict(made.values_list("task__mix__version__style").annotate(count=Count("pk", distinct=True)))

@@ -31,7 +31,7 @@ MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while th
 
 def offer(request: StudioRequest, picture: GeneratedImage) -> str:
     """What the page of a picture offers: the datasets that this person may put it into."""
-    found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
+    found = Dataset.objects.visible_to(request.user).order_by("-updated_at")
     if not is_curator(request.user):
         found = found.filter(owner=request.user)
     here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
