@@ -117,6 +117,6 @@ class GeneratedImage(models.Model):
 
 def count_by_style(styles: Sequence[int], person: Person) -> dict[int, int]:
     """How many pictures that `person` may see were made with each of these styles, by the style's number."""
-    versions = StyleVersion.objects.filter(style__in=styles)
+    versions = StyleVersion.objects.visible_to(person).filter(style__in=styles)
     made = GeneratedImage.objects.visible_to(person).filter(task__mix__version__in=versions)
     return dict(made.values_list("task__mix__version__style").annotate(count=Count("pk", distinct=True)))
