@@ -32,13 +32,12 @@ class KindLink:
 
 
 PictureCounts = Callable[[Sequence[int], User], dict[int, int]]
-_count_pictures: PictureCounts = lambda styles, user: {}  # noqa: E731
+_picture_counts: list[PictureCounts] = []
 
 
 def register_picture_counts(count: PictureCounts) -> None:
     """The room that knows pictures says how to count those made with styles, given by their numbers."""
-    global _count_pictures
-    _count_pictures = count
+    _picture_counts[:] = [count]
 
 
 def shown(user: User) -> StyleQuerySet:
@@ -79,7 +78,8 @@ def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
 
     Trash does not count, nor what was made to show the style. Styles without any are not in it.
     """
-    return _count_pictures([style.pk for style in styles], user)
+    numbers = [style.pk for style in styles]
+    return _picture_counts[0](numbers, user) if _picture_counts else {}
 
 
 def kind_links(user: User, kind: str, words: str) -> list[KindLink]:

@@ -21,7 +21,6 @@ from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.kinds import Job, JobQuerySet, may_run
 from stylestudio.people.visibility import PartQuerySet
 from training.datasets.models import MOST_NAME, DatasetSnapshot
-from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 from training.runs import faults, remaining
 from training.runs.phases import Doing
 
