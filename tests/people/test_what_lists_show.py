@@ -176,3 +176,11 @@ def test_numbers_count_what_the_lists_show(scene: Scene) -> None:
     assert queries.picture_counts([scene.style], scene.maker) == {scene.style.pk: 1}
     assert queries.picture_counts([scene.style], scene.users["owner"]) == {scene.style.pk: 1}
     assert kinds.counts(scene.users["member"]) == (0, 1) and kinds.counts(scene.maker) == (2, 2)
+
+
+@pytest.mark.parametrize("model", ["pictures/generationtask", "pictures/generatedimage", "pictures/engineprompt"])
+def test_the_admin_lists_previews_too(scene: Scene, model: str) -> None:
+    page = text_of(scene, "curator", f"/admin/{model}/")
+    assert PREVIEW in page
+    if model != "pictures/engineprompt":
+        assert scene.preview.thumbnail_url in page and scene.picture.thumbnail_url in page
