@@ -7,6 +7,14 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.people.visibility import PartQuerySet
+
+
+class ReadingQuerySet(PartQuerySet["Reading"]):
+    """Readings of files."""
+
+    part_of = "dataset"
+
 
 class Reading(models.Model):
     """How files of a dataset were interpreted. `choice` is the current reading; "" while nobody has chosen."""
@@ -27,6 +35,8 @@ class Reading(models.Model):
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)  # since then it is no longer shown
+
+    objects = ReadingQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

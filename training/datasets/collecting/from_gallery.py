@@ -30,7 +30,7 @@ MOST_CHOSEN = 60  # pictures added at a time: they are decoded while the person 
 
 def offer(request: StudioRequest, picture: GeneratedImage) -> str:
     """The fragment on a picture's page: the datasets that this person may add it to."""
-    found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
+    found = Dataset.objects.visible_to(request.user).order_by("-updated_at")
     if not is_curator(request.user):
         found = found.filter(owner=request.user)
     here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
@@ -42,7 +42,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
 @once
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     """Add a gallery picture to a dataset; its prompt becomes the caption."""
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     dataset = changeable(Dataset.objects.all(), request.user, slug=request.POST.get("into", ""))
     try:
         arrival = _arrival(picture)
@@ -85,7 +85,7 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
         messages.warning(request, _("Tick the pictures to add first."))
         return redirect("training:choose", dataset.slug)
     tally, arrivals = Tally(), []
-    found = GeneratedImage.objects.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
+    found = GeneratedImage.with_previews.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
     for picture in found.select_related("task").order_by("pk"):
         try:
             arrivals.append(_arrival(picture))
