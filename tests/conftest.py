@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import translation
 from hypothesis import settings as hypothesis_settings
+from pytest_django import Settings
 from xdist.scheduler import LoadFileScheduling
 
 from stylestudio.edge import passes
@@ -80,14 +81,14 @@ def noted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture(autouse=True)
-def media(settings: Any, tmp_path: Path) -> Path:
+def media(settings: Settings, tmp_path: Path) -> Path:
     """Files of a test go to its own folder."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
 
 
 @pytest.fixture
-def own_data(settings: Any, tmp_path: Path, media: Path) -> Path:
+def own_data(settings: Settings, tmp_path: Path, media: Path) -> Path:
     """A data folder of the test's own, with the media beneath it. Rooms whose code writes there take it for all."""
     settings.DATA = tmp_path
     return tmp_path

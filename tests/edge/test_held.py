@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -37,7 +38,7 @@ def sign_in(client: Client, name: str = "ada", password: str = PASSWORD, **extra
 
 
 @pytest.mark.parametrize("host", ["evil.test", "localhost.evil.test", "evil.test:80", "localhost@evil.test", "[::2]"])
-def test_a_foreign_host_is_refused(client: Client, ada: User, settings: Any, host: str) -> None:
+def test_a_foreign_host_is_refused(client: Client, ada: User, settings: Settings, host: str) -> None:
     settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
     assert client.get("/sign-in/", headers={"Host": host}).status_code == 400
     assert client.get("/sign-in/", headers={"Host": "localhost:8000"}).status_code == 200

@@ -21,6 +21,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, OperationalError, connection
 from django.test import Client
 from PIL import Image
+from pytest_django import DjangoAssertNumQueries
 
 from generation.pictures.models import Reference
 from stylestudio.database import integrity
@@ -198,7 +199,7 @@ def test_the_page_has_the_theme_of_the_person(
 
 @pytest.mark.django_db
 def test_the_page_says_it_in_the_language_of_the_person_and_needs_no_database(
-    desk: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+    desk: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     def full(*args: Any, **more: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

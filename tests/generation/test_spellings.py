@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from generation.engines import diagnostics, roster, unclaimed_loras
 from generation.engines.models import Engine
@@ -61,7 +62,7 @@ def engine(on_windows: PreviewThread) -> Iterator[Engine]:
 
 
 @pytest.fixture(params=[str, windows], ids=["set-with-slashes", "set-with-backslashes"])
-def spelled(request: pytest.FixtureRequest, settings: Any) -> Any:
+def spelled(request: pytest.FixtureRequest, settings: Settings) -> Any:
     """The studio's own files, as whoever set it up spelled them."""
     settings.CHECKPOINT, settings.LIGHTNING_LORA = request.param(BASE), request.param(FAST)
     return request.param
@@ -105,7 +106,9 @@ def test_an_engine_on_windows_and_one_on_linux_share_work(spelled: Any, ada: Use
     assert claim("worker 5") is None, "both are full"
 
 
-def test_what_was_made_with_one_spelling_is_in_memory_for_the_other(spelled: Any, ada: User, settings: Any) -> None:
+def test_what_was_made_with_one_spelling_is_in_memory_for_the_other(
+    spelled: Any, ada: User, settings: Settings
+) -> None:
     first = graphs.warmth(place(ada))
     settings.CHECKPOINT, settings.LIGHTNING_LORA = BASE, FAST
     assert graphs.warmth(place(ada)) == first
@@ -147,7 +150,7 @@ def test_an_engines_own_spelling_of_a_missing_file_is_told_as_ours() -> None:
     assert (error.name, str(error)) == (INK, f"The engine does not have the LoRA {INK}.")
 
 
-def test_doctor_finds_the_files_in_either_spelling(on_windows: PreviewThread, spelled: Any, settings: Any) -> None:
+def test_doctor_finds_the_files_in_either_spelling(on_windows: PreviewThread, spelled: Any, settings: Settings) -> None:
     settings.COMFYUI_URLS = [on_windows.url]
     assert [finding.state for finding in diagnostics.look_at_engines() if not finding.well] == []
 
@@ -160,7 +163,7 @@ def test_a_missing_file_is_told_once_and_in_one_spelling(spell: Any) -> None:
 
 
 def test_a_lora_of_both_engines_is_found_once_and_used_by_a_style_in_either_spelling(
-    ada: User, curator: User, spelled: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    ada: User, curator: User, spelled: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     having = [row(1, loras=[INK, FAST]), row(2, loras=[windows(INK), windows(FAST)])]
     assert [(one.name, one.engines) for one in unclaimed_loras.unused()] == [(INK, having)]
@@ -213,7 +216,7 @@ def test_the_admin_filters_versions_by_what_engines_have_in_either_spelling(admi
         assert list(listed) == expected
 
 
-def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings: Any) -> None:
+def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings: Settings) -> None:
     wishes.create_probes_once()
     settings.CHECKPOINT, settings.LIGHTNING_LORA = windows(BASE), windows(FAST)
     version = style("Ink", windows(INK), trigger_words="ink")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -43,7 +43,7 @@ MOST = "2 jobs of yours are waiting, which is the most for one person here."
 
 
 @pytest.fixture(autouse=True)
-def limits(settings: Any) -> None:
+def limits(settings: Settings) -> None:
     """Two waiting, one running."""
     settings.MAX_WAITING, settings.MAX_RUNNING = 2, 1
 

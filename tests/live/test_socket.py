@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -169,7 +170,7 @@ async def test_our_pages_and_scripts_with_a_session_listen(listen: Listen, ada: 
         assert "rail-badge" in await socket.receive_from(timeout=5)
 
 
-async def test_the_public_address_is_ours_too(listen: Listen, ada: User, settings: Any) -> None:
+async def test_the_public_address_is_ours_too(listen: Listen, ada: User, settings: Settings) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://studio.example.org"]
     async with listen(ada, origin="https://studio.example.org") as socket:
         assert "rail-badge" in await socket.receive_from(timeout=5)

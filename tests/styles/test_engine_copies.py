@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.test import AsyncClient, Client
 from django.urls import reverse
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
@@ -158,7 +159,7 @@ def test_the_same_file_and_its_copy_are_known_when_they_come_again(desk: Client)
 
 
 def test_what_is_thrown_away_takes_its_copy_along(
-    desk: Client, media: Path, django_capture_on_commit_callbacks: Any
+    desk: Client, media: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     row = brought(desk, weights())
     assert len(list(media.rglob("*.safetensors"))) == 2

@@ -20,6 +20,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from generation.engines import diagnostics, roster
 from generation.engines.models import Engine
@@ -129,7 +130,7 @@ def test_a_form_that_is_shown_again_does_not_show_what_was_typed_into_the_addres
 
 @pytest.mark.parametrize("address", ["http://ada:12/34@gpu:1", "http://bearer:a%0Ab@gpu", "http://gpu:0", "http://a b"])
 def test_an_address_that_hides_half_a_password_or_cannot_be_called_is_refused(
-    form: Form, settings: Any, address: str
+    form: Form, settings: Settings, address: str
 ) -> None:
     form()
     assert form(address=address).address == HERE
@@ -139,7 +140,7 @@ def test_an_address_that_hides_half_a_password_or_cannot_be_called_is_refused(
     assert error.id == "stylestudio.E001" and "34" not in str(error)
 
 
-def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Any) -> None:
+def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Settings) -> None:
     settings.COMFYUI_URLS, settings.PREVIEW_URL = [], "http://127.0.0.1:20001"
     roster.sync_engines()
     Engine.objects.filter(source=Engine.Source.PREVIEW).update(credentials="ada:secret")
@@ -150,7 +151,7 @@ def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Any) -> N
     assert Engine.objects.get(source=Engine.Source.PREVIEW).url == "http://127.0.0.1:20002"
 
 
-def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_their_pictures(settings: Any) -> None:
+def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_their_pictures(settings: Settings) -> None:
     rows = {
         "http://a:1/?token=t1": ("admin", True), "http://b:1?token=t2": ("env", True), "http://c:1": ("env", False),
         "http://c:1/?token=t3": ("admin", True), "http://d:1": ("admin", True), "http://d:1?token=t4": ("admin", True),
@@ -202,7 +203,7 @@ def behind(preview: PreviewThread, tmp_path: Path) -> Iterator[Callable[..., tup
 
 
 def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
-    behind: Callable[..., tuple[str, Path]], settings: Any, client: Client, curator: User
+    behind: Callable[..., tuple[str, Path]], settings: Settings, client: Client, curator: User
 ) -> None:
     address, file = behind(tls=True)
     engine = Engine.objects.create(address=address)
@@ -222,7 +223,7 @@ def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_a_file_from_which_no_certificate_can_be_read_stops_the_start(
-    settings: Any, tmp_path: Path, content: bytes | None
+    settings: Settings, tmp_path: Path, content: bytes | None
 ) -> None:
     settings.COMFYUI_CA_FILE = tmp_path / "ca.pem"
     if content is not None:
@@ -235,7 +236,7 @@ def test_a_file_from_which_no_certificate_can_be_read_stops_the_start(
 
 @pytest.mark.parametrize("named", [True, False])
 def test_doctor_says_that_an_engine_asks_for_a_sign_in(
-    behind: Callable[..., tuple[str, Path]], settings: Any, monkeypatch: pytest.MonkeyPatch, named: bool
+    behind: Callable[..., tuple[str, Path]], settings: Settings, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
     address, _file = behind(ask=lambda request: web.Response(status=401))
     settings.COMFYUI_URLS = [address] if named else []
@@ -245,7 +246,7 @@ def test_doctor_says_that_an_engine_asks_for_a_sign_in(
 
 
 def test_doctor_signs_in_with_what_is_stored_for_an_engine_that_the_environment_names(
-    behind: Callable[..., tuple[str, Path]], settings: Any
+    behind: Callable[..., tuple[str, Path]], settings: Settings
 ) -> None:
     address, _file = behind(ask=lambda r: None if "Authorization" in r.headers else web.Response(status=401))
     settings.COMFYUI_URLS = [address]
@@ -294,7 +295,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("in_environment", [pytest.param(True, marks=pytest.mark.heavy), False])
 def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
-    preview: PreviewThread, people: Callable[..., User], settings: Any, log: Path, in_environment: bool
+    preview: PreviewThread, people: Callable[..., User], settings: Settings, log: Path, in_environment: bool
 ) -> None:
     echo = f"GET {preview.url}/?token={TOKEN} as ada:{PLAIN}\n2026-01-01 00:00:00,000 INFO x: forged"
     person, query = f"ada:{quote(PLAIN, safe='')}", f"?token={quote(TOKEN, safe='')}"

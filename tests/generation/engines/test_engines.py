@@ -13,6 +13,7 @@ from django.db.models import ProtectedError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -52,7 +53,7 @@ def calm(preview: PreviewThread) -> Iterator[PreviewThread]:
 
 
 @pytest.fixture
-def named(settings: Any) -> Callable[..., None]:
+def named(settings: Settings) -> Callable[..., None]:
     """Start again with COMFYUI_URL naming these addresses: named("http://a:1")."""
 
     def sync(*urls: str, preview: str = "") -> None:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,6 +16,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
@@ -283,7 +283,7 @@ def test_an_engine_that_stores_a_part_alone_fails_the_job(engine: Engine, previe
 
 
 def test_a_part_of_a_file_in_the_shared_folder_is_replaced(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any
+    small: tuple[PreviewThread, Engine], ada: User, settings: Settings
 ) -> None:
     preview, row = small
     settings.LORA_DIR = Path(str(preview.engine._own_folder), "output", "loras")

@@ -14,6 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -273,7 +274,7 @@ def test_what_a_stuck_engine_never_ran_is_kept_for_another(engine: Engine, ada: 
 
 
 def test_a_file_that_only_seemed_to_be_there_is_looked_for_on_another_engine(
-    engine: Engine, preview: PreviewThread, ada: User, settings: Any
+    engine: Engine, preview: PreviewThread, ada: User, settings: Settings
 ) -> None:
     settings.CHECKPOINT = "elsewhere.safetensors"
     Engine.objects.update(checkpoints=["elsewhere.safetensors"])

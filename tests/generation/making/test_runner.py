@@ -20,6 +20,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError, connection
 from django.utils import timezone
 from PIL import Image
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import recovery, runner, step_previews, storing
@@ -210,7 +211,7 @@ def test_a_node_that_fails_names_the_node_for_the_operator(engine: Engine, previ
     assert "colour pipe burst" in task.error + task.error_detail
 
 
-def test_a_missing_file_is_named(engine: Engine, ada: User, settings: Any) -> None:
+def test_a_missing_file_is_named(engine: Engine, ada: User, settings: Settings) -> None:
     settings.CHECKPOINT = "nowhere.safetensors"
     task = made(place(ada))
     assert (task.status, task.error_kind) == (Status.FAILED, "missing_file")

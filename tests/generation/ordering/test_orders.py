@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from PIL import Image
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -149,7 +150,7 @@ def test_the_base_style_adds_nothing(ada: User) -> None:
     assert (plain.snapshot["styles"], plain.final_prompt, plain.mix_text) == ([], "a", "Base style")
 
 
-def test_files_come_from_the_first_style_that_names_one_else_from_the_studio(ada: User, settings: Any) -> None:
+def test_files_come_from_the_first_style_that_names_one_else_from_the_studio(ada: User, settings: Settings) -> None:
     settings.CHECKPOINT, settings.LIGHTNING_LORA = "studio.safetensors", "studio_l.safetensors"
     assert Order(prompt="a").files() == ("studio.safetensors", "studio_l.safetensors")
     own = ingredient("Own")
@@ -276,7 +277,7 @@ def test_nothing_to_retry_is_said(ada: User) -> None:
 
 
 def test_the_workers_hear_of_it_after_the_commit(
-    ada: User, django_capture_on_commit_callbacks: Any, noted: Any
+    ada: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, noted: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         task = orders.place(Order(prompt="a"), ada)

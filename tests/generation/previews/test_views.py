@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
@@ -66,7 +65,7 @@ def test_without_script_everything_is_on_a_page_of_its_own(
 
 
 def test_a_part_is_shown_with_few_questions(
-    engine: Engine, version: StyleVersion, curator: User, django_assert_max_num_queries: Any
+    engine: Engine, version: StyleVersion, curator: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     made(version, curator, STRENGTHS)
     with django_assert_max_num_queries(8):

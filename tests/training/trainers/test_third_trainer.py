@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from generation.engines.models import Engine
+from tests.training.conftest import AddPicture
 from tests.training.runs.test_training_pages import alist
 from tests.training.scripted import lora_file
 from training.datasets.models import Dataset
@@ -73,7 +74,7 @@ def potter(tmp_path: Path) -> Potter:
 
 
 @pytest.fixture
-def filled(dataset: Dataset, add: Any) -> Dataset:
+def filled(dataset: Dataset, add: AddPicture) -> Dataset:
     for caption in ("red hills", "blue hills", "grey hills"):
         add(caption)
     return dataset

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
+from pytest_django import Settings
 
 from tests.training.datasets.collecting.conftest import Files, content, packed, picture
 from training.datasets import picture_files
@@ -64,7 +65,7 @@ def test_small_files_come_together_and_what_is_refused_is_named(dataset: Dataset
     assert send(ada, dataset, {"other.png": picture(1)}).json()["known"] == 1
 
 
-def test_reasons_are_in_the_language_of_the_reader(dataset: Dataset, ada: User, settings: Any) -> None:
+def test_reasons_are_in_the_language_of_the_reader(dataset: Dataset, ada: User, settings: Settings) -> None:
     browser = client(ada)
     form = {"file": SimpleUploadedFile("1.png", b"")}
     headers = {"HX-Request": "true", "Accept-Language": "zh-hans"}

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image
+from pytest_django import DjangoAssertNumQueries
 
 from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
@@ -197,7 +198,7 @@ def test_a_removed_picture_that_comes_back_is_compared_with_what_came_meanwhile(
 
 
 def test_two_thousand_pictures_are_reported_on_fast(
-    dataset: Dataset, add: AddPicture, django_assert_num_queries: Any
+    dataset: Dataset, add: AddPicture, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """Two queries for the check, one for the pictures. The time is measured in tests/benchmarks."""
     put(add, made.shapes(3))

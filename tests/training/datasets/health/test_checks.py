@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pytest_django import Settings
 
 from training.datasets.health import measures
 from training.datasets.health.checks import CHECKS
@@ -40,18 +41,18 @@ def picture(pk: int, caption: str = "hills, river", *, size: tuple[int, int] = (
     return Picture(**{**columns, **other})
 
 
-def facts(*pictures: Picture, **settings: Any) -> Facts:
+def facts(*pictures: Picture, **settings: Settings) -> Facts:
     """A dataset of these pictures."""
     defaults = {"name": "Gouache", "trigger_words": "gouachefield painting", "repeats": 10}
     return Facts(Dataset(**{**defaults, **settings}), pictures, unmeasured=0)
 
 
-def found(name: str, *pictures: Picture, **settings: Any) -> list[Finding]:
+def found(name: str, *pictures: Picture, **settings: Settings) -> list[Finding]:
     """What one check says."""
     return list(CHECKS[name](facts(*pictures, **settings)))
 
 
-def only(name: str, *pictures: Picture, **settings: Any) -> Finding:
+def only(name: str, *pictures: Picture, **settings: Settings) -> Finding:
     """The one thing that a check says."""
     (finding,) = found(name, *pictures, **settings)
     return finding

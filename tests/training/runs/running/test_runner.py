@@ -8,12 +8,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import claim
@@ -238,7 +238,7 @@ def test_the_hold_of_a_dead_worker_runs_out(job: TrainingJob, engine: Engine) ->
 
 
 def test_a_worker_of_the_same_name_takes_over_at_once(
-    job: TrainingJob, engine: Engine, settings: Any, tmp_path: Path
+    job: TrainingJob, engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
     settings.WORKER_NAME = "studio"
     assert holds.claim("studio") is not None
@@ -253,7 +253,7 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
     assert (starts, job.status, job.attempts) == ([job.pk], Status.COMPLETED, 1)
 
 
-def test_a_worker_of_another_name_waits_until_the_lease_is_over(job: TrainingJob, settings: Any) -> None:
+def test_a_worker_of_another_name_waits_until_the_lease_is_over(job: TrainingJob, settings: Settings) -> None:
     assert holds.claim("other") is not None
     holds.held.clear()
     settings.WORKER_NAME = "studio"

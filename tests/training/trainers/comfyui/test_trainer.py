@@ -13,6 +13,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 from safetensors.numpy import load
 
 from generation.engines.models import Engine
@@ -355,7 +356,9 @@ def test_what_stands_in_the_way_is_said(engine: Engine) -> None:
     assert "No engine answers" in ComfyTrainer().obstacles({})[0]
 
 
-def test_checkpoints_larger_than_the_engine_takes_are_announced(engine: Engine, settings: Any, tmp_path: Path) -> None:
+def test_checkpoints_larger_than_the_engine_takes_are_announced(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
     small, large = {"rank": 8, "dtype": "bf16"}, {"rank": 32, "dtype": "bf16"}
     assert hint(engine, small) == ""
     assert "--max-upload-size 208" in hint(engine, large)

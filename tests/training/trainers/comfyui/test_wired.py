@@ -16,6 +16,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from generation.engines import diagnostics, node_facts, roster
 from generation.engines.models import Engine
@@ -212,7 +213,13 @@ def test_a_training_in_segments_runs_to_its_end_on_the_newest_nodes(with_nodes: 
 
 @pytest.mark.django_db
 def test_nodes_that_cannot_be_wired_are_told_by_page_command_and_doctor_before_anything_is_sent(
-    with_nodes: Any, ask: Ask, new_engine: PreviewThread, settings: Any, dataset: Dataset, ada: User, client: Client
+    with_nodes: Any,
+    ask: Ask,
+    new_engine: PreviewThread,
+    settings: Settings,
+    dataset: Dataset,
+    ada: User,
+    client: Client,
 ) -> None:
     engine = with_nodes(without_steps)
     lack = "TrainLoraNode (“Training”) has no output steps (INT), which SaveLoRA (“LoRA”) takes as steps"
@@ -313,7 +320,7 @@ def test_a_part_that_the_engine_accepted_and_runs_is_ended_and_nothing_of_it_is_
 
 
 @pytest.mark.django_db
-def test_doctor_says_which_settings_an_engine_does_not_have(earlier_engine: PreviewThread, settings: Any) -> None:
+def test_doctor_says_which_settings_an_engine_does_not_have(earlier_engine: PreviewThread, settings: Settings) -> None:
     earlier_engine.troubles.clear()
     settings.COMFYUI_URLS = [earlier_engine.url]
     [finding] = [each for each in diagnostics.look_at_engines() if each.name == "Training nodes"]
