@@ -30,7 +30,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-class ByStudio(LoadFileScheduling):
+class ByStudio(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
     """Each file stays whole, and the stories that share one studio go to one process, which starts it once."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
+
+if TYPE_CHECKING:
+    # With what Django's test client adds to an answer; only the stubs have a name for it.
+    from django.test.client import _MonkeyPatchedWSGIResponse as Answer
+else:
+    Answer = HttpResponse
 
 
 def tight(html: str) -> str:
@@ -13,6 +20,6 @@ def tight(html: str) -> str:
     return re.sub(r" ?(<[^>]*?) ?(/?>) ?", r"\1\2", single).strip()
 
 
-def page(answer: HttpResponse) -> str:
+def page(answer: Answer) -> str:
     """What was answered, `tight`."""
     return tight(answer.content.decode())

@@ -200,7 +200,9 @@ def test_a_look_of_a_thread_is_written_down_by_the_pulse() -> None:
     workers.looked.clear()
     pulse = workers.Pulse("w")
     pulse._beat()
-    assert Worker.objects.get().looked_at < timezone.now() - stalls.SILENCE
+    before = Worker.objects.get().looked_at
+    assert before and before < timezone.now() - stalls.SILENCE
     assert claim("w")
     pulse._beat()
-    assert Worker.objects.get().looked_at > timezone.now() - timedelta(seconds=20)
+    after = Worker.objects.get().looked_at
+    assert after and after > timezone.now() - timedelta(seconds=20)

@@ -67,7 +67,9 @@ def _saying(body: str | bytes, status: int = 200, content_type: str = "applicati
     return handler
 
 
-QUESTIONS: dict[str, Callable[[ComfyClient], Awaitable[object]]] = {
+Question = Callable[[ComfyClient], Awaitable[object]]
+
+QUESTIONS: dict[str, Question] = {
     "history": lambda client: client.history("p"),
     "queue": lambda client: client.queue(),
     "system_stats": lambda client: client.system_stats(),
@@ -220,7 +222,11 @@ async def test_the_password_is_in_no_error_and_no_repr(serve: Serve, session: ai
     for address in (url, closed):
         client = ComfyClient(session, address, client_id="c")
         said.append(repr(client))
-        calls = [*QUESTIONS.values(), lambda c: c.socket.open(), lambda c: Follower(c.run({}, "p")).end()]
+        calls: list[Question] = [
+            *QUESTIONS.values(),
+            lambda c: c.socket.open(),
+            lambda c: Follower(c.run({}, "p")).end(),
+        ]
         for ask in calls:
             with pytest.raises(ComfyError) as caught:
                 await ask(client)

@@ -92,7 +92,7 @@ class Engine:
 
     async def post(self, payload: object) -> tuple[int, Any]:
         async with self.session.post(f"{self.url}/prompt", json=payload) as answer:
-            told = await answer.json() if answer.content_type == "application/json" else await answer.text()
+            told: Any = await answer.json() if answer.content_type == "application/json" else await answer.text()
         if answer.status == 200:
             self.posted.add(told["prompt_id"])
         return answer.status, told

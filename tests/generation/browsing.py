@@ -19,7 +19,7 @@ from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from tests.pages import tight
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 VALID = {
     "mode": "text",
     "prompt": "a red house",

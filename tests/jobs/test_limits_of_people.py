@@ -38,7 +38,7 @@ FORM = {
     "mode": "text", "prompt": "a red house", "shape": "1024x1024", "count": "1", "steps": "4", "cfg": "1",
     "sampler": "euler", "scheduler": "sgm_uniform",
 }  # fmt: skip
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 MOST = "2 jobs of yours are waiting, which is the most for one person here."
 
 
@@ -69,8 +69,8 @@ def test_at_the_limit_the_form_says_how_many_wait_and_loses_nothing(
     client = Client()
     client.force_login(ada)
     for _time in range(2):
-        assert client.post("/generate", FORM, **headers).status_code in {200, 302}
-    refused = client.post("/generate", FORM | {"negative": "no fog"}, **headers)
+        assert client.post("/generate", FORM, headers=headers).status_code in {200, 302}
+    refused = client.post("/generate", FORM | {"negative": "no fog"}, headers=headers)
     html = refused.content.decode()
     assert refused.status_code == 422
     assert MOST in html and "Queue page" in html
@@ -78,7 +78,7 @@ def test_at_the_limit_the_form_says_how_many_wait_and_loses_nothing(
     assert GenerationTask.objects.count() == 2
     assert place(bob)  # the limit is one person's
     GenerationTask.objects.filter(owner=ada).earliest("pk").start("w")
-    assert client.post("/generate", FORM, **headers).status_code in {200, 302}
+    assert client.post("/generate", FORM, headers=headers).status_code in {200, 302}
 
 
 def test_the_same_press_again_is_answered_with_its_job_also_at_the_limit(ada: User) -> None:
@@ -95,7 +95,7 @@ def test_a_retry_at_the_limit_says_why_in_the_corner(ada: User) -> None:
     place(ada)
     client = Client()
     client.force_login(ada)
-    html = client.post(f"/jobs/{failed.pk}/retry/", **HTMX).content.decode()
+    html = client.post(f"/jobs/{failed.pk}/retry/", headers=HTMX).content.decode()
     assert MOST in html and 'id="toast"' in html and failed.root_id in html
     assert GenerationTask.objects.filter(retry_of=failed).count() == 0
 

@@ -28,7 +28,6 @@ from stylestudio.models import Press
 from tests.styles.bringing import weights
 from training.datasets.models import CaptionOperation, Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
 ORDER = {
     "mode": "text", "prompt": "a red house", "shape": "1024x1024", "count": "1", "steps": "4", "cfg": "1",
     "sampler": "euler", "scheduler": "sgm_uniform",

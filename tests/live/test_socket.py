@@ -147,7 +147,7 @@ async def test_a_session_that_ended_is_none(hub: None, ada: User) -> None:
 async def test_somebody_who_left_does_not_listen(hub: None, ada: User) -> None:
     client = await run(signed_in)(ada)
     await run(User.objects.filter(pk=ada.pk).update)(is_active=False)
-    assert await run(dial)(client) and await refusal(client) == SIGNED_OUT  # type: ignore[arg-type]
+    assert await run(dial)(client) and await refusal(client) == SIGNED_OUT
 
 
 @pytest.mark.parametrize(

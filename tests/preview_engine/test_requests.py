@@ -244,7 +244,7 @@ async def test_any_prompt_id_becomes_text(player: Player, plain_graph: Graphs) -
 async def test_prompts_run_in_the_order_of_their_numbers(player: Player, plain_graph: Graphs) -> None:
     dead = player.engine.troubles.add(DeadWorker())
     numbers = []
-    for prompt_id, more in {
+    given: dict[str, dict[str, Any]] = {
         "first": {},
         "second": {},
         "front": {"front": True},
@@ -254,7 +254,8 @@ async def test_prompts_run_in_the_order_of_their_numbers(player: Player, plain_g
         "b": {"number": 7},
         "a": {"number": 7},
         "last-plain": {"front": False},
-    }.items():
+    }
+    for prompt_id, more in given.items():
         numbers.append((await player.queue(plain_graph(), prompt_id=prompt_id, **more))[1]["number"])
     assert numbers == [0, 1, -2, -500.0, 99999.0, -3, 7.0, 7.0, 4]
     assert await player.json("/prompt") == {"exec_info": {"queue_remaining": 9}}
@@ -351,7 +352,8 @@ async def test_an_upload_never_replaces_other_bytes_unless_told_to(player: Playe
     async def name(data: bytes, **fields: str) -> str:
         status, answer = await upload(player, data, "u.png", **fields)
         assert status == 200
-        return answer["name"]
+        given: str = answer["name"]
+        return given
 
     assert await name(b"one") == "u.png"
     assert await name(b"one") == "u.png"

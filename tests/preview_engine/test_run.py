@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from stylestudio.preview_engine.troubles import FailNode, Hold, SlowSteps
+from tests.pixels import pixel
 from tests.preview_engine.conftest import Graphs, Player
 
 Frames = list[tuple[str, dict[str, Any]]]
@@ -327,7 +329,7 @@ async def test_image_to_image_starts_from_the_uploaded_picture(player: Player, p
         entry = await player.run(graph)
         image = Image.open(io.BytesIO(await player.view(entry["outputs"]["9"]["images"][0])))
         assert image.size == (72, 64)
-        return image.getpixel((5, 5))
+        return pixel(image, (5, 5))
 
     assert await color(0.0) == (255, 0, 0)
     near, far = await color(0.1), await color(1.0)
@@ -354,6 +356,7 @@ async def test_a_picture_carries_its_graph_and_the_extra_data_meant_for_it(playe
     info = {"workflow": {"id": "w"}, "studio": {"note": "é"}}
     entry = await player.run(plain_graph(), extra_data={"extra_pnginfo": info})
     image = Image.open(io.BytesIO(await player.view(entry["outputs"]["2"]["images"][0])))
+    assert isinstance(image, PngImageFile)
     assert json.loads(image.text["prompt"]) == plain_graph()
     assert {key: json.loads(image.text[key]) for key in info} == info
     assert image.mode == "RGB"

@@ -56,7 +56,7 @@ def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
     identity.begin()
     (media / "bin" / "2026-01-01").mkdir(parents=True)
     (media / "outputs" / "bin").mkdir()
-    save = backup.save_database
+    save = backups.save_database
 
     def save_and_start(target: Path) -> None:
         save(target)
@@ -83,7 +83,7 @@ def test_a_database_that_was_not_updated_yet_is_saved_too(
     media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by whoever saves everything after `git pull`, before the first start."""
-    save = backup.save_database
+    save = backups.save_database
 
     def save_older(target: Path) -> None:
         save(target)

@@ -20,8 +20,6 @@ import pytest
 from stylestudio.host.rendezvous import free_port
 from tests.processes.test_studio import environment
 
-pytestmark = pytest.mark.heavy
-
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 HOST = "studio.example.org"
@@ -40,8 +38,11 @@ def own_address() -> str | None:
 
 ME = own_address()
 MISSING = [name for name in (NGINX, "openssl") if not shutil.which(name)]
-if MISSING or ME is None:
-    pytestmark = [pytest.mark.heavy, pytest.mark.skip(reason=f"needs nginx, openssl and a network: {MISSING}, {ME}")]
+LACKING = bool(MISSING) or ME is None
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(LACKING, reason=f"needs nginx, openssl and a network: {MISSING}, {ME}"),
+]
 
 
 @dataclass

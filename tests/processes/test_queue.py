@@ -65,6 +65,7 @@ def test_a_message_of_another_process_is_picked_up_well_under_50_ms(
         reader.start()
         time.sleep(0.05)
         sent = time.perf_counter()
+        assert producer.stdin
         producer.stdin.write(f"{number}\n")
         producer.stdin.flush()
         reader.join()

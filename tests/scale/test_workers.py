@@ -39,7 +39,7 @@ def told(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def at_once(house: House, what: str, **env: str) -> list[dict[str, Any]]:
     """The same in PROCESSES processes beside each other."""
-    return [told(process) for process in [act(house, what, **env) for _one in range(PROCESSES)]]
+    return [told(process) for process in [act(house, what, 0, **env) for _one in range(PROCESSES)]]
 
 
 def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_limits(house: House) -> None:

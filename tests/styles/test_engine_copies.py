@@ -190,7 +190,7 @@ def test_versions_of_before_are_looked_at_once_and_told_on_their_page(owner: Use
     page = desk.get(version.style.get_absolute_url()).content.decode()
     assert "ComfyUI reads none of the 4 tensors of this version, so its pictures look as without it." in page
     assert "Make a version that engines read" in page
-    version.file.storage.delete(version.file.name)
+    version.file.storage.delete(str(version.file.name))
     copies.check_earlier()
     version.refresh_from_db()
     assert version.behaviour == looked, "nobody looks a second time"
@@ -198,7 +198,7 @@ def test_versions_of_before_are_looked_at_once_and_told_on_their_page(owner: Use
 
 def test_a_version_whose_file_is_lost_or_broken_is_not_looked_at_for_ever(owner: User) -> None:
     lost, broken = earlier(owner, weights()), earlier(owner, b"nonsense")
-    lost.file.storage.delete(lost.file.name)
+    lost.file.storage.delete(str(lost.file.name))
     copies.check_earlier()
     for version in (lost, broken):
         version.refresh_from_db()
@@ -229,7 +229,7 @@ def test_only_curators_press_it_and_it_says_why_nothing_can_be_done(owner: User,
     assert client.post(address).status_code == 403
     client.force_login(owner)
     assert "read the file of this version as it is" in client.post(address, follow=True).content.decode()
-    version.file.storage.delete(version.file.name)
+    version.file.storage.delete(str(version.file.name))
     assert "is missing in the studio" in client.post(address, follow=True).content.decode()
     assert version.style.versions.count() == 1
 

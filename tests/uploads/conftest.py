@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,6 @@ def client(ada: User) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def nothing_due(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_due(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeping is called by the tests alone."""
     monkeypatch.setattr(parts, "_due", float("inf"))
-    return

@@ -89,5 +89,5 @@ def locked() -> Exception:
     """What a locked database raises."""
     error = OperationalError("database is locked")
     error.__cause__ = sqlite3.OperationalError("database is locked")
-    error.__cause__.sqlite_errorcode = sqlite3.SQLITE_BUSY  # type: ignore[attr-defined]
+    error.__cause__.sqlite_errorcode = sqlite3.SQLITE_BUSY
     return error

@@ -328,7 +328,7 @@ def test_an_answer_that_is_no_comfyui_is_a_clear_failure(engine: Engine, preview
 def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engine, ada: User, media: Path) -> None:
     identity.begin()
     picture = made(place(ada)).pictures.get()
-    folder = Path(picture.file.name).parent
+    folder = Path(str(picture.file.name)).parent
     orphan = default_storage.save(f"{folder}/{identity.new_name('.png')}", ContentFile(b"half a pict"))
     assert orphans.sweep(timedelta(hours=1)).moved == 0
     assert orphans.sweep(timedelta(0)).moved == 1
@@ -336,7 +336,7 @@ def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engin
     half = default_storage.save(f"{ASIDE}/{identity.new_name('')}", ContentFile(b"half a pict"))
     assert orphans.sweep(timedelta(0)).moved == 1
     assert not default_storage.exists(half)
-    assert default_storage.exists(picture.file.name)
+    assert default_storage.exists(str(picture.file.name))
 
 
 def test_files_of_imports_that_wait_are_kept_and_what_a_crash_left_of_one_is_swept(ada: User, media: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_task_ends_completed_with_every_picture_stored(engine: Engine, ada: Us
     assert (task.status, task.progress) == (Status.COMPLETED, 100)
     rows = list(task.pictures.order_by("index"))
     assert [(picture.index, picture.seed) for picture in rows] == [(0, 7), (1, 8), (2, 9)]
-    assert all(picture.file.storage.exists(picture.file.name) for picture in rows)
+    assert all(picture.file.storage.exists(str(picture.file.name)) for picture in rows)
     assert {prompt.state for prompt in task.prompts.all()} == {EnginePrompt.State.DONE}
 
 

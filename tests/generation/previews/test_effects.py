@@ -105,7 +105,7 @@ def test_it_is_made_again_where_its_inputs_differ_or_it_is_gone(
     other = make_version("Other model", checkpoint="another.safetensors")
     assert asking.ask(other, curator, EFFECT)[0].checkpoint == "another.safetensors"
     picture = base.pictures.get()
-    picture.file.storage.delete(picture.file.name)
+    picture.file.storage.delete(str(picture.file.name))
     third = make_version("Third")
     assert asking.ask(third, curator, EFFECT)[0] != base
 

@@ -26,7 +26,9 @@ def test_everybody_looks_and_only_curators_ask(version: StyleVersion, ada: User,
         assert hers.post(address(name, version), {"strength": "1"}).status_code == 403
     assert hers.get(address("version-faces", version)).status_code == 200
     assert not GenerationTask.objects.exists() and again(version).default_strength == 0.75
-    assert "Previews are being made" in client.post(address("face-ask", version, "sheet"), **HTMX).content.decode()
+    assert (
+        "Previews are being made" in client.post(address("face-ask", version, "sheet"), headers=HTMX).content.decode()
+    )
     assert client.post(address("face-ask", version, "effect")).headers["Location"] == address("version-faces", version)
     assert GenerationTask.objects.count() == 5, "the first probe's picture with the style is shared"
 

@@ -7,6 +7,7 @@ import json
 import math
 import struct
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,9 +151,7 @@ ALPHAS = [
 
 
 @pytest.mark.parametrize(("told", "rank", "alpha"), ALPHAS)
-def test_the_alpha_of_the_settings_becomes_a_tensor_of_its_own(
-    told: dict[str, object], rank: int, alpha: float
-) -> None:
+def test_the_alpha_of_the_settings_becomes_a_tensor_of_its_own(told: dict[str, Any], rank: int, alpha: float) -> None:
     shapes = diffusers(f"unet.{BLOCK}.attn2.to_k", 1280, 2048, rank)
     found = look(shapes, settings(**told))
     assert found.architecture.alpha == pytest.approx(alpha) and found.architecture.rank == rank

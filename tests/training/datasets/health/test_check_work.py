@@ -91,7 +91,7 @@ def test_pictures_of_older_code_are_measured_anew(
 def test_a_broken_and_a_missing_file_are_reported_and_the_rest_goes_on(dataset: Dataset, add: AddPicture) -> None:
     broken, missing, good = add("a"), add("b"), put(add, made.shapes(3))
     broken.file.save("broken.png", ContentFile(b"not a picture"))
-    missing.file.storage.delete(missing.file.name)
+    missing.file.storage.delete(str(missing.file.name))
     ran(dataset)
     findings = {finding.check: finding for finding in report.report(dataset).findings}
     assert set(findings["files"].pictures) == {broken.pk, missing.pk}
