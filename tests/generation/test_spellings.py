@@ -82,7 +82,8 @@ def row(number: int, **fields: Any) -> Engine:
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A small order with a seed of its own."""
-    return orders.place(Order(**{"prompt": "a fox", "width": 64, "height": 64, "seed": next(seeds)} | changes), user)
+    asked: dict[str, Any] = {"prompt": "a fox", "width": 64, "height": 64, "seed": next(seeds)} | changes
+    return orders.place(Order(**asked), user)
 
 
 def test_pictures_are_made_on_an_engine_on_windows_whatever_the_studio_was_told(

@@ -26,7 +26,7 @@ from styles.importing import NotTaken
 from styles.lora import read_header
 from styles.lora.engines.loader import read_by_engines
 from styles.models import LoraImport, Source, State, Style, StyleVersion
-from tests.pages import tight
+from tests.pages import downloaded, tight
 from tests.styles.lora.files import kohya_sdxl, packed
 from tests.styles.lora.test_engines_copy import BLOCK, FLAT, diffusers, settings
 
@@ -136,7 +136,7 @@ async def test_a_download_gives_back_the_bytes_that_came(owner: User, tmp_path: 
     client = AsyncClient()
     await client.aforce_login(owner)
     page = await client.get(reverse("styles:download", args=[version.style.slug, version.number]))
-    assert b"".join([chunk async for chunk in page.streaming_content]) == data  # type: ignore[union-attr]
+    assert await downloaded(page) == data
 
 
 def test_the_lora_in_a_card_is_one_that_engines_read(owner: User, tmp_path: Path) -> None:

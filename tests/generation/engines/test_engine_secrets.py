@@ -208,7 +208,7 @@ def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
     address, file = behind(tls=True)
     engine = Engine.objects.create(address=address)
     assert not roster.probe(engine)
-    assert engine.closed and "COMFYUI_CA_FILE" in engine.trouble
+    assert (engine.closed, "COMFYUI_CA_FILE" in engine.trouble) == (True, True)
     [fact] = engine_cards.facts()
     assert (fact.state, fact.failed) == ("closed", True)
     client.force_login(curator)

@@ -236,7 +236,12 @@ def test_the_monitor_asks_when_it_is_due_and_says_that_there_may_be_work(
     asked: list[str] = []
     woken: list[bool] = []
     probe = roster.probe
-    monkeypatch.setattr(roster, "probe", lambda engine, said: asked.append(engine.address) or probe(engine, said))
+
+    def noted(engine: Engine, said: Any) -> Any:
+        asked.append(engine.address)
+        return probe(engine, said)
+
+    monkeypatch.setattr(roster, "probe", noted)
     monkeypatch.setattr(tasks, "work", lambda: woken.append(True))
     Engine.objects.create(address=calm.url)
     Engine.objects.create(address="http://127.0.0.1:9", active=False)

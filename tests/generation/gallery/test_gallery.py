@@ -141,7 +141,7 @@ def test_filters_by_style_and_words(shoot: Shoot, ada: User, ink: Style) -> None
     [inked] = shoot(1, prompt="a fox", final_prompt="inkmist style, a fox", style=ink)
     [plain] = shoot(1, prompt="a red Castle")
 
-    def found(**given: str) -> list[int]:
+    def found(**given: Any) -> list[int]:
         return walk(ada, 10, Filters(**given))
 
     assert found(style=ink.slug) == [inked.pk]

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -46,9 +46,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A small order with a seed of its own."""
-    return orders.place(
-        Order(**{"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes), user
-    )
+    asked: dict[str, Any] = {"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes
+    return orders.place(Order(**asked), user)
 
 
 def made(task: GenerationTask) -> GenerationTask:
@@ -303,7 +302,7 @@ def test_a_database_that_does_not_answer_costs_nothing(
     engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "DATABASE_PAUSE", 0.0)
-    monkeypatch.setattr(workers.connections, "close_all", lambda: None)
+    monkeypatch.setattr(connections, "close_all", lambda: None)
     broken = iter([True])
     store = storing.store
 
@@ -381,7 +380,12 @@ def test_a_picture_whose_file_is_gone_from_the_engine_is_made_again(
 
 def test_a_stalled_picture_is_stopped_on_its_engine(engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[EnginePrompt] = []
-    monkeypatch.setattr(recovery, "stop_on_engine", lambda prompt: not told.append(prompt))
+
+    def stopped(prompt: EnginePrompt) -> bool:
+        told.append(prompt)
+        return True
+
+    monkeypatch.setattr(recovery, "stop_on_engine", stopped)
     task = place(ada)
     prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
     recovery.failed(prompt, task, PromptStalled("no progress"), sent=True)

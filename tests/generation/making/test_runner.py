@@ -56,9 +56,8 @@ seeds = itertools.count(100, 20)
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A small order; its seed is new, because the engine does not sample again what it has in its cache."""
-    return orders.place(
-        Order(**{"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes), user
-    )
+    asked: dict[str, Any] = {"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes
+    return orders.place(Order(**asked), user)
 
 
 def made(task: GenerationTask) -> GenerationTask:
@@ -71,7 +70,7 @@ def made(task: GenerationTask) -> GenerationTask:
 def test_a_picture_whose_commit_came_through_keeps_its_file_although_nobody_heard_of_it(
     engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit, cut = connection._commit, 1
+    commit, cut = connection._commit, 1  # type: ignore[attr-defined]  # Django's own
 
     def cut_off() -> None:
         nonlocal cut
@@ -260,9 +259,10 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(
     def refuse(*args: object, **kwargs: object) -> str:
         raise OSError(28, "No space left on device")
 
-    for place_of_failure in ((FileSystemStorage, "_save"), (Path, "replace")):
+    failing: tuple[tuple[object, str], ...] = ((FileSystemStorage, "_save"), (Path, "replace"))
+    for owner, name in failing:
         with monkeypatch.context() as broken:
-            broken.setattr(*place_of_failure, refuse)
+            broken.setattr(owner, name, refuse)
             task = made(place(ada))
         assert (task.status, task.error_kind) == (Status.FAILED, "storage")
     assert not GeneratedImage.objects.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import secrets
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -64,7 +65,7 @@ def test_zero_is_a_seed_and_every_picture_has_its_own(ada: User) -> None:
 
 
 def test_no_seed_is_a_random_one_that_is_kept(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders.secrets, "randbelow", lambda most: most - 1)
+    monkeypatch.setattr(secrets, "randbelow", lambda most: most - 1)
     task = orders.place(Order(prompt="a", count=2), ada)
     task.refresh_from_db()
     assert task.seeds == task.snapshot["seeds"] == [2**32 - 1, 2**32]

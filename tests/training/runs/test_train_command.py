@@ -223,8 +223,8 @@ def test_what_is_left_counts_down_in_a_terminal_without_a_change_of_the_row(
             TrainingJob.objects.get(pk=job.pk).complete()
 
     monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=pass_by, monotonic=lambda: now[0]))
-    monkeypatch.setattr("training.runs.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0])))
     start = timezone.now()
+    monkeypatch.setattr("training.runs.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0])))
     out = io.StringIO()
     stream = SimpleNamespace(write=lambda text, ending: out.write(text + ending), flush=lambda: None)
     terminal.follow(job, stream, train_command._bar, as_json=False)

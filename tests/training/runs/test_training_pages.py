@@ -19,7 +19,7 @@ from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
 from styles.models import State, Style
 from stylestudio.jobs.kinds import Status
-from tests.pages import tight
+from tests.pages import downloaded, tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, resize, train
 from training.datasets.models import Dataset
@@ -207,9 +207,9 @@ def test_everybody_sees_every_page(done: TrainingJob, bob: User) -> None:
         page = client.get(address)
         assert page.status_code == 200
         assert done.title in page.content.decode()
-    page = client.get(f"/training/checkpoints/{checkpoint.pk}/").content.decode()
-    assert "Checkpoint at step 4" in page
-    assert "Use this checkpoint" not in page
+    html = client.get(f"/training/checkpoints/{checkpoint.pk}/").content.decode()
+    assert "Checkpoint at step 4" in html
+    assert "Use this checkpoint" not in html
 
 
 ACTS = ["{job}/stop/", "{job}/resume/", "{job}/sample/", "{job}/epochs/"]
@@ -449,7 +449,7 @@ def test_a_run_with_sd_scripts_leaves_with_pictures_captions_and_the_command(
     client = as_(ada)
     assert f"/training/{job.pk}/export/" in client.get(f"/training/{job.pk}/config/").content.decode()
     answer = client.get(f"/training/{job.pk}/export/")
-    data = b"".join(asyncio.run(alist(answer.streaming_content)))  # type: ignore[attr-defined]
+    data = asyncio.run(downloaded(answer))
     with zipfile.ZipFile(BytesIO(data)) as archive:
         names = archive.namelist()
         assert {"train.sh", "READ ME.txt"} <= set(names)

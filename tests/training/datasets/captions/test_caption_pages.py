@@ -20,7 +20,7 @@ from training.datasets.captions import grid
 from training.datasets.models import MOST_PICTURES, CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
-HTMX = {"headers": {"HX-Request": "true"}}
+HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_the_page_of_two_thousand_pictures_opens_in_a_moment(as_ada: Client, dat
 
 def test_saving_answers_the_foot_with_the_new_version(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
-    answer = saved(as_ada, image, "hills, dusk", **HTMX)
+    answer = saved(as_ada, image, "hills, dusk", headers=HTMX)
     page = answer.content.decode()
     assert answer.status_code == 200
     assert f'id="foot-{image.pk}"' in page
@@ -190,7 +190,7 @@ def test_saving_answers_the_foot_with_the_new_version(as_ada: Client, add: AddPi
 def test_a_newer_text_comes_back_beside_ones_own_and_nothing_is_lost(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
     saved(as_ada, image, "theirs")
-    answer = saved(as_ada, image, "mine", **HTMX)
+    answer = saved(as_ada, image, "mine", headers=HTMX)
     assert answer.status_code == 422
     assert "theirs" in answer.content.decode()
     assert 'name="version" value="2"' in answer.content.decode()
@@ -200,13 +200,13 @@ def test_a_newer_text_comes_back_beside_ones_own_and_nothing_is_lost(as_ada: Cli
     assert plain.status_code == 422
     assert "mine</textarea>" in plain.content.decode()
     assert "theirs" in plain.content.decode()
-    assert saved(as_ada, image, "mine", 2, **HTMX).status_code == 200
+    assert saved(as_ada, image, "mine", 2, headers=HTMX).status_code == 200
 
 
 def test_their_text_can_be_taken(as_ada: Client, add: AddPicture) -> None:
     image = add("theirs")
     address = reverse("training:caption", args=[image.pk])
-    answer = as_ada.post(address, {"caption": "mine", "version": "0", "theirs": "1"}, **HTMX)
+    answer = as_ada.post(address, {"caption": "mine", "version": "0", "theirs": "1"}, headers=HTMX)
     assert answer["HX-Retarget"] == f"#image-{image.pk}"
     assert "theirs</textarea>" in answer.content.decode()
 
@@ -215,7 +215,7 @@ def test_their_text_can_be_taken(as_ada: Client, add: AddPicture) -> None:
 def test_nonsense_as_a_version_overwrites_nothing(as_ada: Client, add: AddPicture, version: str) -> None:
     image = add("hills")
     address = reverse("training:caption", args=[image.pk])
-    assert as_ada.post(address, {"caption": "x", "version": version}, **HTMX).status_code == 422
+    assert as_ada.post(address, {"caption": "x", "version": version}, headers=HTMX).status_code == 422
 
 
 def test_without_javascript_saving_leads_back_to_the_card_with_the_filters(
@@ -228,7 +228,7 @@ def test_without_javascript_saving_leads_back_to_the_card_with_the_filters(
 
 
 def test_a_caption_that_is_too_long_is_said_in_place(as_ada: Client, add: AddPicture) -> None:
-    answer = saved(as_ada, add("hills"), "x" * 4001, **HTMX)
+    answer = saved(as_ada, add("hills"), "x" * 4001, headers=HTMX)
     assert answer.status_code == 422
     assert "at most 4,000" in answer.content.decode()
 
@@ -290,7 +290,7 @@ def test_pictures_of_private_datasets_are_not_there_for_others(
 def test_a_picture_is_left_out_and_taken_in_again(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
     address = reverse("training:include", args=[image.pk])
-    page = as_ada.post(address, {"included": "0"}, **HTMX).content.decode()
+    page = as_ada.post(address, {"included": "0"}, headers=HTMX).content.decode()
     assert "Left out" in page
     image.refresh_from_db()
     assert not image.included
@@ -301,7 +301,7 @@ def test_a_picture_is_left_out_and_taken_in_again(as_ada: Client, add: AddPictur
 
 def test_a_removed_picture_comes_back_by_undo(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     image = add("hills")
-    answer = as_ada.post(reverse("training:image-remove", args=[image.pk]), **HTMX)
+    answer = as_ada.post(reverse("training:image-remove", args=[image.pk]), headers=HTMX)
     undo = reverse("training:image-restore", args=[image.pk])
     assert undo in answer.content.decode()
     assert shown(as_ada, dataset) == []
@@ -428,7 +428,9 @@ def test_without_javascript_the_dialog_is_a_page_with_a_preview(
 
 def test_a_proposal_is_accepted_or_dismissed_on_its_card(as_ada: Client, add: AddPicture) -> None:
     image, other = add("hills", proposal="hills, dusk"), add("", proposal="night")
-    page = as_ada.post(reverse("training:proposal", args=[image.pk]), {"answer": "accept"}, **HTMX).content.decode()
+    page = as_ada.post(
+        reverse("training:proposal", args=[image.pk]), {"answer": "accept"}, headers=HTMX
+    ).content.decode()
     assert "hills, dusk</textarea>" in page
     assert "Accept" not in page
     as_ada.post(reverse("training:proposal", args=[other.pk]), {"answer": "dismiss"})

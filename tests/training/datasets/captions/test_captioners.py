@@ -170,7 +170,7 @@ def test_an_engine_that_goes_away_fails_the_work_and_keeps_what_was_proposed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = [store(add(), colour((20, 40, 200))), store(add(), colour((20, 200, 40)))]
-    keep = captioners.propose._keep  # type: ignore[attr-defined]
+    keep = captioners.propose._keep
 
     def then_dies(*given: Any) -> None:
         keep(*given)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.conftest import AddPicture
-from training.datasets.captions import writing
+from training.datasets.captions import operations, writing
 from training.datasets.captions.operations import BadOperation, build
 from training.datasets.captions.writing import Outcome, Part
 from training.datasets.models import MOST_CAPTION, CaptionChange, CaptionOperation, Dataset, DatasetImage
@@ -122,14 +122,14 @@ def test_what_others_wrote_while_an_operation_was_computed_stays(
 ) -> None:
     first = add("Cottage")
     add("Hills")
-    change = writing.operations.change
+    change = operations.change
 
     def meanwhile(*given: Any) -> list[str]:
         new = list(change(*given))
         writing.save(first, "Bob was here", 1, bob)
         return new
 
-    monkeypatch.setattr(writing.operations, "change", meanwhile)
+    monkeypatch.setattr(operations, "change", meanwhile)
     operation = writing.apply(dataset, dataset.images.all(), build("lower", {}), ada)
     assert operation is not None
     assert operation.changed == 1

@@ -130,13 +130,13 @@ def png(**texts: str) -> bytes:
     return file.getvalue()
 
 
-def photo(kind: str, tags: dict[int, Any], user: bytes = b"", **options: object) -> bytes:
+def photo(kind: str, tags: dict[int, Any], user: bytes = b"", **options: Any) -> bytes:
     exif, file = Image.Exif(), BytesIO()
     for tag, text in tags.items():
         exif[tag] = text
     if user:
         exif.get_ifd(0x8769)[0x9286] = user
-    Image.new("RGB", (8, 8)).save(file, kind, exif=exif, **options)  # type: ignore[arg-type]
+    Image.new("RGB", (8, 8)).save(file, kind, exif=exif, **options)
     return file.getvalue()
 
 

@@ -16,6 +16,7 @@ from django.urls import reverse
 from PIL import Image
 from pytest_django import Settings
 
+from tests.pages import downloaded
 from tests.training.datasets.collecting.conftest import Files, content, packed, picture
 from training.datasets import picture_files
 from training.datasets.collecting import intake
@@ -31,9 +32,11 @@ def client(user: User) -> Client:
 
 
 def send(user: User, dataset: Dataset, files: Files, *, paths: bool = True, htmx: bool = True) -> Any:
-    form = {"file": [SimpleUploadedFile(name.split("/")[-1], data) for name, data in files.items()]}
+    form: dict[str, list[Any]] = {
+        "file": [SimpleUploadedFile(name.split("/")[-1], data) for name, data in files.items()]
+    }
     if paths:
-        form["path"] = list(files)  # type: ignore[assignment]
+        form["path"] = list(files)
     headers = {"HX-Request": "true"} if htmx else {}
     return client(user).post(reverse("training:add", args=[dataset.slug]), form, headers=headers)
 
@@ -184,11 +187,7 @@ def test_the_zip_of_a_dataset_holds_what_the_command_writes(dataset: Dataset, bo
     send(dataset.owner, dataset, {"1.png": picture(1), "1.txt": b"hills"})
     answer = client(bob).get(reverse("training:export", args=[dataset.slug]), {"layout": layout})
     assert answer["Content-Disposition"] == 'attachment; filename="gouache-studies.zip"'
-
-    async def whole() -> bytes:
-        return b"".join([piece async for piece in answer.streaming_content])
-
-    data = async_to_sync(whole)()
+    data = async_to_sync(downloaded)(answer)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         if layout == "kohya":

@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -416,7 +417,7 @@ def test_two_who_add_the_same_files_at_once_add_them_once(dataset: Dataset, bob:
             (entry,) = intake.enter(dataset, bob, [intake.Arrival(f"{at}.png", each.sha256, each)])
             outcomes.append(entry.how)
 
-    run_together([lambda mine=mine: add(mine) for mine in kept])
+    run_together([partial(add, mine) for mine in kept])
     assert sorted(outcomes) == ["added"] * 6 + ["known"] * 6
     assert sorted(dataset.images.values_list("position", flat=True)) == list(range(6))
 

@@ -85,6 +85,7 @@ def test_a_set_in_an_old_encoding_is_read_said_changed_and_brought_back(fresh: D
     page = client.get(fresh.get_absolute_url()).content.decode()
     assert "KOI8-R" in page and RUSSIAN[0] in page
     kept = fresh.images.first()
+    assert kept
     fresh.images.filter(pk=kept.pk).update(caption="written meanwhile")
     client.post(f"/datasets/readings/{reading.pk}/choose/", {"choice": "cp1251"})
     assert captions(fresh)[0] == "written meanwhile"

@@ -69,7 +69,12 @@ def test_only_what_is_new_is_measured_and_compared_with_all(
     ran(dataset)
     seen: list[int] = []
     real = check._measured
-    monkeypatch.setattr(check, "_measured", lambda image: (seen.append(image.pk), real(image))[1])
+
+    def measured(image: DatasetImage) -> Any:
+        seen.append(image.pk)
+        return real(image)
+
+    monkeypatch.setattr(check, "_measured", measured)
     copy = put(add, made.shapes(3).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     ran(dataset)
     assert seen == [copy.pk]

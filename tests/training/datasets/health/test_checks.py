@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pytest_django import Settings
 
 from training.datasets.health import measures
 from training.datasets.health.checks import CHECKS
@@ -15,7 +14,7 @@ from training.datasets.health.findings import Finding, Level, tally
 from training.datasets.health.report import find
 from training.datasets.models import Dataset
 
-MEASURED = {
+MEASURED: dict[str, Any] = {
     "version": measures.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.1, "twins": [],
 }  # fmt: skip
 FEATURES = np.full(measures.FEATURES, 0.5, np.float32)
@@ -41,18 +40,18 @@ def picture(pk: int, caption: str = "hills, river", *, size: tuple[int, int] = (
     return Picture(**{**columns, **other})
 
 
-def facts(*pictures: Picture, **settings: Settings) -> Facts:
+def facts(*pictures: Picture, **settings: Any) -> Facts:
     """A dataset of these pictures."""
     defaults = {"name": "Gouache", "trigger_words": "gouachefield painting", "repeats": 10}
     return Facts(Dataset(**{**defaults, **settings}), pictures, unmeasured=0)
 
 
-def found(name: str, *pictures: Picture, **settings: Settings) -> list[Finding]:
+def found(name: str, *pictures: Picture, **settings: Any) -> list[Finding]:
     """What one check says."""
     return list(CHECKS[name](facts(*pictures, **settings)))
 
 
-def only(name: str, *pictures: Picture, **settings: Settings) -> Finding:
+def only(name: str, *pictures: Picture, **settings: Any) -> Finding:
     """The one thing that a check says."""
     (finding,) = found(name, *pictures, **settings)
     return finding

@@ -89,11 +89,13 @@ def test_what_an_older_check_called_copies_is_looked_at_again(dataset: Dataset, 
     clear_ones = list(dataset.images.filter(has_alpha=True))
     checked(dataset)
     # As it was when everything was measured on white: one blank picture beside the other.
+    first = dataset.images.first()
+    assert first and first.measures
     old = {
-        **dataset.images.first().measures,
+        **first.measures,
         "pixels": "blank",
         "twins": [[each.pk, 1.0, False] for each in clear_ones],
-    }  # type: ignore[union-attr]
+    }
     del old["on"]
     dataset.images.update(measures=old)
     found = checked(dataset)

@@ -30,7 +30,7 @@ from training.runs.models import Checkpoint, LossBlock, TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.placing import place_run
 from training.runs.running import checkpoints, holds, live_course, runner
-from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -56,7 +56,7 @@ def test_the_trainer_gets_cut_pictures_with_captions_as_they_are_read(
     job: TrainingJob, dataset: Dataset, add: AddPicture
 ) -> None:
     add("came later")
-    seen = []
+    seen: list[TrainingPicture] = []
     train(lambda course: seen.extend(course.pictures))
     assert [(each.name, each.caption) for each in seen] == [
         ("0001", "gouachefield painting, red hills"),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.preview_engine.files import Files
@@ -58,7 +57,7 @@ def infos(request: pytest.FixtureRequest, files: Files) -> dict[str, Any]:
 
 
 async def test_every_required_input_is_there_and_no_other(infos: dict[str, Any]) -> None:
-    client: Client = Told(infos)
+    client: Any = Told(infos)
     found = await graph.detect(client)
     assert found is not None
     ready = await graph.adapted(client, found, VALUES)
@@ -71,7 +70,7 @@ async def test_every_required_input_is_there_and_no_other(infos: dict[str, Any])
 
 async def test_an_input_that_a_later_version_needs_gets_its_default(infos: dict[str, Any]) -> None:
     infos["TrainLoraNode"]["input"]["required"]["bypass_mode"] = ["BOOLEAN", {"default": False}]
-    client: Client = Told(infos)
+    client: Any = Told(infos)
     found = await graph.detect(client)
     assert found is not None
     assert (await graph.adapted(client, found, VALUES))[graph.TRAINING]["inputs"]["bypass_mode"] is False
@@ -80,14 +79,14 @@ async def test_an_input_that_a_later_version_needs_gets_its_default(infos: dict[
 async def test_the_saving_node_is_found_under_either_name(files: Files) -> None:
     infos = told(files, "new")
     infos["SaveLoRANode"] = infos.pop("SaveLoRA")
-    client: Client = Told(infos)
+    client: Any = Told(infos)
     found = await graph.detect(client)
     assert found is graph.NEW
     assert (await graph.adapted(client, found, VALUES))[graph.LORA]["class_type"] == "SaveLoRANode"
 
 
 async def test_a_choice_that_the_engine_does_not_have_is_said(files: Files) -> None:
-    client: Client = Told(told(files, "new"))
+    client: Any = Told(told(files, "new"))
     with pytest.raises(GraphInvalid, match="Prodigy"):
         await graph.adapted(client, graph.NEW, {**VALUES, "optimizer": "Prodigy"})
 

@@ -52,7 +52,8 @@ def test_the_engine_has_the_base_in_either_spelling_and_trains_with_it(
     job = TrainingJob.objects.get(pk=job.pk)
     assert job.status == Status.COMPLETED, job.error_detail
     assert job.base == BASE.replace("\\", "/")
-    assert job.checkpoints.first().version.checkpoint == "", "the studio's own"
+    first = job.checkpoints.first()
+    assert first and first.version.checkpoint == "", "the studio's own"
 
 
 def test_checkpoints_of_one_name_are_told_apart_where_one_is_picked(engine: Engine, client: Client, ada: User) -> None:

@@ -231,7 +231,9 @@ def test_an_engine_that_was_restarted_trains_the_segment_again(
 
     def restart(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
         if what == "checkpoint" and not seen:
-            seen.append(job.checkpoints.last().step)
+            last = job.checkpoints.last()
+            assert last
+            seen.append(last.step)
             new_engine.troubles.add(_RestartAt(times=1, after_step=2))
 
     live_course.happened.connect(restart)
