@@ -238,9 +238,9 @@ async def test_the_password_is_in_no_error_and_no_repr(serve: Serve, session: ai
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8188", "ftp://host", "http://"])
-def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+async def test_an_address_that_is_none_is_refused_at_once(url: str, session: aiohttp.ClientSession) -> None:
     with pytest.raises(ValueError, match="looks like"):
-        ComfyClient(None, url, client_id="c")  # type: ignore[arg-type]
+        ComfyClient(session, url, client_id="c")
 
 
 async def test_a_socket_that_is_none_of_comfyuis_is_refused(serve: Serve, session: aiohttp.ClientSession) -> None:

@@ -29,6 +29,7 @@ from stylestudio.edge import failures
 from stylestudio.models import SignInFailure
 from stylestudio.people import accounts
 from tests.edge.test_failures import refuse
+from tests.pages import Answer
 from training.datasets.models import Dataset, DatasetImage
 
 PASSWORD = "drawing-room-7"
@@ -91,7 +92,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "SIGN_IN_PATIENCE", 0.2)
 
 
-def sign_in(site: Client) -> Any:
+def sign_in(site: Client) -> Answer:
     return site.post("/sign-in/", {"username": "ada", "password": PASSWORD})
 
 
@@ -241,7 +242,7 @@ def test_a_damaged_page_that_a_person_meets_is_told_to_monitoring(
 # --- Uploads
 
 
-def reference(desk: Client, **headers: str) -> Any:
+def reference(desk: Client, **headers: str) -> Answer:
     return desk.post("/references/", {"reference": SimpleUploadedFile("a.png", png())}, headers=headers)
 
 
@@ -291,7 +292,7 @@ def test_pictures_for_a_dataset_that_find_no_room_are_told_and_nothing_half_is_k
 def test_a_thumbnail_that_finds_no_room_takes_its_picture_with_it(
     desk: Client, ada: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., str] = FileSystemStorage._save  # type: ignore[attr-defined]
+    real: Callable[..., str] = FileSystemStorage._save  # type: ignore[attr-defined]  # Django's own
     saved: list[str] = []
 
     def second(self: FileSystemStorage, name: str, content: Any) -> str:

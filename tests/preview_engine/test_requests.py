@@ -339,7 +339,7 @@ async def test_every_route_lives_below_api_too_and_none_ends_with_a_slash(player
     assert (await player.request("GET", "/queue/"))[0] == 404
 
 
-async def upload(player: Any, data: bytes, filename: str, **fields: str) -> tuple[int, Any]:
+async def upload(player: Player, data: bytes, filename: str, **fields: str) -> tuple[int, Any]:
     form = aiohttp.FormData(quote_fields=False)
     form.add_field("image", data, filename=filename, content_type="application/octet-stream")
     for name, value in fields.items():

@@ -96,7 +96,7 @@ def test_a_damaged_table_is_told_by_health_doctor_backup_and_every_page_that_nee
         file.seek((page - 1) * 4096)
         file.write(b"\x5a" * 4096)
     studio = start(tmp_path)
-    studio.health(status="error", damaged=True)  # type: ignore[arg-type]
+    studio.health(status="error", damaged=True)
     assert studio.get("/health")[0] == 503
     browser = Browser(studio.port)
     assert browser.sign_in()[0] == 302

@@ -74,7 +74,7 @@ class Studio:
         finally:
             connection.close()
 
-    def health(self, seconds: float = 30, **wanted: str) -> None:
+    def health(self, seconds: float = 30, **wanted: object) -> None:
         """Wait until `/health` says this."""
         deadline = time.monotonic() + seconds
         answer: dict[str, object] = {}

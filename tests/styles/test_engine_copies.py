@@ -26,7 +26,7 @@ from styles.importing import NotTaken
 from styles.lora import read_header
 from styles.lora.engines.loader import read_by_engines
 from styles.models import LoraImport, Source, State, Style, StyleVersion
-from tests.pages import downloaded, tight
+from tests.pages import Answer, downloaded, tight
 from tests.styles.lora.files import kohya_sdxl, packed
 from tests.styles.lora.test_engines_copy import BLOCK, FLAT, diffusers, settings
 
@@ -63,7 +63,7 @@ def brought(desk: Client, data: bytes, name: str = "mossy.safetensors") -> LoraI
     return LoraImport.objects.latest("pk")
 
 
-def confirmed(desk: Client, row: LoraImport, **more: str) -> Any:
+def confirmed(desk: Client, row: LoraImport, **more: str) -> Answer:
     """The answer to the form as it is proposed."""
     wish = importing.proposal(row)
     values = {

@@ -20,6 +20,7 @@ from styles.models import LoraImport, State, Style, StyleVersion
 from stylestudio.preview_engine.painter.measures import swatch
 from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import Recipe, Training
+from tests.pages import Answer
 from tests.preview_engine.pictures import in_palette
 from tests.styles.bringing import GOOD, TOLD, picture, send, weights, zipped
 from tests.styles.lora.files import packed
@@ -194,7 +195,7 @@ def test_a_file_can_be_thrown_away_again(
     assert not LoraImport.objects.exists() and not [path for path in media.rglob("*") if path.is_file()]
 
 
-def uploaded(desk: Client, data: bytes, name: str) -> Any:
+def uploaded(desk: Client, data: bytes, name: str) -> Answer:
     """The answer to a file that came in parts."""
     begun = desk.post(reverse("upload-start"), {"purpose": "lora", "name": name, "size": len(data)}).json()
     desk.put(f"{begun['parts']}?offset=0", data, content_type="application/octet-stream")

@@ -43,27 +43,30 @@ pytestmark = pytest.mark.django_db
 HERE = "http://10.0.0.9:8188/comfy"
 PLAIN = "pl@nted/pa:ss?wörd#1"
 TOKEN = "pl4nted-t0ken.of+an/engine=="
-Form = Callable[..., Engine]
+
+
+class Form:
+    """The form of the engine named Big."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.page = ""  # that the last form led to
+
+    def __call__(self, **fields: str) -> Engine:
+        """Send it, adding the engine first where it is not there: form(address=…), as it is then."""
+        known = Engine.objects.filter(name="Big").first()
+        place = "admin:engines_engine_change" if known else "admin:engines_engine_add"
+        wanted = {"name": "Big", "address": known.address if known else HERE, **fields}
+        answer = self._client.post(reverse(place, args=[known.pk] if known else []), wanted, follow=True)
+        self.page = answer.content.decode()
+        return Engine.objects.get(name="Big")
 
 
 @pytest.fixture
 def form(client: Client, curator: User) -> Form:
-    """Send the form of the engine named Big, adding it first where it is not there: form(address=…), as it is then."""
+    """In a curator's browser."""
     client.force_login(curator)
-
-    def send(**fields: str) -> Engine:
-        known = Engine.objects.filter(name="Big").first()
-        place = "admin:engines_engine_change" if known else "admin:engines_engine_add"
-        wanted = {"name": "Big", "address": known.address if known else HERE, **fields}
-        send.answer = client.post(reverse(place, args=[known.pk] if known else []), wanted, follow=True)  # type: ignore[attr-defined]
-        return Engine.objects.get(name="Big")
-
-    return send
-
-
-def shown(form: Form) -> str:
-    """The page that the last form led to."""
-    return form.answer.content.decode()  # type: ignore[attr-defined, no-any-return]
+    return Form(client)
 
 
 ELSEWHERE = [
@@ -77,7 +80,7 @@ def test_a_changed_address_forgets_what_is_stored_and_says_so(form: Form, addres
     form(address=f"{HERE}?token={quote(TOKEN)}", credentials=f"ada:{PLAIN}")
     moved = form(address=address)
     assert (moved.address, moved.credentials, moved.url) == (address, "", address)
-    assert "the sign-in of the old one is forgotten" in shown(form)
+    assert "the sign-in of the old one is forgotten" in form.page
     assert (moved.health, moved.checked_at) == (Engine.Health.UNKNOWN, None)
 
 
@@ -102,12 +105,12 @@ def test_another_user_in_the_address_does_not_get_the_password(form: Form) -> No
 
 def test_each_kind_of_sign_in_is_typed_as_it_is_and_sent_as_that(form: Form, client: Client) -> None:
     assert form(kind="basic", credentials=f"ada:{PLAIN}").url.startswith(f"http://ada:{quote(PLAIN, safe='')}@")
-    assert "Write it as user:password" in (form(kind="basic", credentials="pasted"), shown(form))[1]
+    assert "Write it as user:password" in (form(kind="basic", credentials="pasted"), form.page)[1]
     engine = form(kind="bearer", credentials=f"Bearer {TOKEN}")
     assert engine.credentials == f"bearer:{quote(TOKEN, safe='')}"
     assert form(kind="bearer").credentials == engine.credentials
-    assert "again" in (form(kind="basic"), shown(form))[1]
-    assert "A bearer token is stored." in shown(form)
+    assert "again" in (form(kind="basic"), form.page)[1]
+    assert "A bearer token is stored." in form.page
     engine = form(kind="bearer", address=f"{HERE}/?token=abc")
     assert engine.credentials == f"bearer:{quote(TOKEN, safe='')}?token=abc"
     assert form(kind="bearer", forget="on").credentials == ""
@@ -123,7 +126,7 @@ def test_a_form_that_is_shown_again_does_not_show_what_was_typed_into_the_addres
         address=f"http://ada:{quote(PLAIN, safe='')}@10.0.0.9/?token={quote(TOKEN)}",
         credentials="a:bcdefg",
     )
-    page = shown(form)
+    page = form.page
     assert "Type the user and password, or the token, again." in page
     assert not [secret for secret in (*secrets(), "bcdefg") if secret in page]
 
@@ -134,7 +137,7 @@ def test_an_address_that_hides_half_a_password_or_cannot_be_called_is_refused(
 ) -> None:
     form()
     assert form(address=address).address == HERE
-    assert "Use an address such as" in shown(form)
+    assert "Use an address such as" in form.page
     settings.COMFYUI_URLS = [address]
     [error] = checks.engine_addresses_are_addresses()
     assert error.id == "stylestudio.E001" and "34" not in str(error)

@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.gallery import query
@@ -106,7 +107,7 @@ def test_pictures_that_arrive_meanwhile_neither_repeat_nor_hide_others(shoot: Sh
 
 
 def test_a_page_counts_nothing_and_skips_nothing(
-    shoot: Shoot, ada: User, django_assert_num_queries: Callable[..., Any]
+    shoot: Shoot, ada: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     shoot(4)
     with django_assert_num_queries(1) as asked:

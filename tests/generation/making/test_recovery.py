@@ -22,7 +22,7 @@ from generation.making import monitor, recovery, runner, storing, tasks
 from generation.making.claim import look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
-from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import LoraImport, Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.jobs.kinds import Status
@@ -306,7 +306,7 @@ def test_a_database_that_does_not_answer_costs_nothing(
     broken = iter([True])
     store = storing.store
 
-    def locked_once(prompt: EnginePrompt, data: bytes) -> Any:
+    def locked_once(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         if next(broken, False):
             raise OperationalError("database is locked")
         return store(prompt, data)

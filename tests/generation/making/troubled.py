@@ -17,7 +17,7 @@ from generation.making.claim import look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.ordering.references import add_reference
-from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.models import EnginePrompt, GenerationTask, Reference
 from stylestudio.preview_engine.troubles import (
     Answer,
     CutAnswer,
@@ -38,7 +38,7 @@ def light_and_heavy(light: Iterable[Any], heavy: Iterable[Any]) -> list[Any]:
     return [*light, *(pytest.param(each, marks=pytest.mark.heavy) for each in heavy)]
 
 
-def reference(user: User) -> Any:
+def reference(user: User) -> Reference:
     """A picture to start from."""
     stored = io.BytesIO()
     Image.new("RGB", (64, 64), (next(seeds) % 256, 90, 90)).save(stored, "PNG")

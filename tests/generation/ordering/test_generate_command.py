@@ -20,7 +20,7 @@ from PIL import Image
 
 from generation.engines.models import Engine
 from generation.making import runner, storing
-from generation.pictures.models import GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import Preset, Style
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import terminal
@@ -156,7 +156,7 @@ def test_a_failure_says_why_and_saves_what_came(
 ) -> None:
     store = storing.store
 
-    def store_and_break(prompt: Any, data: bytes) -> Any:
+    def store_and_break(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         preview.troubles.add(FailNode("KSampler", "RuntimeError", "no more"))
         return store(prompt, data)
 

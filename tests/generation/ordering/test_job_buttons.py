@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,6 +11,7 @@ from django.urls import reverse
 
 from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import Status
+from tests.conftest import Noted
 from tests.generation.browsing import HTMX, address, picture_of, place, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def test_a_job_that_ended_is_not_cancelled(her: Client, ada: User) -> None:
 
 
 def test_moving_to_the_front_is_shown_everywhere(
-    curator: User, ada: User, bob: User, noted: Any, monkeypatch: pytest.MonkeyPatch
+    curator: User, ada: User, bob: User, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, task = place(bob), place(ada)
     noted.jobs.clear()
@@ -60,7 +60,7 @@ def test_moving_to_the_front_is_shown_everywhere(
     assert plain.headers["Location"] == address("job", task.pk)
 
 
-def test_a_job_that_ended_is_not_moved(curator: User, ada: User, noted: Any) -> None:
+def test_a_job_that_ended_is_not_moved(curator: User, ada: User, noted: Noted) -> None:
     task = place(ada)
     task.cancel()
     noted.jobs.clear()
@@ -70,7 +70,7 @@ def test_a_job_that_ended_is_not_moved(curator: User, ada: User, noted: Any) -> 
 
 
 def test_all_my_waiting_jobs_are_cancelled_and_nothing_else(
-    her: Client, ada: User, bob: User, noted: Any, monkeypatch: pytest.MonkeyPatch
+    her: Client, ada: User, bob: User, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[bool] = []
     monkeypatch.setattr("stylestudio.live.publisher.counts_changed", lambda: counted.append(True))

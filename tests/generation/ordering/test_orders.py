@@ -21,9 +21,10 @@ from generation.engines.models import Engine
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference
-from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
+from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage, GenerationTask, Reference, TaskStyle
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
+from tests.conftest import Noted
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def ingredient(name: str, triggers: str = "", weight: float = 0.8, off: frozense
     return Ingredient(version, weight, off)
 
 
-def reference(user: User) -> Any:
+def reference(user: User) -> Reference:
     """A stored picture to start from."""
     stored = io.BytesIO()
     Image.new("RGB", (40, 24), "teal").save(stored, "PNG")
@@ -278,7 +279,7 @@ def test_nothing_to_retry_is_said(ada: User) -> None:
 
 
 def test_the_workers_hear_of_it_after_the_commit(
-    ada: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, noted: Any
+    ada: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, noted: Noted
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         task = orders.place(Order(prompt="a"), ada)

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from tests.pages import tight
+from tests.pages import Answer, tight
 from tests.training.conftest import AddPicture
 from training.datasets.captions import grid
 from training.datasets.models import MOST_PICTURES, CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
@@ -37,7 +37,7 @@ def shown(client: Client, dataset: Dataset, query: str = "") -> list[int]:
     return [int(number) for number in re.findall(r'aria-label="Picture (\d+)"', answer.content.decode())]
 
 
-def saved(client: Client, image: DatasetImage, text: str, version: int = 1, **more: Any) -> Any:
+def saved(client: Client, image: DatasetImage, text: str, version: int = 1, **more: Any) -> Answer:
     return client.post(reverse("training:caption", args=[image.pk]), {"caption": text, "version": version}, **more)
 
 

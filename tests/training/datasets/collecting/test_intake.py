@@ -304,7 +304,7 @@ def test_a_full_dataset_takes_no_more(dataset: Dataset, monkeypatch: pytest.Monk
     assert brought(dataset, {"0.png": picture(0)}).known == 1
 
 
-def test_folders_of_kohyas_layout_give_an_empty_dataset_repeats_and_trigger_words(people: Any) -> None:
+def test_folders_of_kohyas_layout_give_an_empty_dataset_repeats_and_trigger_words(people: Callable[..., User]) -> None:
     dataset = Dataset.objects.create(name="New", owner=people("eve"))
     brought(dataset, {"img/7_inkmist/1.png": picture(1), "img/7_inkmist/1.txt": b"inkmist, red hills"})
     dataset.refresh_from_db()

@@ -6,9 +6,9 @@ import io
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from struct import pack
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -28,7 +28,7 @@ CHINESE = ["雾中的石桥和灯笼", "穿蓝色长裙的少女", "秋天的竹
 
 
 @pytest.fixture
-def fresh(people: Any) -> Dataset:
+def fresh(people: Callable[..., User]) -> Dataset:
     """Empty, without trigger words."""
     return Dataset.objects.create(name="Fresh", owner=people("eve"))
 
@@ -68,7 +68,7 @@ def names(dataset: Dataset) -> list[str]:
 
 
 @pytest.fixture
-def owner(people: Any) -> User:
+def owner(people: Callable[..., User]) -> User:
     """Whom commands act for."""
     return User.objects.create_superuser("olga", password="drawing-room-7")
 

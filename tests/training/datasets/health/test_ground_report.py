@@ -12,6 +12,7 @@ from django.urls import reverse
 from PIL import Image
 
 from stylestudio.images import grounds
+from tests.pages import Answer
 from tests.training.datasets.crops.test_grounds import drop
 from tests.training.datasets.icons import CREAM, INK, icon
 from training.datasets import dataset_jobs
@@ -109,8 +110,8 @@ def desk(client: Client, ada: User) -> Client:
     return client
 
 
-def undo(client: Client, answer: object) -> None:
-    note = list(get_messages(answer.wsgi_request))[-1]  # type: ignore[attr-defined]
+def undo(client: Client, answer: Answer) -> None:
+    note = list(get_messages(answer.wsgi_request))[-1]
     client.post(note.extra_tags)
 
 

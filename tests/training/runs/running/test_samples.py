@@ -92,7 +92,9 @@ def test_a_picture_that_ended_is_shown_on_the_pages_of_its_training(
 ) -> None:
     published: list[int] = []
     monkeypatch.setattr(samples, "publish", lambda job: published.append(job.pk))
-    following.follow(Sample.objects.filter(job=trained).first().task_id)  # type: ignore[union-attr]
+    sample = Sample.objects.filter(job=trained).first()
+    assert sample
+    following.follow(sample.task_id)
     assert published == [trained.pk]
 
 

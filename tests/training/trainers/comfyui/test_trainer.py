@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import connections
 from django.utils import timezone
@@ -152,7 +153,7 @@ def test_an_old_engine_trains_and_what_it_cannot_do_is_said(old: Engine, ask: As
 
 
 def test_a_resumed_training_goes_on_from_the_last_checkpoint(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: Any
+    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: User
 ) -> None:
     failing = new_engine.troubles.add(OutOfMemoryStep(times=1, after_step=3))
     job = ask(steps=12, segments=3)
@@ -315,7 +316,7 @@ def test_a_finished_prompt_is_collected_with_its_losses(engine: Engine, ask: Ask
 
 
 def test_a_checkpoint_that_the_engine_lost_is_sent_there_again(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: Any
+    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: User
 ) -> None:
     job = trained(ask(steps=4, segments=2))
     loras = Path(str(new_engine.engine._own_folder), "output", "loras")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -181,8 +181,11 @@ def without_steps(known: NodeClass) -> NodeClass:
     return replace(known, outputs=known.outputs[:3], output_names=known.output_names[:3])
 
 
+WithNodes = Callable[..., Engine]
+
+
 @pytest.fixture
-def with_nodes(new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def with_nodes(new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> Iterator[WithNodes]:
     """An engine whose training node was changed: with_nodes(newest)."""
     server = new_engine.engine
 
@@ -203,7 +206,7 @@ def with_nodes(new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.mark.django_db
-def test_a_training_in_segments_runs_to_its_end_on_the_newest_nodes(with_nodes: Any, ask: Ask) -> None:
+def test_a_training_in_segments_runs_to_its_end_on_the_newest_nodes(with_nodes: WithNodes, ask: Ask) -> None:
     with_nodes(newest)
     job = trained(ask(steps=6, segments=3, offloading=True))
     assert job.status == Status.COMPLETED, said(job)
@@ -213,7 +216,7 @@ def test_a_training_in_segments_runs_to_its_end_on_the_newest_nodes(with_nodes: 
 
 @pytest.mark.django_db
 def test_nodes_that_cannot_be_wired_are_told_by_page_command_and_doctor_before_anything_is_sent(
-    with_nodes: Any,
+    with_nodes: WithNodes,
     ask: Ask,
     new_engine: PreviewThread,
     settings: Settings,
@@ -242,7 +245,9 @@ def test_nodes_that_cannot_be_wired_are_told_by_page_command_and_doctor_before_a
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("gone", ["PreviewAny", "MakeTrainingDataset", "SaveLoRA"])
-def test_one_training_node_that_is_gone_is_named_and_not_taken_for_all_of_them(with_nodes: Any, gone: str) -> None:
+def test_one_training_node_that_is_gone_is_named_and_not_taken_for_all_of_them(
+    with_nodes: WithNodes, gone: str
+) -> None:
     engine = with_nodes(newest)
     engine.node_classes = [name for name in engine.node_classes if name != gone]
     told = obstacle(engine)
@@ -252,7 +257,9 @@ def test_one_training_node_that_is_gone_is_named_and_not_taken_for_all_of_them(w
 
 
 @pytest.mark.django_db
-def test_an_engine_that_was_changed_meanwhile_ends_the_training_with_what_it_lacks(with_nodes: Any, ask: Ask) -> None:
+def test_an_engine_that_was_changed_meanwhile_ends_the_training_with_what_it_lacks(
+    with_nodes: WithNodes, ask: Ask
+) -> None:
     engine = with_nodes(without_steps)
     Engine.objects.filter(pk=engine.pk).update(node_infos={})  # as before anything was kept
     job = trained(ask())
