@@ -50,8 +50,7 @@ def measured() -> dict[str, object]:
     from training.datasets.health import check, report
     from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
-    # The worker of this benchmark is this process.
-    DatasetJob.wake = staticmethod(lambda seconds=0.0: None)  # type: ignore[method-assign]
+    DatasetJob.wake = staticmethod(lambda seconds=0.0: None)  # type: ignore[method-assign]  # no worker is there to hear it
     check.QUIET = 0.0
     ada = User.objects.create_user("ada")
     dataset = Dataset.objects.create(name="Benchmark", owner=ada, trigger_words="gouachefield painting")

@@ -23,4 +23,4 @@ def _counted(self: learning.Training) -> float:
     return _step(self)
 
 
-learning.Training.step = _counted  # type: ignore[method-assign]
+learning.Training.step = _counted  # type: ignore[method-assign]  # in the preview engine's own process

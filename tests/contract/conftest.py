@@ -177,7 +177,7 @@ class _Previews(dict[str, str]):
     def __missing__(self, generation: str) -> str:
         from stylestudio.preview_engine.server import Options, PreviewThread
 
-        options = Options(painter="flat", step_seconds=0.01, generation=generation)  # type: ignore[arg-type]
+        options = Options(painter="flat", step_seconds=0.01, generation=generation)  # type: ignore[arg-type]  # one of GENERATIONS
         self[generation] = self._stack.enter_context(PreviewThread(options)).url
         return self[generation]
 

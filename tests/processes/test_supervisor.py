@@ -227,8 +227,8 @@ def test_no_child_outlives_a_supervisor_that_is_killed(run: Callable[..., Runnin
 def test_what_children_say_is_printed_line_by_line_behind_their_names(run: Callable[..., Running]) -> None:
     say = "import sys; print('täst'); print('oops', file=sys.stderr); sys.stdin.read()"
     running = run(("web", "-c", say), ("worker", "-c", TAME))
-    assert running.until(r"^web    \| täst$")
-    assert running.until(r"^web    \| oops$")
+    running.until(r"^web    \| täst$")
+    running.until(r"^web    \| oops$")
 
 
 def test_lifeline_stops_a_process_as_sigterm_would_when_standard_input_closes() -> None:
