@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from stylestudio.host.cadence import Every
 from stylestudio.uploads import parts, purposes
 from stylestudio.uploads.purposes import Purpose
 from tests.uploads.sending import Finished, entered
@@ -42,4 +43,6 @@ def client(ada: User) -> Client:
 @pytest.fixture(autouse=True)
 def nothing_due(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeping is called by the tests alone."""
-    monkeypatch.setattr(parts, "_due", float("inf"))
+    hourly = Every(3600.0)
+    hourly.done()
+    monkeypatch.setattr(parts, "hourly", hourly)

@@ -48,4 +48,4 @@ def no_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     yield
     workers.stopping.clear()
-    dataset_jobs._held.clear()
+    dataset_jobs.held._held.clear()

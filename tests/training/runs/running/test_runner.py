@@ -227,7 +227,7 @@ def test_two_trainings_never_share_an_engine(job: TrainingJob, dataset: Dataset,
 
 def test_the_hold_of_a_dead_worker_runs_out(job: TrainingJob, engine: Engine) -> None:
     assert holds.claim("dead") is not None
-    holds.held.clear()
+    holds.held._held.clear()
     past = timezone.now() - timedelta(seconds=1)
     TrainingJob.objects.update(lease_until=past)
     Engine.objects.update(held_until=past)
@@ -245,7 +245,7 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
     holds.sweep()
     job.refresh_from_db()
     assert job.status == Status.RUNNING, "what this process does is not taken away from it"
-    holds.held.clear()  # it was killed, and started again
+    holds.held._held.clear()  # it was killed, and started again
     holds.sweep()
     starts = []
     train(lambda course: starts.append(course.job.pk))
@@ -255,7 +255,7 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
 
 def test_a_worker_of_another_name_waits_until_the_lease_is_over(job: TrainingJob, settings: Settings) -> None:
     assert holds.claim("other") is not None
-    holds.held.clear()
+    holds.held._held.clear()
     settings.WORKER_NAME = "studio"
     holds.sweep()
     job.refresh_from_db()
@@ -321,7 +321,7 @@ def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None
     soon = timezone.now() + timedelta(seconds=2)
     TrainingJob.objects.update(lease_until=soon)
     Engine.objects.update(held_until=soon)
-    holds.renew()
+    holds.held.renew()
     job.refresh_from_db()
     engine.refresh_from_db()
     assert job.lease_until is not None

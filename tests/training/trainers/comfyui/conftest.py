@@ -67,7 +67,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -
     workers.stopping.clear()
     yield
     workers.stopping.clear()
-    holds.held.clear()
+    holds.held._held.clear()
     roster.pool.close()
 
 
