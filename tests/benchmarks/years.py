@@ -34,44 +34,10 @@ PEOPLE = 25
 ENGINES = 8
 EACH = 4  # pictures of a task
 BATCH = 20_000  # rows
-LATIN = [
-    "a",
-    "red",
-    "house",
-    "dragon",
-    "knight",
-    "silver",
-    "river",
-    "garden",
-    "old",
-    "lantern",
-    "quiet",
-    "harbour",
-    "winter",
-    "forest",
-    "golden",
-    "crown",
-    "small",
-    "potion",
-    "iron",
-    "sword",
-    "mossy",
-    "stone",
-    "tower",
-    "glass",
-    "bottle",
-    "paper",
-    "boat",
-    "wolf",
-    "moon",
-    "castle",
-    "market",
-    "street",
-    "icon",
-    "button",
-    "frame",
-    "banner",
-]
+LATIN = """
+a red house dragon knight silver river garden old lantern quiet harbour winter forest golden crown small potion iron
+sword mossy stone tower glass bottle paper boat wolf moon castle market street icon button frame banner
+"""
 CHINESE = "红色 房子 龙 骑士 银色 河流 花园 灯笼 港口 冬天 森林 金色 王冠 药水 铁剑 石头 高塔 纸船 月亮 城堡 市场 图标"
 RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
 
@@ -83,7 +49,7 @@ class Table:
         from django.db import connection
 
         self.connection = connection
-        self.fields = [field for field in model._meta.concrete_fields]
+        self.fields = list(model._meta.concrete_fields)
         self.name = model._meta.db_table
         row = model(**same)
         self.template = [self._stored(field, field.pre_save(row, add=True)) for field in self.fields]
@@ -112,10 +78,10 @@ class Table:
 
 def vocabulary(dice: random.Random, number: int) -> list[str]:
     """So many prompts, a third of them Chinese; "dragon" and 龙 stand in about one of ten."""
-    chinese = CHINESE.split()
+    latin, chinese = LATIN.split(), CHINESE.split()
     made = []
     for each in range(number):
-        words, joint = (chinese, "") if each % 3 == 0 else (LATIN, " ")
+        words, joint = (chinese, "") if each % 3 == 0 else (latin, " ")
         made.append(joint.join(dice.choices(words, k=dice.randint(4, 12))) + f"{joint}{each}")
     for word, each in zip(RARE, (1, 3), strict=True):
         made[number // 2 + each] += f" {word}"
@@ -210,8 +176,15 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
     graph = json.dumps(_graph(frozen))
     same = {"snapshot_sha256": "0" * 64, "checkpoint": "sd_xl_base_1.0.safetensors", "lightning": "lightning"}
     tasks = Table(GenerationTask, **same, width=1024, height=1024, seeds=[], snapshot={}, count=EACH)
-    attempts = Table(EnginePrompt, worker="w", state="done", progress=100, graph={}, graph_sha256="0" * 64,
-                     lease_until=datetime.now(UTC), output=None, missed_since=None)  # fmt: skip
+    attempts = Table(
+        EnginePrompt,
+        worker="w",
+        state="done",
+        progress=100,
+        graph={},
+        graph_sha256="0" * 64,
+        lease_until=datetime.now(UTC),
+    )
     stored = Table(GeneratedImage, width=1024, height=1024, size=1_400_000, file="outputs/x.png", engine_version="0.33")
     mixes = Table(TaskStyle, weight=0.8, triggers=[])
     texts = zipf(dice, vocabulary(dice, prompts))
@@ -300,8 +273,16 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
         Dataset(name=f"Dataset {each}", slug=f"dataset-{each}", owner_id=people[each % PEOPLE]) for each in range(sets)
     )
     datasets = list(Dataset.objects.order_by("pk").values_list("pk", flat=True))
-    images = Table(DatasetImage, file="uploads/datasets/x.png", thumbnail="uploads/datasets/x.webp", width=1024,
-                   height=1024, byte_size=10**6, format="PNG", added_by_id=people[0], colours=None, measures=None)  # fmt: skip
+    images = Table(
+        DatasetImage,
+        file="uploads/datasets/x.png",
+        thumbnail="uploads/datasets/x.webp",
+        width=1024,
+        height=1024,
+        byte_size=10**6,
+        format="PNG",
+        added_by_id=people[0],
+    )
     images.write(
         {
             "dataset_id": dataset,
@@ -309,7 +290,7 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
             "position": each + 1,
             "sha256": hashlib.sha256(f"{dataset} {each}".encode()).hexdigest(),
             "perceptual_hash": f"{dice.getrandbits(64):016x}",
-            "caption": " ".join(dice.choices(LATIN, k=10)),
+            "caption": " ".join(dice.choices(LATIN.split(), k=10)),
             "source_name": f"{each}.png",
         }
         for number, dataset in enumerate(datasets)
@@ -325,8 +306,19 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
     from styles.models import StyleVersion
 
     styles = dict(StyleVersion.objects.values_list("pk", "style_id"))
-    trainings = Table(TrainingJob, name="Training", style_id=0, snapshot_id=0, config={}, config_sha256="0" * 64, seed=1,
-                      base="sd_xl_base_1.0.safetensors", steps=2000, step=2000, seconds=2000.0, timed=2000)  # fmt: skip
+    trainings = Table(
+        TrainingJob,
+        style_id=0,
+        snapshot_id=0,
+        config={},
+        config_sha256="0" * 64,
+        seed=1,
+        base="sd_xl_base_1.0.safetensors",
+        steps=2000,
+        step=2000,
+        seconds=2000.0,
+        timed=2000,
+    )
     trainings.write(
         {
             "id": each + 1,
