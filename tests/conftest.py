@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import translation
+from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from xdist.scheduler import LoadFileScheduling
@@ -17,6 +17,7 @@ from xdist.scheduler import LoadFileScheduling
 from stylestudio.edge import passes
 from stylestudio.jobs.kinds import Job
 from stylestudio.live import publisher
+from stylestudio.models import Worker
 from stylestudio.people import accounts
 
 # How long one example takes says more about the machine, with its two processes, than about the code.
@@ -139,3 +140,16 @@ def bob(people: Callable[..., User]) -> User:
 def curator(people: Callable[..., User]) -> User:
     """Staff."""
     return people("cora", staff=True)
+
+
+@pytest.fixture
+def olga(people: Callable[..., User]) -> User:
+    """The owner of the studio."""
+    return people("olga", owner=True)
+
+
+@pytest.fixture
+def alive(db: None) -> Worker:
+    """A worker, heard of just now."""
+    now = timezone.now()
+    return Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)

@@ -42,12 +42,6 @@ def weights(title: str = "Mossy", alpha: int = 16, **told: str) -> bytes:
 
 
 @pytest.fixture
-def owner(db: None) -> User:
-    """The owner of the studio."""
-    return User.objects.create_superuser("olga")
-
-
-@pytest.fixture
 def desk(client: Client, owner: User) -> Client:
     """Her browser."""
     client.force_login(owner)

@@ -23,13 +23,6 @@ PROTECTED = "The base style is protected."
 
 
 @pytest.fixture
-def base() -> Style:
-    return Style.objects.get_or_create(
-        slug="base", defaults={"name": "Base style", "is_base": True, "kind": Kind.OTHER}
-    )[0]
-
-
-@pytest.fixture
 def ink() -> Style:
     style = Style.objects.create(name="Ink & mist", description="Washes on paper")
     style.versions.update(lora_name="ink.safetensors", trigger_words="inkmist style", default_strength=0.8)

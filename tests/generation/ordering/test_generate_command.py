@@ -7,7 +7,6 @@ import io
 import json
 import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
@@ -31,19 +29,6 @@ from stylestudio.preview_engine.troubles import FailNode
 pytestmark = pytest.mark.django_db
 
 SMALL = ("--size", "64x64")
-
-
-@pytest.fixture
-def olga(people: Callable[..., User]) -> User:
-    """The owner of the studio."""
-    return people("olga", owner=True)
-
-
-@pytest.fixture
-def alive() -> Worker:
-    """A worker's row."""
-    now = timezone.now()
-    return Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)
 
 
 @pytest.fixture

@@ -35,24 +35,11 @@ SMALL = ("--steps", "8", "--set", "resolution=256")
 
 
 @pytest.fixture
-def olga(people: Callable[..., User]) -> User:
-    """The owner of the studio."""
-    return people("olga", owner=True)
-
-
-@pytest.fixture
 def dataset_with_pictures(dataset: Dataset, add: AddPicture, engine: Engine) -> None:
     """gouache-studies, with two pictures, and an engine."""
     add("red hills")
     add("blue hills")
     known_trainers.register(Scripted(lambda course: None))
-
-
-@pytest.fixture
-def alive() -> Worker:
-    """A worker's row."""
-    now = timezone.now()
-    return Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)
 
 
 @pytest.fixture

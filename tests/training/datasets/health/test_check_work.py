@@ -28,7 +28,6 @@ pytestmark = pytest.mark.django_db
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check ends as soon as nothing is left."""
     monkeypatch.setattr(check, "QUIET", 0.0)
-    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(check, "THREADS", 1)
 
 

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.django_db
 Press = Callable[..., Answer]
 
 
-@pytest.fixture(autouse=True)
-def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worker is woken."""
-    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
-
-
 @pytest.fixture
 def press(client: Client, ada: User, dataset: Dataset) -> Press:
     """Press the button of a finding: press("trigger", place="dataset")."""

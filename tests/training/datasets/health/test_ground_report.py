@@ -24,12 +24,6 @@ from training.datasets.models import Dataset, DatasetImage, DatasetJob
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worker is woken: tests do the work themselves."""
-    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
-
-
 def checked(dataset: Dataset) -> dict[str, Finding]:
     """What the report says when the worker has looked at everything, by anchor."""
     dataset_jobs.order(dataset, dataset.owner, DatasetJob.Work.CHECK)
