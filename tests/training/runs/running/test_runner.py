@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.utils import timezone
 from pytest_django import Settings
@@ -377,7 +378,7 @@ def test_protected_checkpoints_are_not_deleted(job: TrainingJob, tmp_path: Path,
     starred.refresh_from_db()
     used.refresh_from_db()
     for protected in (starred, used):
-        with pytest.raises(Exception, match="protected"):
+        with pytest.raises(ValidationError, match="protected"):
             checkpoints.remove(protected)
     name = str(plain.version.file.name)
     checkpoints.remove(plain)
