@@ -29,7 +29,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(dataset_jobs, "_handlers", {})
     yield
     workers.stopping.clear()
-    dataset_jobs.held._held.clear()
+    for pk in dataset_jobs.held.places:
+        dataset_jobs.held.drop(pk)
 
 
 def handle(handler: dataset_jobs.Handler, kind: DatasetJob.Work = IMPORT) -> None:
