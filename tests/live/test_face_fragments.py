@@ -136,7 +136,12 @@ def test_what_happens_to_a_picture_is_pushed_to_every_page(
 ) -> None:
     version = version_that_is("sheet", "half")
     noted: list[str] = []
-    monkeypatch.setattr(publisher.publisher, "note_act", lambda name, act: (noted.append(name), act()))
+
+    def note_act(name: str, act: Callable[[], None]) -> None:
+        noted.append(name)
+        act()
+
+    monkeypatch.setattr(publisher.publisher, "note_act", note_act)
     sent: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(hub, "publish", lambda group, message: sent.append((group, message)))
     following.finish_previews(panels.current(version, "sheet")[0].task_id)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -236,7 +237,7 @@ def test_pictures_of_another_kind_that_wait_before_take_their_own_time(engine: E
 
 
 def test_many_rows_are_fetched_with_few_questions(
-    engine: Engine, ada: User, bob: User, django_assert_max_num_queries: Any
+    engine: Engine, ada: User, bob: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     tasks = [place(user, count=2) for user in (ada, bob) for _task in range(10)]
     assert claiming.claim("w")

@@ -15,7 +15,7 @@ from generation.pictures.models import GenerationTask
 from generation.previews import asking, following, panels, wishes
 from styles.models import Style, StyleVersion
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 SHEET, EFFECT, STRENGTHS = wishes.Purpose.SHEET, wishes.Purpose.EFFECT, wishes.Purpose.STRENGTHS
 
 

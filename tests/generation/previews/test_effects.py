@@ -105,7 +105,7 @@ def test_it_is_made_again_where_its_inputs_differ_or_it_is_gone(
     other = make_version("Other model", checkpoint="another.safetensors")
     assert asking.order_previews(other, curator, EFFECT)[0].checkpoint == "another.safetensors"
     picture = base.pictures(manager="with_previews").get()
-    picture.file.storage.delete(picture.file.name)
+    picture.file.storage.delete(str(picture.file.name))
     third = make_version("Third")
     assert asking.order_previews(third, curator, EFFECT)[0] != base
 

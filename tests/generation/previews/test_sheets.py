@@ -24,6 +24,7 @@ from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
 from stylestudio.processes import workers
 from tests.generation.previews.shown import EFFECT, SHEET, address, again, made, near, opened, signed_in, work
 from tests.pages import tight
+from tests.pixels import pixel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small")]
 
@@ -37,10 +38,10 @@ def test_a_sheet_is_composed_of_four_finished_probes(engine: Engine, version: St
     work()
     version = again(version)
     sheet = opened(version.sheet)
-    assert sheet.size == (4 * 384, 288) and re.fullmatch(r"[0-9a-f]{32}\.webp", Path(version.sheet.name).name)
+    assert sheet.size == (4 * 384, 288) and re.fullmatch(r"[0-9a-f]{32}\.webp", Path(str(version.sheet.name)).name)
     for number, task in enumerate(ordered):
-        drawn = opened(task.pictures(manager="with_previews").get().file).getpixel((40, 30))
-        assert near(sheet.getpixel((384 * number + 192, 144)), drawn)
+        drawn = pixel(opened(task.pictures(manager="with_previews").get().file), (40, 30))
+        assert near(pixel(sheet, (384 * number + 192, 144)), drawn)
     shown = panels.panel(version, SHEET)
     assert shown.whole and not shown.making and not shown.stale
 
@@ -63,7 +64,7 @@ def test_one_probe_that_fails_leaves_the_rest_and_is_made_at_the_next_press(
     assert [cell.state for cell in shown.cells].count("gone") == 1 and len(shown.gone) == 1
     gone = shown.gone[0].face
     sheet = opened(again(version).sheet)
-    assert [sheet.getpixel((384 * number + 192, 144))[3] for number in range(4)] == [
+    assert [pixel(sheet, (384 * number + 192, 144))[3] for number in range(4)] == [
         0 if number == gone.position else 255 for number in range(4)
     ]
     html = signed_in(curator).get(address("face", version, "sheet")).content.decode()
@@ -72,7 +73,7 @@ def test_one_probe_that_fails_leaves_the_rest_and_is_made_at_the_next_press(
     assert len([task for task in ordered if task.is_active]) == 1, "the three that are there are shared"
     work()
     assert panels.panel(again(version), SHEET).whole
-    assert opened(again(version).sheet).getpixel((384 * gone.position + 192, 144))[3] == 255
+    assert pixel(opened(again(version).sheet), (384 * gone.position + 192, 144))[3] == 255
 
 
 def test_a_retry_takes_the_place_of_what_failed(
@@ -199,4 +200,4 @@ def test_two_workers_that_compose_at_once_leave_one_file(
 
     monkeypatch.setattr(contact_sheets, "side_by_side", meanwhile)
     following.finish_purpose(again(version), SHEET)
-    assert [path.name for path in media.rglob("sheets/**/*.webp")] == [Path(again(version).sheet.name).name]
+    assert [path.name for path in media.rglob("sheets/**/*.webp")] == [Path(str(again(version).sheet.name)).name]

@@ -36,7 +36,7 @@ def test_a_cell_of_the_strip_sets_the_default_strength(engine: Engine, version: 
     client = signed_in(curator)
     html = client.get(address("face", version, "strengths")).content.decode()
     assert 'aria-label="Use 0.50 as default strength"' in html and 'aria-label="Use 0.75 as' not in html
-    response = client.post(address("strength", version), {"strength": "0.50"}, **HTMX)
+    response = client.post(address("strength", version), {"strength": "0.50"}, headers=HTMX)
     assert response.headers["HX-Refresh"] == "true" and again(version).default_strength == 0.5
     html = client.get(address("face", version, "strengths")).content.decode()
     assert 'aria-label="Use 0.75 as default strength"' in html and 'aria-label="Use 0.50 as' not in html

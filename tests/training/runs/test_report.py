@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -187,7 +187,7 @@ def test_the_list_shows_the_newest_pictures_of_each_training_with_as_many_questi
     engine: Engine,
     dataset: Dataset,
     ada: User,
-    django_assert_max_num_queries: Any,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     paint(trained, engine)
     others = [ask(dataset, ada, style=f"Other {number}") for number in range(6)]

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.test import Client
 from PIL import Image, PngImagePlugin
 
+from tests.training.conftest import AddPicture
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
 from training.datasets.captions.captioners import embedded_prompts
@@ -128,13 +130,13 @@ def png(**texts: str) -> bytes:
     return file.getvalue()
 
 
-def photo(kind: str, tags: dict[int, Any], user: bytes = b"", **options: object) -> bytes:
+def photo(kind: str, tags: dict[int, Any], user: bytes = b"", **options: Any) -> bytes:
     exif, file = Image.Exif(), BytesIO()
     for tag, text in tags.items():
         exif[tag] = text
     if user:
         exif.get_ifd(0x8769)[0x9286] = user
-    Image.new("RGB", (8, 8)).save(file, kind, exif=exif, **options)  # type: ignore[arg-type]
+    Image.new("RGB", (8, 8)).save(file, kind, exif=exif, **options)
     return file.getvalue()
 
 
@@ -219,7 +221,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 }
 
 
-def stored(add: Any, data: bytes, name: str = "IMG_0042.png") -> DatasetImage:
+def stored(add: AddPicture, data: bytes, name: str = "IMG_0042.png") -> DatasetImage:
     image: DatasetImage = add(source_name=name)
     image.file.save("with-notes", ContentFile(data))
     return image
@@ -231,7 +233,7 @@ def said(image: DatasetImage) -> str:
 
 
 @pytest.mark.parametrize("program", FILES)
-def test_the_prompt_of_every_program_is_proposed(add: Any, program: str) -> None:
+def test_the_prompt_of_every_program_is_proposed(add: AddPicture, program: str) -> None:
     data, words = FILES[program]
     assert said(stored(add, data)) == words
 
@@ -249,14 +251,14 @@ def test_the_prompt_of_every_program_is_proposed(add: Any, program: str) -> None
         (b"no picture at all", "nothing"),
     ],
 )
-def test_where_nothing_is_found_the_reason_is_told(add: Any, data: bytes, reason: str) -> None:
+def test_where_nothing_is_found_the_reason_is_told(add: AddPicture, data: bytes, reason: str) -> None:
     [proposal] = FromNotes().propose([stored(add, data)], lambda: None)
     assert (proposal.text, proposal.silent) == ("", reason)
 
 
 @pytest.mark.parametrize("unwanted", ["Negative prompt: blurry\nSteps: 20, Seed: 5", "Steps: 20, Seed: 5"])
 @pytest.mark.parametrize("key", ["parameters", "Description"])
-def test_what_was_not_wanted_is_never_a_caption(add: Any, key: str, unwanted: str) -> None:
+def test_what_was_not_wanted_is_never_a_caption(add: AddPicture, key: str, unwanted: str) -> None:
     assert said(stored(add, png(**{key: unwanted}))) == ""
 
 
@@ -283,7 +285,7 @@ def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:
         assert embedded_prompts.comfyui(json.dumps(odd)) == ""
 
 
-def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, dataset: Dataset) -> None:
+def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: AddPicture, dataset: Dataset) -> None:
     words = json.dumps(
         {**API, "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "gouachefield painting, a mill"}}}
     )
@@ -291,7 +293,7 @@ def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, d
 
 
 def test_the_report_counts_what_was_found_and_why_nothing_was(
-    dataset: Dataset, add: Any, ada: User, monkeypatch: pytest.MonkeyPatch, client: Any
+    dataset: Dataset, add: AddPicture, ada: User, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     images = [stored(add, png(parameters=A1111)), stored(add, png()), stored(add, png(Comment="Created with GIMP"))]

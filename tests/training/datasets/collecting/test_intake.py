@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -303,7 +304,7 @@ def test_a_full_dataset_takes_no_more(dataset: Dataset, monkeypatch: pytest.Monk
     assert brought(dataset, {"0.png": picture(0)}).known == 1
 
 
-def test_folders_of_kohyas_layout_give_an_empty_dataset_repeats_and_trigger_words(people: Any) -> None:
+def test_folders_of_kohyas_layout_give_an_empty_dataset_repeats_and_trigger_words(people: Callable[..., User]) -> None:
     dataset = Dataset.objects.create(name="New", owner=people("eve"))
     brought(dataset, {"img/7_inkmist/1.png": picture(1), "img/7_inkmist/1.txt": b"inkmist, red hills"})
     dataset.refresh_from_db()
@@ -416,7 +417,7 @@ def test_two_who_add_the_same_files_at_once_add_them_once(dataset: Dataset, bob:
             (entry,) = intake.enter(dataset, bob, [intake.Arrival(f"{at}.png", each.sha256, each)])
             outcomes.append(entry.how)
 
-    run_together([lambda mine=mine: add(mine) for mine in kept])
+    run_together([partial(add, mine) for mine in kept])
     assert sorted(outcomes) == ["added"] * 6 + ["known"] * 6
     assert sorted(dataset.images.values_list("position", flat=True)) == list(range(6))
 

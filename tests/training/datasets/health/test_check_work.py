@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image
+from pytest_django import DjangoAssertNumQueries
 
 from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
@@ -68,7 +69,12 @@ def test_only_what_is_new_is_measured_and_compared_with_all(
     ran(dataset)
     seen: list[int] = []
     real = check_work._measured
-    monkeypatch.setattr(check_work, "_measured", lambda image: (seen.append(image.pk), real(image))[1])
+
+    def measured(image: DatasetImage) -> Any:
+        seen.append(image.pk)
+        return real(image)
+
+    monkeypatch.setattr(check_work, "_measured", measured)
     copy = put(add, made.shapes(3).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     ran(dataset)
     assert seen == [copy.pk]
@@ -90,7 +96,7 @@ def test_pictures_of_older_code_are_measured_anew(
 def test_a_broken_and_a_missing_file_are_reported_and_the_rest_goes_on(dataset: Dataset, add: AddPicture) -> None:
     broken, missing, good = add("a"), add("b"), put(add, made.shapes(3))
     broken.file.save("broken.png", ContentFile(b"not a picture"))
-    missing.file.storage.delete(missing.file.name)
+    missing.file.storage.delete(str(missing.file.name))
     ran(dataset)
     findings = {finding.check: finding for finding in report.report(dataset).findings}
     assert set(findings["files"].pictures) == {broken.pk, missing.pk}
@@ -197,7 +203,7 @@ def test_a_removed_picture_that_comes_back_is_compared_with_what_came_meanwhile(
 
 
 def test_two_thousand_pictures_are_reported_on_fast(
-    dataset: Dataset, add: AddPicture, django_assert_num_queries: Any
+    dataset: Dataset, add: AddPicture, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """Two queries for the check, one for the pictures. The time is measured in tests/benchmarks."""
     put(add, made.shapes(3))

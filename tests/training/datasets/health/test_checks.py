@@ -14,7 +14,7 @@ from training.datasets.health.findings import Finding, Level, tally
 from training.datasets.health.report import find
 from training.datasets.models import Dataset
 
-MEASURED = {
+MEASURED: dict[str, Any] = {
     "version": measures.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.1, "twins": [],
 }  # fmt: skip
 FEATURES = np.full(measures.FEATURES, 0.5, np.float32)

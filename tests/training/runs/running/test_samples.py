@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,10 +39,9 @@ def trained(dataset: Dataset, add: AddPicture, ada: User, engine: Engine, tmp_pa
 
 
 @pytest.fixture(autouse=True)
-def no_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are asked for, never made."""
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    return
 
 
 def test_every_checkpoint_shows_every_probe_beside_the_base_model(trained: TrainingJob) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from stylestudio.checks import the_trainer_is_there
 from stylestudio.processes import workers
@@ -286,7 +287,7 @@ def test_a_group_is_told_once_to_end(scripts: SdScripts, course: Told, monkeypat
     assert group(course.folder) == [] and told == []
 
 
-def test_obstacles_say_what_is_missing(scripts: SdScripts, settings: Any, tmp_path: Path) -> None:
+def test_obstacles_say_what_is_missing(scripts: SdScripts, settings: Settings, tmp_path: Path) -> None:
     ours = trainer.KohyaTrainer()
     assert ours.obstacles({"optimizer": "AdamW8bit"}) == []
     lacking = tmp_path / "lacking"
@@ -334,7 +335,7 @@ def test_the_record_tells_a_process_from_another_with_its_pid(scripts: SdScripts
 
 
 def test_a_setting_that_leads_nowhere_is_refused_at_the_start(
-    scripts: SdScripts, settings: Any, tmp_path: Path
+    scripts: SdScripts, settings: Settings, tmp_path: Path
 ) -> None:
     assert the_trainer_is_there() == []
     settings.SD_SCRIPTS_MODELS = settings.SD_SCRIPTS_DIR = tmp_path / "nowhere"
