@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, transaction
+from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext, gettext_lazy
 
 from styles import importing
@@ -21,6 +22,8 @@ from styles.lora import Behaviour, tell
 from styles.models import Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio.comfy.file_names import canonical, distinct
+from stylestudio.forms.fields import StudioFields, StudioForm
+from stylestudio.forms.widgets import PICTURES, Slider, Ticks
 from stylestudio.images import decoding
 from stylestudio.live import page_frame
 from stylestudio.media import identity
@@ -45,12 +48,12 @@ FAR_OFF_SCALE = {
 
 def strength_field(label: Any, *, slider: bool = False, **more: Any) -> forms.FloatField:
     """A strength from 0 to 2, to be typed or, with `slider`, to be moved. See `widen`."""
-    looks = {"step": "0.05", "type": "range"} if slider else {"step": "0.05", "inputmode": "decimal"}
+    widget = Slider(attrs={"step": "0.05"}) if slider else forms.NumberInput({"step": "0.05", "inputmode": "decimal"})
     return forms.FloatField(
         label=label,
         min_value=USUAL_STRENGTHS[0],
         max_value=USUAL_STRENGTHS[1],
-        widget=forms.NumberInput(attrs=looks),
+        widget=widget,
         error_messages=OFF_SCALE,
         **more,
     )
@@ -100,11 +103,22 @@ def clean_cover(value: Any) -> Any:
     return ContentFile(cover, name=identity.new_name(".webp"))
 
 
-class StyleForm(forms.ModelForm[Style]):
+class CoverInput(forms.ClearableFileInput):
+    """A picture to choose, beside the one that is there."""
+
+    template_name = "styles/widgets/cover.html"
+    present: FieldFile | None = None
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """With the picture that is there, also while another one is refused."""
+        return {**super().get_context(name, value, attrs), "present": self.present}
+
+
+class StyleForm(StudioFields, forms.ModelForm[Style]):
     """A style and its published version in one form. The base style keeps its name and has no file."""
 
     cover = forms.FileField(
-        label=gettext_lazy("Cover"), required=False, widget=forms.ClearableFileInput,
+        label=gettext_lazy("Cover"), required=False, widget=CoverInput({"accept": PICTURES}),
         help_text=gettext_lazy("PNG, JPEG or WebP up to 10 MB. Without one the preview pictures are shown."),
     )  # fmt: skip
     lora_name = forms.CharField(
@@ -135,6 +149,7 @@ class StyleForm(forms.ModelForm[Style]):
         help_text=gettext_lazy("The Lightning LoRA that goes with that checkpoint. Empty: the studio's."),
     )  # fmt: skip
     is_another = forms.BooleanField(label=gettext_lazy("This is another style"), required=False)
+    bare = ("slider",)
 
     class Meta:
         model = Style
@@ -153,8 +168,9 @@ class StyleForm(forms.ModelForm[Style]):
             self.fields["lora_name"].disabled = True  # StyleStudio puts the file there under this very name
         if "slider" in self.fields and self["slider"].value():
             widen(self, "default_strength", "safe_from", "safe_to")
-        for name in self.fields.keys() - {"cover", "default_strength", "slider", "is_another"}:
-            self.fields[name].widget.attrs["class"] = "in"
+        cover = self.fields["cover"].widget
+        assert isinstance(cover, CoverInput)
+        cover.present = self.instance.cover if self.instance.pk and self.instance.cover else None
 
     @property
     def advanced(self) -> list[forms.BoundField]:
@@ -230,7 +246,7 @@ class StyleForm(forms.ModelForm[Style]):
         return style
 
 
-class StrengthForm(forms.Form):
+class StrengthForm(StudioForm):
     """The strength that a version is used with. `slider` ones go further."""
 
     strength = strength_field(gettext_lazy("Default strength"))
@@ -241,7 +257,7 @@ class StrengthForm(forms.Form):
             widen(self, "strength")
 
 
-class SafeRangeForm(forms.Form):
+class SafeRangeForm(StudioForm):
     """From where to where pictures stay whole; both or none. `slider` ones go further."""
 
     safe_from, safe_to = safe_range_fields()
@@ -258,7 +274,7 @@ class SafeRangeForm(forms.Form):
         return cleaned
 
 
-class PresetForm(forms.ModelForm[Preset]):
+class PresetForm(StudioFields, forms.ModelForm[Preset]):
     """A preset. Its style is that of the instance; the size is one of the eight shapes."""
 
     shape = forms.ChoiceField(label=gettext_lazy("Shape"), choices=SHAPE_CHOICES)
@@ -281,8 +297,6 @@ class PresetForm(forms.ModelForm[Preset]):
         self.initial["shape"] = self.instance.shape
         if self.instance.shape not in dict(SHAPE_CHOICES):  # made in the admin
             self.fields["shape"].choices = [(self.instance.shape, self.instance.shape), *SHAPE_CHOICES]  # type: ignore[attr-defined]
-        for field in self.fields.values():
-            field.widget.attrs["class"] = "in"
 
     def clean_name(self) -> str:
         """Its own within the style."""
@@ -312,7 +326,7 @@ class PresetForm(forms.ModelForm[Preset]):
         return words % {"style": self.instance.style.title}
 
 
-class ImportForm(forms.Form):
+class ImportForm(StudioForm):
     """What becomes of a LoRA file that was brought in, filled with what was found in it."""
 
     name = forms.CharField(
@@ -340,7 +354,7 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Notes"), required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
     )
     same_name = forms.ChoiceField(
-        label=gettext_lazy("A style has this name already"), required=False, widget=forms.RadioSelect,
+        label=gettext_lazy("A style has this name already"), required=False, widget=Ticks,
         choices=[
             ("version", gettext_lazy("This is a new version of it")), ("style", gettext_lazy("This is another style")),
         ],
@@ -363,10 +377,10 @@ class ImportForm(forms.Form):
         self.proposed = row.found.get("proposed", [])
         if wish.slider:
             widen(self, "default_strength")
+        words = gettext("Import all %(number)s files of this training run as versions")
+        self.fields["together"].label = words % {"number": len(self.epochs)}
         styles = Style.objects.filter(is_base=False, preview_only=importing.is_sketch(row))
         self.fields["style"].queryset = styles  # type: ignore[attr-defined]
-        for name in ("name", "kind", "style", "trigger_words", "licence", "author", "notes"):
-            self.fields[name].widget.attrs["class"] = "in"
 
     @property
     def namesake(self) -> Style | None:
