@@ -23,7 +23,7 @@ from styles.models import Kind, LoraImport, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio.comfy.file_names import canonical, distinct
 from stylestudio.forms.fields import StudioFields, StudioForm
-from stylestudio.forms.widgets import PICTURES, Slider, Ticks
+from stylestudio.forms.widgets import PICTURES, Slider, TextBox, Ticks
 from stylestudio.images import decoding
 from stylestudio.live import page_frame
 from stylestudio.media import identity
@@ -289,7 +289,7 @@ class PresetForm(StudioFields, forms.ModelForm[Preset]):
             "negative": gettext_lazy("Negative prompt"),
             "steps": gettext_lazy("Steps"),
         }
-        widgets = {"negative": forms.Textarea(attrs={"rows": "2"})}
+        widgets = {"negative": TextBox(attrs={"rows": "2"})}
         error_messages = {"name": {"required": gettext_lazy("Give the preset a name.")}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -351,7 +351,7 @@ class ImportForm(StudioForm):
     )  # fmt: skip
     author = forms.CharField(label=gettext_lazy("Author"), required=False, max_length=200)
     notes = forms.CharField(
-        label=gettext_lazy("Notes"), required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
+        label=gettext_lazy("Notes"), required=False, max_length=4000, widget=TextBox(attrs={"rows": 3})
     )
     same_name = forms.ChoiceField(
         label=gettext_lazy("A style has this name already"), required=False, widget=Ticks,

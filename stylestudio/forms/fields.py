@@ -1,6 +1,6 @@
 """Forms whose fields are drawn by one template, `shell/_field.html`: `{{ form.steps.as_field_group }}`.
 
-The template asks the bound field for the ids of what belongs to it, so that hint and error are always tied to the input.
+The template asks the bound field for the ids of what belongs to it, so that hint and error are tied to the input.
 """
 
 from __future__ import annotations

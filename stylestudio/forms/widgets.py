@@ -60,3 +60,28 @@ class Ticks(Segments):
     """A few choices below each other, each with a mark before it."""
 
     template_name = "shell/widgets/ticks.html"
+
+
+class TextBox(forms.Textarea):
+    """A text of several lines, as it was typed."""
+
+    template_name = "shell/widgets/text.html"
+
+    def format_value(self, value: Any) -> str | None:
+        """With one more line before a text that begins with an empty one: browsers take the first away."""
+        text = super().format_value(value)
+        return f"\n{text}" if text and text.startswith("\n") else text
+
+
+class Line(forms.TextInput):
+    """A text of one line, which says its value also while that is nothing: what is swapped in leaves nothing open."""
+
+    def format_value(self, value: Any) -> str:
+        """Nothing as an empty text."""
+        return super().format_value(value) or ""
+
+
+class Names(forms.Select):
+    """Names to choose from that are sent as they are read."""
+
+    option_template_name = "shell/widgets/name.html"

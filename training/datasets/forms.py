@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from styles.models import Style
+from stylestudio.forms.fields import StudioFields
+from stylestudio.forms.widgets import TextBox
 from training.datasets.models import Dataset
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def check_template(template: str) -> str:
     return template
 
 
-class DatasetForm(DatasetModelForm):
+class DatasetForm(StudioFields, DatasetModelForm):
     """What a dataset is called and what it is for; how its pictures are given to a trainer under Advanced."""
 
     class Meta:
@@ -37,7 +39,7 @@ class DatasetForm(DatasetModelForm):
         fields = (
             "name", "description", "trigger_words", "style", "licence", "template", "resolution", "repeats",
         )  # fmt: skip
-        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+        widgets = {"description": TextBox(attrs={"rows": 3})}
 
     advanced_names = ("template", "resolution", "repeats")
 
@@ -47,13 +49,7 @@ class DatasetForm(DatasetModelForm):
         assert isinstance(style, forms.ModelChoiceField)
         style.queryset = Style.objects.filter(is_base=False, preview_only=False)
         style.empty_label = _("A new style")
-        for name, bound in self.fields.items():
-            if not isinstance(bound.widget, forms.Textarea | forms.Select):
-                bound.widget.attrs["class"] = "in"
-            if name == "name":
-                bound.widget.attrs["autofocus"] = not self.instance.pk
-        self.fields["description"].widget.attrs["class"] = "in"
-        style.widget.attrs["class"] = "in"
+        self.fields["name"].widget.attrs["autofocus"] = not self.instance.pk
 
     @property
     def advanced(self) -> list[forms.BoundField]:
