@@ -67,10 +67,10 @@ class TextBox(forms.Textarea):
 
     template_name = "shell/widgets/text.html"
 
-    def format_value(self, value: Any) -> str | None:
+    def format_value(self, value: Any) -> str:
         """With one more line before a text that begins with an empty one: browsers take the first away."""
-        text = super().format_value(value)
-        return f"\n{text}" if text and text.startswith("\n") else text
+        text = super().format_value(value) or ""
+        return f"\n{text}" if text.startswith("\n") else text
 
 
 class Line(forms.TextInput):

@@ -22,6 +22,7 @@ from training.datasets.captions import tags
 from training.datasets.models import MOST_CAPTION
 
 MOST_TEXT = 500  # characters of a parameter
+MOST_KEPT = 50  # tags that stay in front when the others are sorted
 MOST_REPEATS = 1000  # to which the counts of a pattern may multiply, since each is written out when it is compiled
 ONE_SECONDS = 0.25  # for a pattern on one caption
 ALL_SECONDS = 3.0  # for an operation on all captions
@@ -230,7 +231,7 @@ class Sort:
     keep: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.keep <= 50:
+        if not 0 <= self.keep <= MOST_KEPT:
             raise BadOperation(_("Keep between 0 and 50 tags in front."))
 
     def __call__(self, one: Captioned) -> str:
