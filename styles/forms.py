@@ -27,7 +27,7 @@ from stylestudio.forms.widgets import PICTURES, Slider, TextBox, Ticks
 from stylestudio.images import decoding
 from stylestudio.live import page_frame
 from stylestudio.media import identity
-from stylestudio.templatetags.studio import SHAPES
+from stylestudio.templatetags.studio import SHAPES, weight
 
 COVER_SIDE = 1024  # pixels; a cover is shown no larger
 MOST_BYTES = 10 * 2**20
@@ -260,12 +260,18 @@ class StrengthForm(StudioForm):
 class SafeRangeForm(StudioForm):
     """From where to where pictures stay whole; both or none. `slider` ones go further."""
 
+    errors_at = "safe-range-error"
     safe_from, safe_to = safe_range_fields()
 
-    def __init__(self, data: Any = None, *, slider: bool = False) -> None:
-        super().__init__(data)
-        if slider:
+    def __init__(self, data: Any = None, *, version: StyleVersion) -> None:
+        ends = {name: getattr(version, name) for name in ("safe_from", "safe_to")}
+        shown = {name: weight(end) for name, end in ends.items() if end is not None}
+        super().__init__(data, initial=shown, auto_id="%s")
+        if version.slider:
             widen(self, "safe_from", "safe_to")
+        for field in self.fields.values():
+            field.help_text = ""  # there is no room for it
+            field.widget.attrs["class"] = "in num"
 
     def clean(self) -> dict[str, Any]:
         """A range has two ends, in order."""

@@ -71,7 +71,7 @@ def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
     """Say from where to where pictures stay whole. Nothing in both fields: not known."""
     version = _version(pk)
     require_curator(request.user)
-    form = SafeRangeForm(request.POST, slider=version.slider)
+    form = SafeRangeForm(request.POST, version=version)
     if not form.is_valid():
         return _page(request, version, form)
     StyleVersion.everything.filter(pk=version.pk).update(**form.cleaned_data)
@@ -117,7 +117,7 @@ def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | N
     context = {
         "style": version.style,
         "version": version,
-        "form": form,
+        "safe_range": form or SafeRangeForm(version=version),
         "steps": wishes.strengths(version),
         "panels": shown_panels,
         "making": any(panel.making for panel in shown_panels.values()),

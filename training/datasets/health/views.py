@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
@@ -20,6 +19,7 @@ from stylestudio.people.access import StudioRequest, changeable, may_change, req
 from training.datasets import dataset_jobs, queries
 from training.datasets.captions.operations import BadOperation
 from training.datasets.crops import clear, frames
+from training.datasets.crops.forms import ColourForm, CropForm
 from training.datasets.health import check, fixes, report
 from training.datasets.health.findings import Finding
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
@@ -46,6 +46,12 @@ class Shown:
     pictures: list[DatasetImage]
     groups: list[list[DatasetImage]]
     more: int
+
+    @property
+    def form(self) -> ColourForm:
+        """What chooses the colour that its pictures are laid on, as far as it is about that."""
+        fix = self.finding.fix
+        return ColourForm(self.finding.anchor, fix.values["colour"] if fix else "")
 
 
 @require_GET
@@ -207,13 +213,6 @@ def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
     if request.htmx:
         return render(request, "training/_crops_page.html", context)
     return render(request, "training/crops.html", context)
-
-
-class CropForm(forms.Form):
-    """Where the cut lies, in hundredths of its room; what is left out stays."""
-
-    x = forms.IntegerField(min_value=0, max_value=100, required=False)
-    y = forms.IntegerField(min_value=0, max_value=100, required=False)
 
 
 @require_POST
