@@ -66,7 +66,6 @@ def widen(form: forms.BaseForm, *names: str) -> None:
         field.min_value, field.max_value = LEAST_STRENGTH, MOST_STRENGTH
         field.validators = [MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)]
         field.error_messages.update(FAR_OFF_SCALE)
-        field.widget.attrs |= {"min": LEAST_STRENGTH, "max": MOST_STRENGTH}
 
 
 def safe_range_fields() -> tuple[forms.FloatField, forms.FloatField]:

@@ -5,9 +5,11 @@ The template asks the bound field for the ids of what belongs to it, so that hin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.forms import widgets
 from django.forms.renderers import TemplatesSetting
 
@@ -80,7 +82,22 @@ class StudioBoundField(forms.BoundField):
             attrs["aria-describedby"] = self.aria_describedby
         if "class" not in drawn.attrs and _is_boxed(drawn):
             attrs["class"] = "in"
-        return attrs
+        return attrs | self._ends(drawn)
+
+    def _ends(self, drawn: forms.Widget) -> dict[str, Any]:
+        """The limits of a number, as it is held to them: by the form, or by the field of its model."""
+        if not isinstance(drawn, forms.NumberInput):
+            return {}
+        found = [*self.field.validators, *self._of_model()]
+        low = [each.limit_value for each in found if isinstance(each, MinValueValidator)]
+        high = [each.limit_value for each in found if isinstance(each, MaxValueValidator)]
+        return {**({"min": max(low)} if low else {}), **({"max": min(high)} if high else {})}
+
+    def _of_model(self) -> Sequence[Any]:
+        """What the model asks of this field, where the form is one of a model."""
+        if not isinstance(self.form, forms.ModelForm) or self.name not in (self.form._meta.fields or ()):
+            return ()
+        return list(self.form._meta.model._meta.get_field(self.name).validators)
 
 
 def _is_boxed(widget: forms.Widget) -> bool:
