@@ -105,7 +105,7 @@ def clean_cover(value: Any) -> Any:
 class CoverInput(forms.ClearableFileInput):
     """A picture to choose, beside the one that is there."""
 
-    template_name = "styles/widgets/cover.html"
+    template_name = "styles/_cover_input.html"
     present: FieldFile | None = None
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:

@@ -49,7 +49,7 @@ TO_SAVE = {"data-enter": "save-preset"}  # Enter in these fields keeps a preset,
 class ShapePicker(Segments):
     """The shapes to choose from, each drawn."""
 
-    template_name = "generation/widgets/shapes.html"
+    template_name = "generation/ordering/_shape_choices.html"
 
     def create_option(self, name: str, value: Any, label: int | str, *rest: Any, **more: Any) -> dict[str, Any]:
         """With the shape itself, and with what the heading says once it is chosen."""

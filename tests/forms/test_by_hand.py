@@ -12,6 +12,7 @@ SEARCH = "narrows a list by words or by what it offers; nothing is refused"
 ROW = "ticks a row of a list, or moves it: what can be sent is what is listed"
 PAGE = "changes what this page shows; nothing is sent"
 CHOICE = "offers what there is; anything else has no page"
+WIDGET = "draws the field of a form, with the attributes that the form gives it"
 BY_HAND = {
     "_account_menu.html": (1, PAGE),
     "_add_to_dataset.html": (1, CHOICE),
@@ -19,12 +20,14 @@ BY_HAND = {
     "_caption_form.html": (1, "a text beside each picture; its length comes from the model"),
     "_captions.html": (2, SEARCH),
     "_choice.html": (1, ROW),
+    "_cover_input.html": (1, WIDGET),
     "_effect.html": (1, PAGE),
     "_health_picture.html": (1, ROW),
     "_live.html": (2, SEARCH),
     "_mix.html": (1, ROW + "; a weight beyond its ends is taken as the end"),
     "_outlook.html": (1, "its value is the pictures that were shown, and its words count them"),
     "_picker.html": (3, PAGE),
+    "_probes_input.html": (1, WIDGET),
     "_reading_encodings.html": (1, CHOICE),
     "_shortcuts.html": (1, PAGE),
     "_style_card.html": (1, ROW),

@@ -105,7 +105,7 @@ class BulkForm(OneSentence):
 class Offers(Segments):
     """What can be chosen, each with what it needs, and with why it cannot be chosen now."""
 
-    template_name = "training/widgets/offers.html"
+    template_name = "training/datasets/captions/_offers.html"
     needs: Mapping[str, object] = {}
     troubles: Mapping[str, str] = {}
 

@@ -67,7 +67,7 @@ def belonging(preset: str, trainer: str, dataset: str) -> str:
 class ProbesInput(forms.Widget):
     """Lines for test prompts. None where the page does not send any."""
 
-    template_name = "training/widgets/probes.html"
+    template_name = "training/runs/_probes_input.html"
     use_fieldset = True
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str] | None:

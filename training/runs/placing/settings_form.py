@@ -51,7 +51,8 @@ def _field(setting: Setting, choices: tuple[str, ...]) -> forms.Field:
     if choices:
         return forms.CharField(widget=Names(choices=[(choice, choice) for choice in choices]), **told)
     ends = {"least": _plain(setting.least), "most": _plain(setting.most)}
-    told["help_text"] = f"{setting.explanation} {_('From %(least)s to %(most)s.') % ends}"
+    limits = _("From %(least)s to %(most)s.") % ends
+    told["help_text"] = f"{setting.explanation} {limits}"
     return forms.CharField(widget=Line({"inputmode": "decimal"}), **told)
 
 
