@@ -152,11 +152,9 @@ class TrainingForm(StudioForm):
         field = self.fields["dataset"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Dataset.objects.all().visible_to(user)
-        trainer, preset, style = self.fields["trainer"], self.fields["preset"], self.fields["style"].widget
-        assert isinstance(trainer, forms.ChoiceField) and isinstance(preset, forms.ChoiceField)
-        assert isinstance(style, forms.Select)
+        preset, style = self.fields["preset"], self.fields["style"].widget
+        assert isinstance(preset, forms.ChoiceField) and isinstance(style, forms.Select)
         preset.choices = [(each.name, each.label) for each in parameters.PRESETS.values()]
-        trainer.widget.choices = [(each.name, each.label) for each in known_trainers.offered()]
         words = gettext("%(name)s, a new version")
         versions = [(each.slug, words % {"name": each.title}) for each in trainable()]
         style.choices = [(NEW_STYLE, gettext("A new style")), *versions]
@@ -176,7 +174,7 @@ class TrainingForm(StudioForm):
     def chosen_trainer(self) -> str:
         """The trainer that is chosen now."""
         wanted = self.raw("trainer")
-        return wanted if wanted in order_page.trainers() else known_trainers.usual().name
+        return wanted if wanted in known_trainers.choices() else known_trainers.usual().name
 
     @property
     def chosen_preset(self) -> str:
