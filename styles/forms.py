@@ -18,8 +18,9 @@ from django.utils.translation import gettext, gettext_lazy
 
 from styles import importing
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
+from styles.import_models import LoraImport
 from styles.lora import Behaviour, tell
-from styles.models import Kind, LoraImport, Preset, Style, StyleVersion
+from styles.models import Kind, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio.comfy.file_names import canonical, distinct
 from stylestudio.forms.fields import StudioFields, StudioForm
@@ -384,7 +385,7 @@ class ImportForm(StudioForm):
             widen(self, "default_strength")
         words = gettext("Import all %(number)s files of this training run as versions")
         self.fields["together"].label = words % {"number": len(self.epochs)}
-        styles = Style.objects.filter(is_base=False, preview_only=importing.is_sketch(row))
+        styles = Style.objects.visible_to(row.owner).filter(is_base=False, preview_only=importing.is_sketch(row))
         self.fields["style"].queryset = styles  # type: ignore[attr-defined]
 
     @property

@@ -82,7 +82,7 @@ def _found_page(request: StudioRequest) -> dict[str, Any]:
 @require_GET
 def version_engines(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """Which engines have a version's file, are given it, or cannot be: a part of the style's page, or a page."""
-    versions = StyleVersion.objects.select_related("style").exclude(lora_name="").filter(style__deleted_at=None)
+    versions = StyleVersion.objects.visible_to(request.user).select_related("style").exclude(lora_name="")
     version = get_object_or_404(versions, style__slug=slug, number=number)
     template = "generation/engines/_installed.html" if request.htmx else "generation/engines/installed.html"
     return render(request, template, {"version": version, "places": installs.places(version)})

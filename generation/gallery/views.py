@@ -36,7 +36,7 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
-        style = Style.objects.filter(slug=filters.style).first()
+        style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters))
 
@@ -54,7 +54,7 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
     return {
         "page": page,
         "filters": filters,
-        "styles": Style.objects.in_picker_order(),
+        "styles": Style.objects.visible_to(request.user).in_picker_order(),
         "later": bool(before),
         "more_query": filters.query(before=page.more),
         "tile": "generation/gallery/_tile.html",
@@ -76,7 +76,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "picture": found,
         "task": task,
         "mix": mix,
-        "styles": _styles(mix),
+        "styles": _styles(request, mix),
         # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
         "final_parts": sent
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
@@ -91,15 +91,15 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
     return render(request, "generation/gallery/picture.html", context)
 
 
-def _styles(mix: list[TaskStyle]) -> list[Style]:
+def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:
     """The styles that the picture can be a cover of."""
     if not mix:
-        return list(Style.objects.filter(is_base=True))
+        return list(Style.objects.visible_to(request.user).filter(is_base=True))
     return [row.version.style for row in mix if row.version.style.deleted_at is None]
 
 
 def _with_story() -> PictureQuerySet:
-    return GeneratedImage.objects.select_related("task__owner", "task__reference", "engine", "prompt").defer(
+    return GeneratedImage.with_previews.select_related("task__owner", "task__reference", "engine", "prompt").defer(
         "prompt__graph"
     )
 
@@ -119,7 +119,7 @@ def _download_name(picture: GeneratedImage) -> str:
 @require_POST
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
     """Move a picture to the trash, with Undo in the toast."""
-    found = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     require_maker(request.user, found.task)
     found.delete()
     _tell(found)

@@ -49,7 +49,7 @@ class Claim:
 
 def _renew(prompts: Mapping[int, int]) -> None:
     EnginePrompt.objects.filter(pk__in=prompts).update(lease_until=Now() + LEASE)
-    GenerationTask.objects.running().filter(pk__in=set(prompts.values())).update(lease_until=Now() + LEASE)
+    GenerationTask.everything.running().filter(pk__in=set(prompts.values())).update(lease_until=Now() + LEASE)
 
 
 # The prompts that threads of this process work on, and their tasks. `_one_at_a_time` gives turns between processes.
@@ -182,7 +182,7 @@ def _open_tasks() -> QuerySet[GenerationTask]:
     """
     taken = Count("prompts", filter=Q(prompts__state__in=TAKEN))
     rested = Q(not_before=None) | Q(not_before__lte=Now())
-    active = GenerationTask.objects.active().filter(rested, fetching=False)
+    active = GenerationTask.everything.active().filter(rested, fetching=False)
     return active.annotate(taken=taken).filter(taken__lt=F("count"))
 
 
@@ -272,7 +272,7 @@ class _Live:
         newest = self.lately[:PEOPLE_FIRST]
         if len(newest) < PEOPLE_FIRST or any(party.previews for party, _at in newest):
             return False
-        return GenerationTask.objects.filter(pk__in=list(tasks), queued_at__lt=newest[-1][1]).exists()
+        return GenerationTask.everything.filter(pk__in=list(tasks), queued_at__lt=newest[-1][1]).exists()
 
 
 def _take(worker: str) -> EnginePrompt | None:
@@ -316,7 +316,7 @@ def _choose(candidates: list[Engine], now: _Live) -> tuple[GenerationTask, Engin
     for party in _turns(waiting, now, due=due):
         if cold and party.previews and not cold[0].is_face:
             break  # no preview passes a person, whatever is in the engine's memory
-        task = GenerationTask.objects.get(pk=waiting[party].task)
+        task = GenerationTask.everything.get(pk=waiting[party].task)
         engine = _engine_for(task, candidates, idle if party.previews else free, now)
         if engine is None:
             continue

@@ -185,7 +185,7 @@ class _Making:
         return self.stored
 
     def _wanted(self) -> bool:
-        return GenerationTask.objects.active().filter(pk=self.task.pk).exists()
+        return GenerationTask.everything.active().filter(pk=self.task.pk).exists()
 
     def _on(self, event: events.Event) -> None:
         match event:
@@ -410,21 +410,21 @@ def settle(task: GenerationTask, *, made: bool) -> None:
 
 def publish_waiting(most: int = 20) -> None:
     """The first waiting tasks moved up: show their new places."""
-    for task in GenerationTask.objects.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
+    for task in GenerationTask.everything.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
         publisher.progressed(task, "generation/making/_job_progress.html")
 
 
 def sweep() -> None:
     """Every minute and at start: what a crash left between two steps is finished, the rest is free to be claimed."""
-    whole = GenerationTask.objects.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
+    whole = GenerationTask.everything.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
     for task in whole.order_by("pk"):
         if task.complete_if_whole():
             publisher.changed(task)
-    for fetched in GenerationTask.objects.active().filter(fetching=True).order_by("pk"):
+    for fetched in GenerationTask.everything.active().filter(fetching=True).order_by("pk"):
         if fetching.end_fetching(fetched):
             publisher.changed(fetched)
     held = EnginePrompt.objects.live().filter(task=OuterRef("pk"))
-    for left in GenerationTask.objects.abandoned().exclude(Exists(held)):
+    for left in GenerationTask.everything.abandoned().exclude(Exists(held)):
         if left.recover():
             publisher.changed(left)
     look_for_orphans()

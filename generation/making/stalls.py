@@ -51,7 +51,7 @@ def tell() -> Iterable[Fact]:
 def look_at_queue() -> Iterable[Finding]:
     """For doctor: how many jobs wait, and whether somebody works on them."""
     try:
-        waiting, stalled = GenerationTask.objects.waiting().count(), is_stalled()
+        waiting, stalled = GenerationTask.everything.waiting().count(), is_stalled()
     except DatabaseError as error:
         yield Finding(_("Queue"), str(error), _("Mend the database first."))
         return

@@ -151,7 +151,7 @@ def _write_task(task: GenerationTask, outcome: Fails | Rests) -> None:
     if isinstance(outcome, Fails):
         fail(task, outcome)
     else:
-        rows = GenerationTask.objects.filter(pk=task.pk)
+        rows = GenerationTask.everything.filter(pk=task.pk)
         rows.update(not_before=Now() + timedelta(seconds=outcome.seconds))
 
 

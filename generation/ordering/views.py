@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -42,7 +42,7 @@ def studio(request: StudioRequest) -> HttpResponse:
     """The form, filled from a picture, a job, a style or a prompt when the address names one, and the live column."""
     form = forms.OrderForm(user=request.user, initial=_prefill(request))
     if number := request.GET.get("task"):
-        forms.explain(form, visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+        forms.explain(form, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
     return _studio(request, form)
 
 
@@ -66,7 +66,8 @@ def generate(request: StudioRequest) -> HttpResponse:
 
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
     """What names this press: the form's id; one that another order came with before is made another."""
-    earlier = GenerationTask.objects.filter(owner=request.user, request_id=form_id).first() if form_id else None
+    mine = GenerationTask.everything.visible_to(request.user).filter(owner=request.user)
+    earlier = mine.filter(request_id=form_id).first() if form_id else None
     # A page from before an order, reached with Back, has its id still.
     return form_id if earlier is None or orders.is_same(earlier, order) else number_of(request)
 
@@ -75,7 +76,7 @@ def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -
 def compose(request: StudioRequest) -> HttpResponse:
     """The form changed: answer with what follows from it (chips, final prompt, mix, readiness)."""
     data = request.POST.copy()
-    _press(data)
+    _press(data, request.user)
     form = forms.OrderForm(data, request.FILES, user=request.user)
     values = {**data.dict(), "mix": form.mix}
     if not request.htmx:
@@ -96,7 +97,7 @@ def save_preset(request: StudioRequest) -> HttpResponse:
     """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
     data = request.POST.copy()
     mix = forms.picked(data, request.user)
-    style = mix[0].version.style if mix else get_object_or_404(Style, is_base=True)
+    style = mix[0].version.style if mix else visible(Style.objects.all(), request.user, is_base=True)
     preset = Preset(style=style, owner=request.user, position=style.presets.count())
     wish = PresetForm(_preset_fields(data), instance=preset)
     if wish.store():
@@ -136,7 +137,7 @@ def live_column(request: StudioRequest) -> HttpResponse:
 @require_POST
 def clear(request: StudioRequest) -> HttpResponse:
     """Take my finished jobs off the live column. Their pictures stay in the gallery."""
-    mine = GenerationTask.objects.ended().filter(owner=request.user, cleared_at=None)
+    mine = GenerationTask.everything.visible_to(request.user).ended().filter(owner=request.user, cleared_at=None)
     mine.update(cleared_at=timezone.now())
     if not request.htmx:
         return redirect("generation:studio")
@@ -146,7 +147,7 @@ def clear(request: StudioRequest) -> HttpResponse:
 @require_GET
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
     return render(request, "generation/ordering/job.html", context)
 
@@ -154,15 +155,14 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
 @require_GET
 def job_card(request: StudioRequest, pk: int) -> HttpResponse:
     """The card alone."""
-    return render(
-        request, "generation/ordering/_job.html", {"job": visible(GenerationTask.objects.all(), request.user, pk=pk)}
-    )
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
+    return render(request, "generation/ordering/_job.html", {"job": task})
 
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel this job and no other, waiting or running. Pictures that are there stay."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     if task.cancel():
         publisher.changed(task)
         publisher.counts_changed()
@@ -174,7 +174,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def cancel_waiting(request: StudioRequest) -> HttpResponse:
     """Cancel all my jobs that wait. What runs goes on."""
-    waiting = list(GenerationTask.objects.waiting().filter(owner=request.user))
+    waiting = list(GenerationTask.everything.visible_to(request.user).waiting().filter(owner=request.user))
     cancelled = [task for task in waiting if task.withdraw()]
     for task in cancelled:
         publisher.changed(task)
@@ -189,7 +189,7 @@ def cancel_waiting(request: StudioRequest) -> HttpResponse:
 @require_POST
 def move_to_front(request: StudioRequest, pk: int) -> HttpResponse:
     """Make this job the next one. Only curators may: it goes before other people's."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     require_curator(request.user)
     if task.move_to_front():
         publisher.changed(task)
@@ -212,17 +212,17 @@ def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     if fetching.fetch_again(task):
         publisher.announce(task, tasks.look_again)
         signals.reopened.send(GenerationTask, task=task)
-        return _answer(request, GenerationTask.objects.get(pk=task.pk))
+        return _answer(request, visible(GenerationTask.everything.all(), request.user, pk=task.pk))
     return _told(request, task, _("No engine has a picture of this job that could be fetched."))
 
 
 def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
     """The new job, where the person is."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     try:
         again = make(task, request.user)
     except ValidationError as error:
@@ -277,7 +277,7 @@ def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
 def _live(request: StudioRequest) -> dict[str, Any]:
     """The live column's rows: newest first, cleared ones left out."""
     who = "all" if request.GET.get("who") == "all" else "mine"
-    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None, is_face=False)
+    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None)
     tasks = tasks.select_related("owner", "reference")
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
@@ -292,18 +292,18 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
     query = request.GET
     values: dict[str, Any] = {}
     if number := query.get("picture"):
-        picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=whole_number(number))
+        picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=whole_number(number))
         values = forms.initial_of(orders.with_seed(orders.order_of(picture.task), picture.seed))
     elif number := query.get("task"):
         values = forms.initial_of(
-            orders.order_of(visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+            orders.order_of(visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
         )
     elif slug := query.get("style"):
         values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
     if number := query.get("reference"):
         values |= _from_picture(request, whole_number(number))
     if number := query.get("preset"):
-        values |= _preset(number)
+        values |= _preset(number, request.user)
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
     return values
@@ -312,14 +312,14 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
 def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
     style = next((style for style in forms.offered(request.user) if style.slug == slug and not style.is_base), None)
     if style is None or style.version is None:
-        if not Style.objects.filter(slug=slug).exists():
+        if not Style.objects.visible_to(request.user).filter(slug=slug).exists():
             messages.warning(request, _("There is no style of this name any more."))
         return ()
     return (Ingredient(style.version, style.version.default_strength),)
 
 
 def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     try:
         found = reference_from(picture, request.user)
     except BadPicture as error:
@@ -328,7 +328,7 @@ def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
     return {"mode": GenerationTask.Mode.IMAGE, "reference_id": found.pk}
 
 
-def _press(data: QueryDict) -> None:
+def _press(data: QueryDict, user: User) -> None:
     """Apply the button that was pressed: a chip off or on, a style out or moved, a preset, no reference, a new seed."""
     if pair := data.get("drop"):
         data.appendlist("off", pair)
@@ -340,7 +340,7 @@ def _press(data: QueryDict) -> None:
         if pk := data.get(name):
             data.setlist("order", _moved(data, pk, step))
     if pk := data.get("use_preset"):
-        _fill(data, _preset(pk))
+        _fill(data, _preset(pk, user))
     if "drop_preset" in data:
         _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
     if "clear_reference" in data:
@@ -371,7 +371,7 @@ def _preset_fields(data: QueryDict) -> dict[str, str]:
     return {field: str(data.get(names.get(field, field), "")) for field in PresetForm.base_fields}
 
 
-def _preset(text: str) -> dict[str, str]:
+def _preset(text: str, user: User) -> dict[str, str]:
     """What the preset of this number fills; one that is gone fills nothing."""
-    preset = Preset.objects.filter(pk=forms.row_number(text) or 0, style__deleted_at=None).first()
+    preset = Preset.objects.visible_to(user).filter(pk=forms.row_number(text) or 0).first()
     return forms.preset_values(preset) if preset else {}

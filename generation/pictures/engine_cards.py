@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from generation.engines import devices, roster
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live.page_frame import EngineFact
+from stylestudio.people.visibility import Visibility
 
 
 def facts() -> Sequence[EngineFact]:

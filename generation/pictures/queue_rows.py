@@ -14,10 +14,10 @@ class QueueRows:
 
     def places(self) -> list[Place]:
         """All active tasks that begin pictures, in the order in which one party's are served."""
-        rows = GenerationTask.objects.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
+        rows = GenerationTask.everything.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
         fields = ("pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "progress")
         # Asked for apart, because of thousands that wait hardly one has pictures.
-        begun = GenerationTask.objects.active().filter(pictures__isnull=False).order_by().values("pk")
+        begun = GenerationTask.everything.active().filter(pictures__isnull=False).order_by().values("pk")
         made = dict(begun.annotate(made=Count("pictures")).values_list("pk", "made"))
         likes: dict[tuple[str, int, int], Like] = {}
         found = []

@@ -18,8 +18,9 @@ from generation.engines.models import Engine
 from generation.pictures import engine_cards
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio import views
-from stylestudio.jobs.kinds import Status, Visibility
+from stylestudio.jobs.kinds import Status
 from stylestudio.live.publisher import fragments
+from stylestudio.people.visibility import Visibility
 from tests.pages import page, tight
 
 pytestmark = pytest.mark.django_db

@@ -17,9 +17,9 @@ from django.utils import timezone
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import GenerationTask
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live import hub
 from stylestudio.live import publisher as live
+from stylestudio.people.visibility import Visibility
 from stylestudio.processes import tasks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live_pushes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -55,13 +55,13 @@ def edit(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 def _form_page(request: StudioRequest, found: Dataset, said: str) -> HttpResponse:
-    form = DatasetForm(request.POST or None, instance=found)
+    form = DatasetForm(request.POST or None, instance=found, user=request.user)
     if form.is_bound and form.is_valid():
         saved = form.save()
         messages.success(request, said % {"name": saved.name})
         return redirect(saved)
     # The name as it is stored, whatever was typed.
-    kept = Dataset.objects.filter(pk=found.pk).first()
+    kept = Dataset.objects.visible_to(request.user).filter(pk=found.pk).first()
     context = {"form": form, "dataset": kept}
     return render(request, "training/datasets/dataset_form.html", context, status=422 if form.is_bound else 200)
 
@@ -109,7 +109,7 @@ def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def job_clear(request: StudioRequest, pk: int) -> HttpResponse:
     """Show work that ended no longer."""
-    found = get_object_or_404(DatasetJob.objects.ended().visible_to(request.user), pk=pk)
+    found = visible(DatasetJob.objects.ended(), request.user, pk=pk)
     require_maker(request.user, found)
     found.clear()
     return HttpResponse() if request.htmx else redirect(found.dataset)

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -73,8 +73,9 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
     """What the form shows at first."""
     begin: dict[str, Any] = {}
     if number := request.GET.get("from", ""):
-        rows = TrainingJob.objects.select_related("snapshot__dataset", "style")
-        other = visible(rows, request.user, pk=whole_number(number))
+        other = visible(
+            TrainingJob.objects.select_related("snapshot__dataset", "style"), request.user, pk=whole_number(number)
+        )
         dataset = other.snapshot.dataset
         begin = {
             "dataset": str(dataset.pk),
@@ -89,11 +90,11 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
         }
         begin["shown"] = belonging(begin["preset"], begin["trainer"], begin["dataset"])
         return begin
-    datasets = Dataset.objects.all().visible_to(request.user).select_related("style")
+    datasets = Dataset.objects.visible_to(request.user).select_related("style")
     chosen = datasets.filter(slug=request.GET.get("dataset", "")).first() or datasets.first()
     if chosen:
         begin = {"dataset": str(chosen.pk), "trigger_words": chosen.trigger_words, "style_name": chosen.name}
-        if style := style_of(chosen):
+        if style := style_of(chosen, request.user):
             begin |= {"style": style.slug}
     return begin
 
@@ -265,9 +266,7 @@ def sample(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _checkpoint(request: StudioRequest, pk: int) -> Checkpoint:
-    found = get_object_or_404(Checkpoint.objects.select_related("job__snapshot__dataset", "version__style"), pk=pk)
-    visible(TrainingJob.objects.all(), request.user, pk=found.job_id)
-    return found
+    return visible(Checkpoint.objects.select_related("job__snapshot__dataset", "version__style"), request.user, pk=pk)
 
 
 @require_GET

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
-from django.apps import apps
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact
 from django.urls import reverse
@@ -16,15 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from generation.engines.models import Engine
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
+from styles.models import StyleVersion
+from stylestudio.people.visibility import PartQuerySet, Person
 
 
-class PictureQuerySet(models.QuerySet["GeneratedImage"]):
+class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     """Pictures, newest first where a page asks."""
 
-    def visible_to(self, user: Any) -> Self:
-        """Pictures of tasks that `user` may see."""
-        tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
-        return self.filter(task__in=tasks.objects.visible_to(user))
+    part_of = "task"
+    whole_manager = "everything"
 
     def unfinished(self) -> Self:
         """Pictures without a thumbnail."""
@@ -40,10 +40,17 @@ _UNFINISHED = Exact(F("thumbnail"), RawSQL("''", ()))
 
 
 class LivePictures(models.Manager["GeneratedImage"]):
-    """Pictures that are not in the trash."""
+    """Pictures that are not in the trash, those that only show a style or a training included."""
 
     def get_queryset(self) -> PictureQuerySet:
         return PictureQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class WantedPictures(LivePictures):
+    """Pictures that somebody asked for, and that are not in the trash."""
+
+    def get_queryset(self) -> PictureQuerySet:
+        return super().get_queryset().filter(task__is_face=False)
 
 
 class GeneratedImage(models.Model):
@@ -66,7 +73,8 @@ class GeneratedImage(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)
 
-    objects = LivePictures.from_queryset(PictureQuerySet)()
+    objects = WantedPictures.from_queryset(PictureQuerySet)()
+    with_previews = LivePictures.from_queryset(PictureQuerySet)()
     everything = PictureQuerySet.as_manager()
 
     class Meta:
@@ -116,3 +124,10 @@ class GeneratedImage(models.Model):
         """Take it out of the trash."""
         self.deleted_at = None
         self.save(update_fields=["deleted_at"])
+
+
+def count_by_style(styles: Sequence[int], person: Person) -> dict[int, int]:
+    """How many pictures that `person` may see were made with each of these styles, by the style's number."""
+    versions = StyleVersion.objects.visible_to(person).filter(style__in=styles)
+    made = GeneratedImage.objects.visible_to(person).filter(task__mix__version__in=versions)
+    return dict(made.values_list("task__mix__version__style").annotate(count=Count("pk", distinct=True)))

@@ -22,7 +22,8 @@ from generation.making.claim import look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GenerationTask
-from styles.models import LoraImport, Style
+from styles.import_models import LoraImport
+from styles.models import Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.jobs.kinds import Status
 from stylestudio.media import identity, orphans

@@ -82,9 +82,8 @@ def _made(request: StudioRequest, slug: str) -> Dataset:
 
 def _image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
     """A picture of a dataset that this person may see."""
-    seen = Dataset.objects.all().visible_to(request.user)
-    found = DatasetImage.objects.all() if images is None else images
-    return get_object_or_404(found.filter(dataset__in=seen).select_related("dataset"), pk=pk)
+    seen = DatasetImage.objects.visible_to(request.user) if images is None else images
+    return get_object_or_404(seen.select_related("dataset"), pk=pk)
 
 
 def _made_image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
@@ -212,7 +211,7 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo of remove. The same picture may have been dropped again meanwhile: then that one stays."""
-    found = _made_image(request, pk, DatasetImage.everything.exclude(deleted_at=None))
+    found = _made_image(request, pk, DatasetImage.everything.visible_to(request.user).exclude(deleted_at=None))
     if not found.restore():
         messages.success(request, _("The same picture was added again meanwhile. It stays."))
         return redirect(found.dataset)
@@ -225,7 +224,7 @@ def restore(request: StudioRequest, pk: int) -> HttpResponse:
 def put_back(request: StudioRequest, pk: int, change: int) -> HttpResponse:
     """Make the text that was there before a change the caption again."""
     found = _made_image(request, pk)
-    old = get_object_or_404(CaptionChange.objects.filter(image=found), pk=change)
+    old = visible(CaptionChange.objects.filter(image=found), request.user, pk=change)
     old.image = found
     writing.put_back(old, request.user)
     messages.success(request, _("The old text is back. What was there is in the history."))
@@ -350,7 +349,7 @@ def _say_changed(request: StudioRequest, operation: CaptionOperation) -> None:
 def undo(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
     """Take a change of many captions back."""
     dataset = _made(request, slug)
-    operation = get_object_or_404(CaptionOperation.objects.filter(dataset=dataset), pk=pk)
+    operation = visible(CaptionOperation.objects.filter(dataset=dataset), request.user, pk=pk)
     outcome = writing.undo(operation, request.user)
     if outcome is None:
         messages.success(request, _("This was undone before."))

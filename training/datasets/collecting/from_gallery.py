@@ -30,7 +30,7 @@ MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while th
 
 def offer(request: StudioRequest, picture: GeneratedImage) -> str:
     """What the page of a picture offers: the datasets that this person may put it into."""
-    found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
+    found = Dataset.objects.visible_to(request.user).order_by("-updated_at")
     if not is_curator(request.user):
         found = found.filter(owner=request.user)
     here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
@@ -42,7 +42,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
 @once
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     dataset = changeable(Dataset.objects.all(), request.user, slug=request.POST.get("into", ""))
     try:
         arrival = _arrival(picture)
@@ -85,7 +85,7 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
         messages.warning(request, _("Tick the pictures to add first."))
         return redirect("training:choose", dataset.slug)
     tally, arrivals = Tally(), []
-    found = GeneratedImage.objects.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
+    found = GeneratedImage.with_previews.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
     for picture in found.select_related("task").order_by("pk"):
         try:
             arrivals.append(_arrival(picture))

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -151,9 +151,7 @@ PURPOSE = Purpose(
 @cache_control(private=True, max_age=86_400)
 def shown(request: StudioRequest, pk: int) -> HttpResponse:
     """A picture of a kind that browsers do not show, as one that they do."""
-    image = get_object_or_404(
-        DatasetImage.everything, pk=pk, dataset__in=Dataset.objects.all().visible_to(request.user)
-    )
+    image = visible(DatasetImage.everything.all(), request.user, pk=pk)
     try:
         with image.file.open("rb") as file:
             return HttpResponse(picture_files.shown(file.read()), content_type="image/webp")

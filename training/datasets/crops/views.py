@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -35,8 +35,7 @@ def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
 @require_POST
 def crop(request: StudioRequest, pk: int) -> HttpResponse:
     """Move the cut of one picture, on the crops page or, with ?from=picture, on its own."""
-    seen = Dataset.objects.all().visible_to(request.user)
-    image = get_object_or_404(DatasetImage.objects.filter(dataset__in=seen).select_related("dataset"), pk=pk)
+    image = visible(DatasetImage.objects.select_related("dataset"), request.user, pk=pk)
     require_maker(request.user, image.dataset)
     form = CropForm(request.POST)
     if not form.is_valid():

@@ -68,7 +68,7 @@ def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: 
             sample = Sample.objects.filter(job=job, checkpoint=checkpoint, probe=place)
             sample = sample.filter(strength=strength) if checkpoint else sample
             there = sample.select_related("task").first()
-            if there and (there.task.is_active or there.task.pictures.exists()):
+            if there and (there.task.is_active or there.task.pictures(manager="with_previews").exists()):
                 samples.append(there)
                 continue
             tries = 0 if there is None else there.task_id
@@ -147,7 +147,7 @@ class Board:
         """As they are now, with one question for samples and one for pictures."""
         samples = {(each.checkpoint_id, each.probe, each.strength): each for each in job.samples.select_related("task")}
         tasks = {each.task_id for each in samples.values()}
-        pictures = {picture.task_id: picture for picture in GeneratedImage.objects.filter(task__in=tasks)}
+        pictures = {picture.task_id: picture for picture in GeneratedImage.with_previews.filter(task__in=tasks)}
         return cls(job, samples, pictures)
 
     def sample(self, checkpoint: Checkpoint | None, probe: int, strength: float) -> Sample | None:
