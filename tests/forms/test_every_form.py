@@ -133,8 +133,9 @@ CASES: dict[type[forms.BaseForm], Callable[[User], Case]] = {
     ImportForm: brought,
     StrengthForm: lambda _ada: Case(StrengthForm, {"strength": "1"}),
     SafeRangeForm: safe_range,
-    DatasetForm: lambda _ada: Case(
-        DatasetForm, {"name": "A", "template": "{trigger}, {caption}", "resolution": "1024", "repeats": "1"}
+    DatasetForm: lambda ada: Case(
+        lambda data: DatasetForm(data, user=ada),
+        {"name": "A", "template": "{trigger}, {caption}", "resolution": "1024", "repeats": "1"},
     ),
     BulkForm: lambda _ada: Case(BulkForm, {}),
     ProposeForm: proposal,
