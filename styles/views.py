@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from styles import cards, copies, history, importing, queries
-from styles.forms import PresetForm, StyleForm
+from styles.forms import PresetForm, SafeRangeForm, StyleForm
 from styles.lora import BadLora
 from styles.models import Preset, Style, StyleVersion
 from styles.refusals import BaseStyleIsProtected
@@ -44,9 +44,11 @@ def style(request: StudioRequest, slug: str) -> HttpResponse:
     """One style: its sheet, facts, versions, and the newest pictures made with it. ?version= shows another version."""
     found = _style(request, slug)
     number = request.GET.get("version", "")
+    version = _version(request, found, whole_number(number)) if number else queries.face(found)
     context = {
         "style": found,
-        "version": _version(request, found, whole_number(number)) if number else queries.face(found),
+        "version": version,
+        "safe_range": SafeRangeForm(version=version) if version else None,
         "kept": queries.kept_versions(found),
         "presets": found.presets.select_related("owner"),
         "pictures": queries.picture_counts([found], request.user).get(found.pk, 0),

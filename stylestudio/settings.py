@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",  # its templates of widgets, for FORM_RENDERER
     "django_htmx",
     "huey.contrib.djhuey",
     "stylestudio",
@@ -116,6 +117,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "stylestudio.urls"
 ASGI_APPLICATION = "stylestudio.asgi.application"
 
+FORM_RENDERER = "stylestudio.forms.fields.Renderer"
 _LOADERS = ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {

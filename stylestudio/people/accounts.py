@@ -28,15 +28,16 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language_info, gettext, ngettext
+from django.utils.translation import get_language, get_language_info, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language
 
-from stylestudio.edge import failures, proxies
-from stylestudio.edge.themes import THEMES
+from stylestudio.edge import failures, proxies, themes
+from stylestudio.forms.fields import StudioFields, StudioForm
+from stylestudio.forms.widgets import Segments
 from stylestudio.host.cadence import UntilYes
 from stylestudio.models import SignInFailure
 from stylestudio.people.access import StudioRequest
@@ -107,7 +108,7 @@ def _is_token(token: str) -> bool:
         return False
 
 
-class OwnerForm(BaseUserCreationForm):  # type: ignore[type-arg]
+class OwnerForm(StudioFields, BaseUserCreationForm):  # type: ignore[type-arg]
     """Name and password of the first owner."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -146,7 +147,7 @@ def acting(name: str | None) -> User:
     return found
 
 
-class SignInForm(AuthenticationForm):
+class SignInForm(StudioFields, AuthenticationForm):
     """Name and password. After too many failures of a name from an address, or of an address, it has to wait."""
 
     error_messages = {
@@ -224,7 +225,7 @@ def address_of(request: HttpRequest) -> str | None:
     return proxies.household(proxies.sender(request.META.get("REMOTE_ADDR", ""), forwarded))
 
 
-class NewPasswordForm(PasswordChangeForm):
+class NewPasswordForm(StudioFields, PasswordChangeForm):
     """The current password and a new one, twice. Wrong current ones count like those at sign-in."""
 
     def __init__(self, *args: Any, address: str | None, **kwargs: Any) -> None:
@@ -247,11 +248,31 @@ class NewPasswordForm(PasswordChangeForm):
         return password
 
 
+class ThemeForm(StudioForm):
+    """How light the studio is in this browser."""
+
+    theme = forms.ChoiceField(
+        label=_("Theme"),
+        choices=[("dark", _("Dark")), ("light", _("Light")), ("system", _("As the system"))],
+        widget=Segments,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Choose dark, light or system.")),
+    )
+
+
+class LanguageForm(StudioForm):
+    """What language the studio speaks in this browser. Django's own view takes it."""
+
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=[(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES],
+        widget=Segments(languages=True),
+    )
+
+
 def _dress(form: forms.BaseForm, **labels: Any) -> None:
     for name, label in labels.items():
         form.fields[name].label = label
         form.fields[name].help_text = ""
-        form.fields[name].widget.attrs["class"] = "in"
 
 
 def first_run_help(request: HttpRequest) -> HttpResponse:
@@ -368,18 +389,21 @@ def account_password(request: StudioRequest) -> HttpResponse:
 
 
 def _account_page(request: StudioRequest, form: NewPasswordForm, status: int = 200) -> HttpResponse:
-    themes = [("dark", gettext("Dark")), ("light", gettext("Light")), ("system", gettext("As the system"))]
-    languages = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
-    context = {"form": form, "themes": themes, "languages": languages}
+    context = {
+        "form": form,
+        "theme_form": ThemeForm(initial={"theme": themes.theme(request)}),
+        "language_form": LanguageForm(initial={"language": get_language()}),
+    }
     return render(request, "accounts/account.html", context, status=status)
 
 
 @require_POST
 def account_theme(request: StudioRequest) -> HttpResponse:
     """Keep the chosen theme in a cookie of this browser."""
-    theme = request.POST.get("theme", "")
-    if theme not in THEMES:
-        return HttpResponse(gettext("Choose dark, light or system."), status=422, content_type="text/plain")
+    form = ThemeForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(form.errors["theme"][0], status=422, content_type="text/plain")
+    theme = form.cleaned_data["theme"]
     response = HttpResponse(status=204) if request.htmx else redirect(_page_before(request))
     response.set_cookie("theme", theme, max_age=A_YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE)
     return response
