@@ -87,7 +87,7 @@ class Transport:
         return self.conceal(text)[:_EXCERPT]
 
     def turned_away(self, status: int, asked: URL, location: str | None) -> ComfyError | None:
-        """The error for a response by which something in front of the engine turns us away; None for other responses."""
+        """The error if something in front of the engine rejected the request; None for other responses."""
         detail = self.reveal(f"{status} at {self.name}{asked.path}, to {location}")
         if status in admission.UNAUTHORIZED or (status == 403 and not self._is_file(asked)):
             return SignInNeeded(admission.sign_in_words(self.name, str(status), self._given()), detail)
@@ -100,7 +100,7 @@ class Transport:
         return BadResponse(admission.moved_words(self.name, asked, target), detail)
 
     def _is_file(self, asked: URL) -> bool:
-        """Whether this is a route for files: ComfyUI itself answers those with 403 if the place is none of its folders."""
+        """Whether this is a route for files: ComfyUI itself answers 403 there for a place outside its folders."""
         return any(asked.path.startswith(self.address(route).path) for route in ("view", "upload"))
 
     def _given(self) -> str:

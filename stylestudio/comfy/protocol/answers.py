@@ -224,7 +224,7 @@ def _unknown_class(error: Mapping[str, Any], graph: Mapping[str, Mapping[str, An
 
 
 def _missing_file(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
-    """(folder, name) of the missing file that an error is about; None if it is about something else or names no file."""
+    """(folder, name) of the missing file that an error is about; None if it is about something else or nameless."""
     folder, name = FILE_INPUTS.get(error.input_name or ""), error.received
     if error.type == "custom_validation_failed" and error.class_type == "LoadImage":
         folder, name = "input", graph.get(error.node_id, {}).get("inputs", {}).get("image")
