@@ -1,4 +1,4 @@
-"""Sessions and failures to sign in that no longer count are deleted once a day, by the worker."""
+"""Daily deletion, by the worker, of expired sessions and of failed sign-ins that no longer count."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.utils import timezone
 from stylestudio.people import accounts
 
 A_DAY = 24 * 60 * 60.0
-AT_ONCE = 1000  # rows; SQLite lets nobody else write while they go
+AT_ONCE = 1000  # rows; with SQLite nobody else can write during a deletion
 
 _due = 0.0
 
 
 def sweep_when_due() -> None:
-    """Once a day, and soon after the start of a worker."""
+    """Run `sweep` once a day, and soon after a worker starts."""
     global _due
     if time.monotonic() < _due:
         return
@@ -25,7 +25,7 @@ def sweep_when_due() -> None:
 
 
 def sweep() -> int:
-    """Delete expired sessions, a thousand at a time; how many. Nobody can tell them from none."""
+    """Delete expired sessions, a thousand at a time, and return how many. To users they are as good as gone."""
     accounts.sweep_failures()
     expired = Session.objects.filter(expire_date__lt=timezone.now()).values_list("pk", flat=True)
     gone = 0
