@@ -131,7 +131,7 @@ def redis() -> Iterable[Finding]:
 
     try:
         HUEY.storage.conn.ping()
-    except Exception as error:  # from a package that is not always installed; its text is what the person should read
+    except Exception as error:  # noqa: BLE001 - of a package that is not always installed; the person should read it
         yield Finding(_("Redis"), str(error), _("Start Redis, or mend REDIS_URL."))
     else:
         yield Finding(_("Redis"), _("answers"))
