@@ -1,4 +1,4 @@
-"""`manage.py studio`: the whole house from one command."""
+"""`manage.py studio`: the whole studio from one command."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
 
     def handle(self, *args: Any, host: str, port: int, no_browser: bool, **options: Any) -> None:
-        """Comes back when the studio was told to stop."""
+        """Run until the studio is told to stop."""
         if options["exit_with_parent"]:
             child_exit.exit_with_parent()
         data = Path(settings.DATA)
@@ -88,7 +88,7 @@ def _reachable(host: str) -> str:
 
 
 def _wait_for_port(host: str, port: int, patience: float) -> None:
-    """Leave with a sentence where `port` is taken; children of a killed predecessor get `patience` seconds to end."""
+    """Exit with a sentence if `port` is taken; children of a killed predecessor get `patience` seconds to end."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -138,9 +138,9 @@ def _prepare_data() -> None:
         _give_up(_("%(error)s The studio was not updated and not started.") % {"error": error})
     except OperationalError as error:
         if not settings.DATABASE_URL:
-            raise  # told by whoever runs commands
+            raise  # reported by the command line
         _give_up(_("The database in DATABASE_URL cannot be used: %(error)s") % {"error": error})
-    # The children have connections of their own; this process needs none any more.
+    # The children have their own connections; this process no longer needs any.
     connections.close_all()
 
 
@@ -176,12 +176,12 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
 
 
 def _worker_name(port: int) -> str:
-    """The same at each start, so that a worker knows what it held before; another one for each studio of a database."""
+    """The same at every start, so that a worker knows what it held; different for each studio on one database."""
     return f"studio-{socket.gethostname()}-{port}" if settings.DATABASE_URL else "studio"
 
 
 def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
-    """When the pages answer: say where, and open a browser there."""
+    """Once the pages respond, print their address and open a browser."""
     from stylestudio.people.accounts import first_run_link
 
     while not _answers(host, port):
@@ -194,7 +194,7 @@ def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
     if host in ANYWHERE and not settings.PUBLIC_URL:
         say(_("Other machines are let in only when STYLESTUDIO_PUBLIC_URL says which address they type."))
     say(_("Stop it with Ctrl-C."))
-    # Where no desktop is, Python would start a text browser in this very terminal.
+    # Without a desktop, Python would start a text browser in this very terminal.
     #: [Read, but not ours] On Linux, whether there is a desktop on which to open a browser.
     desktop = sys.platform in {"win32", "darwin"} or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if browser and desktop:
