@@ -66,7 +66,7 @@ def spare(file: IO[bytes]) -> Spared:
 
 
 def stops_others(file: IO[bytes]) -> bool:
-    """Whether programs with an unmodified Pillow reject the picture for a compressed text or profile that is too long."""
+    """Whether programs with an unmodified Pillow reject the picture because of a long compressed text or profile."""
     file.seek(0)
     if file.read(len(MAGIC)) != MAGIC:
         return False
