@@ -26,7 +26,7 @@ from stylestudio.people.access import StudioRequest, may_change, require_maker, 
 def gallery(request: StudioRequest) -> HttpResponse:
     """The wall, newest first. `?before=` is where "Load more" leads without JavaScript."""
     filters = wall.Filters.read(request.GET)
-    return render(request, "generation/gallery.html", wall_page(request, filters))
+    return render(request, "generation/gallery/gallery.html", wall_page(request, filters))
 
 
 @require_GET
@@ -37,8 +37,8 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
         style = Style.objects.filter(slug=filters.style).first()
-        return render(request, "generation/_strip.html", {"pictures": pictures, "style": style})
-    return render(request, "generation/_wall_page.html", wall_page(request, filters))
+        return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
+    return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters))
 
 
 def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
         "styles": Style.objects.in_picker_order(),
         "later": bool(before),
         "more_query": filters.query(before=page.more),
-        "tile": "generation/_tile.html",
+        "tile": "generation/gallery/_tile.html",
         "wall_url": reverse("generation:gallery"),
         "page_url": reverse("generation:gallery-page"),
     }
@@ -88,7 +88,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "can_change": may_change(request.user, task),
         "offers": wall.offers(request, found),
     }
-    return render(request, "generation/picture.html", context)
+    return render(request, "generation/gallery/picture.html", context)
 
 
 def _styles(mix: list[TaskStyle]) -> list[Style]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,10 +18,12 @@ from django.db.models.functions import Now
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import recovery
+from generation.making import fetching, recovery, verdicts
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.graphs import graph
+from stylestudio.host.cadence import Every
+from stylestudio.jobs.holding import Holder
 from stylestudio.jobs.kinds import ACTIVE, LEASE, Status
 from stylestudio.processes import workers
 
@@ -47,46 +47,18 @@ class Claim:
     attach: bool
 
 
-class Held:
-    """The prompts that threads of this process work on. The heartbeat renews their leases."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._prompts: dict[int, int] = {}
-
-    @contextmanager
-    def hold(self, prompt: EnginePrompt) -> Iterator[None]:
-        """While the block runs, the prompt is this process's."""
-        with self._lock:
-            self._prompts[prompt.pk] = prompt.task_id
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._prompts.pop(prompt.pk, None)
-
-    def __contains__(self, pk: int) -> bool:
-        return pk in self._prompts
-
-    def renew(self) -> None:
-        """Push the end of all leases away; called by the worker's heartbeat."""
-        with self._lock:
-            prompts, tasks = list(self._prompts), set(self._prompts.values())
-        if prompts:
-            EnginePrompt.objects.filter(pk__in=prompts).update(lease_until=Now() + LEASE)
-            GenerationTask.objects.running().filter(pk__in=tasks).update(lease_until=Now() + LEASE)
+def _renew(prompts: Mapping[int, int]) -> None:
+    EnginePrompt.objects.filter(pk__in=prompts).update(lease_until=Now() + LEASE)
+    GenerationTask.objects.running().filter(pk__in=set(prompts.values())).update(lease_until=Now() + LEASE)
 
 
-held = Held()
+# The prompts that threads of this process work on, and their tasks. `_one_at_a_time` gives turns between processes.
+held: Holder[int] = Holder(_renew)
+orphans = Every(5.0)  # looks for pictures that a dead worker left
 
 
 class LostRace(IntegrityError):
     """Another worker took the picture that was chosen."""
-
-
-ORPHANS_EVERY = 5.0  # seconds between looks for pictures that a dead worker left
-_turn = threading.RLock()  # one thread of a process claims at a time; `_one_at_a_time` says it to other processes
-_orphans_due = 0.0
 
 
 def claim(worker: str) -> Claim | None:
@@ -94,7 +66,7 @@ def claim(worker: str) -> Claim | None:
 
     Raises IntegrityError where others were faster TRIES times in a row.
     """
-    with _turn:
+    with held.turn:
         orphan = _due_orphan(worker)
         prompt = orphan or _take_one(worker)
     workers.looked.set()
@@ -136,10 +108,10 @@ def next_picture(worker: str) -> Iterator[Claim | None]:
     """
     workers.give_connection_back()  # to whom has the turn: with it they would wait for each other
     with ExitStack() as stack:
-        with _turn:
+        with held.turn:
             claimed = claim(worker)
             if claimed:
-                stack.enter_context(held.hold(claimed.prompt))
+                stack.enter_context(held.hold(claimed.prompt.pk, claimed.prompt.task_id))
         yield claimed
 
 
@@ -151,17 +123,15 @@ def claimable() -> bool:
 
 def look_for_orphans() -> None:
     """Let the next claim look for pictures of dead workers, whenever the last look was."""
-    global _orphans_due
-    _orphans_due = 0.0
+    orphans.hurry()
 
 
 def _due_orphan(worker: str) -> EnginePrompt | None:
-    global _orphans_due
-    if time.monotonic() < _orphans_due:
+    if not orphans.is_due:
         return None
     orphan = _adopt(worker)
     if orphan is None:
-        _orphans_due = time.monotonic() + ORPHANS_EVERY
+        orphans.done()
     return orphan
 
 
@@ -181,7 +151,7 @@ def _adopt(worker: str) -> EnginePrompt | None:
         if prompt.pk in held:
             continue
         if not prompt.task.is_active:
-            recovery.leave(prompt)
+            verdicts.apply(prompt, prompt.task, recovery.left(prompt, prompt.task))
             continue
         if prompt.output:
             asked = _asked_for_pictures() if asked is None else asked
@@ -194,7 +164,8 @@ def _adopt(worker: str) -> EnginePrompt | None:
             if mine.update(worker=worker, lease_until=Now() + LEASE):
                 return prompt
         elif recovery.is_hopeless(prompt):
-            recovery.gone(prompt)
+            verdicts.apply(prompt, prompt.task, recovery.gone(prompt))
+            fetching.end_fetching(prompt.task)
     return None
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from generation.making import recovery, runner, tasks
+from generation.making import fetching, runner, tasks
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
@@ -61,7 +61,7 @@ def generate(request: StudioRequest) -> HttpResponse:
     if not request.htmx:
         return redirect(task)
     context = {"job": task, "request_id": uuid.uuid4(), "reference": task.reference, "form": form, "oob": True}
-    return render(request, "generation/_placed.html", context)
+    return render(request, "generation/ordering/_placed.html", context)
 
 
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
@@ -85,7 +85,9 @@ def compose(request: StudioRequest) -> HttpResponse:
         return _studio(request, forms.OrderForm(user=request.user, initial=values))
     quiet = forms.OrderForm(user=request.user, initial=values)
     filled = "use_preset" in request.POST or "drop_preset" in request.POST
-    return render(request, "generation/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled})
+    return render(
+        request, "generation/ordering/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled}
+    )
 
 
 @require_POST
@@ -104,8 +106,8 @@ def save_preset(request: StudioRequest) -> HttpResponse:
     context = {**order_page.around(form), "preset_errors": wish.errors, "preset_name": data.get("preset_name", "")}
     status = 422 if wish.errors else 200
     if request.htmx:
-        return render(request, "generation/_preset_saved.html", {**context, "oob": True}, status=status)
-    return render(request, "generation/studio.html", {**context, **_live(request)}, status=status)
+        return render(request, "generation/ordering/_preset_saved.html", {**context, "oob": True}, status=status)
+    return render(request, "generation/ordering/studio.html", {**context, **_live(request)}, status=status)
 
 
 @require_POST
@@ -120,13 +122,13 @@ def reference(request: StudioRequest) -> HttpResponse:
             context["reference"] = add_reference(file, request.user)
         except BadPicture as error:
             context["error"], status = str(error), 422
-    return render(request, "generation/_reference.html", context, status=status)
+    return render(request, "generation/ordering/_reference.html", context, status=status)
 
 
 @require_GET
 def live_column(request: StudioRequest) -> HttpResponse:
     """The live column for "Mine" or "Everyone", with a socket that watches the same."""
-    return render(request, "generation/_live.html", {**_live(request), "oob": True})
+    return render(request, "generation/ordering/_live.html", {**_live(request), "oob": True})
 
 
 @require_POST
@@ -136,7 +138,7 @@ def clear(request: StudioRequest) -> HttpResponse:
     mine.update(cleared_at=timezone.now())
     if not request.htmx:
         return redirect("generation:studio")
-    return render(request, "generation/_live.html", _live(request))
+    return render(request, "generation/ordering/_live.html", _live(request))
 
 
 @require_GET
@@ -144,13 +146,15 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
     """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
     task = visible(GenerationTask.objects.all(), request.user, pk=pk)
     context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
-    return render(request, "generation/job.html", context)
+    return render(request, "generation/ordering/job.html", context)
 
 
 @require_GET
 def job_card(request: StudioRequest, pk: int) -> HttpResponse:
     """The card alone."""
-    return render(request, "generation/_job.html", {"job": visible(GenerationTask.objects.all(), request.user, pk=pk)})
+    return render(
+        request, "generation/ordering/_job.html", {"job": visible(GenerationTask.objects.all(), request.user, pk=pk)}
+    )
 
 
 @require_POST
@@ -207,7 +211,7 @@ def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
 def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
     task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
-    if recovery.fetch_again(task):
+    if fetching.fetch_again(task):
         publisher.announce(task, tasks.look_again)
         signals.reopened.send(GenerationTask, task=task)
         return _answer(request, GenerationTask.objects.get(pk=task.pk))
@@ -222,7 +226,7 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
     except ValidationError as error:
         return _told(request, task, " ".join(error.messages))
     if request.htmx:
-        response = render(request, "generation/_job.html", {"job": again})
+        response = render(request, "generation/ordering/_job.html", {"job": again})
         return (
             reswap(retarget(response, "#jobs"), "afterbegin")
             if _on_studio(request)
@@ -255,14 +259,16 @@ def _on_studio(request: StudioRequest) -> bool:
 
 
 def _studio(request: StudioRequest, form: forms.OrderForm, status: int = 200) -> HttpResponse:
-    return render(request, "generation/studio.html", {**order_page.around(form), **_live(request)}, status=status)
+    return render(
+        request, "generation/ordering/studio.html", {**order_page.around(form), **_live(request)}, status=status
+    )
 
 
 def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
     """The form with what is wrong, and nothing lost."""
     if not request.htmx:
         return _studio(request, form, status=422)
-    response = render(request, "generation/_compose.html", order_page.around(form), status=422)
+    response = render(request, "generation/ordering/_compose.html", order_page.around(form), status=422)
     return reswap(retarget(response, "#compose-form"), "outerHTML")
 
 

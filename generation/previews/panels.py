@@ -22,9 +22,9 @@ from stylestudio.comfy.file_names import canonical
 from stylestudio.live import publisher
 
 TEMPLATES = {
-    Purpose.SHEET: "generation/_sheet.html",
-    Purpose.EFFECT: "generation/_effect.html",
-    Purpose.STRENGTHS: "generation/_strengths.html",
+    Purpose.SHEET: "generation/previews/_sheet.html",
+    Purpose.EFFECT: "generation/previews/_effect.html",
+    Purpose.STRENGTHS: "generation/previews/_strengths.html",
 }
 
 

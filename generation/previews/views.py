@@ -122,7 +122,7 @@ def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | N
         "panels": shown_panels,
         "making": any(panel.making for panel in shown_panels.values()),
     }
-    return render(request, "generation/version_faces.html", context, status=422 if form else 200)
+    return render(request, "generation/previews/version_faces.html", context, status=422 if form else 200)
 
 
 def _back(request: StudioRequest, version: StyleVersion) -> HttpResponse:

@@ -97,18 +97,17 @@ class EngineFact:
         return max(self.prompts - 1, 0)
 
 
-_engines: Callable[[], Sequence[EngineFact]] = lambda: ()  # noqa: E731
+_engine_sources: list[Callable[[], Sequence[EngineFact]]] = []
 
 
 def register_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
     """Set the function that lists the engines. Called by the app that knows them."""
-    global _engines
-    _engines = source
+    _engine_sources[:] = [source]
 
 
 def engine_facts() -> Sequence[EngineFact]:
     """All engines, as of the last probes."""
-    return _engines()
+    return [fact for source in _engine_sources for fact in source()]
 
 
 def socket_url(watch: str) -> str:

@@ -15,10 +15,6 @@ _SHORT = 8  # a secret of up to this many letters may be part of harmless words,
 _MOST = 1000  # secrets remembered: engines are few, but a process may run for months
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/@'\"<>]+@")
 
-_lock = threading.Lock()
-_known: dict[str, None] = {}
-_pattern: re.Pattern[str] = re.compile(r"(?!)")
-
 
 def pattern(secrets: Iterable[str]) -> re.Pattern[str]:
     """A pattern that matches any of `secrets`, longest first; it matches nothing if there are none."""
@@ -26,25 +22,44 @@ def pattern(secrets: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(_word, words)) or r"(?!)")
 
 
+def _word(secret: str) -> str:
+    escaped = re.escape(secret)
+    return rf"(?<!\w){escaped}(?!\w)" if len(secret) <= _SHORT else escaped
+
+
+class Secrets:
+    """Those that one process knows; the oldest are forgotten when there are too many."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, None] = {}
+        self._pattern = pattern(())
+
+    def remember(self, secrets: Iterable[str]) -> None:
+        """Take these out from now on."""
+        with self._lock:
+            new = [secret for secret in secrets if secret and secret not in self._known]
+            if not new:
+                return
+            self._known.update(dict.fromkeys(new))
+            while len(self._known) > _MOST:
+                del self._known[next(iter(self._known))]
+            self._pattern = pattern(self._known)
+
+    def hide(self, text: str) -> str:
+        """`text` with stars in place of each."""
+        return self._pattern.sub(HIDDEN, text)
+
+
+known = Secrets()
+
+
 def remember(secrets: Iterable[str]) -> None:
     """Let `conceal` remove these from now on."""
-    global _pattern
-    with _lock:
-        new = [secret for secret in secrets if secret and secret not in _known]
-        if not new:
-            return
-        _known.update(dict.fromkeys(new))
-        while len(_known) > _MOST:
-            del _known[next(iter(_known))]
-        _pattern = pattern(_known)
+    known.remember(secrets)
 
 
 def conceal(text: str) -> str:
     """Remove known secrets, and the user and password of any address, from `text`."""
-    text = _pattern.sub(HIDDEN, text)
+    text = known.hide(text)
     return _USER_IN_ADDRESS.sub(f"{HIDDEN}@", text) if "://" in text else text
-
-
-def _word(secret: str) -> str:
-    escaped = re.escape(secret)
-    return rf"(?<!\w){escaped}(?!\w)" if len(secret) <= _SHORT else escaped

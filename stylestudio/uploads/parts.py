@@ -22,6 +22,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio.host.cadence import Every
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.models import PARTS, Upload
 
@@ -29,10 +30,9 @@ PART_SIZE = 4 * 2**20  # how much the page sends at once
 MOST_PART = 5 * 2**20  # how much a script may send at once; well below the limit for all request bodies
 KEPT = timedelta(hours=48)  # how long an untouched upload can be resumed, and a finished one repeats its answer
 ORPHANED = timedelta(hours=1)  # an older file without a row belongs to nobody
-SECONDS_BETWEEN_SWEEPS = 3600.0
 _CHUNK = 256 * 1024
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_due = 0.0
+hourly = Every(3600.0)  # how often such files are searched for
 
 
 class Refused(Exception):
@@ -172,9 +172,8 @@ def remove_files(upload: Upload) -> None:
 
 def sweep_when_due() -> None:
     """Run `sweep` once an hour in each worker."""
-    global _due
-    if time.monotonic() >= _due:
-        _due = time.monotonic() + SECONDS_BETWEEN_SWEEPS
+    if hourly.is_due:
+        hourly.done()
         sweep()
 
 

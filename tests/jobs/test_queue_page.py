@@ -169,7 +169,7 @@ def test_the_pushed_engine_card_is_the_card_on_the_page(client: Client, ada: Use
     client.force_login(ada)
     page = client.get(reverse("queue")).content.decode()
     [fact] = engine_cards.facts()
-    card = render_to_string("queue/_engine_card.html", {"engine": fact}).strip()
+    card = render_to_string("generation/engines/_engine_card.html", {"engine": fact}).strip()
     assert f'id="engine-{fact.id}"' in card
     assert card in page
 

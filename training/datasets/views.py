@@ -24,7 +24,7 @@ def datasets(request: StudioRequest) -> HttpResponse:
     """All datasets as wide cards, found by ?q=."""
     words = request.GET.get("q", "").strip()
     context = {"cards": queries.shelf(request.user, words), "words": words}
-    return render(request, "training/datasets.html", context)
+    return render(request, "training/datasets/datasets.html", context)
 
 
 @require_GET
@@ -38,7 +38,7 @@ def dataset(request: StudioRequest, slug: str) -> HttpResponse:
         "tab": "captions",
         "socket_url": page_frame.socket_url("all"),
     }
-    return render(request, "training/dataset.html", context)
+    return render(request, "training/datasets/dataset.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,7 +63,7 @@ def _form_page(request: StudioRequest, found: Dataset, said: str) -> HttpRespons
     # The name as it is stored, whatever was typed.
     kept = Dataset.objects.filter(pk=found.pk).first()
     context = {"form": form, "dataset": kept}
-    return render(request, "training/dataset_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "training/datasets/dataset_form.html", context, status=422 if form.is_bound else 200)
 
 
 @require_POST
@@ -95,7 +95,7 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
     """Work on a dataset by itself, for pages without JavaScript."""
     found = visible(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
     watch = page_frame.socket_url(f"{found.kind}-{found.pk}")
-    return render(request, "training/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
+    return render(request, "training/datasets/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
 
 
 @require_POST

@@ -48,7 +48,7 @@ def trainings(request: StudioRequest) -> HttpResponse:
         "more": found[PAGE - 1].pk if len(found) > PAGE else None,
         "socket_url": page_frame.socket_url("all"),
     }
-    return render(request, "training/trainings.html", context)
+    return render(request, "training/runs/trainings.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,7 +103,7 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
     if not asked:
         form.errors.clear()
     context = {**_around(request, form), "refused": asked}
-    return render(request, "training/new_run.html", context, status=422 if asked else 200)
+    return render(request, "training/runs/new_run.html", context, status=422 if asked else 200)
 
 
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def plan(request: StudioRequest) -> HttpResponse:
     form = TrainingForm(request.POST, user=request.user)
     context = _around(request, form)
     form.errors.clear()
-    return render(request, "training/_planned.html", context)
+    return render(request, "training/runs/_planned.html", context)
 
 
 def _runs() -> QuerySet[TrainingJob]:
@@ -165,7 +165,7 @@ def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]
 def run(request: StudioRequest, pk: int) -> HttpResponse:
     """One training: progress, samples, curve, checkpoints."""
     job = _run(request, pk)
-    return render(request, "training/run.html", {**_frame(request, job, "overview"), "rows": samples.table(job)})
+    return render(request, "training/runs/run.html", {**_frame(request, job, "overview"), "rows": samples.table(job)})
 
 
 @require_GET
@@ -184,7 +184,7 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
         "command": trainer.command(live_course.AskedCourse(job)) if trainer else "",
         "export_note": trainer.export_note if trainer else "",
     }
-    return render(request, "training/run_config.html", context)
+    return render(request, "training/runs/run_config.html", context)
 
 
 @require_GET
@@ -214,7 +214,7 @@ def log(request: StudioRequest, pk: int) -> HttpResponse:
         headers = {"Content-Disposition": f'attachment; filename="training-{pk}.log"'}
         return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
     blocks = list(job.log.order_by("-pk")[:LOG_BLOCKS])[::-1]
-    return render(request, "training/run_log.html", {**_frame(request, job, "log"), "blocks": blocks})
+    return render(request, "training/runs/run_log.html", {**_frame(request, job, "log"), "blocks": blocks})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -232,7 +232,7 @@ def epochs(request: StudioRequest, pk: int) -> HttpResponse:
         "strengths": report.STRENGTHS,
         "prompts": [(place, prompt) for place, (prompt, _seed) in enumerate(job.probes)],
     }
-    return render(request, "training/run_epochs.html", context)
+    return render(request, "training/runs/run_epochs.html", context)
 
 
 @require_POST
@@ -283,7 +283,7 @@ def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
     job = found.job
     can_change = may_change(request.user, job)
     context = {"checkpoint": found, "job": job, "row": samples.Board.of(job).row(found), "can_change": can_change}
-    return render(request, "training/checkpoint.html", context)
+    return render(request, "training/runs/checkpoint.html", context)
 
 
 @require_POST

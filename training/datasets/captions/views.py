@@ -60,7 +60,7 @@ def _proposed(dataset: Dataset) -> int:
 @require_GET
 def more(request: StudioRequest, slug: str) -> HttpResponse:
     """The next pictures of the grid, for the sentinel and for what arrives."""
-    return render(request, "training/_caption_page.html", _page(request, _dataset(request, slug)))
+    return render(request, "training/datasets/captions/_caption_page.html", _page(request, _dataset(request, slug)))
 
 
 @require_GET
@@ -68,7 +68,7 @@ def tag_list(request: StudioRequest, slug: str) -> HttpResponse:
     """Tags that contain ?find=."""
     found = grid.Grid(_dataset(request, slug), grid.Filters.read(request.GET))
     context = {"dataset": found.dataset, "filters": found.filters, **_tags(request, found)}
-    return render(request, "training/_tag_list.html", context)
+    return render(request, "training/datasets/captions/_tag_list.html", context)
 
 
 def _dataset(request: StudioRequest, slug: str) -> Dataset:
@@ -116,7 +116,7 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
         "socket_url": page_frame.socket_url("mine"),
         "filters": grid.Filters(),
     }
-    return render(request, "training/image.html", context)
+    return render(request, "training/datasets/captions/image.html", context)
 
 
 @require_POST
@@ -134,12 +134,16 @@ def caption(request: StudioRequest, pk: int) -> HttpResponse:
         return _not_saved(request, found, text, trouble=str(error))
     if not request.htmx:
         return _back(request, found)
-    return render(request, "training/_caption_foot.html", _card_context(request, found))
+    return render(request, "training/datasets/captions/_caption_foot.html", _card_context(request, found))
 
 
 def _not_saved(request: StudioRequest, found: DatasetImage, text: str, **why: object) -> HttpResponse:
     """The foot of the card with the reason, or a page with it."""
-    template = "training/_caption_foot.html" if request.htmx else "training/caption_refused.html"
+    template = (
+        "training/datasets/captions/_caption_foot.html"
+        if request.htmx
+        else "training/datasets/captions/caption_refused.html"
+    )
     context = {**_card_context(request, found), "dataset": found.dataset, "text": text, **why}
     return render(request, template, context, status=422)
 
@@ -152,7 +156,7 @@ def _card(request: StudioRequest, found: DatasetImage) -> HttpResponse:
     """The whole card anew."""
     if not request.htmx:
         return _back(request, found)
-    answer = render(request, "training/_caption_card.html", _card_context(request, found))
+    answer = render(request, "training/datasets/captions/_caption_card.html", _card_context(request, found))
     answer["HX-Retarget"], answer["HX-Reswap"] = f"#image-{found.pk}", "outerHTML"
     return answer
 
@@ -249,7 +253,7 @@ def proposals(request: StudioRequest, slug: str) -> HttpResponse:
     """How many proposals wait, for the page that is told of new ones."""
     dataset = _dataset(request, slug)
     context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": may_change(request.user, dataset)}
-    return render(request, "training/_proposed.html", context)
+    return render(request, "training/datasets/captions/_proposed.html", context)
 
 
 @require_POST
@@ -270,15 +274,19 @@ def bulk(request: StudioRequest, slug: str) -> HttpResponse:
     """Change many captions at once; GET is the dialog as a page, for browsers without JavaScript."""
     dataset = _made(request, slug)
     if request.method != "POST":
-        return render(request, "training/bulk.html", _bulk_context(request, dataset, BulkForm()))
+        return render(request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, BulkForm()))
     form = BulkForm(request.POST)
     if "look" in request.POST or not form.is_valid():
-        return render(request, "training/bulk.html", _bulk_context(request, dataset, form), status=_status(form))
+        return render(
+            request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, form), status=_status(form)
+        )
     try:
         operation = writing.apply(dataset, _chosen(request, dataset)[0], form.operation, request.user)
     except BadOperation as error:
         form.add_error(None, str(error))
-        return render(request, "training/bulk.html", _bulk_context(request, dataset, form), status=422)
+        return render(
+            request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, form), status=422
+        )
     if operation:
         _say_changed(request, operation)
     else:
@@ -294,7 +302,11 @@ def _status(form: BulkForm) -> int:
 def bulk_preview(request: StudioRequest, slug: str) -> HttpResponse:
     """What would change, before and after, while somebody types."""
     dataset = _made(request, slug)
-    return render(request, "training/_bulk_preview.html", _bulk_context(request, dataset, BulkForm(request.POST)))
+    return render(
+        request,
+        "training/datasets/captions/_bulk_preview.html",
+        _bulk_context(request, dataset, BulkForm(request.POST)),
+    )
 
 
 def _bulk_context(request: StudioRequest, dataset: Dataset, form: BulkForm) -> dict[str, Any]:
@@ -362,7 +374,7 @@ def propose(request: StudioRequest, slug: str) -> HttpResponse:
         captioners.order(dataset, request.user, form.captioner, form.pictures)
         return redirect(dataset)
     context = {"dataset": dataset, "filters": found.filters, "form": form, "can_change": True}
-    return render(request, "training/propose.html", context, status=422 if form.is_bound else 200)
+    return render(request, "training/datasets/captions/propose.html", context, status=422 if form.is_bound else 200)
 
 
 urlpatterns = [

@@ -36,7 +36,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
         found = found.filter(owner=request.user)
     here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
     context = {"picture": picture, "datasets": found[:MOST_OFFERED], "here": here}
-    return render_to_string("training/_add_to_dataset.html", context, request)
+    return render_to_string("training/datasets/collecting/_add_to_dataset.html", context, request)
 
 
 @require_POST
@@ -71,11 +71,15 @@ def choose(request: StudioRequest, slug: str) -> HttpResponse:
     context |= {
         "dataset": dataset,
         "here": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
-        "tile": "training/_choice.html",
+        "tile": "training/datasets/collecting/_choice.html",
         "wall_url": address,
         "page_url": address,
     }
-    return render(request, "generation/_wall_page.html" if request.htmx else "training/choose.html", context)
+    return render(
+        request,
+        "generation/gallery/_wall_page.html" if request.htmx else "training/datasets/collecting/choose.html",
+        context,
+    )
 
 
 def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:

@@ -47,7 +47,7 @@ def _given(option: readings.Option) -> dict[str, object]:
 def shown(request: StudioRequest, slug: str) -> HttpResponse:
     """The readings alone, for the page that is told of new files."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
-    return render(request, "training/_readings.html", context(request, dataset))
+    return render(request, "training/datasets/collecting/_readings.html", context(request, dataset))
 
 
 def _found(request: StudioRequest, pk: int) -> Reading:

@@ -62,7 +62,9 @@ def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse
     """Back to the dataset with the counts, or a page that names what was not taken and what is to be said of others."""
     if tally.refused or tally.remarks:
         context = {**queries.frame(dataset, request.user), "tally": tally}
-        return render(request, "training/collected.html", context, status=422 if tally.refused else 200)
+        return render(
+            request, "training/datasets/collecting/collected.html", context, status=422 if tally.refused else 200
+        )
     added = ngettext("%(added)s picture added", "%(added)s pictures added", tally.added) % {"added": tally.added}
     known = ngettext("%(known)s was here already", "%(known)s were here already", tally.known) % {"known": tally.known}
     messages.success(request, f"{added} · {known}" if tally.known else added)
@@ -120,7 +122,7 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
     if found is None:
         file = purposes.store(upload, intake.archive_name())
         job = dataset_jobs.order(dataset, request.user, DatasetJob.Work.IMPORT, file=file, source_name=upload.name)
-        return HttpResponse(render_to_string("training/_dataset_job.html", {"job": job}, request))
+        return HttpResponse(render_to_string("training/datasets/_dataset_job.html", {"job": job}, request))
     if folder_names.is_left_out(name, dataset.images.values_list("source_name", flat=True)):
         intake.drop(found)
         raise Refused(_("This is a regularisation picture: it shows what the style is not."))

@@ -24,7 +24,7 @@ from training.runs.models import Checkpoint, Sample, TrainingJob
 
 USUAL = 1.0  # the strength of the samples that are made by themselves
 LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels; pictures are square, as large as what was trained on
-TEMPLATE = "training/_samples.html"
+TEMPLATE = "training/runs/_samples.html"
 _PRESSES = uuid.UUID("0a3f4a0e-9f53-4d6e-8f3f-3b0f3a3a9b52")  # what these orders are named in
 
 
