@@ -28,7 +28,7 @@ def _word(secret: str) -> str:
 
 
 class Secrets:
-    """Those that one process knows; the oldest are forgotten when there are too many."""
+    """The secrets known to one process; if there are too many, the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Secrets:
         self._pattern = pattern(())
 
     def remember(self, secrets: Iterable[str]) -> None:
-        """Take these out from now on."""
+        """Hide these from now on."""
         with self._lock:
             new = [secret for secret in secrets if secret and secret not in self._known]
             if not new:
@@ -47,7 +47,7 @@ class Secrets:
             self._pattern = pattern(self._known)
 
     def hide(self, text: str) -> str:
-        """`text` with stars in place of each."""
+        """Replace each by stars in `text`."""
         return self._pattern.sub(HIDDEN, text)
 
 
