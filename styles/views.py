@@ -20,7 +20,7 @@ from styles.forms import PresetForm, StyleForm
 from styles.lora import BadLora
 from styles.models import Preset, Style, StyleVersion
 from styles.refusals import BaseStyleIsProtected
-from stylestudio.edge.downloads import FilesMissing, attachment, refused
+from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
 from stylestudio.jobs.presses import once
 from stylestudio.media import lost_files
 from stylestudio.people.access import StudioRequest, require_curator, require_maker, whole_number
@@ -201,7 +201,7 @@ def _attachment(
 ) -> StreamingHttpResponse | HttpResponse:
     """Written to the disk first, so that the length is known and memory is not needed."""
     if gone := lost_files.missing([str(version.file.name)]):
-        return refused(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
+        return missing_files_page(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
     file = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed when the answer has left
     try:
         write(version, file)

@@ -29,15 +29,15 @@ class StyleStudioConfig(AppConfig):
         from stylestudio.people import sessions
         from stylestudio.processes import workers
 
-        startup.register(identity.begin)
-        health_facts.register(integrity.tell)
-        health_facts.register(identity.tell)
+        startup.register(identity.record_start)
+        health_facts.register(integrity.facts_for_health)
+        health_facts.register(identity.facts_for_health)
         connection_created.connect(_opened, dispatch_uid="stylestudio.host.private")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
-        workers.register_sweep(presses.forget)
-        workers.register_sweep(sessions.sweep_when_due)
+        workers.register_sweep(presses.delete_old_presses)
+        workers.register_sweep(sessions.sweep_sessions_when_due)
 
 
 def _opened(connection: Any, **_: Any) -> None:

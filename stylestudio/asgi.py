@@ -34,7 +34,7 @@ def pages_and_files(pages: Application) -> Application:
     return route
 
 
-http_app = pages_and_files(static_files.before(cast(Application, django_app)))
+http_app = pages_and_files(static_files.with_static_files(cast(Application, django_app)))
 application = ProtocolTypeRouter(
     {
         "http": in_words(limit_bodies(http_app, settings.UPLOAD_BODY_LIMIT)),

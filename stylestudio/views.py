@@ -106,7 +106,7 @@ def _ended_today(user: User, *, mine: bool) -> list[Row]:
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Whether the studio can work: 200 with "ok", or 503 with "error" if something is wrong."""
-    database, worker, comfyui, more = _look()
+    database, worker, comfyui, more = _health()
     well = database and worker and all(fact.well for fact in more)
     told = {
         "status": "ok" if well else "error",
@@ -119,7 +119,7 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse(told, status=200 if well else 503)
 
 
-def _look() -> tuple[bool, bool, str, Sequence[Fact]]:
+def _health() -> tuple[bool, bool, str, Sequence[Fact]]:
     """Whether the database answers, whether a worker is alive, who makes pictures, and the facts of the apps."""
     try:
         beating = Worker.objects.alive().exists()

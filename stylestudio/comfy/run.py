@@ -63,7 +63,7 @@ _HISTORY_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PromptState:
     """What the engine knows about a prompt. All fields empty: nothing."""
 
     entry: HistoryEntry | None = None
@@ -76,7 +76,7 @@ class Standing:
         return self.entry is not None or self.running or self.position is not None
 
 
-class Asked(Protocol):
+class PromptClient(Protocol):
     """What following a prompt needs of an engine; `ComfyClient` provides it."""
 
     socket: EventSocket
@@ -102,7 +102,7 @@ class Run:
 
     def __init__(
         self,
-        client: Asked,
+        client: PromptClient,
         graph: Mapping[str, Any],
         prompt_id: str,
         extra_data: Mapping[str, Any],
@@ -242,7 +242,7 @@ class Run:
             raise error
         raise NotTaken("The engine did not take the work. It can be sent again.", error.detail) from error
 
-    async def _where_it_is(self, error: ComfyError) -> Standing:
+    async def _where_it_is(self, error: ComfyError) -> PromptState:
         """What the engine knows about a graph that it may have taken although posting it ended in `error`."""
         try:
             return await self._patiently(self._standing)
@@ -317,18 +317,18 @@ class Run:
             raise error
         return Completed(self._prompt_id, entry.outputs, entry.texts)
 
-    async def _standing(self) -> Standing:
+    async def _standing(self) -> PromptState:
         # A prompt can end between the two requests, so history is checked again before it counts as unknown.
         client, prompt_id = self._client, self._prompt_id
         if entry := await client.history(prompt_id):
-            return Standing(entry)
+            return PromptState(entry)
         queue = await client.queue()
         if prompt_id in queue.running:
-            return Standing(running=True)
+            return PromptState(running=True)
         if prompt_id in queue.pending:
             ahead = len(queue.running) + queue.pending.index(prompt_id)
-            return Standing(position=ahead, engine_works=bool(queue.running))
-        return Standing(await client.history(prompt_id))
+            return PromptState(position=ahead, engine_works=bool(queue.running))
+        return PromptState(await client.history(prompt_id))
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Retry until the engine answers, for `patience` seconds after the first failure.

@@ -47,7 +47,7 @@ class Damaged(Exception):
 
 
 @dataclass(slots=True)
-class Standing:
+class Examination:
     """What is known about one database file. Times are in seconds since 1970, 0.0 if unset.
 
     `done` are the tables examined in the round that began at `begun`. `faults` maps tables to SQLite's messages.
@@ -137,7 +137,7 @@ def free_bytes() -> int:
 # --- Before a start
 
 
-def look_at_header(file: Path) -> None:
+def check_header(file: Path) -> None:
     """Raise Damaged if the database cannot even be opened. Takes milliseconds, whatever the size.
 
     A missing file means a new studio. So does an empty one, unless there are pictures: SQLite would start afresh in it.
@@ -207,7 +207,7 @@ def tables(file: Path) -> list[str]:
     return [SCHEMA, *(str(name) for (name,) in rows)]
 
 
-def look_through(file: Path, table: str) -> tuple[list[str], bool]:
+def examine_table(file: Path, table: str) -> tuple[list[str], bool]:
     """Return SQLite's complaints about a table and its indexes, and whether all rows can be read in spite of them.
 
     Raises sqlite3.Error if that cannot be determined, as for a table that was dropped in the meantime.
@@ -258,7 +258,7 @@ class Examiner(threading.Thread):
     def examine(self) -> None:
         """Run one round, or the rest of one, if it is due. Raises OSError and sqlite3.Error."""
         with contextlib.suppress(Locked), FileLock(self._file.with_name("integrity.lock")):
-            standing, now = Standing.of(self._file), time.time()
+            standing, now = Examination.of(self._file), time.time()
             if _suspected_at(self._file) > standing.begun and not 0 <= now - standing.ended < SOON:
                 standing.done, standing.begun, standing.ended = [], now, 0.0
             elif not standing.is_due(now):
@@ -266,7 +266,7 @@ class Examiner(threading.Thread):
             standing.begin(now)
             self._go_on(standing)
 
-    def _go_on(self, standing: Standing) -> None:
+    def _go_on(self, standing: Examination) -> None:
         names = tables(self._file)
         standing.tables = len(names)
         standing.faults = {name: said for name, said in standing.faults.items() if name in names}
@@ -274,7 +274,7 @@ class Examiner(threading.Thread):
             if name in standing.done:
                 continue
             began = time.monotonic()
-            said, readable = look_through(self._file, name)
+            said, readable = examine_table(self._file, name)
             if said:
                 log.error("The database is damaged in %s: %s", name, said[0])
             standing.note(name, said, readable=readable)
@@ -298,7 +298,7 @@ def suspect() -> None:
             _suspicion(file).touch()
 
 
-def tell() -> Iterable[Fact]:
+def facts_for_health() -> Iterable[Fact]:
     """A fact for `/health` if the database is known to be damaged."""
     if trouble():
         yield Fact("damaged", True, well=False)
@@ -307,7 +307,7 @@ def tell() -> Iterable[Fact]:
 def trouble(file: Path | None = None) -> bool:
     """Whether the database is known or strongly suspected to be damaged. Reads one small file."""
     file = file or database_file()
-    return file is not None and (bool(Standing.of(file).faults) or _suspicion(file).exists())
+    return file is not None and (bool(Examination.of(file).faults) or _suspicion(file).exists())
 
 
 def examined() -> Iterable[tuple[str, str]]:
@@ -315,7 +315,7 @@ def examined() -> Iterable[tuple[str, str]]:
     file = database_file()
     if file is None or not file.exists():
         return
-    standing = Standing.of(file)
+    standing = Examination.of(file)
     if standing.faults:
         named = "; ".join(f"{table}: {said}" for table, said in sorted(standing.faults.items()))
         whole_rows = set(standing.faults) == set(standing.readable)
@@ -329,7 +329,7 @@ def examined() -> Iterable[tuple[str, str]]:
         yield _progress(standing), ""
 
 
-def _progress(standing: Standing) -> str:
+def _progress(standing: Examination) -> str:
     if standing.ended:
         hours = max(0, int(time.time() - standing.ended)) // 3600
         if not hours:

@@ -35,7 +35,7 @@ class FilesMissing(Exception):
         super().__init__(sentence % {"count": len(names), "names": shown})
 
 
-def refused(request: HttpRequest, missing: FilesMissing, back: str) -> HttpResponse:
+def missing_files_page(request: HttpRequest, missing: FilesMissing, back: str) -> HttpResponse:
     """The page shown instead of a download: what is missing, what to do, and a link `back`."""
     return render(request, "409.html", {"missing": missing, "back": back}, status=HTTPStatus.CONFLICT)
 

@@ -159,7 +159,7 @@ class Register:
 register = Register()
 
 
-async def hear_of_ends() -> None:
+async def listen_for_session_ends() -> None:
     """Reload the register whenever another process reports that a session may have ended. Never returns.
 
     The message is only a hint: without it the register is up to date some seconds later.

@@ -18,7 +18,7 @@ from stylestudio.edge.headers import security_headers
 from stylestudio.edge.serving import Application, Receive, Scope, Send
 
 
-def before(pages: Application) -> Application:
+def with_static_files(pages: Application) -> Application:
     """Serve static files, and pass all other requests on to `pages`. The files are listed once, at start."""
     known = ServeStaticMiddleware(_nobody)
     common = security_headers()

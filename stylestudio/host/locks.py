@@ -75,7 +75,7 @@ class FileLock:
 
 
 @contextmanager
-def waited_for(file: Path, patience: float) -> Iterator[None]:
+def wait_for_lock(file: Path, patience: float) -> Iterator[None]:
     """Hold the lock of a file once others release it. TimeoutError, an OSError, after `patience` seconds."""
     deadline = time.monotonic() + patience
     with ExitStack() as held:

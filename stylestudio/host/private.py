@@ -33,7 +33,7 @@ def file(place: Path) -> None:
         _close(place)
 
 
-def begin(data: Path) -> None:
+def make_data_private(data: Path) -> None:
     """Fix the data folder of an older version, and set a umask so that all new files are private."""
     if os.name == "nt":
         return

@@ -24,7 +24,7 @@ _PORTS = range(20000, 30000)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Endpoint:
     """A port on 127.0.0.1 and the secret for it ("" if none is needed)."""
 
     port: int

@@ -229,7 +229,7 @@ def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FO
     try:
         if image.width * image.height > MOST_PIXELS:
             raise _too_many_pixels()
-        if trouble := picture_kinds.settle(image, spared.file):
+        if trouble := picture_kinds.adjust_unusual_format(image, spared.file):
             raise BadPicture(trouble)
         _note(image, head, spared)
     except BadPicture:

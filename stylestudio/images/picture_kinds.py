@@ -139,7 +139,7 @@ def _is_whole_tiff(file: IO[bytes], head: bytes) -> bool:
     return 0 < count <= MOST_TAGS and len(file.read(length)) == length
 
 
-def settle(image: Image.Image, file: IO[bytes]) -> str:
+def adjust_unusual_format(image: Image.Image, file: IO[bytes]) -> str:
     """Adjust an opened picture of an unusual format to its program's meaning. Returns why it is unusable, or ""."""
     return _photoshop(image, file) if image.format == "PSD" else ""
 

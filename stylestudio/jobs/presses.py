@@ -138,6 +138,6 @@ def _said_again(answer: dict[str, Any]) -> HttpResponse:
     return HttpResponse(answer["text"], status=answer["status"], headers=answer["headers"])
 
 
-def forget() -> None:
+def delete_old_presses() -> None:
     """Delete old presses; called by the sweep every minute."""
     Press.objects.filter(at__lt=timezone.now() - KEPT).delete()

@@ -26,7 +26,7 @@ from uuid import uuid4
 
 from channels.layers import BaseChannelLayer, get_channel_layer
 
-from stylestudio.host.rendezvous import Door
+from stylestudio.host.rendezvous import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
         self._queues: dict[str, _Queue] = {}
         self._groups: dict[str, set[str]] = {}
         self._secret = b""
-        self._carrier = _Carrier(self._door, capacity)
+        self._carrier = _HubSender(self._door, capacity)
 
     async def open(self) -> None:
         """Make this process the hub. Raises OSError if the port handed down is taken: there is only one web process."""
@@ -70,14 +70,14 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
             self._groups.clear()
             self._hub = loop
         #: [Set by `studio`] Port and secret of the channel that carries live updates to the web process.
-        door = Door.from_environment("STYLESTUDIO_HUB") or Door(0, secrets.token_urlsafe(32))
+        door = Endpoint.from_environment("STYLESTUDIO_HUB") or Endpoint(0, secrets.token_urlsafe(32))
         self._secret = door.secret.encode()
         try:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", door.port)
         except OSError:
             self._hub = None
             raise
-        Door(self._server.sockets[0].getsockname()[1], door.secret).write(self._file)
+        Endpoint(self._server.sockets[0].getsockname()[1], door.secret).write(self._file)
 
     async def close(self) -> None:
         """Stop being the hub. For tests."""
@@ -143,8 +143,8 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
     def _is_hub(self) -> bool:
         return self._hub is not None and not self._hub.is_closed()
 
-    def _door(self) -> Door | None:
-        return Door.from_environment("STYLESTUDIO_HUB") or Door.from_file(self._file)
+    def _door(self) -> Endpoint | None:
+        return Endpoint.from_environment("STYLESTUDIO_HUB") or Endpoint.from_file(self._file)
 
     def _send(self, kind: str, target: str, message: Message) -> None:
         hub = self._hub
@@ -234,7 +234,7 @@ async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
 T = TypeVar("T")
 
 
-class _Courier(Generic[T]):
+class _BackgroundSender(Generic[T]):
     """Sends messages in order from a thread of its own. While they cannot be sent, it keeps the newest."""
 
     def __init__(self, capacity: int) -> None:
@@ -275,10 +275,10 @@ class _Courier(Generic[T]):
         raise NotImplementedError
 
 
-class _Carrier(_Courier[bytes]):
+class _HubSender(_BackgroundSender[bytes]):
     """Sends messages to the hub in another process."""
 
-    def __init__(self, door: Callable[[], Door | None], capacity: int) -> None:
+    def __init__(self, door: Callable[[], Endpoint | None], capacity: int) -> None:
         super().__init__(capacity)
         self._door = door
         self._socket: socket.socket | None = None
@@ -326,7 +326,7 @@ class _Carrier(_Courier[bytes]):
         self._socket = None
 
 
-class _Sender(_Courier[tuple[str, Message]]):
+class _LayerSender(_BackgroundSender[tuple[str, Message]]):
     """Sends to groups of a layer that only coroutines can use, such as Redis, from one permanent event loop.
 
     A new loop for each message would open a new connection for each message.
@@ -369,8 +369,8 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 @cache
-def _sender(layer: Any) -> _Sender:
-    return _Sender(layer)
+def _layer_sender(layer: Any) -> _LayerSender:
+    return _LayerSender(layer)
 
 
 def publish(group: str, message: Message) -> None:
@@ -379,7 +379,7 @@ def publish(group: str, message: Message) -> None:
     if hasattr(layer, "group_send_sync"):
         layer.group_send_sync(group, message)
     else:
-        _sender(layer).take((group, message))
+        _layer_sender(layer).take((group, message))
 
 
 def drain() -> None:
@@ -388,4 +388,4 @@ def drain() -> None:
     if hasattr(layer, "drain"):
         layer.drain()
     else:
-        _sender(layer).drain()
+        _layer_sender(layer).drain()

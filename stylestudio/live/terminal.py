@@ -69,7 +69,7 @@ class _Lines(Generic[J]):
         return json.dumps(facts), publisher.substance(facts)
 
 
-def follow(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J:
+def follow_job(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J:
     """Print every change of `job` until it ends, and return it in its final state.
 
     A change of time alone does not count. Each change is printed as `bar(job)`, a line that overwrites the last one, or

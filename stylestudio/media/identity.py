@@ -138,7 +138,7 @@ def new_name(suffix: str) -> str:
     return f"{prefix}{secrets.token_hex(10)}{suffix}"
 
 
-def begin() -> None:
+def record_start() -> None:
     """Record the start of a studio or worker, and increment the counter if database and store belong together.
 
     A store without a mark becomes this database's if nearly all of its newest files are known here.
@@ -153,7 +153,7 @@ def begin() -> None:
                 relation = recognised
             if relation == Relation.SAME:
                 row.adopted_at = row.adopted_at if mark else timezone.now()
-                _turn(row, mark)
+                _advance(row, mark)
             _note(row, relation)
         if row.is_settled:
             _write_mark()
@@ -161,7 +161,7 @@ def begin() -> None:
         log.exception("The media cannot be read or written. Nothing of them is deleted.")
 
 
-def look() -> bool:
+def check_relation() -> bool:
     """Whether database and store belong together now. Each worker calls this every minute; it also moves the counter
     on.
 
@@ -174,18 +174,18 @@ def look() -> bool:
         if stored is None:
             return may_delete()
         if stored != row.relation or (row.is_settled and (_is_due(row) or (mark and mark.token != row.token))):
-            row = _look_closely()
+            row = _check_and_record()
     except OSError:
         log.exception("The media cannot be read or written. Nothing of them is deleted.")
         return False
     return row.is_settled
 
 
-def _look_closely() -> MediaStore:
+def _check_and_record() -> MediaStore:
     with _alone() as row:
         relation, mark = _seen(row)
         if relation == Relation.SAME and _is_due(row):
-            _turn(row, mark)
+            _advance(row, mark)
         elif row.is_settled and relation != Relation.SAME and mark and not mark.contested:
             _put(replace(mark, contested=True))
         _note(row, relation)
@@ -194,7 +194,7 @@ def _look_closely() -> MediaStore:
     return row
 
 
-def turn() -> None:
+def advance_counter() -> None:
     """Increment the counter when a worker stops: every copy of the database made before is then older than the store.
 
     Raises neither OSError nor DatabaseError, because a worker must end even if one of the two does not answer.
@@ -203,7 +203,7 @@ def turn() -> None:
         with _alone() as row:
             relation, mark = _relation(row)
             if relation == Relation.SAME:
-                _turn(row, mark)
+                _advance(row, mark)
                 row.save(update_fields=_STANDING)
         if relation == Relation.SAME:
             _write_mark()
@@ -253,7 +253,7 @@ def adopt() -> None:
         Start.objects.all().delete()
         Start.objects.create(prefix=secrets.token_hex(PREFIX // 2))
         row.counter = max(row.counter, mark.counter if mark else 0)
-        _turn(row, None)
+        _advance(row, None)
         row.relation, row.adopted_at, row.swept_at, row.swept = Relation.SAME, timezone.now(), None, {}
         row.save()
         # Inside the transaction: after a crash in between the store is unknown and can be adopted again.
@@ -270,7 +270,7 @@ def current() -> tuple[MediaStore, Mark | None]:
     return row, mark
 
 
-def tell() -> Iterable[Fact]:
+def facts_for_health() -> Iterable[Fact]:
     """A fact for `/health` if a worker saw that database and media do not belong together. The studio still works."""
     row = MediaStore.objects.first()
     if row and not row.is_settled:
@@ -388,14 +388,14 @@ def _alone() -> Iterator[MediaStore]:
     """
     MediaStore.objects.get_or_create(pk=1)
     if connection.vendor == "sqlite":
-        with locks.waited_for(Path(settings.DATA, "media.lock"), SECONDS_FOR_THE_MARK):
+        with locks.wait_for_lock(Path(settings.DATA, "media.lock"), SECONDS_FOR_THE_MARK):
             yield MediaStore.objects.get(pk=1)
     else:
         with transaction.atomic():
             yield MediaStore.objects.select_for_update().get(pk=1)
 
 
-def _turn(row: MediaStore, mark: Mark | None) -> None:
+def _advance(row: MediaStore, mark: Mark | None) -> None:
     row.held = mark.token if mark else row.token
     row.token, row.counter, row.marked_at = secrets.token_hex(16), row.counter + 1, timezone.now()
 

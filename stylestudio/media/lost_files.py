@@ -57,7 +57,7 @@ class Found:
         )
 
 
-def look(seconds: float = SECONDS) -> Found:
+def find_lost_files(seconds: float = SECONDS) -> Found:
     """Look for the files of all rows, the newest of each kind first, until the time is up.
 
     Rows in the trash count, because they can be restored. Raises django.db.DatabaseError and OSError.

@@ -47,7 +47,7 @@ class Found:
         return too_foreign or self.lost > MOST_UNKNOWN
 
 
-def sweep_when_due() -> None:
+def sweep_orphans_when_due() -> None:
     """Sweep and empty the bin SWEEP_MINUTES after the last start of any worker, and then again at that interval.
 
     Only while database and store belong together. Of several workers, one does it.
@@ -56,12 +56,12 @@ def sweep_when_due() -> None:
     if Start.objects.filter(at__gt=now - pause).exists():
         return
     rested = Q(swept_at=None) | Q(swept_at__lte=now - pause)
-    if MediaStore.objects.filter(rested).update(swept_at=now) and identity.look():
-        sweep(pause)
+    if MediaStore.objects.filter(rested).update(swept_at=now) and identity.check_relation():
+        sweep_orphans(pause)
         empty_bin(timedelta(days=settings.BIN_DAYS))
 
 
-def sweep(older_than: timedelta) -> Found:
+def sweep_orphans(older_than: timedelta) -> Found:
     """Move files that this database stored and lost more than `older_than` ago to the bin. Raises OSError."""
     foreign, lost, files = unknown(older_than)
     found = Found(files, len(foreign), len(lost))

@@ -112,7 +112,7 @@ class OwnerForm(BaseUserCreationForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _dress(self, username=_("Username"), password1=_("Password"), password2=_("Password again"))
+        _label_fields(self, username=_("Username"), password1=_("Password"), password2=_("Password again"))
         self.fields["username"].widget.attrs["autocomplete"] = "username"
 
     def create_owner(self) -> User | None:
@@ -133,7 +133,7 @@ class NobodyFound(ValueError):
     """There is no such account. The text says what to do."""
 
 
-def acting(name: str | None) -> User:
+def person_for_command(name: str | None) -> User:
     """The person on whose behalf a command acts: the one of this name, or else the first owner. Raises NobodyFound."""
     people = User.objects.filter(is_active=True)
     found = people.filter(username=name).first() if name else people.filter(is_superuser=True).order_by("pk").first()
@@ -157,7 +157,7 @@ class SignInForm(AuthenticationForm):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.address = address_of(request)
-        _dress(self, username=_("Username"), password=_("Password"))
+        _label_fields(self, username=_("Username"), password=_("Password"))
         self.fields["username"].widget.attrs["autocomplete"] = "username"
 
     def clean(self) -> dict[str, Any]:
@@ -230,7 +230,7 @@ class NewPasswordForm(PasswordChangeForm):
     def __init__(self, *args: Any, address: str | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.address = address
-        _dress(
+        _label_fields(
             self,
             old_password=_("Current password"),
             new_password1=_("New password"),
@@ -247,7 +247,7 @@ class NewPasswordForm(PasswordChangeForm):
         return password
 
 
-def _dress(form: forms.BaseForm, **labels: Any) -> None:
+def _label_fields(form: forms.BaseForm, **labels: Any) -> None:
     for name, label in labels.items():
         form.fields[name].label = label
         form.fields[name].help_text = ""

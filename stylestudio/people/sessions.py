@@ -13,14 +13,14 @@ AT_ONCE = 1000  # rows; with SQLite nobody else can write during a deletion
 daily = Every(24 * 60 * 60.0)
 
 
-def sweep_when_due() -> None:
+def sweep_sessions_when_due() -> None:
     """Run `sweep` once a day, and soon after a worker starts."""
     if daily.is_due:
         daily.done()
-        sweep()
+        sweep_sessions()
 
 
-def sweep() -> int:
+def sweep_sessions() -> int:
     """Delete expired sessions, a thousand at a time, and return how many. To users they are as good as gone."""
     accounts.sweep_failures()
     expired = Session.objects.filter(expire_date__lt=timezone.now()).values_list("pk", flat=True)

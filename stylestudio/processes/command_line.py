@@ -46,7 +46,7 @@ def check_database() -> None:
     file = integrity.database_file()
     try:
         if file is not None:
-            integrity.look_at_header(file)
+            integrity.check_header(file)
         if file is None or (file.exists() and file.stat().st_size):
             schema.refuse_newer()
     except (integrity.Damaged, schema.NewerDatabase) as refusal:

@@ -81,7 +81,7 @@ def database() -> Iterable[Finding]:
     """The database can be opened, answers, and fits this program."""
     try:
         if file := integrity.database_file():
-            integrity.look_at_header(file)
+            integrity.check_header(file)
         schema.refuse_newer()
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -105,7 +105,7 @@ def tables() -> Iterable[Finding]:
 def files() -> Iterable[Finding]:
     """The files that rows name exist."""
     try:
-        found = lost_files.look()
+        found = lost_files.find_lost_files()
     except (DatabaseError, OSError) as error:
         yield Finding(_("Files"), str(error), _("Mend the database and the media folder first."))
         return

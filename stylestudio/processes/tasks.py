@@ -29,15 +29,15 @@ def sweep() -> None:
     """Let every kind of job recover what dead workers held, and delete what nobody will continue."""
     for kind in kinds.kinds():
         kind.sweep()
-    workers.sweep(guarded=False)
+    workers.run_sweeps(guarded=False)
     # What looks outdated to this database may be in use by the database that owns the media.
-    if identity.look():
-        workers.sweep(guarded=True)
-        parts.sweep_when_due()
-        orphans.sweep_when_due()
+    if identity.check_relation():
+        workers.run_sweeps(guarded=True)
+        parts.sweep_uploads_when_due()
+        orphans.sweep_orphans_when_due()
 
 
-def say_again() -> None:
+def push_ended_again() -> None:
     """Push jobs that ended recently: a worker that was killed may have ended them without publishing it."""
     for kind in kinds.kinds():
         ended = kind.model._default_manager.ended().filter(ended_at__gte=timezone.now() - LATELY)

@@ -62,7 +62,7 @@ def main() -> int:
 
 async def _listen(server: Server) -> None:
     await _open_hub(server)
-    await passes.hear_of_ends()
+    await passes.listen_for_session_ends()
 
 
 async def _open_hub(server: Server) -> None:

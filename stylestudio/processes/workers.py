@@ -21,7 +21,7 @@ from huey.storage import SqliteStorage
 
 from stylestudio.host import private
 from stylestudio.host.child_exit import exit_within
-from stylestudio.host.rendezvous import Door
+from stylestudio.host.rendezvous import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def register_sweep(sweep: Callable[[], None], *, guarded: bool = False) -> None:
     (_guarded_sweeps if guarded else _sweeps).append(sweep)
 
 
-def sweep(*, guarded: bool) -> None:
+def run_sweeps(*, guarded: bool) -> None:
     """Call the registered sweeps."""
     for each in _guarded_sweeps if guarded else _sweeps:
         each()
@@ -88,7 +88,7 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
         """Store the message and wake one reader, in this or another process."""
         super().enqueue(data, priority)
         #: [Set by `studio`] Port that wakes the worker when there is work.
-        door = Door.from_environment("STYLESTUDIO_WAKE") or Door.from_file(self._file)
+        door = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint.from_file(self._file)
         if door:
             # A lost byte costs FALLBACK seconds.
             with contextlib.suppress(OSError):
@@ -120,13 +120,13 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
             if self._listener:
                 return
             self._listener = listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            door = Door.from_environment("STYLESTUDIO_WAKE") or Door(0)
+            door = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint(0)
             try:
                 listener.bind(("127.0.0.1", door.port))
             except OSError as error:
                 log.warning("Port %d is taken (%s); the queue is looked at every %s s.", door.port, error, FALLBACK)
                 return
-            Door(listener.getsockname()[1]).write(self._file)
+            Endpoint(listener.getsockname()[1]).write(self._file)
             threading.Thread(target=self._hear, args=(listener,), name="wake", daemon=True).start()
 
     def _hear(self, listener: socket.socket) -> None:

@@ -65,7 +65,7 @@ def folder() -> Path:
     return place
 
 
-def standing(upload: Upload) -> int:
+def stored_bytes(upload: Upload) -> int:
     """How many bytes can be relied on. Fewer than the row says if the file was lost, as in a restored backup."""
     if upload.finished_at:
         return upload.size
@@ -76,7 +76,7 @@ def standing(upload: Upload) -> int:
 
 
 @contextmanager
-def alone(upload: Upload, patience: float) -> Iterator[None]:
+def locked(upload: Upload, patience: float) -> Iterator[None]:
     """Lock the upload against other writers and finishers; `upload` is refreshed from the database.
 
     Raises Elsewhere if somebody holds it for more than `patience` seconds, Http404 if it was cancelled.
@@ -90,7 +90,7 @@ def alone(upload: Upload, patience: float) -> Iterator[None]:
                 break
             except Locked:
                 if time.monotonic() > deadline:
-                    raise Elsewhere(standing(upload)) from None
+                    raise Elsewhere(stored_bytes(upload)) from None
             time.sleep(0.02)
         try:
             upload.refresh_from_db()
@@ -105,8 +105,8 @@ def receive(upload: Upload, offset: int, part: Part, announced: int | None = Non
     `announced` is the length of the part, if known. Raises Elsewhere if the file does not end at `offset`, Refused for
     a part that does not fit, Http404 if the upload was cancelled, OSError if the sender is gone.
     """
-    with alone(upload, patience=5):
-        begin = standing(upload)
+    with locked(upload, patience=5):
+        begin = stored_bytes(upload)
         if offset != begin or upload.finished_at:
             raise Elsewhere(begin)
         going_on = Upload.objects.filter(pk=upload.pk, finished_at=None)
@@ -170,14 +170,14 @@ def remove_files(upload: Upload) -> None:
             file.unlink()
 
 
-def sweep_when_due() -> None:
+def sweep_uploads_when_due() -> None:
     """Run `sweep` once an hour in each worker."""
     if hourly.is_due:
         hourly.done()
-        sweep()
+        sweep_uploads()
 
 
-def sweep() -> int:
+def sweep_uploads() -> int:
     """Forget uploads untouched for KEPT and delete files without an upload. Returns the number of files."""
     # List files first, then rows, because a row is always created before its file.
     files = list(folder().iterdir())

@@ -49,7 +49,7 @@ def anybody(request: StudioRequest) -> None:
     """Allow everybody who is signed in."""
 
 
-def unseen(upload: Upload) -> None:
+def examine_nothing(upload: Upload) -> None:
     """Examine nothing."""
 
 
@@ -69,7 +69,7 @@ class Purpose:
     most_bytes: int
     suffixes: tuple[str, ...]  # in lower case, with their dots
     finished: Callable[[StudioRequest, Upload, Any], HttpResponse | str]
-    examine: Callable[[Upload], Any] = unseen
+    examine: Callable[[Upload], Any] = examine_nothing
     may: Callable[[StudioRequest], None] = anybody
 
 
@@ -151,9 +151,9 @@ def finish(request: StudioRequest, upload: Upload) -> HttpResponse:
     """Hand the complete file to its purpose, once; repeated calls get the same answer. Raises Elsewhere."""
     purpose = find(upload.purpose)
     purpose.may(request)
-    with parts.alone(upload, patience=60):
+    with parts.locked(upload, patience=60):
         if upload.finished_at is None:
-            if (received := parts.standing(upload)) != upload.size:
+            if (received := parts.stored_bytes(upload)) != upload.size:
                 raise Elsewhere(received)
             _hand_over(request, upload, purpose)
     parts.remove_files(upload)

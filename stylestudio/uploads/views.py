@@ -83,7 +83,7 @@ def start(request: StudioRequest) -> HttpResponse:
 def _facts(upload: Upload) -> dict[str, Any]:
     return {
         "id": str(upload.pk),
-        "received": parts.standing(upload),
+        "received": parts.stored_bytes(upload),
         "size": upload.size,
         "part_size": parts.PART_SIZE,
         "finished": upload.finished_at is not None,

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from stylestudio.host import rendezvous
-from stylestudio.host.rendezvous import Door, free_port
+from stylestudio.host.rendezvous import Endpoint, free_port
 from stylestudio.live import hub as layers
 from stylestudio.live.hub import LARGEST, HubChannelLayer
 
@@ -153,7 +153,7 @@ async def test_nothing_remains_of_readers_that_left_or_vanished(hub) -> None:
 
 async def test_a_wrong_secret_is_refused(hub, tmp_path) -> None:
     channel = await joined(hub)
-    door = Door.from_file(tmp_path / "hub.json")
+    door = Endpoint.from_file(tmp_path / "hub.json")
     assert door
     frame = json.dumps(["group", "jobs", {"text": "intruder"}]).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
@@ -166,7 +166,7 @@ async def test_a_wrong_secret_is_refused(hub, tmp_path) -> None:
 
 
 async def test_a_frame_over_a_megabyte_closes_the_connection(hub, tmp_path) -> None:
-    door = Door.from_file(tmp_path / "hub.json")
+    door = Endpoint.from_file(tmp_path / "hub.json")
     assert door
     secret = door.secret.encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
@@ -184,7 +184,7 @@ async def test_the_port_and_secret_handed_down_are_used(tmp_path, monkeypatch) -
     monkeypatch.setenv("STYLESTUDIO_HUB", f"{port}:handed down")
     hub = HubChannelLayer(file=tmp_path / "hub.json")
     await hub.open()
-    assert Door.from_file(tmp_path / "hub.json") == Door(port, "handed down")
+    assert Endpoint.from_file(tmp_path / "hub.json") == Endpoint(port, "handed down")
     await hub.close()
 
 

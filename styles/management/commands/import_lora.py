@@ -16,7 +16,7 @@ from styles.importing import NotTaken
 from styles.models import LoraImport, Style, StyleVersion
 from stylestudio.edge import failures
 from stylestudio.live.terminal import plain_words
-from stylestudio.people.accounts import NobodyFound, acting
+from stylestudio.people.accounts import NobodyFound, person_for_command
 
 
 class Command(BaseCommand):
@@ -56,7 +56,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, files: list[Path], user: str | None, **options: Any) -> None:
         """Each file by itself: what is refused is said, and the rest goes on. The exit code tells of refusals."""
         try:
-            owner = acting(user)
+            owner = person_for_command(user)
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         self.refused, self.options, self.owner = 0, options, owner

@@ -301,7 +301,7 @@ def _moved(value: object, there: Mapping[str, Replacement]) -> object:
     return copy.deepcopy(value)
 
 
-class Describes(Protocol):
+class NodeInfoSource(Protocol):
     """A source of node classes: the client of an engine."""
 
     async def object_info(self, class_type: str) -> dict[str, Any] | None:
@@ -311,7 +311,7 @@ class Describes(Protocol):
         """The classes that the engine replaces by others, by their old name."""
 
 
-async def fitted(client: Describes, graph: Graph, *, strict: bool = False) -> Graph:
+async def fitted(client: NodeInfoSource, graph: Graph, *, strict: bool = False) -> Graph:
     """`adapt` for the engine of `client`. A missing class that the engine replaces by one it has counts as present."""
     infos = await _infos(client, graph)
     if lacks := [name for name, info in infos.items() if info is None]:
@@ -322,6 +322,6 @@ async def fitted(client: Describes, graph: Graph, *, strict: bool = False) -> Gr
     return adapt(graph, infos, strict=strict)
 
 
-async def _infos(client: Describes, graph: Graph) -> dict[str, NodeInfo | None]:
+async def _infos(client: NodeInfoSource, graph: Graph) -> dict[str, NodeInfo | None]:
     classes = sorted({str(node["class_type"]) for node in graph.values()})
     return {name: await client.object_info(name) for name in classes}

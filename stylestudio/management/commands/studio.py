@@ -65,7 +65,7 @@ class Command(BaseCommand):
             port = port or rendezvous.free_port(host)
             address = settings.PUBLIC_URL or f"http://{_reachable(host)}:{port}"
             lock.note(f"{address}/")
-            private.begin(data)
+            private.make_data_private(data)
             try:
                 _prepare_data()
             except KeyboardInterrupt:
@@ -154,8 +154,8 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
     hub = rendezvous.free_port(but=[port])
     wake = rendezvous.free_port(but=[port, hub])
     if not settings.REDIS_URL:
-        common["STYLESTUDIO_HUB"] = str(rendezvous.Door(hub, secrets.token_urlsafe(32)))
-        common["STYLESTUDIO_WAKE"] = str(rendezvous.Door(wake))
+        common["STYLESTUDIO_HUB"] = str(rendezvous.Endpoint(hub, secrets.token_urlsafe(32)))
+        common["STYLESTUDIO_WAKE"] = str(rendezvous.Endpoint(wake))
     preview = None if settings.COMFYUI_URLS else rendezvous.free_port(but=[port, hub, wake])
     if preview:
         common["STYLESTUDIO_PREVIEW_URL"] = f"http://127.0.0.1:{preview}"
