@@ -107,7 +107,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "stylestudio.people.door.SignInRequired",
+    "stylestudio.people.sign_in_required.SignInRequired",
     "stylestudio.edge.middleware.media_cookie",
     "django.contrib.messages.middleware.MessageMiddleware",
     "stylestudio.edge.failures.WordsForFailures",

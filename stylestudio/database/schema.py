@@ -11,7 +11,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.translation import gettext as _
 
-from stylestudio.database import take_along
+from stylestudio.database import conversion
 from stylestudio.models import DatabaseSchema
 
 NUMBER = 1  # the schema that this program needs; raised by a migration after which older programs must not start
@@ -31,7 +31,7 @@ def unknown_migrations() -> list[Migration]:
     Raises django.db.DatabaseError.
     """
     recorded = list(MigrationRecorder(connection).applied_migrations())
-    unknown = set(recorded) - _on_disk() - take_along.recorded()
+    unknown = set(recorded) - _on_disk() - conversion.recorded()
     if unknown:
         unknown -= _replaced()
     return [migration for migration in recorded if migration in unknown]

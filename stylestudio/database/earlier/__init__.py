@@ -1,6 +1,6 @@
 """How databases were made before today's rooms: the migrations of that time, by app. Not an app itself.
 
-`stylestudio.database.take_along` applies those that a database lacks, and then moves its rows into today's tables.
+`stylestudio.database.conversion` applies those that a database lacks, and then moves its rows into today's tables.
 Nothing here ever changes.
 """
 

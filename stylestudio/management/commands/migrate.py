@@ -9,7 +9,7 @@ from django.core.management.commands import migrate
 from django.utils.translation import gettext as _
 from huey.contrib.djhuey import HUEY
 
-from stylestudio.database import take_along
+from stylestudio.database import conversion
 
 
 class Command(migrate.Command):
@@ -19,10 +19,10 @@ class Command(migrate.Command):
         """Migrate. Raises CommandError if the database cannot be converted; then nothing has changed."""
         looks = options.get("plan") or options.get("check_unapplied")
         try:
-            if not looks and take_along.take_along():
+            if not looks and conversion.convert_earlier():
                 HUEY.flush()  # messages contain former names; they are only hints, and the rows say what is to be done
                 if options.get("verbosity"):
                     self.stdout.write(_("The database was brought into the order of this version."))
-        except take_along.CannotTakeAlong as error:
+        except conversion.CannotConvert as error:
             raise CommandError(str(error)) from error
         super().handle(*args, **options)

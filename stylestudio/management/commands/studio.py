@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
-from stylestudio.database import take_along
+from stylestudio.database import conversion
 from stylestudio.host import child_exit, private, rendezvous
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.processes import backups
@@ -128,7 +128,7 @@ def _prepare_data() -> None:
                 saved = backups.save_before_migrating()
                 if saved:
                     say(_("The database was saved to %(file)s before the update.") % {"file": saved})
-                if take_along.is_earlier():
+                if conversion.is_earlier():
                     say(_("The database is brought into the order of this version. That can take a few minutes."))
                 call_command("migrate", interactive=False, verbosity=0)
             startup.prepare()

@@ -30,7 +30,7 @@ ROOM_FACTOR = 3  # how many times its size a database needs free on its disk dur
 _TURN = 7_243_309_119  # the number of an advisory lock in PostgreSQL, chosen so that others are unlikely to use it
 
 
-class CannotTakeAlong(Exception):
+class CannotConvert(Exception):
     """The database stays as it is. The text says why and what to do."""
 
 
@@ -45,10 +45,10 @@ def is_earlier() -> bool:
     return bool(labels & {"generation", "training"})
 
 
-def take_along() -> bool:
+def convert_earlier() -> bool:
     """Move the rows of an earlier database into today's tables. Returns whether there was anything to do.
 
-    Raises CannotTakeAlong; then, as after any other error, nothing has changed.
+    Raises CannotConvert; then, as after any other error, nothing has changed.
     """
     if not is_earlier():
         return False
@@ -89,7 +89,7 @@ def _is_postgres() -> bool:
 def _require_oldest() -> None:
     applied = set(MigrationRecorder(connection).applied_migrations())
     if set(earlier.OLDEST) - applied:
-        raise CannotTakeAlong(
+        raise CannotConvert(
             _(
                 "The database is of a StyleStudio from before 28 November 2026, which this one cannot read. Nothing "
                 "was changed. Start it once with a version of that day, then with this one."
@@ -104,7 +104,7 @@ def _require_room() -> None:
         return
     needed, free = ROOM_FACTOR * file.stat().st_size, integrity.free_bytes()
     if free < needed:
-        raise CannotTakeAlong(
+        raise CannotConvert(
             _(
                 "The database is brought into the order of this version, for which %(needed).1f GB must be free on the "
                 "disk of %(folder)s, and %(free).1f GB are. Nothing was changed. Make room, then start again."
@@ -212,7 +212,7 @@ def _copy(aside: str, table: str) -> None:
     columns = ", ".join(_quoted(name) for name in _columns(table))
     missing = set(_columns(table)) ^ set(_columns(aside))
     if missing:
-        raise CannotTakeAlong(f"{table}: {', '.join(sorted(missing))}")
+        raise CannotConvert(f"{table}: {', '.join(sorted(missing))}")
     _execute(f"INSERT INTO {_quoted(table)} ({columns}) SELECT {columns} FROM {_quoted(aside)}")  # noqa: S608 - names of ours
     if not _is_postgres():
         _execute("DELETE FROM sqlite_sequence WHERE name = %s", table)
