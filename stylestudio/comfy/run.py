@@ -1,7 +1,7 @@
 """One prompt on one engine, from the POST to its outputs.
 
 As long as the socket holds, its frames are all that is needed. Whatever casts doubt on them (a gap, silence, a lost
-answer) leads to one query, `_look`: what do /history and /queue say?
+answer) leads to one query, `_query`: what do /history and /queue say?
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Run:
         if item is None:
             self._intact = self._intact and not self._succeeded
             self._quiet = min(2 * self._quiet, max(self._silence, _LONGEST_SILENCE))
-            return await self._ask(inbox)
+            return await self._query_after_silence(inbox)
         if isinstance(item, Gap):
             self._intact = False
             return await self._recover()
@@ -174,7 +174,7 @@ class Run:
             return [item]
         return await self._take(item)
 
-    async def _ask(self, inbox: Inbox) -> list[Event]:
+    async def _query_after_silence(self, inbox: Inbox) -> list[Event]:
         """Query the engine after a long silence. Events received meanwhile outweigh an engine that answers badly."""
         try:
             return await (self._finish() if self._succeeded else self._recover())
@@ -232,7 +232,7 @@ class Run:
         """Return if the engine took the graph although it did not confirm it; otherwise raise."""
         for pause in _SEARCH_PAUSES:
             await asyncio.sleep(pause)
-            if (await self._where_it_is(error)).known:
+            if (await self._state_after(error)).known:
                 return
         with suppress(ComfyError):
             # Not with `cancel`: if this prompt never arrived, an old engine's interrupt might end somebody else's.
@@ -242,10 +242,10 @@ class Run:
             raise error
         raise NotTaken("The engine did not take the work. It can be sent again.", error.detail) from error
 
-    async def _where_it_is(self, error: ComfyError) -> PromptState:
+    async def _state_after(self, error: ComfyError) -> PromptState:
         """What the engine knows about a graph that it may have taken although posting it ended in `error`."""
         try:
-            return await self._patiently(self._standing)
+            return await self._patiently(self._state)
         except FateUnknown as unknown:
             if _is_foreign(error) and _is_foreign(unknown.__cause__):
                 raise error from unknown
@@ -263,30 +263,30 @@ class Run:
             entry = await self._patiently(lambda: self._client.history(self._prompt_id))
             if entry is not None:
                 return [self._completed(entry)]
-        return await self._look()
+        return await self._query()
 
     async def _recover(self) -> list[Event]:
         """Open the socket if it is closed, and query the engine. Goes on without a socket if there is none."""
         socket = self._client.socket
         with suppress(EngineUnreachable, EngineTimeout, BadResponse):
             await socket.open()
-        news = await self._look()
+        news = await self._query()
         if not socket.is_open():
             self._due = min(self._due, self._now() + _WITHOUT_SOCKET)
         return news
 
-    async def _look(self) -> list[Event]:
+    async def _query(self) -> list[Event]:
         """Query the engine: returns news since the last time, or the end."""
-        standing = await self._patiently(self._standing)
+        state = await self._patiently(self._state)
         now = self._now()
-        if standing.entry is not None:
-            return [self._completed(standing.entry)]
-        if standing.running:
+        if state.entry is not None:
+            return [self._completed(state.entry)]
+        if state.running:
             return await self._still_running(now)
-        if standing.position is None:
+        if state.position is None:
             raise PromptLost("The engine does not know this work any more. It was restarted, or somebody deleted it.")
         # A prompt may wait for ever, but only while the engine works on something.
-        if standing.engine_works:
+        if state.engine_works:
             self._idle_since = None
         elif now - (self._idle_since or now) >= min(_STUCK_AFTER, self._stall_timeout):
             raise QueueStuck("The engine has stopped working through its queue. Restart it.")
@@ -295,8 +295,8 @@ class Run:
         self._sign_of_life = now
         self._started = False
         self._due = now + (self._quiet if self._idle_since is None else min(_STUCK_LOOK, self._stall_timeout))
-        moved, self._position = standing.position != self._position, standing.position
-        return [Waiting(self._prompt_id, standing.position)] if moved else []
+        moved, self._position = state.position != self._position, state.position
+        return [Waiting(self._prompt_id, state.position)] if moved else []
 
     async def _still_running(self, now: float) -> list[Event]:
         socket = self._client.socket
@@ -317,7 +317,7 @@ class Run:
             raise error
         return Completed(self._prompt_id, entry.outputs, entry.texts)
 
-    async def _standing(self) -> PromptState:
+    async def _state(self) -> PromptState:
         # A prompt can end between the two requests, so history is checked again before it counts as unknown.
         client, prompt_id = self._client, self._prompt_id
         if entry := await client.history(prompt_id):

@@ -18,7 +18,7 @@ from stylestudio.edge import proxies, serving
 
 MOST_UNFINISHED = 512  # per sender; thirty people in one office with ten each at the same moment stay below
 LEAST_UNFINISHED = 32
-SETTLE = 0.25  # seconds; if many arrive at once, requests are read only after all have connected
+SECONDS_BEFORE_CLOSING = 0.25  # seconds; if many arrive at once, requests are read only after all have connected
 SHARE = 8  # one sender may use at most one in this many of the files that may be open
 PORTABLE_FILES = 10240  # what macOS allows if it reports "unlimited"
 
@@ -30,7 +30,7 @@ class Waiting:
         self.most = MOST_UNFINISHED
         self._later = later
         self._held: dict[str, dict[Any, None]] = {}
-        self._settling: set[str] = set()
+        self._closing_soon: set[str] = set()
 
     def add(self, sender: str, channel: Any) -> None:
         """Count `channel`. If there are too many, those that have been silent longest are closed soon."""
@@ -38,12 +38,12 @@ class Waiting:
         held.pop(channel, None)
         held[channel] = None
         self._close(sender, 2 * self.most)
-        if len(held) > self.most and sender not in self._settling:
-            self._settling.add(sender)
-            self._later(SETTLE, self._settle, sender)
+        if len(held) > self.most and sender not in self._closing_soon:
+            self._closing_soon.add(sender)
+            self._later(SECONDS_BEFORE_CLOSING, self._close_excess, sender)
 
-    def _settle(self, sender: str) -> None:
-        self._settling.discard(sender)
+    def _close_excess(self, sender: str) -> None:
+        self._closing_soon.discard(sender)
         self._close(sender, self.most)
 
     def _close(self, sender: str, most: int) -> None:

@@ -12,9 +12,9 @@ GRACE = 4.0
 
 def exit_within(seconds: float = GRACE) -> None:
     """End this process after `seconds`, whatever its threads are waiting for. Call it first when stopping."""
-    bomb = threading.Timer(seconds, os._exit, (1,))
-    bomb.daemon = True
-    bomb.start()
+    timer = threading.Timer(seconds, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def exit_with_parent() -> None:

@@ -15,19 +15,19 @@ class Fact:
     well: bool = True
 
 
-Look = Callable[[], Iterable[Fact]]
-_looks: list[Look] = []
+FactSource = Callable[[], Iterable[Fact]]
+_sources: list[FactSource] = []
 
 
-def register(look: Look) -> None:
+def register(source: FactSource) -> None:
     """Add a function that returns facts, or none while there is nothing to report.
 
     It must be cheap, because it is called every few seconds. If it raises DatabaseError, /health reports that the
     database does not answer.
     """
-    _looks.append(look)
+    _sources.append(source)
 
 
 def facts() -> list[Fact]:
     """All facts, in order of registration."""
-    return [fact for look in _looks for fact in look()]
+    return [fact for source in _sources for fact in source()]

@@ -56,7 +56,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
         self._queues: dict[str, _Queue] = {}
         self._groups: dict[str, set[str]] = {}
         self._secret = b""
-        self._carrier = _HubSender(self._door, capacity)
+        self._carrier = _HubSender(self._endpoint, capacity)
 
     async def open(self) -> None:
         """Make this process the hub. Raises OSError if the port handed down is taken: there is only one web process."""
@@ -70,14 +70,14 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
             self._groups.clear()
             self._hub = loop
         #: [Set by `studio`] Port and secret of the channel that carries live updates to the web process.
-        door = Endpoint.from_environment("STYLESTUDIO_HUB") or Endpoint(0, secrets.token_urlsafe(32))
-        self._secret = door.secret.encode()
+        endpoint = Endpoint.from_environment("STYLESTUDIO_HUB") or Endpoint(0, secrets.token_urlsafe(32))
+        self._secret = endpoint.secret.encode()
         try:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", door.port)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", endpoint.port)
         except OSError:
             self._hub = None
             raise
-        Endpoint(self._server.sockets[0].getsockname()[1], door.secret).write(self._file)
+        Endpoint(self._server.sockets[0].getsockname()[1], endpoint.secret).write(self._file)
 
     async def close(self) -> None:
         """Stop being the hub. For tests."""
@@ -143,7 +143,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
     def _is_hub(self) -> bool:
         return self._hub is not None and not self._hub.is_closed()
 
-    def _door(self) -> Endpoint | None:
+    def _endpoint(self) -> Endpoint | None:
         return Endpoint.from_environment("STYLESTUDIO_HUB") or Endpoint.from_file(self._file)
 
     def _send(self, kind: str, target: str, message: Message) -> None:
@@ -267,10 +267,10 @@ class _BackgroundSender(Generic[T]):
                     self._changed.wait()
                 self._idle = False
                 item = self._waiting.popleft()
-            while not self._carry(item):
+            while not self._send_one(item):
                 time.sleep(BACK_OFF)
 
-    def _carry(self, item: T) -> bool:
+    def _send_one(self, item: T) -> bool:
         """Send one message. Return False to try the same one again."""
         raise NotImplementedError
 
@@ -278,9 +278,9 @@ class _BackgroundSender(Generic[T]):
 class _HubSender(_BackgroundSender[bytes]):
     """Sends messages to the hub in another process."""
 
-    def __init__(self, door: Callable[[], Endpoint | None], capacity: int) -> None:
+    def __init__(self, endpoint: Callable[[], Endpoint | None], capacity: int) -> None:
         super().__init__(capacity)
-        self._door = door
+        self._endpoint = endpoint
         self._socket: socket.socket | None = None
 
     def put(self, kind: str, target: str, message: Message) -> None:
@@ -295,7 +295,7 @@ class _HubSender(_BackgroundSender[bytes]):
             return
         self.take(_HEAD.pack(len(frame)) + frame)
 
-    def _carry(self, frame: bytes) -> bool:
+    def _send_one(self, frame: bytes) -> bool:
         # Twice, because a connection that broke long ago shows it only when it is used.
         for _attempt in range(2):
             try:
@@ -309,14 +309,14 @@ class _HubSender(_BackgroundSender[bytes]):
         if self._socket and _is_closed(self._socket):
             self._disconnect()
         if self._socket is None:
-            door = self._door()
-            if door is None:
+            endpoint = self._endpoint()
+            if endpoint is None:
                 raise ConnectionError("no hub has left its address")
             # Short, because Windows takes seconds to report that nobody listens.
-            self._socket = socket.create_connection(("127.0.0.1", door.port), timeout=0.25)
+            self._socket = socket.create_connection(("127.0.0.1", endpoint.port), timeout=0.25)
             self._socket.settimeout(5)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            secret = door.secret.encode()
+            secret = endpoint.secret.encode()
             self._socket.sendall(_HEAD.pack(len(secret)) + secret)
         return self._socket
 
@@ -338,7 +338,7 @@ class _LayerSender(_BackgroundSender[tuple[str, Message]]):
         self._loop = asyncio.new_event_loop()
         self._failing = False
 
-    def _carry(self, item: tuple[str, Message]) -> bool:
+    def _send_one(self, item: tuple[str, Message]) -> bool:
         group, message = item
         try:
             self._loop.run_until_complete(asyncio.wait_for(self._layer.group_send(group, message), SECONDS_FOR_REDIS))

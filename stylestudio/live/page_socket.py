@@ -76,7 +76,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for name in self.joined:
             await self.channel_layer.group_add(name, self.channel_name)
         await self.accept()
-        self.looking = asyncio.create_task(self._look_at_times())
+        self.session_watch = asyncio.create_task(self._close_when_session_ends())
         for message in await self._current(_moment(query.get("since", ""))):
             await self.push(message)
         if not self.json:
@@ -84,8 +84,8 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         """Leave the groups."""
-        if looking := getattr(self, "looking", None):
-            looking.cancel()
+        if session_watch := getattr(self, "session_watch", None):
+            session_watch.cancel()
         for name in getattr(self, "joined", ()):
             await self.channel_layer.group_discard(name, self.channel_name)
 
@@ -108,7 +108,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not await self._still_signed_in():
             await self.close(SIGNED_OUT)
 
-    async def _look_at_times(self) -> None:
+    async def _close_when_session_ends(self) -> None:
         """Check the session regularly, because some sessions end in the database without any message."""
         while await asyncio.to_thread(_is_good, self.held):
             await asyncio.sleep(passes.SECONDS_BETWEEN_SESSION_LOOKS)

@@ -24,7 +24,7 @@ class StoreUnreachable(OSError):
 class AsideStorage(FileSystemStorage):
     """Django's storage on a disk. A crash while writing leaves remains only in the folder ASIDE."""
 
-    def settle(self, name: str) -> None:
+    def sync(self, name: str) -> None:
         """Return once the file would survive a power failure. Takes milliseconds, so nobody should wait for it."""
         with self.open(name, "rb") as file:
             os.fsync(file.fileno())
@@ -36,7 +36,7 @@ class AsideStorage(FileSystemStorage):
     def put(self, name: str, data: bytes) -> None:
         """Write a small file, replacing an existing one, so that it survives a power failure. Raises OSError."""
         self._save(name, ContentFile(data))
-        self.settle(name)
+        self.sync(name)
 
     def move(self, name: str, target: str) -> None:
         """Rename a file. Raises OSError."""

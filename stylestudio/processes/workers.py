@@ -88,11 +88,11 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
         """Store the message and wake one reader, in this or another process."""
         super().enqueue(data, priority)
         #: [Set by `studio`] Port that wakes the worker when there is work.
-        door = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint.from_file(self._file)
-        if door:
+        endpoint = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint.from_file(self._file)
+        if endpoint:
             # A lost byte costs FALLBACK seconds.
             with contextlib.suppress(OSError):
-                self._sender.sendto(b"!", ("127.0.0.1", door.port))
+                self._sender.sendto(b"!", ("127.0.0.1", endpoint.port))
 
     def dequeue(self) -> bytes | None:
         """Return the next message; None after waiting at most FALLBACK seconds. Only consumers call this."""
@@ -120,11 +120,11 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
             if self._listener:
                 return
             self._listener = listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            door = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint(0)
+            endpoint = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint(0)
             try:
-                listener.bind(("127.0.0.1", door.port))
+                listener.bind(("127.0.0.1", endpoint.port))
             except OSError as error:
-                log.warning("Port %d is taken (%s); the queue is looked at every %s s.", door.port, error, FALLBACK)
+                log.warning("Port %d is taken (%s); the queue is looked at every %s s.", endpoint.port, error, FALLBACK)
                 return
             Endpoint(listener.getsockname()[1]).write(self._file)
             threading.Thread(target=self._hear, args=(listener,), name="wake", daemon=True).start()
@@ -188,7 +188,7 @@ class StudioConsumer(Consumer):  # type: ignore[misc]
             health_check_interval=GROW_EVERY,
         )
 
-    def want(self, threads: int) -> None:
+    def grow_to(self, threads: int) -> None:
         """Grow to at least this many threads soon. Threads that become superfluous stay and wait for messages."""
         self._wanted = max(self._wanted, threads)
 
@@ -291,10 +291,10 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         """Send heartbeats."""
         try:
-            self._tell()  # at once: listeners check the engines, and people wait for that
+            self._call_beats()  # at once: listeners check the engines, and people wait for that
             while not self._over.wait(BEAT):
                 self._beat()
-                self._tell()
+                self._call_beats()
             self._end()
         finally:
             connections.close_all()
@@ -313,7 +313,7 @@ class Pulse(threading.Thread):
             log.exception("The heartbeat could not be written.")
             connections.close_all()
 
-    def _tell(self) -> None:
+    def _call_beats(self) -> None:
         for beat in _beats:
             try:
                 beat()

@@ -73,5 +73,5 @@ class Command(BaseCommand):
 
 def _follow_engines(pulse: Pulse, consumer: StudioConsumer) -> None:
     """Give engines that were added later their threads too."""
-    consumer.want(thread_count(len(page_frame.engine_facts())))
+    consumer.grow_to(thread_count(len(page_frame.engine_facts())))
     pulse.threads = consumer.threads
