@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 import time
 import uuid
@@ -26,6 +25,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.engines import node_facts
+from generation.engines.devices import short_device
 from generation.engines.memory import EngineMemory
 from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
@@ -491,11 +491,3 @@ def note_lora(engine: Engine, name: str) -> None:
         row = Engine.objects.select_for_update().get(pk=engine.pk)
         if not is_listed(name, row.loras):
             Engine.objects.filter(pk=row.pk).update(loras=[*row.loras, canonical(name)])
-
-
-def short_device(name: str) -> str:
-    """Shorten "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync" to "RTX 4090"."""
-    name = re.sub(r"^\w+:\d+\s+", "", name).split(" : ")[0]
-    if name == "cpu":
-        return "CPU"
-    return re.sub(r"^(NVIDIA\s+)?(GeForce\s+)?", "", name).strip()[:200]

@@ -24,7 +24,7 @@ from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.graphs import graph
 from stylestudio.host.cadence import Every
 from stylestudio.jobs.holding import Holder
-from stylestudio.jobs.kinds import ACTIVE, LEASE, Status
+from stylestudio.jobs.kinds import LEASE, Status
 from stylestudio.processes import workers
 
 TAKEN = (*EnginePrompt.LIVE, EnginePrompt.State.DONE)
@@ -145,7 +145,7 @@ def _adopt(worker: str) -> EnginePrompt | None:
 
     What nobody wants any more ends here, and what its engine keeps for too long becomes free for another one.
     """
-    over = EnginePrompt.objects.filter(Q(lease_until__lt=Now()) | Q(worker=worker), state__in=EnginePrompt.LIVE)
+    over = EnginePrompt.objects.live().filter(Q(lease_until__lt=Now()) | Q(worker=worker))
     asked: frozenset[int] | None = None
     for prompt in over.select_related("task__reference", "engine").order_by("pk"):
         if prompt.pk in held:
@@ -158,8 +158,8 @@ def _adopt(worker: str) -> EnginePrompt | None:
             if prompt.engine_id in asked:
                 continue
         if prompt.engine.health == Engine.Health.OK:
-            mine = EnginePrompt.objects.filter(
-                pk=prompt.pk, state__in=EnginePrompt.LIVE, worker=prompt.worker, lease_until=prompt.lease_until
+            mine = EnginePrompt.objects.live().filter(
+                pk=prompt.pk, worker=prompt.worker, lease_until=prompt.lease_until
             )
             if mine.update(worker=worker, lease_until=Now() + LEASE):
                 return prompt
@@ -171,7 +171,7 @@ def _adopt(worker: str) -> EnginePrompt | None:
 
 def _asked_for_pictures() -> frozenset[int]:
     """Engines from which somebody fetches a picture that did not come at once: one at a time, so that work goes on."""
-    made = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE, output__isnull=False, lease_until__gte=Now())
+    made = EnginePrompt.objects.live().filter(output__isnull=False, lease_until__gte=Now())
     return frozenset(made.exclude(worker="").values_list("engine", flat=True))
 
 
@@ -182,7 +182,7 @@ def _open_tasks() -> QuerySet[GenerationTask]:
     """
     taken = Count("prompts", filter=Q(prompts__state__in=TAKEN))
     rested = Q(not_before=None) | Q(not_before__lte=Now())
-    active = GenerationTask.objects.filter(rested, status__in=ACTIVE, fetching=False)
+    active = GenerationTask.objects.active().filter(rested, fetching=False)
     return active.annotate(taken=taken).filter(taken__lt=F("count"))
 
 
@@ -233,7 +233,7 @@ class _Live:
     @classmethod
     def look(cls) -> _Live:
         # A picture that is made and waits to be fetched takes no place on its engine.
-        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by()
+        rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by()
         load: Counter[int] = Counter()
         tasks: defaultdict[Party, list[int]] = defaultdict(list)
         for engine, owner, is_face, task in rows.values_list("engine_id", "task__owner_id", "task__is_face", "task_id"):

@@ -15,7 +15,7 @@ from generation.pictures.models import EnginePrompt, GenerationTask
 
 def hands_out_again(engine: Engine) -> None:
     """A picture came that had not come before: the others that it made are due at once."""
-    made = EnginePrompt.objects.filter(EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
+    made = EnginePrompt.objects.live().filter(EnginePrompt.MADE, engine=engine)
     made.update(lease_until=Now() - timedelta(milliseconds=1))
 
 
@@ -38,7 +38,7 @@ def fetch_again(task: GenerationTask) -> bool:
 
 def end_fetching(task: GenerationTask) -> bool:
     """End a job that was opened to fetch its pictures, once none is left to be waited for. Whether it ended now."""
-    if not task.fetching or not task.is_active or task.prompts.filter(state__in=EnginePrompt.LIVE).exists():
+    if not task.fetching or not task.is_active or task.prompts.live().exists():
         return False
     if task.complete_if_whole():
         return True

@@ -375,7 +375,7 @@ class _Making:
         return adapted
 
     def _write_prompt(self, **fields: object) -> None:
-        EnginePrompt.objects.filter(pk=self.prompt.pk, state__in=EnginePrompt.LIVE).update(**fields)
+        EnginePrompt.objects.live().filter(pk=self.prompt.pk).update(**fields)
         for name, value in fields.items():
             setattr(self.prompt, name, value)
 
@@ -393,7 +393,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     """
     shown = task.version
     task.refresh_from_db()
-    followed = task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exclude(worker="")
+    followed = task.prompts.live().filter(lease_until__gte=Now()).exclude(worker="")
     if task.is_active and not task.complete_if_whole() and not made and not followed.exists():
         task.recover()
     fetching.end_fetching(task)
@@ -423,7 +423,7 @@ def sweep() -> None:
     for fetched in GenerationTask.objects.active().filter(fetching=True).order_by("pk"):
         if fetching.end_fetching(fetched):
             publisher.changed(fetched)
-    held = EnginePrompt.objects.filter(task=OuterRef("pk"), state__in=EnginePrompt.LIVE)
+    held = EnginePrompt.objects.live().filter(task=OuterRef("pk"))
     for left in GenerationTask.objects.abandoned().exclude(Exists(held)):
         if left.recover():
             publisher.changed(left)

@@ -31,7 +31,7 @@ def is_stalled() -> bool:
     alive = Worker.objects.alive()
     if _looked(alive).exists() or not alive.exists():
         return False
-    making = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).count()
+    making = EnginePrompt.objects.live().filter(lease_until__gte=Now()).count()
     threads = alive.aggregate(sum=Sum("threads"))["sum"] or 0
     return (making < threads or not threads) and claimable()
 

@@ -30,7 +30,7 @@ class QueueRows:
 
     def on_engines(self) -> list[On]:
         """What engines have of ours, in the order in which they got it."""
-        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by("pk")
+        rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by("pk")
         return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")]
 
     def engines(self) -> list[int]:
@@ -39,7 +39,7 @@ class QueueRows:
 
     def samples(self) -> list[Sample]:
         """The newest pictures that were made, newest first."""
-        done = EnginePrompt.objects.filter(state=EnginePrompt.State.DONE, started_at__isnull=False)
+        done = EnginePrompt.objects.done().filter(started_at__isnull=False)
         rows = done.order_by("-ended_at").values_list(
             "task__mode", "task__width", "task__height", "task__steps", "engine", "started_at", "ended_at"
         )

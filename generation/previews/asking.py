@@ -47,7 +47,7 @@ def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
     Those without the style stay, since other versions share them.
     """
     tasks = GenerationTask.objects.filter(is_face=True, mix__version=version)
-    live_prompts = EnginePrompt.objects.filter(task__in=tasks, state__in=EnginePrompt.LIVE)
+    live_prompts = EnginePrompt.objects.live().filter(task__in=tasks)
     if tasks.active().exists() or live_prompts.exists():
         raise ValidationError(_("Its previews are still being made. Cancel them, or wait until they are there."))
     pictures = GeneratedImage.everything.filter(task__in=tasks)

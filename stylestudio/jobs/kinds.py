@@ -61,25 +61,29 @@ class Visibility(models.TextChoices):
 
 J = TypeVar("J", bound="Job")
 
+# Which jobs have ended, in words that the indexes below have too: SQLite compares the condition of an index with what a
+# query says literally, and a status is a parameter.
+_OPEN, _OVER = Q(ended_at__isnull=True), Q(ended_at__isnull=False)
+
 
 class JobQuerySet(models.QuerySet[J]):
     """Filters for jobs by status, owner and lease."""
 
     def waiting(self) -> Self:
         """Not begun."""
-        return self.filter(status=Status.QUEUED)
+        return self.filter(_OPEN, status=Status.QUEUED)
 
     def running(self) -> Self:
         """Begun and not ended."""
-        return self.filter(status=Status.RUNNING)
+        return self.filter(_OPEN, status=Status.RUNNING)
 
     def active(self) -> Self:
         """Waiting or running."""
-        return self.filter(status__in=ACTIVE)
+        return self.filter(_OPEN, status__in=ACTIVE)
 
     def ended(self) -> Self:
         """Completed, failed or cancelled."""
-        return self.filter(status__in=ENDED)
+        return self.filter(_OVER, status__in=ENDED)
 
     def visible_to(self, user: User) -> Self:
         """Limit to what `user` may see: the team's jobs and their own. Superusers see everything."""
@@ -141,8 +145,9 @@ class Job(models.Model):
             models.UniqueConstraint(fields=["owner", "request_id"], name="%(class)s_one_job_per_request"),
         ]
         indexes = [
-            # The claim and the queue page read only what is active; the socket reads what changed lately.
-            models.Index(fields=["queued_at"], condition=Q(status__in=ACTIVE), name="%(class)s_active"),
+            # The claim and the queue page read what is active and what ended today; the socket what changed lately.
+            models.Index(fields=["queued_at"], condition=_OPEN, name="%(class)s_active"),
+            models.Index(fields=["-ended_at"], condition=_OVER, name="%(class)s_ended"),
             models.Index(fields=["updated_at"], name="%(class)s_updated"),
             models.Index(fields=["owner", "-queued_at"], name="%(class)s_owner"),
         ]

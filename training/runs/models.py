@@ -20,7 +20,6 @@ from django.utils.translation import gettext_lazy as _
 from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.kinds import Job, JobQuerySet, may_run
 from training.datasets.models import MOST_NAME, DatasetSnapshot
-from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 from training.runs import faults, remaining
 from training.runs.phases import Doing
 

@@ -6,7 +6,9 @@ from typing import Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.lookups import Exact
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,9 +26,17 @@ class PictureQuerySet(models.QuerySet["GeneratedImage"]):
         tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
         return self.filter(task__in=tasks.objects.visible_to(user))
 
+    def unfinished(self) -> Self:
+        """Pictures without a thumbnail."""
+        return self.filter(_UNFINISHED)
+
     def newest_first(self) -> Self:
         """The order of the gallery; its key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
+
+
+# Whose thumbnail is not made yet. SQLite uses the index for it only if "" stands in the statement and is no parameter.
+_UNFINISHED = Exact(F("thumbnail"), RawSQL("''", ()))
 
 
 class LivePictures(models.Manager["GeneratedImage"]):
@@ -65,7 +75,8 @@ class GeneratedImage(models.Model):
         base_manager_name = "everything"
         constraints = [models.UniqueConstraint(fields=["task", "index"], name="generatedimage_one_per_place")]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery")
+            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery"),
+            models.Index(fields=["-id"], condition=Q(thumbnail=""), name="generatedimage_unfinished"),
         ]
 
     def __str__(self) -> str:

@@ -110,6 +110,15 @@ class GenerationTask(Job):
             *Job.Meta.indexes,
             # Pictures that versions share are found by what was asked for.
             models.Index(fields=["snapshot_sha256"], condition=Q(is_face=True), name="generationtask_face"),
+            # The live column: everybody's newest jobs, and one's own, without those that were cleared.
+            models.Index(
+                fields=["-queued_at", "-id"], condition=Q(cleared_at=None, is_face=False), name="generationtask_column"
+            ),
+            models.Index(
+                fields=["owner", "-queued_at", "-id"],
+                condition=Q(cleared_at=None, is_face=False),
+                name="generationtask_own_column",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -284,7 +293,7 @@ class GenerationTask(Job):
     @cached_property
     def asked_again(self) -> bool:
         """Whether an engine had an error when it was asked for a picture of this job, and is asked again soon."""
-        return self.is_active and self.prompts.filter(state__in=EnginePrompt.LIVE, misses__gt=0).exists()
+        return self.is_active and self.prompts.live().filter(misses__gt=0).exists()
 
     @cached_property
     def forecast(self) -> estimates.Forecast:

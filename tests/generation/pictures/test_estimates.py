@@ -51,7 +51,7 @@ def took(task: GenerationTask, engine: Engine, *seconds: float, state: str = "do
         ended = timezone.now() + timedelta(minutes=next(minutes))
         EnginePrompt.objects.create(
             task=task, index=index, attempt=100, engine=engine, worker="w", lease_until=ended, state=state,
-            started_at=ended - timedelta(seconds=duration), ended_at=ended,
+            started_at=ended - timedelta(seconds=duration), ended_at=None if state in EnginePrompt.LIVE else ended,
         )  # fmt: skip
 
 

@@ -287,5 +287,5 @@ def _is_off(told: datetime | None, ends_at: datetime | None) -> bool:
 
 def _pictures_wait(engine: int) -> bool:
     """Whether pictures wait that nobody works on, or this engine makes some."""
-    live_ones = EnginePrompt.objects.filter(~EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
+    live_ones = EnginePrompt.objects.live().filter(~EnginePrompt.MADE, engine=engine)
     return pictures.anything_open() or live_ones.exists()
