@@ -212,7 +212,14 @@ def _copy(aside: str, table: str) -> None:
     columns = ", ".join(_quoted(name) for name in _columns(table))
     missing = set(_columns(table)) ^ set(_columns(aside))
     if missing:
-        raise CannotConvert(f"{table}: {', '.join(sorted(missing))}")
+        raise CannotConvert(
+            _(
+                "The database cannot be brought into the order of this version: table %(table)s has columns that only "
+                "one of the two versions knows (%(columns)s). Nothing was changed. Start the version from before the "
+                "update again and take back what was changed in the database by hand; if nothing was, report this."
+            )
+            % {"table": table, "columns": ", ".join(sorted(missing))}
+        )
     _execute(f"INSERT INTO {_quoted(table)} ({columns}) SELECT {columns} FROM {_quoted(aside)}")  # noqa: S608 - names of ours
     if not _is_postgres():
         _execute("DELETE FROM sqlite_sequence WHERE name = %s", table)

@@ -61,8 +61,8 @@ class Visibility(models.TextChoices):
 
 J = TypeVar("J", bound="Job")
 
-# Which jobs have ended, in words that the indexes below have too: SQLite compares the condition of an index with what a
-# query says literally, and a status is a parameter.
+# Whether jobs have ended, in the same SQL as in the indexes below: SQLite compares the condition of an index literally
+# with that of a query, and a status would be a parameter.
 _OPEN, _OVER = Q(ended_at__isnull=True), Q(ended_at__isnull=False)
 
 
@@ -70,11 +70,11 @@ class JobQuerySet(models.QuerySet[J]):
     """Filters for jobs by status, owner and lease."""
 
     def waiting(self) -> Self:
-        """Not begun."""
+        """Not started yet."""
         return self.filter(_OPEN, status=Status.QUEUED)
 
     def running(self) -> Self:
-        """Begun and not ended."""
+        """Started and not ended."""
         return self.filter(_OPEN, status=Status.RUNNING)
 
     def active(self) -> Self:
@@ -145,7 +145,7 @@ class Job(models.Model):
             models.UniqueConstraint(fields=["owner", "request_id"], name="%(class)s_one_job_per_request"),
         ]
         indexes = [
-            # The claim and the queue page read what is active and what ended today; the socket what changed lately.
+            # The claim and the queue page read active jobs and those that ended today; the socket reads recent changes.
             models.Index(fields=["queued_at"], condition=_OPEN, name="%(class)s_active"),
             models.Index(fields=["-ended_at"], condition=_OVER, name="%(class)s_ended"),
             models.Index(fields=["updated_at"], name="%(class)s_updated"),

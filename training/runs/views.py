@@ -117,7 +117,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
         "datasets": queries.shelf(request.user),
         "styles": trainable(),
         "presets": parameters.PRESETS.values(),
-        "trainers": [(trainer.name, trainer.label) for trainer in known_trainers.offered()],
+        "trainers": known_trainers.choices().items(),
         "rows": form.rows,
         "summary": " · ".join(f"{parameters.setting(name).label} {values[name]}" for name in names),
         "settings_open": any(row["errors"] for row in form.rows),

@@ -5,53 +5,68 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('engines', '0001_initial'),
-        ('pictures', '0001_initial'),
-        ('styles', '0001_initial'),
+        ("engines", "0001_initial"),
+        ("pictures", "0001_initial"),
+        ("styles", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='engineprompt',
-            name='engineprompt_live',
+            model_name="engineprompt",
+            name="engineprompt_live",
         ),
         migrations.RemoveIndex(
-            model_name='engineprompt',
-            name='engineprompt_done',
+            model_name="engineprompt",
+            name="engineprompt_done",
         ),
         migrations.RemoveIndex(
-            model_name='generationtask',
-            name='generationtask_active',
+            model_name="generationtask",
+            name="generationtask_active",
         ),
         migrations.AddIndex(
-            model_name='engineprompt',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['engine'], name='engineprompt_live'),
+            model_name="engineprompt",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", True)), fields=["engine"], name="engineprompt_live"
+            ),
         ),
         migrations.AddIndex(
-            model_name='engineprompt',
-            index=models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['-ended_at'], name='engineprompt_done'),
+            model_name="engineprompt",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", False)), fields=["-ended_at"], name="engineprompt_done"
+            ),
         ),
         migrations.AddIndex(
-            model_name='generatedimage',
-            index=models.Index(condition=models.Q(('thumbnail', '')), fields=['-id'], name='generatedimage_unfinished'),
+            model_name="generatedimage",
+            index=models.Index(condition=models.Q(("thumbnail", "")), fields=["-id"], name="generatedimage_unfinished"),
         ),
         migrations.AddIndex(
-            model_name='generationtask',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['queued_at'], name='generationtask_active'),
+            model_name="generationtask",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", True)), fields=["queued_at"], name="generationtask_active"
+            ),
         ),
         migrations.AddIndex(
-            model_name='generationtask',
-            index=models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['-ended_at'], name='generationtask_ended'),
+            model_name="generationtask",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", False)), fields=["-ended_at"], name="generationtask_ended"
+            ),
         ),
         migrations.AddIndex(
-            model_name='generationtask',
-            index=models.Index(condition=models.Q(('cleared_at', None), ('is_face', False)), fields=['-queued_at', '-id'], name='generationtask_column'),
+            model_name="generationtask",
+            index=models.Index(
+                condition=models.Q(("cleared_at", None), ("is_face", False)),
+                fields=["-queued_at", "-id"],
+                name="generationtask_column",
+            ),
         ),
         migrations.AddIndex(
-            model_name='generationtask',
-            index=models.Index(condition=models.Q(('cleared_at', None), ('is_face', False)), fields=['owner', '-queued_at', '-id'], name='generationtask_own_column'),
+            model_name="generationtask",
+            index=models.Index(
+                condition=models.Q(("cleared_at", None), ("is_face", False)),
+                fields=["owner", "-queued_at", "-id"],
+                name="generationtask_own_column",
+            ),
         ),
     ]

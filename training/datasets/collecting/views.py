@@ -126,13 +126,11 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
     if folder_names.is_left_out(name, dataset.images.values_list("source_name", flat=True)):
         intake.drop(found)
         raise Refused(_("This is a regularisation picture: it shows what the style is not."))
-    (entry,) = intake.enter(dataset, request.user, [Arrival(name, found.sha256, found)])
+    (entry,) = intake.put(dataset, request.user, [Arrival(name, found.sha256, found)])
     if entry.how == "refused":
         raise Refused(entry.reason)
     tally = Tally()
     tally.count(entry)
-    if tally.added:
-        intake.settle(dataset, request.user)
     return JsonResponse(tally.report)
 
 

@@ -5,23 +5,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('datasets', '0001_initial'),
+        ("datasets", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='datasetjob',
-            name='datasetjob_active',
+            model_name="datasetjob",
+            name="datasetjob_active",
         ),
         migrations.AddIndex(
-            model_name='datasetjob',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['queued_at'], name='datasetjob_active'),
+            model_name="datasetjob",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", True)), fields=["queued_at"], name="datasetjob_active"
+            ),
         ),
         migrations.AddIndex(
-            model_name='datasetjob',
-            index=models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['-ended_at'], name='datasetjob_ended'),
+            model_name="datasetjob",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", False)), fields=["-ended_at"], name="datasetjob_ended"
+            ),
         ),
     ]

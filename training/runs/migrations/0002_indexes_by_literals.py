@@ -5,26 +5,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('datasets', '0002_indexes_by_literals'),
-        ('engines', '0001_initial'),
-        ('runs', '0001_initial'),
-        ('styles', '0001_initial'),
+        ("datasets", "0002_indexes_by_literals"),
+        ("engines", "0001_initial"),
+        ("runs", "0001_initial"),
+        ("styles", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='trainingjob',
-            name='trainingjob_active',
+            model_name="trainingjob",
+            name="trainingjob_active",
         ),
         migrations.AddIndex(
-            model_name='trainingjob',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['queued_at'], name='trainingjob_active'),
+            model_name="trainingjob",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", True)), fields=["queued_at"], name="trainingjob_active"
+            ),
         ),
         migrations.AddIndex(
-            model_name='trainingjob',
-            index=models.Index(condition=models.Q(('ended_at__isnull', False)), fields=['-ended_at'], name='trainingjob_ended'),
+            model_name="trainingjob",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", False)), fields=["-ended_at"], name="trainingjob_ended"
+            ),
         ),
     ]

@@ -94,7 +94,7 @@ class TrainingForm(forms.Form):
     def chosen_trainer(self) -> str:
         """The trainer that is chosen now."""
         wanted = self.raw("trainer")
-        return wanted if wanted in order_page.trainers() else known_trainers.usual().name
+        return wanted if wanted in known_trainers.choices() else known_trainers.usual().name
 
     @property
     def chosen_preset(self) -> str:
