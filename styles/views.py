@@ -20,7 +20,7 @@ from styles.forms import PresetForm, SafeRangeForm, StyleForm
 from styles.lora import BadLora
 from styles.models import Preset, Style, StyleVersion
 from styles.refusals import BaseStyleIsProtected
-from stylestudio.edge.downloads import FilesMissing, attachment, refused
+from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
 from stylestudio.jobs.presses import once
 from stylestudio.media import lost_files
 from stylestudio.people.access import StudioRequest, require_curator, require_maker, visible, whole_number
@@ -203,7 +203,7 @@ def _attachment(
 ) -> StreamingHttpResponse | HttpResponse:
     """Written to disk first, so that the length is known and memory use stays small."""
     if gone := lost_files.missing([str(version.file.name)]):
-        return refused(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
+        return missing_files_page(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
     file = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed when the answer has left
     try:
         write(version, file)

@@ -16,7 +16,7 @@ from django.utils.html import escape
 from generation.ordering.forms import OrderForm
 from styles.forms import ImportForm, PresetForm, SafeRangeForm, StrengthForm, StyleForm
 from styles.import_models import LoraImport
-from styles.models import Style
+from styles.models import Preset, Style, StyleVersion
 from stylestudio.forms.fields import StudioFields, StudioForm
 from stylestudio.people import accounts
 from stylestudio.uploads.views import StartForm
