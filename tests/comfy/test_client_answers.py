@@ -205,19 +205,6 @@ async def test_user_and_password_and_path_prefix_reach_the_engine(serve: Serve, 
     assert seen == [("/gpu/one/queue", expected), ("/gpu/one/object_info/Odd/Name (with signs) ?#", expected)]
 
 
-async def test_a_path_prefix_reaches_the_engine_escaped_as_somebody_wrote_it(
-    serve: Serve, session: aiohttp.ClientSession
-) -> None:
-    seen: list[str] = []
-
-    async def note(request: web.Request) -> web.Response:
-        seen.append(request.raw_path)
-        return web.json_response({"queue_running": [], "queue_pending": []})
-
-    await ComfyClient(session, await serve(note) + "/gpu%2Fone/a%20room", client_id="c").queue()
-    assert seen == ["/gpu%2Fone/a%20room/queue"]
-
-
 async def test_the_password_is_in_no_error_and_no_repr(serve: Serve, session: aiohttp.ClientSession) -> None:
     secret = "s3cr-et%40x"
 
