@@ -29,8 +29,9 @@ from django.utils.translation import gettext as _
 
 from styles import importing, lora
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, EnginesCopy
+from styles.import_models import LoraImport
 from styles.importing import NotTaken, Wish
-from styles.models import Kind, LoraImport, Source, Style, StyleVersion
+from styles.models import Kind, Source, Style, StyleVersion
 from stylestudio import __version__
 from stylestudio.comfy.file_names import canonical
 from stylestudio.images import decoding

@@ -17,8 +17,9 @@ from django.utils.translation import gettext, gettext_lazy
 
 from styles import importing
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
+from styles.import_models import LoraImport
 from styles.lora import Behaviour, tell
-from styles.models import Kind, LoraImport, Preset, Style, StyleVersion
+from styles.models import Kind, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio.comfy.file_names import canonical, distinct
 from stylestudio.images import decoding
@@ -363,7 +364,7 @@ class ImportForm(forms.Form):
         self.proposed = row.found.get("proposed", [])
         if wish.slider:
             widen(self, "default_strength")
-        styles = Style.objects.filter(is_base=False, preview_only=importing.is_sketch(row))
+        styles = Style.objects.visible_to(row.owner).filter(is_base=False, preview_only=importing.is_sketch(row))
         self.fields["style"].queryset = styles  # type: ignore[attr-defined]
         for name in ("name", "kind", "style", "trigger_words", "licence", "author", "notes"):
             self.fields[name].widget.attrs["class"] = "in"

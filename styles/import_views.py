@@ -21,9 +21,10 @@ from django_htmx.http import HttpResponseClientRedirect
 from styles import cards, importing
 from styles.for_engines import EnginesCopy
 from styles.forms import ImportForm
+from styles.import_models import LoraImport
 from styles.importing import NotTaken
 from styles.lora import Inspection
-from styles.models import LoraImport, Style
+from styles.models import Style
 from stylestudio.jobs.presses import once
 from stylestudio.media.storage import all_or_nothing
 from stylestudio.people.access import StudioRequest, require_curator
@@ -53,7 +54,7 @@ def importer(request: StudioRequest) -> HttpResponse:
 def review(request: StudioRequest, pk: int) -> HttpResponse:
     """What was found in a file, and the form that makes a style of it."""
     require_curator(request.user)
-    row = get_object_or_404(LoraImport, pk=pk, owner=request.user)
+    row = get_object_or_404(LoraImport.objects.visible_to(request.user), pk=pk)
     form = ImportForm(request.POST or None, row=row)
     if not form.is_valid():
         status = 422 if form.is_bound else 200
@@ -65,7 +66,7 @@ def review(request: StudioRequest, pk: int) -> HttpResponse:
     if not request.htmx:
         messages.success(request, said)
         return redirect(style)
-    if not LoraImport.objects.filter(owner=request.user).exists():
+    if not LoraImport.objects.visible_to(request.user).exists():
         messages.success(request, said)
         return HttpResponseClientRedirect(style.get_absolute_url())
     gone = form.rows[1:]
@@ -76,7 +77,7 @@ def review(request: StudioRequest, pk: int) -> HttpResponse:
 def discard(request: StudioRequest, pk: int) -> HttpResponse:
     """Throw a file away that nobody wants after all."""
     require_curator(request.user)
-    importing.discard(get_object_or_404(LoraImport, pk=pk, owner=request.user))
+    importing.discard(get_object_or_404(LoraImport.objects.visible_to(request.user), pk=pk))
     return HttpResponse() if request.htmx else redirect("styles:importer")
 
 
@@ -89,7 +90,7 @@ def import_forms(request: StudioRequest) -> HttpResponse:
 
 def _waiting(request: StudioRequest) -> list[ImportForm]:
     """A form for each of the person's files that wait."""
-    return [ImportForm(row=row) for row in LoraImport.objects.filter(owner=request.user)]
+    return [ImportForm(row=row) for row in LoraImport.objects.visible_to(request.user).select_related("owner")]
 
 
 def _small(request: StudioRequest) -> Style | LoraImport:

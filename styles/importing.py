@@ -24,7 +24,8 @@ from styles import copies, lora
 from styles.copies import SUFFIXES as SUFFIXES
 from styles.copies import storage_name as storage_name
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, base_warning
-from styles.models import Kind, LoraImport, Source, State, Style, StyleVersion
+from styles.import_models import LoraImport
+from styles.models import Kind, Source, State, Style, StyleVersion
 from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing

@@ -18,11 +18,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, ForEngines, within
+from styles.import_models import LoraImport  # noqa: F401  Django looks for models here
 from styles.lora import labelled
 from styles.refusals import BaseStyleIsProtected, VersionInUse
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
+from stylestudio.people.visibility import PartQuerySet, Visibility, VisibleQuerySet
 from stylestudio.text import grammar
 
 # Inside the transaction that removes the version in `version` for good: what only shows it goes with it.
@@ -46,7 +47,7 @@ class Kind(models.TextChoices):
     OTHER = "other", _("Other")
 
 
-class StyleQuerySet(models.QuerySet["Style"]):
+class StyleQuerySet(VisibleQuerySet["Style"]):
     """Styles; deleting is soft and spares the base style."""
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -219,11 +220,17 @@ def engine_name(style: Style, what: str, sha256: str) -> str:
 _FILES = ["file", "size", "sha256", "engines_copy", "engines_size", "engines_sha256", "lora_name"]
 
 
+class VersionQuerySet(PartQuerySet["StyleVersion"]):
+    """Versions of styles."""
+
+    part_of = "style"
+
+
 class NumberedVersions(models.Manager["StyleVersion"]):
     """Versions that somebody chose, without the checkpoints of trainings that nobody chose yet."""
 
-    def get_queryset(self) -> models.QuerySet[StyleVersion]:
-        return super().get_queryset().filter(number__gt=0)
+    def get_queryset(self) -> VersionQuerySet:
+        return VersionQuerySet(self.model, using=self._db).filter(number__gt=0)
 
 
 class StyleVersion(ForEngines):
@@ -284,8 +291,8 @@ class StyleVersion(ForEngines):
     sheet = models.ImageField(upload_to="outputs/sheets/%Y/%m", blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = NumberedVersions()
-    everything = models.Manager()
+    objects = NumberedVersions.from_queryset(VersionQuerySet)()
+    everything = VersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["style", "-number"]
@@ -430,6 +437,12 @@ class StyleVersion(ForEngines):
         self.save(update_fields=["state"])
 
 
+class PresetQuerySet(PartQuerySet["Preset"]):
+    """Presets of styles."""
+
+    part_of = "style"
+
+
 class Preset(models.Model):
     """A named template for prompts in a style: words around the prompt, what to avoid, size in pixels, and steps."""
 
@@ -449,6 +462,8 @@ class Preset(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = PresetQuerySet.as_manager()
+
     class Meta:
         ordering = ["style", "position", "name", "pk"]
         verbose_name = _("preset")
@@ -462,30 +477,3 @@ class Preset(models.Model):
     def shape(self) -> str:
         """The size as forms send it, such as 1216x832."""
         return f"{self.width}x{self.height}"
-
-
-class LoraImport(models.Model):
-    """A file that was brought in and waits for somebody to say what becomes of it. See `styles.importing`."""
-
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="lora_imports")
-    file = models.FileField(upload_to="uploads/styles/%Y/%m")
-    name = models.CharField(max_length=255)  # as its owner calls it
-    title = models.CharField(max_length=80)
-    size = models.PositiveBigIntegerField()  # bytes
-    sha256 = models.CharField(max_length=64)
-    tensor_sha256 = models.CharField(max_length=64)
-    triggers = models.CharField(max_length=500, blank=True)
-    found = models.JSONField(default=dict)
-    picture = models.ImageField(upload_to="uploads/covers/%Y/%m", blank=True)
-    engines_copy = models.FileField(upload_to="uploads/styles/%Y/%m", blank=True)
-    sheet = models.ImageField(upload_to="outputs/sheets/%Y/%m", blank=True)  # of a style card
-    created_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["-pk"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def get_absolute_url(self) -> str:
-        return reverse("styles:import", args=[self.pk])

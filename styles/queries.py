@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Q
 from django.urls import reverse
 
 from styles.models import Kind, Style, StyleQuerySet, StyleVersion
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live import page_frame
 
 
@@ -33,16 +31,25 @@ class KindLink:
     chosen: bool
 
 
-def shown() -> StyleQuerySet:
-    """Styles in the picker's order. Sketch styles are left out while a real engine serves."""
-    styles = Style.objects.prefetch_related("versions").in_picker_order()
+PictureCounts = Callable[[Sequence[int], User], dict[int, int]]
+_picture_counts: list[PictureCounts] = []
+
+
+def register_picture_counts(count: PictureCounts) -> None:
+    """The room that knows pictures says how to count those made with styles, given by their numbers."""
+    _picture_counts[:] = [count]
+
+
+def shown(user: User) -> StyleQuerySet:
+    """Styles that `user` may see, in the picker's order. Sketch styles are left out while a real engine serves."""
+    styles = Style.objects.visible_to(user).prefetch_related("versions").in_picker_order()
     real = any(engine.serves and not engine.is_preview for engine in page_frame.engine_facts())
     return styles.filter(preview_only=False) if real else styles
 
 
 def shelf(user: User, kind: str = "", words: str = "") -> list[ShelfCard]:
     """The styles of a type ("" means all) in whose name, description or trigger words all of `words` stand."""
-    styles = shown()
+    styles = shown(user)
     if kind in Kind.values:
         styles = styles.filter(kind=kind)
     found = [style for style in styles if _matches(style, words)]
@@ -69,19 +76,15 @@ def kept_versions(style: Style) -> set[int]:
 def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
     """How many pictures that `user` may see were made with each style, by the style's number.
 
-    Trash does not count, nor what was made to show the style.
+    Trash does not count, nor what was made to show the style. Styles without any are not in it.
     """
-    made = Q(tasks__pictures__deleted_at=None, tasks__is_face=False)
-    if not user.is_superuser:
-        made &= Q(tasks__visibility=Visibility.TEAM) | Q(tasks__owner=user)
-    versions = StyleVersion.objects.filter(style__in=[style.pk for style in styles]).order_by()
-    rows = versions.values_list("style").annotate(made=Count("tasks__pictures", filter=made, distinct=True))
-    return dict(rows)
+    numbers = [style.pk for style in styles]
+    return _picture_counts[0](numbers, user) if _picture_counts else {}
 
 
-def kind_links(kind: str, words: str) -> list[KindLink]:
-    """All, then every type that some style has."""
-    used = set(shown().filter(is_base=False).order_by().values_list("kind", flat=True))
+def kind_links(user: User, kind: str, words: str) -> list[KindLink]:
+    """All, then every type that some style has that `user` may see."""
+    used = set(shown(user).filter(is_base=False).order_by().values_list("kind", flat=True))
     choices = [("", None), *((value, label) for value, label in Kind.choices if value in used)]
     here = reverse("styles:styles")
     links = []

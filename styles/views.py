@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -23,7 +23,7 @@ from styles.refusals import BaseStyleIsProtected
 from stylestudio.edge.downloads import FilesMissing, attachment, refused
 from stylestudio.jobs.presses import once
 from stylestudio.media import lost_files
-from stylestudio.people.access import StudioRequest, require_curator, require_maker, whole_number
+from stylestudio.people.access import StudioRequest, require_curator, require_maker, visible, whole_number
 
 
 @require_GET
@@ -32,7 +32,7 @@ def styles(request: StudioRequest) -> HttpResponse:
     kind, words = request.GET.get("kind", ""), request.GET.get("q", "").strip()
     context = {
         "cards": queries.shelf(request.user, kind, words),
-        "kinds": queries.kind_links(kind, words),
+        "kinds": queries.kind_links(request.user, kind, words),
         "kind": kind,
         "words": words,
     }
@@ -42,11 +42,11 @@ def styles(request: StudioRequest) -> HttpResponse:
 @require_GET
 def style(request: StudioRequest, slug: str) -> HttpResponse:
     """One style: its sheet, its facts, its versions, and the newest pictures made with it. ?version= shows that one."""
-    found = _style(slug)
+    found = _style(request, slug)
     number = request.GET.get("version", "")
     context = {
         "style": found,
-        "version": _version(found, whole_number(number)) if number else queries.face(found),
+        "version": _version(request, found, whole_number(number)) if number else queries.face(found),
         "kept": queries.kept_versions(found),
         "presets": found.presets.select_related("owner"),
         "pictures": queries.picture_counts([found], request.user).get(found.pk, 0),
@@ -66,14 +66,14 @@ def new(request: StudioRequest) -> HttpResponse:
 def edit(request: StudioRequest, slug: str) -> HttpResponse:
     """Change a style and its published version."""
     require_curator(request.user)
-    return _form_page(request, _style(slug))
+    return _form_page(request, _style(request, slug))
 
 
 @require_POST
 def delete(request: StudioRequest, slug: str) -> HttpResponse:
     """Move a style to the trash; pictures made with it stay. The base style refuses."""
     require_curator(request.user)
-    found = _style(slug)
+    found = _style(request, slug)
     try:
         found.delete()
     except BaseStyleIsProtected as error:
@@ -88,7 +88,7 @@ def delete(request: StudioRequest, slug: str) -> HttpResponse:
 def restore(request: StudioRequest, slug: str) -> HttpResponse:
     """Undo of delete."""
     require_curator(request.user)
-    found = get_object_or_404(Style.everything, slug=slug)
+    found = visible(Style.everything.all(), request.user, slug=slug)
     found.restore()
     messages.success(request, _("%(name)s is back.") % {"name": found.title})
     return redirect(found)
@@ -168,7 +168,7 @@ def delete_preset(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
-    found = get_object_or_404(Preset.objects.select_related("style"), style__slug=slug, style__deleted_at=None, pk=pk)
+    found = visible(Preset.objects.select_related("style"), request.user, style__slug=slug, pk=pk)
     require_maker(request.user, found)
     return found
 
@@ -176,21 +176,21 @@ def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
 @require_GET
 def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse | HttpResponse:
     """The version's LoRA: as it came, or if it was made here with everything that is known of it written into it."""
-    version = _with_file(slug, number)
+    version = _with_file(request, slug, number)
     return _attachment(request, version, cards.write_download, cards.file_name(version))
 
 
 @require_GET
 def card(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse | HttpResponse:
     """The version's style card, for another StyleStudio or for use elsewhere."""
-    version = _with_file(slug, number)
+    version = _with_file(request, slug, number)
     return _attachment(
         request, version, cards.write_card, cards.file_name(version).replace(".safetensors", cards.SUFFIX)
     )
 
 
-def _with_file(slug: str, number: int) -> StyleVersion:
-    version = _version(_style(slug), number)
+def _with_file(request: StudioRequest, slug: str, number: int) -> StyleVersion:
+    version = _version(request, _style(request, slug), number)
     if not version.file:
         raise Http404(_("This version has no file here, only a name on the engines."))
     return version
@@ -221,15 +221,15 @@ def _attachment(
 
 def _curated(request: StudioRequest, slug: str, number: int) -> StyleVersion:
     require_curator(request.user)
-    return _version(_style(slug), number)
+    return _version(request, _style(request, slug), number)
 
 
-def _version(style: Style, number: int) -> StyleVersion:
-    return get_object_or_404(StyleVersion.objects.select_related("style"), style=style, number=number)
+def _version(request: StudioRequest, style: Style, number: int) -> StyleVersion:
+    return visible(StyleVersion.objects.select_related("style"), request.user, style=style, number=number)
 
 
-def _style(slug: str) -> Style:
-    return get_object_or_404(Style.objects.prefetch_related("versions"), slug=slug)
+def _style(request: StudioRequest, slug: str) -> Style:
+    return visible(Style.objects.prefetch_related("versions"), request.user, slug=slug)
 
 
 def _form_page(request: StudioRequest, subject: Style) -> HttpResponse:

@@ -74,7 +74,7 @@ def _active(user: User, whose: Q) -> tuple[list[Row], int]:
     )
     rows, total = [], 0
     for kind in kinds.kinds():
-        found = kind.model._default_manager.active().visible_to(user).filter(whose)
+        found = kind.model.everything.active().visible_to(user).filter(whose)
         total += found.order_by().count()
         first = found.select_related("owner").order_by(runs.desc(), "queued_at", "pk")[:MOST_ACTIVE]
         rows += [Row(job, kind.fragments[1]) for job in first]
@@ -92,7 +92,7 @@ def _ended_today(user: User, *, mine: bool) -> list[Row]:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = []
     for kind in kinds.kinds():
-        ended = kind.model._default_manager.ended().visible_to(user).filter(ended_at__gte=midnight)
+        ended = kind.model.everything.ended().visible_to(user).filter(ended_at__gte=midnight)
         if mine:
             ended = ended.filter(owner=user)
         rows += [

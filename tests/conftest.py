@@ -101,9 +101,9 @@ def plain_english() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def nobody_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def nobody_known_yet() -> None:
     """`accounts_exist` remembers a yes for the life of the process; tests have lives of their own."""
-    monkeypatch.setattr(accounts, "_exist", False)
+    accounts.accounts_exist.forget()
 
 
 @pytest.fixture(autouse=True)

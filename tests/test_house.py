@@ -43,3 +43,12 @@ def test_a_name_says_what_a_file_holds() -> None:
 def test_every_room_says_what_it_holds_and_where_to_begin() -> None:
     rooms = [name for name in modules() if name.endswith("__init__.py") and not DJANGOS_OWN.search(name)]
     assert not [name for name in rooms if not ast.get_docstring(ast.parse((ROOT / name).read_text()))]
+
+
+def test_templates_of_an_app_stand_in_the_rooms_of_the_code_that_renders_them() -> None:
+    folders = {
+        path.parent.relative_to(ROOT / "templates").as_posix()
+        for app in ("generation", "styles", "training")
+        for path in (ROOT / "templates" / app).rglob("*.html")
+    }
+    assert not [folder for folder in folders if not (ROOT / folder / "__init__.py").is_file()]

@@ -11,6 +11,7 @@ from training.datasets import views as datasets
 from training.datasets.captions import views as captions
 from training.datasets.collecting import from_gallery, reading_views
 from training.datasets.collecting import views as collecting
+from training.datasets.crops import views as crops
 from training.datasets.health import views as health
 from training.datasets.versions import views as versions
 from training.runs import views as runs
@@ -22,6 +23,7 @@ _datasets = [
     *reading_views.urlpatterns,
     *from_gallery.urlpatterns,
     *captions.urlpatterns,
+    *crops.urlpatterns,
     *health.urlpatterns,
     *datasets.urlpatterns,
     *versions.urlpatterns,

@@ -1,6 +1,8 @@
-"""The memory of engines' devices, as pages and the admin show it."""
+"""The devices of engines, their names and memory, as pages and the admin show them."""
 
 from __future__ import annotations
+
+import re
 
 from django.utils.translation import gettext as _
 
@@ -29,3 +31,11 @@ def _devices(engine: Engine) -> list[Device]:
         return [Device(**told) for told in engine.devices]
     kind = "cpu" if engine.device == "CPU" else "unknown"
     return [Device(engine.device, kind, engine.vram_total or 0, engine.vram_free or 0)]
+
+
+def short_device(name: str) -> str:
+    """Shorten "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync" to "RTX 4090"."""
+    name = re.sub(r"^\w+:\d+\s+", "", name).split(" : ")[0]
+    if name == "cpu":
+        return "CPU"
+    return re.sub(r"^(NVIDIA\s+)?(GeForce\s+)?", "", name).strip()[:200]

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation.engines import node_facts, roster
+from generation.engines import devices, node_facts, roster
 from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
 from stylestudio.comfy.connection.admission import trust
@@ -86,7 +86,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
 
 def _in_words(device: Device) -> str:
     free = f", {device.free / 1e9:.1f} GB {device.memory_kind}" if device.free else ""
-    return f"{roster.short_device(device.name)}{free}"
+    return f"{devices.short_device(device.name)}{free}"
 
 
 def _old_packages(packages: Iterable[Package]) -> Iterable[Finding]:

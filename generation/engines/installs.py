@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -17,6 +15,7 @@ from django.core.files.base import File
 from django.utils.translation import gettext as _
 
 from generation.engines import roster
+from generation.engines.memory import Install
 from generation.engines.models import Engine
 from styles.lora import Family
 from styles.models import StyleVersion
@@ -79,21 +78,17 @@ def _only_a_part(engine: Engine, version: StyleVersion) -> str:
     return _("%(engine)s has only a part of %(file)s.") % {"engine": roster.title(engine), "file": version.lora_name}
 
 
-# What was found whole, on an engine since it came up.
-_whole: set[tuple[int, datetime, str]] = set()
-
-
 def _is_whole(engine: Engine, version: StyleVersion) -> bool:
     """Whether the file that the engine lists is as long as ours: where writing it broke off, it is listed as well.
 
     The engine is asked once while it is up. A file that cannot be looked at, since a person put it there, counts as
     whole.
     """
-    seen = (engine.pk, engine.health_since, version.lora_name)
-    if seen not in _whole:
-        if _size_there(engine, version.lora_name) not in (None, version.sent_size):
+    memory, name = roster.pool.memory, version.lora_name
+    if not memory.is_whole(engine, name):
+        if _size_there(engine, name) not in (None, version.sent_size):
             return False
-        _whole.add(seen)
+        memory.note_whole(engine, name)
     return True
 
 
@@ -160,24 +155,13 @@ def _place(engine: Engine, version: StyleVersion) -> Place:
     return Place(title, "later")
 
 
-@dataclass(slots=True)
-class _Install:
-    """One file on its way to one engine. `percent` of it has left."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    percent: int = 0
-
-
-_installs: dict[tuple[int, str], _Install] = {}
-
-
 def put(engine: Engine, version: StyleVersion) -> Generator[int]:
     """Put the file on the engine, once however many threads want it there.
 
     Yields the percent that have left, several times a second, to whoever carries it and to those who wait. Closing the
     generator breaks off. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
     """
-    install = _installs.setdefault((engine.pk, version.lora_name), _Install())
+    install = roster.pool.memory.install(engine, version.lora_name)
     while not install.lock.acquire(timeout=SECONDS_BETWEEN_FILE_LOOKS):
         yield install.percent
     try:
@@ -212,7 +196,7 @@ def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
         yield file, size
 
 
-def _uploaded(engine: Engine, version: StyleVersion, install: _Install, *, overwrite: bool) -> Generator[int]:
+def _uploaded(engine: Engine, version: StyleVersion, install: Install, *, overwrite: bool) -> Generator[int]:
     loop, client = roster.pool.loop, roster.pool.client(engine)
     with _opened(version) as (file, size):
 
@@ -232,7 +216,7 @@ async def _sending(
     yield
 
 
-def _copied(engine: Engine, version: StyleVersion, folder: Path, install: _Install) -> Generator[int]:
+def _copied(engine: Engine, version: StyleVersion, folder: Path, install: Install) -> Generator[int]:
     """Into the folder that engines share: written aside, so that none of them loads half a file."""
     name, aside = version.lora_name, folder / f".{uuid.uuid4().hex}.part"
     try:

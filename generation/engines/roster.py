@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 import time
 import uuid
@@ -26,6 +25,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from generation.engines import node_facts
+from generation.engines.devices import short_device
+from generation.engines.memory import EngineMemory
 from generation.engines.models import Engine
 from generation.engines.node_facts import NodeFacts
 from stylestudio.comfy.bridge import LoopThread
@@ -238,7 +239,11 @@ def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[
 
 
 def _listed(engine: Engine, folder: str) -> list[str]:
-    return list(engine.checkpoints if folder == "checkpoints" else engine.loras)
+    return list(getattr(engine, _field(folder)))
+
+
+def _field(folder: str) -> str:
+    return "checkpoints" if folder == "checkpoints" else "loras"
 
 
 class Pool:
@@ -250,6 +255,7 @@ class Pool:
         self._session: aiohttp.ClientSession | None = None
         self._clients: dict[str, tuple[str, ComfyClient]] = {}
         self._name = f"stylestudio-{uuid.uuid4().hex[:12]}"
+        self.memory = EngineMemory()
 
     @property
     def loop(self) -> LoopThread:
@@ -301,6 +307,7 @@ class Pool:
                 self._loop.call(self._session.close(), timeout=2.0)
             self._loop.stop()
             self._loop, self._session, self._clients = None, None, {}
+            self.memory = EngineMemory()
 
 
 async def _open_session() -> aiohttp.ClientSession:
@@ -404,16 +411,10 @@ def _take_in(engine: Engine, answers: Answers) -> None:
         engine.max_upload = answers.max_upload
 
 
-# Since when (monotonic) an engine was seen with prompts that wait and none that runs.
-_idle_since: dict[int, float] = {}
-
-
 def _health(engine: Engine, answers: Answers) -> Engine.Health:
     """What an engine that answers is good for."""
-    idle_since = _idle_since.setdefault(engine.pk, time.monotonic()) if answers.idle else None
-    if idle_since is None:
-        _idle_since.pop(engine.pk, None)
-    elif engine.health == Engine.Health.STUCK or time.monotonic() - idle_since >= STUCK_AFTER:
+    idle = pool.memory.seconds_idle(engine, idle=answers.idle)
+    if idle is not None and (engine.health == Engine.Health.STUCK or idle >= STUCK_AFTER):
         return Engine.Health.STUCK
     if engine.health == Engine.Health.EXHAUSTED:
         if timezone.now() - engine.health_since < COOL_DOWN:
@@ -425,7 +426,7 @@ def _health(engine: Engine, answers: Answers) -> Engine.Health:
 
 def is_suspect(engine: Engine) -> bool:
     """Whether it held prompts and ran none when it was asked last, so that it is to be asked again soon."""
-    return engine.pk in _idle_since
+    return pool.memory.was_idle(engine)
 
 
 def _announce_switch(engine: Engine) -> None:
@@ -470,13 +471,18 @@ def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health
         publisher.publish_engines()
 
 
+def without_file(engine: Engine, folder: str, name: str) -> Engine:
+    """The engine as it is known, but without this file. Stores nothing."""
+    row = Engine.objects.get(pk=engine.pk)
+    setattr(row, _field(folder), [other for other in _listed(row, folder) if canonical(other) != canonical(name)])
+    return row
+
+
 def forget_file(engine: Engine, folder: str, name: str) -> None:
     """The engine said that it does not have this file, although it had listed it."""
-    row = Engine.objects.get(pk=engine.pk)
-    listed = _listed(row, folder)
-    if is_listed(name, listed):
-        left = [other for other in listed if canonical(other) != canonical(name)]
-        Engine.objects.filter(pk=row.pk).update(**{folder: left})
+    if is_listed(name, _listed(Engine.objects.get(pk=engine.pk), folder)):
+        left = _listed(without_file(engine, folder, name), folder)
+        Engine.objects.filter(pk=engine.pk).update(**{_field(folder): left})
 
 
 def note_lora(engine: Engine, name: str) -> None:
@@ -485,11 +491,3 @@ def note_lora(engine: Engine, name: str) -> None:
         row = Engine.objects.select_for_update().get(pk=engine.pk)
         if not is_listed(name, row.loras):
             Engine.objects.filter(pk=row.pk).update(loras=[*row.loras, canonical(name)])
-
-
-def short_device(name: str) -> str:
-    """Shorten "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync" to "RTX 4090"."""
-    name = re.sub(r"^\w+:\d+\s+", "", name).split(" : ")[0]
-    if name == "cpu":
-        return "CPU"
-    return re.sub(r"^(NVIDIA\s+)?(GeForce\s+)?", "", name).strip()[:200]

@@ -55,7 +55,7 @@ def found_loras(request: StudioRequest) -> HttpResponse:
     """LoRAs that engines have and no style uses; those that are ticked become styles."""
     require_curator(request.user)
     if request.method != "POST":
-        return render(request, "generation/found_loras.html", _found_page(request))
+        return render(request, "generation/engines/found_loras.html", _found_page(request))
     made, refused = unclaimed_loras.make_styles(
         request.POST.getlist("name"), request.user, accelerators="accelerators" in request.POST
     )
@@ -67,7 +67,7 @@ def found_loras(request: StudioRequest) -> HttpResponse:
     if made and not refused:
         return redirect("styles:styles")
     context = {**_found_page(request), "refused": refused or [_("Tick at least one file.")]}
-    return render(request, "generation/found_loras.html", context, status=422)
+    return render(request, "generation/engines/found_loras.html", context, status=422)
 
 
 def _found_page(request: StudioRequest) -> dict[str, Any]:
@@ -82,9 +82,9 @@ def _found_page(request: StudioRequest) -> dict[str, Any]:
 @require_GET
 def version_engines(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     """Which engines have a version's file, are given it, or cannot be: a part of the style's page, or a page."""
-    versions = StyleVersion.objects.select_related("style").exclude(lora_name="").filter(style__deleted_at=None)
+    versions = StyleVersion.objects.visible_to(request.user).select_related("style").exclude(lora_name="")
     version = get_object_or_404(versions, style__slug=slug, number=number)
-    template = "generation/_installed.html" if request.htmx else "generation/installed.html"
+    template = "generation/engines/_installed.html" if request.htmx else "generation/engines/installed.html"
     return render(request, template, {"version": version, "places": installs.places(version)})
 
 
@@ -98,4 +98,4 @@ def _card(request: StudioRequest, engine: Engine) -> HttpResponse:
     fact = next((fact for fact in page_frame.engine_facts() if fact.id == engine.pk), None)
     if not request.htmx or fact is None:
         return redirect(reverse("queue") + "#engines")
-    return render(request, "queue/_engine_card.html", {"engine": fact})
+    return render(request, "generation/engines/_engine_card.html", {"engine": fact})

@@ -85,8 +85,8 @@ class Page:
 def pictures(user: User, filters: Filters) -> PictureQuerySet:
     """What `user` may see and the filters let through, newest first. The base style means no other style."""
     found = GeneratedImage.objects.visible_to(user)
-    if not filters.previews:
-        found = found.filter(task__is_face=False)
+    if filters.previews:
+        found = GeneratedImage.with_previews.visible_to(user)
     if filters.style == BASE_SLUG:
         found = found.exclude(Exists(TaskStyle.objects.filter(task=OuterRef("task"))))
     elif filters.style:
@@ -155,7 +155,7 @@ class Film:
 
 def film(picture: GeneratedImage, user: User) -> Film:
     """The film strip of a picture. After a job's last picture comes the first one of the job asked for before it."""
-    strip = list(GeneratedImage.objects.filter(task=picture.task).order_by("index"))
+    strip = list(GeneratedImage.with_previews.visible_to(user).filter(task=picture.task).order_by("index"))
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
     before = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
     after = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)
@@ -163,15 +163,15 @@ def film(picture: GeneratedImage, user: User) -> Film:
 
 
 def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedImage | None:
-    kept = GeneratedImage.objects.filter(task=OuterRef("pk"))
-    tasks = GenerationTask.objects.visible_to(user).filter(Exists(kept), is_face=task.is_face)
+    kept = GeneratedImage.with_previews.filter(task=OuterRef("pk"))
+    tasks = GenerationTask.everything.visible_to(user).filter(Exists(kept), is_face=task.is_face)
     if newer:
         other = tasks.filter(pk__gt=task.pk).order_by("pk").first()
     else:
         other = tasks.filter(pk__lt=task.pk).order_by("-pk").first()
     if other is None:
         return None
-    found = GeneratedImage.objects.filter(task=other).order_by("index")
+    found = GeneratedImage.with_previews.visible_to(user).filter(task=other).order_by("index")
     return found.last() if newer else found.first()
 
 

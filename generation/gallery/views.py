@@ -26,7 +26,7 @@ from stylestudio.people.access import StudioRequest, may_change, require_maker, 
 def gallery(request: StudioRequest) -> HttpResponse:
     """The wall, newest first. `?before=` is where "Load more" leads without JavaScript."""
     filters = wall.Filters.read(request.GET)
-    return render(request, "generation/gallery.html", wall_page(request, filters))
+    return render(request, "generation/gallery/gallery.html", wall_page(request, filters))
 
 
 @require_GET
@@ -36,9 +36,9 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
-        style = Style.objects.filter(slug=filters.style).first()
-        return render(request, "generation/_strip.html", {"pictures": pictures, "style": style})
-    return render(request, "generation/_wall_page.html", wall_page(request, filters))
+        style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
+        return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
+    return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters))
 
 
 def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
@@ -54,10 +54,10 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
     return {
         "page": page,
         "filters": filters,
-        "styles": Style.objects.in_picker_order(),
+        "styles": Style.objects.visible_to(request.user).in_picker_order(),
         "later": bool(before),
         "more_query": filters.query(before=page.more),
-        "tile": "generation/_tile.html",
+        "tile": "generation/gallery/_tile.html",
         "wall_url": reverse("generation:gallery"),
         "page_url": reverse("generation:gallery-page"),
     }
@@ -76,7 +76,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "picture": found,
         "task": task,
         "mix": mix,
-        "styles": _styles(mix),
+        "styles": _styles(request, mix),
         # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
         "final_parts": sent
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
@@ -88,18 +88,18 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "can_change": may_change(request.user, task),
         "offers": wall.offers(request, found),
     }
-    return render(request, "generation/picture.html", context)
+    return render(request, "generation/gallery/picture.html", context)
 
 
-def _styles(mix: list[TaskStyle]) -> list[Style]:
+def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:
     """The styles that the picture can be a cover of."""
     if not mix:
-        return list(Style.objects.filter(is_base=True))
+        return list(Style.objects.visible_to(request.user).filter(is_base=True))
     return [row.version.style for row in mix if row.version.style.deleted_at is None]
 
 
 def _with_story() -> PictureQuerySet:
-    return GeneratedImage.objects.select_related("task__owner", "task__reference", "engine", "prompt").defer(
+    return GeneratedImage.with_previews.select_related("task__owner", "task__reference", "engine", "prompt").defer(
         "prompt__graph"
     )
 
@@ -119,7 +119,7 @@ def _download_name(picture: GeneratedImage) -> str:
 @require_POST
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
     """Move a picture to the trash, with Undo in the toast."""
-    found = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     require_maker(request.user, found.task)
     found.delete()
     _tell(found)

@@ -27,7 +27,7 @@ class MakingConfig(AppConfig):
             kinds.Kind(
                 name=GenerationTask.kind,
                 model=GenerationTask,
-                fragments=("generation/_job.html", "generation/_queue_row.html"),
+                fragments=("generation/ordering/_job.html", "generation/making/_queue_row.html"),
                 facts=cards.facts,
                 sweep=runner.sweep,
                 gather=cards.gather,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +18,13 @@ from django.db.models.functions import Now
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import recovery
+from generation.making import fetching, recovery, verdicts
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.graphs import graph
-from stylestudio.jobs.kinds import ACTIVE, LEASE, Status
+from stylestudio.host.cadence import Every
+from stylestudio.jobs.holding import Holder
+from stylestudio.jobs.kinds import LEASE, Status
 from stylestudio.processes import workers
 
 TAKEN = (*EnginePrompt.LIVE, EnginePrompt.State.DONE)
@@ -47,46 +47,18 @@ class Claim:
     attach: bool
 
 
-class Held:
-    """The prompts that threads of this process work on. The heartbeat renews their leases."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._prompts: dict[int, int] = {}
-
-    @contextmanager
-    def hold(self, prompt: EnginePrompt) -> Iterator[None]:
-        """While the block runs, the prompt is this process's."""
-        with self._lock:
-            self._prompts[prompt.pk] = prompt.task_id
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._prompts.pop(prompt.pk, None)
-
-    def __contains__(self, pk: int) -> bool:
-        return pk in self._prompts
-
-    def renew(self) -> None:
-        """Push the end of all leases away; called by the worker's heartbeat."""
-        with self._lock:
-            prompts, tasks = list(self._prompts), set(self._prompts.values())
-        if prompts:
-            EnginePrompt.objects.filter(pk__in=prompts).update(lease_until=Now() + LEASE)
-            GenerationTask.objects.running().filter(pk__in=tasks).update(lease_until=Now() + LEASE)
+def _renew(prompts: Mapping[int, int]) -> None:
+    EnginePrompt.objects.filter(pk__in=prompts).update(lease_until=Now() + LEASE)
+    GenerationTask.everything.running().filter(pk__in=set(prompts.values())).update(lease_until=Now() + LEASE)
 
 
-held = Held()
+# The prompts that threads of this process work on, and their tasks. `_one_at_a_time` gives turns between processes.
+held: Holder[int] = Holder(_renew)
+orphans = Every(5.0)  # looks for pictures that a dead worker left
 
 
 class LostRace(IntegrityError):
     """Another worker took the picture that was chosen."""
-
-
-ORPHANS_EVERY = 5.0  # seconds between looks for pictures that a dead worker left
-_turn = threading.RLock()  # one thread of a process claims at a time; `_one_at_a_time` says it to other processes
-_orphans_due = 0.0
 
 
 def claim(worker: str) -> Claim | None:
@@ -94,7 +66,7 @@ def claim(worker: str) -> Claim | None:
 
     Raises IntegrityError where others were faster TRIES times in a row.
     """
-    with _turn:
+    with held.turn:
         orphan = _due_orphan(worker)
         prompt = orphan or _take_one(worker)
     workers.looked.set()
@@ -136,10 +108,10 @@ def next_picture(worker: str) -> Iterator[Claim | None]:
     """
     workers.give_connection_back()  # to whom has the turn: with it they would wait for each other
     with ExitStack() as stack:
-        with _turn:
+        with held.turn:
             claimed = claim(worker)
             if claimed:
-                stack.enter_context(held.hold(claimed.prompt))
+                stack.enter_context(held.hold(claimed.prompt.pk, claimed.prompt.task_id))
         yield claimed
 
 
@@ -151,17 +123,15 @@ def claimable() -> bool:
 
 def look_for_orphans() -> None:
     """Let the next claim look for pictures of dead workers, whenever the last look was."""
-    global _orphans_due
-    _orphans_due = 0.0
+    orphans.hurry()
 
 
 def _due_orphan(worker: str) -> EnginePrompt | None:
-    global _orphans_due
-    if time.monotonic() < _orphans_due:
+    if not orphans.is_due:
         return None
     orphan = _adopt(worker)
     if orphan is None:
-        _orphans_due = time.monotonic() + ORPHANS_EVERY
+        orphans.done()
     return orphan
 
 
@@ -175,32 +145,33 @@ def _adopt(worker: str) -> EnginePrompt | None:
 
     What nobody wants any more ends here, and what its engine keeps for too long becomes free for another one.
     """
-    over = EnginePrompt.objects.filter(Q(lease_until__lt=Now()) | Q(worker=worker), state__in=EnginePrompt.LIVE)
+    over = EnginePrompt.objects.live().filter(Q(lease_until__lt=Now()) | Q(worker=worker))
     asked: frozenset[int] | None = None
     for prompt in over.select_related("task__reference", "engine").order_by("pk"):
         if prompt.pk in held:
             continue
         if not prompt.task.is_active:
-            recovery.leave(prompt)
+            verdicts.apply(prompt, prompt.task, recovery.left(prompt, prompt.task))
             continue
         if prompt.output:
             asked = _asked_for_pictures() if asked is None else asked
             if prompt.engine_id in asked:
                 continue
         if prompt.engine.health == Engine.Health.OK:
-            mine = EnginePrompt.objects.filter(
-                pk=prompt.pk, state__in=EnginePrompt.LIVE, worker=prompt.worker, lease_until=prompt.lease_until
+            mine = EnginePrompt.objects.live().filter(
+                pk=prompt.pk, worker=prompt.worker, lease_until=prompt.lease_until
             )
             if mine.update(worker=worker, lease_until=Now() + LEASE):
                 return prompt
         elif recovery.is_hopeless(prompt):
-            recovery.gone(prompt)
+            verdicts.apply(prompt, prompt.task, recovery.gone(prompt))
+            fetching.end_fetching(prompt.task)
     return None
 
 
 def _asked_for_pictures() -> frozenset[int]:
     """Engines from which somebody fetches a picture that did not come at once: one at a time, so that work goes on."""
-    made = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE, output__isnull=False, lease_until__gte=Now())
+    made = EnginePrompt.objects.live().filter(output__isnull=False, lease_until__gte=Now())
     return frozenset(made.exclude(worker="").values_list("engine", flat=True))
 
 
@@ -211,7 +182,7 @@ def _open_tasks() -> QuerySet[GenerationTask]:
     """
     taken = Count("prompts", filter=Q(prompts__state__in=TAKEN))
     rested = Q(not_before=None) | Q(not_before__lte=Now())
-    active = GenerationTask.objects.filter(rested, status__in=ACTIVE, fetching=False)
+    active = GenerationTask.everything.active().filter(rested, fetching=False)
     return active.annotate(taken=taken).filter(taken__lt=F("count"))
 
 
@@ -262,7 +233,7 @@ class _Live:
     @classmethod
     def look(cls) -> _Live:
         # A picture that is made and waits to be fetched takes no place on its engine.
-        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by()
+        rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by()
         load: Counter[int] = Counter()
         tasks: defaultdict[Party, list[int]] = defaultdict(list)
         for engine, owner, is_face, task in rows.values_list("engine_id", "task__owner_id", "task__is_face", "task_id"):
@@ -301,7 +272,7 @@ class _Live:
         newest = self.lately[:PEOPLE_FIRST]
         if len(newest) < PEOPLE_FIRST or any(party.previews for party, _at in newest):
             return False
-        return GenerationTask.objects.filter(pk__in=list(tasks), queued_at__lt=newest[-1][1]).exists()
+        return GenerationTask.everything.filter(pk__in=list(tasks), queued_at__lt=newest[-1][1]).exists()
 
 
 def _take(worker: str) -> EnginePrompt | None:
@@ -345,7 +316,7 @@ def _choose(candidates: list[Engine], now: _Live) -> tuple[GenerationTask, Engin
     for party in _turns(waiting, now, due=due):
         if cold and party.previews and not cold[0].is_face:
             break  # no preview passes a person, whatever is in the engine's memory
-        task = GenerationTask.objects.get(pk=waiting[party].task)
+        task = GenerationTask.everything.get(pk=waiting[party].task)
         engine = _engine_for(task, candidates, idle if party.previews else free, now)
         if engine is None:
             continue

@@ -11,7 +11,7 @@ from django.db import close_old_connections, connections
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import recovery
+from generation.making import cancelling
 from generation.making.claim import look_for_orphans
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Monitor:
         well = roster.probe(engine, asked)
         self._due[engine.pk] = time.monotonic() + _pause(engine, well)
         if well:
-            recovery.clean(engine)
+            cancelling.clean(engine)
         if well and not was_well:
             look_for_orphans()
             roster.tell_returned()

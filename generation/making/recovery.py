@@ -1,25 +1,37 @@
-"""What follows when a picture did not come: who tries again, when and where, and what engines still hold of ours.
+"""What follows when a picture did not come: who tries again, when and where. Decides and writes nothing.
 
-Waiting for an engine that is away is no attempt and may take days. Where an engine answers and it does not work, every
+Waiting for an engine that is away is no attempt and may take days. If an engine answers and it does not work, every
 way of trying again is bounded: by ATTEMPTS for what was posted, and by MOST_TRIES and TRIED_FOR for everything else.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
+from generation.making.cancelling import TELL_TIMEOUT
+from generation.making.verdicts import (
+    Ends,
+    Fails,
+    FileForgotten,
+    OutOfMemory,
+    Rests,
+    TakenOut,
+    Tries,
+    Verdict,
+    Waits,
+)
 from generation.pictures import faults, graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
+from stylestudio.comfy import errors
 from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded
 from stylestudio.comfy.errors import (
     ComfyError,
@@ -31,7 +43,6 @@ from stylestudio.comfy.errors import (
     MissingFile,
     NotFetched,
     NotInstalled,
-    OutOfMemory,
     PromptLost,
     PromptStalled,
     QueueStuck,
@@ -41,6 +52,8 @@ from stylestudio.comfy.file_names import is_listed
 from stylestudio.jobs.kinds import Status
 
 log = logging.getLogger(__name__)
+
+State = EnginePrompt.State
 
 ATTEMPTS = 3  # times that an engine may lose a picture it was given
 BACK_OFF = 2.0  # seconds before the third attempt; doubles with each further one
@@ -52,12 +65,10 @@ TRIED_FOR = timedelta(minutes=10)
 FEW_TRIES = 4
 MOST_DAMAGED = 6  # times that a damaged file is fetched: it is likely to be so on the engine's disk
 ELSEWHERE = timedelta(seconds=30)  # an engine may be away for so long before its pictures are made on another
-TELL_TIMEOUT = 10.0  # seconds that an engine has to take a cancellation
-MOST_CLEANED = 200  # prompts that an engine is told of at once
 
 
-def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sent: bool) -> None:
-    """End or park an attempt that raised `error`, and decide what becomes of its task.
+def judge(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sent: bool) -> Verdict:
+    """What follows of an attempt that raised `error`.
 
     `sent`: the engine may have the graph. Then a lost connection says nothing about the picture, which may be made
     there at this moment: the prompt waits for the engine to come back and is asked for (`claim` adopts it).
@@ -66,25 +77,78 @@ def failed(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sen
     reason = (error.reason if isinstance(error, NotFetched) else None) or error
     broken = isinstance(reason, EngineUnreachable | EngineTimeout)
     away = broken and not still_answers(prompt.engine, reason)
-    if away:
-        roster.take_out(prompt.engine, str(reason))
+    engine = TakenOut(Engine.Health.UNREACHABLE, str(reason)) if away else None
     # Without a connection the engine never saw the graph, unless it had taken it before.
     never = isinstance(reason, UploadBroken) or (isinstance(reason, NotConnected) and not prompt.posted_at)
     unsure = sent and broken and not never
     if unsure or isinstance(error, NotFetched | FateUnknown):
-        _ask_again(prompt, task, error, away=away)
-    elif isinstance(error, QueueStuck):
-        roster.take_out(prompt.engine, str(error), Engine.Health.STUCK)
+        return replace(_ask_again(prompt, task, error, away=away), engine=engine)
+    if isinstance(error, QueueStuck):
         # It stays in that queue: as long as prompts wait there and none runs, the engine is known to be stuck.
-        _try_again(prompt, task, error, answered=True, unclean=True)
-    elif isinstance(error, UploadBroken) and _breaks_off(prompt, error):
-        _give_up(prompt, task, _not_through(prompt.engine, error))
-    elif broken or isinstance(error, PromptLost | EngineErred) or _may_pass(prompt, task, error):
+        again = _try_again(prompt, task, error, answered=True, unclean=True)
+        return replace(again, engine=TakenOut(Engine.Health.STUCK, str(error)))
+    if isinstance(error, UploadBroken) and _breaks_off(prompt, error):
+        return replace(_give_up(prompt, task, _not_through(prompt.engine, error)), engine=engine)
+    if broken or isinstance(error, PromptLost | EngineErred):
         # A request that broke off may still arrive, and nobody would fetch what comes of it.
         late = isinstance(error, PromptLost) and not prompt.posted_at
-        _try_again(prompt, task, error, answered=not away, unclean=late or _is_left_behind(error))
-    else:
-        _give_up(prompt, task, error)
+        return replace(_try_again(prompt, task, error, answered=not away, unclean=late), engine=engine)
+    if isinstance(error, MissingFile):
+        return _missing(prompt, task, error)
+    return _give_up(prompt, task, error)
+
+
+def broke_here(prompt: EnginePrompt, kind: str, said: str, *, sent: bool = False) -> Verdict:
+    """What follows of an attempt that failed on our side: what the engine made by then is still there.
+
+    `sent`: the engine may still be making it.
+    """
+    state = State.UNFETCHED if prompt.output else State.FAILED
+    return Verdict(Ends(state, said, unclean=sent and not prompt.output), task=Fails(kind, detail=said))
+
+
+def no_picture(said: str) -> Verdict:
+    """What follows of an attempt whose engine finished with something that is no picture."""
+    return Verdict(Ends(State.FAILED, said), task=Fails("no_picture"))
+
+
+def gone(prompt: EnginePrompt) -> Verdict:
+    """What follows when its engine stays away: the picture is made on another one. What was to be fetched ends."""
+    lost = PromptLost("The engine did not come back.")
+    return _try_again(prompt, prompt.task, lost, answered=False, unclean=True)
+
+
+def left(prompt: EnginePrompt, task: GenerationTask, error: str = "", *, unclean: bool = True) -> Verdict:
+    """What follows of an attempt whose task has ended. What an engine made of a job that failed can be fetched again.
+
+    `unclean`: its engine may still hold it.
+    """
+    if task.fetching or (task.status == Status.FAILED and prompt.output):
+        return Verdict(Ends(State.UNFETCHED, error or prompt.error))
+    return Verdict(Ends(State.CANCELLED, error, unclean=unclean))
+
+
+def is_hopeless(prompt: EnginePrompt) -> bool:
+    """Whether to make a parked picture elsewhere: its engine is gone for good, or long and another one can."""
+    engine = prompt.engine
+    if not engine.active:
+        return True
+    if prompt.task.fetching:
+        return False
+    if engine.health == Engine.Health.OK or timezone.now() - engine.health_since < ELSEWHERE:
+        return False
+    others = [other for other in roster.serving() if other.is_preview == engine.is_preview]
+    files, stored = graphs.files(prompt.task), graphs.stored(prompt.task)
+    return any(installs.is_able(other, files, (), stored) for other in others)
+
+
+def preferred(task: GenerationTask, able: list[Engine]) -> list[Engine]:
+    """Of engines that can make it those that have not failed it lately; all of them when each one has."""
+    if task.not_before is None:
+        return able
+    lately = task.prompts.filter(state=EnginePrompt.State.LOST, misses__gt=0, ended_at__gt=timezone.now() - TRIED_FOR)
+    bad = set(lately.values_list("engine", flat=True))
+    return [engine for engine in able if engine.pk not in bad] or able
 
 
 def still_answers(engine: Engine, error: ComfyError) -> bool:
@@ -99,88 +163,23 @@ def still_answers(engine: Engine, error: ComfyError) -> bool:
     return False
 
 
-def gone(prompt: EnginePrompt) -> None:
-    """Its engine stays away: the picture is made on another one. What was only to be fetched ends."""
-    _try_again(prompt, prompt.task, PromptLost("The engine did not come back."), answered=False, unclean=True)
-    end_fetching(prompt.task)
-
-
-def leave(prompt: EnginePrompt, error: str = "", *, unclean: bool = True) -> None:
-    """End an attempt whose task has ended. What an engine made of a job that failed can be fetched again.
-
-    `unclean`: its engine may still hold it.
-    """
-    task = prompt.task
-    if task.fetching or (task.status == Status.FAILED and prompt.output):
-        prompt.end(EnginePrompt.State.UNFETCHED, error or prompt.error)
-    else:
-        prompt.end(EnginePrompt.State.CANCELLED, error, unclean=unclean)
-
-
-def hands_out_again(engine: Engine) -> None:
-    """A picture came that had not come before: the others that it made are due at once."""
-    made = EnginePrompt.objects.filter(EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
-    made.update(lease_until=Now() - timedelta(milliseconds=1))
-
-
-def fetch_again(task: GenerationTask) -> bool:
-    """Open an ended job once more to fetch what engines made of it. False when there is nothing to fetch.
-
-    Nothing is made anew. The job ends as soon as all that it has on engines came, or is known to be gone.
-    """
-    over = timezone.now() - timedelta(seconds=1)
-    with transaction.atomic():
-        unfetched = task.prompts.filter(state=EnginePrompt.State.UNFETCHED).exclude(index__in=task.stored)
-        if not unfetched.exists() or not task.reopen(fetching=True, error_field="", not_before=None):
-            return False
-        task.faces.update(settled=False)
-        unfetched.update(
-            state=EnginePrompt.State.POSTED, worker="", lease_until=over, ended_at=None, misses=0, missed_since=None
-        )
-    return True
-
-
-def end_fetching(task: GenerationTask) -> bool:
-    """End a job that was opened to fetch its pictures, once none is left to be waited for. Whether it ended now."""
-    if not task.fetching or not task.is_active or task.prompts.filter(state__in=EnginePrompt.LIVE).exists():
-        return False
-    if task.complete_if_whole():
-        return True
-    left = task.prompts.filter(state=EnginePrompt.State.UNFETCHED).order_by("-ended_at").first()
-    if left:
-        fail_task(task, "unfetched" if left.output else "untold", left.error)
-    else:
-        lost = task.prompts.filter(state=EnginePrompt.State.LOST).exists()
-        fail_task(task, "gone" if lost else "not_made")
-    return True
-
-
-def preferred(task: GenerationTask, able: list[Engine]) -> list[Engine]:
-    """Of engines that can make it those that have not failed it lately; all of them when each one has."""
-    if task.not_before is None:
-        return able
-    lately = task.prompts.filter(state=EnginePrompt.State.LOST, misses__gt=0, ended_at__gt=timezone.now() - TRIED_FOR)
-    bad = set(lately.values_list("engine", flat=True))
-    return [engine for engine in able if engine.pk not in bad] or able
-
-
-def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, away: bool) -> None:
+def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, away: bool) -> Verdict:
     """The engine has made the picture, or may have: ask it when it is back, or after a pause, but not for ever."""
     if away:  # that is no try, and the time until it is back does not count
-        prompt.missed_since = None
-        prompt.park()
-        return
-    prompt.miss()
-    damaged = isinstance(error, NotFetched) and error.damaged and prompt.misses >= MOST_DAMAGED
-    if damaged or _is_enough(prompt.misses, prompt.missed_since):
-        with ending():
-            prompt.end(EnginePrompt.State.UNFETCHED, str(error))
-            if not task.fetching:  # else the others are asked for first
-                fail_task(task, faults.kind_of(error), str(error), error.detail)
-        return
-    pause = _pause(prompt.misses)
-    prompt.park(pause, str(error))
-    GenerationTask.wake(pause + 0.1)
+        return Verdict(Waits(Tries(prompt.misses, None)))
+    tries = _one_more(prompt)
+    damaged = isinstance(error, NotFetched) and error.damaged and tries.misses >= MOST_DAMAGED
+    if damaged or _is_enough(tries.misses, tries.since):
+        ends = Ends(State.UNFETCHED, str(error), tries=tries)
+        if task.fetching:  # the others are asked for first
+            return Verdict(ends)
+        return Verdict(ends, task=Fails(faults.kind_of(error), str(error), error.detail))
+    return Verdict(Waits(tries, _pause(tries.misses), str(error)))
+
+
+def _one_more(prompt: EnginePrompt) -> Tries:
+    """Its tries with this one, which its engine answered."""
+    return Tries(prompt.misses + 1, prompt.missed_since or timezone.now())
 
 
 def _is_enough(tries: int, since: datetime | None) -> bool:
@@ -194,61 +193,29 @@ def _pause(tries: int) -> float:
     return min(BACK_OFF * 2.0 ** (tries - 1), LONGEST_BACK_OFF)
 
 
-def stop_on_engine(prompt: EnginePrompt) -> bool:
-    """Tell the engine that nobody wants this any more. False when it could not be told."""
-    return cancel(prompt.engine, str(prompt.prompt_id))
+def _missing(prompt: EnginePrompt, task: GenerationTask, error: MissingFile) -> Verdict:
+    """The engine says that it lacks a file: what was known of it was older than the truth."""
+    if _is_strange(task, error):
+        return _give_up(prompt, task, error)
+    forgotten = FileForgotten(error.folder, error.name)
+    if _may_pass(prompt, task, error):
+        again = _try_again(prompt, task, error, answered=True, unclean=_is_left_behind(error))
+        return replace(again, engine=forgotten)
+    return replace(_give_up(prompt, task, error), engine=forgotten)
 
 
-def cancel(engine: Engine, prompt_id: str) -> bool:
-    """End a prompt of ours on an engine, in any state. False when it could not be told."""
-    with suppress(ComfyError, TimeoutError):
-        roster.pool.loop.call(roster.pool.client(engine).cancel(prompt_id), timeout=TELL_TIMEOUT)
-        return True
-    return False
-
-
-def clean(engine: Engine) -> None:
-    """The engine answers: take from it what was cancelled or given up here while it could not be told."""
-    left = EnginePrompt.objects.filter(engine=engine, unclean=True).order_by("pk")
-    for prompt in left.select_related("engine")[:MOST_CLEANED]:
-        if not stop_on_engine(prompt) and not was_told_enough(engine, prompt.ended_at):
-            return
-        EnginePrompt.objects.filter(pk=prompt.pk).update(unclean=False)
-
-
-def was_told_enough(engine: Engine, ended_at: datetime | None) -> bool:
-    """Whether an engine that is well has refused for long to drop a prompt that ended here then."""
-    since = max(engine.health_since, ended_at or engine.health_since)
-    return engine.health == Engine.Health.OK and timezone.now() - since >= TRIED_FOR
-
-
-def ending() -> AbstractContextManager[object]:
-    """An attempt ends with its task, or neither does: in between, the picture would be free to be made once more."""
-    return transaction.atomic()
-
-
-def fail_task(task: GenerationTask, kind: str, error: str = "", detail: str = "", field: str = "") -> None:
-    """End the task with a reason. The first reason stays."""
-    if task.fail(kind, error, detail, error_field=field):
-        log.warning("Task %s failed: %s %s", task.pk, kind, error or detail)
-
-
-def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> bool:
+def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: MissingFile) -> bool:
     """Whether the same graph may succeed next time: after the input is sent again, or on another engine."""
-    if not isinstance(error, MissingFile) or _is_strange(task, error):
-        return False
     if error.folder == "input":
         # It is sent again, once to each engine.
         return not _said_before(prompt, error).filter(engine=prompt.engine_id).exists()
-    # The list of what it has was older than the truth.
-    roster.forget_file(prompt.engine, error.folder, error.name)
     files, stored = graphs.files(task), graphs.stored(task)
     said = {prompt.engine_id, *_said_before(prompt, error).values_list("engine", flat=True)}
     again = _said_before(prompt, error).filter(engine=prompt.engine_id).exists()
-    # Where it was installed anew after the first time, that did not help.
+    # If it was installed anew after the first time, that did not help.
     chances = [engine for engine in roster.serving() if engine.pk not in said]
     if error.name in stored and not again:
-        chances.append(Engine.objects.get(pk=prompt.engine_id))
+        chances.append(roster.without_file(prompt.engine, error.folder, error.name))
     return any(installs.is_able(engine, files, (), stored) for engine in chances)
 
 
@@ -285,49 +252,41 @@ def _not_through(engine: Engine, error: UploadBroken) -> NotInstalled:
 
 def _try_again(
     prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, answered: bool, unclean: bool = False
-) -> None:
+) -> Verdict:
     """Lost, not refused: the picture is free to be claimed again, unless engines lost it too often.
 
     `answered`: the engine is there. What never reached one is no attempt: an engine may be away for a day.
     """
-    if answered:
-        prompt.miss()
-    with ending():
-        prompt.end(EnginePrompt.State.LOST, str(error), unclean=unclean)
-        if task.fetching:
-            return
-        lost = EnginePrompt.objects.filter(task=task, index=prompt.index, state=EnginePrompt.State.LOST)
-        if lost.filter(posted_at__isnull=False).count() >= ATTEMPTS or (answered and _tried_enough(lost)):
-            fail_task(task, faults.kind_of(error, answered=answered), str(error), error.detail)
-            return
-        tries = lost.count()
-        if tries < 2:
-            return
-        rest = _pause(tries - 1)
-        GenerationTask.objects.filter(pk=task.pk).update(not_before=Now() + timedelta(seconds=rest))
-    GenerationTask.wake(rest + 0.1)
+    tries = _one_more(prompt) if answered else Tries.of(prompt)
+    ends = Ends(State.LOST, str(error), unclean=unclean, tries=tries)
+    if task.fetching:
+        return Verdict(ends)
+    lost = EnginePrompt.objects.filter(task=task, index=prompt.index, state=State.LOST).exclude(pk=prompt.pk)
+    posted = lost.filter(posted_at__isnull=False).count() + (prompt.posted_at is not None)
+    if posted >= ATTEMPTS or (answered and _tried_enough(lost, prompt)):
+        return Verdict(ends, task=Fails(faults.kind_of(error, answered=answered), str(error), error.detail))
+    earlier = lost.count()
+    return Verdict(ends, task=Rests(_pause(earlier)) if earlier else None)
 
 
-def _tried_enough(lost: QuerySet[EnginePrompt]) -> bool:
-    """Whether engines answered often or long enough, and it never worked."""
+def _tried_enough(lost: QuerySet[EnginePrompt], prompt: EnginePrompt) -> bool:
+    """Whether engines answered often or long enough, now included, and it never worked."""
     answered = lost.filter(misses__gt=0)
     away = lost.filter(misses=0).order_by("-attempt").values_list("attempt", flat=True).first() or 0
     since = answered.filter(attempt__gt=away).order_by("attempt").values_list("claimed_at", flat=True).first()
-    return _is_enough(answered.count(), since)
+    return _is_enough(answered.count() + 1, since or prompt.claimed_at)
 
 
-def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> None:
+def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> Verdict:
     """The engine's word is final: trying the same again would end the same."""
-    unclean = _is_left_behind(error) or (isinstance(error, PromptStalled) and not stop_on_engine(prompt))
     strange = isinstance(error, MissingFile) and _is_strange(task, error)
     kind = "strange" if strange else faults.kind_of(error)
     field = faults.field_of(error) if isinstance(error, GraphInvalid) and not strange else ""
-    words = _in_words(prompt, error)  # asks the engine, which no transaction waits for
-    with ending():
-        prompt.end(EnginePrompt.State.FAILED, str(error), unclean=unclean)
-        fail_task(task, kind, words, error.detail, field)
-    if isinstance(error, OutOfMemory):
-        _out_of_memory(prompt.engine)
+    return Verdict(
+        Ends(State.FAILED, str(error), unclean=_is_left_behind(error), stop=isinstance(error, PromptStalled)),
+        OutOfMemory() if isinstance(error, errors.OutOfMemory) else None,
+        Fails(kind, _in_words(prompt, error), error.detail, field),
+    )
 
 
 def _is_left_behind(error: ComfyError) -> bool:
@@ -344,27 +303,3 @@ def _in_words(prompt: EnginePrompt, error: ComfyError) -> str:
                 words = _("%(said)s It lists the file all the same: restart ComfyUI there, then press Retry.")
                 return words % {"said": error}
     return str(error)
-
-
-def _out_of_memory(engine: Engine) -> None:
-    """Let it unload what it holds. After three in a row it gets no more work."""
-    with suppress(ComfyError, TimeoutError):
-        roster.pool.loop.call(roster.pool.client(engine).free(), timeout=TELL_TIMEOUT)
-    rows = Engine.objects.filter(pk=engine.pk)
-    rows.update(ooms=F("ooms") + 1, warm="")
-    if rows.filter(ooms__gte=roster.MOST_OOMS).exists():
-        roster.take_out(engine, "", Engine.Health.EXHAUSTED)
-
-
-def is_hopeless(prompt: EnginePrompt) -> bool:
-    """Whether to make a parked picture elsewhere: its engine is gone for good, or long and another one can."""
-    engine = prompt.engine
-    if not engine.active:
-        return True
-    if prompt.task.fetching:
-        return False
-    if engine.health == Engine.Health.OK or timezone.now() - engine.health_since < ELSEWHERE:
-        return False
-    others = [other for other in roster.serving() if other.is_preview == engine.is_preview]
-    files, stored = graphs.files(prompt.task), graphs.stored(prompt.task)
-    return any(installs.is_able(other, files, (), stored) for other in others)

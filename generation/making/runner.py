@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -18,9 +17,10 @@ from django.utils import timezone
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import recovery, storing
+from generation.making import cancelling, fetching, recovery, storing, verdicts
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
+from generation.making.verdicts import Ends, Verdict
 from generation.pictures import graphs, signals, tasks
 from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import StyleVersion
@@ -32,7 +32,6 @@ from stylestudio.comfy.errors import (
     EmptyFile,
     EngineTimeout,
     EngineUnreachable,
-    MissingFile,
     NotFetched,
     NotFound,
     PromptLost,
@@ -56,9 +55,6 @@ FETCH_PAUSES = (0.5, 1.0, 2.0)
 # Decoding is not sampling: a picture is done only when it is stored.
 SAMPLED = 95
 
-# References that this process uploaded to an engine since it came up. An engine keeps its input files.
-_sent: set[tuple[int, datetime, str]] = set()
-
 
 def work() -> None:
     """Make pictures until nothing can be claimed."""
@@ -77,40 +73,40 @@ def run(claimed: Claim) -> None:
     """One attempt at one picture, to whatever end. Raises DatabaseError alone: then nothing is decided."""
     prompt, task = claimed.prompt, claimed.prompt.task
     making = _Making(prompt, task, sent=claimed.attach, attached=claimed.attach)
+    verdict: Verdict | None = None
     try:
         outcome = making.run(attach=claimed.attach)
     except DatabaseError:
         raise
-    except ComfyError as error:
-        task.refresh_from_db()
-        if task.is_active:
-            if isinstance(error, MissingFile) and error.folder == "input":
-                _sent.clear()  # somebody emptied the engine's input folder: send the reference again
-            recovery.failed(prompt, task, error, sent=making.sent)
-        else:
-            away = isinstance(error, EngineUnreachable | EngineTimeout)
-            recovery.leave(prompt, str(error), unclean=away and making.sent)
-    except decoding.BadPicture as error:
-        with recovery.ending():
-            prompt.end(EnginePrompt.State.FAILED, str(error))
-            recovery.fail_task(task, "no_picture")
-    except OSError as error:
-        log.exception("Could not store a picture of task %s", task.pk)
-        with recovery.ending():
-            prompt.end(making.broken_end, str(error))
-            recovery.fail_task(task, "storage", detail=str(error))
+    except (ComfyError, decoding.BadPicture, OSError) as error:
+        verdict = _judged(making, error)
     except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
         log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
-        with recovery.ending():
-            prompt.end(making.broken_end, repr(error), unclean=making.sent and not prompt.output)
-            recovery.fail_task(task, "internal", detail=repr(error))
+        verdict = recovery.broke_here(prompt, "internal", repr(error), sent=making.sent)
     else:
         if outcome == EnginePrompt.State.CANCELLED:
             task.refresh_from_db()
-            recovery.leave(prompt, unclean=making.untold)
-        elif outcome not in EnginePrompt.LIVE:  # left running on purpose; the next start attaches again
-            prompt.end(outcome)
+            verdict = recovery.left(prompt, task, unclean=making.untold)
+        elif outcome == EnginePrompt.State.DONE != prompt.state:  # another attempt had stored the picture
+            verdict = Verdict(Ends(outcome))
+    if verdict:
+        verdicts.apply(prompt, task, verdict)
     settle(task, made=prompt.state == EnginePrompt.State.DONE)
+
+
+def _judged(making: _Making, error: ComfyError | decoding.BadPicture | OSError) -> Verdict:
+    """What follows of an attempt that the engine, the picture or our own disk ended."""
+    prompt, task = making.prompt, making.task
+    if isinstance(error, decoding.BadPicture):
+        return recovery.no_picture(str(error))
+    if isinstance(error, OSError):
+        log.error("Could not store a picture of task %s", task.pk, exc_info=error)
+        return recovery.broke_here(prompt, "storage", str(error))
+    task.refresh_from_db()
+    if task.is_active:
+        return recovery.judge(prompt, task, error, sent=making.sent)
+    away = isinstance(error, EngineUnreachable | EngineTimeout)
+    return recovery.left(prompt, task, str(error), unclean=away and making.sent)
 
 
 @dataclass(slots=True)
@@ -132,11 +128,6 @@ class _Making:
     unwritten: tuple[int, int] | None = None
     told: tuple[int, int] | None = None  # the step that was written last
     stored: bool = False
-
-    @property
-    def broken_end(self) -> EnginePrompt.State:
-        """How an attempt ends that failed on our side: what the engine made by then is still there."""
-        return EnginePrompt.State.UNFETCHED if self.prompt.output else EnginePrompt.State.FAILED
 
     def run(self, *, attach: bool) -> EnginePrompt.State:
         """Drive the prompt to its end. DONE, CANCELLED, or a live state when the worker stops and leaves it so."""
@@ -171,7 +162,7 @@ class _Making:
             return EnginePrompt.State.DONE
         if workers.stopping.is_set():
             return EnginePrompt.State.POSTED
-        self.untold = not recovery.stop_on_engine(self.prompt)
+        self.untold = not cancelling.stop_on_engine(self.prompt)
         return EnginePrompt.State.CANCELLED
 
     def _watch(self, stream: Generator[events.Event | None]) -> bool:
@@ -194,7 +185,7 @@ class _Making:
         return self.stored
 
     def _wanted(self) -> bool:
-        return GenerationTask.objects.active().filter(pk=self.task.pk).exists()
+        return GenerationTask.everything.active().filter(pk=self.task.pk).exists()
 
     def _on(self, event: events.Event) -> None:
         match event:
@@ -256,7 +247,7 @@ class _Making:
             if first:
                 publisher.changed(self.task)
             else:
-                publisher.progressed(self.task, "generation/_job_progress.html")
+                publisher.progressed(self.task, "generation/making/_job_progress.html")
 
     def _preview(self, mime: str, data: bytes) -> None:
         now = time.monotonic()
@@ -264,7 +255,7 @@ class _Making:
             return
         self.previewed = now
         if small := small_preview(data):
-            publisher.previewed(self.task, "generation/_preview.html", "image/webp", small)
+            publisher.previewed(self.task, "generation/making/_preview.html", "image/webp", small)
 
     def _finish(self, outputs: Mapping[str, tuple[events.ImageRef, ...]]) -> None:
         if not self.stored:
@@ -361,13 +352,12 @@ class _Making:
     def _show_install(self, facts: dict[str, object] | None) -> None:
         if self.task.installing != facts and self._wanted():
             self.task.touch(installing=facts)
-            publisher.progressed(self.task, "generation/_job_progress.html")
+            publisher.progressed(self.task, "generation/making/_job_progress.html")
 
     def _send_reference(self, engine: Engine) -> None:
         reference = self.task.reference
         assert reference is not None  # the caller looked
-        place = (engine.pk, engine.health_since, reference.sha256)
-        if place in _sent:
+        if roster.pool.memory.has_input(engine, reference.sha256):
             return
         with reference.file.open("rb") as handle:
             data = handle.read()
@@ -375,7 +365,7 @@ class _Making:
         stored = roster.pool.loop.call(roster.pool.client(engine).upload_image(data, name))
         if stored.filename != name:  # the name is the hash of the bytes, so this engine holds something else under it
             raise BadResponse(f"The engine already has another picture named {name}.")
-        _sent.add(place)
+        roster.pool.memory.note_input(engine, reference.sha256)
 
     def _adapted(self, client: ComfyClient, nodes: graph.Graph) -> graph.Graph:
         """The graph as this engine's version wants it; the client remembers what the engine said of its classes."""
@@ -385,7 +375,7 @@ class _Making:
         return adapted
 
     def _write_prompt(self, **fields: object) -> None:
-        EnginePrompt.objects.filter(pk=self.prompt.pk, state__in=EnginePrompt.LIVE).update(**fields)
+        EnginePrompt.objects.live().filter(pk=self.prompt.pk).update(**fields)
         for name, value in fields.items():
             setattr(self.prompt, name, value)
 
@@ -403,10 +393,10 @@ def settle(task: GenerationTask, *, made: bool) -> None:
     """
     shown = task.version
     task.refresh_from_db()
-    followed = task.prompts.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).exclude(worker="")
+    followed = task.prompts.live().filter(lease_until__gte=Now()).exclude(worker="")
     if task.is_active and not task.complete_if_whole() and not made and not followed.exists():
         task.recover()
-    recovery.end_fetching(task)
+    fetching.end_fetching(task)
     if not task.is_active:
         publisher.counts_changed()
         publish_waiting()
@@ -420,21 +410,21 @@ def settle(task: GenerationTask, *, made: bool) -> None:
 
 def publish_waiting(most: int = 20) -> None:
     """The first waiting tasks moved up: show their new places."""
-    for task in GenerationTask.objects.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
-        publisher.progressed(task, "generation/_job_progress.html")
+    for task in GenerationTask.everything.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
+        publisher.progressed(task, "generation/making/_job_progress.html")
 
 
 def sweep() -> None:
     """Every minute and at start: what a crash left between two steps is finished, the rest is free to be claimed."""
-    whole = GenerationTask.objects.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
+    whole = GenerationTask.everything.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
     for task in whole.order_by("pk"):
         if task.complete_if_whole():
             publisher.changed(task)
-    for fetched in GenerationTask.objects.active().filter(fetching=True).order_by("pk"):
-        if recovery.end_fetching(fetched):
+    for fetched in GenerationTask.everything.active().filter(fetching=True).order_by("pk"):
+        if fetching.end_fetching(fetched):
             publisher.changed(fetched)
-    held = EnginePrompt.objects.filter(task=OuterRef("pk"), state__in=EnginePrompt.LIVE)
-    for left in GenerationTask.objects.abandoned().exclude(Exists(held)):
+    held = EnginePrompt.objects.live().filter(task=OuterRef("pk"))
+    for left in GenerationTask.everything.abandoned().exclude(Exists(held)):
         if left.recover():
             publisher.changed(left)
     look_for_orphans()

@@ -31,7 +31,7 @@ def is_stalled() -> bool:
     alive = Worker.objects.alive()
     if _looked(alive).exists() or not alive.exists():
         return False
-    making = EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE, lease_until__gte=Now()).count()
+    making = EnginePrompt.objects.live().filter(lease_until__gte=Now()).count()
     threads = alive.aggregate(sum=Sum("threads"))["sum"] or 0
     return (making < threads or not threads) and claimable()
 
@@ -51,7 +51,7 @@ def tell() -> Iterable[Fact]:
 def look_at_queue() -> Iterable[Finding]:
     """For doctor: how many jobs wait, and whether somebody works on them."""
     try:
-        waiting, stalled = GenerationTask.objects.waiting().count(), is_stalled()
+        waiting, stalled = GenerationTask.everything.waiting().count(), is_stalled()
     except DatabaseError as error:
         yield Finding(_("Queue"), str(error), _("Mend the database first."))
         return

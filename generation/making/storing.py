@@ -8,7 +8,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from generation.engines.models import Engine
-from generation.making import recovery
+from generation.making import fetching
 from generation.making.claim import look_for_orphans
 from generation.pictures import tasks
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -57,7 +57,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         raise
     prompt.state, prompt.ended_at = EnginePrompt.State.DONE, now
     if prompt.misses:
-        recovery.hands_out_again(prompt.engine)
+        fetching.hands_out_again(prompt.engine)
         look_for_orphans()
     if prompt.engine.ooms:
         Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)

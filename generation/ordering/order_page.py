@@ -121,7 +121,7 @@ def around(form: OrderForm) -> dict[str, Any]:
         "styles": _choices(form.user, {ingredient.version.style_id for ingredient in mix}),
         "mix": [_mix_row(ingredient) for ingredient in mix],
         "chips": list(_chips(mix, frame.around(prompt))),
-        "presets": _presets(mix, frame),
+        "presets": _presets(form.user, mix, frame),
         "final_parts": final_parts(prompt, [phrase for one in mix for phrase in one.triggers], frame),
         "readiness": readiness(
             form.user,
@@ -178,7 +178,7 @@ def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
 
 def _recent(user: User, offered: Iterable[Style]) -> list[int]:
     """Numbers of the few styles that this person used last, the newest first."""
-    newest = GenerationTask.objects.filter(owner=user).values("pk")[:LATELY]
+    newest = GenerationTask.objects.visible_to(user).filter(owner=user).values("pk")[:LATELY]
     rows = TaskStyle.objects.filter(task__in=newest).order_by("-task_id", "position")
     known = {style.pk for style in offered}
     used = dict.fromkeys(rows.values_list("version__style", flat=True))
@@ -203,10 +203,11 @@ def _mix_row(ingredient: Ingredient) -> MixRow:
     )
 
 
-def _presets(mix: Sequence[Ingredient], frame: Frame) -> list[PresetChip]:
+def _presets(user: User, mix: Sequence[Ingredient], frame: Frame) -> list[PresetChip]:
     """Presets of the chosen styles in the order of the mix, else of the base style; one in use is always among them."""
     of = {ingredient.version.style_id: place for place, ingredient in enumerate(mix)}
-    found = Preset.objects.filter(style__in=of) if mix else Preset.objects.filter(style__is_base=True)
+    seen = Preset.objects.visible_to(user)
+    found = seen.filter(style__in=of) if mix else seen.filter(style__is_base=True)
     presets = sorted(found.select_related("style"), key=lambda preset: of.get(preset.style_id, 0))
     used = next((preset for preset in presets if frame.preset and preset.name == frame.preset), None)
     chips = [PresetChip(preset.pk, preset.name, preset.style.title, preset is used) for preset in presets]

@@ -230,7 +230,8 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
         TaskStyle(version=row.version, position=row.position, weight=row.weight, triggers=row.triggers)
         for row in task.mix.select_related("version__style")
     ]
-    request_id = uuid.uuid5(task.request_id, f"{press} {task.retries.ended().count()}")
+    ended = GenerationTask.everything.filter(retry_of=task).ended().count()
+    request_id = uuid.uuid5(task.request_id, f"{press} {ended}")
     with transaction.atomic():
         again = _store(again, mix, task.snapshot["workflow"], task.frame, request_id)
         signals.retried.send(GenerationTask, task=task, again=again)
@@ -297,7 +298,7 @@ def _store(
 
 def _placed(task: GenerationTask) -> GenerationTask | None:
     """The task that this press made before."""
-    return GenerationTask.objects.filter(owner=task.owner, request_id=task.request_id).first()
+    return GenerationTask.everything.filter(owner=task.owner, request_id=task.request_id).first()
 
 
 def _send(task: GenerationTask) -> None:

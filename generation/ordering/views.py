@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from generation.making import recovery, runner, tasks
+from generation.making import fetching, runner, tasks
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
@@ -42,7 +42,7 @@ def studio(request: StudioRequest) -> HttpResponse:
     """The form, filled from a picture, a job, a style or a prompt when the address names one, and the live column."""
     form = forms.OrderForm(user=request.user, initial=_prefill(request))
     if number := request.GET.get("task"):
-        forms.explain(form, visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+        forms.explain(form, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
     return _studio(request, form)
 
 
@@ -61,12 +61,13 @@ def generate(request: StudioRequest) -> HttpResponse:
     if not request.htmx:
         return redirect(task)
     context = {"job": task, "request_id": uuid.uuid4(), "reference": task.reference, "form": form, "oob": True}
-    return render(request, "generation/_placed.html", context)
+    return render(request, "generation/ordering/_placed.html", context)
 
 
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
     """What names this press: the form's id; one that another order came with before is made another."""
-    earlier = GenerationTask.objects.filter(owner=request.user, request_id=form_id).first() if form_id else None
+    mine = GenerationTask.everything.visible_to(request.user).filter(owner=request.user)
+    earlier = mine.filter(request_id=form_id).first() if form_id else None
     # A page from before an order, reached with Back, has its id still.
     return form_id if earlier is None or orders.is_same(earlier, order) else number_of(request)
 
@@ -75,7 +76,7 @@ def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -
 def compose(request: StudioRequest) -> HttpResponse:
     """The form changed: answer with what follows from it (chips, final prompt, mix, readiness)."""
     data = request.POST.copy()
-    _press(data)
+    _press(data, request.user)
     form = forms.OrderForm(data, request.FILES, user=request.user)
     values = {**data.dict(), "mix": form.mix}
     if not request.htmx:
@@ -85,7 +86,9 @@ def compose(request: StudioRequest) -> HttpResponse:
         return _studio(request, forms.OrderForm(user=request.user, initial=values))
     quiet = forms.OrderForm(user=request.user, initial=values)
     filled = "use_preset" in request.POST or "drop_preset" in request.POST
-    return render(request, "generation/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled})
+    return render(
+        request, "generation/ordering/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled}
+    )
 
 
 @require_POST
@@ -94,7 +97,7 @@ def save_preset(request: StudioRequest) -> HttpResponse:
     """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
     data = request.POST.copy()
     mix = forms.picked(data, request.user)
-    style = mix[0].version.style if mix else get_object_or_404(Style, is_base=True)
+    style = mix[0].version.style if mix else visible(Style.objects.all(), request.user, is_base=True)
     preset = Preset(style=style, owner=request.user, position=style.presets.count())
     wish = PresetForm(_preset_fields(data), instance=preset)
     if wish.store():
@@ -104,8 +107,8 @@ def save_preset(request: StudioRequest) -> HttpResponse:
     context = {**order_page.around(form), "preset_errors": wish.errors, "preset_name": data.get("preset_name", "")}
     status = 422 if wish.errors else 200
     if request.htmx:
-        return render(request, "generation/_preset_saved.html", {**context, "oob": True}, status=status)
-    return render(request, "generation/studio.html", {**context, **_live(request)}, status=status)
+        return render(request, "generation/ordering/_preset_saved.html", {**context, "oob": True}, status=status)
+    return render(request, "generation/ordering/studio.html", {**context, **_live(request)}, status=status)
 
 
 @require_POST
@@ -120,43 +123,44 @@ def reference(request: StudioRequest) -> HttpResponse:
             context["reference"] = add_reference(file, request.user)
         except BadPicture as error:
             context["error"], status = str(error), 422
-    return render(request, "generation/_reference.html", context, status=status)
+    return render(request, "generation/ordering/_reference.html", context, status=status)
 
 
 @require_GET
 def live_column(request: StudioRequest) -> HttpResponse:
     """The live column for "Mine" or "Everyone", with a socket that watches the same."""
-    return render(request, "generation/_live.html", {**_live(request), "oob": True})
+    return render(request, "generation/ordering/_live.html", {**_live(request), "oob": True})
 
 
 @require_POST
 def clear(request: StudioRequest) -> HttpResponse:
     """Take my finished jobs off the live column. Their pictures stay in the gallery."""
-    mine = GenerationTask.objects.ended().filter(owner=request.user, cleared_at=None)
+    mine = GenerationTask.everything.visible_to(request.user).ended().filter(owner=request.user, cleared_at=None)
     mine.update(cleared_at=timezone.now())
     if not request.htmx:
         return redirect("generation:studio")
-    return render(request, "generation/_live.html", _live(request))
+    return render(request, "generation/ordering/_live.html", _live(request))
 
 
 @require_GET
 def job(request: StudioRequest, pk: int) -> HttpResponse:
     """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
-    return render(request, "generation/job.html", context)
+    return render(request, "generation/ordering/job.html", context)
 
 
 @require_GET
 def job_card(request: StudioRequest, pk: int) -> HttpResponse:
     """The card alone."""
-    return render(request, "generation/_job.html", {"job": visible(GenerationTask.objects.all(), request.user, pk=pk)})
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
+    return render(request, "generation/ordering/_job.html", {"job": task})
 
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel this job and no other, waiting or running. Pictures that are there stay."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     if task.cancel():
         publisher.changed(task)
         publisher.counts_changed()
@@ -168,7 +172,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def cancel_waiting(request: StudioRequest) -> HttpResponse:
     """Cancel all my jobs that wait. What runs goes on."""
-    waiting = list(GenerationTask.objects.waiting().filter(owner=request.user))
+    waiting = list(GenerationTask.everything.visible_to(request.user).waiting().filter(owner=request.user))
     cancelled = [task for task in waiting if task.withdraw()]
     for task in cancelled:
         publisher.changed(task)
@@ -183,7 +187,7 @@ def cancel_waiting(request: StudioRequest) -> HttpResponse:
 @require_POST
 def move_to_front(request: StudioRequest, pk: int) -> HttpResponse:
     """Make this job the next one. Only curators may: it goes before other people's."""
-    task = visible(GenerationTask.objects.all(), request.user, pk=pk)
+    task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     require_curator(request.user)
     if task.move_to_front():
         publisher.changed(task)
@@ -206,23 +210,23 @@ def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
     """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
-    if recovery.fetch_again(task):
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
+    if fetching.fetch_again(task):
         publisher.announce(task, tasks.look_again)
         signals.reopened.send(GenerationTask, task=task)
-        return _answer(request, GenerationTask.objects.get(pk=task.pk))
+        return _answer(request, visible(GenerationTask.everything.all(), request.user, pk=task.pk))
     return _told(request, task, _("No engine has a picture of this job that could be fetched."))
 
 
 def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
     """The new job, where the person is."""
-    task = changeable(GenerationTask.objects.all(), request.user, pk=pk)
+    task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     try:
         again = make(task, request.user)
     except ValidationError as error:
         return _told(request, task, " ".join(error.messages))
     if request.htmx:
-        response = render(request, "generation/_job.html", {"job": again})
+        response = render(request, "generation/ordering/_job.html", {"job": again})
         return (
             reswap(retarget(response, "#jobs"), "afterbegin")
             if _on_studio(request)
@@ -255,21 +259,23 @@ def _on_studio(request: StudioRequest) -> bool:
 
 
 def _studio(request: StudioRequest, form: forms.OrderForm, status: int = 200) -> HttpResponse:
-    return render(request, "generation/studio.html", {**order_page.around(form), **_live(request)}, status=status)
+    return render(
+        request, "generation/ordering/studio.html", {**order_page.around(form), **_live(request)}, status=status
+    )
 
 
 def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
     """The form with what is wrong, and nothing lost."""
     if not request.htmx:
         return _studio(request, form, status=422)
-    response = render(request, "generation/_compose.html", order_page.around(form), status=422)
+    response = render(request, "generation/ordering/_compose.html", order_page.around(form), status=422)
     return reswap(retarget(response, "#compose-form"), "outerHTML")
 
 
 def _live(request: StudioRequest) -> dict[str, Any]:
     """The live column's rows: newest first, cleared ones left out."""
     who = "all" if request.GET.get("who") == "all" else "mine"
-    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None, is_face=False)
+    tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None)
     tasks = tasks.select_related("owner", "reference")
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
@@ -284,18 +290,18 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
     query = request.GET
     values: dict[str, Any] = {}
     if number := query.get("picture"):
-        picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=whole_number(number))
+        picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=whole_number(number))
         values = forms.initial_of(orders.with_seed(orders.order_of(picture.task), picture.seed))
     elif number := query.get("task"):
         values = forms.initial_of(
-            orders.order_of(visible(GenerationTask.objects.all(), request.user, pk=whole_number(number)))
+            orders.order_of(visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
         )
     elif slug := query.get("style"):
         values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
     if number := query.get("reference"):
         values |= _from_picture(request, whole_number(number))
     if number := query.get("preset"):
-        values |= _preset(number)
+        values |= _preset(number, request.user)
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
     return values
@@ -304,14 +310,14 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
 def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:
     style = next((style for style in forms.offered(request.user) if style.slug == slug and not style.is_base), None)
     if style is None or style.version is None:
-        if not Style.objects.filter(slug=slug).exists():
+        if not Style.objects.visible_to(request.user).filter(slug=slug).exists():
             messages.warning(request, _("There is no style of this name any more."))
         return ()
     return (Ingredient(style.version, style.version.default_strength),)
 
 
 def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     try:
         found = reference_from(picture, request.user)
     except BadPicture as error:
@@ -320,7 +326,7 @@ def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
     return {"mode": GenerationTask.Mode.IMAGE, "reference_id": found.pk}
 
 
-def _press(data: QueryDict) -> None:
+def _press(data: QueryDict, user: User) -> None:
     """Apply the button that was pressed: a chip off or on, a style out or moved, a preset, no reference, a new seed."""
     if pair := data.get("drop"):
         data.appendlist("off", pair)
@@ -332,7 +338,7 @@ def _press(data: QueryDict) -> None:
         if pk := data.get(name):
             data.setlist("order", _moved(data, pk, step))
     if pk := data.get("use_preset"):
-        _fill(data, _preset(pk))
+        _fill(data, _preset(pk, user))
     if "drop_preset" in data:
         _fill(data, dict.fromkeys(("preset", "before", "after"), ""))
     if "clear_reference" in data:
@@ -363,7 +369,7 @@ def _preset_fields(data: QueryDict) -> dict[str, str]:
     return {field: str(data.get(names.get(field, field), "")) for field in PresetForm.base_fields}
 
 
-def _preset(text: str) -> dict[str, str]:
+def _preset(text: str, user: User) -> dict[str, str]:
     """What the preset of this number fills; one that is gone fills nothing."""
-    preset = Preset.objects.filter(pk=forms.row_number(text) or 0, style__deleted_at=None).first()
+    preset = Preset.objects.visible_to(user).filter(pk=forms.row_number(text) or 0).first()
     return forms.preset_values(preset) if preset else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -50,8 +50,9 @@ class GenerationTaskAdmin(ReadOnlyAdmin):
     inlines = [TaskStyleInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GenerationTask]:
-        """With pictures, for the previews."""
-        return super().get_queryset(request).prefetch_related("pictures")
+        """All of them, with pictures for the first column."""
+        pictures = Prefetch("pictures", GeneratedImage.with_previews.all())
+        return GenerationTask.everything.prefetch_related(pictures)
 
     @admin.display(description=_("preview"))
     def preview(self, task: GenerationTask) -> SafeString | str:

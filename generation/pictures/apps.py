@@ -19,10 +19,13 @@ class PicturesConfig(AppConfig):
         from generation.engines import diagnostics as engine_diagnostics
         from generation.engines import node_facts
         from generation.pictures import diagnostics, engine_cards, estimates, graphs
+        from generation.pictures.models import generated_images
         from generation.pictures.queue_rows import QueueRows
+        from styles import queries
         from stylestudio.live import page_frame
 
         node_facts.keep(graphs.every_class())
         engine_diagnostics.register(diagnostics.look)
         page_frame.register_engines(engine_cards.facts)
         estimates.register(QueueRows())
+        queries.register_picture_counts(generated_images.count_by_style)

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from generation.engines import devices, roster
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live.page_frame import EngineFact
+from stylestudio.people.visibility import Visibility
 
 
 def facts() -> Sequence[EngineFact]:
@@ -26,7 +26,7 @@ def facts() -> Sequence[EngineFact]:
 
 def _live_prompts() -> dict[int, list[EnginePrompt]]:
     """By engine, what it has of ours: what it works on first."""
-    rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).select_related("task__owner")
+    rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).select_related("task__owner")
     rows = rows.only("engine", "task__prompt", "task__visibility", "task__owner__username")
     prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
     for prompt in rows.order_by(F("started_at").asc(nulls_last=True), "pk"):

@@ -14,10 +14,10 @@ class QueueRows:
 
     def places(self) -> list[Place]:
         """All active tasks that begin pictures, in the order in which one party's are served."""
-        rows = GenerationTask.objects.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
+        rows = GenerationTask.everything.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
         fields = ("pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "progress")
         # Asked for apart, because of thousands that wait hardly one has pictures.
-        begun = GenerationTask.objects.active().filter(pictures__isnull=False).order_by().values("pk")
+        begun = GenerationTask.everything.active().filter(pictures__isnull=False).order_by().values("pk")
         made = dict(begun.annotate(made=Count("pictures")).values_list("pk", "made"))
         likes: dict[tuple[str, int, int], Like] = {}
         found = []
@@ -30,7 +30,7 @@ class QueueRows:
 
     def on_engines(self) -> list[On]:
         """What engines have of ours, in the order in which they got it."""
-        rows = EnginePrompt.objects.filter(~EnginePrompt.MADE, state__in=EnginePrompt.LIVE).order_by("pk")
+        rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by("pk")
         return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")]
 
     def engines(self) -> list[int]:
@@ -39,7 +39,7 @@ class QueueRows:
 
     def samples(self) -> list[Sample]:
         """The newest pictures that were made, newest first."""
-        done = EnginePrompt.objects.filter(state=EnginePrompt.State.DONE, started_at__isnull=False)
+        done = EnginePrompt.objects.done().filter(started_at__isnull=False)
         rows = done.order_by("-ended_at").values_list(
             "task__mode", "task__width", "task__height", "task__steps", "engine", "started_at", "ended_at"
         )

@@ -43,5 +43,5 @@ def finish(pk: int) -> None:
 
 def finish_missing(most: int = 50) -> None:
     """Thumbnails that a crash left unmade, newest first."""
-    for pk in GeneratedImage.objects.filter(thumbnail="").order_by("-pk").values_list("pk", flat=True)[:most]:
+    for pk in GeneratedImage.with_previews.unfinished().order_by("-pk").values_list("pk", flat=True)[:most]:
         finish(pk)

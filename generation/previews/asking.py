@@ -25,7 +25,7 @@ from generation.previews.models import Face
 from generation.previews.panels import panel, publish
 from generation.previews.wishes import Purpose, Wish, wishes
 from styles.models import StyleVersion
-from stylestudio.jobs.kinds import Visibility
+from stylestudio.people.visibility import Visibility
 
 _PRESSES = uuid.UUID("7d0a3a42-5c55-4d2b-9b0e-6f6f2c1f7a11")  # what presses of these buttons are named in
 
@@ -46,8 +46,8 @@ def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
 
     Those without the style stay, since other versions share them.
     """
-    tasks = GenerationTask.objects.filter(is_face=True, mix__version=version)
-    live_prompts = EnginePrompt.objects.filter(task__in=tasks, state__in=EnginePrompt.LIVE)
+    tasks = GenerationTask.everything.filter(is_face=True, mix__version=version)
+    live_prompts = EnginePrompt.objects.live().filter(task__in=tasks)
     if tasks.active().exists() or live_prompts.exists():
         raise ValidationError(_("Its previews are still being made. Cancel them, or wait until they are there."))
     pictures = GeneratedImage.everything.filter(task__in=tasks)
@@ -96,13 +96,13 @@ def made(order: Order) -> GenerationTask | None:
     A sketch says nothing about a style that a real engine draws.
     """
     wanted = orders.digest(orders.snapshot(order))
-    same = GenerationTask.objects.filter(is_face=True, snapshot_sha256=wanted, visibility=Visibility.TEAM)
+    same = GenerationTask.everything.filter(is_face=True, snapshot_sha256=wanted, visibility=Visibility.TEAM)
     serving = roster.serving()
     sketched = bool(serving) and all(engine.is_preview for engine in serving)
     for task in same.order_by("-pk"):
         if task.is_active:
             return task
-        picture = task.pictures.select_related("engine").first()
+        picture = task.pictures(manager="with_previews").select_related("engine").first()
         if picture and picture.engine.is_preview == sketched and picture.file.storage.exists(str(picture.file.name)):
             return task
     return None

@@ -22,9 +22,9 @@ from stylestudio.comfy.file_names import canonical
 from stylestudio.live import publisher
 
 TEMPLATES = {
-    Purpose.SHEET: "generation/_sheet.html",
-    Purpose.EFFECT: "generation/_effect.html",
-    Purpose.STRENGTHS: "generation/_strengths.html",
+    Purpose.SHEET: "generation/previews/_sheet.html",
+    Purpose.EFFECT: "generation/previews/_effect.html",
+    Purpose.STRENGTHS: "generation/previews/_strengths.html",
 }
 
 
@@ -114,10 +114,8 @@ class Panel:
 def panel(version: StyleVersion, purpose: str) -> Panel:
     """What there is of a purpose now."""
     faces = current(version, purpose)
-    pictures = {
-        picture.task_id: picture
-        for picture in GeneratedImage.objects.filter(task__in=[face.task_id for face in faces]).select_related("engine")
-    }
+    made = GeneratedImage.with_previews.filter(task__in=[face.task_id for face in faces])
+    pictures = {picture.task_id: picture for picture in made.select_related("engine")}
     cells = [Cell(face, pictures.get(face.task_id)) for face in faces]
     return Panel(version, str(purpose), cells, _is_stale(version, purpose, faces), all(face.settled for face in faces))
 

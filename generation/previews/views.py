@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -24,13 +24,13 @@ from stylestudio.templatetags.studio import weight
 @require_GET
 def version_faces(request: StudioRequest, pk: int) -> HttpResponse:
     """Everything that shows a version, on one page."""
-    return _page(request, _version(pk))
+    return _page(request, _version(request, pk))
 
 
 @require_GET
 def face(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
     """One of the three parts alone."""
-    version = _version(pk)
+    version = _version(request, pk)
     return _part(request, version, _purpose(version, purpose))
 
 
@@ -38,7 +38,7 @@ def face(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
 @once
 def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
     """Ask for the pictures of one part; what is there already is made anew only where nothing is missing."""
-    version = _version(pk)
+    version = _version(request, pk)
     asked = _purpose(version, purpose)
     require_curator(request.user)
     try:
@@ -52,7 +52,7 @@ def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
 @require_POST
 def strength(request: StudioRequest, pk: int) -> HttpResponse:
     """Use a strength by default from now on."""
-    version = _version(pk)
+    version = _version(request, pk)
     require_curator(request.user)
     form = StrengthForm(request.POST, slider=version.slider)
     if not form.is_valid():
@@ -69,7 +69,7 @@ def strength(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
     """Say from where to where pictures stay whole. Nothing in both fields: not known."""
-    version = _version(pk)
+    version = _version(request, pk)
     require_curator(request.user)
     form = SafeRangeForm(request.POST, slider=version.slider)
     if not form.is_valid():
@@ -82,9 +82,9 @@ def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def picture_cover(request: StudioRequest, pk: int) -> HttpResponse:
     """Make a copy of a picture the cover of the style that `style` names, which it was made with."""
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     require_curator(request.user)
-    style = get_object_or_404(Style, pk=whole_number(request.POST.get("style", "")))
+    style = visible(Style.objects.all(), request.user, pk=whole_number(request.POST.get("style", "")))
     try:
         covers.use_as_cover(picture, style)
     except ValidationError as error:
@@ -94,9 +94,8 @@ def picture_cover(request: StudioRequest, pk: int) -> HttpResponse:
     return HttpResponseClientRefresh() if request.htmx else redirect(picture)
 
 
-def _version(pk: int) -> StyleVersion:
-    versions = StyleVersion.everything.select_related("style").filter(style__deleted_at=None)
-    return get_object_or_404(versions, pk=pk)
+def _version(request: StudioRequest, pk: int) -> StyleVersion:
+    return visible(StyleVersion.everything.select_related("style"), request.user, pk=pk)
 
 
 def _purpose(version: StyleVersion, name: str) -> str:
@@ -122,7 +121,7 @@ def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | N
         "panels": shown_panels,
         "making": any(panel.making for panel in shown_panels.values()),
     }
-    return render(request, "generation/version_faces.html", context, status=422 if form else 200)
+    return render(request, "generation/previews/version_faces.html", context, status=422 if form else 200)
 
 
 def _back(request: StudioRequest, version: StyleVersion) -> HttpResponse:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pkgutil import iter_modules
 
 from django.apps import apps
-from django.db import connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.translation import gettext as _
@@ -39,14 +39,14 @@ def unknown_migrations() -> list[Migration]:
 
 def refuse_newer() -> None:
     """Raises NewerDatabase before anything is changed."""
-    if number() > NUMBER:
+    if (theirs := number()) > NUMBER:
         raise NewerDatabase(
             _(
                 "The database is of a newer StyleStudio (its schema is number %(theirs)d, this one knows number "
                 "%(ours)d). Nothing was changed. Start the newer version again, or put back the database from before "
                 "the update, as the README says."
             )
-            % {"theirs": number(), "ours": NUMBER}
+            % {"theirs": theirs, "ours": NUMBER}
         )
     unknown = unknown_migrations()
     if not unknown:
@@ -64,9 +64,13 @@ def refuse_newer() -> None:
 
 def number() -> int:
     """The number of the database's schema; 0 if it has none. Raises django.db.DatabaseError."""
-    if DatabaseSchema._meta.db_table not in connection.introspection.table_names():
+    try:
+        return DatabaseSchema.objects.values_list("number", flat=True).first() or 0
+    except (OperationalError, ProgrammingError):  # what SQLite and PostgreSQL say of a table that is not there
+        # Asked only now: this comes before every command, and a list of all tables takes longer than the number.
+        if DatabaseSchema._meta.db_table in connection.introspection.table_names():
+            raise
         return 0
-    return DatabaseSchema.objects.values_list("number", flat=True).first() or 0
 
 
 def _on_disk() -> set[Migration]:

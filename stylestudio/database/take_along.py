@@ -1,7 +1,7 @@
 """Takes a database from before the rooms of today along: every row moves into the tables that a new studio has.
 
 All of it is one transaction: a process that is killed on the way leaves the database as it was. Afterwards the schema
-is that of a new database, to the names of indexes, constraints and sequences.
+is that of a new database after the first migrations of the rooms, to the names of indexes, constraints and sequences.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def take_along() -> bool:
         _finish_earlier_migrations()
         pairs = _pairs()
         aside = {old: _put_aside(old, number) for number, old in enumerate(sorted(_earlier_tables()))}
-        _make_tables_of_today()
+        _make_first_tables()
         if _is_postgres():
             # Rows come table by table. Django has some keys looked at immediately: those it added to a table that was.
             _execute("SET CONSTRAINTS ALL DEFERRED")
@@ -201,9 +201,13 @@ def _indexes(table: str) -> list[str]:
     return [_quoted(name) for name in _column(made, table)]
 
 
-def _make_tables_of_today() -> None:
+def _make_first_tables() -> None:
+    """Those of the first migrations of the rooms. Later ones come when the rows are there, as in any other database."""
     executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
+    graph = executor.loader.graph
+    ours = {config.label for config in apps.get_app_configs() if not config.name.startswith("django.")}
+    rooms = [node for node in graph.root_nodes() if node[0] in ours]
+    executor.migrate([*rooms, *(node for node in graph.leaf_nodes() if node[0] not in ours)])
 
 
 def _copy(aside: str, table: str) -> None:
@@ -211,7 +215,14 @@ def _copy(aside: str, table: str) -> None:
     columns = ", ".join(_quoted(name) for name in _columns(table))
     missing = set(_columns(table)) ^ set(_columns(aside))
     if missing:
-        raise CannotTakeAlong(f"{table}: {', '.join(sorted(missing))}")
+        raise CannotTakeAlong(
+            _(
+                "The database cannot be brought into the order of this version: table %(table)s has columns that only "
+                "one of the two versions knows (%(columns)s). Nothing was changed. Start the version from before the "
+                "update again and take back what was changed in the database by hand; if nothing was, report this."
+            )
+            % {"table": table, "columns": ", ".join(sorted(missing))}
+        )
     _execute(f"INSERT INTO {_quoted(table)} ({columns}) SELECT {columns} FROM {_quoted(aside)}")  # noqa: S608 - names of ours
     if not _is_postgres():
         _execute("DELETE FROM sqlite_sequence WHERE name = %s", table)

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 from django.conf import settings
 
+from stylestudio.host.cadence import FirstFew
+
 log = logging.getLogger(__name__)
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -23,7 +25,7 @@ MOST_NOTED = 10  # senders that are told of; a stranger with many addresses must
 HOUSEHOLD = 64  # bits of an IPv6 address that one connection to the internet has in common
 FORWARDING = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
-_noted: set[str] = set()
+noted = FirstFew(MOST_NOTED)
 
 
 def parse(text: str) -> Address | None:
@@ -96,9 +98,8 @@ def believe_proxies_only(meta: MutableMapping[str, Any]) -> None:
 
 def _note(peer: str) -> None:
     """Say once that `peer` may be a proxy that nobody listed, in the log and for doctor."""
-    if peer in _noted or len(_noted) >= MOST_NOTED:
+    if not noted.is_new(peer):
         return
-    _noted.add(peer)
     log.warning(
         "%s sends X-Forwarded headers and is not in STYLESTUDIO_PROXIES, so they are not believed. If it is your "
         "proxy, set STYLESTUDIO_PROXIES=%s: until then everybody behind it counts as one address at sign-in. If it is "

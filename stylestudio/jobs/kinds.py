@@ -22,6 +22,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from stylestudio.people.visibility import OwnedQuerySet, Visibility
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
@@ -51,40 +53,31 @@ MOVES: dict[Status, tuple[Status, ...]] = {
 }
 
 
-class Visibility(models.TextChoices):
-    """Who may see a row. A studio is one team: everything starts as seen by all."""
-
-    TEAM = "team", _("The team")
-    PRIVATE = "private", _("Only me")
-
-
 J = TypeVar("J", bound="Job")
 
+# Which jobs have ended, in words that the indexes below have too: SQLite compares the condition of an index with what a
+# query says literally, and a status is a parameter.
+_OPEN, _OVER = Q(ended_at__isnull=True), Q(ended_at__isnull=False)
 
-class JobQuerySet(models.QuerySet[J]):
+
+class JobQuerySet(OwnedQuerySet[J]):
     """Questions about jobs, in plain words."""
 
     def waiting(self) -> Self:
         """Not begun."""
-        return self.filter(status=Status.QUEUED)
+        return self.filter(_OPEN, status=Status.QUEUED)
 
     def running(self) -> Self:
         """Begun and not ended."""
-        return self.filter(status=Status.RUNNING)
+        return self.filter(_OPEN, status=Status.RUNNING)
 
     def active(self) -> Self:
         """Waiting or running."""
-        return self.filter(status__in=ACTIVE)
+        return self.filter(_OPEN, status__in=ACTIVE)
 
     def ended(self) -> Self:
         """Completed, failed or cancelled."""
-        return self.filter(status__in=ENDED)
-
-    def visible_to(self, user: User) -> Self:
-        """What `user` may see: the team's and their own; owners of the studio see all."""
-        if user.is_superuser:
-            return self
-        return self.filter(Q(visibility=Visibility.TEAM) | Q(owner=user))
+        return self.filter(_OVER, status__in=ENDED)
 
     def changed_since(self, moment: datetime) -> Self:
         """Updated at or after `moment`, oldest change first."""
@@ -125,7 +118,9 @@ class Job(models.Model):
     cleared_at = models.DateTimeField(null=True, editable=False)
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", editable=False)
 
-    objects = JobQuerySet.as_manager()
+    # A kind may leave some out of `objects`. Whoever claims, moves or counts jobs takes all of them.
+    objects: ClassVar[Any] = JobQuerySet.as_manager()
+    everything: ClassVar[Any] = JobQuerySet.as_manager()
 
     class Meta:
         abstract = True
@@ -139,8 +134,9 @@ class Job(models.Model):
             models.UniqueConstraint(fields=["owner", "request_id"], name="%(class)s_one_job_per_request"),
         ]
         indexes = [
-            # The claim and the queue page read only what is active; the socket reads what changed lately.
-            models.Index(fields=["queued_at"], condition=Q(status__in=ACTIVE), name="%(class)s_active"),
+            # The claim and the queue page read what is active and what ended today; the socket what changed lately.
+            models.Index(fields=["queued_at"], condition=_OPEN, name="%(class)s_active"),
+            models.Index(fields=["-ended_at"], condition=_OVER, name="%(class)s_ended"),
             models.Index(fields=["updated_at"], name="%(class)s_updated"),
             models.Index(fields=["owner", "-queued_at"], name="%(class)s_owner"),
         ]
@@ -199,7 +195,7 @@ class Job(models.Model):
 
     def move_to_front(self) -> bool:
         """Put a waiting or running job before every other one of its kind."""
-        rows = type(self)._default_manager.active().exclude(pk=self.pk)
+        rows = type(self).everything.active().exclude(pk=self.pk)
         most = rows.aggregate(most=Max("priority"))["most"] or 0
         return self._write(Q(status__in=ACTIVE), priority=min(max(most, 0) + 1, MOST_PRIORITY))
 
@@ -218,12 +214,12 @@ class Job(models.Model):
 
     def renew(self, worker: str) -> bool:
         """Push the end of the lease away. No change that a page shows, so the version stays."""
-        running = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING)
+        running = type(self).everything.filter(pk=self.pk, status=Status.RUNNING)
         return bool(running.update(worker=worker, lease_until=Now() + LEASE))
 
     def is_taken_from(self, worker: str) -> bool:
         """Whether the lease of `worker` ran out and others decide about this job. One that ended keeps its worker."""
-        row = type(self)._default_manager.filter(pk=self.pk).values("status", "worker").first()
+        row = type(self).everything.filter(pk=self.pk).values("status", "worker").first()
         return row is not None and (row["status"] == Status.QUEUED or row["worker"] != worker)
 
     def _end(self, to: Status, **fields: Any) -> bool:
@@ -240,7 +236,7 @@ class Job(models.Model):
 
     def _update(self, where: Q, **fields: Any) -> bool:
         """One filtered UPDATE: exactly one of several callers wins."""
-        mine = type(self)._default_manager.filter(where, pk=self.pk)
+        mine = type(self).everything.filter(where, pk=self.pk)
         return bool(mine.update(version=F("version") + 1, updated_at=timezone.now(), **fields))
 
 
@@ -285,16 +281,17 @@ def kind_of(job: Job) -> Kind:
 
 def active() -> Iterator[Job]:
     """All waiting and running jobs of every kind, in the order in which they were asked for."""
-    jobs = [job for kind in kinds() for job in kind.model._default_manager.active().select_related("owner")]
+    jobs = [job for kind in kinds() for job in kind.model.everything.active().select_related("owner")]
     yield from sorted(jobs, key=lambda job: (job.queued_at, job.pk))
 
 
 def counts(user: User) -> tuple[int, int]:
-    """How many active jobs are `user`'s, and how many there are in all."""
+    """How many active jobs are `user`'s, and how many there are in all that `user` may see."""
     mine = total = 0
     for kind in kinds():
         found = (
-            kind.model._default_manager.active()
+            kind.model.everything.visible_to(user)
+            .active()
             .order_by()
             .aggregate(mine=Count("pk", filter=Q(owner=user.pk)), total=Count("pk"))
         )
@@ -310,7 +307,7 @@ def require_room(user: User) -> None:
     if not settings.MAX_WAITING:
         return
     _lock(user.pk)
-    limited = [kind.limited(kind.model._default_manager.waiting()) for kind in kinds() if kind.limited]
+    limited = [kind.limited(kind.model.everything.waiting()) for kind in kinds() if kind.limited]
     number = sum(waiting.filter(owner=user).count() for waiting in limited)
     if number >= settings.MAX_WAITING:
         words = ngettext(
@@ -327,7 +324,7 @@ def may_run(job: Job) -> bool:
     """Whether fewer jobs of this kind of the same person run than one may have running (STYLESTUDIO_MAX_RUNNING)."""
     if not settings.MAX_RUNNING:
         return True
-    running = type(job)._default_manager.running().filter(owner=job.owner_id).exclude(pk=job.pk)
+    running = type(job).everything.running().filter(owner=job.owner_id).exclude(pk=job.pk)
     return running.count() < settings.MAX_RUNNING
 
 

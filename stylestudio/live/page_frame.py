@@ -97,18 +97,17 @@ class EngineFact:
         return max(self.prompts - 1, 0)
 
 
-_engines: Callable[[], Sequence[EngineFact]] = lambda: ()  # noqa: E731
+_engine_sources: list[Callable[[], Sequence[EngineFact]]] = []
 
 
 def register_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
     """The app that knows engines says how to ask for them."""
-    global _engines
-    _engines = source
+    _engine_sources[:] = [source]
 
 
 def engine_facts() -> Sequence[EngineFact]:
     """All engines, as the last probes saw them."""
-    return _engines()
+    return [fact for source in _engine_sources for fact in source()]
 
 
 def socket_url(watch: str) -> str:

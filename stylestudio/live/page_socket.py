@@ -152,14 +152,14 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         kind = next((kind for kind in kinds.kinds() if kind.name == name), None)
         if kind is None or not (number.isascii() and number.isdigit()) or len(number) > MOST_DIGITS:
             return None
-        return kind.model._default_manager.visible_to(self.user).filter(pk=int(number)).first()
+        return kind.model.everything.visible_to(self.user).filter(pk=int(number)).first()
 
     @database_sync_to_async  # type: ignore[untyped-decorator]
     def _current(self, since: datetime | None) -> list[dict[str, Any]]:
         """Watched jobs that changed since the page was rendered, ended ones too; without a time all active ones."""
         found: list[kinds.Job] = []
         for kind in kinds.kinds():
-            rows = kind.model._default_manager.visible_to(self.user).select_related("owner")
+            rows = kind.model.everything.visible_to(self.user).select_related("owner")
             rows = rows.changed_since(since) if since else rows.active().order_by("updated_at")
             if self.watch == "mine":
                 rows = rows.filter(owner=self.user, cleared_at=None)

@@ -24,8 +24,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from stylestudio.edge import passes
-from stylestudio.jobs.kinds import Job, Visibility, kind_of
+from stylestudio.jobs.kinds import Job, kind_of
 from stylestudio.live import hub, page_frame
+from stylestudio.people.visibility import Visibility
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -139,7 +140,7 @@ def publish_engines() -> None:
     for language in LANGUAGES:
         with translation.override(language):
             engines = page_frame.engine_facts()
-            cards = [render_to_string("queue/_engine_card.html", {"engine": engine}) for engine in engines]
+            cards = [render_to_string("generation/engines/_engine_card.html", {"engine": engine}) for engine in engines]
             html[language] = render_to_string("shell/_engine_pill.html", {"engines": engines}) + "".join(cards)
     publish([SHELL], html)
 
@@ -248,7 +249,7 @@ class Publisher:
         if isinstance(key, str):
             return
         model, pk = key
-        job = model._default_manager.select_related("owner").filter(pk=pk).first()
+        job = model.everything.select_related("owner").filter(pk=pk).first()
         if job is None:
             return
         if due.whole:

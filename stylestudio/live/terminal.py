@@ -76,7 +76,7 @@ def follow(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J:
     line of its own. Raises NoWorker, and KeyboardInterrupt and BrokenPipeError as they come; the job goes on in all of
     these.
     """
-    rows: Any = type(job)._default_manager
+    rows: Any = type(job).everything
     lines, alone_since = _Lines(bar, as_json), None
     while True:
         job = rows.get(pk=job.pk)  # anew: what a row has worked out it remembers

@@ -37,6 +37,7 @@ from django.views.i18n import set_language
 
 from stylestudio.edge import failures, proxies
 from stylestudio.edge.themes import THEMES
+from stylestudio.host.cadence import UntilYes
 from stylestudio.models import SignInFailure
 from stylestudio.people.access import StudioRequest
 
@@ -47,8 +48,6 @@ FAILURE_WINDOW = timedelta(minutes=10)
 SIGN_IN_PATIENCE = 5.0  # seconds that a sign-in waits for a lock of the database, before it says so
 A_YEAR = 365 * 24 * 60 * 60
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-_exist = False
 
 
 class CuratorBackend(ModelBackend):
@@ -73,11 +72,8 @@ def _curated() -> frozenset[str]:
     return frozenset(config.label for config in apps.get_app_configs() if getattr(config, "is_curated", False))
 
 
-def accounts_exist() -> bool:
-    """Whether anybody has an account. Asks the database until the answer is yes."""
-    global _exist
-    _exist = _exist or get_user_model().objects.exists()
-    return _exist
+# Whether anybody has an account.
+accounts_exist = UntilYes(lambda: get_user_model().objects.exists())
 
 
 def first_run_link(base_url: str) -> str | None:

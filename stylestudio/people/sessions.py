@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
-
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from stylestudio.host.cadence import Every
 from stylestudio.people import accounts
 
-A_DAY = 24 * 60 * 60.0
 AT_ONCE = 1000  # rows; SQLite lets nobody else write while they go
 
-_due = 0.0
+daily = Every(24 * 60 * 60.0)
 
 
 def sweep_when_due() -> None:
     """Once a day, and soon after the start of a worker."""
-    global _due
-    if time.monotonic() < _due:
-        return
-    _due = time.monotonic() + A_DAY
-    sweep()
+    if daily.is_due:
+        daily.done()
+        sweep()
 
 
 def sweep() -> int:

@@ -40,7 +40,7 @@ def sweep() -> None:
 def say_again() -> None:
     """Push the jobs that ended lately: a worker that was killed may have ended them without saying so."""
     for kind in kinds.kinds():
-        ended = kind.model._default_manager.ended().filter(ended_at__gte=timezone.now() - LATELY)
+        ended = kind.model.everything.ended().filter(ended_at__gte=timezone.now() - LATELY)
         for job in ended.order_by("-ended_at")[:MOST_SAID]:
             publisher.changed(job)
     publisher.counts_changed()

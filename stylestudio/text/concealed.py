@@ -15,10 +15,6 @@ _SHORT = 8  # letters up to which a secret may be a part of harmless words, and 
 _MOST = 1000  # secrets that are remembered: engines are few, but a process may live for months
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/@'\"<>]+@")
 
-_lock = threading.Lock()
-_known: dict[str, None] = {}
-_pattern: re.Pattern[str] = re.compile(r"(?!)")
-
 
 def pattern(secrets: Iterable[str]) -> re.Pattern[str]:
     """Matches any of `secrets`, the longest first; nothing if there are none."""
@@ -26,25 +22,44 @@ def pattern(secrets: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(_word, words)) or r"(?!)")
 
 
+def _word(secret: str) -> str:
+    escaped = re.escape(secret)
+    return rf"(?<!\w){escaped}(?!\w)" if len(secret) <= _SHORT else escaped
+
+
+class Secrets:
+    """Those that one process knows; the oldest are forgotten when there are too many."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, None] = {}
+        self._pattern = pattern(())
+
+    def remember(self, secrets: Iterable[str]) -> None:
+        """Take these out from now on."""
+        with self._lock:
+            new = [secret for secret in secrets if secret and secret not in self._known]
+            if not new:
+                return
+            self._known.update(dict.fromkeys(new))
+            while len(self._known) > _MOST:
+                del self._known[next(iter(self._known))]
+            self._pattern = pattern(self._known)
+
+    def hide(self, text: str) -> str:
+        """`text` with stars in place of each."""
+        return self._pattern.sub(HIDDEN, text)
+
+
+known = Secrets()
+
+
 def remember(secrets: Iterable[str]) -> None:
     """From now on `conceal` takes these out."""
-    global _pattern
-    with _lock:
-        new = [secret for secret in secrets if secret and secret not in _known]
-        if not new:
-            return
-        _known.update(dict.fromkeys(new))
-        while len(_known) > _MOST:
-            del _known[next(iter(_known))]
-        _pattern = pattern(_known)
+    known.remember(secrets)
 
 
 def conceal(text: str) -> str:
     """`text` without known secrets, and without the user and password of any address in it."""
-    text = _pattern.sub(HIDDEN, text)
+    text = known.hide(text)
     return _USER_IN_ADDRESS.sub(f"{HIDDEN}@", text) if "://" in text else text
-
-
-def _word(secret: str) -> str:
-    escaped = re.escape(secret)
-    return rf"(?<!\w){escaped}(?!\w)" if len(secret) <= _SHORT else escaped

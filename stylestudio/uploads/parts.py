@@ -22,6 +22,7 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio.host.cadence import Every
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.models import PARTS, Upload
 
@@ -29,10 +30,9 @@ PART_SIZE = 4 * 2**20  # what the page sends at once
 MOST_PART = 5 * 2**20  # what a script may send at once; well below the limit of all bodies
 KEPT = timedelta(hours=48)  # how long an untouched upload can be gone on with, and a finished one repeats its answer
 ORPHANED = timedelta(hours=1)  # a file without a row that is older belongs to nobody
-SECONDS_BETWEEN_SWEEPS = 3600.0  # seconds between two looks for such files
 _CHUNK = 256 * 1024
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_due = 0.0
+hourly = Every(3600.0)  # looks for such files
 
 
 class Refused(Exception):
@@ -172,9 +172,8 @@ def remove_files(upload: Upload) -> None:
 
 def sweep_when_due() -> None:
     """Sweep once an hour in each worker."""
-    global _due
-    if time.monotonic() >= _due:
-        _due = time.monotonic() + SECONDS_BETWEEN_SWEEPS
+    if hourly.is_due:
+        hourly.done()
         sweep()
 
 

@@ -35,7 +35,7 @@ class Cause:
 
 def ended() -> Iterator[str]:
     """Every job has ended, and nothing is left on its way."""
-    for task in GenerationTask.objects.active():
+    for task in GenerationTask.everything.active():
         yield f"job {task.pk} is {task.status}, not before {task.not_before}, {_attempts(task)}"
     for prompt in EnginePrompt.objects.filter(state__in=EnginePrompt.LIVE):
         yield f"prompt {prompt} is still {prompt.state} on {prompt.engine.address}, worker {prompt.worker!r}"
@@ -43,23 +43,23 @@ def ended() -> Iterator[str]:
 
 def orders(tasks: Iterable[int], requests: Sequence[Any]) -> Iterator[str]:
     """Each order is one task, and there is no other."""
-    rows = Counter(GenerationTask.objects.values_list("request_id", flat=True))
+    rows = Counter(GenerationTask.everything.values_list("request_id", flat=True))
     yield from (f"request {request} made {rows[request]} tasks" for request in requests if rows[request] != 1)
     known = set(tasks)
-    for pk in GenerationTask.objects.exclude(pk__in=known).values_list("pk", flat=True):
+    for pk in GenerationTask.everything.exclude(pk__in=known).values_list("pk", flat=True):
         yield f"nobody was told of job {pk}"
 
 
 def cancellations(sure: set[int], maybe: set[int]) -> Iterator[str]:
     """Cancelled is what somebody cancelled, and all of that."""
-    cancelled = set(GenerationTask.objects.filter(status=Status.CANCELLED).values_list("pk", flat=True))
+    cancelled = set(GenerationTask.everything.filter(status=Status.CANCELLED).values_list("pk", flat=True))
     yield from (f"job {pk} was cancelled by nobody" for pk in cancelled - sure - maybe)
     yield from (f"job {pk} was cancelled and is not" for pk in sure - cancelled)
 
 
 def reasons(causes: Sequence[Cause]) -> Iterator[str]:
     """Every failure has a reason that is true."""
-    for task in GenerationTask.objects.filter(status=Status.FAILED):
+    for task in GenerationTask.everything.filter(status=Status.FAILED):
         if not _is_true(task, causes):
             yield f"job {task.pk} failed without cause: {task.error_kind} ({task.error}), {_attempts(task)}"
 
@@ -92,8 +92,8 @@ def _attempts(task: GenerationTask) -> str:
 
 def pictures() -> Iterator[str]:
     """A completed job has all its pictures, each from the right seed, whole, and as it came."""
-    for task in GenerationTask.objects.filter(status=Status.COMPLETED):
-        places = sorted(task.pictures.values_list("index", flat=True))
+    for task in GenerationTask.everything.filter(status=Status.COMPLETED):
+        places = sorted(task.pictures(manager="with_previews").values_list("index", flat=True))
         if places != list(range(task.count)):
             yield f"job {task.pk} completed {task.count} pictures with {places}"
     for picture in GeneratedImage.everything.select_related("task", "prompt"):
@@ -136,7 +136,7 @@ def twice(made: Iterable[str]) -> Iterator[str]:
 
 def counts(made: Sequence[str]) -> dict[str, Any]:
     """The figures of the rows. `made`: names of the files that the engines wrote, "task-index-prompt_00001_.png"."""
-    tasks, prompts = GenerationTask.objects.all(), EnginePrompt.objects.all()
+    tasks, prompts = GenerationTask.everything.all(), EnginePrompt.objects.all()
     stored = set(GeneratedImage.everything.values_list("prompt__prompt_id", flat=True))
     short = {prompt.hex[:12] for prompt in stored}
     extra = [name for name in made if name.split("_")[0].rsplit("-", 1)[1] not in short]

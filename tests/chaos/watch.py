@@ -46,7 +46,7 @@ class Watch(threading.Thread):
 
     def disagreements(self) -> list[str]:
         """Where the last word of the sockets is not what the row says."""
-        rows = dict(GenerationTask.objects.values_list("pk", "status"))
+        rows = dict(GenerationTask.everything.values_list("pk", "status"))
         told = {pk: self._told.get(pk, (0, "nothing"))[1] for pk in rows}
         return [
             f"job {pk} is {status}, the socket said {told[pk]}" for pk, status in rows.items() if told[pk] != status

@@ -177,6 +177,19 @@ def test_an_even_older_database_is_refused_in_a_sentence_and_left_alone(tmp_path
     assert rows_of(folder) == before
 
 
+def test_a_column_that_somebody_added_by_hand_is_named_in_a_sentence_and_nothing_is_lost(tmp_path: Path) -> None:
+    folder = studio_of_then(tmp_path / "data")
+    with closing(sqlite3.connect(folder / "stylestudio.sqlite3")) as database:
+        database.execute("ALTER TABLE training_waitingcaption ADD COLUMN colour text DEFAULT 'red'")
+        database.commit()
+    before = rows_of(folder)
+    refused = migrate(folder)
+    assert refused.returncode != 0
+    said = refused.stderr.strip().splitlines()[-1]
+    assert "table datasets_waitingcaption" in said and "(colour)" in said and "Start the version from before" in said
+    assert rows_of(folder) == before
+
+
 def test_without_room_on_the_disk_nothing_is_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "stylestudio.sqlite3"
     file.write_bytes(b"x" * 1000)

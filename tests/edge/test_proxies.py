@@ -17,6 +17,7 @@ from pytest_django.fixtures import Settings
 
 from stylestudio import checks, env
 from stylestudio.edge import middleware, proxies
+from stylestudio.host.cadence import FirstFew
 from stylestudio.people import accounts
 
 PASSWORD = "five silver herons"
@@ -28,7 +29,7 @@ def behind_proxies(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PUBLIC_URL = "https://studio.example.org"
     settings.PROXIES = [ip_network("172.18.0.0/16"), ip_network("2001:db8::/32")]
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    monkeypatch.setattr(proxies, "_noted", set())
+    monkeypatch.setattr(proxies, "noted", FirstFew(proxies.MOST_NOTED))
 
 
 @pytest.mark.parametrize(

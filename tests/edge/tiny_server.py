@@ -6,6 +6,7 @@ Takes the limit of bodies, of unfinished connections, and the public address. Pr
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 
 from daphne.server import Server
@@ -16,18 +17,17 @@ settings.configure(USE_I18N=False, MEDIA_ORIGIN="", SECRET_KEY="tiny", PUBLIC_UR
 from stylestudio.edge import connections, limits  # noqa: E402
 from stylestudio.edge.serving import Message, Receive, Scope, Send  # noqa: E402
 
-calls = 0
+calls = itertools.count(1)
 
 
 async def count(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with "calls so far, bytes of the body"."""
-    global calls
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
         await receive()
         return
-    calls += 1
+    number = next(calls)
     if scope["path"].startswith("/breaks"):
         await breaks(scope, send)
     size, more = 0, True
@@ -35,7 +35,7 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
         message: Message = await receive()
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
-    body = f"{calls} {size}".encode()
+    body = f"{number} {size}".encode()
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]}
     )

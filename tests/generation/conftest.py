@@ -10,7 +10,6 @@ from django.test import Client
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import runner
 from styles.models import Style
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewThread
@@ -31,7 +30,7 @@ def engine(db: None, preview: PreviewThread, settings: object) -> Iterator[Engin
     preview.troubles.clear()
     row = Engine.objects.create(address=preview.url, source=Engine.Source.ADMIN)
     assert roster.probe(row)
-    runner._sent.clear()
+    roster.pool.memory.forget_inputs()
     workers.stopping.clear()
     yield row
     preview.troubles.clear()

@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.urls import urlpatterns
-from stylestudio.jobs.kinds import Status, Visibility
+from stylestudio.jobs.kinds import Status
+from stylestudio.people.visibility import Visibility
 from tests.generation.browsing import (
     GET_ONLY,
     HTMX,

@@ -55,7 +55,7 @@ def engine(on_windows: PreviewThread) -> Iterator[Engine]:
     on_windows.troubles.clear()
     row = Engine.objects.create(address=on_windows.url, source=Engine.Source.ADMIN)
     assert roster.probe(row)
-    runner._sent.clear()
+    roster.pool.memory.forget_inputs()
     yield row
     roster.pool.close()
 

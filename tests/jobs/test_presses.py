@@ -22,7 +22,8 @@ from PIL import Image
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
-from styles.models import LoraImport, Preset, Style
+from styles.import_models import LoraImport
+from styles.models import Preset, Style
 from stylestudio.jobs import presses
 from stylestudio.models import Press
 from tests.styles.bringing import weights

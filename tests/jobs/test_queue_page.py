@@ -18,8 +18,9 @@ from generation.engines.models import Engine
 from generation.pictures import engine_cards
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio import views
-from stylestudio.jobs.kinds import Status, Visibility
+from stylestudio.jobs.kinds import Status
 from stylestudio.live.publisher import fragments
+from stylestudio.people.visibility import Visibility
 from tests.pages import page, tight
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +170,7 @@ def test_the_pushed_engine_card_is_the_card_on_the_page(client: Client, ada: Use
     client.force_login(ada)
     page = client.get(reverse("queue")).content.decode()
     [fact] = engine_cards.facts()
-    card = render_to_string("queue/_engine_card.html", {"engine": fact}).strip()
+    card = render_to_string("generation/engines/_engine_card.html", {"engine": fact}).strip()
     assert f'id="engine-{fact.id}"' in card
     assert card in page
 

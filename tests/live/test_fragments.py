@@ -137,7 +137,7 @@ def test_the_pushed_progress_is_the_progress_in_the_card(
     task_that_is: Callable[[str], GenerationTask], ada: User, look: str, language: str
 ) -> None:
     task = task_that_is(look)
-    part = publisher.render("generation/_job_progress.html", job=task)[language].strip()
+    part = publisher.render("generation/making/_job_progress.html", job=task)[language].strip()
     assert f'id="{task.root_id}-progress"' in part
     assert part in page(browser(ada, language), "generation:studio")
     assert part in page(browser(ada, language), "queue")
@@ -231,7 +231,7 @@ def test_every_change_is_newer_than_the_one_before(task_that_is: Callable[[str],
     def look() -> None:
         found = GenerationTask.objects.get(pk=task.pk)
         card = publisher.fragments(found)["en"]
-        part = publisher.render("generation/_job_progress.html", job=found)["en"]
+        part = publisher.render("generation/making/_job_progress.html", job=found)["en"]
         seen.append(tuple(int(re.findall(r'data-version="(\d+)"', html)[0]) for html in (card, part)))
 
     look()

@@ -17,14 +17,14 @@ from django.utils import timezone
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import GenerationTask
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live import hub
 from stylestudio.live import publisher as live
+from stylestudio.people.visibility import Visibility
 from stylestudio.processes import tasks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.live_pushes]
 
-PROGRESS = "generation/_job_progress.html"
+PROGRESS = "generation/making/_job_progress.html"
 
 
 class Line:
@@ -198,7 +198,7 @@ def test_a_step_preview_is_pushed_inside_the_fragment_and_kept_nowhere(
     task.start("w")
     task.advance(step=1, making=0)
     before = GenerationTask.objects.values().get(pk=task.pk)
-    live.previewed(task, "generation/_preview.html", "image/webp", b"RIFF")
+    live.previewed(task, "generation/making/_preview.html", "image/webp", b"RIFF")
     live.publisher.flush()
     [message] = line.to(live.one("generation", task.pk))
     assert 'src="data:image/webp;base64,UklGRg=="' in message["html"]["zh-hans"]
@@ -211,7 +211,7 @@ def test_a_step_preview_is_pushed_inside_the_fragment_and_kept_nowhere(
 def test_a_preview_that_comes_after_the_end_is_dropped(task: GenerationTask, line: Line) -> None:
     task.start("w")
     task.complete()
-    live.previewed(task, "generation/_preview.html", "image/webp", b"RIFF")
+    live.previewed(task, "generation/making/_preview.html", "image/webp", b"RIFF")
     live.publisher.flush()
     assert line.sent == []
 

@@ -26,8 +26,8 @@ from generation.ordering.orders import Order
 from generation.pictures.models import GenerationTask
 from stylestudio.asgi import application
 from stylestudio.edge import passes
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.live import publisher
+from stylestudio.people.visibility import Visibility
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -139,7 +139,8 @@ def test_pushed_progress_of_a_training_stands_on_its_page(
     job = training_that(look)
     page = answer(ada, language, job.get_absolute_url())
     for html in (
-        f"{part}</div>" for part in publisher.render("training/_training_moved.html", job=job)[language].split("</div>")
+        f"{part}</div>"
+        for part in publisher.render("training/runs/_training_moved.html", job=job)[language].split("</div>")
     ):
         if "id=" in html:
             assert html.strip() in page
@@ -148,10 +149,11 @@ def test_pushed_progress_of_a_training_stands_on_its_page(
 def test_what_a_force_stop_loses_is_told_anew_with_every_step(training_that: Callable[[str], TrainingJob]) -> None:
     job = training_that("running")
     assert (
-        "1 step since the last checkpoint is lost" in publisher.render("training/_training_moved.html", job=job)["en"]
+        "1 step since the last checkpoint is lost"
+        in publisher.render("training/runs/_training_moved.html", job=job)["en"]
     )
     job.advance(step=7)
-    moved = publisher.render("training/_training_moved.html", job=TrainingJob.objects.get(pk=job.pk))["en"]
+    moved = publisher.render("training/runs/_training_moved.html", job=TrainingJob.objects.get(pk=job.pk))["en"]
     assert "3 steps since the last checkpoint are lost" in moved and f'id="{job.root_id}-risk"' in moved
 
 
@@ -185,7 +187,7 @@ def test_pushed_progress_of_work_stands_on_the_dataset(
     work_that: Callable[[str], DatasetJob], ada: User, look: str, language: str
 ) -> None:
     job = work_that(look)
-    part = publisher.render("training/_dataset_job_progress.html", job=job)[language].strip()
+    part = publisher.render("training/datasets/_dataset_job_progress.html", job=job)[language].strip()
     assert part in answer(ada, language, job.get_absolute_url())
 
 

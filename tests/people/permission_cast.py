@@ -18,8 +18,8 @@ from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationT
 from generation.previews.models import Probe
 from styles import importing
 from styles.models import Preset, Style, StyleVersion
-from stylestudio.jobs.kinds import Visibility
 from stylestudio.models import Upload
+from stylestudio.people.visibility import Visibility
 from tests.styles.bringing import weights
 from training.datasets.health import measures
 from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import QuerySet
+from pytest_django import DjangoAssertNumQueries
 
 from stylestudio.database import integrity, schema
 from stylestudio.models import DatabaseSchema
@@ -71,6 +74,25 @@ def test_a_database_with_a_higher_number_of_its_schema_is_refused_too(
     code, said = run(capsys, "migrate")
     assert (code, said.startswith("The database is of a newer StyleStudio")) == (1, True)
     assert f"number {schema.NUMBER + 1}" in said and said.count("\n") == 1
+
+
+def test_the_number_of_the_schema_is_one_question_and_0_if_there_is_no_such_table(
+    django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    DatabaseSchema.objects.update_or_create(pk=1, defaults={"number": schema.NUMBER})
+    with django_assert_num_queries(1):
+        assert schema.number() == schema.NUMBER
+    monkeypatch.setattr(DatabaseSchema._meta, "db_table", "no_such_table")
+    assert schema.number() == 0
+
+
+def test_a_table_that_is_there_and_cannot_be_read_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(query: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(QuerySet, "first", locked)
+    with pytest.raises(OperationalError, match="locked"):
+        schema.number()
 
 
 def test_a_database_that_is_newer_in_one_thing_and_older_in_another_is_refused_too(

@@ -79,7 +79,7 @@ def history(pictures: int) -> dict[str, Any]:
                 f"FROM (SELECT * FROM {table} ORDER BY id LIMIT 1) t, generate_series(1, {number}) n"
             )
 
-    last = GenerationTask.objects.latest("pk").pk
+    last = GenerationTask.everything.latest("pk").pk
     tasks = pictures // 4
     ended = {"status": "'completed'", "ended_at": "now()", "queued_at": f"now() - ({tasks} - n) * interval '1 minute'"}
     owner = "(SELECT id FROM auth_user ORDER BY id OFFSET n % 4 LIMIT 1)"
@@ -88,7 +88,7 @@ def history(pictures: int) -> dict[str, Any]:
     copy(EnginePrompt, pictures, task_id=f"{last} + 1 + n / 4 % {tasks}", attempt="1", **done)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    return {"tasks": GenerationTask.objects.count(), "prompts": EnginePrompt.objects.count()}
+    return {"tasks": GenerationTask.everything.count(), "prompts": EnginePrompt.objects.count()}
 
 
 def connect() -> dict[str, Any]:

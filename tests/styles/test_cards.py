@@ -18,8 +18,9 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from styles import cards, importing, lora
+from styles.import_models import LoraImport
 from styles.importing import NotTaken
-from styles.models import LoraImport, State, Style, StyleVersion
+from styles.models import State, Style, StyleVersion
 from tests.styles.bringing import GOOD, TOLD, picture, send, weights, zipped
 from tests.styles.lora.files import kohya_sdxl, packed
 

@@ -21,10 +21,11 @@ from django.urls import reverse
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from styles import cards, copies, importing
+from styles.import_models import LoraImport
 from styles.importing import NotTaken
 from styles.lora import read_header
 from styles.lora.engines.loader import read_by_engines
-from styles.models import LoraImport, Source, State, Style, StyleVersion
+from styles.models import Source, State, Style, StyleVersion
 from tests.pages import tight
 from tests.styles.lora.files import kohya_sdxl, packed
 from tests.styles.lora.test_engines_copy import BLOCK, FLAT, diffusers, settings

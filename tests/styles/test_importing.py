@@ -15,7 +15,8 @@ from django.urls import reverse
 
 from generation.previews.models import Face, Probe
 from styles import cards, importing, lora
-from styles.models import LoraImport, State, Style, StyleVersion
+from styles.import_models import LoraImport
+from styles.models import State, Style, StyleVersion
 from stylestudio.preview_engine.painter.measures import swatch
 from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import Recipe, Training

@@ -79,7 +79,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 0.0)
     yield
     workers.stopping.clear()
-    holds.held.clear()
+    for training in holds.held.places:
+        holds.held.drop(training)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from stylestudio.host.cadence import Every
 from stylestudio.uploads import parts, purposes
 from stylestudio.uploads.purposes import Purpose
 from tests.uploads.sending import Finished, entered
@@ -43,5 +44,7 @@ def client(ada: User) -> Client:
 @pytest.fixture(autouse=True)
 def nothing_due(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sweeping is called by the tests alone."""
-    monkeypatch.setattr(parts, "_due", float("inf"))
+    hourly = Every(3600.0)
+    hourly.done()
+    monkeypatch.setattr(parts, "hourly", hourly)
     return

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from stylestudio.host.cadence import Every
 from stylestudio.host.locks import FileLock
 from stylestudio.models import Upload
 from stylestudio.processes import tasks
@@ -296,7 +297,7 @@ def test_uploads_that_nobody_touched_for_two_days_are_forgotten_and_files_withou
 
 def test_the_sweep_of_every_minute_looks_for_them_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    monkeypatch.setattr(parts, "_due", 0.0)
+    monkeypatch.setattr(parts, "hourly", Every(3600.0))
     monkeypatch.setattr(parts, "sweep", lambda: calls.append(1))
     tasks.sweep.call_local()
     tasks.sweep.call_local()

@@ -30,7 +30,7 @@ class DatasetsConfig(AppConfig):
             kinds.Kind(
                 name=DatasetJob.kind,
                 model=DatasetJob,
-                fragments=("training/_dataset_job.html", "training/_dataset_row.html"),
+                fragments=("training/datasets/_dataset_job.html", "training/datasets/_dataset_row.html"),
                 facts=dataset_jobs.facts,
                 sweep=dataset_jobs.sweep,
                 gather=dataset_jobs.gather,
@@ -43,6 +43,6 @@ class DatasetsConfig(AppConfig):
         intake.came.connect(check.hear_of_pictures)
         grid.register_flagger(report.flagged)
         workers.register_sweep(intake.sweep, guarded=True)
-        workers.register_beat(dataset_jobs.renew)
+        workers.register_beat(dataset_jobs.held.renew)
         purposes.register(views.PURPOSE)
         query.register_offer(from_gallery.offer)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
+from stylestudio.jobs.holding import Holder
 from stylestudio.jobs.kinds import LEASE, Status
 from stylestudio.live import publisher
 from stylestudio.processes import workers
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 2  # in one worker: pictures are decoded on all cores anyway, and engines want to be served meanwhile
 MOST_ATTEMPTS = 3
-PROGRESS = "training/_dataset_job_progress.html"
+PROGRESS = "training/datasets/_dataset_job_progress.html"
 WRITE_EVERY = 0.2  # seconds between two writes of progress
 
 
@@ -79,8 +79,6 @@ class Run:
 
 Handler = Callable[[Run], None]
 _handlers: dict[str, Handler] = {}
-_held: set[int] = set()
-_turn = threading.Lock()
 
 
 def register(work: DatasetJob.Work, handler: Handler) -> None:
@@ -107,26 +105,22 @@ def _do_one() -> bool:
     try:
         _run(job)
     finally:
-        with _turn:
-            _held.discard(job.pk)
+        held.drop(job.pk)
     return True
 
 
-def renew() -> None:
-    """Push the end of all leases away; called by the worker's heartbeat."""
-    with _turn:
-        held = list(_held)
-    if held:
-        DatasetJob.objects.running().filter(pk__in=held).update(lease_until=Now() + LEASE)
+def _renew(jobs: Iterable[int]) -> None:
+    DatasetJob.objects.running().filter(pk__in=jobs).update(lease_until=Now() + LEASE)
+
+
+# The jobs that threads of this process work on, and their datasets.
+held: Holder[int] = Holder(_renew)
 
 
 def sweep() -> None:
     """What a dead worker left is free for others, and archives of work that ended go."""
-    with _turn:
-        left = list(DatasetJob.objects.abandoned(workers.worker_name(), _held))
-    for job in left:
-        if job.recover():
-            publisher.changed(job)
+    for job in held.recover(DatasetJob.objects.all(), workers.worker_name()):
+        publisher.changed(job)
     for job in DatasetJob.objects.ended().exclude(file=""):
         _forget_archive(job)
     if DatasetJob.objects.waiting().exists():
@@ -163,13 +157,13 @@ def facts(job: DatasetJob) -> dict[str, object]:
 def _claim() -> DatasetJob | None:
     """The oldest waiting job whose dataset has none of its kind running; it runs when this returns it."""
     workers.give_connection_back()
-    with _turn:
-        if len(_held) >= AT_ONCE:
+    with held.turn:
+        if len(held) >= AT_ONCE:
             return None
         busy = set(DatasetJob.objects.running().values_list("dataset_id", "work"))
         for job in DatasetJob.objects.waiting().select_related("dataset", "owner").order_by("-priority", "queued_at"):
             if (job.dataset_id, job.work) not in busy and job.start(workers.worker_name()):
-                _held.add(job.pk)
+                held.take(job.pk, job.dataset_id)
                 return job
     return None
 

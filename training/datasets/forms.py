@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
@@ -41,11 +42,11 @@ class DatasetForm(DatasetModelForm):
 
     advanced_names = ("template", "resolution", "repeats")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         style = self.fields["style"]
         assert isinstance(style, forms.ModelChoiceField)
-        style.queryset = Style.objects.filter(is_base=False, preview_only=False)
+        style.queryset = Style.objects.visible_to(user).filter(is_base=False, preview_only=False)
         style.empty_label = _("A new style")
         for name, bound in self.fields.items():
             if not isinstance(bound.widget, forms.Textarea | forms.Select):

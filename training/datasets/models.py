@@ -16,7 +16,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.images import grounds
-from stylestudio.jobs.kinds import Job, JobQuerySet, Visibility
+from stylestudio.jobs.kinds import Job, JobQuerySet
+from stylestudio.people.visibility import OwnedQuerySet, PartQuerySet, Visibility
 from stylestudio.text import grammar
 from training.datasets import faults
 from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
@@ -29,19 +30,13 @@ COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 TEMPLATE = "{trigger}, {caption}"
 
 
-class DatasetQuerySet(models.QuerySet["Dataset"]):
+class DatasetQuerySet(OwnedQuerySet["Dataset"]):
     """Questions about datasets."""
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Move all of them to the trash."""
         count = self.update(deleted_at=timezone.now())
         return count, {"datasets.Dataset": count}
-
-    def visible_to(self, user: Any) -> Self:
-        """What `user` may see: the team's and their own; owners of the studio see all."""
-        if user.is_superuser:
-            return self
-        return self.filter(Q(visibility=Visibility.TEAM) | Q(owner=user))
 
 
 class LiveDatasets(models.Manager["Dataset"]):
@@ -153,8 +148,10 @@ class Dataset(models.Model):
         return grammar.compose(self.template, self.trigger_words, caption)
 
 
-class ImageQuerySet(models.QuerySet["DatasetImage"]):
+class ImageQuerySet(PartQuerySet["DatasetImage"]):
     """Questions about pictures of datasets."""
+
+    part_of = "dataset"
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Hide all of them; what no frozen version needs is removed for good after a while."""
@@ -290,6 +287,12 @@ class WaitingCaption(models.Model):
         return self.key
 
 
+class OperationQuerySet(PartQuerySet["CaptionOperation"]):
+    """Changes of many captions."""
+
+    part_of = "dataset"
+
+
 class CaptionOperation(models.Model):
     """One change of many captions, which can be undone as a whole."""
 
@@ -301,8 +304,16 @@ class CaptionOperation(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     undone_at = models.DateTimeField(null=True)
 
+    objects = OperationQuerySet.as_manager()
+
     class Meta:
         ordering = ["-pk"]
+
+
+class ChangeQuerySet(PartQuerySet["CaptionChange"]):
+    """Changes of one caption each."""
+
+    part_of = "image"
 
 
 class CaptionChange(models.Model):
@@ -315,8 +326,16 @@ class CaptionChange(models.Model):
     after = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
 
+    objects = ChangeQuerySet.as_manager()
+
     class Meta:
         ordering = ["-pk"]
+
+
+class SnapshotQuerySet(PartQuerySet["DatasetSnapshot"]):
+    """Frozen versions of datasets."""
+
+    part_of = "dataset"
 
 
 class DatasetSnapshot(models.Model):
@@ -331,6 +350,8 @@ class DatasetSnapshot(models.Model):
     images = models.ManyToManyField(DatasetImage, through="SnapshotImage", related_name="snapshots")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = SnapshotQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]

@@ -35,13 +35,13 @@ class ShelfCard:
 
 def shelf(user: User, words: str = "") -> list[ShelfCard]:
     """Datasets in whose name, description or trigger words all of `words` stand, changed lately first."""
-    found = Dataset.objects.all().visible_to(user).select_related("style", "owner")
+    found = Dataset.objects.visible_to(user).select_related("style", "owner")
     for word in words.split():
         found = found.filter(
             Q(name__icontains=word) | Q(description__icontains=word) | Q(trigger_words__icontains=word)
         )
     datasets = list(found)
-    live = DatasetImage.objects.filter(dataset__in=datasets)
+    live = DatasetImage.objects.visible_to(user).filter(dataset__in=datasets)
     counted = live.order_by().values("dataset").annotate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
     counts = {row["dataset"]: (row["pictures"], row["empty"]) for row in counted}
     strips: dict[int, list[DatasetImage]] = {}
@@ -53,7 +53,8 @@ def shelf(user: User, words: str = "") -> list[ShelfCard]:
 
 def frame(dataset: Dataset, user: User) -> dict[str, Any]:
     """What stands around every view of a dataset."""
-    jobs = DatasetJob.objects.filter(dataset=dataset, cleared_at=None, work__in=SHOWN_JOBS).select_related("owner")
+    mine = DatasetJob.objects.visible_to(user).filter(dataset=dataset)
+    jobs = mine.filter(cleared_at=None, work__in=SHOWN_JOBS).select_related("owner")
     shown = list(jobs.order_by("-queued_at", "-pk")[:MOST_JOBS])
     for job in shown:
         job.dataset = dataset
@@ -61,7 +62,7 @@ def frame(dataset: Dataset, user: User) -> dict[str, Any]:
         "dataset": dataset,
         "picture_count": dataset.images.count(),
         "jobs": shown,
-        "snapshot": DatasetSnapshot.objects.filter(dataset=dataset).defer("manifest").first(),
+        "snapshot": DatasetSnapshot.objects.visible_to(user).filter(dataset=dataset).defer("manifest").first(),
         "accept": ",".join(picture_files.ACCEPT),
         "can_change": may_change(user, dataset),
     }

@@ -7,6 +7,14 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.people.visibility import PartQuerySet
+
+
+class ReadingQuerySet(PartQuerySet["Reading"]):
+    """Readings of files."""
+
+    part_of = "dataset"
+
 
 class Reading(models.Model):
     """What files of a dataset were taken to mean. `choice` is how they are read now; "" while that is asked."""
@@ -27,6 +35,8 @@ class Reading(models.Model):
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)  # since then nobody needs to see it
+
+    objects = ReadingQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

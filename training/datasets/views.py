@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -24,7 +24,7 @@ def datasets(request: StudioRequest) -> HttpResponse:
     """All datasets as wide cards, found by ?q=."""
     words = request.GET.get("q", "").strip()
     context = {"cards": queries.shelf(request.user, words), "words": words}
-    return render(request, "training/datasets.html", context)
+    return render(request, "training/datasets/datasets.html", context)
 
 
 @require_GET
@@ -38,7 +38,7 @@ def dataset(request: StudioRequest, slug: str) -> HttpResponse:
         "tab": "captions",
         "socket_url": page_frame.socket_url("all"),
     }
-    return render(request, "training/dataset.html", context)
+    return render(request, "training/datasets/dataset.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,15 +55,15 @@ def edit(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 def _form_page(request: StudioRequest, found: Dataset, said: str) -> HttpResponse:
-    form = DatasetForm(request.POST or None, instance=found)
+    form = DatasetForm(request.POST or None, instance=found, user=request.user)
     if form.is_bound and form.is_valid():
         saved = form.save()
         messages.success(request, said % {"name": saved.name})
         return redirect(saved)
     # The name as it is stored, whatever was typed.
-    kept = Dataset.objects.filter(pk=found.pk).first()
+    kept = Dataset.objects.visible_to(request.user).filter(pk=found.pk).first()
     context = {"form": form, "dataset": kept}
-    return render(request, "training/dataset_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "training/datasets/dataset_form.html", context, status=422 if form.is_bound else 200)
 
 
 @require_POST
@@ -95,7 +95,7 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
     """Work on a dataset by itself, for pages without JavaScript."""
     found = visible(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
     watch = page_frame.socket_url(f"{found.kind}-{found.pk}")
-    return render(request, "training/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
+    return render(request, "training/datasets/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
 
 
 @require_POST
@@ -109,7 +109,7 @@ def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def job_clear(request: StudioRequest, pk: int) -> HttpResponse:
     """Show work that ended no longer."""
-    found = get_object_or_404(DatasetJob.objects.ended().visible_to(request.user), pk=pk)
+    found = visible(DatasetJob.objects.ended(), request.user, pk=pk)
     require_maker(request.user, found)
     found.clear()
     return HttpResponse() if request.htmx else redirect(found.dataset)

@@ -29,9 +29,9 @@ class RunsConfig(AppConfig):
                 name=TrainingJob.kind,
                 model=TrainingJob,
                 fragments=(
-                    "training/_training_job.html",
-                    "training/_training_row.html",
-                    "training/_training_run.html",
+                    "training/runs/_training_job.html",
+                    "training/runs/_training_row.html",
+                    "training/runs/_training_run.html",
                 ),
                 facts=runner.facts,
                 sweep=holds.sweep,
@@ -46,4 +46,4 @@ class RunsConfig(AppConfig):
         live_course.happened.connect(run_push.hear_of_training)
         following.followed.connect(report.hear_of_preview)
         following.followed.connect(samples.hear_of_preview)
-        workers.register_beat(holds.renew)
+        workers.register_beat(holds.held.renew)

@@ -41,9 +41,9 @@ def usual() -> Trainer:
     return next(iter(known()))
 
 
-def choices() -> list[tuple[str, str]]:
-    """(name, label) of all of them."""
-    return [(trainer.name, str(trainer.label)) for trainer in known()]
+def choices() -> dict[str, str]:
+    """Names and labels of those that this studio has."""
+    return {trainer.name: str(trainer.label) for trainer in offered()}
 
 
 def label(name: str) -> str:

@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.kinds import Job, JobQuerySet, may_run
+from stylestudio.people.visibility import PartQuerySet
 from training.datasets.models import MOST_NAME, DatasetSnapshot
-from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 from training.runs import faults, remaining
 from training.runs.phases import Doing
 
@@ -240,6 +240,12 @@ class TrainingJob(Job):
         return f"{faults.explain(self.error_kind, self.error_detail)} {self.error}".strip()
 
 
+class CheckpointQuerySet(PartQuerySet["Checkpoint"]):
+    """Checkpoints of trainings."""
+
+    part_of = "job"
+
+
 class Checkpoint(models.Model):
     """What a training had learned after some steps: a LoRA file that can be used, and gone on from."""
 
@@ -253,6 +259,8 @@ class Checkpoint(models.Model):
     starred = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)  # its file was deleted to make room
+
+    objects = CheckpointQuerySet.as_manager()
 
     class Meta:
         ordering = ["step"]
@@ -301,7 +309,7 @@ def newest_pictures(jobs: Sequence[TrainingJob]) -> dict[int, list[GeneratedImag
         .order_by("job", "place")
         .values_list("job", "task__pictures__pk")
     )
-    pictures = GeneratedImage.objects.in_bulk([picture for _job, picture in rows])
+    pictures = GeneratedImage.with_previews.in_bulk([picture for _job, picture in rows])
     found: dict[int, list[GeneratedImage]] = {job.pk: [] for job in jobs}
     for job, picture in rows:
         if picture in pictures:

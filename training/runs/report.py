@@ -179,7 +179,7 @@ def _features(job: TrainingJob) -> NDArray[np.float32]:
 def hear_of_preview(sender: object, task: int, **_facts: Any) -> None:
     """A picture ended: measure it, once for all the places that it stands in."""
     waiting = Sample.objects.filter(task=task, measures__isnull=True)
-    picture = GeneratedImage.objects.filter(task=task).first() if waiting.exists() else None
+    picture = GeneratedImage.with_previews.filter(task=task).first() if waiting.exists() else None
     if picture is None:
         return
     try:

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -48,7 +48,7 @@ def trainings(request: StudioRequest) -> HttpResponse:
         "more": found[PAGE - 1].pk if len(found) > PAGE else None,
         "socket_url": page_frame.socket_url("all"),
     }
-    return render(request, "training/trainings.html", context)
+    return render(request, "training/runs/trainings.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -74,8 +74,9 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
     """What the form shows at first."""
     begin: dict[str, Any] = {}
     if number := request.GET.get("from", ""):
-        rows = TrainingJob.objects.select_related("snapshot__dataset", "style")
-        other = visible(rows, request.user, pk=whole_number(number))
+        other = visible(
+            TrainingJob.objects.select_related("snapshot__dataset", "style"), request.user, pk=whole_number(number)
+        )
         dataset = other.snapshot.dataset
         begin = {
             "dataset": str(dataset.pk),
@@ -90,11 +91,11 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
         }
         begin["shown"] = belonging(begin["preset"], begin["trainer"], begin["dataset"])
         return begin
-    datasets = Dataset.objects.all().visible_to(request.user).select_related("style")
+    datasets = Dataset.objects.visible_to(request.user).select_related("style")
     chosen = datasets.filter(slug=request.GET.get("dataset", "")).first() or datasets.first()
     if chosen:
         begin = {"dataset": str(chosen.pk), "trigger_words": chosen.trigger_words, "style_name": chosen.name}
-        if style := style_of(chosen):
+        if style := style_of(chosen, request.user):
             begin |= {"style": style.slug}
     return begin
 
@@ -103,7 +104,7 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
     if not asked:
         form.errors.clear()
     context = {**_around(request, form), "refused": asked}
-    return render(request, "training/new_run.html", context, status=422 if asked else 200)
+    return render(request, "training/runs/new_run.html", context, status=422 if asked else 200)
 
 
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
@@ -115,9 +116,9 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     return {
         "form": form,
         "datasets": queries.shelf(request.user),
-        "styles": trainable(),
+        "styles": trainable(request.user),
         "presets": parameters.PRESETS.values(),
-        "trainers": [(trainer.name, trainer.label) for trainer in known_trainers.offered()],
+        "trainers": known_trainers.choices().items(),
         "rows": form.rows,
         "summary": " · ".join(f"{parameters.setting(name).label} {values[name]}" for name in names),
         "settings_open": any(row["errors"] for row in form.rows),
@@ -135,7 +136,7 @@ def plan(request: StudioRequest) -> HttpResponse:
     form = TrainingForm(request.POST, user=request.user)
     context = _around(request, form)
     form.errors.clear()
-    return render(request, "training/_planned.html", context)
+    return render(request, "training/runs/_planned.html", context)
 
 
 def _runs() -> QuerySet[TrainingJob]:
@@ -165,7 +166,7 @@ def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]
 def run(request: StudioRequest, pk: int) -> HttpResponse:
     """One training: progress, samples, curve, checkpoints."""
     job = _run(request, pk)
-    return render(request, "training/run.html", {**_frame(request, job, "overview"), "rows": samples.table(job)})
+    return render(request, "training/runs/run.html", {**_frame(request, job, "overview"), "rows": samples.table(job)})
 
 
 @require_GET
@@ -184,7 +185,7 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
         "command": trainer.command(live_course.AskedCourse(job)) if trainer else "",
         "export_note": trainer.export_note if trainer else "",
     }
-    return render(request, "training/run_config.html", context)
+    return render(request, "training/runs/run_config.html", context)
 
 
 @require_GET
@@ -214,7 +215,7 @@ def log(request: StudioRequest, pk: int) -> HttpResponse:
         headers = {"Content-Disposition": f'attachment; filename="training-{pk}.log"'}
         return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
     blocks = list(job.log.order_by("-pk")[:LOG_BLOCKS])[::-1]
-    return render(request, "training/run_log.html", {**_frame(request, job, "log"), "blocks": blocks})
+    return render(request, "training/runs/run_log.html", {**_frame(request, job, "log"), "blocks": blocks})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -232,7 +233,7 @@ def epochs(request: StudioRequest, pk: int) -> HttpResponse:
         "strengths": report.STRENGTHS,
         "prompts": [(place, prompt) for place, (prompt, _seed) in enumerate(job.probes)],
     }
-    return render(request, "training/run_epochs.html", context)
+    return render(request, "training/runs/run_epochs.html", context)
 
 
 @require_POST
@@ -271,9 +272,7 @@ def sample(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _checkpoint(request: StudioRequest, pk: int) -> Checkpoint:
-    found = get_object_or_404(Checkpoint.objects.select_related("job__snapshot__dataset", "version__style"), pk=pk)
-    visible(TrainingJob.objects.all(), request.user, pk=found.job_id)
-    return found
+    return visible(Checkpoint.objects.select_related("job__snapshot__dataset", "version__style"), request.user, pk=pk)
 
 
 @require_GET
@@ -283,7 +282,7 @@ def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
     job = found.job
     can_change = may_change(request.user, job)
     context = {"checkpoint": found, "job": job, "row": samples.Board.of(job).row(found), "can_change": can_change}
-    return render(request, "training/checkpoint.html", context)
+    return render(request, "training/runs/checkpoint.html", context)
 
 
 @require_POST

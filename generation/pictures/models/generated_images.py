@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
-from django.apps import apps
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, F, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.lookups import Exact
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -14,26 +16,41 @@ from django.utils.translation import gettext_lazy as _
 from generation.engines.models import Engine
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
+from styles.models import StyleVersion
+from stylestudio.people.visibility import PartQuerySet, Person
 
 
-class PictureQuerySet(models.QuerySet["GeneratedImage"]):
+class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     """Pictures, newest first where a page asks."""
 
-    def visible_to(self, user: Any) -> Self:
-        """Pictures of tasks that `user` may see."""
-        tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
-        return self.filter(task__in=tasks.objects.visible_to(user))
+    part_of = "task"
+    whole_manager = "everything"
+
+    def unfinished(self) -> Self:
+        """Pictures without a thumbnail."""
+        return self.filter(_UNFINISHED)
 
     def newest_first(self) -> Self:
         """The order of the gallery; its key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
 
 
+# Whose thumbnail is not made yet. SQLite uses the index for it only if "" stands in the statement and is no parameter.
+_UNFINISHED = Exact(F("thumbnail"), RawSQL("''", ()))
+
+
 class LivePictures(models.Manager["GeneratedImage"]):
-    """Pictures that are not in the trash."""
+    """Pictures that are not in the trash, those that only show a style or a training included."""
 
     def get_queryset(self) -> PictureQuerySet:
         return PictureQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
+class WantedPictures(LivePictures):
+    """Pictures that somebody asked for, and that are not in the trash."""
+
+    def get_queryset(self) -> PictureQuerySet:
+        return super().get_queryset().filter(task__is_face=False)
 
 
 class GeneratedImage(models.Model):
@@ -56,7 +73,8 @@ class GeneratedImage(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)
 
-    objects = LivePictures.from_queryset(PictureQuerySet)()
+    objects = WantedPictures.from_queryset(PictureQuerySet)()
+    with_previews = LivePictures.from_queryset(PictureQuerySet)()
     everything = PictureQuerySet.as_manager()
 
     class Meta:
@@ -65,7 +83,8 @@ class GeneratedImage(models.Model):
         base_manager_name = "everything"
         constraints = [models.UniqueConstraint(fields=["task", "index"], name="generatedimage_one_per_place")]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery")
+            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="generatedimage_gallery"),
+            models.Index(fields=["-id"], condition=Q(thumbnail=""), name="generatedimage_unfinished"),
         ]
 
     def __str__(self) -> str:
@@ -105,3 +124,10 @@ class GeneratedImage(models.Model):
         """Take it out of the trash."""
         self.deleted_at = None
         self.save(update_fields=["deleted_at"])
+
+
+def count_by_style(styles: Sequence[int], person: Person) -> dict[int, int]:
+    """How many pictures that `person` may see were made with each of these styles, by the style's number."""
+    versions = StyleVersion.objects.visible_to(person).filter(style__in=styles)
+    made = GeneratedImage.objects.visible_to(person).filter(task__mix__version__in=versions)
+    return dict(made.values_list("task__mix__version__style").annotate(count=Count("pk", distinct=True)))

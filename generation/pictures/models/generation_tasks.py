@@ -33,6 +33,20 @@ MOST_STYLES = 5
 MOST_SEED = 2**63 - 1 - MOST_PICTURES
 
 
+class TaskQuerySet(JobQuerySet["GenerationTask"]):
+    """Questions about tasks."""
+
+
+class WantedTasks(models.Manager["GenerationTask"]):
+    """What people asked for, without the previews of styles and the samples of trainings."""
+
+    def get_queryset(self) -> TaskQuerySet:
+        return TaskQuerySet(self.model, using=self._db).filter(is_face=False)
+
+
+Tasks = WantedTasks.from_queryset(TaskQuerySet)
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """The place of one picture in a card: done, making, wait or gone."""
@@ -84,9 +98,11 @@ class GenerationTask(Job):
     # Reopened to fetch what engines made of it, and for nothing else: no picture of it is begun.
     fetching = models.BooleanField(default=False, editable=False)
     # Shows what a style looks like (see `Face`): in the queue like any other, not in the gallery and the live column.
+    # `objects` leaves these out.
     is_face = models.BooleanField(_("preview of a style"), default=False, editable=False)
 
-    objects: ClassVar[models.Manager[Any]] = JobQuerySet["GenerationTask"].as_manager()
+    objects: ClassVar[Any] = Tasks()  # type: ignore[assignment]  # leaves out what the base has
+    everything: ClassVar[Any] = TaskQuerySet.as_manager()
 
     class Meta(Job.Meta):
         ordering = ["-queued_at", "-pk"]
@@ -110,6 +126,15 @@ class GenerationTask(Job):
             *Job.Meta.indexes,
             # Pictures that versions share are found by what was asked for.
             models.Index(fields=["snapshot_sha256"], condition=Q(is_face=True), name="generationtask_face"),
+            # The live column: everybody's newest jobs, and one's own, without those that were cleared.
+            models.Index(
+                fields=["-queued_at", "-id"], condition=Q(cleared_at=None, is_face=False), name="generationtask_column"
+            ),
+            models.Index(
+                fields=["owner", "-queued_at", "-id"],
+                condition=Q(cleared_at=None, is_face=False),
+                name="generationtask_own_column",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -284,7 +309,7 @@ class GenerationTask(Job):
     @cached_property
     def asked_again(self) -> bool:
         """Whether an engine had an error when it was asked for a picture of this job, and is asked again soon."""
-        return self.is_active and self.prompts.filter(state__in=EnginePrompt.LIVE, misses__gt=0).exists()
+        return self.is_active and self.prompts.live().filter(misses__gt=0).exists()
 
     @cached_property
     def forecast(self) -> estimates.Forecast:

@@ -12,8 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from styles import cards, importing
+from styles.import_models import LoraImport
 from styles.importing import NotTaken
-from styles.models import LoraImport, Style, StyleVersion
+from styles.models import Style, StyleVersion
 from stylestudio.edge import failures
 from stylestudio.live.terminal import plain_words
 from stylestudio.people.accounts import NobodyFound, acting

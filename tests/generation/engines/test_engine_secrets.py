@@ -23,7 +23,6 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from generation.engines import diagnostics, roster
 from generation.engines.models import Engine
-from generation.making import recovery
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures import engine_cards, faults
@@ -320,7 +319,7 @@ def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
         preview.troubles.add(Answer("/prompt", "POST", status=400, body=refusal))
         with pytest.raises(ComfyError) as caught:
             roster.pool.loop.call(roster.pool.client(engine).submit({}, "1", {}))
-        recovery.fail_task(task, faults.kind_of(caught.value), str(caught.value), caught.value.detail)
+        task.fail(faults.kind_of(caught.value), str(caught.value), caught.value.detail)
         logging.getLogger("generation").error("While asking %s", url, exc_info=ValueError(f"{url}\n{echo}"))
     finally:
         preview.troubles.clear()

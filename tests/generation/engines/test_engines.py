@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation.engines import roster
+from generation.engines import devices, roster
 from generation.engines.models import Engine
 from generation.making import monitor, tasks
 from generation.ordering import orders
@@ -286,7 +286,7 @@ def test_nothing_is_known_after_a_start() -> None:
     ],
 )
 def test_a_device_has_the_name_that_people_know(name: str, short: str) -> None:
-    assert roster.short_device(name) == short
+    assert devices.short_device(name) == short
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from generation.gallery import query
 from generation.gallery.query import Filters
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 from styles.models import Style
-from stylestudio.jobs.kinds import Status, Visibility
+from stylestudio.jobs.kinds import Status
+from stylestudio.people.visibility import Visibility
 from tests.pages import page
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from generation.engines.models import Engine
-from generation.making import recovery, runner
+from generation.making import cancelling, runner
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt
@@ -31,5 +31,5 @@ def test_what_could_not_be_ended_there_is_told_as_soon_as_the_engine_answers(
     assert task.status == Status.FAILED
     prompts = EnginePrompt.objects.filter(task=task)
     assert prompts and all(prompt.unclean for prompt in prompts)
-    recovery.clean(engine)
+    cancelling.clean(engine)
     assert not prompts.filter(unclean=True).exists()

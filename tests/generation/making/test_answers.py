@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import recovery, runner, storing
+from generation.making import cancelling, fetching, recovery, runner, storing
 from generation.making.claim import claim, look_for_orphans
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.jobs.kinds import Status
@@ -111,7 +111,7 @@ def test_what_an_engine_does_not_tell_of_for_long_is_said_and_can_be_asked_for_a
     assert list(preview.engine.requests).count("POST /prompt") == 1
     for each in told:
         each.release()
-    assert recovery.fetch_again(task)
+    assert fetching.fetch_again(task)
     task = passes(task)
     assert (task.status, states(task), ran()) == (Status.COMPLETED, [State.DONE], 1)
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_fetched_for_long_stays_fetchable(
     runner.work()
     made = ran()
     broken.release()
-    assert recovery.fetch_again(task)
+    assert fetching.fetch_again(task)
     task = passes(GenerationTask.objects.get(pk=task.pk))
     assert ran() == made, "nothing is drawn anew"
     assert task.saved == made and not task.fetchable
@@ -203,7 +203,7 @@ def test_the_file_outlives_the_engines_memory_of_it(
     broken.release()
     preview.troubles.add(Restart())
     preview.engine.requests.clear()
-    assert recovery.fetch_again(task)
+    assert fetching.fetch_again(task)
     assert passes(task).status == Status.COMPLETED
     assert "POST /prompt" not in preview.engine.requests
 
@@ -216,7 +216,7 @@ def test_a_picture_that_the_engine_has_no_more_is_said_to_be_gone(
     assert task.error_kind == "unfetched"
     preview.engine.requests.clear()
     trouble("404", "/view")
-    assert recovery.fetch_again(task)
+    assert fetching.fetch_again(task)
     task = passes(task)
     assert (task.status, task.error_kind, task.fetchable) == (Status.FAILED, "gone", False)
     assert "Retry" in task.remedy
@@ -299,7 +299,7 @@ def test_what_was_made_of_a_job_that_fails_meanwhile_can_be_fetched(
     runner.work()
     assert states(task) == [State.UNFETCHED, State.FAILED]
     broken.release()
-    assert recovery.fetch_again(task)
+    assert fetching.fetch_again(task)
     task = passes(task)
     assert (task.status, task.error_kind, task.saved) == (Status.FAILED, "not_made", 1)
 
@@ -314,7 +314,7 @@ def test_a_picture_that_the_disk_refused_can_be_fetched_when_there_is_room(
         full.setattr(storing, "store", refuse)
         task = passes(place(ada))
     assert (task.error_kind, states(task), task.fetchable) == ("storage", [State.UNFETCHED], True)
-    assert recovery.fetch_again(task)
+    assert fetching.fetch_again(task)
     assert (passes(task).status, ran()) == (Status.COMPLETED, 1)
 
 
@@ -339,11 +339,11 @@ def test_an_engine_that_refuses_to_drop_a_prompt_is_told_for_a_while_only(
         task=place(ada), index=0, engine=engine, worker="w", lease_until=timezone.now(), state=State.CANCELLED,
         ended_at=timezone.now() - recovery.TRIED_FOR, unclean=True,
     )  # fmt: skip
-    recovery.clean(engine)
+    cancelling.clean(engine)
     prompt.refresh_from_db()
     assert prompt.unclean, "it has just come back"
     engine.health_since -= recovery.TRIED_FOR
-    recovery.clean(engine)
+    cancelling.clean(engine)
     prompt.refresh_from_db()
     assert not prompt.unclean
 

@@ -310,7 +310,7 @@ def test_what_a_thread_of_this_process_holds_is_not_taken_over(engine_at: Make, 
     engine_at(1)
     place(ada)
     mine = taken("studio")
-    with held.hold(mine.prompt):
+    with held.hold(mine.prompt.pk, mine.prompt.task_id):
         EnginePrompt.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         assert claim("studio") is None
         held.renew()

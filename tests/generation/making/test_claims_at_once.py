@@ -18,6 +18,7 @@ from generation.making import claim as claiming
 from generation.making import runner
 from generation.making.claim import Claim, held
 from generation.pictures.models import EnginePrompt
+from stylestudio.host.cadence import Every
 from tests.generation.making.claiming import Make, claim, place, taken
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +75,7 @@ def test_workers_that_claim_at_once_never_get_the_same_picture(
     def take_all(one: int) -> None:
         while claimed := claim(f"worker {one}"):
             # The heartbeat of a living worker would have it held.
-            with held.hold(claimed.prompt):
+            with held.hold(claimed.prompt.pk, claimed.prompt.task_id):
                 EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(state=EnginePrompt.State.DONE)
             got.append((claimed.prompt.task_id, claimed.prompt.index))
 
@@ -101,7 +102,7 @@ def test_threads_of_one_worker_do_not_take_each_others_for_left_behind(
     engine_at: Make, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roster, "AT_ONCE", 100)
-    monkeypatch.setattr(claiming, "ORPHANS_EVERY", 0.0)
+    monkeypatch.setattr(claiming, "orphans", Every(0.0))
     engine_at(1)
     for _time in range(3):
         place(ada, count=16)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import recovery, runner
+from generation.making import recovery, runner, verdicts
 from generation.pictures import faults, graphs
 from generation.pictures.models import EnginePrompt
 from stylestudio.comfy import errors
@@ -139,7 +139,9 @@ def test_tries_end_by_time_too_and_the_time_without_an_engine_does_not_count(
         prompt = EnginePrompt.objects.create(
             task=task, index=0, attempt=attempt, engine=engine, worker="w", lease_until=timezone.now()
         )
-        recovery.failed(prompt, task, errors.EngineErred("An error (500).", "", 500, None), sent=True)
+        verdicts.apply(
+            prompt, task, recovery.judge(prompt, task, errors.EngineErred("An error (500).", "", 500, None), sent=True)
+        )
         task.refresh_from_db()
         return task.status
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from generation.engines.models import Engine
-from generation.making import recovery, runner
+from generation.making import fetching, runner
 from generation.making.claim import claim, look_for_orphans
 from generation.pictures import estimates
 from generation.pictures.models import GenerationTask
@@ -57,7 +57,7 @@ def test_what_is_only_fetched_takes_no_turn_and_no_place_among_the_waiting(
     unfetched: GenerationTask, ada: User, bob: User, settings: Any
 ) -> None:
     settings.MAX_WAITING = settings.MAX_RUNNING = 1
-    assert recovery.fetch_again(unfetched)
+    assert fetching.fetch_again(unfetched)
     Engine.objects.update(health=Engine.Health.UNREACHABLE)
     own, other = place(ada), place(bob)
     assert [GenerationTask.objects.get(pk=task.pk).ahead for task in (own, other)] == [1, 1]
@@ -100,18 +100,18 @@ def test_fetch_again_twice_is_once_and_without_anything_to_fetch_it_is_said(
 
 
 def test_a_fetch_that_is_cancelled_can_be_asked_for_again(unfetched: GenerationTask, ada: User) -> None:
-    assert recovery.fetch_again(unfetched) and unfetched.cancel()
+    assert fetching.fetch_again(unfetched) and unfetched.cancel()
     task = passes(unfetched)
     look_for_orphans()
     runner.work()
     assert (task.status, states(task)) == (Status.CANCELLED, [State.UNFETCHED])
     task = GenerationTask.objects.get(pk=task.pk)
-    assert task.fetchable and recovery.fetch_again(task)
+    assert task.fetchable and fetching.fetch_again(task)
     assert passes(task).status == Status.COMPLETED
 
 
 def test_an_engine_that_is_used_no_more_has_nothing_to_fetch(unfetched: GenerationTask, engine: Engine) -> None:
-    assert recovery.fetch_again(unfetched)
+    assert fetching.fetch_again(unfetched)
     Engine.objects.update(active=False, health=Engine.Health.UNREACHABLE)
     look_for_orphans()
     runner.work()

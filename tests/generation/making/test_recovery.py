@@ -17,13 +17,14 @@ from django.utils import timezone
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import monitor, recovery, runner, storing, tasks
+from generation.making import cancelling, monitor, recovery, runner, storing, tasks, verdicts
 from generation.making.claim import claim, look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
-from styles.models import LoraImport, Style
+from styles.import_models import LoraImport
+from styles.models import Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
 from stylestudio.jobs.kinds import Status
 from stylestudio.media import identity, orphans
@@ -277,7 +278,7 @@ def graph_of(user: User) -> dict[str, Any]:
 def test_what_a_stuck_engine_never_ran_is_kept_for_another(engine: Engine, ada: User) -> None:
     task = place(ada)
     prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
-    recovery.failed(prompt, task, QueueStuck("It does not move."), sent=True)
+    verdicts.apply(prompt, task, recovery.judge(prompt, task, QueueStuck("It does not move."), sent=True))
     engine.refresh_from_db()
     prompt.refresh_from_db()
     assert (engine.health, prompt.state, prompt.unclean) == (Engine.Health.STUCK, LOST, True)
@@ -305,7 +306,7 @@ def test_a_refused_input_names_the_field_it_came_from(engine: Engine, ada: User,
     task = place(ada)
     prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
     complaint = NodeError("5", "EmptyLatentImage", "value_bigger_than_max", name, "too big")
-    recovery.failed(prompt, task, GraphInvalid("too big", "", (complaint,)), sent=True)
+    verdicts.apply(prompt, task, recovery.judge(prompt, task, GraphInvalid("too big", "", (complaint,)), sent=True))
     task.refresh_from_db()
     assert (task.status, task.error_kind, task.error_field) == (Status.FAILED, "invalid", field)
 
@@ -373,7 +374,7 @@ def test_an_engine_that_closes_the_connection_before_the_graph_was_sent_gets_it_
 ) -> None:
     task = place(ada)
     prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
-    recovery.failed(prompt, task, EngineUnreachable("closed"), sent=False)
+    verdicts.apply(prompt, task, recovery.judge(prompt, task, EngineUnreachable("closed"), sent=False))
     assert states(task) == [LOST]
 
 
@@ -392,8 +393,8 @@ def test_a_picture_whose_file_is_gone_from_the_engine_is_made_again(
 
 def test_a_stalled_picture_is_stopped_on_its_engine(engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[EnginePrompt] = []
-    monkeypatch.setattr(recovery, "stop_on_engine", lambda prompt: not told.append(prompt))
+    monkeypatch.setattr(cancelling, "stop_on_engine", lambda prompt: not told.append(prompt))
     task = place(ada)
     prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
-    recovery.failed(prompt, task, PromptStalled("no progress"), sent=True)
+    verdicts.apply(prompt, task, recovery.judge(prompt, task, PromptStalled("no progress"), sent=True))
     assert told == [prompt] and task.error_kind == "stalled"

@@ -12,7 +12,7 @@ from django.test import Client
 from generation.ordering.orders import Ingredient
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from styles.models import Style
-from stylestudio.jobs.kinds import Visibility
+from stylestudio.people.visibility import Visibility
 from tests.generation.browsing import HTMX, address, as_posted, picture_of, place, signed_in, upload
 
 pytestmark = pytest.mark.django_db

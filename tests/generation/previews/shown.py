@@ -34,7 +34,7 @@ def again(version: StyleVersion) -> StyleVersion:
 def work() -> None:
     """What workers do with all that is in the queue."""
     runner.work()
-    for pk in GenerationTask.objects.filter(is_face=True).values_list("pk", flat=True):
+    for pk in GenerationTask.everything.filter(is_face=True).values_list("pk", flat=True):
         following.follow(pk)
 
 

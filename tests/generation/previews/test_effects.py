@@ -92,10 +92,10 @@ def test_the_picture_without_is_made_once_for_all_versions(
     other = make_version("Gouache", lora_name="sketch_gouache.safetensors")
     base = made(version, curator, EFFECT).cells[0].face.task
     shown = made(other, ada, EFFECT)
-    assert shown.cells[0].face.task == base and GenerationTask.objects.count() == 3
+    assert shown.cells[0].face.task == base and GenerationTask.everything.count() == 3
     assert again(other).effect == Effect.VISIBLE
     made(version, curator, EFFECT)
-    assert GenerationTask.objects.filter(is_face=True).exclude(mix__isnull=False).get() == base
+    assert GenerationTask.everything.filter(is_face=True).exclude(mix__isnull=False).get() == base
 
 
 def test_it_is_made_again_where_its_inputs_differ_or_it_is_gone(
@@ -104,7 +104,7 @@ def test_it_is_made_again_where_its_inputs_differ_or_it_is_gone(
     base = made(version, curator, EFFECT).cells[0].face.task
     other = make_version("Other model", checkpoint="another.safetensors")
     assert asking.ask(other, curator, EFFECT)[0].checkpoint == "another.safetensors"
-    picture = base.pictures.get()
+    picture = base.pictures(manager="with_previews").get()
     picture.file.storage.delete(picture.file.name)
     third = make_version("Third")
     assert asking.ask(third, curator, EFFECT)[0] != base
@@ -115,7 +115,7 @@ def test_a_sketch_is_not_compared_with_a_picture(engine: Engine, version: StyleV
     StyleVersion.objects.update(effect="", difference=None)
     sketches = Engine.objects.create(address="http://127.0.0.1:1", source=Engine.Source.PREVIEW)
     Face.objects.update(settled=False)
-    GeneratedImage.objects.filter(task__mix=None).update(engine=sketches)
+    GeneratedImage.with_previews.filter(task__mix=None).update(engine=sketches)
     work()
     assert again(version).effect == ""
     assert "different kinds of engines" in signed_in(curator).get(address("face", version, "effect")).content.decode()

@@ -25,9 +25,9 @@ def test_the_strip_has_seven_strengths_and_shares_what_is_there(
     assert [cell.face.strength for cell in shown.cells] == [0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
     assert shown.cells[0].face.task == effect.cells[0].face.task, "strength 0 is the picture without"
     assert shown.cells[3].face.task == effect.cells[1].face.task, "so is what was made at the default strength"
-    assert GenerationTask.objects.count() == 7
+    assert GenerationTask.everything.count() == 7
     assert [cell.is_default for cell in shown.cells] == [False, False, False, True, False, False, False]
-    assert len({task.seed for task in GenerationTask.objects.all()}) == 1
+    assert len({task.seed for task in GenerationTask.everything.all()}) == 1
 
 
 def test_a_cell_of_the_strip_sets_the_default_strength(engine: Engine, version: StyleVersion, curator: User) -> None:
@@ -84,7 +84,7 @@ def test_every_state_of_a_task_is_told_in_the_strip(version: StyleVersion, curat
     assert states == ["wait", "making", "gone", "wait", "wait", "wait", "wait"]
     html = signed_in(curator).get(address("face", version, "strengths")).content.decode()
     assert "Not made" in html and "The strip is being made" in html
-    GenerationTask.objects.update(status=Status.CANCELLED, ended_at=timezone.now())
+    GenerationTask.everything.update(status=Status.CANCELLED, ended_at=timezone.now())
     following.follow(ordered[1].pk)
     html = signed_in(curator).get(address("face", version, "strengths")).content.decode()
     assert "7 of 7 pictures were not made." in html

@@ -26,10 +26,10 @@ def test_everybody_looks_and_only_curators_ask(version: StyleVersion, ada: User,
     for name in ("strength", "safe-range"):
         assert hers.post(address(name, version), {"strength": "1"}).status_code == 403
     assert hers.get(address("version-faces", version)).status_code == 200
-    assert not GenerationTask.objects.exists() and again(version).default_strength == 0.75
+    assert not GenerationTask.everything.exists() and again(version).default_strength == 0.75
     assert "Previews are being made" in client.post(address("face-ask", version, "sheet"), **HTMX).content.decode()
     assert client.post(address("face-ask", version, "effect")).headers["Location"] == address("version-faces", version)
-    assert GenerationTask.objects.count() == 5, "the first probe's picture with the style is shared"
+    assert GenerationTask.everything.count() == 5, "the first probe's picture with the style is shared"
 
 
 def test_what_is_no_version_or_no_part_is_not_found(version: StyleVersion, curator: User) -> None:
@@ -47,7 +47,7 @@ def test_without_probes_the_button_says_what_to_do(version: StyleVersion, curato
     Probe.objects.all().delete()
     client = signed_in(curator)
     page = client.post(address("face-ask", version, "sheet"), follow=True).content.decode()
-    assert "There are no probe prompts in use." in page and not GenerationTask.objects.exists()
+    assert "There are no probe prompts in use." in page and not GenerationTask.everything.exists()
 
 
 def test_without_script_everything_is_on_a_page_of_its_own(

@@ -223,11 +223,11 @@ def test_only_its_owner_and_curators_change_a_training(
     checkpoint = done.checkpoints.first()
     assert checkpoint
     address = "/training/" + act.format(job=done.pk, checkpoint=checkpoint.pk)
-    before = (TrainingJob.objects.count(), GenerationTask.objects.count())
+    before = (TrainingJob.objects.count(), GenerationTask.everything.count())
     assert as_(bob).post(address).status_code == 403
     checkpoint.refresh_from_db()
     assert (checkpoint.starred, checkpoint.deleted_at, checkpoints.used(checkpoint)) == (False, None, False)
-    assert (TrainingJob.objects.count(), GenerationTask.objects.count()) == before
+    assert (TrainingJob.objects.count(), GenerationTask.everything.count()) == before
     for user in (ada, curator):
         assert as_(user).post(address).status_code == 302
     assert as_(ada).get(address).status_code == (200 if act.endswith("epochs/") else 405)

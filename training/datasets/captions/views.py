@@ -60,7 +60,7 @@ def _proposed(dataset: Dataset) -> int:
 @require_GET
 def more(request: StudioRequest, slug: str) -> HttpResponse:
     """The next pictures of the grid, for the sentinel and for what arrives."""
-    return render(request, "training/_caption_page.html", _page(request, _dataset(request, slug)))
+    return render(request, "training/datasets/captions/_caption_page.html", _page(request, _dataset(request, slug)))
 
 
 @require_GET
@@ -68,7 +68,7 @@ def tag_list(request: StudioRequest, slug: str) -> HttpResponse:
     """Tags that contain ?find=."""
     found = grid.Grid(_dataset(request, slug), grid.Filters.read(request.GET))
     context = {"dataset": found.dataset, "filters": found.filters, **_tags(request, found)}
-    return render(request, "training/_tag_list.html", context)
+    return render(request, "training/datasets/captions/_tag_list.html", context)
 
 
 def _dataset(request: StudioRequest, slug: str) -> Dataset:
@@ -82,9 +82,8 @@ def _made(request: StudioRequest, slug: str) -> Dataset:
 
 def _image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
     """A picture of a dataset that this person may see."""
-    seen = Dataset.objects.all().visible_to(request.user)
-    found = DatasetImage.objects.all() if images is None else images
-    return get_object_or_404(found.filter(dataset__in=seen).select_related("dataset"), pk=pk)
+    seen = DatasetImage.objects.visible_to(request.user) if images is None else images
+    return get_object_or_404(seen.select_related("dataset"), pk=pk)
 
 
 def _made_image(request: StudioRequest, pk: int, images: ImageQuerySet | None = None) -> DatasetImage:
@@ -116,7 +115,7 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
         "socket_url": page_frame.socket_url("mine"),
         "filters": grid.Filters(),
     }
-    return render(request, "training/image.html", context)
+    return render(request, "training/datasets/captions/image.html", context)
 
 
 @require_POST
@@ -134,12 +133,16 @@ def caption(request: StudioRequest, pk: int) -> HttpResponse:
         return _not_saved(request, found, text, trouble=str(error))
     if not request.htmx:
         return _back(request, found)
-    return render(request, "training/_caption_foot.html", _card_context(request, found))
+    return render(request, "training/datasets/captions/_caption_foot.html", _card_context(request, found))
 
 
 def _not_saved(request: StudioRequest, found: DatasetImage, text: str, **why: object) -> HttpResponse:
     """The foot of the card with the reason, or a page with it."""
-    template = "training/_caption_foot.html" if request.htmx else "training/caption_refused.html"
+    template = (
+        "training/datasets/captions/_caption_foot.html"
+        if request.htmx
+        else "training/datasets/captions/caption_refused.html"
+    )
     context = {**_card_context(request, found), "dataset": found.dataset, "text": text, **why}
     return render(request, template, context, status=422)
 
@@ -152,7 +155,7 @@ def _card(request: StudioRequest, found: DatasetImage) -> HttpResponse:
     """The whole card anew."""
     if not request.htmx:
         return _back(request, found)
-    answer = render(request, "training/_caption_card.html", _card_context(request, found))
+    answer = render(request, "training/datasets/captions/_caption_card.html", _card_context(request, found))
     answer["HX-Retarget"], answer["HX-Reswap"] = f"#image-{found.pk}", "outerHTML"
     return answer
 
@@ -208,7 +211,7 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo of remove. The same picture may have been dropped again meanwhile: then that one stays."""
-    found = _made_image(request, pk, DatasetImage.everything.exclude(deleted_at=None))
+    found = _made_image(request, pk, DatasetImage.everything.visible_to(request.user).exclude(deleted_at=None))
     if not found.restore():
         messages.success(request, _("The same picture was added again meanwhile. It stays."))
         return redirect(found.dataset)
@@ -221,7 +224,7 @@ def restore(request: StudioRequest, pk: int) -> HttpResponse:
 def put_back(request: StudioRequest, pk: int, change: int) -> HttpResponse:
     """Make the text that was there before a change the caption again."""
     found = _made_image(request, pk)
-    old = get_object_or_404(CaptionChange.objects.filter(image=found), pk=change)
+    old = visible(CaptionChange.objects.filter(image=found), request.user, pk=change)
     old.image = found
     writing.put_back(old, request.user)
     messages.success(request, _("The old text is back. What was there is in the history."))
@@ -249,7 +252,7 @@ def proposals(request: StudioRequest, slug: str) -> HttpResponse:
     """How many proposals wait, for the page that is told of new ones."""
     dataset = _dataset(request, slug)
     context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": may_change(request.user, dataset)}
-    return render(request, "training/_proposed.html", context)
+    return render(request, "training/datasets/captions/_proposed.html", context)
 
 
 @require_POST
@@ -270,15 +273,19 @@ def bulk(request: StudioRequest, slug: str) -> HttpResponse:
     """Change many captions at once; GET is the dialog as a page, for browsers without JavaScript."""
     dataset = _made(request, slug)
     if request.method != "POST":
-        return render(request, "training/bulk.html", _bulk_context(request, dataset, BulkForm()))
+        return render(request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, BulkForm()))
     form = BulkForm(request.POST)
     if "look" in request.POST or not form.is_valid():
-        return render(request, "training/bulk.html", _bulk_context(request, dataset, form), status=_status(form))
+        return render(
+            request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, form), status=_status(form)
+        )
     try:
         operation = writing.apply(dataset, _chosen(request, dataset)[0], form.operation, request.user)
     except BadOperation as error:
         form.add_error(None, str(error))
-        return render(request, "training/bulk.html", _bulk_context(request, dataset, form), status=422)
+        return render(
+            request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, form), status=422
+        )
     if operation:
         _say_changed(request, operation)
     else:
@@ -294,7 +301,11 @@ def _status(form: BulkForm) -> int:
 def bulk_preview(request: StudioRequest, slug: str) -> HttpResponse:
     """What would change, before and after, while somebody types."""
     dataset = _made(request, slug)
-    return render(request, "training/_bulk_preview.html", _bulk_context(request, dataset, BulkForm(request.POST)))
+    return render(
+        request,
+        "training/datasets/captions/_bulk_preview.html",
+        _bulk_context(request, dataset, BulkForm(request.POST)),
+    )
 
 
 def _bulk_context(request: StudioRequest, dataset: Dataset, form: BulkForm) -> dict[str, Any]:
@@ -338,7 +349,7 @@ def _say_changed(request: StudioRequest, operation: CaptionOperation) -> None:
 def undo(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
     """Take a change of many captions back."""
     dataset = _made(request, slug)
-    operation = get_object_or_404(CaptionOperation.objects.filter(dataset=dataset), pk=pk)
+    operation = visible(CaptionOperation.objects.filter(dataset=dataset), request.user, pk=pk)
     outcome = writing.undo(operation, request.user)
     if outcome is None:
         messages.success(request, _("This was undone before."))
@@ -362,7 +373,7 @@ def propose(request: StudioRequest, slug: str) -> HttpResponse:
         captioners.order(dataset, request.user, form.captioner, form.pictures)
         return redirect(dataset)
     context = {"dataset": dataset, "filters": found.filters, "form": form, "can_change": True}
-    return render(request, "training/propose.html", context, status=422 if form.is_bound else 200)
+    return render(request, "training/datasets/captions/propose.html", context, status=422 if form.is_bound else 200)
 
 
 urlpatterns = [

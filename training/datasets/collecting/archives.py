@@ -96,7 +96,8 @@ def _contents(archive: zipfile.ZipFile, encoding: str) -> Contents:
     infos = archive.infolist()
     if len(infos) > MOST_FILES:
         raise BadArchive(_("There are more than 20,000 files in this archive."))
-    named = [(foreign_names.in_zip(info), info) for info in infos if not info.is_dir()]
+    # Not `is_dir`, which some Pythons end with an IndexError for a name that is empty.
+    named = [(foreign_names.in_zip(info), info) for info in infos if not info.filename.endswith("/")]
     found.understand((name for name, _info in named if isinstance(name, bytes)), encoding)
     for name, info in named:
         found.sort_in(name, info.file_size, partial(_read, archive, info), _refusal(info))

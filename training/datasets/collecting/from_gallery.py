@@ -18,7 +18,6 @@ from generation.gallery.views import wall_page
 from generation.pictures.models import GeneratedImage
 from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, changeable, is_curator, visible, whole_numbers
-from stylestudio.text import grammar
 from training.datasets import picture_files
 from training.datasets.collecting import intake
 from training.datasets.collecting.intake import Arrival, Tally
@@ -31,28 +30,26 @@ MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while th
 
 def offer(request: StudioRequest, picture: GeneratedImage) -> str:
     """What the page of a picture offers: the datasets that this person may put it into."""
-    found = Dataset.objects.all().visible_to(request.user).order_by("-updated_at")
+    found = Dataset.objects.visible_to(request.user).order_by("-updated_at")
     if not is_curator(request.user):
         found = found.filter(owner=request.user)
     here = set(picture.dataset_images.filter(deleted_at=None).values_list("dataset", flat=True))
     context = {"picture": picture, "datasets": found[:MOST_OFFERED], "here": here}
-    return render_to_string("training/_add_to_dataset.html", context, request)
+    return render_to_string("training/datasets/collecting/_add_to_dataset.html", context, request)
 
 
 @require_POST
 @once
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
     """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
-    picture = visible(GeneratedImage.objects.select_related("task"), request.user, pk=pk)
+    picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     dataset = changeable(Dataset.objects.all(), request.user, slug=request.POST.get("into", ""))
     try:
-        arrival = _arrival(picture, dataset)
+        arrival = _arrival(picture)
     except (picture_files.BadPicture, FileNotFoundError) as error:
         raise Http404(_("The file of this picture cannot be read.")) from error
-    (entry,) = intake.enter(dataset, request.user, [arrival])
+    (entry,) = intake.put(dataset, request.user, [arrival])
     said = {"added": _("The picture is in %s now."), "back": _("The picture is in %s again.")}
-    if entry.how in said:
-        intake.settle(dataset, request.user)
     text = said.get(entry.how, _("The picture was in %s already."))
     messages.success(request, entry.reason or text % dataset)
     return redirect(picture)
@@ -71,11 +68,15 @@ def choose(request: StudioRequest, slug: str) -> HttpResponse:
     context |= {
         "dataset": dataset,
         "here": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
-        "tile": "training/_choice.html",
+        "tile": "training/datasets/collecting/_choice.html",
         "wall_url": address,
         "page_url": address,
     }
-    return render(request, "generation/_wall_page.html" if request.htmx else "training/choose.html", context)
+    return render(
+        request,
+        "generation/gallery/_wall_page.html" if request.htmx else "training/datasets/collecting/choose.html",
+        context,
+    )
 
 
 def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
@@ -84,16 +85,14 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
         messages.warning(request, _("Tick the pictures to add first."))
         return redirect("training:choose", dataset.slug)
     tally, arrivals = Tally(), []
-    found = GeneratedImage.objects.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
+    found = GeneratedImage.with_previews.visible_to(request.user).filter(pk__in=pks[:MOST_CHOSEN])
     for picture in found.select_related("task").order_by("pk"):
         try:
-            arrivals.append(_arrival(picture, dataset))
+            arrivals.append(_arrival(picture))
         except (picture_files.BadPicture, FileNotFoundError):
             tally.refuse(_name(picture), _("The file of this picture cannot be read."))
-    for entry in intake.enter(dataset, request.user, arrivals):
+    for entry in intake.put(dataset, request.user, arrivals):
         tally.count(entry)
-    if tally.added:
-        intake.settle(dataset, request.user)
     if len(pks) > MOST_CHOSEN and not tally.refused:
         said = _("The first %d are added, which is the most at a time. Tick the others once more.")
         messages.warning(request, said % MOST_CHOSEN)
@@ -101,12 +100,12 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
     return tell(request, dataset, tally)
 
 
-def _arrival(picture: GeneratedImage, dataset: Dataset) -> Arrival:
+def _arrival(picture: GeneratedImage) -> Arrival:
     """The picture as it comes into a dataset, its file stored anew. Raises BadPicture and FileNotFoundError."""
     with picture.file.open("rb") as file:
         kept = intake.keep(picture_files.take(file.read()))
-    caption = grammar.without_front(picture.task.prompt[:MOST_CAPTION], dataset.trigger_words)
-    return Arrival(f"{_name(picture)}{PurePosixPath(kept.file).suffix}", kept.sha256, kept, caption, picture)
+    name = f"{_name(picture)}{PurePosixPath(kept.file).suffix}"
+    return Arrival(name, kept.sha256, kept, picture.task.prompt[:MOST_CAPTION], picture)
 
 
 def _name(picture: GeneratedImage) -> str:

@@ -1,14 +1,24 @@
-"""Pictures come into a dataset: one by one, or out of an archive in a worker, with what was done surviving a crash."""
+"""Pictures come into a dataset, in one line from a source to rows, which `bring` walks from top to bottom.
+
+1. A source lists its files by their kinds (`sources`, `archives`); regularisation pictures stay out (`folder_names`).
+2. Its captions are read (`sidecars`, `readings`) and paired with the names of all its pictures (`matching`).
+3. `_look` takes each picture: an `Arrival`, recognised by its bytes or decoded and stored; or a refused `Entry`.
+4. `enter` adds a batch of arrivals with their captions. With the counts and the report it is one transaction, so that a
+   crash neither loses nor repeats a picture. Files are stored before that; the sweep finds those of a lost batch.
+5. Captions that are left go to pictures that came earlier, or wait for theirs.
+
+Pictures that come by themselves, as an upload or out of the gallery, join at 4 through `put`.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
@@ -23,11 +33,10 @@ from generation.pictures.models import GeneratedImage
 from stylestudio.images.grounds import Colours
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
-from stylestudio.text import grammar
 from training.datasets import dataset_jobs, picture_files
 from training.datasets.collecting import archives, folder_names, matching, readings, sidecars
 from training.datasets.collecting.sources import Contents, Member, Unreadable
-from training.datasets.models import MOST_PICTURES, CaptionChange, Dataset, DatasetImage, WaitingCaption
+from training.datasets.models import MOST_PICTURES, Dataset, DatasetImage, WaitingCaption
 from training.datasets.picture_files import BadPicture, Taken
 
 THREADS = 2  # decode at once
@@ -63,7 +72,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A picture at the door. `kept` is None where its file is here already, live or removed."""
+    """A picture that was taken. `kept` is None if its file is here already, live or removed.
+
+    `caption`: the one it came with. `picture`: the one of the gallery that it is.
+    """
 
     name: str
     sha256: str
@@ -74,13 +86,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of an arrival: `how` is added, back (it had been removed), known, or refused with a `reason`.
+    """What became of a picture: `how` is added, back (it had been removed), known, or refused with a `reason`.
 
     `remarks`: sentences about how its file was read.
     """
 
     name: str
-    how: str
+    how: Literal["added", "back", "known", "refused"]
     image: DatasetImage | None = None
     captioned: bool = False
     reason: str = ""
@@ -121,7 +133,7 @@ class Tally:
             self.refused.append([name, reason])
 
     def count(self, entry: Entry) -> None:
-        """Count what became of an arrival."""
+        """Count what became of a picture."""
         self.added += entry.how in {"added", "back"}
         self.known += entry.how == "known"
         self.captions += entry.captioned
@@ -131,128 +143,7 @@ class Tally:
         self.remarks += [[entry.name, sentence] for sentence in entry.remarks][: max(0, room)]
 
 
-def keep(taken: Taken, name: str = "") -> Kept:
-    """Store the files of a picture under names that nobody can guess. Raises OSError.
-
-    `name`: of `media_store.new_name`, which asks the database; threads of a pool have none to ask.
-    """
-    folder, name = f"{timezone.localtime():%Y/%m}", name or identity.new_name("")
-    with all_or_nothing() as noted:
-        file = noted(default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data)))
-        small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
-    facts = (taken.width, taken.height, len(taken.data), taken.format, taken.has_alpha, taken.perceptual_hash)
-    return Kept(taken.sha256, file, small, *facts, taken.colours, taken.remarks)
-
-
-def archive_name() -> str:
-    """Where an archive is kept until it is taken in."""
-    return f"uploads/archives/{timezone.localtime():%Y/%m}/{identity.new_name(archives.SUFFIX)}"
-
-
-def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
-    """Put pictures at the end of a dataset, in their order. A file that is there is known, a removed one comes back.
-
-    A picture without a caption gets the one that came for it, or that waits for it. Files of pictures that turn out to
-    be there already are deleted after the commit.
-    """
-    with transaction.atomic():
-        # One after the other: two at once would give the same places, and both add the same file.
-        dataset.lock()
-        rows = _rows(dataset, {arrival.sha256 for arrival in arrivals})
-        texts = matching.waiting(dataset, {at: each.name for at, each in enumerate(arrivals) if not each.caption})
-        door = _Door(dataset, user, rows)
-        entries = [door.let_in(arrival, arrival.caption or texts.get(at, "")) for at, arrival in enumerate(arrivals)]
-        door.close()
-    return entries
-
-
-class _Door:
-    """Lets pictures in, one after the other, while nobody else does."""
-
-    def __init__(self, dataset: Dataset, user: User, rows: dict[str, DatasetImage]) -> None:
-        self._dataset, self._user, self._rows = dataset, user, rows
-        facts = dataset.images.aggregate(count=Count("pk"), last=Max("position"))
-        self._room: int = MOST_PICTURES - facts["count"]
-        self._place: int = 0 if facts["last"] is None else facts["last"] + 1
-        self._new: list[DatasetImage] = []
-        self._changed: list[DatasetImage] = []
-        self._history: list[CaptionChange] = []
-
-    def let_in(self, arrival: Arrival, caption: str) -> Entry:
-        """What becomes of one picture."""
-        image = self._rows.get(arrival.sha256)
-        if image is not None and image.deleted_at is None:
-            entry = Entry(arrival.name, "known", image, self._caption(image, caption))
-        elif self._room <= 0:
-            entry = Entry(arrival.name, "refused", reason=_("The dataset has 2,000 pictures and takes no more."))
-        elif image is not None:
-            entry = self._back(arrival, image, caption)
-        elif arrival.kept is not None:
-            return self._add(arrival, arrival.kept, caption)
-        else:
-            entry = Entry(arrival.name, "refused", reason=_("It was removed this very moment. Drop it once more."))
-        if arrival.kept is not None:
-            drop(arrival.kept)
-        return entry
-
-    def close(self) -> None:
-        """Write what came of it."""
-        DatasetImage.everything.bulk_create(self._new)
-        changed = ["caption", "caption_version", "position", "deleted_at"]
-        DatasetImage.everything.bulk_update(self._changed, changed, batch_size=BATCH)
-        CaptionChange.objects.bulk_create(self._history)
-
-    def _add(self, arrival: Arrival, kept: Kept, caption: str) -> Entry:
-        image = DatasetImage(
-            dataset=self._dataset,
-            added_by=self._user,
-            source_name=arrival.name,
-            caption=caption,
-            picture=arrival.picture,
-            **kept.columns,
-        )
-        self._seat(image)
-        self._new.append(image)
-        return Entry(arrival.name, "added", image, bool(caption), remarks=kept.remarks)
-
-    def _back(self, arrival: Arrival, image: DatasetImage, caption: str) -> Entry:
-        image.deleted_at = None
-        self._seat(image)
-        self._changed.append(image)
-        return Entry(arrival.name, "back", image, self._caption(image, caption))
-
-    def _seat(self, image: DatasetImage) -> None:
-        image.position = self._place
-        self._place, self._room = self._place + 1, self._room - 1
-        self._rows[image.sha256] = image
-
-    def _caption(self, image: DatasetImage, caption: str) -> bool:
-        """Give a picture that is here its first caption; what somebody wrote stays."""
-        if not caption or image.caption:
-            return False
-        image.caption = caption
-        if image.pk:
-            image.caption_version += 1
-            self._history.append(CaptionChange(image=image, user=self._user, before="", after=caption))
-            self._changed.append(image)
-        return True
-
-
-def _rows(dataset: Dataset, hashes: set[str]) -> dict[str, DatasetImage]:
-    """The pictures of these files, live ones before removed ones."""
-    found: dict[str, DatasetImage] = {}
-    for image in DatasetImage.everything.filter(dataset=dataset, sha256__in=hashes).order_by("-pk"):
-        if image.sha256 not in found or image.deleted_at is None:
-            found[image.sha256] = image
-    return found
-
-
-def drop(kept: Kept) -> None:
-    """Delete the files of a picture that is not taken, after the commit."""
-    transaction.on_commit(lambda: _delete([kept.file, kept.thumbnail]))
-
-
-# --- A whole source
+# --- The line
 
 
 def bring(
@@ -273,94 +164,42 @@ def bring(
     that batch stored.
     """
     left_out = folder_names.leave_out(contents, dataset.images.values_list("source_name", flat=True))
+    names = [member.name for member in contents.pictures]
     captions = sidecars.gather(contents)
     readings.understand(dataset, captions, encoding)
-    captions.pair(member.name for member in contents.pictures)
+    matched = matching.match(captions, names)
     if not begin:
         for name, reason in (*contents.refused, *captions.refused):
             tally.refuse(name, reason)
         tally.left_out = len(left_out)
         with transaction.atomic():
-            readings.learn(dataset, user, [member.name for member in contents.pictures], len(left_out))
+            readings.learn(dataset, user, names, len(left_out))
             save(0)
     known = set(DatasetImage.everything.filter(dataset=dataset).values_list("sha256", flat=True))
     done = begin
-    for batch in _batches(_looked_at(contents.pictures[begin:], known)):
-        arrivals = []
-        for member, found in batch:
-            text = grammar.without_front(captions.of(member.name), dataset.trigger_words)
-            if isinstance(found, str):
-                tally.refuse(member.name, found)
-            elif isinstance(found, Kept):
-                arrivals.append(Arrival(member.name, found.sha256, found, text))
-            else:
-                arrivals.append(Arrival(member.name, found.sha256, None, text))
+    for batch in _batches(_looked_at(contents.pictures[begin:], matched.own, known)):
+        arrivals = [found for found in batch if isinstance(found, Arrival)]
+        refused = [found for found in batch if isinstance(found, Entry)]
         done += len(batch)
         with transaction.atomic():
-            for entry in enter(dataset, user, arrivals):
+            for entry in (*refused, *enter(dataset, user, arrivals)):
                 tally.count(entry)
             save(done)
-    for member in contents.pictures[:begin]:
-        captions.of(member.name)
     with transaction.atomic():
         dataset.lock()  # or a picture could come in between that misses its caption
-        filled, tally.waiting = matching.bring(dataset, dict(captions.unused()), user)
+        filled, tally.waiting = matching.hand_out(dataset, matched.rest, user)
         tally.captions += filled
         tally.unread = 0 if captions.encoding or captions.apart else len(captions.foreign)
         readings.note(dataset, user, contents, captions, by_hand=bool(encoding))
         save(done)
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
-    """The file is in the dataset already, or was removed from it."""
-
-    sha256: str
-
-
-Found = Kept | Here | str  # a text says why a file is not taken
-
-
-def _looked_at(members: Sequence[Member], known: set[str]) -> Iterator[tuple[Member, Found]]:
-    """All pictures, decoded on two cores and stored, in their order; a few at a time, whatever they weigh."""
-    language = translation.get_language()
-    with ThreadPoolExecutor(THREADS, "intake") as pool:
-        coming: deque[tuple[Member, Future[Found]]] = deque()
-        try:
-            for member in members:
-                coming.append((member, pool.submit(_look, member, known, language, identity.new_name(""))))
-                if len(coming) >= AHEAD:
-                    first, future = coming.popleft()
-                    yield first, future.result()
-            while coming:
-                first, future = coming.popleft()
-                yield first, future.result()
-        finally:
-            for _member, future in coming:
-                future.cancel()
-
-
-def _look(member: Member, known: set[str], language: str | None, name: str) -> Found:
-    with translation.override(language):
-        try:
-            data = member.read()
-            if (sha256 := picture_files.digest(data)) in known:
-                return Here(sha256)
-            return keep(picture_files.take(data), name)
-        except (Unreadable, BadPicture) as error:
-            return str(error)
-
-
-def _batches(found: Iterator[tuple[Member, Found]]) -> Iterator[list[tuple[Member, Found]]]:
-    batch: list[tuple[Member, Found]] = []
-    begun = time.monotonic()
-    for each in found:
-        batch.append(each)
-        if len(batch) >= BATCH or time.monotonic() - begun > BATCH_SECONDS:
-            yield batch
-            batch, begun = [], time.monotonic()
-    if batch:
-        yield batch
+def put(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
+    """Take in pictures that came by themselves, each with the caption that it brings or that waits for it."""
+    entries = enter(dataset, user, arrivals)
+    if any(entry.how in {"added", "back"} for entry in entries):
+        settle(dataset, user)
+    return entries
 
 
 # Sent, with the class Dataset as its sender, when pictures came in: `dataset`, and the `user` who brought them.
@@ -371,6 +210,151 @@ def settle(dataset: Dataset, user: User) -> None:
     """Once pictures came in: the dataset has changed, and they are to be measured."""
     dataset.touch()
     came.send(Dataset, dataset=dataset, user=user)
+
+
+# --- Taking pictures
+
+
+def _looked_at(members: Sequence[Member], captions: Mapping[str, str], known: set[str]) -> Iterator[Arrival | Entry]:
+    """All pictures in their order, decoded on two cores and stored; a few at a time, whatever they weigh."""
+    language = translation.get_language()
+    with ThreadPoolExecutor(THREADS, "intake") as pool:
+        coming: deque[Future[Arrival | Entry]] = deque()
+        try:
+            for member in members:
+                caption, name = captions.get(member.name, ""), identity.new_name("")
+                coming.append(pool.submit(_look, member, caption, known, language, name))
+                if len(coming) >= AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for future in coming:
+                future.cancel()
+
+
+def _look(member: Member, caption: str, known: set[str], language: str | None, name: str) -> Arrival | Entry:
+    """Take a picture, or refuse it. Files of `known` hashes are in the dataset, or were removed from it."""
+    with translation.override(language):
+        try:
+            data = member.read()
+            if (sha256 := picture_files.digest(data)) in known:
+                return Arrival(member.name, sha256, None, caption)
+            return Arrival(member.name, sha256, keep(picture_files.take(data), name), caption)
+        except (Unreadable, BadPicture) as error:
+            return Entry(member.name, "refused", reason=str(error))
+
+
+def keep(taken: Taken, name: str = "") -> Kept:
+    """Store the files of a picture under names that nobody can guess. Raises OSError.
+
+    `name`: of `identity.new_name`, which asks the database; threads of a pool have none to ask.
+    """
+    folder, name = f"{timezone.localtime():%Y/%m}", name or identity.new_name("")
+    with all_or_nothing() as noted:
+        file = noted(default_storage.save(f"uploads/datasets/{folder}/{name}{taken.ending}", ContentFile(taken.data)))
+        small = default_storage.save(f"uploads/datasets/thumbnails/{folder}/{name}.webp", ContentFile(taken.thumbnail))
+    facts = (taken.width, taken.height, len(taken.data), taken.format, taken.has_alpha, taken.perceptual_hash)
+    return Kept(taken.sha256, file, small, *facts, taken.colours, taken.remarks)
+
+
+def drop(kept: Kept) -> None:
+    """Delete the files of a picture that is not taken, after the commit."""
+    transaction.on_commit(lambda: _delete([kept.file, kept.thumbnail]))
+
+
+def _batches(found: Iterator[Arrival | Entry]) -> Iterator[list[Arrival | Entry]]:
+    batch: list[Arrival | Entry] = []
+    begun = time.monotonic()
+    for each in found:
+        batch.append(each)
+        if len(batch) >= BATCH or time.monotonic() - begun > BATCH_SECONDS:
+            yield batch
+            batch, begun = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+# --- Into the dataset
+
+
+def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
+    """Put pictures at the end of a dataset, in their order. A file that is there is known, a removed one comes back.
+
+    A picture without a caption gets the one that came with it, or that waits for it. Files of pictures that turn out to
+    be there already are deleted after the commit.
+    """
+    entries: list[Entry] = []
+    with transaction.atomic():
+        # One after the other: two at once would give the same places, and both add the same file.
+        dataset.lock()
+        rows = _rows(dataset, {arrival.sha256 for arrival in arrivals})
+        place, room = _end(dataset)
+        captions = matching.first_captions(dataset, [(arrival.name, arrival.caption) for arrival in arrivals])
+        for arrival, caption in zip(arrivals, captions, strict=True):
+            entry = _entry(dataset, user, arrival, rows.get(arrival.sha256), room)
+            if entry.image is not None:
+                if entry.how != "known":
+                    entry.image.position, entry.image.deleted_at = place, None
+                    place, room = place + 1, room - 1
+                    rows[arrival.sha256] = entry.image
+                entry = replace(entry, captioned=matching.give(entry.image, caption))
+            if entry.how != "added" and arrival.kept is not None:
+                drop(arrival.kept)
+            entries.append(entry)
+        _write(entries, user)
+    return entries
+
+
+def _rows(dataset: Dataset, hashes: set[str]) -> dict[str, DatasetImage]:
+    """The pictures of these files, live ones before removed ones."""
+    found: dict[str, DatasetImage] = {}
+    for image in DatasetImage.everything.filter(dataset=dataset, sha256__in=hashes).order_by("-pk"):
+        if image.sha256 not in found or image.deleted_at is None:
+            found[image.sha256] = image
+    return found
+
+
+def _end(dataset: Dataset) -> tuple[int, int]:
+    """The place behind the last picture, and how many more pictures the dataset takes."""
+    facts = dataset.images.aggregate(count=Count("pk"), last=Max("position"))
+    return 0 if facts["last"] is None else facts["last"] + 1, MOST_PICTURES - facts["count"]
+
+
+def _entry(dataset: Dataset, user: User, arrival: Arrival, image: DatasetImage | None, room: int) -> Entry:
+    """What becomes of an arrival. `image`: the row of its file that is here; `room`: for so many more pictures."""
+    if image is not None and image.deleted_at is None:
+        return Entry(arrival.name, "known", image)
+    if room <= 0:
+        return Entry(arrival.name, "refused", reason=_("The dataset has 2,000 pictures and takes no more."))
+    if image is not None:
+        return Entry(arrival.name, "back", image)
+    if arrival.kept is None:
+        return Entry(arrival.name, "refused", reason=_("It was removed this very moment. Drop it once more."))
+    image = DatasetImage(
+        dataset=dataset, added_by=user, source_name=arrival.name, picture=arrival.picture, **arrival.kept.columns
+    )
+    return Entry(arrival.name, "added", image, remarks=arrival.kept.remarks)
+
+
+def _write(entries: Sequence[Entry], user: User) -> None:
+    """Store the rows of pictures that are new, came back, or got their first caption."""
+    new = [entry.image for entry in entries if entry.image and entry.how == "added"]
+    # A double of a new picture is known, but has no row before the next statement, and no history.
+    old = [(entry, entry.image) for entry in entries if entry.image and entry.image.pk]
+    changed = [image for entry, image in old if entry.how == "back" or entry.captioned]
+    DatasetImage.everything.bulk_create(new)
+    columns = ["caption", "caption_version", "position", "deleted_at"]
+    DatasetImage.everything.bulk_update(changed, columns, batch_size=BATCH)
+    matching.note([image for entry, image in old if entry.captioned], user)
+
+
+# --- Archives, in a worker
+
+
+def archive_name() -> str:
+    """Where an archive is kept until it is taken in."""
+    return f"uploads/archives/{timezone.localtime():%Y/%m}/{identity.new_name(archives.SUFFIX)}"
 
 
 def run(run: dataset_jobs.Run) -> None:

@@ -1,18 +1,64 @@
-"""Which caption belongs to which picture, by their names, in whatever order they come."""
+"""Which caption belongs to which picture, by their names, in whatever order they come.
+
+`match` pairs the files of one source. `first_captions` adds what waited for pictures that come in now, and `hand_out`
+gives what is left to pictures that came earlier, or lets it wait. Only `give` writes into a picture.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from django.contrib.auth.models import User
 
 from stylestudio.text import grammar
-from training.datasets.collecting.sidecars import stem
+from training.datasets.collecting.sidecars import Captions, stem
 from training.datasets.models import CaptionChange, Dataset, DatasetImage, WaitingCaption
 
 BATCH = 200  # rows of one statement
 MOST_WAITING = 4000  # captions without a picture in one dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The captions of a source: `own` by the names of its pictures, `rest` by keys that fit none of them."""
+
+    own: dict[str, str]
+    rest: dict[str, str]
+
+
+def match(captions: Captions, names: Sequence[str]) -> Matched:
+    """Pair the captions of a source with the names of all its pictures. A caption file comes before a row of a table.
+
+    CASE.PNG may have `case.txt`, if neither fits anything else letter by letter.
+    """
+    loose = _loose(captions.files, names)
+    own: dict[str, str] = {}
+    used: set[str] = set()
+    for name in names:
+        key = stem(name)
+        for found, wanted in ((captions.files, loose.get(key, key)), (captions.rows, name)):
+            if wanted in found:
+                own[name] = found[wanted]
+                used.add(wanted)
+                break
+    return Matched(own, {key: text for key, text in {**captions.files, **captions.rows}.items() if key not in used})
+
+
+def _loose(files: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """The keys of caption files that differ from the stem of one picture in capitals alone, by that stem."""
+    keys, stems = set(files), {stem(name) for name in names}
+    free = _alone(keys - stems)
+    return {name: free[folded] for folded, name in _alone(stems - keys).items() if folded in free}
+
+
+def _alone(keys: Iterable[str]) -> dict[str, str]:
+    """Keys by their small letters, without those that differ in nothing else."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        found.setdefault(key.casefold(), []).append(key)
+    return {folded: same[0] for folded, same in found.items() if len(same) == 1}
 
 
 class Names:
@@ -55,7 +101,17 @@ class _Index:
         return fitting if len(fitting) == 1 else []
 
 
-def waiting(dataset: Dataset, names: Mapping[int, str]) -> dict[int, str]:
+def first_captions(dataset: Dataset, pictures: Sequence[tuple[str, str]]) -> list[str]:
+    """The captions of pictures that come in, each given as its name and the caption it came with.
+
+    That one counts; without one, a caption that waited for the picture, and then waits no longer. "" if there is none.
+    """
+    own = [grammar.without_front(text, dataset.trigger_words) for _name, text in pictures]
+    waited = _waiting(dataset, {at: name for at, (name, _text) in enumerate(pictures) if not own[at]})
+    return [text or waited.get(at, "") for at, text in enumerate(own)]
+
+
+def _waiting(dataset: Dataset, names: Mapping[int, str]) -> dict[int, str]:
     """Captions that wait for pictures of these names, by the number of the picture. They wait no longer."""
     keys = dict(dataset.waiting_captions.values_list("pk", "key")) if names else {}
     # Found here and not by the database, of which not every kind knows small letters beyond ASCII.
@@ -74,7 +130,7 @@ def _spellings(name: str) -> set[str]:
     return {name, stem(name), bare, stem(bare)}
 
 
-def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[int, int]:
+def hand_out(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[int, int]:
     """Give captions by key to pictures that have none, and keep those for which there is no picture yet.
 
     Returns how many pictures have one now and how many captions wait. A caption that somebody wrote stays.
@@ -93,17 +149,26 @@ def bring(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[in
     )
     pictures = DatasetImage.objects.filter(dataset=dataset).defer("measures", "descriptor").select_for_update()
     images = pictures.in_bulk(texts)
-    return _fill(dataset, [(images[pk], text) for pk, text in texts.items() if pk in images], user), len(later)
-
-
-def _fill(dataset: Dataset, wanted: Iterable[tuple[DatasetImage, str]], user: User) -> int:
-    changes = []
-    for image, text in wanted:
-        text = grammar.without_front(text, dataset.trigger_words)
-        if text and not image.caption:
-            changes.append(CaptionChange(image=image, user=user, before="", after=text))
-            image.caption, image.caption_version = text, image.caption_version + 1
-    filled = [change.image for change in changes]
+    wanted = [
+        (images[pk], grammar.without_front(text, dataset.trigger_words)) for pk, text in texts.items() if pk in images
+    ]
+    filled = [image for image, text in wanted if give(image, text)]
     DatasetImage.everything.bulk_update(filled, ["caption", "caption_version"], batch_size=BATCH)
+    note(filled, user)
+    return len(filled), len(later)
+
+
+def give(image: DatasetImage, caption: str) -> bool:
+    """Give a picture its first caption, to be saved by the caller; whether it had none. What somebody wrote stays."""
+    if not caption or image.caption:
+        return False
+    image.caption = caption
+    if image.pk:
+        image.caption_version += 1
+    return True
+
+
+def note(images: Iterable[DatasetImage], user: User) -> None:
+    """Keep in the history of pictures that were here that they have their first caption now."""
+    changes = [CaptionChange(image=image, user=user, before="", after=image.caption) for image in images]
     CaptionChange.objects.bulk_create(changes, BATCH)
-    return len(changes)

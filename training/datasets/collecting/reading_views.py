@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -47,13 +47,12 @@ def _given(option: readings.Option) -> dict[str, object]:
 def shown(request: StudioRequest, slug: str) -> HttpResponse:
     """The readings alone, for the page that is told of new files."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
-    return render(request, "training/_readings.html", context(request, dataset))
+    return render(request, "training/datasets/collecting/_readings.html", context(request, dataset))
 
 
 def _found(request: StudioRequest, pk: int) -> Reading:
     """A reading, if this person may change its dataset."""
-    seen = Dataset.objects.all().visible_to(request.user)
-    reading = get_object_or_404(Reading.objects.filter(dataset__in=seen).select_related("dataset"), pk=pk)
+    reading = visible(Reading.objects.select_related("dataset"), request.user, pk=pk)
     require_maker(request.user, reading.dataset)
     return reading
 

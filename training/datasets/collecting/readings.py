@@ -254,7 +254,7 @@ def _read_captions(reading: Reading, before: str, user: User) -> None:
     writing.store(dataset, wanted, user, ENCODING, {"encoding": reading.choice})
     WaitingCaption.objects.filter(dataset=dataset, key__in=old.keys() - new.keys()).delete()
     if new:
-        matching.bring(dataset, new, user)
+        matching.hand_out(dataset, new, user)
 
 
 def _rename(reading: Reading, before: str, user: User) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -36,11 +35,11 @@ class Foreign:
 
 @dataclass(slots=True)
 class Captions:
-    """The captions that a source brings, by what they belong to.
+    """The captions that a source brings, by what they belong to; `matching` says to which pictures.
 
-    `files` are by the path without ending, `rows` of metadata.jsonl by the whole path of the picture. A caption file
-    comes before a row. `foreign` are those that do not say their encoding, by the path without ending, or of a table by
-    its own path; `fill` reads them. `refused`: (name, reason).
+    `files` are by the path without ending, `rows` of metadata.jsonl by the whole path of the picture. `foreign` are
+    those that do not say their encoding, by the path without ending, or of a table by its own path; `fill` reads them.
+    `refused`: (name, reason).
     """
 
     files: dict[str, str] = field(default_factory=dict)
@@ -51,30 +50,6 @@ class Captions:
     likely: list[str] = field(default_factory=list)
     apart: dict[str, str] = field(default_factory=dict)  # by key, where a set is in several encodings
     refused: list[tuple[str, str]] = field(default_factory=list)
-    _used: set[str] = field(default_factory=set)
-    _loose: dict[str, str] = field(default_factory=dict)
-
-    def pair(self, names: Iterable[str]) -> None:
-        """Once everything is read: let CASE.PNG have `case.txt`, where neither fits anything else letter by letter."""
-        stems = {stem(name) for name in names}
-        free = _alone(key for key in self.files if key not in stems)
-        for folded, name in _alone(name for name in stems if name not in self.files).items():
-            if folded in free:
-                self._loose[name] = free[folded]
-
-    def of(self, name: str) -> str:
-        """The caption of the picture at this path; "" where there is none."""
-        own = stem(name)
-        for found, key in ((self.files, self._loose.get(own, own)), (self.rows, name)):
-            if key in found:
-                self._used.add(key)
-                return found[key]
-        return ""
-
-    def unused(self) -> Iterable[tuple[str, str]]:
-        """What belongs to no picture that was asked for: (key, caption)."""
-        for found in (self.files, self.rows):
-            yield from ((key, text) for key, text in found.items() if key not in self._used)
 
     def add(self, name: str, text: str) -> None:
         """Read a caption file of this name. Raises Unreadable."""
@@ -102,14 +77,6 @@ class Captions:
                 (self.add_table if foreign.is_table else self.add)(foreign.name, text)
             except Unreadable as error:
                 self.refused.append((foreign.name, str(error)))
-
-
-def _alone(keys: Iterable[str]) -> dict[str, str]:
-    """Keys by their small letters, without those that differ in nothing else."""
-    found: dict[str, list[str]] = {}
-    for key in keys:
-        found.setdefault(key.casefold(), []).append(key)
-    return {folded: same[0] for folded, same in found.items() if len(same) == 1}
 
 
 def gather(contents: Contents) -> Captions:

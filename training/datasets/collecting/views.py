@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -62,7 +62,9 @@ def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse
     """Back to the dataset with the counts, or a page that names what was not taken and what is to be said of others."""
     if tally.refused or tally.remarks:
         context = {**queries.frame(dataset, request.user), "tally": tally}
-        return render(request, "training/collected.html", context, status=422 if tally.refused else 200)
+        return render(
+            request, "training/datasets/collecting/collected.html", context, status=422 if tally.refused else 200
+        )
     added = ngettext("%(added)s picture added", "%(added)s pictures added", tally.added) % {"added": tally.added}
     known = ngettext("%(known)s was here already", "%(known)s were here already", tally.known) % {"known": tally.known}
     messages.success(request, f"{added} · {known}" if tally.known else added)
@@ -120,17 +122,15 @@ def _finished(request: StudioRequest, upload: Upload, found: Kept | None) -> Htt
     if found is None:
         file = purposes.store(upload, intake.archive_name())
         job = dataset_jobs.order(dataset, request.user, DatasetJob.Work.IMPORT, file=file, source_name=upload.name)
-        return HttpResponse(render_to_string("training/_dataset_job.html", {"job": job}, request))
+        return HttpResponse(render_to_string("training/datasets/_dataset_job.html", {"job": job}, request))
     if folder_names.is_left_out(name, dataset.images.values_list("source_name", flat=True)):
         intake.drop(found)
         raise Refused(_("This is a regularisation picture: it shows what the style is not."))
-    (entry,) = intake.enter(dataset, request.user, [Arrival(name, found.sha256, found)])
+    (entry,) = intake.put(dataset, request.user, [Arrival(name, found.sha256, found)])
     if entry.how == "refused":
         raise Refused(entry.reason)
     tally = Tally()
     tally.count(entry)
-    if tally.added:
-        intake.settle(dataset, request.user)
     return JsonResponse(tally.report)
 
 
@@ -151,9 +151,7 @@ PURPOSE = Purpose(
 @cache_control(private=True, max_age=86_400)
 def shown(request: StudioRequest, pk: int) -> HttpResponse:
     """A picture of a kind that browsers do not show, as one that they do."""
-    image = get_object_or_404(
-        DatasetImage.everything, pk=pk, dataset__in=Dataset.objects.all().visible_to(request.user)
-    )
+    image = visible(DatasetImage.everything.all(), request.user, pk=pk)
     try:
         with image.file.open("rb") as file:
             return HttpResponse(picture_files.shown(file.read()), content_type="image/webp")

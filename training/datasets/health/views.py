@@ -1,4 +1,4 @@
-"""The health report and its buttons, and the crops."""
+"""The health report and its buttons."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from stylestudio.live import page_frame
-from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
+from stylestudio.people.access import StudioRequest, changeable, may_change, visible
 from training.datasets import dataset_jobs, queries
 from training.datasets.captions.operations import BadOperation
-from training.datasets.crops import clear, frames
 from training.datasets.health import check, fixes, report
 from training.datasets.health.findings import Finding
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
@@ -51,7 +49,7 @@ class Shown:
 @require_GET
 def aside(request: StudioRequest, slug: str) -> HttpResponse:
     """The report by itself, for the column beside captions and crops."""
-    return render(request, "training/_health.html", _context(request, _dataset(request, slug)))
+    return render(request, "training/datasets/health/_health.html", _context(request, _dataset(request, slug)))
 
 
 @require_GET
@@ -66,8 +64,8 @@ def health(request: StudioRequest, slug: str) -> HttpResponse:
     }
     context["shown"] = _shown(context["rows"])
     if request.htmx:
-        return render(request, "training/_health_page.html", context)
-    return render(request, "training/health.html", context)
+        return render(request, "training/datasets/health/_health_page.html", context)
+    return render(request, "training/datasets/health/health.html", context)
 
 
 def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
@@ -190,53 +188,6 @@ def undo(request: StudioRequest, slug: str, key: str) -> HttpResponse:
     return redirect("training:health", slug)
 
 
-# --- Crops
-
-
-@require_GET
-def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
-    """Pictures by bucket, each with what is cut away. `?after=N` shows those behind the first N."""
-    dataset = _dataset(request, slug)
-    context = {
-        **queries.frame(dataset, request.user),
-        "tab": "crops",
-        "page": frames.page(dataset, whole_number(request.GET.get("after", "0"))),
-        "ground": clear.ground(dataset),
-        "socket_url": page_frame.socket_url("all"),
-    }
-    if request.htmx:
-        return render(request, "training/_crops_page.html", context)
-    return render(request, "training/crops.html", context)
-
-
-class CropForm(forms.Form):
-    """Where the cut lies, in hundredths of its room; what is left out stays."""
-
-    x = forms.IntegerField(min_value=0, max_value=100, required=False)
-    y = forms.IntegerField(min_value=0, max_value=100, required=False)
-
-
-@require_POST
-def crop(request: StudioRequest, pk: int) -> HttpResponse:
-    """Move the cut of one picture, on the crops page or, with ?from=picture, on its own."""
-    seen = Dataset.objects.all().visible_to(request.user)
-    image = get_object_or_404(DatasetImage.objects.filter(dataset__in=seen).select_related("dataset"), pk=pk)
-    require_maker(request.user, image.dataset)
-    form = CropForm(request.POST)
-    if not form.is_valid():
-        raise Http404(_("There is no such place."))
-    moved = {f"crop_{axis}": value / 100 for axis, value in form.cleaned_data.items() if value is not None}
-    for name, value in moved.items():
-        setattr(image, name, value)
-    image.save(update_fields=moved)
-    image.dataset.touch()
-    if request.htmx:
-        return HttpResponse(status=204)  # the page has drawn it already
-    if request.GET.get("from") == "picture":
-        return redirect(image)
-    return redirect(f"{reverse('training:crops', args=[image.dataset.slug])}#crop-{image.pk}")
-
-
 def _dataset(request: StudioRequest, slug: str) -> Dataset:
     return visible(Dataset.objects.all(), request.user, slug=slug)
 
@@ -247,12 +198,10 @@ def _made(request: StudioRequest, slug: str) -> Dataset:
 
 
 urlpatterns = [
-    path("pictures/<int:pk>/crop/", crop, name="crop"),
     path("<str:slug>/health/", health, name="health"),
     path("<str:slug>/health/report/", aside, name="health-report"),
     path("<str:slug>/health/check/", check_again, name="health-check"),
     path("<str:slug>/health/fix/", fix, name="health-fix"),
     path("<str:slug>/health/undo/<str:key>/", undo, name="health-undo"),
     path("<str:slug>/ground/", ground, name="ground"),
-    path("<str:slug>/crops/", crop_page, name="crops"),
 ]

@@ -40,7 +40,7 @@ def versions(request: StudioRequest, slug: str) -> HttpResponse:
         "included": len(now.included),
         "since": snapshots.compare(snapshots.read(newest), now) if newest else None,
     }
-    return render(request, "training/versions.html", context)
+    return render(request, "training/datasets/versions/versions.html", context)
 
 
 @require_POST
@@ -80,7 +80,7 @@ def snapshot(request: StudioRequest, slug: str, number: int) -> HttpResponse:
         "difference": difference,
         **_shown(difference),
     }
-    return render(request, "training/snapshot.html", context)
+    return render(request, "training/datasets/versions/snapshot.html", context)
 
 
 def _shown(difference: snapshots.Difference) -> dict[str, object]:

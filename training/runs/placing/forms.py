@@ -27,20 +27,21 @@ from training.runs.placing import order_page, place_run
 NEW_STYLE = "new"
 
 
-def trainable() -> StyleQuerySet:
-    """Styles that a training can add a version to: sketches while the preview engine serves, else the others."""
-    styles = Style.objects.filter(is_base=False)
+def trainable(user: User) -> StyleQuerySet:
+    """Styles that `user` can train a version of: sketches while the preview engine serves, else the others."""
+    styles = Style.objects.visible_to(user).filter(is_base=False)
     if roster.preview_serves():
         learned = Q(trainings__isnull=False) | Q(versions__family=Family.SKETCH)
         return styles.filter(learned, preview_only=True).distinct().order_by("name")
     return styles.filter(preview_only=False).order_by("name")
 
 
-def style_of(dataset: Dataset) -> Style | None:
+def style_of(dataset: Dataset, user: User) -> Style | None:
     """The style that a training with this dataset is likely another version of: its own, else that of the last one."""
     if dataset.style:
         return dataset.style
-    last = TrainingJob.objects.filter(snapshot__dataset=dataset, style__in=trainable()).order_by("-pk").first()
+    runs = TrainingJob.objects.visible_to(user).filter(snapshot__dataset=dataset, style__in=trainable(user))
+    last = runs.order_by("-pk").first()
     return last.style if last else None
 
 
@@ -74,7 +75,7 @@ class TrainingForm(forms.Form):
         self.user = user
         field = self.fields["dataset"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Dataset.objects.all().visible_to(user)
+        field.queryset = Dataset.objects.visible_to(user)
         preset = self.fields["preset"]
         assert isinstance(preset, forms.ChoiceField)
         preset.choices = [(each.name, each.label) for each in parameters.PRESETS.values()]
@@ -87,14 +88,14 @@ class TrainingForm(forms.Form):
     def chosen_dataset(self) -> Dataset | None:
         """The dataset that is chosen now."""
         number = self.raw("dataset")
-        found = Dataset.objects.all().visible_to(self.user).filter(pk=int(number)) if number.isdigit() else None
+        found = Dataset.objects.visible_to(self.user).filter(pk=int(number)) if number.isdigit() else None
         return found.first() if found is not None and len(number) < 19 else None
 
     @property
     def chosen_trainer(self) -> str:
         """The trainer that is chosen now."""
         wanted = self.raw("trainer")
-        return wanted if wanted in order_page.trainers() else known_trainers.usual().name
+        return wanted if wanted in known_trainers.choices() else known_trainers.usual().name
 
     @property
     def chosen_preset(self) -> str:
@@ -180,7 +181,7 @@ class TrainingForm(forms.Form):
         cleaned = super().clean() or {}
         if not self._style() and not self.raw("style_name"):
             self.add_error("style_name", _("Say what the new style is called."))
-        elif not self._style() and (taken := trainable().filter(name__iexact=self.raw("style_name")).first()):
+        elif not self._style() and (taken := trainable(self.user).filter(name__iexact=self.raw("style_name")).first()):
             text = gettext(
                 "%(name)s exists. Choose it under “Save as” for a new version, or give the new style another name."
             )
@@ -191,7 +192,7 @@ class TrainingForm(forms.Form):
         slug = self.raw("style")
         if slug in ("", NEW_STYLE):
             return None
-        return trainable().filter(slug=slug).first()
+        return trainable(self.user).filter(slug=slug).first()
 
     def start(self, request_id: uuid.UUID | None = None) -> TrainingJob:
         """Ask for the training. Only when valid; ValidationError says what is wrong all the same.

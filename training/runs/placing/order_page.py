@@ -62,11 +62,6 @@ class Outlook:
         return names(self.unfit)
 
 
-def trainers() -> list[str]:
-    """Names of the trainers that this studio has, the usual one first."""
-    return [trainer.name for trainer in known_trainers.offered()]
-
-
 def outlook(
     dataset: Dataset | None,
     trainer: str,

@@ -5,7 +5,7 @@ No picture is sent to an engine that a training holds. A hold ends with the leas
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
+from stylestudio.jobs.holding import Holder
 from stylestudio.jobs.kinds import LEASE, may_run, start_within_limit
 from stylestudio.live import publisher
 from stylestudio.processes import workers
@@ -24,34 +25,27 @@ from training.runs.models import TrainingJob
 
 AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
 
-held: dict[int, int | None] = {}  # trainings of this process, and the engine that each holds
-turn = threading.RLock()  # of the threads of this process one at a time claims, or begins another thread
-
 
 def holder(training: int) -> str:
     """How a training is named on the engine that it holds."""
     return f"{TrainingJob.kind}-{training}"
 
 
-def renew() -> None:
-    """Push the end of leases and holds away; called by the worker's heartbeat."""
-    with turn:
-        mine = dict(held)
-    if not mine:
-        return
-    TrainingJob.objects.running().filter(pk__in=mine).update(lease_until=Now() + LEASE)
-    for pk, engine in mine.items():
+def _renew(engines: Mapping[int, int | None]) -> None:
+    TrainingJob.objects.running().filter(pk__in=engines).update(lease_until=Now() + LEASE)
+    for pk, engine in engines.items():
         if engine:
             Engine.objects.filter(pk=engine, held_by=holder(pk)).update(held_until=Now() + LEASE)
 
 
+# The trainings of this process, and the engine that each holds: None for one on this machine.
+held: Holder[int | None] = Holder(_renew)
+
+
 def sweep() -> None:
     """What a dead worker left is free for others, and so are its engines."""
-    with turn:
-        left = list(TrainingJob.objects.abandoned(workers.worker_name(), held))
-    for job in left:
-        if job.recover():
-            publisher.changed(job)
+    for job in held.recover(TrainingJob.objects.all(), workers.worker_name()):
+        publisher.changed(job)
     if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
         publisher.engines_changed()
     if TrainingJob.objects.waiting().exists():
@@ -61,7 +55,7 @@ def sweep() -> None:
 def claim(worker: str) -> TrainingJob | None:
     """The next training that this worker can do, running and with its engine held when this returns it."""
     workers.give_connection_back()
-    with turn:
+    with held.turn:
         rested = Q(not_before=None) | Q(not_before__lte=Now())
         waiting = TrainingJob.objects.waiting().filter(rested).select_related("engine", "owner", "style", "snapshot")
         for job in waiting.order_by("-priority", "queued_at", "pk"):
@@ -77,7 +71,7 @@ def claim(worker: str) -> TrainingJob | None:
             elif not trainer.is_offered() or _local_is_busy():
                 continue
             if start_within_limit(job, worker):
-                held[job.pk] = engine.pk if engine else None
+                held.take(job.pk, engine.pk if engine else None)
                 if job.engine != engine:
                     job.touch(engine=engine)
                 return job
@@ -87,13 +81,13 @@ def claim(worker: str) -> TrainingJob | None:
 
 
 def _local_is_busy() -> bool:
-    return any(engine is None for engine in held.values())
+    return any(engine is None for engine in held.places.values())
 
 
 def _engine_for(job: TrainingJob) -> Engine | None:
     """A free engine that can train it. One that is away and may still work on it is waited for."""
     # An engine that another training lent to pictures between two segments is taken back by it.
-    lent = {engine for pk, engine in held.items() if pk != job.pk}
+    lent = {engine for pk, engine in held.places.items() if pk != job.pk}
     able_now = [
         engine for engine in known_trainers.named(job.trainer).able(job.base, job.config) if engine.pk not in lent
     ]
@@ -122,8 +116,7 @@ def release(engine: int, job: TrainingJob) -> None:
 
 
 def let_go(job: TrainingJob) -> None:
-    with turn:
-        engine = held.pop(job.pk, None)
+    engine = held.drop(job.pk)
     if engine:
         with suppress(DatabaseError):  # then the hold runs out by itself
             release(engine, job)

@@ -37,7 +37,7 @@ SECONDS_BETWEEN_STOP_LOOKS = 1.0  # seconds between two looks whether somebody w
 LOOK_AHEAD = 5.0  # seconds between two looks at how long the pictures that wait take
 SHIFT, LEAST_SHIFT = 0.05, 2.0  # share of what is left, and seconds, by which an end moves until that is written
 CARDS = 10.0  # seconds between two pushes of the engines' cards, which tell what is left too
-PROGRESS = "training/_training_moved.html"
+PROGRESS = "training/runs/_training_moved.html"
 # Sent, with the class TrainingJob as its sender, when something happened to `job`: `what` is "checkpoint" or "ended".
 happened = Signal()
 
@@ -182,7 +182,7 @@ class LiveCourse(AskedCourse):
 
     def pause(self) -> None:
         """Give the engine to pictures that wait, then take it back. Raises TrainerLost where it is gone by then."""
-        engine = held.get(self.job.pk)
+        engine = held.places.get(self.job.pk)
         if not engine or not _pictures_wait(engine):
             return
         waiting, _seconds = experience.waiting_pictures()
@@ -287,5 +287,5 @@ def _is_off(told: datetime | None, ends_at: datetime | None) -> bool:
 
 def _pictures_wait(engine: int) -> bool:
     """Whether pictures wait that nobody works on, or this engine makes some."""
-    live_ones = EnginePrompt.objects.filter(~EnginePrompt.MADE, engine=engine, state__in=EnginePrompt.LIVE)
+    live_ones = EnginePrompt.objects.live().filter(~EnginePrompt.MADE, engine=engine)
     return pictures.anything_open() or live_ones.exists()

@@ -24,14 +24,14 @@ def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any)
 def _push_chart(pk: int) -> None:
     job = _job(pk)
     if job:
-        html = publisher.render("training/_loss_chart.html", job=job, chart=losses.chart(job))
+        html = publisher.render("training/runs/_loss_chart.html", job=job, chart=losses.chart(job))
         publisher.publisher.publish_new(f"chart {pk}", publisher.one(job.kind, pk), html)
 
 
 def _push_checkpoints(pk: int) -> None:
     job = _job(pk)
     if job:
-        html = publisher.render("training/_checkpoints.html", job=job, checkpoints=checkpoints.listed(job))
+        html = publisher.render("training/runs/_checkpoints.html", job=job, checkpoints=checkpoints.listed(job))
         publisher.publisher.publish_new(f"checkpoints {pk}", publisher.one(job.kind, pk), html)
 
 

@@ -21,7 +21,7 @@ from stylestudio.processes import workers
 from training.runs import faults, known_trainers
 from training.runs.models import TrainingJob, newest_pictures
 from training.runs.running import checkpoints, live_course
-from training.runs.running.holds import claim, let_go, turn
+from training.runs.running.holds import claim, held, let_go
 from training.runs.running.live_course import LiveCourse
 from training.runs.trainer import TakenOver, TrainerFailed, TrainerLost, TrainerStopped
 
@@ -32,19 +32,15 @@ MOST_ERRORS = 22  # attempts without a new checkpoint that ended because the eng
 REST = timedelta(seconds=10)  # after a lost engine, times the number of attempts
 LONGEST_REST = timedelta(seconds=30)  # after an error of an engine; with MOST_ERRORS ten minutes in all
 
-_threads: set[threading.Thread] = set()
+THREAD = "training"
 
 
 def begin_thread() -> None:
-    """In a worker: look for something to train in a thread of its own, where one is free."""
+    """In a worker: look for something to train in a thread of its own, if one is free."""
     workers.give_connection_back()
-    with turn:
-        _threads.difference_update([thread for thread in _threads if not thread.is_alive()])
-        if len(_threads) >= slots():
-            return
-        thread = threading.Thread(target=_train, name="training", daemon=True)
-        _threads.add(thread)
-        thread.start()
+    with held.turn:
+        if sum(thread.name == THREAD for thread in threading.enumerate()) < slots():
+            threading.Thread(target=_train, name=THREAD, daemon=True).start()
 
 
 def slots() -> int:

@@ -24,7 +24,7 @@ from training.runs.models import Checkpoint, Sample, TrainingJob
 
 USUAL = 1.0  # the strength of the samples that are made by themselves
 LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels; pictures are square, as large as what was trained on
-TEMPLATE = "training/_samples.html"
+TEMPLATE = "training/runs/_samples.html"
 _PRESSES = uuid.UUID("0a3f4a0e-9f53-4d6e-8f3f-3b0f3a3a9b52")  # what these orders are named in
 
 
@@ -68,7 +68,7 @@ def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: 
             sample = Sample.objects.filter(job=job, checkpoint=checkpoint, probe=place)
             sample = sample.filter(strength=strength) if checkpoint else sample
             there = sample.select_related("task").first()
-            if there and (there.task.is_active or there.task.pictures.exists()):
+            if there and (there.task.is_active or there.task.pictures(manager="with_previews").exists()):
                 samples.append(there)
                 continue
             tries = 0 if there is None else there.task_id
@@ -147,7 +147,7 @@ class Board:
         """As they are now, with one question for samples and one for pictures."""
         samples = {(each.checkpoint_id, each.probe, each.strength): each for each in job.samples.select_related("task")}
         tasks = {each.task_id for each in samples.values()}
-        pictures = {picture.task_id: picture for picture in GeneratedImage.objects.filter(task__in=tasks)}
+        pictures = {picture.task_id: picture for picture in GeneratedImage.with_previews.filter(task__in=tasks)}
         return cls(job, samples, pictures)
 
     def sample(self, checkpoint: Checkpoint | None, probe: int, strength: float) -> Sample | None:

@@ -7,7 +7,7 @@ from typing import Any
 from huey.contrib.djhuey import db_task
 
 from generation.engines.models import Engine
-from generation.making import recovery
+from generation.making import cancelling
 from training.runs.models import TrainingJob
 from training.trainers.comfyui.attempt import PROMPT
 
@@ -18,8 +18,8 @@ def sweep() -> None:
         engine = Engine.objects.filter(pk=job.state.get("engine"), health=Engine.Health.OK).first()
         if engine is None:
             continue
-        told = recovery.cancel(engine, str(job.state["prompt"]))
-        if told or recovery.was_told_enough(engine, job.ended_at):
+        told = cancelling.cancel(engine, str(job.state["prompt"]))
+        if told or cancelling.was_told_enough(engine, job.ended_at):
             # What it trained to the end stays known, so that whoever resumes can fetch it.
             ended = ("prompt",) if job.state.get("made") else PROMPT
             state = {name: value for name, value in job.state.items() if name not in ended}

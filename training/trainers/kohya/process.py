@@ -42,6 +42,26 @@ _FOR_OUTPUT = {
 }
 
 
+class Children:
+    """The processes that this one started. Each is waited for once it ended, or the system would keep its number."""
+
+    def __init__(self) -> None:
+        self._by_pid: dict[int, subprocess.Popen[bytes]] = {}
+
+    def note(self, child: subprocess.Popen[bytes]) -> None:
+        """Remember a child that was started now."""
+        self._by_pid[child.pid] = child
+
+    def reap(self, pid: int) -> None:
+        """Let the system forget a child if it ended."""
+        child = self._by_pid.get(pid)
+        if child is not None and child.poll() is not None:
+            self._by_pid.pop(pid, None)
+
+
+children = Children()
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A trainer that was started in `folder` and leads the process group `pid`.
@@ -57,7 +77,7 @@ class Process:
     @property
     def running(self) -> bool:
         """Whether the process itself still runs."""
-        _reap(self.pid)
+        children.reap(self.pid)
         return bool(self.started) and started(self.pid) == self.started
 
     @property
@@ -97,7 +117,7 @@ class Process:
 
     def _members(self) -> list[int]:
         """Who of the group is left."""
-        _reap(self.pid)
+        children.reap(self.pid)
         if not LINUX:
             return [self.pid] if self.running else []
         found = []
@@ -123,7 +143,7 @@ def start(folder: Path, words: Sequence[str], *, cwd: Path, environment: Mapping
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _children[shell.pid] = shell
+    children.note(shell)
     process = Process(folder, shell.pid, started(shell.pid), str(cwd.resolve()))
     aside = folder / f"{_RECORD}.new"
     aside.write_text(json.dumps({"pid": process.pid, "started": process.started, "cwd": process.cwd}))
@@ -154,16 +174,6 @@ def started(pid: int) -> str:
     ).stdout.strip()
     state, _space, since = told.partition(" ")
     return "" if state.startswith("Z") else since.strip()
-
-
-_children: dict[int, subprocess.Popen[bytes]] = {}
-
-
-def _reap(pid: int) -> None:
-    """Let the system forget our own child once it ended."""
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        _children.pop(pid, None)
 
 
 def _stat(pid: int) -> list[str]:

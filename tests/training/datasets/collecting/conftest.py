@@ -47,4 +47,5 @@ def no_messages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     yield
     workers.stopping.clear()
-    dataset_jobs._held.clear()
+    for pk in dataset_jobs.held.places:
+        dataset_jobs.held.drop(pk)

@@ -242,6 +242,13 @@ def test_no_name_at_all_leads_anywhere_or_breaks_anything(name: str) -> None:
     sources.natural(shown)
 
 
+def test_a_name_that_begins_with_a_zero_byte_is_a_name_like_others() -> None:
+    def hide(data: bytearray) -> None:
+        data[central(data) + 46] = 0  # zipfile shortens names there, to none at all
+
+    assert pictures(rewritten(packed(("1.png", PICTURE), ("2.png", PICTURE)), hide)) == ["2.png", "�.png"]
+
+
 @given(st.data())
 def test_an_archive_with_wrong_bytes_is_read_or_refused(data: st.DataObject) -> None:
     file = bytearray(packed(("a/1.png", b"hills" * 40), ("a/1.txt", b"hills"), ("b.jpg", bytes(range(200)))).getvalue())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylestudio.text import grammar
-from training.datasets.collecting import archives, sidecars
+from training.datasets.collecting import archives, matching, sidecars
 from training.datasets.collecting.sidecars import Captions
 from training.datasets.collecting.sources import Unreadable
 from training.datasets.models import MOST_CAPTION
@@ -73,8 +73,9 @@ def test_a_picture_has_the_caption_of_its_name_and_txt_comes_before_caption_and_
         ("a/metadata.jsonl", b'{"file_name": "1.png", "text": "row"}\n{"file_name": "3.png", "prompt": "third"}'),
     )
     names = ["a/1.png", "a/2.jpg", "a/3.png", "a/3.jpg", "1.png"]
-    assert [found.of(name) for name in names] == ["from txt", "second", "third", "", ""]
-    assert dict(found.unused()) == {"a/1.png": "row"}
+    matched = matching.match(found, names)
+    assert [matched.own.get(name, "") for name in names] == ["from txt", "second", "third", "", ""]
+    assert matched.rest == {"a/1.png": "row"}
 
 
 def test_a_table_takes_caption_before_text_before_prompt_and_says_which_lines_it_does_not_understand() -> None:

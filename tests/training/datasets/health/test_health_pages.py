@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from stylestudio.jobs.kinds import Visibility
+from stylestudio.people.visibility import Visibility
 from tests.pages import tight
 from tests.training.conftest import AddPicture
 from tests.training.datasets.health.test_fixes import figures

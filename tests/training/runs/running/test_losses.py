@@ -76,7 +76,7 @@ def test_smoothing_is_the_mean_of_the_last_values(values: list[float], window: i
 
 def test_the_drawing_names_what_it_shows_and_has_a_table(job: TrainingJob) -> None:
     losses.append(job, 1, [1.0 - step / 2000 for step in range(400)])
-    html = render_to_string("training/_loss_chart.html", {"job": job, "chart": losses.chart(job)})
+    html = render_to_string("training/runs/_loss_chart.html", {"job": job, "chart": losses.chart(job)})
     assert 'role="img"' in html
     assert "The smoothed loss went from 0.988 to 0.813" in html
     assert html.count("<tr>") == 1 + losses.MOST_ROWS

@@ -35,7 +35,8 @@ def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iter
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 0.0)
     yield
     workers.stopping.clear()
-    holds.held.clear()
+    for training in holds.held.places:
+        holds.held.drop(training)
 
 
 @pytest.fixture

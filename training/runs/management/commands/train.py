@@ -22,7 +22,7 @@ from stylestudio.templatetags.studio import about
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
-from training.runs.placing import order_page, place_run, unfit
+from training.runs.placing import place_run, unfit
 
 WIDTH = 24  # characters of the bar
 
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--trainer",
-            choices=[name for name, _label in known_trainers.choices()],
+            choices=[trainer.name for trainer in known_trainers.known()],
             default=known_trainers.usual().name,
             help="with what (default: %(default)s)",
         )
@@ -100,7 +100,7 @@ class Command(BaseCommand):
 
     def _ask(self, dataset: Dataset, user: User, options: dict[str, Any]) -> TrainingJob:
         trainer = options["trainer"]
-        if trainer not in order_page.trainers():
+        if trainer not in known_trainers.choices():
             raise CommandError(" ".join(known_trainers.named(trainer).obstacles({})))
         values = parameters.preset_values(options["preset"], trainer, dataset.images.included().count())
         values |= dict(_pair(text, values) for text in options["set"])

@@ -1,0 +1,52 @@
+"""What a person may see in lists. Every list begins with `visible_to`, which says it once for each model."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, TypeVar
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.db.models import Model, Q
+from django.utils.translation import gettext_lazy as _
+
+M = TypeVar("M", bound=Model)
+Person = User | AnonymousUser
+
+
+class Visibility(models.TextChoices):
+    """Who may see a row. A studio is one team: everything starts as seen by all."""
+
+    TEAM = "team", _("The team")
+    PRIVATE = "private", _("Only me")
+
+
+class VisibleQuerySet(models.QuerySet[M]):
+    """Rows that people list. Unless a model says more, everybody who is signed in sees all of them."""
+
+    def visible_to(self, person: Person) -> Self:
+        """What `person` may see; nothing for somebody who is not signed in."""
+        return self.all() if person.is_authenticated else self.none()
+
+
+class OwnedQuerySet(VisibleQuerySet[M]):
+    """Rows with an `owner` and a `visibility`."""
+
+    def visible_to(self, person: Person) -> Self:
+        """The team's and their own; owners of the studio see all."""
+        seen = super().visible_to(person)
+        if person.is_superuser:
+            return seen
+        return seen.filter(Q(visibility=Visibility.TEAM) | Q(owner=person.pk))
+
+
+class PartQuerySet(VisibleQuerySet[M]):
+    """Rows that belong to another one: whoever sees that one sees them."""
+
+    part_of: ClassVar[str]  # the foreign key to the whole
+    whole_manager: ClassVar[str] = "objects"  # in whose rows the whole is looked for
+
+    def visible_to(self, person: Person) -> Self:
+        """The parts of what `person` may see."""
+        whole: Any = self.model._meta.get_field(self.part_of).related_model
+        seen = getattr(whole, self.whole_manager).visible_to(person)
+        return super().visible_to(person).filter(**{f"{self.part_of}__in": seen})

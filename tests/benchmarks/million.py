@@ -1,0 +1,229 @@
+"""What pages and background steps cost with a million pictures, against a thousand, and against another worktree.
+
+    python tests/benchmarks/million.py [--pictures 1000000] [--small 1000] [--runs 15] [--against WORKTREE]
+                                       [--keep FOLDER] [--only gallery,claim] [--json]
+
+Each side is a process of its own on a database that `years.py` filled with its code; all are asked by turns, warm, and
+the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may take 1.5
+times what it takes with few, or 10 ms more. `--keep` keeps the databases for the next time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).resolve()
+ROOT = HERE.parents[2]
+TIMES, MORE_MS, MOST_QUERIES = 1.5, 10.0, 15  # what the many may cost of the few; queries of a page
+
+
+def steps() -> dict[str, Callable[[], Any]]:
+    """Every page and background step by name; each does its work once. Django is set up."""
+    from django.contrib.auth.models import User
+    from django.db import transaction
+    from django.test import Client
+
+    from generation.making import claim, runner, stalls
+    from generation.pictures import estimates, tasks
+    from generation.pictures.models import GeneratedImage
+    from stylestudio.host.health_facts import facts
+    from stylestudio.jobs import kinds
+
+    person = User.objects.get(username="person-3")
+    browser = Client()
+    browser.force_login(person)
+    pictures = list(GeneratedImage.objects.order_by("-pk").values_list("pk", flat=True)[:2000])
+    middle = GeneratedImage.objects.order_by("created_at").filter(pk__gte=pictures[0] // 2).first()
+    assert middle is not None
+    further = f"before={middle.created_at.isoformat().replace('+', '%2B')}~{middle.pk}"
+
+    def page(address: str) -> Callable[[], Any]:
+        def ask() -> None:
+            answer = browser.get(address)
+            assert answer.status_code == 200, (address, answer.status_code)
+
+        return ask
+
+    def claimed() -> None:
+        """The choice alone, in a transaction that is taken back."""
+        with transaction.atomic():
+            claim.claimable()
+            transaction.set_rollback(True)
+
+    return {
+        "studio": page("/"),
+        "studio, everyone": page("/live/?who=all"),
+        "gallery": page("/gallery/"),
+        "gallery, further": page(f"/gallery/page/?{further}"),
+        "gallery, one style": page("/gallery/?style=style-1"),
+        "gallery, base style": page("/gallery/?style=base"),
+        "gallery, previews": page("/gallery/?previews=1"),
+        "words: 10 %": page("/gallery/?q=dragon"),
+        "words: 10 %, Chinese": page("/gallery/?q=龙"),
+        "words: two": page("/gallery/?q=dragon+castle"),
+        "words: two, Chinese": page("/gallery/?q=龙+城堡"),
+        "words: rare": page("/gallery/?q=obsidian"),
+        "words: rare, Chinese": page("/gallery/?q=麒麟"),
+        "words: none": page("/gallery/?q=nothingofthekind"),
+        "picture": page(f"/gallery/{pictures[len(pictures) // 2]}/"),
+        "styles": page("/styles/"),
+        "style": page("/styles/style-1/"),
+        "queue": page("/queue/"),
+        "queue, mine": page("/queue/?who=mine"),
+        "datasets": page("/datasets/"),
+        "dataset": page("/datasets/dataset-1/"),
+        "trainings": page("/training/"),
+        "training": page("/training/1/"),
+        "new training": page("/training/new/"),
+        "health": page("/health"),
+        "claim": claimed,
+        "estimates": lambda: estimates.Forecast().places,
+        "badge": lambda: kinds.counts(person),
+        "facts": facts,
+        "stalls": stalls.facts if hasattr(stalls, "facts") else facts,
+        "sweep": runner.sweep,
+        "thumbnails": tasks.finish_missing,
+    }
+
+
+def serve() -> None:
+    """Answer each name on standard input with the seconds that the step took and how many queries it asked."""
+    sys.path.insert(0, str(Path.cwd()))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    settings.ALLOWED_HOSTS = ["*"]
+    known = steps()
+    print(json.dumps(list(known)), flush=True)
+    for line in sys.stdin:
+        name = line.strip()
+        begun = time.perf_counter()
+        known[name]()
+        took = time.perf_counter() - begun
+        with CaptureQueriesContext(connection) as asked:
+            known[name]()
+        print(json.dumps([took, len(asked)]), flush=True)
+
+
+@dataclass(slots=True)
+class Side:
+    """A process that answers for one tree and one size."""
+
+    process: subprocess.Popen[str]
+    names: list[str]
+
+    def ask(self, name: str) -> tuple[float, int]:
+        """Milliseconds and queries of a step."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(f"{name}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{name} failed; see above.")
+        seconds, queries = json.loads(answer)
+        return seconds * 1000, queries
+
+
+def filled(tree: Path, pictures: int, folder: Path) -> Path:
+    """A data folder with so many pictures, made with the code of `tree` unless it is there."""
+    place = folder / f"{tree.name}-{pictures}"
+    if not (place / "filled").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(HERE.with_name("years.py")), "--pictures", str(pictures)]
+        subprocess.run(command, cwd=tree, env=os.environ | {"STYLESTUDIO_DATA": str(place)}, check=True)
+        (place / "filled").touch()
+    return place
+
+
+def side(stack: ExitStack, tree: Path, data: Path) -> Side:
+    """Start the process of one side; ended with `stack`."""
+    process = subprocess.Popen(
+        [sys.executable, str(HERE), "--serve"],
+        cwd=tree,
+        env=os.environ | {"STYLESTUDIO_DATA": str(data)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    assert process.stdout
+    return Side(process, json.loads(process.stdout.readline() or "[]"))
+
+
+def compare(sides: dict[str, Side], runs: int, only: set[str]) -> list[dict[str, Any]]:
+    """By step the median of every side, and what they say of each other."""
+    rows = []
+    for name in sides["many"].names:
+        if only and not any(name.startswith(each) for each in only):
+            continue
+        told: dict[str, list[float]] = {each: [] for each in sides}
+        queries = {}
+        for number in range(runs + 1):
+            for each, asked in sides.items():
+                took, queries[each] = asked.ask(name)
+                if number:  # the first one is not warm
+                    told[each].append(took)
+        middle = {each: median(values) for each, values in told.items()}
+        row: dict[str, Any] = {"step": name, **{f"{each}_ms": round(ms, 1) for each, ms in middle.items()}}
+        row["times"] = round(middle["many"] / middle["few"], 2)
+        row["queries"] = queries["many"]
+        row["met"] = middle["many"] <= max(TIMES * middle["few"], middle["few"] + MORE_MS)
+        if "before" in middle:
+            row["of_before"] = round(middle["many"] / middle["before"], 3)
+        rows.append(row)
+        print(json.dumps(row, ensure_ascii=False), file=sys.stderr, flush=True)
+    return rows
+
+
+def main() -> None:
+    """Fill, measure by turns, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=1_000_000)
+    parser.add_argument("--small", type=int, default=1_000)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--against", type=Path)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve()
+        return
+    with nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory() as kept, ExitStack() as stack:
+        folder = Path(kept)
+        sides = {
+            "few": side(stack, ROOT, filled(ROOT, options.small, folder)),
+            "many": side(stack, ROOT, filled(ROOT, options.pictures, folder)),
+        }
+        if options.against:
+            before = options.against.resolve()
+            sides["before"] = side(stack, before, filled(before, options.pictures, folder))
+        rows = compare(sides, options.runs, {each.strip() for each in options.only.split(",") if each.strip()})
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        print("  ".join(f"{name} {value}" for name, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

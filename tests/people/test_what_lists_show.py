@@ -1,0 +1,186 @@
+"""Every page, as each person sees it, while there are previews, checkpoints and private things.
+
+Each of the three has a word of its own in everything that pages show of it. The pages that say the word are the pages
+that should; one that forgets a filter says it too, and fails here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.http.response import HttpResponse, HttpResponseBase
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from generation.ordering import orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.previews.models import Face
+from styles import queries
+from styles.models import StyleVersion
+from stylestudio.jobs import kinds
+from stylestudio.people.visibility import Visibility
+from tests.people.permission_cast import Cast, png
+from training.datasets.models import Dataset, DatasetJob
+from training.runs.models import Sample, TrainingJob
+
+PREVIEW, CHECKPOINT, SECRET = "previewmark", "checkpointmark", "secretmark"
+
+
+class Scene(Cast):
+    """The cast of the permission tests, with what lists must not show beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        of_style = Order(prompt=PREVIEW, seed=1, mix=(Ingredient(self.version, 1.0),))
+        self.preview = self.stored(orders.place(of_style, self.maker, is_face=True))
+        self.waiting = orders.place(Order(prompt=PREVIEW, seed=2), self.maker, is_face=True)
+        Face.objects.create(version=self.version, task=self.preview.task, purpose="sheet", position=0, strength=1.0)
+        learned = self.checkpoint.version
+        with_it = Order(prompt=PREVIEW, seed=3, mix=(Ingredient(learned, 1.0),))
+        self.sample = self.stored(orders.place(with_it, self.maker, is_face=True))
+        Sample.objects.create(
+            job=self.training, checkpoint=self.checkpoint, probe=0, strength=1.0, task=self.sample.task
+        )
+        StyleVersion.everything.filter(pk=learned.pk).update(
+            lora_name=f"{CHECKPOINT}.safetensors", trigger_words=CHECKPOINT, notes=CHECKPOINT
+        )
+
+    def stored(self, task: GenerationTask) -> GeneratedImage:
+        """The task, ended with its one picture."""
+        prompt = EnginePrompt.objects.create(
+            task=task, index=0, engine=self.engine, worker="w", lease_until=timezone.now(),
+            state=EnginePrompt.State.DONE, ended_at=timezone.now(),
+        )  # fmt: skip
+        picture = GeneratedImage(
+            task=task, index=0, prompt=prompt, seed=1, width=64, height=48, size=9, sha256="9" * 64, engine=self.engine
+        )
+        picture.file.save("p.png", ContentFile(png()), save=False)
+        picture.save()
+        task.start("w")
+        task.complete()
+        return picture
+
+    def hide(self) -> None:
+        """What can be private is the maker's alone, and says the word. Previews stay the team's."""
+        self.make_private()
+        GenerationTask.everything.filter(is_face=True).update(visibility=Visibility.TEAM)
+        GenerationTask.objects.update(prompt=SECRET, final_prompt=SECRET)
+        Dataset.everything.update(name=SECRET, description=SECRET)
+        DatasetJob.objects.update(source_name=SECRET)
+        TrainingJob.objects.update(name=SECRET)
+
+    def pages(self) -> list[str]:
+        """Every page and fragment: those that stand alone, and those about something that everybody may see."""
+        style, dataset, run = self.style.slug, self.dataset.slug, self.training.pk
+        about = {
+            "generation:picture": [self.picture.pk], "generation:job": [self.task.pk],
+            "generation:version-faces": [self.version.pk], "generation:version-engines": [style, 2],
+            "styles:style": [style], "styles:edit": [style],
+            "training:dataset": [dataset], "training:choose": [dataset], "training:edit": [dataset],
+            "training:versions": [dataset], "training:health": [dataset], "training:captions": [dataset],
+            "training:run": [run], "training:run-config": [run], "training:run-epochs": [run],
+            "training:checkpoint": [self.checkpoint.pk],
+        }  # fmt: skip
+        queries = {
+            "generation:studio": [f"style={style}", f"picture={self.picture.pk}", "who=all"],
+            "generation:gallery": ["previews=1", f"style={style}", "style=base"],
+            "generation:gallery-page": ["strip=1", f"strip=1&style={style}", "strip=1&previews=1"],
+            "generation:live": ["who=all"], "queue": ["who=mine"],
+            "training:new-run": [f"dataset={dataset}", f"from={run}"],
+        }  # fmt: skip
+        return [
+            *alone(get_resolver().url_patterns),
+            *(reverse(name, args=names) for name, names in about.items()),
+            *(f"{reverse(name)}?{query}" for name, asked in queries.items() for query in asked),
+        ]
+
+
+def alone(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[str]:
+    """The addresses that name nothing, but for the admin's."""
+    for each in patterns:
+        route = prefix + str(each.pattern)
+        if route.startswith("/admin/"):
+            continue
+        if isinstance(each, URLResolver):
+            yield from alone(each.url_patterns, route)
+        elif "<" not in route:
+            yield route
+
+
+@pytest.fixture
+def scene(db: None) -> Scene:
+    """Everything that there is."""
+    return Scene()
+
+
+Said = dict[str, set[str]]  # by the word the pages that say it
+
+
+def walk(scene: Scene, who: str) -> Said:
+    """Which pages say which word to this person."""
+    texts = {page: text_of(scene, who, page) for page in scene.pages()}
+    return {word: {page for page in texts if word in texts[page]} for word in (PREVIEW, CHECKPOINT, SECRET)}
+
+
+def text_of(scene: Scene, who: str, page: str) -> str:
+    """What is answered; nothing of it stays."""
+    with transaction.atomic():
+        answer: HttpResponseBase = scene.browsers[who].get(page)
+        transaction.set_rollback(True)
+    assert isinstance(answer, HttpResponse), "no page is streamed"
+    return answer.content.decode()
+
+
+def of_previews(scene: Scene, who: str) -> set[str]:
+    """Where people look for previews: asked for by name, in the queue, and on the page of their version."""
+    queue, gallery = reverse("queue"), reverse("generation:gallery")
+    of_version = reverse("generation:version-faces", args=[scene.version.pk])
+    asked_for = {f"{gallery}?previews=1", f"{reverse('generation:gallery-page')}?strip=1&previews=1"}
+    return asked_for | {queue, of_version} | ({f"{queue}?who=mine"} if who == "maker" else set())
+
+
+def test_previews_and_checkpoints_are_shown_where_they_belong_and_nowhere_else(scene: Scene) -> None:
+    said = walk(scene, "member")
+    assert said[PREVIEW] == of_previews(scene, "member")
+    assert said[CHECKPOINT] == {reverse("training:checkpoint", args=[scene.checkpoint.pk])}
+    run = text_of(scene, "member", reverse("training:run", args=[scene.training.pk]))
+    assert scene.sample.thumbnail_url in run, "the samples of a training are on its page"
+
+
+@pytest.mark.parametrize("who", ["member", "curator", "maker"])
+def test_what_is_private_is_in_no_list_of_others(scene: Scene, who: str) -> None:
+    scene.hide()
+    said = walk(scene, who)
+    assert said[PREVIEW] == of_previews(scene, who)
+    if who != "maker":
+        assert said[SECRET] == set()
+        return
+    names = "generation:gallery", "generation:studio", "queue", "training:datasets", "training:trainings"
+    assert {reverse(name) for name in names} <= said[SECRET]
+
+
+def test_numbers_count_what_the_lists_show(scene: Scene) -> None:
+    assert queries.picture_counts([scene.style], scene.users["member"]) == {}, "previews and samples are not counted"
+    assert kinds.counts(scene.users["member"]) == (0, 1), "a preview waits in the queue"
+    asked_for = orders.place(Order(prompt="a lake", mix=(Ingredient(scene.version, 1.0),)), scene.maker)
+    scene.stored(asked_for)
+    orders.place(Order(prompt="a lake"), scene.maker)
+    assert queries.picture_counts([scene.style], scene.users["member"]) == {scene.style.pk: 1}
+    assert kinds.counts(scene.users["member"]) == (0, 2)
+    scene.hide()
+    assert queries.picture_counts([scene.style], scene.users["member"]) == {}
+    assert queries.picture_counts([scene.style], scene.maker) == {scene.style.pk: 1}
+    assert queries.picture_counts([scene.style], scene.users["owner"]) == {scene.style.pk: 1}
+    assert kinds.counts(scene.users["member"]) == (0, 1) and kinds.counts(scene.maker) == (2, 2)
+
+
+@pytest.mark.parametrize("model", ["pictures/generationtask", "pictures/generatedimage", "pictures/engineprompt"])
+def test_the_admin_lists_previews_too(scene: Scene, model: str) -> None:
+    page = text_of(scene, "curator", f"/admin/{model}/")
+    assert PREVIEW in page
+    if model != "pictures/engineprompt":
+        assert scene.preview.thumbnail_url in page and scene.picture.thumbnail_url in page
