@@ -1,4 +1,4 @@
-"""Addresses of Studio, jobs and gallery."""
+"""URLs of Studio, jobs, engines, the gallery and previews."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ urlpatterns = [
     path("jobs/<int:pk>/fetch/", views.fetch_again, name="fetch-again"),
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
-    path("engines/<int:pk>/ask/", engine_views.ask, name="engine-ask"),
+    path("engines/<int:pk>/ask/", engine_views.request_probe, name="engine-ask"),
     path("engines/loras/", engine_views.found_loras, name="found-loras"),
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),

@@ -1,5 +1,5 @@
-"""What a style is: its versions, what it looks like, and how it comes in and goes out as a file.
+"""Styles: their versions and looks, importing them from files and exporting them as files.
 
-Stands on the kernel and knows nothing of pictures or trainings. Begin with `models`, then `importing`; `lora` reads the
+Uses the kernel and knows nothing of pictures or trainings. Begin with `models`, then `importing`; `lora` reads the
 files.
 """

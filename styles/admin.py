@@ -1,4 +1,4 @@
-"""Styles in the admin: found, corrected, taken out of the trash. The base style cannot be deleted or renamed."""
+"""The admin of styles: search, edit, restore from the trash. The base style cannot be deleted or renamed."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ else:
 
 
 class StyleAdminForm(StyleModelForm):
-    """Covers are decoded and written anew, as on the style's own page."""
+    """Covers are decoded and re-encoded, as on the style's own page."""
 
     cover = forms.FileField(required=False, widget=AdminFileWidget)
 
     def clean_cover(self) -> Any:
-        """Decoded, made small and written anew."""
+        """Decode, shrink and re-encode the cover."""
         return clean_cover(self.cleaned_data["cover"])
 
 
 class StyleVersionInline(VersionInline):
-    """Versions are edited here, never added or deleted: pictures point to them."""
+    """Versions are edited here, never added or deleted: pictures refer to them."""
 
     model = StyleVersion
     extra = 0
@@ -53,7 +53,7 @@ class StyleVersionInline(VersionInline):
     readonly_fields = ["number", "state"]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Every style is born with version 1."""
+        """Every style is created with version 1."""
         return False
 
 
@@ -67,7 +67,7 @@ class PresetInline(StylePresetInline):
 
 @admin.register(Style)
 class StyleAdmin(StyleModelAdmin):
-    """All styles, those in the trash included."""
+    """All styles, including those in the trash."""
 
     form = StyleAdminForm
     inlines = [StyleVersionInline, PresetInline]
@@ -80,16 +80,16 @@ class StyleAdmin(StyleModelAdmin):
     actions = ["delete_selected", "restore_selected"]
 
     def get_queryset(self, request: HttpRequest) -> StyleQuerySet:
-        """Deleted ones too, so that they can be restored."""
+        """Include deleted styles, so that they can be restored."""
         return Style.everything.prefetch_related("versions").in_picker_order()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Style | None = None) -> list[str]:
-        """The base style keeps its name."""
+        """The base style's name, slug and type are fixed."""
         fixed = ["name", "slug", "kind"] if obj and obj.is_base else []
         return [*fixed, *self.readonly_fields]
 
     def has_delete_permission(self, request: HttpRequest, obj: Style | None = None) -> bool:
-        """Nobody deletes the base style, and nothing is deleted twice."""
+        """The base style cannot be deleted, nor a style twice."""
         if obj and (obj.is_base or obj.deleted_at):
             return False
         return super().has_delete_permission(request, obj)
@@ -97,24 +97,24 @@ class StyleAdmin(StyleModelAdmin):
     def get_deleted_objects(
         self, objs: Sequence[Style] | QuerySet[Style], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Deleting is soft, so versions and pictures stay and nothing stands in the way."""
+        """Deleting is soft, so versions and pictures stay and nothing prevents it."""
         return [str(style) for style in objs], {str(Style._meta.verbose_name_plural): len(objs)}, set(), []
 
     def save_model(self, request: HttpRequest, obj: Style, form: Any, change: bool) -> None:
-        """Whoever creates a style owns it."""
+        """Make whoever creates a style its owner."""
         if not change:
             obj.owner_id = request.user.pk
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Whoever creates a preset owns it."""
+        """Make whoever creates a preset its owner."""
         for row in formset.extra_forms if formset.model is Preset else ():
             row.instance.owner_id = request.user.pk
         super().save_formset(request, form, formset, change)
 
     @admin.action(description=_("Delete selected styles"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: StyleQuerySet) -> None:
-        """Move them to the trash; refuses as a whole when the base style is among them."""
+        """Move styles to the trash; if the base style is among them, none is moved."""
         try:
             count, _by_model = queryset.filter(deleted_at=None).delete()
         except BaseStyleIsProtected as error:
@@ -124,29 +124,29 @@ class StyleAdmin(StyleModelAdmin):
 
     @admin.action(description=_("Restore selected styles"), permissions=["change"])
     def restore_selected(self, request: HttpRequest, queryset: StyleQuerySet) -> None:
-        """Take them out of the trash."""
+        """Take styles out of the trash."""
         count = queryset.exclude(deleted_at=None).update(deleted_at=None)
         self.message_user(request, ngettext("%d style is back.", "%d styles are back.", count) % count)
 
     @admin.display(description=_("preview"))
     def thumbnail(self, style: Style) -> SafeString | str:
-        """The cover, else the sheet of the version that is shown."""
+        """The cover, else the sheet of the version to show."""
         version = face(style)
         picture = style.cover or (version.sheet if version else None)
         return format_html('<img src="{}" height="40" alt="">', picture.url) if picture else "–"
 
     @admin.display(description=_("name"), ordering="name")
     def title(self, style: Style) -> str:
-        """The base style's name in the reader's language."""
+        """The style's name; the base style's in the reader's language."""
         return style.title
 
     @admin.display(description=_("published"))
     def published(self, style: Style) -> str:
-        """Number and strength of the published version."""
+        """Number and default strength of the published version."""
         version = style.version
         return f"v{version.number}, {version.default_strength:.2f}" if version else "–"
 
     @admin.display(description=_("in the trash"), boolean=True)
     def in_trash(self, style: Style) -> bool:
-        """Whether it is deleted."""
+        """Whether the style is in the trash."""
         return style.deleted_at is not None

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StylesConfig(AppConfig):
-    """What a style is."""
+    """Styles, their versions and presets."""
 
     name = "styles"
     label = "styles"
@@ -15,11 +15,11 @@ class StylesConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Tell the kernel which large files belong here."""
+        """Register the purpose of uploads and the sweeps with the kernel."""
         from styles import copies, import_views, importing
         from stylestudio.processes import workers
         from stylestudio.uploads import purposes
 
         purposes.register(import_views.PURPOSE)
-        workers.register_sweep(importing.sweep)
+        workers.register_sweep(importing.discard_forgotten)
         workers.register_sweep(copies.check_earlier)

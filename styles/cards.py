@@ -1,12 +1,12 @@
-"""The style card: one zip with everything that makes a style, for another StyleStudio or for any other program.
+"""The style card: one zip with everything that makes up a style, for another StyleStudio or any other program.
 
-    card.json       name, type, triggers, strengths, licence, provenance
-    <name>.safetensors   the LoRA with its full metadata
-    preview.webp    the preview sheet, where there is one
-    cover.webp      the cover, where there is one
-    README.txt      the same for people
+  card.json            name, type, triggers, strengths, licence, provenance
+  <name>.safetensors   the LoRA with its full metadata
+  preview.webp         the preview sheet, if there is one
+  cover.webp           the cover, if there is one
+  README.txt           the same for people
 
-The LoRA inside works wherever LoRAs do; the rest tells what it is.
+The LoRA works in any program that loads LoRAs; the other files describe it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ MOST_TEXT = 2**20  # bytes of card.json
 MOST_PICTURE = 20 * 2**20
 MOST_MEMBERS = 20
 CHUNK = 2**20
-THUMBNAIL_SIDE = 256  # of the picture inside the LoRA
+THUMBNAIL_SIDE = 256  # pixels, of the picture embedded in the LoRA
 SHEET_SIDE = 2048
 
 
 def label(version: StyleVersion) -> lora.Label:
-    """What is written into the LoRA about itself."""
+    """The metadata to write into a version's LoRA file."""
     style = version.style
     hint = _("Use it at a strength of about %(strength)s.") % {"strength": f"{version.default_strength:g}"}
     if version.safe_from is not None and version.safe_to is not None:
@@ -79,13 +79,13 @@ def label(version: StyleVersion) -> lora.Label:
 
 
 def file_name(version: StyleVersion) -> str:
-    """What the LoRA is called outside: letters, digits, dashes."""
+    """The LoRA's file name in exports: letters, digits, dashes."""
     stem = re.sub(r"[^\w-]+", "_", version.style.slug or "style").strip("_") or "style"
     return f"{stem}_v{version.number}.safetensors"
 
 
 def facts(version: StyleVersion) -> dict[str, Any]:
-    """card.json."""
+    """The content of card.json."""
     style = version.style
     return {
         "schema": SCHEMA,
@@ -123,15 +123,18 @@ _converters: list[Converter] = []
 
 
 def register_converter(converter: Converter) -> None:
-    """Have it convert files that others could not read, for cards and downloads; it answers None for all others."""
+    """Register a converter for files that other programs could not read, used for cards and downloads.
+
+    It returns None for files it does not convert.
+    """
     _converters.append(converter)
 
 
 def write_download(version: StyleVersion, target: IO[bytes]) -> None:
-    """A file that came from outside as it came, byte for byte; one that was made here as `write_lora` writes it."""
+    """Write an imported file unchanged, byte for byte; one that was made here as `write_lora` writes it."""
     if version.source == Source.IMPORTED:
         with version.file.open("rb") as source:
-            lora.read_header(source)  # BadLora if it is damaged, before any of it leaves
+            lora.read_header(source)  # raises BadLora before anything is sent if the file is damaged
             source.seek(0)
             shutil.copyfileobj(source, target, CHUNK)
     else:
@@ -139,7 +142,7 @@ def write_download(version: StyleVersion, target: IO[bytes]) -> None:
 
 
 def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
-    """The LoRA with its full metadata, a megabyte at a time, in a layout that other programs read."""
+    """Write the LoRA with its full metadata, a megabyte at a time, in a layout that other programs read."""
     with version.sent_file.open("rb") as source:
         header = lora.read_header(source)
         digest = "" if version.engines_copy else version.tensor_sha256
@@ -153,12 +156,12 @@ def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
 
 
 def write_card(version: StyleVersion, target: IO[bytes]) -> None:
-    """The whole card. Nothing is compressed: weights and pictures do not get smaller."""
+    """Write the whole card. Nothing is compressed: weights and pictures would not get smaller."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as card:
         card.writestr("card.json", json.dumps(facts(version), ensure_ascii=False, indent=1))
         card.writestr("README.txt", _readme(version))
         for name, picture in (("preview.webp", version.sheet), ("cover.webp", version.style.cover)):
-            # A card without them is whole: a lost picture must not keep the LoRA here.
+            # A card without pictures is complete: a lost picture must not prevent exporting the LoRA.
             if picture and not lost_files.missing([str(picture.name)]):
                 with picture.open("rb") as file:
                     card.writestr(name, file.read())
@@ -168,9 +171,9 @@ def write_card(version: StyleVersion, target: IO[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card that was looked into. Its LoRA is in the storage already as `stored`, and what engines get as `copy`.
+    """A card after unpacking. Its LoRA is already in the storage as `stored`, and the engines' copy as `copy`.
 
-    The pictures are written anew.
+    The pictures are re-encoded.
     """
 
     stored: str
@@ -182,7 +185,9 @@ class Card:
 
 
 def unpack(file: IO[bytes]) -> Card:
-    """Look into a card and copy its LoRA out of it, which takes as long as it is large. Raises NotTaken."""
+    """Validate a card and copy its LoRA into the storage, which takes time in proportion to its size.
+    Raises NotTaken.
+    """
     try:
         with zipfile.ZipFile(file) as card:
             return _unpack(card)
@@ -210,16 +215,16 @@ def _unpack(card: zipfile.ZipFile) -> Card:
 
 
 class Answer(StrEnum):
-    """What a card becomes whose style's name is taken."""
+    """What to make of a card whose style's name is taken."""
 
     VERSION = "version"
     STYLE = "style"
 
 
 def take(card: Card, user: User, answer: Answer | None = None, style: Style | None = None) -> StyleVersion | LoraImport:
-    """Make a style of a card, or a version of `style`, or of the one that has its name if that is the answer.
+    """Make a style of a card, or a version of `style`, or of the style with its name if that is the answer.
 
-    If its name is taken, and nobody said what that means, the card waits for a word.
+    If the name is taken and there is no answer, the card waits for one.
     """
     wish = _wish(card.told)
     taken = style or importing.namesake(wish.name, sketch=card.found.architecture.family is lora.Family.SKETCH)
@@ -233,7 +238,7 @@ def take(card: Card, user: User, answer: Answer | None = None, style: Style | No
                 noted(str(row.sheet.name))
             row.title = wish.name
             row.found["wish"] = {name: getattr(wish, name) for name in _TOLD}
-            row.found["accelerator"] = None  # somebody used it as a style
+            row.found["accelerator"] = None  # somebody has used it as a style
             row.save()
             if taken and answer is None:
                 return row
@@ -242,7 +247,7 @@ def take(card: Card, user: User, answer: Answer | None = None, style: Style | No
             return importing.confirm(row, wish, user)
 
 
-# What a waiting card keeps of the wish that it holds.
+# The fields of the card's wish that a waiting card stores.
 _TOLD = (
     "name", "kind", "trigger_words", "default_strength", "slider", "safe_from", "safe_to", "checkpoint", "lightning",
     "author", "licence", "notes",
@@ -250,7 +255,7 @@ _TOLD = (
 
 
 def _told(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
-    """card.json, as far as it has the form that we write. Nothing in it is trusted."""
+    """Parse card.json, accepting only the form we write. Nothing in it is trusted."""
     text = _read(card, info, MOST_TEXT)
     try:
         told = json.loads(text)
@@ -287,7 +292,7 @@ def _wish(told: dict[str, Any]) -> Wish:
 
 
 def _weights(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """Copy the LoRA out of the card into the storage, a megabyte at a time; its name there."""
+    """Copy the LoRA from the card into the storage, a megabyte at a time. Returns its name there."""
     if info.file_size > importing.MOST_BYTES or info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
         raise NotTaken(_("The LoRA in this zip is packed in a way that style cards are not. Export the card again."))
     with card.open(info) as member:
@@ -295,7 +300,7 @@ def _weights(card: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 
 
 def _picture(card: zipfile.ZipFile, info: zipfile.ZipInfo | None) -> bytes:
-    """A picture of the card, written anew; empty where there is none."""
+    """A picture of the card, re-encoded; empty if there is none."""
     if info is None or info.file_size > MOST_PICTURE:
         return b""
     try:
@@ -305,7 +310,7 @@ def _picture(card: zipfile.ZipFile, info: zipfile.ZipInfo | None) -> bytes:
 
 
 def _read(card: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
-    """A small member, whatever the zip says of its size."""
+    """Read a small member, whatever size the zip claims for it."""
     with card.open(info) as member:
         data = member.read(most + 1)
     if len(data) > most:

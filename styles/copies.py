@@ -1,4 +1,4 @@
-"""The engines' copies of LoRA files: made when a file comes in, and for versions of before when somebody asks."""
+"""The engines' copies of LoRA files: made at import, and on request for versions imported earlier."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from styles.models import Source, State, StyleVersion
 from stylestudio.media import identity, lost_files
 from stylestudio.media.storage import all_or_nothing
 
-SECONDS_TO_CHECK = 5.0  # of a sweep, for versions that nobody looked at yet
+SECONDS_TO_CHECK = 5.0  # per sweep, for versions that have not been checked yet
 UNREADABLE: dict[str, Any] = {
     "tensors": 0
-}  # what a version whose file cannot be looked at keeps, so that it is not tried for ever
+}  # stored for a version whose file is unreadable, so that it is not tried again and again
 
 
 SUFFIXES = (".safetensors", ".sft")
 
 
 def storage_name(name: str) -> str:
-    """Where an imported file is kept; nothing of its own name but the ending."""
+    """The storage name of an imported file; of its own name only the extension is used."""
     ending = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), SUFFIXES[0])
     return f"uploads/styles/{timezone.localtime():%Y/%m}/{identity.new_name(ending)}"
 
 
 class NoCopy(ValueError):
-    """There is nothing to be done about a version. The text says why."""
+    """No copy can or need be made of a version's file. The text says why."""
 
 
 def make(file: IO[bytes], found: lora.Inspection, name: str) -> EnginesCopy | None:
-    """Store a copy of `file` that engines read, under a name like `name`; None if they read the file as it is.
+    """Store a copy of `file` that engines read, under the storage name `name`; None if they read the file as it is.
 
-    Takes as long as the file is large. The caller deletes the copy if no row comes to name it. OSError, and BadLora if
-    its header would become larger than the format allows.
+    Takes time in proportion to the file's size. The caller deletes the copy if no row ends up naming it. Raises
+    OSError, and BadLora if the copy's header would exceed the format's limit.
     """
     if found.plan is None or not found.behaviour.read:
         return None
-    assert found.hashes is not None  # only what is kept gets a copy, and that is hashed
+    assert found.hashes is not None  # only accepted files get a copy, and those are hashed
     with tempfile.TemporaryFile(dir=settings.DATA) as written:
         sha256, size = lora.write_copy(file, found.header, found.plan, written, found.hashes.file)
         written.seek(0)
@@ -54,7 +54,7 @@ def make(file: IO[bytes], found: lora.Inspection, name: str) -> EnginesCopy | No
 
 
 def check_earlier() -> None:
-    """Look once into files of versions that were brought in before this was known, for some seconds."""
+    """Check the files of versions imported before engines' copies existed, once each, for a few seconds."""
     until = time.monotonic() + SECONDS_TO_CHECK
     waiting = StyleVersion.everything.filter(behaviour={}, source=Source.IMPORTED).exclude(file="")
     for version in waiting.order_by("pk").iterator():
@@ -73,9 +73,9 @@ def _looked_at(version: StyleVersion) -> dict[str, Any]:
 
 
 def respell(version: StyleVersion) -> StyleVersion:
-    """A new version of the same file with a copy that engines read; pictures keep naming the old one.
+    """Make a new version of the same file with a copy that engines read. Pictures still refer to the old one.
 
-    It is published if the old one was. NoCopy if there is none to be made, OSError if the file cannot be read.
+    It is published if the old one was. Raises NoCopy if no copy can be made, OSError if the file cannot be read.
     """
     if gone := lost_files.missing([str(version.file.name)]):
         raise NoCopy(_("The file of this version is missing in the studio (%(name)s).") % {"name": gone[0]})
@@ -87,7 +87,7 @@ def respell(version: StyleVersion) -> StyleVersion:
         if found.plan is None or found.refusal:
             raise NoCopy(found.refusal or _("Engines read the file of this version as it is."))
         copy = make(file, found, storage_name(""))
-        assert copy is not None  # there is a plan, and engines read what comes of it
+        assert copy is not None  # there is a plan, and engines read its result
         noted(copy.name)
         file.seek(0)
         stored = noted(default_storage.save(storage_name(""), File(file)))

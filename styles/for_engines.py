@@ -1,4 +1,4 @@
-"""What a version of a style is on engines: its file or a copy that they read, what they do with it, how strong."""
+"""A style version on engines: the file or the copy they get, what they do with it, and the range of strengths."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from styles.lora import Behaviour, Told, refused, tell, tell_of_file
+from styles.lora import Behaviour, Sentences, behaviour_in_words, original_in_words, refused
 
 USUAL_STRENGTHS = (0.0, 2.0)
-# Of sliders, whose makers name up to 8 in either direction.
+# Of sliders, whose makers recommend up to 8 in either direction.
 LEAST_STRENGTH, MOST_STRENGTH = -10.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class EnginesCopy:
-    """A copy in the storage: its name there, its size in bytes and its hash in hexadecimal."""
+    """A copy in the storage: its name there, its size in bytes and its SHA-256 in hexadecimal."""
 
     name: str
     size: int
@@ -27,26 +27,26 @@ class EnginesCopy:
 
 
 def within(low: str, high: str) -> models.Q:
-    """The condition that strengths in the columns `low` to `high` are ones that the version can have."""
+    """The database condition that the columns `low` and `high` lie within the version's allowed strengths."""
     usual = {f"{low}__gte": USUAL_STRENGTHS[0], f"{high}__lte": USUAL_STRENGTHS[1]}
     return models.Q(**usual) | models.Q(slider=True, **{f"{low}__gte": LEAST_STRENGTH, f"{high}__lte": MOST_STRENGTH})
 
 
 def base_warning(made_for: str) -> str:
-    """What it means that a LoRA was made for a model that SDXL became."""
+    """A sentence on what it means that a LoRA was made for a model derived from SDXL."""
     text = gettext("It was made for %(model)s. With other SDXL checkpoints it may do little, or break pictures.")
     return text % {"model": made_for}
 
 
 class ForEngines(models.Model):
-    """The columns of it. The file that came, `file`, stays as it was; engines get the copy if there is one."""
+    """The columns for engines. The imported file, `file`, is never changed; engines get the copy if there is one."""
 
     engines_copy = models.FileField(upload_to="uploads/styles/%Y/%m", blank=True, editable=False)
     engines_size = models.PositiveBigIntegerField(null=True, editable=False)  # bytes of the copy
     engines_sha256 = models.CharField(max_length=64, blank=True, editable=False)
-    behaviour = models.JSONField(default=dict, blank=True, editable=False)  # as Behaviour.as_json; empty: not looked at
-    proposed_words = models.CharField(max_length=500, blank=True, editable=False)  # that nobody confirmed
-    made_for = models.CharField(_("made for"), max_length=40, blank=True, editable=False)  # a model that SDXL became
+    behaviour = models.JSONField(default=dict, blank=True, editable=False)  # as Behaviour.as_json; empty: not checked
+    proposed_words = models.CharField(max_length=500, blank=True, editable=False)  # that nobody has confirmed
+    made_for = models.CharField(_("made for"), max_length=40, blank=True, editable=False)  # a model derived from SDXL
     slider = models.BooleanField(
         _("slider"), default=False, help_text=_("Strength goes from -10 to 10 in place of 0 to 2.")
     )
@@ -60,45 +60,45 @@ class ForEngines(models.Model):
 
     @property
     def sent_file(self) -> FieldFile:
-        """What is put on engines."""
+        """The file that is installed on engines."""
         return self.engines_copy or self.file
 
     @property
     def sent_size(self) -> int | None:
-        """Bytes of it."""
+        """Its size in bytes."""
         return self.engines_size if self.engines_copy else self.size
 
     @property
-    def told(self) -> Told:
+    def told(self) -> Sentences:
         """What engines do with it, in the reader's language."""
         what = self.what_engines_do
         if not what.tensors:
-            return Told()
+            return Sentences()
         if self.can_be_respelled:
-            return Told(warnings=(tell_of_file(what), *tell(what).warnings))
+            return Sentences(warnings=(original_in_words(what), *behaviour_in_words(what).warnings))
         useless = refused(what)
-        return Told(warnings=(useless,)) if useless else tell(what)
+        return Sentences(warnings=(useless,)) if useless else behaviour_in_words(what)
 
     @property
     def what_engines_do(self) -> Behaviour:
-        """The same as numbers; all zero if nobody looked."""
+        """The same as data; all zero if it has not been checked."""
         return Behaviour.from_json(self.behaviour)
 
     @property
     def can_be_respelled(self) -> bool:
-        """Whether a new version of the same file would do more on engines: `behaviour` says a copy can be made."""
+        """Whether a new version of the same file would do more on engines: `behaviour` says that a copy can be made."""
         return bool(self.behaviour.get("copied")) and not self.engines_copy
 
     @property
     def base_warning(self) -> str:
-        """What it means that it was made for a model that SDXL became; "" if it was not."""
+        """A warning that it was made for a model derived from SDXL; "" if it was not."""
         return base_warning(self.made_for) if self.made_for else ""
 
     @property
     def strengths(self) -> tuple[float, float]:
-        """From where to where its strength goes."""
+        """The lowest and highest strength allowed."""
         return (LEAST_STRENGTH, MOST_STRENGTH) if self.slider else USUAL_STRENGTHS
 
     def take_copy(self, copy: EnginesCopy) -> None:
-        """Note the copy; the caller saves."""
+        """Set the copy's columns; the caller saves."""
         self.engines_copy.name, self.engines_size, self.engines_sha256 = copy.name, copy.size, copy.sha256

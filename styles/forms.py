@@ -1,4 +1,4 @@
-"""The form of a style: what it is called, and how its published version works; and the form of a preset."""
+"""The forms of a style, its published version, and presets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.utils.translation import gettext, gettext_lazy
 from styles import importing
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS
 from styles.import_models import LoraImport
-from styles.lora import Behaviour, tell
+from styles.lora import Behaviour, behaviour_in_words
 from styles.models import Kind, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio.comfy.file_names import canonical, distinct
@@ -27,9 +27,9 @@ from stylestudio.live import page_frame
 from stylestudio.media import identity
 from stylestudio.templatetags.studio import SHAPES
 
-COVER_SIDE = 1024  # pixels; a cover is shown no larger
+COVER_SIDE = 1024  # pixels; covers are never shown larger
 MOST_BYTES = 10 * 2**20
-MOST_KNOWN = 500  # names that a field proposes; others can be typed
+MOST_KNOWN = 500  # names that a field suggests; others can be typed
 VERSION_FIELDS = (
     "lora_name", "trigger_words", "default_strength", "slider", "safe_from", "safe_to", "checkpoint", "lightning",
 )  # fmt: skip
@@ -45,7 +45,7 @@ FAR_OFF_SCALE = {
 
 
 def strength_field(label: Any, *, slider: bool = False, **more: Any) -> forms.FloatField:
-    """A strength from 0 to 2, to be typed or, with `slider`, to be moved. See `widen`."""
+    """A strength from 0 to 2, as a text field or, with `slider`, as a slider. See `widen`."""
     looks = {"step": "0.05", "type": "range"} if slider else {"step": "0.05", "inputmode": "decimal"}
     return forms.FloatField(
         label=label,
@@ -58,7 +58,7 @@ def strength_field(label: Any, *, slider: bool = False, **more: Any) -> forms.Fl
 
 
 def widen(form: forms.BaseForm, *names: str) -> None:
-    """Let strengths of a slider go as far as its makers may have meant."""
+    """Widen the range of strengths to that of sliders."""
     for name in names:
         field: Any = form.fields[name]
         field.min_value, field.max_value = LEAST_STRENGTH, MOST_STRENGTH
@@ -68,7 +68,7 @@ def widen(form: forms.BaseForm, *names: str) -> None:
 
 
 def safe_range_fields() -> tuple[forms.FloatField, forms.FloatField]:
-    """From where to where pictures stay whole. See `check_safe_range`."""
+    """The range of strengths at which pictures stay intact. See `check_safe_range`."""
     hint = gettext_lazy("Weights outside are warned of. Empty: not known.")
     return (
         strength_field(gettext_lazy("Safe from"), required=False),
@@ -77,7 +77,7 @@ def safe_range_fields() -> tuple[forms.FloatField, forms.FloatField]:
 
 
 def check_safe_range(form: forms.BaseForm, cleaned: Mapping[str, Any]) -> None:
-    """A range has two ends, in order; or none. What is wrong is said at its field."""
+    """Require both ends of the range in order, or neither. Errors are added to the field concerned."""
     low, high = cleaned.get("safe_from"), cleaned.get("safe_to")
     if {"safe_from", "safe_to"} & form.errors.keys():
         return
@@ -89,7 +89,7 @@ def check_safe_range(form: forms.BaseForm, cleaned: Mapping[str, Any]) -> None:
 
 
 def clean_cover(value: Any) -> Any:
-    """An uploaded cover as a new WebP without metadata, under a name of our own; anything else as it is."""
+    """An uploaded cover re-encoded as WebP without metadata, under a name of our own; any other value unchanged."""
     if not isinstance(value, UploadedFile):
         return value
     if (value.size or 0) > MOST_BYTES:
@@ -102,7 +102,7 @@ def clean_cover(value: Any) -> Any:
 
 
 class StyleForm(forms.ModelForm[Style]):
-    """A style and its published version in one form. The base style keeps its name and has no file."""
+    """A style and its published version in one form. The base style's name is fixed, and it has no file."""
 
     cover = forms.FileField(
         label=gettext_lazy("Cover"), required=False, widget=forms.ClearableFileInput,
@@ -151,7 +151,7 @@ class StyleForm(forms.ModelForm[Style]):
             for name in ("name", "kind", "is_another", *VERSION_FIELDS):
                 del self.fields[name]
         if self.version and self.version.file and "lora_name" in self.fields:
-            self.fields["lora_name"].disabled = True  # StyleStudio puts the file there under this very name
+            self.fields["lora_name"].disabled = True  # StyleStudio installs the file under exactly this name
         if "slider" in self.fields and self["slider"].value():
             widen(self, "default_strength", "safe_from", "safe_to")
         for name in self.fields.keys() - {"cover", "default_strength", "slider", "is_another"}:
@@ -165,12 +165,12 @@ class StyleForm(forms.ModelForm[Style]):
 
     @property
     def advanced_open(self) -> bool:
-        """Whether one of them says something, or is wrong."""
+        """Whether one of them is filled in or has an error."""
         return any(field.errors or field.value() not in (None, "") for field in self.advanced)
 
     @property
     def known_files(self) -> dict[str, list[str]]:
-        """What the engines have, to choose from."""
+        """Suggestions: the files that engines have."""
         engines = page_frame.engine_facts()
         return {
             "checkpoints": sorted(distinct(name for engine in engines for name in engine.checkpoints))[:MOST_KNOWN],
@@ -179,14 +179,14 @@ class StyleForm(forms.ModelForm[Style]):
 
     @property
     def namesake(self) -> Style | None:
-        """Another style that is called so already."""
+        """Another style that already has this name."""
         if "name" not in self.fields or str(self["name"].value() or "").strip() == self.initial.get("name", ""):
             return None
         found = importing.namesake(str(self["name"].value() or ""), sketch=self.instance.preview_only)
         return None if found == self.instance else found
 
     def clean(self) -> dict[str, Any]:
-        """A safe range has both ends, in order. Another style of the same name is asked about."""
+        """A safe range needs both ends, in order. If another style has the same name, the person has to decide."""
         cleaned = super().clean() or {}
         check_safe_range(self, cleaned)
         if cleaned.get("name") and not cleaned.get("is_another") and (taken := self.namesake):
@@ -195,19 +195,19 @@ class StyleForm(forms.ModelForm[Style]):
         return cleaned
 
     def clean_cover(self) -> Any:
-        """Decoded, made small and written anew."""
+        """Decode, shrink and re-encode the cover."""
         return clean_cover(self.cleaned_data["cover"])
 
     def clean_lora_name(self) -> str:
-        """A file that ComfyUI's loader takes."""
+        """A file that ComfyUI's loader accepts."""
         return self._file("lora_name", (".safetensors", ".sft"))
 
     def clean_checkpoint(self) -> str:
-        """A file that ComfyUI's loader takes."""
+        """A file that ComfyUI's loader accepts."""
         return self._file("checkpoint", (".safetensors", ".sft", ".ckpt"))
 
     def clean_lightning(self) -> str:
-        """A file that ComfyUI's loader takes."""
+        """A file that ComfyUI's loader accepts."""
         return self._file("lightning", (".safetensors", ".sft"))
 
     def _file(self, field: str, endings: tuple[str, ...]) -> str:
@@ -217,14 +217,14 @@ class StyleForm(forms.ModelForm[Style]):
         return name
 
     def save(self, commit: bool = True) -> Style:
-        """Store the style, then the fields of its published version."""
+        """Save the style, then the fields of its published version."""
         with transaction.atomic():
             style: Style = super().save(commit)
             if not style.is_base:
                 version = self.version or style.versions.get(number=1)
                 values = {name: self.cleaned_data[name] for name in VERSION_FIELDS}
                 if version.is_used and values["lora_name"] != canonical(version.lora_name):
-                    # Pictures keep the version they were made with: another file is another version.
+                    # Pictures refer to the version they were made with: another file needs another version.
                     style.new_version(**values).publish()
                 else:
                     StyleVersion.objects.filter(pk=version.pk).update(**values)
@@ -232,7 +232,7 @@ class StyleForm(forms.ModelForm[Style]):
 
 
 class StrengthForm(forms.Form):
-    """The strength that a version is used with. `slider` ones go further."""
+    """A version's default strength. With `slider` the range is wider."""
 
     strength = strength_field(gettext_lazy("Default strength"))
 
@@ -243,7 +243,7 @@ class StrengthForm(forms.Form):
 
 
 class SafeRangeForm(forms.Form):
-    """From where to where pictures stay whole; both or none. `slider` ones go further."""
+    """The range of strengths at which pictures stay intact; both ends or neither. With `slider` the range is wider."""
 
     safe_from, safe_to = safe_range_fields()
 
@@ -253,14 +253,14 @@ class SafeRangeForm(forms.Form):
             widen(self, "safe_from", "safe_to")
 
     def clean(self) -> dict[str, Any]:
-        """A range has two ends, in order."""
+        """A range needs both ends, in order."""
         cleaned = super().clean() or self.cleaned_data
         check_safe_range(self, cleaned)
         return cleaned
 
 
 class PresetForm(forms.ModelForm[Preset]):
-    """A preset. Its style is that of the instance; the size is one of the eight shapes."""
+    """A preset. Its style is the instance's; its size is one of the eight shapes."""
 
     shape = forms.ChoiceField(label=gettext_lazy("Shape"), choices=SHAPE_CHOICES)
 
@@ -286,7 +286,7 @@ class PresetForm(forms.ModelForm[Preset]):
             field.widget.attrs["class"] = "in"
 
     def clean_name(self) -> str:
-        """Its own within the style."""
+        """Names are unique within a style."""
         name: str = self.cleaned_data["name"]
         others = Preset.objects.filter(style=self.instance.style, name=name).exclude(pk=self.instance.pk)
         if others.exists():
@@ -294,13 +294,13 @@ class PresetForm(forms.ModelForm[Preset]):
         return name
 
     def save(self, commit: bool = True) -> Preset:
-        """With the size of the shape."""
+        """Save with the size of the shape."""
         width, _x, height = self.cleaned_data["shape"].partition("x")
         self.instance.width, self.instance.height = int(width), int(height)
         return super().save(commit)
 
     def store(self) -> bool:
-        """Save it. False where it is not valid, or somebody just took the name: `errors` says so."""
+        """Save if valid. False if it is invalid, or somebody has just taken the name: see `errors`."""
         try:
             with transaction.atomic():
                 return self.is_valid() and bool(self.save())
@@ -314,7 +314,7 @@ class PresetForm(forms.ModelForm[Preset]):
 
 
 class ImportForm(forms.Form):
-    """What becomes of a LoRA file that was brought in, filled with what was found in it."""
+    """What to make of an imported LoRA file, prefilled from the file."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"), max_length=80, error_messages={"required": gettext_lazy("Give the style a name.")}
@@ -358,7 +358,7 @@ class ImportForm(forms.Form):
         self.epochs = importing.epochs(row)
         self.twin = importing.twin(row)
         self.facts = list(importing.facts(row))
-        self.good = tell(Behaviour.from_json(row.found.get("behaviour", {}))).good
+        self.good = behaviour_in_words(Behaviour.from_json(row.found.get("behaviour", {}))).good
         self.warnings = list(importing.warnings(row))
         self.question = importing.accelerator_question(row)
         self.proposed = row.found.get("proposed", [])
@@ -371,13 +371,13 @@ class ImportForm(forms.Form):
 
     @property
     def namesake(self) -> Style | None:
-        """The style that has this name already, unless another one was chosen."""
+        """The style that already has this name, unless another style was chosen."""
         if self["style"].value():
             return None
         return importing.namesake(str(self["name"].value() or ""), sketch=importing.is_sketch(self.row))
 
     def clean(self) -> dict[str, Any]:
-        """What is not clear is asked: another style of the same name, and what makes pictures faster."""
+        """The person decides about a style of the same name, and about a file that looks like an accelerator."""
         cleaned = super().clean() or self.cleaned_data
         if self.question and not cleaned.get("is_style"):
             self.add_error("is_style", gettext("Say that it is a style, or discard it."))
@@ -390,7 +390,7 @@ class ImportForm(forms.Form):
         return cleaned
 
     def save(self, user: User) -> list[StyleVersion]:
-        """Make the version, and with it those of the other files of the same run where that is wished."""
+        """Make the version and, if wished, versions of the other files of the same training run."""
         values = {name: value for name, value in self.cleaned_data.items() if name not in _ASKED}
         together = self.cleaned_data["together"] and len(self.epochs) > 1
         self.rows = self.epochs if together else [self.row]

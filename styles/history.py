@@ -1,4 +1,4 @@
-"""Who did what to a style or a version, where the admin shows it too."""
+"""Who did what to a style or a version, in the log that the admin shows too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from styles.models import Style, StyleVersion
 
 
 def note(user: User, thing: Style | StyleVersion, words: str) -> None:
-    """Remember a change that was made on a page; the admin notes its own."""
+    """Log a change made on a page; the admin logs its own."""
     LogEntry.objects.create(
         user=user,
         content_type=ContentType.objects.get_for_model(thing),

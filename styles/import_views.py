@@ -1,4 +1,4 @@
-"""Bringing a LoRA file in: choose it, see what was found in it, say what becomes of it."""
+"""Importing a LoRA file: choose it, review what was found in it, decide what to make of it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from stylestudio.people.access import StudioRequest, require_curator
 from stylestudio.uploads import purposes
 from stylestudio.uploads.purposes import Purpose, Refused, Upload
 
-MOST_FORM_BYTES = 10 * 2**20  # of a file that comes with a plain form
+MOST_FORM_BYTES = 10 * 2**20  # limit for a file sent with a plain form
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def importer(request: StudioRequest) -> HttpResponse:
-    """Where files are chosen, and those that wait for a word. A plain form brings one small file."""
+    """The page for choosing files, with those that wait for a decision. A plain form sends one small file."""
     require_curator(request.user)
     error = ""
     if request.method == "POST":
@@ -75,7 +75,7 @@ def review(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def discard(request: StudioRequest, pk: int) -> HttpResponse:
-    """Throw a file away that nobody wants after all."""
+    """Delete an imported file that is not wanted."""
     require_curator(request.user)
     importing.discard(get_object_or_404(LoraImport.objects.visible_to(request.user), pk=pk))
     return HttpResponse() if request.htmx else redirect("styles:importer")
@@ -83,13 +83,13 @@ def discard(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def import_forms(request: StudioRequest) -> HttpResponse:
-    """The forms of the person's files that wait, for the dialog on the Styles page."""
+    """The forms of the person's waiting files, for the dialog on the Styles page."""
     require_curator(request.user)
     return render(request, "styles/_import_forms.html", {"forms": _waiting(request)})
 
 
 def _waiting(request: StudioRequest) -> list[ImportForm]:
-    """A form for each of the person's files that wait."""
+    """A form for each of the person's waiting files."""
     return [ImportForm(row=row) for row in LoraImport.objects.visible_to(request.user).select_related("owner")]
 
 
@@ -112,31 +112,31 @@ def _small(request: StudioRequest) -> Style | LoraImport:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A LoRA file that was looked into, and what engines get of it, which is in the storage already."""
+class InspectedFile:
+    """An inspected LoRA file, and the copy for engines, which is already in the storage."""
 
     inspection: Inspection
     copy: EnginesCopy | None
 
 
 @contextmanager
-def _kept(found: Found) -> Iterator[Callable[[str], str]]:
-    """As `all_or_nothing`, with the copy among what is deleted."""
+def _kept(found: InspectedFile) -> Iterator[Callable[[str], str]]:
+    """`all_or_nothing`, with the copy among the files it deletes."""
     with all_or_nothing() as noted:
         if found.copy:
             noted(found.copy.name)
         yield noted
 
 
-def _look(file: IO[bytes], name: str) -> cards.Card | Found:
-    """All that takes long. Raises NotTaken."""
+def _look(file: IO[bytes], name: str) -> cards.Card | InspectedFile:
+    """All the slow work on a file. Raises NotTaken."""
     if name.lower().endswith(cards.SUFFIX):
         return cards.unpack(file)
     found = importing.inspect(file, name)
-    return Found(found, importing.engines_copy(file, found))
+    return InspectedFile(found, importing.engines_copy(file, found))
 
 
-def _examine(upload: Upload) -> cards.Card | Found:
+def _examine(upload: Upload) -> cards.Card | InspectedFile:
     try:
         with upload.path.open("rb") as file:
             return _look(file, upload.name)
@@ -144,7 +144,7 @@ def _examine(upload: Upload) -> cards.Card | Found:
         raise Refused(str(refusal)) from refusal
 
 
-def _finished(request: StudioRequest, upload: Upload, found: cards.Card | Found) -> HttpResponse | str:
+def _finished(request: StudioRequest, upload: Upload, found: cards.Card | InspectedFile) -> HttpResponse | str:
     if isinstance(found, cards.Card):
         taken = cards.take(found, request.user)
         return taken.get_absolute_url() if isinstance(taken, LoraImport) else taken.style.get_absolute_url()
@@ -152,7 +152,7 @@ def _finished(request: StudioRequest, upload: Upload, found: cards.Card | Found)
         stored = purposes.store(upload, importing.storage_name(upload.name))
         form = ImportForm(row=importing.receive(found.inspection, stored, request.user, copy=found.copy))
     html = render_to_string("styles/_import_form.html", {"form": form}, request)
-    for other in form.epochs:  # forms that are on the page already learn of this file
+    for other in form.epochs:  # forms already on the page have to include this file
         if other != form.row:
             html += render_to_string("styles/_import_epochs.html", {"form": ImportForm(row=other), "oob": True})
     return HttpResponse(html)

@@ -1,4 +1,4 @@
-"""Bringing LoRA files in: a file is looked into, the person confirms what was found, and it becomes a version."""
+"""Importing LoRA files: a file is inspected, the person confirms the result, and it becomes a version."""
 
 from __future__ import annotations
 
@@ -33,16 +33,18 @@ from stylestudio.text import grammar, plain
 
 MOST_BYTES = 2 * 2**30  # of one LoRA file
 FACE_SIDE = 768  # pixels of a preview picture that came with a file
-MOST_TRIGGER_WORDS = 500  # characters of all of a version together
-MOST_SHOWN, MOST_NAMED = 60, 5  # characters of a phrase that is left out, and phrases that are named
-FORGOTTEN = timedelta(days=7)  # an import that nobody confirms is thrown away after that
+MOST_TRIGGER_WORDS = 500  # characters of all trigger words of a version together
+MOST_SHOWN, MOST_NAMED = 60, 5  # characters shown of a phrase left out, and phrases shown
+FORGOTTEN = timedelta(days=7)  # an import that nobody confirms is deleted after that
 
-# Sent with `version` and `user` when a file became a version. Apps above make its previews.
+# Sent with `version` and `user` when a file has become a version. Apps above make its previews.
 version_added = Signal()
 
 
 class NotTaken(ValueError):
-    """The file is not taken; the text says why. `version` has the same file already, where that is the reason."""
+    """The file is refused; the text says why. `version` is the one that already has the same file, if that is the
+    reason.
+    """
 
     def __init__(self, text: str, version: StyleVersion | None = None) -> None:
         super().__init__(text)
@@ -51,7 +53,7 @@ class NotTaken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the person wants to make of a file. `style` None: a new one that is called `name`."""
+    """What the person wants to make of a file. `style` None: a new style called `name`."""
 
     name: str
     kind: str = Kind.ILLUSTRATION
@@ -70,14 +72,14 @@ class Wish:
 
 
 def inspect(file: IO[bytes], name: str, note: lora.Note | None = None) -> lora.Inspection:
-    """Look into a file, with its hashes. Raises NotTaken for what is no LoRA for SDXL, or is here already."""
+    """Inspect a file, including its hashes. Raises NotTaken if it is no LoRA for SDXL, or is here already."""
     try:
         found = lora.inspect(file, plain.name(name), note=note, with_hashes=True)
     except lora.BadLora as error:
         raise NotTaken(str(error)) from error
     if refusal := found.refusal:
         raise NotTaken(refusal)
-    assert found.hashes is not None  # asked for
+    assert found.hashes is not None  # with_hashes is set
     versions = StyleVersion.objects.select_related("style")
     if version := versions.filter(sha256=found.hashes.file).first():
         raise NotTaken(_("This file is already here: it is %(version)s.") % {"version": version}, version)
@@ -93,7 +95,7 @@ def inspect(file: IO[bytes], name: str, note: lora.Note | None = None) -> lora.I
 
 
 def engines_copy(file: IO[bytes], found: lora.Inspection) -> EnginesCopy | None:
-    """Store what engines get of a file that was looked into; None if they get the file itself. NotTaken, OSError."""
+    """Store the engines' copy of an inspected file; None if they get the file itself. Raises NotTaken and OSError."""
     try:
         return copies.make(file, found, storage_name(found.name))
     except lora.BadLora as error:
@@ -103,9 +105,9 @@ def engines_copy(file: IO[bytes], found: lora.Inspection) -> EnginesCopy | None:
 def receive(
     found: lora.Inspection, file_name: str, user: User, picture: bytes = b"", copy: EnginesCopy | None = None
 ) -> LoraImport:
-    """Keep a file that is in the storage as `file_name` until somebody says what becomes of it.
+    """Record a file that is in the storage as `file_name`, until somebody decides what to make of it.
 
-    `copy` is what engines get of it. Files that no row comes to name are the caller's to delete.
+    `copy` is the engines' copy. If this raises, the caller deletes both files.
     """
     facts, hashes = found.facts, found.hashes
     assert hashes is not None
@@ -156,7 +158,7 @@ def receive(
 
 
 def fitting(phrases: Iterable[str]) -> tuple[str, list[str]]:
-    """As many whole phrases as trigger words have room for, and those that are left; none is cut."""
+    """As many whole phrases as fit into the trigger words, and the rest; none is cut."""
     kept: list[str] = []
     left: list[str] = []
     for phrase in phrases:
@@ -164,8 +166,8 @@ def fitting(phrases: Iterable[str]) -> tuple[str, list[str]]:
     return grammar.join(kept), left
 
 
-def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:
-    """Look into a file on this machine, with what lies beside it, and keep a copy. Raises NotTaken and OSError."""
+def import_file(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraImport:
+    """Inspect a file on this machine and the files beside it, and store a copy. Raises NotTaken and OSError."""
     beside = lora.find_sidecars(path)
     with path.open("rb") as file:
         if path.stat().st_size > MOST_BYTES:
@@ -184,7 +186,7 @@ def bring(path: Path, user: User, name: str = "", picture: bytes = b"") -> LoraI
 
 
 def related(row: LoraImport) -> Style | None:
-    """The style that this file is another epoch of, or that has the same weights; None where there is none."""
+    """The style of which this file is another epoch, or which has the same weights; None if there is none."""
     versions = StyleVersion.objects.filter(style__deleted_at=None, style__is_base=False).select_related("style")
     session = row.found["session"]
     found = versions.filter(session=session).first() if session else None
@@ -193,24 +195,24 @@ def related(row: LoraImport) -> Style | None:
 
 
 def twin(row: LoraImport) -> StyleVersion | None:
-    """A version with the very same weights under other metadata."""
+    """A version with exactly the same weights but other metadata."""
     return StyleVersion.objects.filter(tensor_sha256=row.tensor_sha256).select_related("style").first()
 
 
 def namesake(name: str, *, sketch: bool = False) -> Style | None:
-    """A style that is called `name` already, however that is capitalised, and could have another version."""
+    """A style with this name, ignoring case, that could get another version."""
     return Style.objects.filter(name__iexact=name.strip(), is_base=False, preview_only=sketch).first()
 
 
 def is_sketch(row: LoraImport) -> bool:
-    """Whether the preview engine alone can use the file."""
+    """Whether only the preview engine can use the file."""
     return bool(row.found["family"] == lora.Family.SKETCH)
 
 
 def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
-    """Make a version of the file, of a new style or the next one of an old one.
+    """Make a version of the file, for a new style or as the next version of an existing one.
 
-    What the preview engine trained becomes a style that is offered there alone. NotTaken where the two would be mixed.
+    A file the preview engine trained becomes a style offered only there. Raises NotTaken if the two would be mixed.
     """
     found = row.found
     with transaction.atomic():
@@ -270,7 +272,7 @@ def confirm(row: LoraImport, wish: Wish, user: User) -> StyleVersion:
 
 
 def epochs(row: LoraImport) -> list[LoraImport]:
-    """This file and the others of the same training run that wait with it, in the order of their epochs."""
+    """This file and the other waiting files of the same training run, in order of epoch."""
     session = row.found["session"]
     if not session:
         return [row]
@@ -278,13 +280,13 @@ def epochs(row: LoraImport) -> list[LoraImport]:
 
 
 def by_epoch(row: LoraImport) -> tuple[bool, int, int]:
-    """Sorts files of one training run. The one of the last epoch often has no number."""
+    """Sort key for the files of one training run. The last epoch's file often has no number."""
     epoch = row.found["epoch"]
     return epoch is None, epoch or 0, row.pk
 
 
 def confirm_all(rows: list[LoraImport], wish: Wish, user: User) -> list[StyleVersion]:
-    """Make versions of one style of several files, in their order; the last one is published where that is wished."""
+    """Make versions of one style of several files, in order; the last one is published if wished."""
     versions: list[StyleVersion] = []
     with transaction.atomic():
         for row in rows:
@@ -295,22 +297,22 @@ def confirm_all(rows: list[LoraImport], wish: Wish, user: User) -> list[StyleVer
 
 
 def discard(row: LoraImport) -> None:
-    """Throw the file away."""
+    """Delete the imported file."""
     with transaction.atomic():
         files = [str(stored.name) for stored in (row.file, row.engines_copy) if stored]
         _forget(row)
         transaction.on_commit(lambda: _delete(files))
 
 
-def sweep() -> None:
-    """Throw away what nobody confirmed for a week."""
+def discard_forgotten() -> None:
+    """Delete imports that nobody has confirmed for a week."""
     for row in LoraImport.objects.filter(created_at__lt=timezone.now() - FORGOTTEN):
         discard(row)
 
 
 def proposal(row: LoraImport) -> Wish:
     """What the file itself suggests."""
-    if kept := row.found.get("wish"):  # of a style card, which tells everything
+    if kept := row.found.get("wish"):  # from a style card, which specifies everything
         return Wish(**kept)
     safe = row.found.get("safe") or (None, None)
     weight = row.found["weight"] or _within(1.0, safe)
@@ -329,13 +331,13 @@ def proposal(row: LoraImport) -> Wish:
 
 
 def _within(strength: float, safe: Sequence[float | None]) -> float:
-    """The strength, or the nearest that is advised."""
+    """The strength, or the nearest within the recommended range."""
     low, high = safe
     return strength if low is None or high is None else min(max(strength, low), high)
 
 
 def is_usual(strength: float) -> bool:
-    """Whether a strength is one that any style can have; others are those of sliders."""
+    """Whether any style may have this strength; others are only for sliders."""
     return USUAL_STRENGTHS[0] <= strength <= USUAL_STRENGTHS[1]
 
 
@@ -355,16 +357,16 @@ def facts(row: LoraImport) -> Iterator[str]:
 
 
 def about_copy(row: LoraImport) -> Iterator[str]:
-    """How many tensors engines read, if they get a copy in place of the file."""
-    good = lora.tell(lora.Behaviour.from_json(row.found["behaviour"])).good
+    """How many tensors engines read, if they get a copy instead of the file."""
+    good = lora.behaviour_in_words(lora.Behaviour.from_json(row.found["behaviour"])).good
     if row.engines_copy and good:
         yield good
 
 
 def warnings(row: LoraImport) -> Iterator[str]:
-    """What is to be known before a style is made of the file."""
+    """What a person should know before making a style of the file."""
     found = row.found
-    yield from lora.tell(lora.Behaviour.from_json(found.get("behaviour", {}))).warnings
+    yield from lora.behaviour_in_words(lora.Behaviour.from_json(found.get("behaviour", {}))).warnings
     if made_for := found.get("made_for"):
         yield base_warning(made_for)
     if left_out := found.get("left_out"):
@@ -387,7 +389,7 @@ def accelerator_question(row: LoraImport) -> str:
 
 
 def accelerator_words(name: str, sign: str) -> str:
-    """The same, of the family `name` with that sign."""
+    """The same, for the family `name` and that sign."""
     what = name or _("an accelerator")
     why = {
         lora.Sign.HASH: _("It is the file that its makers publish."),
@@ -415,7 +417,7 @@ def _delete(names: list[str]) -> None:
 
 
 def _face(data: bytes) -> bytes:
-    """A preview picture that came with a file, written anew; empty where it is no picture."""
+    """A preview picture that came with a file, re-encoded; empty if it is not a picture."""
     if not data:
         return b""
     try:

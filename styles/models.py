@@ -1,4 +1,4 @@
-"""What a style is: a name with versions, each a LoRA (or none) with its triggers and strength."""
+"""The models of styles: a name with versions, each a LoRA (or none) with its triggers and strength."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from stylestudio.media.storage import throw_away
 from stylestudio.people.visibility import PartQuerySet, Visibility, VisibleQuerySet
 from stylestudio.text import grammar
 
-# Inside the transaction that removes the version in `version` for good: what only shows it goes with it.
+# Sent inside the transaction that purges `version`: receivers delete what only shows it.
 purging = Signal()
 BASE_SLUG = "base"
 RESERVED_SLUGS = {BASE_SLUG, "new", "import"}  # the last two are pages
@@ -48,17 +48,17 @@ class Kind(models.TextChoices):
 
 
 class StyleQuerySet(VisibleQuerySet["Style"]):
-    """Styles; deleting is soft and spares the base style."""
+    """Styles; deleting is soft and refuses the base style."""
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Move all of them to the trash. Refuses as a whole when the base style is among them."""
+        """Move all of them to the trash; refuse if the base style is among them."""
         if self.filter(is_base=True).exists():
             raise BaseStyleIsProtected
         count = self.update(deleted_at=timezone.now())
         return count, {"styles.Style": count}
 
     def update(self, **fields: Any) -> int:
-        """As Django's, but never unmarks or deletes the base style."""
+        """As Django's, but refuse to unmark or delete the base style."""
         if ("is_base" in fields or "slug" in fields or fields.get("deleted_at")) and self.filter(is_base=True).exists():
             raise BaseStyleIsProtected
         return super().update(**fields)
@@ -76,7 +76,7 @@ class LiveStyles(models.Manager["Style"]):
 
 
 class Style(models.Model):
-    """A look that pictures can be made in. Born with version 1 published."""
+    """A look that pictures can be made in. Created with a published version 1."""
 
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("short name"), max_length=90, unique=True, allow_unicode=True, blank=True)
@@ -121,11 +121,11 @@ class Style(models.Model):
 
     @property
     def version(self) -> StyleVersion | None:
-        """The published version: the one that new pictures are made with."""
+        """The published version, which new pictures are made with."""
         return next((version for version in self.versions.all() if version.state == State.PUBLISHED), None)
 
     def new_version(self, **fields: Any) -> StyleVersion:
-        """The next version, a draft unless `fields` say otherwise."""
+        """Create the next version, a draft unless `fields` say otherwise."""
         with transaction.atomic():
             Style.everything.select_for_update().get(pk=self.pk)
             last = self.versions.aggregate(last=Max("number"))["last"] or 0
@@ -135,7 +135,7 @@ class Style(models.Model):
         return reverse("styles:style", args=[self.slug])
 
     def clean(self) -> None:
-        """A short name of one's own; "base" belongs to the base style."""
+        """Require a slug that is not reserved; "base" belongs to the base style."""
         if self._was_base() and (not self.is_base or self.slug != BASE_SLUG):
             raise BaseStyleIsProtected
         if not self.is_base and self.slug == BASE_SLUG:
@@ -144,7 +144,7 @@ class Style(models.Model):
             raise ValidationError({"slug": _("This short name is taken.")})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Chooses a free short name, and gives every new style a published version 1."""
+        """Choose a free slug if there is none, and create a published version 1 for a new style."""
         if self._was_base() and (not self.is_base or self.slug != BASE_SLUG or self.deleted_at):
             raise BaseStyleIsProtected
         new = self._state.adding
@@ -156,7 +156,7 @@ class Style(models.Model):
                 self.versions.create(number=1, state=State.PUBLISHED)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Move to the trash. The base style stays."""
+        """Move to the trash; refuse for the base style."""
         if self.is_base or self._was_base():
             raise BaseStyleIsProtected
         self.deleted_at = timezone.now()
@@ -164,7 +164,7 @@ class Style(models.Model):
         return 1, {"styles.Style": 1}
 
     def restore(self) -> None:
-        """Take it out of the trash."""
+        """Take out of the trash."""
         self.deleted_at = None
         self.save(update_fields=["deleted_at"])
 
@@ -178,7 +178,7 @@ class Style(models.Model):
 
 
 class State(models.TextChoices):
-    """Where a version stands. A style has at most one published version."""
+    """The state of a version. A style has at most one published version."""
 
     DRAFT = "draft", _("Draft")
     PUBLISHED = "published", _("Published")
@@ -203,15 +203,15 @@ class Effect(models.TextChoices):
 
 
 def triggers(words: str) -> list[str]:
-    """The phrases of a line of trigger words, in order, without blanks. Chinese commas separate as well."""
+    """The phrases of a line of trigger words, in order, without blanks. Chinese commas separate them too."""
     return grammar.split(words)
 
 
 def engine_name(style: Style, what: str, sha256: str) -> str:
-    """What a file of a style is called on engines: plain ASCII, and another name for every other content.
+    """The name of a style's file on engines: plain ASCII, and different for every content.
 
-    `what` tells files of the style apart, such as v3. An engine does not read a file again that was overwritten under
-    the same name.
+    `what` tells files of the style apart, such as v3. The name has to change with the content, because an engine does
+    not reread a file that was overwritten under the same name.
     """
     stem = slugify(style.slug)[:60].strip("-_") or f"style-{style.pk}"
     return f"stylestudio_{stem}_{what}_{sha256[:8]}.safetensors"
@@ -227,17 +227,17 @@ class VersionQuerySet(PartQuerySet["StyleVersion"]):
 
 
 class NumberedVersions(models.Manager["StyleVersion"]):
-    """Versions that somebody chose, without the checkpoints of trainings that nobody chose yet."""
+    """Versions with a number: without checkpoints of trainings that nobody has chosen yet."""
 
     def get_queryset(self) -> VersionQuerySet:
         return VersionQuerySet(self.model, using=self._db).filter(number__gt=0)
 
 
 class StyleVersion(ForEngines):
-    """One state of a style. Pictures point to the version they were made with, so it is never deleted in use.
+    """One state of a style. Pictures refer to the version they were made with, so a version in use is never deleted.
 
-    A checkpoint of a training is one too, so that sample pictures are made like any others. It has the number 0 and is
-    shown nowhere among the versions until somebody chooses it: see `choose`.
+    A checkpoint of a training is a version too, so that sample pictures are made like any others. It has the number 0
+    and is not shown among the versions until somebody chooses it: see `choose`.
     """
 
     style = models.ForeignKey(Style, on_delete=models.PROTECT, related_name="versions", verbose_name=_("style"))
@@ -255,7 +255,7 @@ class StyleVersion(ForEngines):
     file = models.FileField(_("file"), upload_to="uploads/styles/%Y/%m", blank=True)
     size = models.PositiveBigIntegerField(_("size"), null=True, editable=False)  # bytes of the file
     sha256 = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
-    # Of the tensors alone: the same weights under other metadata are the same style.
+    # Of the tensors alone: the same weights with other metadata are the same style.
     tensor_sha256 = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
     family = models.CharField(_("base model family"), max_length=20, blank=True, editable=False)
     layout = models.CharField(_("layout"), max_length=20, blank=True, editable=False)
@@ -264,7 +264,8 @@ class StyleVersion(ForEngines):
     alpha = models.FloatField(_("alpha"), null=True, editable=False)
     text_encoders = models.BooleanField(_("changes text encoders"), default=False, editable=False)
     trained_on = models.CharField(_("trained on"), max_length=255, blank=True, editable=False)
-    session = models.CharField(max_length=64, blank=True, editable=False)  # the run that a file is an epoch of
+    # Id of the training run that the file is from.
+    session = models.CharField(max_length=64, blank=True, editable=False)
     epoch = models.PositiveIntegerField(_("epoch"), null=True, editable=False)
     step = models.PositiveIntegerField(_("training step"), null=True, editable=False)
     training = models.JSONField(default=list, blank=True, editable=False)  # [label, value] as the file says
@@ -280,7 +281,7 @@ class StyleVersion(ForEngines):
         default=1.0,
         validators=[MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)],
     )
-    # Outside of it pictures may break; both or none.
+    # Outside this range pictures may break; both or neither.
     safe_from = models.FloatField(_("safe from"), null=True, blank=True)
     safe_to = models.FloatField(_("safe to"), null=True, blank=True)
     effect = models.CharField(_("effect"), max_length=10, choices=Effect.choices, blank=True, editable=False)
@@ -325,40 +326,41 @@ class StyleVersion(ForEngines):
 
     @property
     def is_checkpoint(self) -> bool:
-        """Whether it is a checkpoint of a training that nobody chose yet."""
+        """Whether it is a checkpoint of a training that nobody has chosen yet."""
         return self.number == 0
 
     @property
     def is_blank(self) -> bool:
-        """Whether it is what a style is born with: no file, no words, no pictures."""
+        """Whether it is as a style's version 1 is created: no file, no words, no pictures."""
         return not (self.lora_name or self.file or self.trigger_words or self.is_used)
 
     @property
     def triggers(self) -> list[str]:
-        """The trigger phrases, in order, without blanks. A Chinese comma separates as well."""
+        """The trigger phrases, in order, without blanks. Chinese commas separate them too."""
         return triggers(self.trigger_words)
 
     @property
     def training_facts(self) -> list[tuple[str, str]]:
-        """Label and value of what the file tells of its training, in the reader's language."""
+        """Label and value of what the file says of its training, in the reader's language."""
         return labelled(tuple((str(key), str(value)) for key, value in self.training))
 
     @property
     def is_used(self) -> bool:
-        """Whether some task was asked for with it."""
+        """Whether any task uses it."""
         return self.pk is not None and self.uses.exists()
 
     @property
     def is_kept(self) -> bool:
-        """Whether somebody asked for pictures with it, which keep it. Previews that only show it do not."""
+        """Whether pictures other than previews use it, so that it must be kept."""
         return self.pk is not None and self.uses.filter(task__is_face=False).exists()
 
     def take_file(self, file: File[bytes] | str, size: int, sha256: str, copy: EnginesCopy | None = None) -> None:
-        """Take the LoRA file (`size` bytes, hash `sha256` in hexadecimal), which is then put on engines that lack it.
+        """Set the LoRA file (`size` bytes, SHA-256 `sha256` in hexadecimal), which is then installed on engines that
+        lack it.
 
-        A file is stored; a text is the name of one that the storage has already. If there is a `copy`, engines get that
-        one. Saves the version: its files, sizes and hashes, and `lora_name`, the name on engines. OSError where it
-        cannot be stored; then nothing changed.
+        A File is stored; a string is the name of a file already in the storage. If there is a `copy`, engines get that
+        one. Saves the version's files, sizes, hashes and `lora_name`, its name on engines. Raises OSError if the file
+        cannot be stored; then nothing has changed.
         """
         if isinstance(file, str):
             self.file.name = file
@@ -375,25 +377,24 @@ class StyleVersion(ForEngines):
             raise
 
     def side(self, weight: float) -> str:
-        """above or below: on which side of the safe range a weight is; "" inside it, and where none is known."""
+        """On which side of the safe range a weight is: above or below; "" inside it, or if the range is unknown."""
         if self.safe_from is None or self.safe_to is None:
             return ""
         return "above" if weight > self.safe_to else "below" if weight < self.safe_from else ""
 
     def publish(self) -> None:
-        """Make this the version that new pictures are made with; the one before is archived, and can come back."""
+        """Make this the version for new pictures; the one before is archived, and can be published again."""
         with transaction.atomic():
-            # One after another: two people who publish at once must not meet at the constraint.
+            # Serialised, so that two people who publish at once do not violate the constraint.
             Style.everything.select_for_update().get(pk=self.style_id)
             others = StyleVersion.objects.filter(style=self.style_id, state=State.PUBLISHED).exclude(pk=self.pk)
             others.update(state=State.ARCHIVED)
             self._set_state(State.PUBLISHED)
 
     def choose(self) -> bool:
-        """Make a version of a checkpoint: it gets the next number, or the first where the style has a blank one only.
+        """Make a numbered version of a checkpoint: with the next number, or number 1 if the style has only a blank one.
 
-        It is a draft; `publish` it for new pictures. Chosen again nothing changes, and the answer is False. Its name on
-        engines stays.
+        It becomes a draft; `publish` it for new pictures. False if it was chosen before. Its name on engines stays.
         """
         with transaction.atomic():
             Style.everything.select_for_update().get(pk=self.style_id)
@@ -408,16 +409,16 @@ class StyleVersion(ForEngines):
             return True
 
     def archive(self) -> None:
-        """Offer it no more. A style without a published version is not offered either; the base style keeps its own."""
+        """Stop offering it. A style without a published version is not offered; the base style's stays published."""
         if self.style.is_base:
             raise BaseStyleIsProtected
         self._set_state(State.ARCHIVED)
 
     def purge(self) -> None:
-        """Remove it with its file and its previews for good.
+        """Delete it with its file and its previews for good.
 
-        Only where no other picture was made with it and another version is left: else VersionInUse. ValidationError
-        while its previews are made.
+        Raises VersionInUse if pictures other than previews were made with it, or if it is the published or the only
+        version, and ValidationError while its previews are being made.
         """
         if self.state == State.PUBLISHED or self.is_kept or self.style.versions.count() < 2:
             raise VersionInUse
@@ -444,7 +445,7 @@ class PresetQuerySet(PartQuerySet["Preset"]):
 
 
 class Preset(models.Model):
-    """A named template for prompts in a style: words around the prompt, what to avoid, size in pixels, and steps."""
+    """A named template for prompts in a style: words around the prompt, negative prompt, size in pixels, and steps."""
 
     style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="presets", verbose_name=_("style"))
     name = models.CharField(_("name"), max_length=MOST_NAME)
@@ -475,5 +476,5 @@ class Preset(models.Model):
 
     @property
     def shape(self) -> str:
-        """The size as forms send it, such as 1216x832."""
+        """The value forms send, such as 1216x832."""
         return f"{self.width}x{self.height}"

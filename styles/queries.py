@@ -1,4 +1,4 @@
-"""What the style pages ask the database."""
+"""The database queries of the style pages."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _picture_counts: list[PictureCounts] = []
 
 
 def register_picture_counts(count: PictureCounts) -> None:
-    """The room that knows pictures says how to count those made with styles, given by their numbers."""
+    """Set the function that counts pictures: (primary keys of styles, user) to counts by primary key."""
     _picture_counts[:] = [count]
 
 
-def shown(user: User) -> StyleQuerySet:
+def listed_styles(user: User) -> StyleQuerySet:
     """Styles that `user` may see, in the picker's order. Sketch styles are left out while a real engine serves."""
     styles = Style.objects.visible_to(user).prefetch_related("versions").in_picker_order()
     real = any(engine.serves and not engine.is_preview for engine in page_frame.engine_facts())
@@ -48,8 +48,8 @@ def shown(user: User) -> StyleQuerySet:
 
 
 def shelf(user: User, kind: str = "", words: str = "") -> list[ShelfCard]:
-    """The styles of a type ("" means all) in whose name, description or trigger words all of `words` stand."""
-    styles = shown(user)
+    """The styles of a type ("" means all) with all of `words` in their name, description or trigger words."""
+    styles = listed_styles(user)
     if kind in Kind.values:
         styles = styles.filter(kind=kind)
     found = [style for style in styles if _matches(style, words)]
@@ -69,14 +69,14 @@ def face(style: Style) -> StyleVersion | None:
 
 
 def kept_versions(style: Style) -> set[int]:
-    """The numbers of the versions that pictures keep, see `StyleVersion.is_kept`."""
+    """The numbers of the versions that must be kept, see `StyleVersion.is_kept`."""
     return set(style.versions.filter(uses__task__is_face=False).values_list("number", flat=True).distinct())
 
 
 def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
-    """How many pictures that `user` may see were made with each style, by the style's number.
+    """How many pictures visible to `user` were made with each style, by the style's primary key.
 
-    Trash does not count, nor what was made to show the style. Styles without any are not in it.
+    Without the trash, and without previews. Styles without any are left out.
     """
     numbers = [style.pk for style in styles]
     return _picture_counts[0](numbers, user) if _picture_counts else {}
@@ -84,7 +84,7 @@ def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
 
 def kind_links(user: User, kind: str, words: str) -> list[KindLink]:
     """All, then every type that some style has that `user` may see."""
-    used = set(shown(user).filter(is_base=False).order_by().values_list("kind", flat=True))
+    used = set(listed_styles(user).filter(is_base=False).order_by().values_list("kind", flat=True))
     choices = [("", None), *((value, label) for value, label in Kind.choices if value in used)]
     here = reverse("styles:styles")
     links = []

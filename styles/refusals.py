@@ -1,4 +1,4 @@
-"""What a style or a version of one refuses, whoever asks."""
+"""Refusals of styles and versions, whatever code path tries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class BaseStyleIsProtected(ValidationError):
 
 
 class VersionInUse(ValidationError):
-    """Raised when somebody purges a version that pictures were made with, or the published one."""
+    """Raised by purging a version that is published or that pictures were made with."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Addresses of the style pages. `new/` and `import/` stand before the short names: no style is ever called so there."""
+"""URLs of the style pages. `new/` and `import/` come before the slugs: no style ever has one of these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Style pages. Everybody looks and uses; curators create, edit and delete; a preset is also its maker's to change."""
+"""Style pages. Everybody may view and use; curators create, edit and delete; a preset's maker may change it too."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def styles(request: StudioRequest) -> HttpResponse:
 
 @require_GET
 def style(request: StudioRequest, slug: str) -> HttpResponse:
-    """One style: its sheet, its facts, its versions, and the newest pictures made with it. ?version= shows that one."""
+    """One style: its sheet, facts, versions, and the newest pictures made with it. ?version= shows another version."""
     found = _style(request, slug)
     number = request.GET.get("version", "")
     context = {
@@ -57,7 +57,7 @@ def style(request: StudioRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def new(request: StudioRequest) -> HttpResponse:
-    """Create a style, born with version 1 published."""
+    """Create a style with a published version 1."""
     require_curator(request.user)
     return _form_page(request, Style(owner=request.user))
 
@@ -71,7 +71,7 @@ def edit(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def delete(request: StudioRequest, slug: str) -> HttpResponse:
-    """Move a style to the trash; pictures made with it stay. The base style refuses."""
+    """Move a style to the trash; pictures made with it stay. Refuses the base style."""
     require_curator(request.user)
     found = _style(request, slug)
     try:
@@ -86,7 +86,7 @@ def delete(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def restore(request: StudioRequest, slug: str) -> HttpResponse:
-    """Undo of delete."""
+    """Undo a deletion."""
     require_curator(request.user)
     found = visible(Style.everything.all(), request.user, slug=slug)
     found.restore()
@@ -96,14 +96,14 @@ def restore(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def publish(request: StudioRequest, slug: str, number: int) -> HttpResponse:
-    """New pictures are made with this version from now on. Publishing an older one again is how one goes back."""
+    """Make new pictures with this version from now on. Publishing an older version goes back to it."""
     version = _curated(request, slug, number)
     return _done(request, version, version.publish, "Published.", _("%(version)s is published."))
 
 
 @require_POST
 def respell(request: StudioRequest, slug: str, number: int) -> HttpResponse:
-    """Make a version of the same file that engines read. Pictures keep naming this one."""
+    """Make a version of the same file that engines read. Pictures still refer to this one."""
     version = _curated(request, slug, number)
     try:
         made = copies.respell(version)
@@ -118,14 +118,14 @@ def respell(request: StudioRequest, slug: str, number: int) -> HttpResponse:
 
 @require_POST
 def archive(request: StudioRequest, slug: str, number: int) -> HttpResponse:
-    """Offer this version no more."""
+    """Stop offering this version."""
     version = _curated(request, slug, number)
     return _done(request, version, version.archive, "Archived.", _("%(version)s is archived."))
 
 
 @require_POST
 def purge(request: StudioRequest, slug: str, number: int) -> HttpResponse:
-    """Remove a version that nothing was made with, and its file."""
+    """Purge a version that nothing was made with, and its file."""
     version = _curated(request, slug, number)
     return _done(
         request, version.style, version.purge, f"Version {number} removed.", _("Version %d is removed.") % number
@@ -135,7 +135,7 @@ def purge(request: StudioRequest, slug: str, number: int) -> HttpResponse:
 def _done(
     request: StudioRequest, thing: Style | StyleVersion, act: Callable[[], None], noted: str, said: str
 ) -> HttpResponse:
-    """Do it, note it and say it; or say why not."""
+    """Do it, log it and report it; or report why not."""
     try:
         act()
     except ValidationError as error:
@@ -160,7 +160,7 @@ def preset(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def delete_preset(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
-    """Remove a preset. Pictures made with it keep its words."""
+    """Delete a preset. Pictures made with it keep its words."""
     found = _preset(request, slug, pk)
     found.delete()
     messages.success(request, _("%(name)s is deleted.") % {"name": found.name})
@@ -175,7 +175,7 @@ def _preset(request: StudioRequest, slug: str, pk: int) -> Preset:
 
 @require_GET
 def download(request: StudioRequest, slug: str, number: int) -> StreamingHttpResponse | HttpResponse:
-    """The version's LoRA: as it came, or if it was made here with everything that is known of it written into it."""
+    """The version's LoRA: unchanged if it was imported, with full metadata if it was made here."""
     version = _with_file(request, slug, number)
     return _attachment(request, version, cards.write_download, cards.file_name(version))
 
@@ -199,7 +199,7 @@ def _with_file(request: StudioRequest, slug: str, number: int) -> StyleVersion:
 def _attachment(
     request: StudioRequest, version: StyleVersion, write: Callable[[StyleVersion, IO[bytes]], None], name: str
 ) -> StreamingHttpResponse | HttpResponse:
-    """Written to the disk first, so that the length is known and memory is not needed."""
+    """Written to disk first, so that the length is known and memory use stays small."""
     if gone := lost_files.missing([str(version.file.name)]):
         return refused(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
     file = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed when the answer has left

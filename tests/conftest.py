@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import translation
+from django.utils import timezone, translation
 from hypothesis import settings as hypothesis_settings
+from pytest_django import Settings
 from xdist.scheduler import LoadFileScheduling
 
 from stylestudio.edge import passes
 from stylestudio.jobs.kinds import Job
 from stylestudio.live import publisher
+from stylestudio.models import Worker
 from stylestudio.people import accounts
 
 # How long one example takes says more about the machine, with its two processes, than about the code.
@@ -29,7 +31,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-class ByStudio(LoadFileScheduling):
+class ByStudio(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
     """Each file stays whole, and the stories that share one studio go to one process, which starts it once."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -80,14 +82,14 @@ def noted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture(autouse=True)
-def media(settings: Any, tmp_path: Path) -> Path:
+def media(settings: Settings, tmp_path: Path) -> Path:
     """Files of a test go to its own folder."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
 
 
 @pytest.fixture
-def own_data(settings: Any, tmp_path: Path, media: Path) -> Path:
+def own_data(settings: Settings, tmp_path: Path, media: Path) -> Path:
     """A data folder of the test's own, with the media beneath it. Rooms whose code writes there take it for all."""
     settings.DATA = tmp_path
     return tmp_path
@@ -138,3 +140,16 @@ def bob(people: Callable[..., User]) -> User:
 def curator(people: Callable[..., User]) -> User:
     """Staff."""
     return people("cora", staff=True)
+
+
+@pytest.fixture
+def olga(people: Callable[..., User]) -> User:
+    """The owner of the studio."""
+    return people("olga", owner=True)
+
+
+@pytest.fixture
+def alive(db: None) -> Worker:
+    """A worker, heard of just now."""
+    now = timezone.now()
+    return Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)

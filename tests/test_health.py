@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from generation.engines.models import Engine
 from generation.making import stalls
@@ -175,7 +176,7 @@ def test_a_file_that_only_an_engine_has_that_is_away_is_no_stall(client: Client,
     assert told(client) is None
 
 
-def test_the_limit_of_a_person_is_no_stall(client: Client, stalled: GenerationTask, settings: Any) -> None:
+def test_the_limit_of_a_person_is_no_stall(client: Client, stalled: GenerationTask, settings: Settings) -> None:
     settings.MAX_RUNNING = 1
     assert claim("w")
     assert claim("w")
@@ -187,7 +188,7 @@ def test_the_limit_of_a_person_is_no_stall(client: Client, stalled: GenerationTa
 
 
 def test_while_workers_look_health_asks_one_small_question_more(
-    client: Client, stalled: GenerationTask, django_assert_num_queries: Any
+    client: Client, stalled: GenerationTask, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     Worker.objects.update(looked_at=timezone.now())
     with django_assert_num_queries(1):
@@ -199,7 +200,9 @@ def test_a_look_of_a_thread_is_written_down_by_the_pulse() -> None:
     workers.looked.clear()
     pulse = workers.Pulse("w")
     pulse._beat()
-    assert Worker.objects.get().looked_at < timezone.now() - stalls.SILENCE
+    before = Worker.objects.get().looked_at
+    assert before and before < timezone.now() - stalls.SILENCE
     assert claim("w")
     pulse._beat()
-    assert Worker.objects.get().looked_at > timezone.now() - timedelta(seconds=20)
+    after = Worker.objects.get().looked_at
+    assert after and after > timezone.now() - timedelta(seconds=20)

@@ -46,7 +46,7 @@ def pin(requirement: Requirement) -> str:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_what_is_asked_for_is_in_the_lock_with_its_version_and_marker(name) -> None:
+def test_what_is_asked_for_is_in_the_lock_with_its_version_and_marker(name: str) -> None:
     entries = [(canonicalize_name(entry.name), pin(entry), bool(entry.marker)) for entry in locked(name)]
     for requirement in asked(name):
         expected = (canonicalize_name(requirement.name), pin(requirement), bool(requirement.marker))
@@ -54,7 +54,7 @@ def test_what_is_asked_for_is_in_the_lock_with_its_version_and_marker(name) -> N
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_every_entry_of_a_lock_has_a_version_and_hashes(name) -> None:
+def test_every_entry_of_a_lock_has_a_version_and_hashes(name: str) -> None:
     entries = locked(name)
     assert len(entries) > len(asked(name))
     for requirement, hashes in entries.items():
@@ -64,7 +64,7 @@ def test_every_entry_of_a_lock_has_a_version_and_hashes(name) -> None:
 
 
 @pytest.mark.parametrize("name", LOCKS[1:])
-def test_every_lock_holds_the_runtime_as_it_is(name) -> None:
+def test_every_lock_holds_the_runtime_as_it_is(name: str) -> None:
     versions = {(entry.name, pin(entry)) for entry in locked("requirements")}
     assert versions <= {(entry.name, pin(entry)) for entry in locked(name)}
 

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from stylestudio.templatetags import studio
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sized:
     width: int
     height: int

@@ -1,5 +1,5 @@
 """Training a style: datasets, the runs that train on them, and the trainers that do it.
 
-Stands on `generation`, `styles` and the kernel. Each room may use those before it: `datasets`, `runs`, `trainers`.
-Begin with `datasets.models` and `runs.models`.
+Uses `generation`, `styles` and the kernel. Each room may use those before it: `datasets`, `runs`, `trainers`. Begin
+with `datasets.models` and `runs.models`.
 """

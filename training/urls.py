@@ -1,6 +1,6 @@
-"""Addresses of datasets and trainings.
+"""URLs of datasets and trainings.
 
-`new/`, `jobs/`, `pictures/` and `readings/` stand before the short names: no dataset is ever called so.
+`new/`, `jobs/`, `pictures/` and `readings/` come before the slugs: no dataset ever has one of these.
 """
 
 from __future__ import annotations

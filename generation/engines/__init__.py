@@ -1,4 +1,4 @@
-"""The ComfyUI servers of a studio: who they are, how they are, what they have and lack, and putting files on them.
+"""The ComfyUI servers of a studio: their addresses, health, files and nodes, and installing LoRA files on them.
 
-Uses `styles`. Begin with `models`, then `roster`; `installs` puts files of styles there.
+Uses `styles`. Begin with `models`, then `roster`; `installs` puts files of styles on engines.
 """

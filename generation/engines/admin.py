@@ -1,4 +1,4 @@
-"""Engines to edit."""
+"""The admin of engines."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ else:
     EngineModelForm, EngineModelAdmin = forms.ModelForm, admin.ModelAdmin
 
 
-MOST_FILES = 200  # names that the page of an engine shows of each folder: some list a hundred thousand
+MOST_FILES = 200  # names listed per folder on an engine's page: some engines have a hundred thousand
 MOST_NODES = 3000
 
 
 class EngineForm(EngineModelForm):
-    """The credentials go in and never come out: an empty field keeps what is stored, as long as the address stays."""
+    """Credentials are write-only: an empty field keeps what is stored, as long as the address stays the same."""
 
-    # Longer than what is kept, because a token may stand in it.
+    # Longer than what is stored, because the address may contain a token.
     address = forms.CharField(label=_("Address"), max_length=5000, help_text=_("Such as http://192.168.1.20:8188"))
     kind = forms.ChoiceField(
         label=_("Kind of sign-in"), required=False,
@@ -56,7 +56,7 @@ class EngineForm(EngineModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.found = ""  # credentials in the address that was typed
-        self.dropped = False  # whether what was stored is forgotten because the address is another one
+        self.dropped = False  # whether stored credentials are forgotten because the address has changed
         self.stored: str = self.instance.credentials
         self.fields["kind"].initial = kind_of(self.stored) or "basic"
         if not self.stored:
@@ -65,7 +65,7 @@ class EngineForm(EngineModelForm):
         self.fields["credentials"].help_text = f"{_what_is_stored(self.stored)} {general}"
 
     def clean_address(self) -> str:
-        """An address of a server alone. User, password and query in it are taken as the credentials."""
+        """Require a plain server address. User, password and query in it are taken as the credentials."""
         given: str = self.cleaned_data["address"].strip()
         try:
             checked_url(given)
@@ -75,7 +75,7 @@ class EngineForm(EngineModelForm):
         if len(address) > 300:
             raise ValidationError(gettext("This address is too long."))
         if self.found:
-            # The form may be shown again, for another reason.
+            # The form may be shown again, because of another error.
             self.data = dict(self.data.items()) | {self.add_prefix("address"): address}
         return address
 
@@ -95,7 +95,10 @@ class EngineForm(EngineModelForm):
         return cleaned
 
     def _typed(self, cleaned: dict[str, Any], kept: str) -> str:
-        """What was typed, as it is kept; an error if it, or what would be kept without it, is not of the kind."""
+        """The typed credentials in their stored form.
+
+        Adds an error if they, or the stored ones kept in their place, are not of the chosen kind.
+        """
         typed, kind = cleaned.get("credentials") or "", cleaned.get("kind")
         try:
             if typed:
@@ -118,7 +121,7 @@ def _what_is_stored(credentials: str) -> str:
 
 @admin.register(Engine)
 class EngineAdmin(EngineModelAdmin):
-    """Addresses from the environment stay as they are there; engines added here can be changed and deleted."""
+    """Engines named by the environment keep their address; engines added here can be changed and deleted."""
 
     form = EngineForm
     list_display = [
@@ -136,7 +139,7 @@ class EngineAdmin(EngineModelAdmin):
 
     @admin.display(description=_("memory in use"))
     def memory(self, engine: Engine) -> str:
-        """Used of all, of each device: a card's own, or the machine's."""
+        """Used and total memory of each device: a card's own, or the machine's."""
         words = gettext("%(used)s of %(total)s %(kind)s")
         found = devices.memory(engine)
         said = ({"used": byte_size(one.used), "total": byte_size(one.total), "kind": one.label} for one in found)
@@ -144,12 +147,12 @@ class EngineAdmin(EngineModelAdmin):
 
     @admin.display(description=_("answers in"), ordering="latency_ms")
     def latency(self, engine: Engine) -> str:
-        """How long it took to answer the last time."""
+        """How long the last probe took, in milliseconds."""
         return "–" if engine.latency_ms is None else f"{engine.latency_ms:.0f} ms"
 
     @admin.display(description=_("now"))
     def now(self, engine: Engine) -> SafeString | str:
-        """The jobs it has, the current one first."""
+        """The jobs on the engine, the current one first."""
         prompts = engine.prompts.live().select_related("task")
         tasks = dict.fromkeys(prompt.task for prompt in prompts.order_by(F("started_at").asc(nulls_last=True), "pk"))
         jobs = ((reverse("admin:pictures_generationtask_change", args=[task.pk]), task) for task in tasks)
@@ -157,45 +160,45 @@ class EngineAdmin(EngineModelAdmin):
 
     @admin.display(description=_("checkpoints, LoRAs, nodes"))
     def has(self, engine: Engine) -> str:
-        """How many there are of each."""
+        """The number of each."""
         return f"{len(engine.checkpoints)}, {len(engine.loras)}, {len(engine.node_classes)}"
 
     @admin.display(description=_("installed checkpoints"))
     def installed_checkpoints(self, engine: Engine) -> SafeString | str:
-        """One to a line."""
+        """One per line."""
         return _lines(engine.checkpoints)
 
     @admin.display(description=_("installed LoRAs"))
     def installed_loras(self, engine: Engine) -> SafeString | str:
-        """One to a line."""
+        """One per line."""
         return _lines(engine.loras)
 
     @admin.display(description=_("node classes"))
     def known_nodes(self, engine: Engine) -> str:
-        """All in one paragraph: there are many."""
+        """All in one paragraph, because there are many."""
         return ", ".join([*engine.node_classes[:MOST_NODES], *_more(engine.node_classes, MOST_NODES)]) or "–"
 
     @admin.action(description=_("Pause"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
-        """Let them finish what they have, and give them nothing new."""
+        """Let the engines finish what they have and send them nothing new."""
         for engine in queryset:
             roster.pause(engine)
 
     @admin.action(description=_("Use again"), permissions=["change"])
     def use_again(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
-        """Give them work again, also those that were taken out."""
+        """Send the engines work again, including those that were taken out of service."""
         for engine in queryset:
             roster.resume(engine)
 
     @admin.action(description=_("Ask again now"), permissions=["change"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
-        """Ask them how they are and what they have, and not when they are due."""
+        """Probe the engines now instead of when they are next due."""
         for engine in queryset:
-            roster.ask_again(engine)
+            roster.request_probe(engine)
         self.message_user(request, gettext("They are being asked. Load this page again in a moment."))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Engine | None = None) -> list[str]:
-        """The address of an engine that was not added here is not edited here."""
+        """The address can only be edited if the engine was added here."""
         fixed = ["address"] if obj and obj.source != Engine.Source.ADMIN else []
         return [*fixed, *self.readonly_fields]
 
@@ -206,12 +209,12 @@ class EngineAdmin(EngineModelAdmin):
         return super().has_delete_permission(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Engine]) -> None:
-        """Only engines that were added here."""
+        """Delete only engines that were added here."""
         super().delete_queryset(request, queryset.filter(source=Engine.Source.ADMIN))
         transaction.on_commit(publisher.publish_engines)
 
     def save_model(self, request: HttpRequest, obj: Engine, form: Any, change: bool) -> None:
-        """Show the change on open pages, and have the engine asked anew where it is another one or lets others in."""
+        """Save, refresh open pages, and have the engine probed again if its address or credentials changed."""
         if change and {"address", "credentials", "forget"} & set(form.changed_data):
             obj.move(obj.address, obj.credentials)
         super().save_model(request, obj, form, change)
@@ -227,6 +230,6 @@ def _lines(names: Sequence[str]) -> SafeString | str:
 
 
 def _more(names: Sequence[str], most: int) -> list[str]:
-    """How many are not shown, as a last line."""
+    """How many names are not shown, as a last line; nothing if all are."""
     left = len(names) - most
     return [ngettext("and %(number)s more", "and %(number)s more", left) % {"number": left}] if left > 0 else []

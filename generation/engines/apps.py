@@ -1,4 +1,4 @@
-"""Registers the engines with the kernel."""
+"""Registers the engines' checks and startup steps with the kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class EnginesConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Tell the kernel what it needs to know of engines."""
+        """Register with doctor and with the start."""
         from generation.engines import diagnostics, roster
         from stylestudio.host import startup
         from stylestudio.processes import doctor

@@ -12,7 +12,7 @@ from stylestudio.live.page_frame import MemoryFact
 
 
 def memory(engine: Engine) -> tuple[MemoryFact, ...]:
-    """The memory of each device of the engine, where it is known."""
+    """The memory of each device of the engine that reported it, in bytes."""
     found = [device for device in _devices(engine) if device.total and device.free]
     return tuple(
         MemoryFact(
@@ -26,7 +26,7 @@ def memory(engine: Engine) -> tuple[MemoryFact, ...]:
 
 
 def _devices(engine: Engine) -> list[Device]:
-    """As the engine told them; of one that was asked by an older release last, the first alone."""
+    """The devices as the engine reported them; only the first if an older release probed it last."""
     if engine.devices:
         return [Device(**told) for told in engine.devices]
     kind = "cpu" if engine.device == "CPU" else "unknown"

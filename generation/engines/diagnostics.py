@@ -1,4 +1,4 @@
-"""What `manage.py doctor` looks at on each engine, and what many engines ask of the database."""
+"""What `manage.py doctor` checks on each engine, and how many database connections the engines may take."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from stylestudio.models import Worker
 from stylestudio.processes.doctor import Finding
 
 UPDATE = gettext_lazy("Update StyleStudio, or use a version of ComfyUI that its README names.")
-OF_WORKER, OF_WEB = 10, 24  # connections that a worker takes beside those for pictures, and a web process at most
+OF_WORKER, OF_WEB = 10, 24  # connections of a worker besides those for pictures, and of a web process, at most
 Look = Callable[[str, NodeFacts], Iterable[Finding]]
 _looks: list[Look] = []
 
 
 def register(look: Look) -> None:
-    """Have it look at the version and the node classes of each engine."""
+    """Add a check that gets the version and the node classes of each engine."""
     _looks.append(look)
 
 
 def look_at_engines() -> Iterable[Finding]:
-    """Reachable, version, memory, checkpoint, Lightning LoRA, and what was registered to look."""
+    """Check each engine: reachable, version, memory, checkpoint, Lightning LoRA, and the registered checks."""
     try:
         added = list(Engine.objects.filter(source=Engine.Source.ADMIN))
     except DatabaseError as error:
@@ -44,7 +44,7 @@ def look_at_engines() -> Iterable[Finding]:
             state = f"{settings.COMFYUI_CA_FILE}: {error}"
             yield Finding("COMFYUI_CA_FILE", state, _("Set it to a file in PEM format."))
             return
-    # Looks and changes nothing: this runs beside a studio, perhaps with another environment.
+    # Read only: doctor may run beside a studio, perhaps with another environment.
     stored = dict(Engine.objects.exclude(credentials="").values_list("address", "credentials"))
     named = [
         Engine(address=address, source=source, credentials=stored.get(address, ""))
@@ -67,7 +67,7 @@ def _look(engine: Engine) -> Iterable[Finding]:
         stats = call(client.system_stats(), timeout=roster.PROBE_TIMEOUT)
         checkpoints = call(client.models("checkpoints"), timeout=roster.PROBE_TIMEOUT)
         loras = call(client.models("loras"), timeout=roster.PROBE_TIMEOUT)
-        nodes = call(node_facts.ask(client), timeout=60.0)
+        nodes = call(node_facts.fetch_facts(client), timeout=60.0)
     except (ComfyError, TimeoutError) as error:
         if engine.source == Engine.Source.FOUND and not isinstance(error, roster.SHUT):
             yield Finding(name, _("nothing answers there, which is fine"))
@@ -90,7 +90,7 @@ def _in_words(device: Device) -> str:
 
 
 def _old_packages(packages: Iterable[Package]) -> Iterable[Finding]:
-    """Each package that is older than this ComfyUI asks for: nodes may fail in it without a clear word."""
+    """Report each package older than this ComfyUI requires: nodes may fail with it without a clear message."""
     for package in packages:
         if package.is_old:
             yield Finding(
@@ -109,7 +109,7 @@ def _file(title: str, wanted: str, listed: Sequence[str], folder: str, variable:
 
 
 def look_at_connections() -> Iterable[Finding]:
-    """Whether PostgreSQL lets in as many connections as all workers and one web process may take."""
+    """Whether PostgreSQL allows as many connections as all workers and one web process may open."""
     if connection.vendor != "postgresql":
         return
     try:
@@ -119,7 +119,7 @@ def look_at_connections() -> Iterable[Finding]:
         pictures = roster.AT_ONCE * Engine.objects.filter(active=True).count()
         wanted = pictures + OF_WORKER * max(1, Worker.objects.alive().count()) + OF_WEB
     except DatabaseError:
-        return  # the look at the database says so
+        return  # the check of the database reports it
     remedy = _("Raise max_connections in the settings of PostgreSQL, or give it fewer engines and workers.")
     state = _("%(wanted)d may be wanted, PostgreSQL lets in %(most)d") % {"wanted": wanted, "most": most}
     yield Finding(_("Database connections"), state, remedy if wanted > most else "")

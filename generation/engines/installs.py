@@ -1,4 +1,6 @@
-"""Putting a style's file on the engine that needs it: over its upload route, or into a folder that engines share."""
+"""Installing a style's file on the engine that needs it:
+by upload, or by copying it into a folder that engines share.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,11 @@ from stylestudio.comfy.errors import NotInstalled
 from stylestudio.comfy.file_names import canonical
 from stylestudio.templatetags.studio import byte_size
 
-SECONDS_BETWEEN_FILE_LOOKS = 0.1  # seconds between two looks of those who wait for a file
-LISTED_WITHIN = 15.0  # seconds after which an engine has noticed a file in a folder that it shares
-ASK_EVERY = 1.0  # seconds between two questions meanwhile
-UNTOLD_LIMIT = 100 * 2**20  # bytes that ComfyUI takes unless it is told otherwise
-ENVELOPE = 4096  # bytes of an upload that are not the file
+SECONDS_BETWEEN_FILE_LOOKS = 0.1  # how often a thread that waits for another one's upload checks it
+LISTED_WITHIN = 15.0  # seconds an engine may take to list a new file in its shared folder
+ASK_EVERY = 1.0  # seconds between two requests meanwhile
+UNTOLD_LIMIT = 100 * 2**20  # bytes; ComfyUI's default upload limit
+ENVELOPE = 4096  # bytes of an upload request that are not the file
 CHUNK = 2**22
 
 Stored = Mapping[str, StyleVersion]  # versions whose file we have, by its canonical name on engines
@@ -41,12 +43,12 @@ def stored(versions: Iterable[StyleVersion]) -> dict[str, StyleVersion]:
 
 
 def limit(engine: Engine) -> int:
-    """Bytes of the largest file that the engine takes over HTTP."""
+    """The size in bytes of the largest file that the engine accepts over HTTP."""
     return (engine.max_upload or UNTOLD_LIMIT) - ENVELOPE
 
 
 def can_install(engine: Engine, version: StyleVersion) -> bool:
-    """Whether there is a way to put the version's file there, and a use for it."""
+    """Whether the version's file can be put on the engine and is of use there."""
     if version.family == Family.SKETCH and not engine.is_preview:
         return False
     return bool(settings.LORA_DIR) or (version.sent_size or 0) <= limit(engine)
@@ -61,9 +63,9 @@ def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[
 
 
 def missing(engine: Engine, stored: Stored) -> list[StyleVersion]:
-    """Those of `stored` whose file has to be put on the engine first, also if it has only a part of it.
+    """Those of `stored` whose file must be installed on the engine first, because it is missing or incomplete there.
 
-    Raises NotInstalled if there is no way, and like every request to an engine EngineUnreachable and EngineTimeout.
+    Raises NotInstalled if that is impossible, and like every request to an engine EngineUnreachable and EngineTimeout.
     """
     lacked = _lacked(engine, stored)
     parts = [version for version in stored.values() if version not in lacked and not _is_whole(engine, version)]
@@ -79,10 +81,10 @@ def _only_a_part(engine: Engine, version: StyleVersion) -> str:
 
 
 def _is_whole(engine: Engine, version: StyleVersion) -> bool:
-    """Whether the file that the engine lists is as long as ours: where writing it broke off, it is listed as well.
+    """Whether the file on the engine is as long as ours: an upload that broke off is listed too.
 
-    The engine is asked once while it is up. A file that cannot be looked at, since a person put it there, counts as
-    whole.
+    The engine is asked once per time it is up. A file that cannot be examined, because a person put it there, counts as
+    complete.
     """
     memory, name = roster.pool.memory, version.lora_name
     if not memory.is_whole(engine, name):
@@ -103,7 +105,7 @@ def _lacked(engine: Engine, stored: Stored) -> list[StyleVersion]:
 
 
 def obstacle(refusing: Iterable[Engine], version: StyleVersion) -> str:
-    """Why the file cannot be put on any of these engines, and what to do about it."""
+    """Why the file cannot be installed on any of these engines, and what to do about it."""
     every = list(refusing)
     facts = {"file": version.lora_name, "size": byte_size(version.sent_size)}
     if version.family == Family.SKETCH:
@@ -130,7 +132,7 @@ def obstacle(refusing: Iterable[Engine], version: StyleVersion) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How a version stands with an engine. `state`: here, later, never or unknown; `why` says more of the last two."""
+    """Whether an engine has a version's file. `state`: here, later, never or unknown; `why` explains the last two."""
 
     engine: str
     state: str
@@ -138,7 +140,7 @@ class Place:
 
 
 def places(version: StyleVersion) -> list[Place]:
-    """Whether each engine has the version's file, is given it when it is first needed, or cannot be."""
+    """Whether each engine has the version's file, will be given it when first needed, or cannot be given it."""
     return [_place(engine, version) for engine in roster.known()]
 
 
@@ -156,10 +158,10 @@ def _place(engine: Engine, version: StyleVersion) -> Place:
 
 
 def put(engine: Engine, version: StyleVersion) -> Generator[int]:
-    """Put the file on the engine, once however many threads want it there.
+    """Install the file on the engine, once however many threads request it.
 
-    Yields the percent that have left, several times a second, to whoever carries it and to those who wait. Closing the
-    generator breaks off. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
+    Yields the percentage sent, several times a second, to the thread that sends and to those that wait. Closing the
+    generator aborts. Raises NotInstalled, or like every request to an engine EngineUnreachable and EngineTimeout.
     """
     install = roster.pool.memory.install(engine, version.lora_name)
     while not install.lock.acquire(timeout=SECONDS_BETWEEN_FILE_LOOKS):
@@ -167,7 +169,7 @@ def put(engine: Engine, version: StyleVersion) -> Generator[int]:
     try:
         install.percent = 0
         yield 0
-        listed = _lists(engine, version.lora_name)  # another thread or another worker may have been faster
+        listed = _lists(engine, version.lora_name)  # another thread or worker may have been faster
         if not listed or not _is_whole(engine, version):
             if settings.LORA_DIR and (version.sent_size or 0) > limit(engine):
                 yield from _copied(engine, version, settings.LORA_DIR, install)
@@ -184,7 +186,7 @@ def _lists(engine: Engine, name: str) -> bool:
 
 @contextmanager
 def _opened(version: StyleVersion) -> Iterator[tuple[File[bytes], int]]:
-    """The stored file and its size in bytes; it may be on a disk or in a bucket."""
+    """The stored file, on disk or in a bucket, and its size in bytes."""
     try:
         file = version.sent_file.storage.open(str(version.sent_file.name), "rb")
         size = file.size
@@ -217,7 +219,7 @@ async def _sending(
 
 
 def _copied(engine: Engine, version: StyleVersion, folder: Path, install: Install) -> Generator[int]:
-    """Into the folder that engines share: written aside, so that none of them loads half a file."""
+    """Copy into the folder that engines share, under a temporary name so that none of them loads half a file."""
     name, aside = version.lora_name, folder / f".{uuid.uuid4().hex}.part"
     try:
         with _opened(version) as (source, size), aside.open("wb") as copy:
@@ -242,7 +244,7 @@ def _copied(engine: Engine, version: StyleVersion, folder: Path, install: Instal
 
 
 def _noticed(engine: Engine, name: str) -> Generator[int]:
-    """Until the engine lists what was copied into the shared folder; network disks take a moment."""
+    """Wait until the engine lists what was copied into the shared folder; network disks take a moment."""
     until, ask_at = time.monotonic() + LISTED_WITHIN, 0.0
     while True:
         now = time.monotonic()

@@ -22,7 +22,7 @@ _SENTENCES: dict[LackKind, Promise] = {
 }
 
 
-def words(lack: Lack) -> str:
-    """One sentence about an engine that was named before."""
+def lack_in_words(lack: Lack) -> str:
+    """One sentence about the lack, to follow the engine's name."""
     facts = {"node": lack.node, "name": lack.name, "type": lack.type, "taker": lack.taker}
     return str(_SENTENCES[lack.kind]) % {**facts, "has": lack.listed or _("nothing")}

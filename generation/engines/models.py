@@ -11,10 +11,10 @@ from stylestudio.comfy.connection.address import join_credentials, split_credent
 
 
 class Engine(models.Model):
-    """A ComfyUI server, or the preview engine. Its health is what the last probe, or the last job, saw."""
+    """A ComfyUI server, or the preview engine. Its health is as of the last probe or job."""
 
     class Source(models.TextChoices):
-        """Who named this engine."""
+        """Who added this engine."""
 
         ENVIRONMENT = "env", _("COMFYUI_URL")
         FOUND = "found", _("Found on this machine")
@@ -22,7 +22,7 @@ class Engine(models.Model):
         ADMIN = "admin", _("Added here")
 
     class Health(models.TextChoices):
-        """What is known of it. Only an engine that is OK gets work; the others are tried again by the monitor."""
+        """The last known health. Only an engine that is OK gets work; the monitor keeps probing the others."""
 
         UNKNOWN = "unknown", _("Not asked yet")
         OK = "ok", _("Ready")
@@ -33,7 +33,7 @@ class Engine(models.Model):
     address = models.CharField(
         _("address"), max_length=300, unique=True, help_text=_("Such as http://192.168.1.20:8188")
     )
-    # As `comfy.address` writes them, and for this address alone: `move` forgets them.
+    # In the form of `comfy.connection.address`, and for this address alone: `move` forgets them.
     credentials = models.CharField(
         _("user:password"),
         max_length=4000,
@@ -42,30 +42,30 @@ class Engine(models.Model):
     )
     name = models.CharField(_("name"), max_length=80, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.ADMIN, editable=False)
-    active = models.BooleanField(default=True, editable=False)  # false: no longer named by the environment
+    active = models.BooleanField(default=True, editable=False)  # false: the environment no longer names it
     paused = models.BooleanField(_("paused"), default=False, help_text=_("Finishes what it has, gets nothing new"))
     held_by = models.CharField(max_length=100, blank=True, editable=False)
     held_until = models.DateTimeField(null=True, editable=False)
     health = models.CharField(max_length=12, choices=Health.choices, default=Health.UNKNOWN, editable=False)
     health_since = models.DateTimeField(default=timezone.now, editable=False)
     trouble = models.TextField(blank=True, editable=False)
-    closed = models.BooleanField(default=False, editable=False)  # not reachable because it lets us not in
+    closed = models.BooleanField(default=False, editable=False)  # for its certificate, or lack of a sign-in
     checked_at = models.DateTimeField(null=True, editable=False)
     latency_ms = models.FloatField(null=True, editable=False)
     engine_version = models.CharField(max_length=60, blank=True, editable=False)
     device = models.CharField(max_length=200, blank=True, editable=False)
-    # Memory of the device that it computes on, in bytes; on a processor it is RAM. `devices` holds all of them.
+    # Memory of the device that it computes on, in bytes; RAM if that is a processor. `devices` holds all devices.
     vram_total = models.BigIntegerField(null=True, editable=False)
     vram_free = models.BigIntegerField(null=True, editable=False)
-    devices = models.JSONField(default=list, editable=False)  # of `comfy.hardware.Device`
+    devices = models.JSONField(default=list, editable=False)  # fields of `comfy.hardware.Device`
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)
-    node_infos = models.JSONField(default=dict, editable=False)  # of some of them, see `generation.engines.node_facts`
-    max_upload = models.BigIntegerField(null=True, editable=False)  # bytes of one request; unknown: ComfyUI's own
-    failures = models.PositiveIntegerField(default=0, editable=False)  # probes in a row without an answer
-    ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # pictures in a row that ran out of memory
-    warm = models.CharField(max_length=64, blank=True, editable=False)  # `graphs.warmth` of what was sent last
+    node_infos = models.JSONField(default=dict, editable=False)  # of some classes, see `generation.engines.node_facts`
+    max_upload = models.BigIntegerField(null=True, editable=False)  # bytes per request; null: ComfyUI's default
+    failures = models.PositiveIntegerField(default=0, editable=False)  # consecutive probes without an answer
+    ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # consecutive pictures that ran out of memory
+    warm = models.CharField(max_length=64, blank=True, editable=False)  # `graphs.warmth` of the last prompt sent
 
     class Meta:
         ordering = ["pk"]
@@ -77,17 +77,17 @@ class Engine(models.Model):
 
     @property
     def is_preview(self) -> bool:
-        """Draws sketches, needs no GPU."""
+        """Whether this is the preview engine, which draws sketches and needs no GPU."""
         return self.source == self.Source.PREVIEW
 
     @property
     def is_held(self) -> bool:
-        """Whether something else than pictures has it for itself now."""
+        """Whether something other than pictures, such as a training, has the engine to itself now."""
         return bool(self.held_by and self.held_until and self.held_until > timezone.now())
 
     @property
     def url(self) -> str:
-        """The address to call, with credentials. Never to be shown."""
+        """The address to call, with credentials. Never show it."""
         for configured in settings.COMFYUI_URLS:
             address, credentials = split_credentials(configured)
             if address == self.address and credentials:
@@ -95,9 +95,9 @@ class Engine(models.Model):
         return join_credentials(self.address, self.credentials)
 
     def move(self, address: str, credentials: str = "") -> None:
-        """It is elsewhere from now on. What was known of it is not, and its credentials go to no other address.
+        """Change the address. Resets the health, and the old credentials are never sent to the new address.
 
-        Nothing is saved yet.
+        Does not save.
         """
         self.address, self.credentials = address, credentials
         self.health, self.health_since, self.checked_at = self.Health.UNKNOWN, timezone.now(), None

@@ -1,7 +1,7 @@
-"""What is kept with an engine of what it says about its node classes, so that nobody has to ask it again.
+"""The part of an engine's node information that is stored, so that nobody has to request it again.
 
-Names of all classes, and of those that our graphs have also the outputs and inputs: by these a page can say at once
-what an engine lacks for a graph. The lists of its files are left out, for they change while it runs.
+It holds the names of all classes, and the outputs and inputs of those our graphs use, so that a page can say at once
+what an engine lacks for a graph. Lists of files are left out, for they change while the engine runs.
 """
 
 from __future__ import annotations
@@ -15,33 +15,35 @@ from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.graphs.wiring import FROM_DISK
 from stylestudio.text import plain
 
-MOST_CHOICES = 100  # of an input; longer lists are of files
+MOST_CHOICES = 100  # per input; longer lists are of files
 _SETTINGS = ("default", "min", "max", "forceInput", "options", "template")
 
-# Node classes of our graphs; every app adds its own when it starts.
+# The node classes our graphs use; every app adds its own when it starts.
 _kept: set[str] = set()
 
 
 def keep(classes: Iterable[str]) -> None:
-    """Have what engines say of these node classes kept with them."""
+    """Store the details of these node classes with each engine."""
     _kept.update(classes)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """`classes` are all that count as there, `infos` what is kept of some of them."""
+    """`classes` are the names of all available node classes, `infos` the stored details of some of them."""
 
     classes: frozenset[str]
     infos: dict[str, Any]
 
 
-async def ask(client: ComfyClient) -> NodeFacts:
-    """Ask an engine for all its node classes. A large answer: ask seldom. Raises ComfyError."""
+async def fetch_facts(client: ComfyClient) -> NodeFacts:
+    """Fetch all node classes of an engine. The answer is large: call it rarely. Raises ComfyError."""
     return of(await client.object_infos(), await _replaced(client))
 
 
 def of(infos: Mapping[str, Any], replaced: Mapping[str, str]) -> NodeFacts:
-    """The facts in an answer of /object_info. `replaced`: by old class the one that the engine takes in its place."""
+    """Extract the facts from an answer of /object_info.
+    `replaced` maps old classes to those the engine uses instead.
+    """
     there = {old for old, new in replaced.items() if new in infos}
     known = {name: _cut(infos[name]) for name in sorted(_kept & infos.keys()) if isinstance(infos[name], dict)}
     return NodeFacts(frozenset(infos) | there, plain.storable_json(known))
@@ -50,7 +52,7 @@ def of(infos: Mapping[str, Any], replaced: Mapping[str, str]) -> NodeFacts:
 async def _replaced(client: ComfyClient) -> dict[str, str]:
     try:
         return {old: new.name for old, new in (await client.replacements()).items()}
-    except ComfyError:  # a refinement: an engine in trouble is found out by other questions
+    except ComfyError:  # optional: other requests reveal an engine in trouble
         return {}
 
 
@@ -69,7 +71,7 @@ def _cut(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cut_input(name: str, config: object) -> list[Any]:
-    """An input without tooltips, and without a list that is of files."""
+    """An input without its tooltip, and without its list of choices if that is of files."""
     if not isinstance(config, list) or not config:
         return []
     head = config[0]

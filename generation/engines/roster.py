@@ -1,4 +1,4 @@
-"""The engines: who they are, who serves now, and this process's clients to them."""
+"""The engines: which there are, which serve now, and this process's clients to them."""
 
 from __future__ import annotations
 
@@ -45,32 +45,32 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
 
-# What a probe writes. Not the rest: people pause engines meanwhile.
+# The columns a probe writes. The others are left alone, because people may pause an engine meanwhile.
 PROBED = (
     "health", "health_since", "trouble", "checked_at", "latency_ms", "engine_version", "device", "devices",
     "vram_total", "vram_free", "checkpoints", "loras", "node_classes", "node_infos", "max_upload", "failures", "closed",
 )  # fmt: skip
 
-LOCAL = "http://127.0.0.1:8188"  # where ComfyUI listens unless told otherwise
-MOST_OOMS = 3  # pictures in a row that run out of memory before an engine gets no more
-COOL_DOWN = timedelta(minutes=5)  # after which such an engine is given one picture to try
-STUCK_AFTER = 10.0  # seconds in which an engine holds prompts and runs none, until it counts as stuck
+LOCAL = "http://127.0.0.1:8188"  # ComfyUI's default address
+MOST_OOMS = 3  # consecutive out-of-memory pictures before an engine gets no more
+COOL_DOWN = timedelta(minutes=5)  # after which such an engine gets one picture as a trial
+STUCK_AFTER = 10.0  # seconds with pending prompts and none running before an engine counts as stuck
 AT_ONCE = 2  # prompts per engine: one runs, the next already waits there
-SHUT = (NotTrusted, SignInNeeded)  # errors of an engine that somebody has to open for us
+SHUT = (NotTrusted, SignInNeeded)  # errors that a person has to fix: a certificate or a sign-in
 PROBE_TIMEOUT = 10.0  # seconds; a busy engine takes up to one to answer (measured)
 
 
 def sync_engines() -> None:
-    """Make the rows agree with the environment. Engines that are no longer named are kept, but not used.
+    """Make the rows agree with the environment. Engines no longer named there are kept but not used.
 
-    A worker that is started by hand beside `studio` may be told of no engine at all; it changes nothing.
+    Changes nothing if the environment names no engine at all, as for a worker started by hand beside `studio`.
     """
     if not settings.COMFYUI_URLS and not settings.PREVIEW_URL:
         return
     wanted = named()
     for address, source in wanted.items():
         engine, _new = Engine.objects.get_or_create(address=address, defaults={"source": source})
-        if engine.source != Engine.Source.ADMIN:  # what somebody added stays when the environment forgets it
+        if engine.source != Engine.Source.ADMIN:  # what somebody added stays when the environment no longer names it
             Engine.objects.filter(pk=engine.pk).update(source=source, active=True)
     kept = Q(address__in=wanted) | Q(source=Engine.Source.ADMIN)
     if not settings.COMFYUI_URLS:
@@ -80,16 +80,16 @@ def sync_engines() -> None:
 
 
 def named() -> dict[str, Engine.Source]:
-    """Addresses of the engines that the environment names; without any, where a ComfyUI on this machine would be."""
+    """Addresses of the engines the environment names; if it names none, ComfyUI's default one on this machine."""
     if settings.COMFYUI_URLS:
         return {split_credentials(url)[0]: Engine.Source.ENVIRONMENT for url in settings.COMFYUI_URLS}
     return {LOCAL: Engine.Source.FOUND}
 
 
 def forget_health() -> None:
-    """At start nothing is known: what was well when the studio stopped may be gone. Probes follow within a second.
+    """Reset every engine's health at the start: one that was well when the studio stopped may be gone.
 
-    While a worker is alive, or was a moment ago, it knows, and others work with what it knows.
+    Probes follow within a second. Does nothing if a worker is alive, or was a moment ago: then the health is current.
     """
     if Worker.objects.alive().exists():
         return
@@ -97,9 +97,9 @@ def forget_health() -> None:
 
 
 def _move_preview(address: str) -> None:
-    """The preview engine is one engine, whatever port it got this time."""
+    """Move the preview engine's one row to the port it got this time."""
     for other in Engine.objects.filter(address=address).exclude(source=Engine.Source.PREVIEW):
-        other.address, other.active = f"{address}#{other.pk}", False  # its pictures still name it
+        other.address, other.active = f"{address}#{other.pk}", False  # its pictures still refer to it
         other.save()
     engine = Engine.objects.filter(source=Engine.Source.PREVIEW).first() or Engine(source=Engine.Source.PREVIEW)
     if engine.address != address:
@@ -109,10 +109,10 @@ def _move_preview(address: str) -> None:
 
 
 def chosen(engines: Iterable[E]) -> list[E]:
-    """Of engines that answer those that take work: real ones that are not paused.
+    """Of engines that answer, those that take work: real ones that are not paused.
 
-    The preview engine serves only while no real one answers: jobs wait for one that is paused, for nobody wants
-    sketches in place of pictures because an engine rests.
+    The preview engine serves only if no real one answers. Jobs wait for a paused engine, because nobody wants sketches
+    instead of pictures only because an engine is paused.
     """
     every = list(engines)
     real = [engine for engine in every if not engine.is_preview]
@@ -125,7 +125,7 @@ def serving() -> list[Engine]:
 
 
 def away() -> QuerySet[Engine]:
-    """Engines that may serve again: paused, or not well at the moment."""
+    """Engines that may serve again: paused, or unwell at the moment."""
     return (
         Engine.objects.filter(active=True)
         .filter(Q(paused=True) | ~Q(health=Engine.Health.OK))
@@ -139,7 +139,7 @@ def preview_serves() -> bool:
 
 
 def known() -> list[Engine]:
-    """Engines worth showing: the local address only once something answered there."""
+    """Engines to show: the default local address only once something has answered there."""
     engines = list(Engine.objects.filter(active=True))
     real = [
         engine
@@ -151,7 +151,7 @@ def known() -> list[Engine]:
     ]
 
 
-# State: the word beside its name, its label on the card, the colour of both.
+# State: the word beside the engine's name, the label on its card, the colour of both.
 STATES = {
     "idle": (gettext_lazy("idle"), gettext_lazy("Ready"), "good"),
     "busy": (gettext_lazy("busy"), gettext_lazy("Working"), "live"),
@@ -174,7 +174,7 @@ _UNFIT: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What has an engine for itself: its title and address for people, whose it is, about how long it still takes."""
+    """What has an engine to itself: title and address for people, whose it is, and about how many seconds remain."""
 
     title: str
     url: str
@@ -186,8 +186,8 @@ class Holding:
 returned = Signal()
 
 
-def tell_returned() -> None:
-    """Let everybody who waits for an engine know."""
+def announce_return() -> None:
+    """Send `returned`, for all who wait for an engine."""
     returned.send(Engine)
 
 
@@ -195,12 +195,14 @@ _holders: dict[str, Callable[[int], Holding | None]] = {}
 
 
 def register_holder(kind: str, ask: Callable[[int], Holding | None]) -> None:
-    """Say what holds engines: `kind` is the word before the dash in `held_by`, `ask` gets the number behind it."""
+    """Register who can hold engines: `kind` is the word before the dash in `held_by`;
+    `ask` gets the number after it.
+    """
     _holders[kind] = ask
 
 
 def holding(engine: Engine) -> Holding | None:
-    """What has the engine for itself now; None where nothing has, or it cannot be said."""
+    """What has the engine to itself now; None if nothing has, or if it is unknown."""
     name, _dash, number = engine.held_by.partition("-")
     if not engine.is_held or name not in _holders or not number.isdigit():
         return None
@@ -208,12 +210,12 @@ def holding(engine: Engine) -> Holding | None:
 
 
 def title(engine: Engine) -> str:
-    """Its name as people read it."""
+    """The engine's name as shown to people."""
     return _("Preview engine") if engine.is_preview else str(engine)
 
 
 def state(engine: Engine, *, works: bool = False) -> str:
-    """How it is: a key of STATES. `works`: it has prompts of ours."""
+    """The engine's state, a key of STATES. `works`: it has prompts of ours."""
     if engine.paused:
         return "draining" if works and engine.health == Engine.Health.OK else "paused"
     if engine.closed and engine.health == Engine.Health.UNREACHABLE:
@@ -223,14 +225,14 @@ def state(engine: Engine, *, works: bool = False) -> str:
 
 
 def state_text(engine: Engine) -> str:
-    """How it is, in the word that stands behind its name: paused, not reachable."""
+    """The state in the word shown after its name: paused, not reachable."""
     return str(STATES[state(engine)][0])
 
 
 def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:
-    """Whether the engine's last answer lists every (folder, file name), and every node class where it was asked.
+    """Whether the last probe listed every (folder, file name), and every node class if those are known.
 
-    It does not matter how a name is spelled: see `file_names`.
+    Spelling variants of a name match: see `file_names`.
     """
     known = engine.node_classes
     return all(is_listed(name, _listed(engine, folder)) for folder, name in files) and (
@@ -266,7 +268,7 @@ class Pool:
             return self._loop
 
     def client(self, engine: Engine) -> ComfyClient:
-        """The client for `engine`, made anew when its address or credentials changed."""
+        """The client for `engine`, replaced if its address or credentials have changed."""
         loop = self.loop
         with self._lock:
             if self._session is None:
@@ -282,12 +284,12 @@ class Pool:
 
     @contextmanager
     def own_client(self, engine: Engine, client_id: str) -> Iterator[ComfyClient]:
-        """A client under an id of its own, closed at the end.
+        """A client with an id of its own, closed at the end.
 
-        An engine tells of a prompt only whoever has the id that it was posted with. So one that is the same in every
-        process hears, after a restart, of what was posted before. No two may live at a time.
+        An engine sends a prompt's events only to the client id it was posted with. With an id that is the same in every
+        process, a restarted process hears of prompts posted before. No two clients with one id may exist at a time.
         """
-        self.client(engine)  # the session is there from then on
+        self.client(engine)  # opens the session
         assert self._session is not None
         client = ComfyClient(self._session, engine.url, client_id=client_id)
         try:
@@ -297,7 +299,7 @@ class Pool:
                 self.loop.call(client.close(), timeout=2.0)
 
     def close(self) -> None:
-        """Close sockets and end the loop, without touching what runs on the engines."""
+        """Close the sockets and stop the loop, without touching what runs on the engines."""
         with self._lock:
             if self._loop is None:
                 return
@@ -321,10 +323,10 @@ pool = Pool()
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What an engine says of itself. `latency` in seconds; `idle`: prompts wait there and none runs.
+    """What a probe returns. `latency` is in seconds; `idle`: prompts are pending and none runs.
 
-    Node classes and the largest upload, in bytes, change only when it is restarted: None where it was not asked. Names
-    are None too where it had an error: what was known of it before goes on to count.
+    Node classes and the upload limit in bytes change only at a restart: None if not requested. Lists of names are None
+    if the engine had an error: then the stored ones remain valid.
     """
 
     latency: float
@@ -336,15 +338,15 @@ class Answers:
     idle: bool
 
 
-def ask(engine: Engine) -> Future[Answers]:
-    """Begin to ask how it is and what it has; its node classes, a large answer, only when it is new or back."""
+def start_probe(engine: Engine) -> Future[Answers]:
+    """Start a probe. Node classes, a large answer, are requested only if the engine is new or back."""
     client = pool.client(engine)
     fresh = engine.health != Engine.Health.OK or not engine.node_classes
     return pool.loop.submit(_ask(client, "" if fresh else engine.engine_version))
 
 
 async def _ask(client: ComfyClient, known: str) -> Answers:
-    """`known`: the version whose node classes are known; "" asks for them whatever it is."""
+    """Probe. `known` is the version whose node classes are stored; "" requests them in any case."""
     async with asyncio.timeout(PROBE_TIMEOUT):
         begun = time.perf_counter()
         stats = await client.system_stats()
@@ -353,7 +355,7 @@ async def _ask(client: ComfyClient, known: str) -> Answers:
         loras = await _unless_it_errs(client.models("loras"))
         if fresh := known != stats.version[:60]:
             client.forget()  # it may have come back with other nodes
-        nodes = await _unless_it_errs(node_facts.ask(client)) if fresh else None
+        nodes = await _unless_it_errs(node_facts.fetch_facts(client)) if fresh else None
         most = await client.max_upload() if fresh else None
         queue = await _unless_it_errs(client.queue())
     idle = queue is not None and bool(queue.pending) and not queue.running
@@ -361,18 +363,18 @@ async def _ask(client: ComfyClient, known: str) -> Answers:
 
 
 async def _unless_it_errs(question: Awaitable[T]) -> T | None:
-    """The answer, None where the engine had an error: it is there, and whoever needs the answer says what is wrong."""
+    """The answer, or None if the engine had an error: it is up, and whoever needs the answer reports what is wrong."""
     with suppress(EngineErred):
         return await question
     return None
 
 
 def probe(engine: Engine, asked: Future[Answers] | None = None) -> bool:
-    """Ask one engine, store the answer and show what changed. True when it is well."""
+    """Probe one engine, store the answer and publish what changed. True if the engine is well."""
     before, sketched = (engine.health, engine.engine_version, engine.device), preview_serves()
     try:
-        answers = (asked or ask(engine)).result()
-        # Meanwhile a job may have taken it out.
+        answers = (asked or start_probe(engine)).result()
+        # A job may have taken it out meanwhile.
         engine.refresh_from_db(fields=["health", "health_since"])
     except (ComfyError, TimeoutError) as error:
         engine.trouble = str(error) or _("The engine did not answer in time.")
@@ -412,25 +414,25 @@ def _take_in(engine: Engine, answers: Answers) -> None:
 
 
 def _health(engine: Engine, answers: Answers) -> Engine.Health:
-    """What an engine that answers is good for."""
+    """The health of an engine that answers."""
     idle = pool.memory.seconds_idle(engine, idle=answers.idle)
     if idle is not None and (engine.health == Engine.Health.STUCK or idle >= STUCK_AFTER):
         return Engine.Health.STUCK
     if engine.health == Engine.Health.EXHAUSTED:
         if timezone.now() - engine.health_since < COOL_DOWN:
             return Engine.Health.EXHAUSTED
-        # Half open: one more picture that runs out of memory takes it out again.
+        # Half open, as a circuit breaker: one more picture that runs out of memory takes it out again.
         Engine.objects.filter(pk=engine.pk).update(ooms=MOST_OOMS - 1)
     return Engine.Health.OK
 
 
 def is_suspect(engine: Engine) -> bool:
-    """Whether it held prompts and ran none when it was asked last, so that it is to be asked again soon."""
+    """Whether the last probe found pending prompts and none running, so that it should be probed again soon."""
     return pool.memory.was_idle(engine)
 
 
 def _announce_switch(engine: Engine) -> None:
-    """Say on every page that pictures are real from now on, or sketches again."""
+    """Announce on every page that pictures are real from now on, or sketches again."""
     if preview_serves():
         message = gettext_lazy("No ComfyUI answers. The preview engine draws sketches until one does.")
     elif engine.is_preview or engine.health != Engine.Health.OK:
@@ -443,28 +445,28 @@ def _announce_switch(engine: Engine) -> None:
 
 
 def pause(engine: Engine) -> None:
-    """Let it finish what it has, and give it nothing new."""
+    """Let the engine finish what it has and send it nothing new."""
     Engine.objects.filter(pk=engine.pk).update(paused=True)
     publisher.publish_engines()
 
 
 def resume(engine: Engine) -> None:
-    """Give it work again. One that was taken out is asked at once how it is."""
+    """Send the engine work again. One that was taken out of service is probed at once."""
     engines = Engine.objects.filter(pk=engine.pk)
     engines.update(paused=False, ooms=0)
     out = engines.filter(health__in=(Engine.Health.STUCK, Engine.Health.EXHAUSTED))
     out.update(health=Engine.Health.UNKNOWN, health_since=timezone.now(), checked_at=None)
     publisher.publish_engines()
-    tell_returned()
+    announce_return()
 
 
-def ask_again(engine: Engine) -> None:
-    """Have the monitor ask it now, and not when it is due; also for its node classes, which it is seldom asked for."""
+def request_probe(engine: Engine) -> None:
+    """Have the monitor probe the engine now, including its node classes, which are rarely requested."""
     Engine.objects.filter(pk=engine.pk).update(checked_at=None, node_classes=[])
 
 
 def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health.UNREACHABLE) -> None:
-    """A job found it unfit: no more work until a probe finds it well."""
+    """Take the engine out of service after a job found it unfit, until a probe finds it well."""
     changed = Engine.objects.filter(pk=engine.pk).exclude(health=health)
     if changed.update(health=health, health_since=timezone.now(), trouble=trouble, warm=""):
         log.warning("Engine %s is taken out (%s): %s", engine, health, trouble)
@@ -472,21 +474,21 @@ def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health
 
 
 def without_file(engine: Engine, folder: str, name: str) -> Engine:
-    """The engine as it is known, but without this file. Stores nothing."""
+    """The engine as stored, but without this file. Does not save."""
     row = Engine.objects.get(pk=engine.pk)
     setattr(row, _field(folder), [other for other in _listed(row, folder) if canonical(other) != canonical(name)])
     return row
 
 
 def forget_file(engine: Engine, folder: str, name: str) -> None:
-    """The engine said that it does not have this file, although it had listed it."""
+    """Remove a file from the engine's list: the engine had listed it, but said it does not have it."""
     if is_listed(name, _listed(Engine.objects.get(pk=engine.pk), folder)):
         left = _listed(without_file(engine, folder, name), folder)
         Engine.objects.filter(pk=engine.pk).update(**{_field(folder): left})
 
 
 def note_lora(engine: Engine, name: str) -> None:
-    """The engine has this LoRA from now on; nobody has to wait for the next probe to know."""
+    """Add a LoRA to the engine's list at once, without waiting for the next probe."""
     with transaction.atomic():
         row = Engine.objects.select_for_update().get(pk=engine.pk)
         if not is_listed(name, row.loras):

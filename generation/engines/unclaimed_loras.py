@@ -25,14 +25,14 @@ from stylestudio.comfy.file_names import distinct, folder_of
 from stylestudio.text import plain
 
 _OURS = "stylestudio_"
-ASK_TIMEOUT = 10.0  # seconds that an engine has to say what is in a file
+ASK_TIMEOUT = 10.0  # seconds an engine may take to return a file's metadata
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A LoRA on engines, by its canonical name. `title` is that without folder and ending.
+class FoundLora:
+    """A LoRA on engines, by its canonical name. `title` is the name without folder and extension.
 
-    Where engines have several of that title, the folder stands behind it.
+    If engines have several of that title, the folder follows in parentheses.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Found:
 
     @property
     def accelerator(self) -> Accelerator | None:
-        """What it looks like by its name, of which people are told before they make a style of it."""
+        """The accelerator it appears to be by its name, so that people are warned before they make a style of it."""
         return by_name(self.name)
 
 
-def unused() -> list[Found]:
-    """LoRAs of real engines that no style names, by name; nor does a style or the studio use them as accelerators."""
+def unused() -> list[FoundLora]:
+    """LoRAs of real engines that no style uses, by name; accelerators of styles and of the studio are left out."""
     known = _known()
     where: defaultdict[str, list[Engine]] = defaultdict(list)
     for engine in Engine.objects.filter(active=True).exclude(source=Engine.Source.PREVIEW):
@@ -54,14 +54,14 @@ def unused() -> list[Found]:
             where[name].append(engine)
     titles = Counter(_stem(name) for name in where)
     return [
-        Found(name, _title(name, titles), having)
+        FoundLora(name, _title(name, titles), having)
         for name, having in sorted(where.items())
         if name not in known and _stem(name)[: len(_OURS)] != _OURS
     ]
 
 
 def _known() -> set[str]:
-    """Canonical names of the files that styles use, and of those that make a checkpoint fast."""
+    """Canonical names of the files that styles use, and of their accelerators."""
     names = {*StyleVersion.objects.filter(style__deleted_at=None).values_list("lora_name", flat=True)}
     names |= {*StyleVersion.objects.values_list("lightning", flat=True), settings.LIGHTNING_LORA}
     return set(distinct(names))
@@ -72,14 +72,14 @@ def _title(name: str, titles: Counter[str]) -> str:
     return f"{stem} ({folder})" if folder and titles[stem] > 1 else stem
 
 
-class Asking:
-    """Asks engines what is in files, and one that did not answer not again."""
+class MetadataReader:
+    """Requests files' metadata from engines, and skips an engine that once did not answer."""
 
     def __init__(self) -> None:
         self._silent: set[int] = set()
 
-    def metadata(self, found: Found) -> dict[str, str]:
-        """What the file says of itself, by the first engine that answers; nothing where none does."""
+    def metadata(self, found: FoundLora) -> dict[str, str]:
+        """The file's metadata from the first engine that answers; empty if none does."""
         for engine in found.engines:
             if engine.health != Engine.Health.OK or engine.pk in self._silent:
                 continue
@@ -94,11 +94,11 @@ class Asking:
 def make_styles(
     names: Iterable[str], user: User, *, accelerators: bool = False
 ) -> tuple[list[StyleVersion], list[str]]:
-    """Styles of the LoRAs with these names, and a sentence for each that is none.
+    """Make styles of the LoRAs with these names. Returns them, and a sentence for each one refused.
 
-    What looks like an accelerator is asked about with such a sentence, unless somebody said `accelerators` too.
+    What looks like an accelerator is refused with such a sentence, unless `accelerators` is set.
     """
-    wanted, asking = set(distinct(names)), Asking()
+    wanted, asking = set(distinct(names)), MetadataReader()
     made, refused = [], []
     for found in unused():
         if found.name in wanted:
@@ -114,8 +114,10 @@ def make_styles(
     return made, refused
 
 
-def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
-    """A style of a LoRA that stays on the engines, with what its file tells. NotTaken says why not."""
+def _make_style(found: FoundLora, facts: Facts, user: User) -> StyleVersion:
+    """Make a style of a LoRA that stays on the engines, with what its metadata says.
+    Raises NotTaken with the reason.
+    """
     if other := _other_model(facts):
         raise NotTaken(
             _("%(name)s was made for %(model)s. Styles here are SDXL.") % {"name": found.name, "model": other}
@@ -144,12 +146,12 @@ def _make_style(found: Found, facts: Facts, user: User) -> StyleVersion:
 
 
 def _stem(name: str) -> str:
-    # A hundred thousand names are cut at once: paths as objects take ten times as long.
+    # A hundred thousand names are split at once: Path objects take ten times as long.
     return splitext(basename(name))[0]
 
 
 def _other_model(facts: Facts) -> str:
-    """The model that it was made for, in its own words, where that is surely not SDXL."""
+    """The base model named in the metadata, in its own words, if it is certainly not SDXL; else ""."""
     said: Any = facts.base_version.lower()
     if not said or "xl" in said:
         return ""

@@ -1,4 +1,4 @@
-"""What curators do with engines, what they find on them, and which engines have a style's file."""
+"""Pages for curators: actions on engines, LoRAs found on them, and which engines have a style's file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from stylestudio.live import page_frame
 from stylestudio.live.toasts import toast
 from stylestudio.people.access import StudioRequest, require_curator
 
-FOUND_PAGE = 200  # files on a page
+FOUND_PAGE = 200  # files per page
 
 
 @require_POST
 def pause(request: StudioRequest, pk: int) -> HttpResponse:
-    """Let an engine finish what it has, and give it nothing new."""
+    """Let an engine finish what it has and send it nothing new."""
     engine = _engine(request, pk)
     roster.pause(engine)
     return _card(request, engine)
@@ -35,24 +35,24 @@ def pause(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def resume(request: StudioRequest, pk: int) -> HttpResponse:
-    """Give an engine work again, also one that was taken out."""
+    """Send an engine work again, including one that was taken out of service."""
     engine = _engine(request, pk)
     roster.resume(engine)
     return _card(request, engine)
 
 
 @require_POST
-def ask(request: StudioRequest, pk: int) -> HttpResponse:
-    """Ask an engine how it is now, and not when it is due."""
+def request_probe(request: StudioRequest, pk: int) -> HttpResponse:
+    """Probe an engine now instead of when it is next due."""
     engine = _engine(request, pk)
-    roster.ask_again(engine)
+    roster.request_probe(engine)
     return toast(request, _("Asking %s how it is.") % engine)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def found_loras(request: StudioRequest) -> HttpResponse:
-    """LoRAs that engines have and no style uses; those that are ticked become styles."""
+    """List the LoRAs that engines have and no style uses; on POST, make styles of the ticked ones."""
     require_curator(request.user)
     if request.method != "POST":
         return render(request, "generation/engines/found_loras.html", _found_page(request))
@@ -71,7 +71,7 @@ def found_loras(request: StudioRequest) -> HttpResponse:
 
 
 def _found_page(request: StudioRequest) -> dict[str, Any]:
-    """One page of the files whose names contain all words of ?q=: an engine may list a hundred thousand."""
+    """One page of the files whose names contain every word of ?q=: an engine may list a hundred thousand."""
     words = request.GET.get("q", "").strip()
     every = unclaimed_loras.unused()
     fitting = [one for one in every if all(word in one.name.lower() for word in canonical(words).lower().split())]
@@ -81,7 +81,9 @@ def _found_page(request: StudioRequest) -> dict[str, Any]:
 
 @require_GET
 def version_engines(request: StudioRequest, slug: str, number: int) -> HttpResponse:
-    """Which engines have a version's file, are given it, or cannot be: a part of the style's page, or a page."""
+    """Which engines have a version's file, will be given it, or cannot be:
+    a fragment of the style's page, or a page.
+    """
     versions = StyleVersion.objects.visible_to(request.user).select_related("style").exclude(lora_name="")
     version = get_object_or_404(versions, style__slug=slug, number=number)
     template = "generation/engines/_installed.html" if request.htmx else "generation/engines/installed.html"
@@ -94,7 +96,7 @@ def _engine(request: StudioRequest, pk: int) -> Engine:
 
 
 def _card(request: StudioRequest, engine: Engine) -> HttpResponse:
-    """The engine's card as it is now; a plain form goes back to the queue page."""
+    """The engine's current card; without htmx, a redirect to the queue page."""
     fact = next((fact for fact in page_frame.engine_facts() if fact.id == engine.pk), None)
     if not request.htmx or fact is None:
         return redirect(reverse("queue") + "#engines")

@@ -1,4 +1,4 @@
-"""The pictures that are there: found, looked at one after the other, deleted and restored.
+"""The stored pictures: finding, browsing, deleting and restoring them.
 
 Uses `pictures`. Begin with `query`.
 """

@@ -1,7 +1,7 @@
-"""Which pictures the gallery shows, page by page, and who stands next to a picture.
+"""Which pictures the gallery shows, page by page, and the neighbours of a picture.
 
-Pages are cut by key (created_at, pk) and never counted: page 1,000 costs what page 1 costs, and a picture that
-arrives meanwhile neither repeats nor hides another.
+Pages are cut by key (created_at, pk) and never counted: page 1,000 costs as much as page 1, and a picture that arrives
+meanwhile neither repeats nor hides another.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _offers: list[Offer] = []
 
 
 def register_offer(offer: Offer) -> None:
-    """Have what it renders for a picture offered on the picture's page."""
+    """Register a fragment to offer on the page of each picture."""
     _offers.append(offer)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the address asks for: a style's short name and words of the prompt, each "" for any.
+    """The filters in the query string: a style's short name and words of the prompt, each "" for any.
 
-    `previews` lets those through that were made to show what styles look like.
+    `previews` includes pictures made to show what styles look like.
     """
 
     style: str = ""
@@ -46,13 +46,13 @@ class Filters:
 
     @classmethod
     def read(cls, query: QueryDict) -> Filters:
-        """From ?style=, ?q= and ?previews=1."""
+        """Read ?style=, ?q= and ?previews=1."""
         words = query.get("q", "").strip()[:200]
         return cls(query.get("style", "").strip(), words, query.get("previews") == "1")
 
     @property
     def any(self) -> bool:
-        """Whether something is filtered out."""
+        """Whether any filter is set."""
         return bool(self.style or self.words or self.previews)
 
     def query(self, **more: str) -> str:
@@ -63,7 +63,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Pictures of one day in a row. `heading` is "" where the page before already began that day."""
+    """Pictures of one day in a row. `heading` is "" if the previous page already started that day."""
 
     heading: str
     pictures: list[GeneratedImage]
@@ -78,12 +78,12 @@ class Page:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing on it."""
+        """Whether it has no pictures."""
         return not self.days
 
 
 def pictures(user: User, filters: Filters) -> PictureQuerySet:
-    """What `user` may see and the filters let through, newest first. The base style means no other style."""
+    """The pictures `user` may see that pass the filters, newest first. The base style means no other style."""
     found = GeneratedImage.objects.visible_to(user)
     if filters.previews:
         found = GeneratedImage.with_previews.visible_to(user)
@@ -98,11 +98,11 @@ def pictures(user: User, filters: Filters) -> PictureQuerySet:
 
 
 def page(found: PictureQuerySet, before: str = "", size: int = PAGE) -> Page:
-    """The `size` pictures after the key `before` ("" for the newest). ValueError where the key is nonsense."""
+    """The `size` pictures after the key `before` ("" for the newest). Raises ValueError if the key is malformed."""
     last_day = None
     if before:
         moment, pk = _read_key(before)
-        # The first condition is what the index can jump to.
+        # The database seeks in the index by the first condition.
         found = found.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
         last_day = timezone.localdate(moment)
     rows = list(found[: size + 1])
@@ -111,7 +111,7 @@ def page(found: PictureQuerySet, before: str = "", size: int = PAGE) -> Page:
 
 
 def key(picture: GeneratedImage) -> str:
-    """Where a picture stands in the gallery's order, fit for an address."""
+    """A picture's position in the gallery's order, for use in a URL."""
     return f"{picture.created_at.astimezone(timezone.get_default_timezone()).isoformat()}~{picture.pk}"
 
 
@@ -146,7 +146,7 @@ def heading(day: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """The pictures of one job in their order, and the way on to the jobs before and after it."""
+    """The pictures of one job in order, and the links to the jobs before and after it."""
 
     pictures: list[GeneratedImage]
     previous: GeneratedImage | None
@@ -154,7 +154,7 @@ class Film:
 
 
 def film(picture: GeneratedImage, user: User) -> Film:
-    """The film strip of a picture. After a job's last picture comes the first one of the job asked for before it."""
+    """The film strip of a picture. A job's last picture is followed by the first one of the job ordered before it."""
     strip = list(GeneratedImage.with_previews.visible_to(user).filter(task=picture.task).order_by("index"))
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
     before = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
@@ -176,5 +176,5 @@ def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedIma
 
 
 def offers(request: StudioRequest, picture: GeneratedImage) -> list[str]:
-    """What else can be done with a picture on its page, as fragments."""
+    """The registered fragments for a picture's page."""
     return [offer(request, picture) for offer in _offers]

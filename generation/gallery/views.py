@@ -24,14 +24,14 @@ from stylestudio.people.access import StudioRequest, may_change, require_maker, 
 
 @require_GET
 def gallery(request: StudioRequest) -> HttpResponse:
-    """The wall, newest first. `?before=` is where "Load more" leads without JavaScript."""
+    """The wall, newest first. Without JavaScript "Load more" links to `?before=`."""
     filters = wall.Filters.read(request.GET)
     return render(request, "generation/gallery/gallery.html", wall_page(request, filters))
 
 
 @require_GET
 def gallery_page(request: StudioRequest) -> HttpResponse:
-    """The next pictures of the wall, for the sentinel; with ?strip=1 the newest few, without an end."""
+    """The next pictures of the wall, for the sentinel; with ?strip=1 only the newest few."""
     filters = wall.Filters.read(request.GET)
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
@@ -42,9 +42,9 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
 
 
 def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
-    """What templates of a wall show: the page of ?before=, and what it can be filtered by. A senseless key is a 404.
+    """The template context of a wall: the page of ?before=, and the filters. A malformed key is a 404.
 
-    A wall with other tiles, or at another address, replaces `tile`, `wall_url` and `page_url`.
+    A wall with other tiles, or at another URL, replaces `tile`, `wall_url` and `page_url`.
     """
     before = request.GET.get("before", "")
     try:
@@ -65,7 +65,7 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
 
 @require_GET
 def picture(request: StudioRequest, pk: int) -> HttpResponse:
-    """One picture, large, with everything that made it."""
+    """One picture, large, with everything that went into it."""
     found = visible(_with_story(), request.user, pk=pk)
     task = found.task
     mix = list(task.mix.select_related("version__style"))
@@ -77,7 +77,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "task": task,
         "mix": mix,
         "styles": _styles(request, mix),
-        # A snapshot of other days may have been put together otherwise; then it is shown as it was sent.
+        # An older release may have composed the prompt differently; then show it as it was sent.
         "final_parts": sent
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
         else [(task.final_prompt, False)],
@@ -105,13 +105,13 @@ def _with_story() -> PictureQuerySet:
 
 
 def _seconds(picture: GeneratedImage) -> float | None:
-    """How long the engine worked on it."""
+    """How many seconds the engine worked on it."""
     started, ended = picture.prompt.started_at, picture.prompt.ended_at
     return (ended - started) / timedelta(seconds=1) if started and ended else None
 
 
 def _download_name(picture: GeneratedImage) -> str:
-    """Words of the prompt and the seed; the media server adds the file's own ending."""
+    """Words of the prompt and the seed; the media server adds the file's own extension."""
     words = slugify(picture.task.prompt[:60], allow_unicode=True) or "picture"
     return f"{words}-{picture.seed}"
 
@@ -130,7 +130,7 @@ def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
-    """Undo of delete."""
+    """Undo a deletion."""
     found = visible(GeneratedImage.everything.select_related("task"), request.user, pk=pk)
     require_maker(request.user, found.task)
     found.restore()
@@ -140,6 +140,6 @@ def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _tell(picture: GeneratedImage) -> None:
-    """The job's card on open pages shows one picture less, or one more."""
+    """Push the job's card to open pages: it has one picture less, or one more."""
     if picture.task.touch():
         publisher.changed(picture.task)

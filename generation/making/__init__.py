@@ -1,4 +1,4 @@
-"""Workers make pictures: who is next, one attempt on its engine, storing, and what follows when something fails.
+"""The workers' part of making pictures: choosing the next one, one attempt on an engine, storing, and recovery.
 
 Uses `engines` and `pictures`. Begin with `runner`, then `claim` and `recovery`.
 """

@@ -1,4 +1,4 @@
-"""Registers the kind of job that makes pictures, and the worker's duties."""
+"""Registers the kind of job that makes pictures, and the worker's periodic tasks."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from django.apps import AppConfig
 
 
 class MakingConfig(AppConfig):
-    """Workers make pictures."""
+    """Making pictures in workers."""
 
     name = "generation.making"
     label = "making"
 
     def ready(self) -> None:
-        """Tell the kernel and the engines what they need to know of making pictures."""
+        """Register with the kernel and the engines."""
         from generation.engines import roster
         from generation.making import runner, stalls, tasks
         from generation.making.claim import held
         from generation.making.monitor import monitor
-        from generation.pictures import cards
+        from generation.pictures import job_cards
         from generation.pictures.models import GenerationTask
         from stylestudio.host import health_facts
         from stylestudio.jobs import kinds
@@ -28,17 +28,17 @@ class MakingConfig(AppConfig):
                 name=GenerationTask.kind,
                 model=GenerationTask,
                 fragments=("generation/ordering/_job.html", "generation/making/_queue_row.html"),
-                facts=cards.facts,
+                facts=job_cards.facts,
                 sweep=runner.sweep,
-                gather=cards.gather,
+                gather=job_cards.gather,
                 wake=tasks.wake,
-                # What the program makes by itself, such as previews and samples, is nobody's wish; and what is only
-                # fetched takes nobody's turn.
+                # Jobs the program creates itself, such as previews and samples, do not count against a person's limit;
+                # and jobs that only fetch do not take a turn.
                 limited=lambda waiting: waiting.filter(is_face=False, fetching=False),
             )
         )
         roster.returned.connect(tasks.hear_of_engine)
         doctor.register(stalls.look_at_queue)
-        health_facts.register(stalls.tell)
+        health_facts.register(stalls.stall_facts)
         workers.register_beat(held.renew)
         workers.register_beat(monitor.ensure_running)

@@ -1,4 +1,4 @@
-"""Who is next: the fair rule by which workers take pictures, and how a dead worker's picture is taken over."""
+"""The next picture: the fair scheduling of pictures to workers, and taking over a dead worker's picture."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from stylestudio.processes import workers
 
 TAKEN = (*EnginePrompt.LIVE, EnginePrompt.State.DONE)
 PASSES = 2  # pictures that may go first because the engine has their files in memory
-PEOPLE_FIRST = 10  # pictures that people get, while previews wait, before one of those is made
-# Newest pictures that are looked at for whose turn it is. Who had none of so many is before those who had; the claim
-# must not become slower with every picture that was ever made.
+PEOPLE_FIRST = 10  # people's pictures made while previews wait, before one of those is made
+# The newest pictures considered for turns. A party without any of these comes before those that have one; claiming must
+# not become slower with every picture ever made.
 LATELY = 200
-TRIES = 5  # to take a picture that another worker took first
-# PostgreSQL's lock of the claim (any number that nothing else locks), and how long a worker that stands still in the
-# middle of one may keep the others waiting.
+TRIES = 5  # attempts at claiming a picture if other workers are faster
+# PostgreSQL's lock for claims (any number that nothing else locks), and how long a worker that hangs while holding it
+# may block the others.
 CLAIMS, STANDING_STILL, LONGEST_LOCK_WAIT = 7_361_002, "10s", "20s"
 
 
@@ -52,19 +52,20 @@ def _renew(prompts: Mapping[int, int]) -> None:
     GenerationTask.everything.running().filter(pk__in=set(prompts.values())).update(lease_until=Now() + LEASE)
 
 
-# The prompts that threads of this process work on, and their tasks. `_one_at_a_time` gives turns between processes.
+# The prompts that threads of this process work on, and their tasks. `_one_at_a_time` serialises claims between
+# processes.
 held: Holder[int] = Holder(_renew)
-orphans = Every(5.0)  # looks for pictures that a dead worker left
+orphans = Every(5.0)  # seconds between looks for pictures of dead workers
 
 
 class LostRace(IntegrityError):
-    """Another worker took the picture that was chosen."""
+    """Another worker claimed the chosen picture first."""
 
 
 def claim(worker: str) -> Claim | None:
-    """The next picture for this worker, or None where there is none to take. A lost worker's pictures come first.
+    """Claim the next picture for this worker; None if there is none. A lost worker's pictures come first.
 
-    Raises IntegrityError where others were faster TRIES times in a row.
+    Raises IntegrityError if others were faster TRIES times in a row.
     """
     with held.turn:
         orphan = _due_orphan(worker)
@@ -74,7 +75,9 @@ def claim(worker: str) -> Claim | None:
 
 
 def _take_one(worker: str) -> EnginePrompt | None:
-    """A picture that nobody has. The constraint lets one of two workers through; the other one looks again."""
+    """Claim a picture that nobody has. The constraint lets only one of two workers succeed;
+    the other one tries again.
+    """
     tries = 0
     while True:
         try:
@@ -88,7 +91,7 @@ def _take_one(worker: str) -> EnginePrompt | None:
 
 
 def _one_at_a_time() -> None:
-    """Let no other worker claim until the end of the transaction: turns and limits hold for the studio as a whole.
+    """Prevent other workers from claiming until the transaction ends: turns and limits apply to the whole studio.
 
     SQLite's transactions begin with such a lock.
     """
@@ -102,11 +105,11 @@ def _one_at_a_time() -> None:
 
 @contextmanager
 def next_picture(worker: str) -> Iterator[Claim | None]:
-    """`claim`, held while the block runs.
+    """`claim`, with the prompt held while the block runs.
 
-    It is held before another thread may claim: that one would take it for the picture of an earlier life.
+    It is held before another thread may claim: that one would otherwise take it for a picture of an earlier process.
     """
-    workers.give_connection_back()  # to whom has the turn: with it they would wait for each other
+    workers.give_connection_back()  # to the thread whose turn it is: keeping it would cause a deadlock
     with ExitStack() as stack:
         with held.turn:
             claimed = claim(worker)
@@ -116,13 +119,13 @@ def next_picture(worker: str) -> Iterator[Claim | None]:
 
 
 def claimable() -> bool:
-    """Whether a worker that asked now would get a picture. Takes none."""
+    """Whether a worker that asked now would get a picture. Claims none."""
     candidates, now = roster.serving(), _Live.look()
     return _choose(candidates, now) is not None
 
 
 def look_for_orphans() -> None:
-    """Let the next claim look for pictures of dead workers, whenever the last look was."""
+    """Let the next claim look for pictures of dead workers, however recent the last look was."""
     orphans.hurry()
 
 
@@ -136,14 +139,14 @@ def _due_orphan(worker: str) -> EnginePrompt | None:
 
 
 def anything_open() -> bool:
-    """Whether some task has pictures that nobody works on."""
+    """Whether any task has pictures that nobody works on."""
     return _open_tasks().exists()
 
 
 def _adopt(worker: str) -> EnginePrompt | None:
-    """Take over a picture whose lease is over, or that this worker held in an earlier life; its engine must answer.
+    """Take over a picture whose lease has expired, or that this worker held before its restart, if its engine answers.
 
-    What nobody wants any more ends here, and what its engine keeps for too long becomes free for another one.
+    Pictures that nobody wants any more end here, and those that their engine keeps too long are freed for another one.
     """
     over = EnginePrompt.objects.live().filter(Q(lease_until__lt=Now()) | Q(worker=worker))
     asked: frozenset[int] | None = None
@@ -170,15 +173,17 @@ def _adopt(worker: str) -> EnginePrompt | None:
 
 
 def _asked_for_pictures() -> frozenset[int]:
-    """Engines from which somebody fetches a picture that did not come at once: one at a time, so that work goes on."""
+    """Engines from which a picture is being fetched that could not be fetched at once: only one at a time, so that the
+    engine's other work goes on.
+    """
     made = EnginePrompt.objects.live().filter(output__isnull=False, lease_until__gte=Now())
     return frozenset(made.exclude(worker="").values_list("engine", flat=True))
 
 
 def _open_tasks() -> QuerySet[GenerationTask]:
-    """Active tasks with pictures that nobody works on, but those that rest after an engine was lost.
+    """Active tasks with pictures that nobody works on, except those that rest after an engine was lost.
 
-    Those that only fetch what engines have begin no picture.
+    Tasks that only fetch what engines have start no pictures.
     """
     taken = Count("prompts", filter=Q(prompts__state__in=TAKEN))
     rested = Q(not_before=None) | Q(not_before__lte=Now())
@@ -187,9 +192,9 @@ def _open_tasks() -> QuerySet[GenerationTask]:
 
 
 class Party(NamedTuple):
-    """Who has turns: a person with what they asked for, or the previews of styles in that person's name.
+    """A party that takes turns: a person with their own orders, or the previews of styles in that person's name.
 
-    Nobody waits for previews, comparisons, strength strips and samples of trainings as for a picture of one's own.
+    Nobody waits for previews, comparisons, strength strips and samples of trainings as for a picture of their own.
     """
 
     owner: int
@@ -197,12 +202,12 @@ class Party(NamedTuple):
 
     @classmethod
     def of(cls, task: GenerationTask) -> Self:
-        """Whose turn this task needs."""
+        """The party of this task."""
         return cls(task.owner_id, task.is_face)
 
 
 class First(NamedTuple):
-    """The task with which a party waits."""
+    """The first task that a party waits with."""
 
     priority: int
     task: int
@@ -210,14 +215,14 @@ class First(NamedTuple):
 
 @cache
 def _open_sql(vendor: str) -> tuple[str, tuple[Any, ...]]:
-    """The question for open tasks, put into words once: that takes longer than the answer."""
+    """The SQL for open tasks, compiled once, because compiling takes longer than executing it."""
     rows = _open_tasks().order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id", "is_face", "priority")
     sql, params = rows.query.sql_with_params()
     return sql, tuple(params)
 
 
 def _open_rows() -> list[tuple[int, int, bool, int]]:
-    """(task, owner, is it a preview, priority) of open tasks, in the order in which one party's are served."""
+    """(task, owner, is it a preview, priority) of open tasks, in serving order within each party."""
     with connection.cursor() as cursor:
         cursor.execute(*_open_sql(connection.vendor))
         return list(cursor.fetchall())
@@ -225,14 +230,16 @@ def _open_rows() -> list[tuple[int, int, bool, int]]:
 
 @dataclass(frozen=True)
 class _Live:
-    """What is on engines now: prompts by engine, and by party the tasks they belong to, one for each prompt."""
+    """What is on engines now: the number of prompts per engine, and per party the tasks of its prompts,
+    one for each.
+    """
 
     load: Counter[int]
     tasks: Mapping[Party, list[int]]
 
     @classmethod
     def look(cls) -> _Live:
-        # A picture that is made and waits to be fetched takes no place on its engine.
+        # A picture that is made and waits to be fetched takes up no slot on its engine.
         rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by()
         load: Counter[int] = Counter()
         tasks: defaultdict[Party, list[int]] = defaultdict(list)
@@ -243,18 +250,18 @@ class _Live:
 
     @cached_property
     def lately(self) -> list[tuple[Party, datetime]]:
-        """Whose the newest pictures were, and when they were begun; the newest first."""
+        """The parties of the newest pictures and when these were claimed; the newest first."""
         rows = EnginePrompt.objects.order_by("-pk").values_list("task__owner_id", "task__is_face", "claimed_at")
         return [(Party(owner, is_face), at) for owner, is_face, at in rows[:LATELY]]
 
     def ago(self, party: Party) -> int:
-        """How many pictures were begun since the last one of this party; LATELY where that is longer ago."""
+        """How many pictures were started since this party's last one; LATELY if that is longer ago."""
         return next((number for number, (other, _at) in enumerate(self.lately) if other == party), LATELY)
 
     def lets_in(self, party: Party, task: int) -> bool:
-        """Whether this party may have one more task on engines, where there is a limit for each person.
+        """Whether this party may have one more task on engines, if there is a limit per person.
 
-        Previews do not keep their owner's own pictures waiting, but the other way round.
+        A person's previews count their own pictures, but not the other way round.
         """
         mine = set(self.tasks.get(party, ()))
         if party.previews:
@@ -262,7 +269,7 @@ class _Live:
         return not settings.MAX_RUNNING or task in mine or len(mine) < settings.MAX_RUNNING
 
     def may_wait(self, task: GenerationTask) -> bool:
-        """Whether fewer than PASSES pictures were begun since the turn of this party came."""
+        """Whether fewer than PASSES pictures were started since it was this party's turn."""
         newest = self.lately[:PASSES]
         passed = [at for party, at in newest if party != Party.of(task) and at > task.queued_at]
         return len(passed) < PASSES
@@ -302,9 +309,10 @@ def _take(worker: str) -> EnginePrompt | None:
 
 
 def _choose(candidates: list[Engine], now: _Live) -> tuple[GenerationTask, Engine] | None:
-    """Whose turn it is. One for whom an engine would have to load other files is passed over, but not for long.
+    """The next task and its engine. A task for which an engine would have to load other files is passed over, but not
+    for long.
 
-    Of previews an engine has one at a time, so that a person who comes waits for one at most.
+    An engine gets one preview at a time, so that a person who comes waits for one at most.
     """
     free = [engine for engine in candidates if now.load[engine.pk] < roster.AT_ONCE and not engine.is_held]
     if not free:
@@ -315,7 +323,7 @@ def _choose(candidates: list[Engine], now: _Live) -> tuple[GenerationTask, Engin
     cold: tuple[GenerationTask, Engine] | None = None
     for party in _turns(waiting, now, due=due):
         if cold and party.previews and not cold[0].is_face:
-            break  # no preview passes a person, whatever is in the engine's memory
+            break  # no preview passes a person, whatever the engine has in memory
         task = GenerationTask.everything.get(pk=waiting[party].task)
         engine = _engine_for(task, candidates, idle if party.previews else free, now)
         if engine is None:
@@ -330,7 +338,7 @@ def _choose(candidates: list[Engine], now: _Live) -> tuple[GenerationTask, Engin
 
 
 def _waiting(now: _Live) -> dict[Party, First]:
-    """The next task of each party that may have one more on engines; inside a party their own order."""
+    """The next task of each party that may have one more on engines, in the party's own order."""
     first: dict[Party, First] = {}
     for pk, owner, is_face, priority in _open_rows():
         party = Party(owner, bool(is_face))
@@ -340,15 +348,15 @@ def _waiting(now: _Live) -> dict[Party, First]:
 
 
 def _previews_are_due(waiting: Mapping[Party, First], now: _Live) -> bool:
-    """Whether one preview goes before people who wait: else it would not be made while anybody asks for pictures."""
+    """Whether one preview goes before people who wait: otherwise none would be made while anybody orders pictures."""
     previews = [first.task for party, first in waiting.items() if party.previews]
     return 0 < len(previews) < len(waiting) and now.previews_are_due(previews)
 
 
 def _turns(waiting: Mapping[Party, First], now: _Live, *, due: bool) -> list[Party]:
-    """Whom somebody moved to the front, then people, then previews; unless these are due.
+    """Parties by turn: those moved to the front, then people, then previews, unless these are due.
 
-    Within each it is round-robin: fewest pictures on engines, then longest without one.
+    Within each group it is round-robin: fewest pictures on engines, then longest without one.
     """
 
     def turn(party: Party) -> tuple[int, bool, int, int]:
@@ -360,10 +368,9 @@ def _turns(waiting: Mapping[Party, First], now: _Live, *, due: bool) -> list[Par
 def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engine], now: _Live) -> Engine | None:
     """The least busy of the free engines that have what the task needs, or else of those that can be given it.
 
-    Engines whose nodes do not fit our graphs come last.
-
-    Of several it is one that has the files in memory. Where no engine has them, the task waits for one that is away;
-    and where none such is known any engine gets it, so that its own words say what is missing.
+    Engines whose nodes do not fit our graphs come last. Among equals, one that has the files in memory is preferred. If
+    no engine has them, the task waits for one that is away; if none such is known either, any engine gets it, so that
+    its own message says what is missing.
     """
     files, classes, warmth = graphs.files(task), graphs.classes(task), graphs.warmth(task)
     fit = [engine for engine in candidates if graphs.lack_of(engine) is None]
@@ -383,7 +390,9 @@ def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engin
 
 
 def _place(task: GenerationTask) -> tuple[int, int]:
-    """The first picture that nobody works on, and which attempt at it this is. LostRace where there is none."""
+    """The first picture that nobody works on, and the number of this attempt at it.
+    Raises LostRace if there is none.
+    """
     rows = list(task.prompts.values_list("index", "state", "attempt"))
     taken = {index for index, state, _attempt in rows if state in TAKEN}
     index = next((index for index in range(task.count) if index not in taken), None)

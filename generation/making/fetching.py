@@ -1,4 +1,4 @@
-"""Pictures that engines made and that did not come: they are fetched again, and nothing is made anew for it."""
+"""Pictures that engines have made but that could not be fetched: they are fetched again, and nothing is made anew."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from generation.pictures.models import EnginePrompt, GenerationTask
 
 
 def hands_out_again(engine: Engine) -> None:
-    """A picture came that had not come before: the others that it made are due at once."""
+    """Fetch the engine's other pictures at once, since one could be fetched that could not before."""
     made = EnginePrompt.objects.live().filter(EnginePrompt.MADE, engine=engine)
     made.update(lease_until=Now() - timedelta(milliseconds=1))
 
 
 def fetch_again(task: GenerationTask) -> bool:
-    """Open an ended job once more to fetch what engines made of it. False when there is nothing to fetch.
+    """Reopen an ended job to fetch what engines have made of it. False if there is nothing to fetch.
 
-    Nothing is made anew. The job ends as soon as all that it has on engines came, or is known to be gone.
+    Nothing is made anew. The job ends as soon as everything it has on engines is fetched, or known to be gone.
     """
     over = timezone.now() - timedelta(seconds=1)
     with transaction.atomic():
@@ -37,7 +37,7 @@ def fetch_again(task: GenerationTask) -> bool:
 
 
 def end_fetching(task: GenerationTask) -> bool:
-    """End a job that was opened to fetch its pictures, once none is left to be waited for. Whether it ended now."""
+    """End a job that was reopened to fetch its pictures, once none is left to wait for. True if it ended now."""
     if not task.fetching or not task.is_active or task.prompts.live().exists():
         return False
     if task.complete_if_whole():

@@ -1,4 +1,4 @@
-"""The thread of a worker that asks engines how they are."""
+"""The worker's thread that probes engines."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from generation.making.claim import look_for_orphans
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_PROBES = 30.0  # seconds between probes of a healthy engine
-AGAIN = 5.0  # of one that did not answer; longer with each time, up to SECONDS_BETWEEN_PROBES
-EAGER = 1.0  # while no engine serves at all
-DOUBTFUL = 2.0  # of one that seems to be stuck
+SECONDS_BETWEEN_PROBES = 30.0  # of a healthy engine
+AGAIN = 5.0  # seconds, of one that did not answer; increases each time, up to SECONDS_BETWEEN_PROBES
+EAGER = 1.0  # seconds, while no engine serves at all
+DOUBTFUL = 2.0  # seconds, of one that seems to be stuck
 
 
 class Monitor:
-    """Probes each engine when it is due. A returning engine sends a message that there may be work."""
+    """Probes each engine when it is due. When an engine returns, workers are notified that there may be work."""
 
     def __init__(self) -> None:
         self._due: dict[int, float] = {}
@@ -31,24 +31,24 @@ class Monitor:
         self._thread: threading.Thread | None = None
 
     def ensure_running(self) -> None:
-        """Start the thread once; called with every heartbeat, so a dead one comes back."""
+        """Start the thread unless it runs; called with every heartbeat, so that a dead one is replaced."""
         if self._stop.is_set() or (self._thread and self._thread.is_alive()):
             return
         self._thread = threading.Thread(target=self._run, name="engines", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread soon."""
+        """Stop the thread soon."""
         self._stop.set()
 
     def look(self) -> None:
-        """Probe every engine that is due, all at the same time: one that is dead does not hold up the others."""
+        """Probe all engines that are due in parallel, so that a dead one does not delay the others."""
         now = time.monotonic()
         due = [engine for engine in Engine.objects.filter(active=True) if self._is_due(engine, now)]
-        for engine, asked in [(engine, roster.ask(engine)) for engine in due]:
+        for engine, asked in [(engine, roster.start_probe(engine)) for engine in due]:
             try:
                 self._hear(engine, asked)
-            except Exception:  # whatever one of them answers, the others are heard too
+            except Exception:  # whatever one of them answers, the others are processed too
                 log.exception("Could not probe the engine %s", engine)
                 self._due[engine.pk] = time.monotonic() + AGAIN
 
@@ -60,10 +60,10 @@ class Monitor:
             cancelling.clean(engine)
         if well and not was_well:
             look_for_orphans()
-            roster.tell_returned()
+            roster.announce_return()
 
     def _is_due(self, engine: Engine, now: float) -> bool:
-        # Never asked: it is new, or somebody wants to know how it is.
+        # Never probed: it is new, or somebody requested a probe.
         return engine.checked_at is None or now >= self._due.get(engine.pk, 0.0)
 
     def _run(self) -> None:
@@ -71,7 +71,7 @@ class Monitor:
             close_old_connections()
             try:
                 self.look()
-            except Exception:  # the monitor must outlive a locked database or a strange answer
+            except Exception:  # the monitor must survive a locked database or a strange answer
                 log.exception("Could not probe the engines")
         connections.close_all()
 

@@ -1,7 +1,7 @@
-"""What follows when a picture did not come: who tries again, when and where. Decides and writes nothing.
+"""What follows when a picture was not made: who tries again, when and where. Decides and writes nothing.
 
-Waiting for an engine that is away is no attempt and may take days. If an engine answers and it does not work, every
-way of trying again is bounded: by ATTEMPTS for what was posted, and by MOST_TRIES and TRIED_FOR for everything else.
+Waiting for an engine that is away is no attempt and may take days. If an engine answers and it does not work, every way
+of trying again is bounded: by ATTEMPTS for what was posted, and by MOST_TRIES and TRIED_FOR for everything else.
 """
 
 from __future__ import annotations
@@ -58,27 +58,27 @@ State = EnginePrompt.State
 ATTEMPTS = 3  # times that an engine may lose a picture it was given
 BACK_OFF = 2.0  # seconds before the third attempt; doubles with each further one
 LONGEST_BACK_OFF = 30.0
-# How often and how long something is tried again that an engine answers, but does not do. With the pauses above both
-# are reached at about the same time. Few tries do not end by time: the studio may have been stopped between them.
+# How often and for how long something is retried if the engine answers but fails. With the pauses above both limits are
+# reached at about the same time. A few tries never exceed the time: the studio may have been stopped between them.
 MOST_TRIES = 25
 TRIED_FOR = timedelta(minutes=10)
 FEW_TRIES = 4
-MOST_DAMAGED = 6  # times that a damaged file is fetched: it is likely to be so on the engine's disk
-ELSEWHERE = timedelta(seconds=30)  # an engine may be away for so long before its pictures are made on another
+MOST_DAMAGED = 6  # times that a damaged file is fetched: it is probably damaged on the engine's disk
+ELSEWHERE = timedelta(seconds=30)  # how long an engine may be away before its pictures are made on another
 
 
 def judge(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sent: bool) -> Verdict:
-    """What follows of an attempt that raised `error`.
+    """The verdict on an attempt that raised `error`.
 
-    `sent`: the engine may have the graph. Then a lost connection says nothing about the picture, which may be made
-    there at this moment: the prompt waits for the engine to come back and is asked for (`claim` adopts it).
+    `sent`: the engine may have the graph. Then a lost connection says nothing about the picture, which may be in the
+    making right now: the prompt waits until the engine is back and is then asked for (`claim` adopts it).
     """
     log.warning("Task %s picture %s attempt %s: %s", task.pk, prompt.index + 1, prompt.attempt, error)
     reason = (error.reason if isinstance(error, NotFetched) else None) or error
     broken = isinstance(reason, EngineUnreachable | EngineTimeout)
     away = broken and not still_answers(prompt.engine, reason)
     engine = TakenOut(Engine.Health.UNREACHABLE, str(reason)) if away else None
-    # Without a connection the engine never saw the graph, unless it had taken it before.
+    # Without a connection the engine never saw the graph, unless it had accepted it before.
     never = isinstance(reason, UploadBroken) or (isinstance(reason, NotConnected) and not prompt.posted_at)
     unsure = sent and broken and not never
     if unsure or isinstance(error, NotFetched | FateUnknown):
@@ -90,7 +90,7 @@ def judge(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sent
     if isinstance(error, UploadBroken) and _breaks_off(prompt, error):
         return replace(_give_up(prompt, task, _not_through(prompt.engine, error)), engine=engine)
     if broken or isinstance(error, PromptLost | EngineErred):
-        # A request that broke off may still arrive, and nobody would fetch what comes of it.
+        # A request that broke off may still arrive, and nobody would fetch its result.
         late = isinstance(error, PromptLost) and not prompt.posted_at
         return replace(_try_again(prompt, task, error, answered=not away, unclean=late), engine=engine)
     if isinstance(error, MissingFile):
@@ -99,7 +99,7 @@ def judge(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, sent
 
 
 def broke_here(prompt: EnginePrompt, kind: str, said: str, *, sent: bool = False) -> Verdict:
-    """What follows of an attempt that failed on our side: what the engine made by then is still there.
+    """The verdict on an attempt that failed on our side: what the engine has made is still there.
 
     `sent`: the engine may still be making it.
     """
@@ -108,18 +108,18 @@ def broke_here(prompt: EnginePrompt, kind: str, said: str, *, sent: bool = False
 
 
 def no_picture(said: str) -> Verdict:
-    """What follows of an attempt whose engine finished with something that is no picture."""
+    """The verdict on an attempt whose engine finished without a valid picture."""
     return Verdict(Ends(State.FAILED, said), task=Fails("no_picture"))
 
 
 def gone(prompt: EnginePrompt) -> Verdict:
-    """What follows when its engine stays away: the picture is made on another one. What was to be fetched ends."""
+    """The verdict if the engine stays away: the picture is made on another one. Fetching ends."""
     lost = PromptLost("The engine did not come back.")
     return _try_again(prompt, prompt.task, lost, answered=False, unclean=True)
 
 
 def left(prompt: EnginePrompt, task: GenerationTask, error: str = "", *, unclean: bool = True) -> Verdict:
-    """What follows of an attempt whose task has ended. What an engine made of a job that failed can be fetched again.
+    """The verdict on an attempt whose task has ended. What an engine has made of a failed job can be fetched again.
 
     `unclean`: its engine may still hold it.
     """
@@ -129,7 +129,9 @@ def left(prompt: EnginePrompt, task: GenerationTask, error: str = "", *, unclean
 
 
 def is_hopeless(prompt: EnginePrompt) -> bool:
-    """Whether to make a parked picture elsewhere: its engine is gone for good, or long and another one can."""
+    """Whether to make a parked picture elsewhere: its engine is gone for good, or has been away long and another one
+    can.
+    """
     engine = prompt.engine
     if not engine.active:
         return True
@@ -143,7 +145,7 @@ def is_hopeless(prompt: EnginePrompt) -> bool:
 
 
 def preferred(task: GenerationTask, able: list[Engine]) -> list[Engine]:
-    """Of engines that can make it those that have not failed it lately; all of them when each one has."""
+    """Of engines that can make it, those that have not failed it recently; all of them if each one has."""
     if task.not_before is None:
         return able
     lately = task.prompts.filter(state=EnginePrompt.State.LOST, misses__gt=0, ended_at__gt=timezone.now() - TRIED_FOR)
@@ -152,9 +154,9 @@ def preferred(task: GenerationTask, able: list[Engine]) -> list[Engine]:
 
 
 def still_answers(engine: Engine, error: ComfyError) -> bool:
-    """Whether an engine to which a connection broke off, or that took too long, answers a small question."""
+    """Whether an engine whose connection broke off, or that took too long, answers a small request."""
     on_the_way = isinstance(error, UploadBroken) and not isinstance(error.__cause__, EngineErred)
-    # A sign-in may be asked for on one route alone, and then the engine is well to everybody but this job.
+    # If a sign-in is required on one route only, the engine is well for everybody but this job.
     if on_the_way or (isinstance(error, NotConnected) and not isinstance(error, SignInNeeded)):
         return False
     with suppress(ComfyError, TimeoutError):
@@ -165,7 +167,7 @@ def still_answers(engine: Engine, error: ComfyError) -> bool:
 
 def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, away: bool) -> Verdict:
     """The engine has made the picture, or may have: ask it when it is back, or after a pause, but not for ever."""
-    if away:  # that is no try, and the time until it is back does not count
+    if away:  # not a try, and the time until it is back does not count
         return Verdict(Waits(Tries(prompt.misses, None)))
     tries = _one_more(prompt)
     damaged = isinstance(error, NotFetched) and error.damaged and tries.misses >= MOST_DAMAGED
@@ -178,12 +180,12 @@ def _ask_again(prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *,
 
 
 def _one_more(prompt: EnginePrompt) -> Tries:
-    """Its tries with this one, which its engine answered."""
+    """Its tries including this one, which its engine answered."""
     return Tries(prompt.misses + 1, prompt.missed_since or timezone.now())
 
 
 def _is_enough(tries: int, since: datetime | None) -> bool:
-    """Whether so many tries since then are all that is done."""
+    """Whether that many tries since then are enough to give up."""
     long = since is not None and timezone.now() - since >= TRIED_FOR
     return tries >= MOST_TRIES or (long and tries >= FEW_TRIES)
 
@@ -194,7 +196,7 @@ def _pause(tries: int) -> float:
 
 
 def _missing(prompt: EnginePrompt, task: GenerationTask, error: MissingFile) -> Verdict:
-    """The engine says that it lacks a file: what was known of it was older than the truth."""
+    """The engine says that it lacks a file: what we knew of it was out of date."""
     if _is_strange(task, error):
         return _give_up(prompt, task, error)
     forgotten = FileForgotten(error.folder, error.name)
@@ -212,7 +214,7 @@ def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: MissingFile) ->
     files, stored = graphs.files(task), graphs.stored(task)
     said = {prompt.engine_id, *_said_before(prompt, error).values_list("engine", flat=True)}
     again = _said_before(prompt, error).filter(engine=prompt.engine_id).exists()
-    # If it was installed anew after the first time, that did not help.
+    # If it was installed again after the first time, that did not help.
     chances = [engine for engine in roster.serving() if engine.pk not in said]
     if error.name in stored and not again:
         chances.append(roster.without_file(prompt.engine, error.folder, error.name))
@@ -227,13 +229,13 @@ def _is_strange(task: GenerationTask, error: MissingFile) -> bool:
 
 
 def _said_before(prompt: EnginePrompt, error: ComfyError) -> QuerySet[EnginePrompt]:
-    """Earlier attempts at the same picture that ended with the same words."""
+    """Earlier attempts at the same picture that ended with the same message."""
     lost = EnginePrompt.objects.filter(task=prompt.task_id, index=prompt.index, state=EnginePrompt.State.LOST)
     return lost.filter(error=str(error))
 
 
 def _breaks_off(prompt: EnginePrompt, error: UploadBroken) -> bool:
-    """Whether sending this file there broke off before, as often as a picture may be lost."""
+    """Whether sending this file there has broken off as often as a picture may be lost."""
     lost = EnginePrompt.objects.filter(task=prompt.task_id, engine=prompt.engine_id, state=EnginePrompt.State.LOST)
     return lost.filter(error=str(error)).count() >= ATTEMPTS - 1
 
@@ -253,7 +255,7 @@ def _not_through(engine: Engine, error: UploadBroken) -> NotInstalled:
 def _try_again(
     prompt: EnginePrompt, task: GenerationTask, error: ComfyError, *, answered: bool, unclean: bool = False
 ) -> Verdict:
-    """Lost, not refused: the picture is free to be claimed again, unless engines lost it too often.
+    """The attempt is lost, not refused: the picture can be claimed again, unless engines have lost it too often.
 
     `answered`: the engine is there. What never reached one is no attempt: an engine may be away for a day.
     """
@@ -270,7 +272,7 @@ def _try_again(
 
 
 def _tried_enough(lost: QuerySet[EnginePrompt], prompt: EnginePrompt) -> bool:
-    """Whether engines answered often or long enough, now included, and it never worked."""
+    """Whether engines have answered often or long enough, including now, and it never worked."""
     answered = lost.filter(misses__gt=0)
     away = lost.filter(misses=0).order_by("-attempt").values_list("attempt", flat=True).first() or 0
     since = answered.filter(attempt__gt=away).order_by("attempt").values_list("claimed_at", flat=True).first()
@@ -278,7 +280,7 @@ def _tried_enough(lost: QuerySet[EnginePrompt], prompt: EnginePrompt) -> bool:
 
 
 def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> Verdict:
-    """The engine's word is final: trying the same again would end the same."""
+    """The engine's answer is final: trying the same again would end the same way."""
     strange = isinstance(error, MissingFile) and _is_strange(task, error)
     kind = "strange" if strange else faults.kind_of(error)
     field = faults.field_of(error) if isinstance(error, GraphInvalid) and not strange else ""
@@ -290,12 +292,12 @@ def _give_up(prompt: EnginePrompt, task: GenerationTask, error: ComfyError) -> V
 
 
 def _is_left_behind(error: ComfyError) -> bool:
-    """Whether the engine runs a part of the graph that it refused, and could not be told to end that."""
+    """Whether the engine runs a part of the graph that it refused, and could not be told to stop."""
     return isinstance(error, GraphInvalid) and error.left_behind
 
 
 def _in_words(prompt: EnginePrompt, error: ComfyError) -> str:
-    """What the engine said; where it says that it lacks a file and lists it, that too."""
+    """The engine's message; if it says that it lacks a file but lists it, that too."""
     if isinstance(error, MissingFile) and error.folder != "input":
         with suppress(ComfyError, TimeoutError):
             asked = roster.pool.client(prompt.engine).models(error.folder)

@@ -1,4 +1,4 @@
-"""Making pictures: claim one, let the engine make it, store it, say so. Every thread of a worker does just this."""
+"""Making pictures: claim one, let the engine make it, store it, publish it. This is all a worker's thread does."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ from stylestudio.processes import workers
 
 log = logging.getLogger(__name__)
 
-SECONDS_OF_SILENCE = 0.1  # seconds that the engine is silent until what was put off is done
-SECONDS_BETWEEN_CANCEL_LOOKS = 0.25  # seconds between looks at the task's row: was it cancelled?
-SOON = 0.1  # seconds that a picture is in the making until its task is said to be running
+SECONDS_OF_SILENCE = 0.1  # the engine's silence after which deferred writes are done
+SECONDS_BETWEEN_CANCEL_LOOKS = 0.25  # seconds between checks whether the task was cancelled
+SOON = 0.1  # seconds that a picture is in the making before its task is reported as running
 PROGRESS_EVERY = 0.25  # seconds between writes of progress
-INSTALL_EVERY = 0.5  # seconds between writes of how far a file is
-SECONDS_WITHOUT_CONNECTION = 20.0  # seconds without a connection before another engine or another attempt is tried
-# Seconds between the first tries to fetch a picture, while it keeps its place on the engine. Later ones take none.
+INSTALL_EVERY = 0.5  # seconds between writes of an upload's progress
+SECONDS_WITHOUT_CONNECTION = 20.0  # before another engine or another attempt is tried
+# Seconds between the first tries to fetch a picture, while it keeps its slot on the engine. Later ones take up none.
 FETCH_PAUSES = (0.5, 1.0, 2.0)
-# Decoding is not sampling: a picture is done only when it is stored.
+# Decoding follows sampling, and a picture is only done once it is stored.
 SAMPLED = 95
 
 
@@ -70,7 +70,7 @@ def _make_one() -> bool:
 
 
 def run(claimed: Claim) -> None:
-    """One attempt at one picture, to whatever end. Raises DatabaseError alone: then nothing is decided."""
+    """One attempt at one picture, however it ends. Only DatabaseError is raised: then nothing is decided."""
     prompt, task = claimed.prompt, claimed.prompt.task
     making = _Making(prompt, task, sent=claimed.attach, attached=claimed.attach)
     verdict: Verdict | None = None
@@ -80,7 +80,7 @@ def run(claimed: Claim) -> None:
         raise
     except (ComfyError, decoding.BadPicture, OSError) as error:
         verdict = _judged(making, error)
-    except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
+    except Exception as error:  # the boundary: a bug of ours ends this job with a reason, not the worker
         log.exception("Could not make picture %s of task %s", prompt.index, task.pk)
         verdict = recovery.broke_here(prompt, "internal", repr(error), sent=making.sent)
     else:
@@ -95,7 +95,7 @@ def run(claimed: Claim) -> None:
 
 
 def _judged(making: _Making, error: ComfyError | decoding.BadPicture | OSError) -> Verdict:
-    """What follows of an attempt that the engine, the picture or our own disk ended."""
+    """The verdict on an attempt that the engine, the picture or our own disk ended."""
     prompt, task = making.prompt, making.task
     if isinstance(error, decoding.BadPicture):
         return recovery.no_picture(str(error))
@@ -117,8 +117,8 @@ class _Making:
     task: GenerationTask
     sent: bool = False  # the engine may have the graph
     attached: bool = False  # an earlier attempt sent it
-    left: bool = False  # while its picture was fetched nobody wanted it any more, or the worker was told to stop
-    untold: bool = False  # it has it, and could not be told that nobody wants it any more
+    left: bool = False  # cancelled, or the worker stopped, while its picture was being fetched
+    untold: bool = False  # the engine has it and could not be told of the cancellation
     samplers: frozenset[str] = frozenset()
     written: float = 0.0
     previewed: float = 0.0
@@ -126,17 +126,19 @@ class _Making:
     begun: bool = False
     making: bool = False
     unwritten: tuple[int, int] | None = None
-    told: tuple[int, int] | None = None  # the step that was written last
+    told: tuple[int, int] | None = None  # the last step written
     stored: bool = False
 
     def run(self, *, attach: bool) -> EnginePrompt.State:
-        """Drive the prompt to its end. DONE, CANCELLED, or a live state when the worker stops and leaves it so."""
+        """Drive the prompt to its end. Returns DONE, CANCELLED, or a live state if the worker stops and
+        leaves it so.
+        """
         engine = self.prompt.engine
         if not attach and not self._install_files(engine):
             stopping = workers.stopping.is_set()
             return EnginePrompt.State.CLAIMED if stopping else EnginePrompt.State.CANCELLED
         if self.prompt.output:
-            # The file outlives the engine's memory of the prompt, so that a restart in between loses nothing.
+            # The file outlives the engine's memory of the prompt, so a restart in between loses nothing.
             return self._end(self._store(events.ImageRef(**self.prompt.output)))
         client = roster.pool.client(engine)
         nodes = self.prompt.graph or {}
@@ -157,7 +159,7 @@ class _Making:
         return self._end(self._watch(roster.pool.loop.iterate(stream, poll=SECONDS_OF_SILENCE)))
 
     def _end(self, stored: bool) -> EnginePrompt.State:
-        """How the attempt ends; where nothing is stored, it was left because the worker stops or nobody wants it."""
+        """How the attempt ends; if nothing is stored, the worker stops or the task was cancelled."""
         if stored:
             return EnginePrompt.State.DONE
         if workers.stopping.is_set():
@@ -166,7 +168,7 @@ class _Making:
         return EnginePrompt.State.CANCELLED
 
     def _watch(self, stream: Generator[events.Event | None]) -> bool:
-        """Follow the events to the end. False when this worker stops, or nobody wants the picture any more."""
+        """Follow the events to the end. False if this worker stops, or if the picture is no longer wanted."""
         looked = time.monotonic()
         with closing(stream):
             for event in stream:
@@ -206,9 +208,9 @@ class _Making:
                 pass
 
     def _begin(self) -> None:
-        """The engine works on it: only from here on the task is running. Before, it waits in the engine's queue.
+        """The engine works on it: the task is running from here on. Before, it waits in the engine's queue.
 
-        A picture that is made sooner than SOON is not said to be begun: that would take longer than making it.
+        A picture that is made sooner than SOON is not reported as started: that would take longer than making it.
         """
         self.begun, self.begin_at = True, math.inf
         started = self.prompt.started_at or timezone.now()
@@ -219,7 +221,7 @@ class _Making:
             publisher.changed(self.task)
 
     def _catch_up(self) -> None:
-        """The engine is silent for a moment: write what was put off."""
+        """The engine is silent for a moment: do the deferred writes."""
         if not self.begun and time.monotonic() > self.begin_at:
             self._begin()
         if self.prompt.posted_at and self.prompt.state == EnginePrompt.State.CLAIMED:
@@ -228,10 +230,10 @@ class _Making:
             self._write_progress(*self.unwritten)
 
     def _progress(self, step: int, steps: int) -> None:
-        """Write and show step `step` of `steps`, at most four times a second; what is put off follows in a silence.
+        """Write and show step `step` of `steps`, at most four times a second; deferred ones follow in a silence.
 
         A picture that is made faster than that shows no steps: writing them would take longer than making it. A step
-        that an engine tells twice is written once.
+        that an engine reports twice is written once.
         """
         if (step, steps) == self.told:
             return
@@ -265,11 +267,11 @@ class _Making:
             self._store(found[0])
 
     def _store(self, ref: events.ImageRef) -> bool:
-        """Fetch, check, save, and commit the row: only then the picture exists. False where it is left.
+        """Fetch, check, save, and commit the row: only then the picture exists. False if it was left.
 
-        What does not come whole is fetched again a few times. Raises NotFetched after that.
+        An incomplete file is fetched again a few times. Raises NotFetched after that.
         """
-        self.prompt.output = asdict(ref)  # kept wherever this attempt does not end in a picture
+        self.prompt.output = asdict(ref)  # stored unless this attempt ends in a picture
         pauses = iter(() if self.attached else FETCH_PAUSES)
         while not self.stored and not self.left:
             trouble = self._try_to_store(ref)
@@ -283,7 +285,7 @@ class _Making:
         return self.stored
 
     def _try_to_store(self, ref: events.ImageRef) -> NotFetched | None:
-        """Why the picture did not come this time; None where it did, or is left."""
+        """Why the picture could not be fetched this time; None if it was, or if it was left."""
         said = "The picture did not come whole."
         data = b""
         try:
@@ -301,7 +303,7 @@ class _Making:
         return None
 
     def _fetched(self, ref: events.ImageRef) -> Iterator[bytes]:
-        """The bytes of a file on the engine, or nothing where it is left meanwhile."""
+        """The bytes of a file on the engine, or nothing if it is left meanwhile."""
         client = roster.pool.client(self.prompt.engine)
         looked = time.monotonic()
         with closing(roster.pool.loop.iterate(_fetching(client, ref), poll=SECONDS_OF_SILENCE)) as ticks:
@@ -314,7 +316,7 @@ class _Making:
                         return
 
     def _wait(self, seconds: float) -> None:
-        """A pause, shorter where it is left."""
+        """Pause, shorter if it is left."""
         until = time.monotonic() + seconds
         while not self._is_left() and (left := until - time.monotonic()) > 0:
             workers.stopping.wait(min(left, SECONDS_BETWEEN_CANCEL_LOOKS))
@@ -324,14 +326,14 @@ class _Making:
         return self.left
 
     def _install_files(self, engine: Engine) -> bool:
-        """Put the files of styles on the engine that it lacks.
+        """Install the files of styles that the engine lacks.
 
-        False when this worker stops, or nobody wants the picture any more.
+        False if this worker stops, or if the picture is no longer wanted.
         """
         try:
             return all(self._install(engine, version) for version in installs.missing(engine, graphs.stored(self.task)))
         finally:
-            self._show_install(None)  # also what a worker that was killed left there
+            self._show_install(None)  # also what a killed worker left there
 
     def _install(self, engine: Engine, version: StyleVersion) -> bool:
         looked = shown = -math.inf
@@ -356,19 +358,19 @@ class _Making:
 
     def _send_reference(self, engine: Engine) -> None:
         reference = self.task.reference
-        assert reference is not None  # the caller looked
+        assert reference is not None  # the caller has checked
         if roster.pool.memory.has_input(engine, reference.sha256):
             return
         with reference.file.open("rb") as handle:
             data = handle.read()
         name = graphs.reference_name(reference.sha256)
         stored = roster.pool.loop.call(roster.pool.client(engine).upload_image(data, name))
-        if stored.filename != name:  # the name is the hash of the bytes, so this engine holds something else under it
+        if stored.filename != name:  # the name is the hash of the bytes, so this engine has something else under it
             raise BadResponse(f"The engine already has another picture named {name}.")
         roster.pool.memory.note_input(engine, reference.sha256)
 
     def _adapted(self, client: ComfyClient, nodes: graph.Graph) -> graph.Graph:
-        """The graph as this engine's version wants it; the client remembers what the engine said of its classes."""
+        """The graph adapted to this engine's version; the client caches the engine's node classes."""
         adapted = roster.pool.loop.call(wiring.fitted(client, nodes, strict=True))
         if adapted != nodes:
             self._write_prompt(graph=adapted, graph_sha256=graph.sha256(adapted))
@@ -385,11 +387,11 @@ async def _fetching(client: ComfyClient, ref: events.ImageRef) -> AsyncGenerator
 
 
 def settle(task: GenerationTask, *, made: bool) -> None:
-    """After an attempt: a task with nothing on an engine waits again; others may have something to do now.
+    """Update the task after an attempt: with nothing on an engine it waits again; others may have something to do now.
 
-    A prompt that is parked, because its engine went away, is nothing that runs. After a picture was made its task goes
-    on running, for the next picture is claimed at once. Where none can be, the sweep puts the task back when its lease
-    is over.
+    A prompt that is parked, because its engine went away, does not count as running. After a finished picture its task
+    stays running, for the next picture is claimed at once. If none can be, the sweep puts the task back when its lease
+    has expired.
     """
     shown = task.version
     task.refresh_from_db()
@@ -401,7 +403,7 @@ def settle(task: GenerationTask, *, made: bool) -> None:
         publisher.counts_changed()
         publish_waiting()
         signals.ended.send(GenerationTask, task=task)
-    if not made or task.is_active or task.version != shown:  # else its last picture has told of its end
+    if not made or task.is_active or task.version != shown:  # otherwise its last picture has published its end
         publisher.changed(task)
     publisher.engines_changed()
     if anything_open():
@@ -409,13 +411,13 @@ def settle(task: GenerationTask, *, made: bool) -> None:
 
 
 def publish_waiting(most: int = 20) -> None:
-    """The first waiting tasks moved up: show their new places."""
+    """Publish the new queue positions of the first waiting tasks."""
     for task in GenerationTask.everything.waiting().order_by("-priority", "is_face", "queued_at")[:most]:
         publisher.progressed(task, "generation/making/_job_progress.html")
 
 
 def sweep() -> None:
-    """Every minute and at start: what a crash left between two steps is finished, the rest is free to be claimed."""
+    """Every minute and at the start: finish what a crash left between two steps, and free the rest to be claimed."""
     whole = GenerationTask.everything.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
     for task in whole.order_by("pk"):
         if task.complete_if_whole():

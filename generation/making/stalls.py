@@ -1,4 +1,4 @@
-"""Whether work stands still: a picture could be made now, and no worker looks for one. For `/health` and doctor."""
+"""Whether work is stalled: a picture could be made now, and no worker looks for one. For `/health` and doctor."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from stylestudio.host.health_facts import Fact
 from stylestudio.models import Worker
 from stylestudio.processes.doctor import Finding
 
-# With nothing else to do a worker looks once a minute (`runner.sweep`). So no alarm is false: what waited for an engine
-# that was paused, for a file or for its turn is looked at no later than that.
+# An idle worker looks for work once a minute (`runner.sweep`). So there are no false alarms: pictures that waited for
+# an engine, a file or their turn are seen by then.
 SILENCE = timedelta(seconds=90)
 
 
 def is_stalled() -> bool:
-    """Whether an engine has room for a picture that waits, and no worker has looked for SILENCE.
+    """Whether an engine has room for a waiting picture, and no worker has looked for work for SILENCE.
 
-    One small question while workers look. It is no stall when no worker is alive, or when all their threads make
-    pictures: then it is said otherwise, or there are too few of them.
+    One small query while workers look. It is not a stall if no worker is alive, or if all their threads make pictures:
+    the former is reported elsewhere, and then there are too few of them.
     """
     alive = Worker.objects.alive()
     if _looked(alive).exists() or not alive.exists():
@@ -37,19 +37,19 @@ def is_stalled() -> bool:
 
 
 def _looked(alive: QuerySet[Worker]) -> QuerySet[Worker]:
-    """Workers that looked lately, or have had no time for it yet."""
+    """Workers that have looked for work recently, or have not had time to yet."""
     last = alive.annotate(last=Coalesce("looked_at", "started_at"))
     return last.filter(Q(last__gt=Now() - SILENCE))
 
 
-def tell() -> Iterable[Fact]:
-    """For `/health`: nothing while pictures are made, or none waits."""
+def stall_facts() -> Iterable[Fact]:
+    """For `/health`: nothing while pictures are made, or if none waits."""
     if is_stalled():
         yield Fact("queue", "stalled", well=False)
 
 
 def look_at_queue() -> Iterable[Finding]:
-    """For doctor: how many jobs wait, and whether somebody works on them."""
+    """For doctor: how many jobs wait, and whether a worker takes them."""
     try:
         waiting, stalled = GenerationTask.everything.waiting().count(), is_stalled()
     except DatabaseError as error:

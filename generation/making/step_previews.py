@@ -1,4 +1,4 @@
-"""What a page shows while a picture is made: the picture of a step, as small as a socket should carry."""
+"""What a page shows while a picture is made: a preview of the current step, small enough for a socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREVIEW_TRIES = ((384, 70), (384, 40), (192, 40), (96, 40))  # (side, quality), 
 
 
 def small_preview(data: bytes) -> bytes:
-    """A step preview for the page: WebP of at most 384 px and 20 kB. Empty when it is no picture."""
+    """A step preview for the page: WebP of at most 384 px and 20 kB. Empty if the data is not a picture."""
     try:
         with Image.open(io.BytesIO(data), formats=decoding.FORMATS) as preview:
             preview.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))

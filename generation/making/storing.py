@@ -1,4 +1,4 @@
-"""Storing a picture: its file and its row, and what follows for its task and its engine."""
+"""Storing a picture: its file and row, and the consequences for its task and engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stylestudio.processes import workers
 
 
 def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
-    """Save a picture's bytes and its row. None when this place already has one (another attempt was faster)."""
+    """Save a picture's bytes and its row. None if this place already has one (another attempt was faster)."""
     facts = decoding.check_output(data)
     task = prompt.task
     picture = GeneratedImage(
@@ -63,7 +63,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         Engine.objects.filter(pk=prompt.engine_id).update(ooms=0)
     tasks.finish_picture(picture.pk)
     if task.status == Status.QUEUED:
-        task.start(workers.worker_name())  # it was over before anybody said that it had begun
+        task.start(workers.worker_name())  # it ended before anybody had reported that it started
     if not task.complete_if_whole():
         task.advance(progress=overall(task))
     publisher.changed(task)

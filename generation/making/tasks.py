@@ -1,4 +1,4 @@
-"""What goes through the queue. Messages are hints that there is work; the rows say which."""
+"""Queue messages for making pictures. They are hints that there is work; the rows say which."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def work() -> None:
 
 @db_task()  # type: ignore[untyped-decorator]
 def look_again() -> None:
-    """What an engine was to be asked for later is due."""
+    """Make pictures, including those that an engine was to be asked for later."""
     look_for_orphans()
     runner.work()
 
 
 def wake(seconds: float) -> None:
-    """Tell workers that there may be pictures to make, now or after so many seconds."""
+    """Wake workers for pictures, now or after so many seconds."""
     if seconds:
         look_again.schedule(delay=seconds)
     else:
@@ -32,5 +32,5 @@ def wake(seconds: float) -> None:
 
 
 def hear_of_engine(sender: object, **_facts: Any) -> None:
-    """An engine can be given work again."""
+    """Wake workers when an engine can be given work again."""
     work()

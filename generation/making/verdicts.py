@@ -1,4 +1,4 @@
-"""What becomes of an attempt that ended without a picture: of the picture, its engine and its task.
+"""The outcome of an attempt that ended without a picture: for the picture, its engine and its task.
 
 `recovery` decides and writes nothing; `apply` writes what was decided, and is the only place that does.
 """
@@ -40,8 +40,8 @@ class Tries:
 class Ends:
     """The attempt is over.
 
-    `unclean`: its engine may still hold it and could not be told. `stop`: tell it first, and the attempt is unclean
-    only if that fails. `tries`: None leaves them as they are.
+    `unclean`: its engine may still hold it and could not be told. `stop`: tell it first; the attempt is unclean only if
+    that fails. `tries`: None leaves them unchanged.
     """
 
     state: EnginePrompt.State
@@ -53,7 +53,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The attempt goes on when somebody finds its engine well, and not before so many seconds are over."""
+    """The attempt continues once somebody finds its engine well, and not before that many seconds have passed."""
 
     tries: Tries
     seconds: float = 0.0
@@ -78,7 +78,7 @@ class FileForgotten:
 
 @dataclass(frozen=True, slots=True)
 class OutOfMemory:
-    """The engine unloads what it holds. After `roster.MOST_OOMS` in a row it is taken out."""
+    """The engine unloads its models. After `roster.MOST_OOMS` in a row it is taken out of service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +93,14 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Rests:
-    """No picture of the task is begun for so many seconds."""
+    """No picture of the task is started for that many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows of an attempt. None: the engine, or the task, stays as it is."""
+    """What follows an attempt. None: the engine, or the task, stays as it is."""
 
     picture: Ends | Waits
     engine: TakenOut | FileForgotten | OutOfMemory | None = None
@@ -108,11 +108,13 @@ class Verdict:
 
 
 def apply(prompt: EnginePrompt, task: GenerationTask, verdict: Verdict) -> None:
-    """Write what was decided, and wake workers when there will be something to do.
+    """Write the verdict, and wake workers for when there will be something to do.
 
-    An attempt ends with its task, or neither does: in between, the picture would be free to be made once more.
+    An attempt ends together with its task, or neither does: otherwise the picture could be claimed once more in
+    between.
     """
-    unclean = _is_unclean(prompt, verdict.picture)  # asks the engine, which no transaction waits for
+    # Makes a request to the engine, which no transaction should wait for.
+    unclean = _is_unclean(prompt, verdict.picture)
     if isinstance(verdict.engine, TakenOut | FileForgotten):
         _tell_roster(prompt.engine, verdict.engine)
     with transaction.atomic():

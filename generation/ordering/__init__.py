@@ -1,4 +1,4 @@
-"""The form "New pictures", by page and by command: what may be asked for, checked, frozen and placed.
+"""The form "New pictures", as page and as command: checking, freezing and placing orders.
 
 Uses `engines`, `pictures` and `making`. Begin with `orders`.
 """

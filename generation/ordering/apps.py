@@ -1,4 +1,4 @@
-"""The app of orders: it brings the command `generate`."""
+"""The app of orders, with the command `generate`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class OrderingConfig(AppConfig):
-    """Asking for pictures."""
+    """Placing orders."""
 
     name = "generation.ordering"
     label = "ordering"

@@ -18,16 +18,18 @@ File = tuple[str, str]  # (folder, name)
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`problems` somebody has to mend; `wait` says which engine the pictures wait for. Empty: they begin at once."""
+    """`problems` need somebody to fix them; `wait` says which engine the pictures wait for. Both empty: they start at
+    once.
+    """
 
     problems: list[str] = field(default_factory=list)
     wait: str = ""
 
 
 def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
-    """What becomes of pictures that need these (folder, name) pairs, as engines are now.
+    """The prospects of pictures that need these (folder, name) pairs, with the engines as they are now.
 
-    `stored` are the files that can be put on engines: where there is a way to an engine, they are there already.
+    `stored` are the files we can install: an engine that can be given one counts as having it.
     """
     files, stored = [(folder, canonical(name)) for folder, name in files], stored or {}
     serving = roster.serving()
@@ -37,21 +39,21 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
     able = [engine for engine in away if installs.is_able(engine, files, (), stored)]
     problems = [] if serving else [_nobody(away)]
     if not able:
-        # What an engine has is known once it answered.
+        # What an engine has is known once it has answered.
         asked = serving or [engine for engine in away if engine.engine_version]
         return Outlook(problems + _missing(files, asked, stored))
     return Outlook(problems, _waits(_nowhere(files, serving, stored) or files, able) if serving else "")
 
 
 def unfit() -> list[str]:
-    """Why no engine that serves can run our graphs, whatever files it has; empty if one can, or none serves."""
+    """Why no serving engine can run our graphs, whatever files it has; empty if one can, or if none serves."""
     serving = roster.serving()
     found = [(engine, graphs.lack_of(engine)) for engine in serving]
     if any(lack is None for _engine, lack in found):
         return []
     words = _("%(engine)s (ComfyUI %(version)s) cannot make these pictures. %(lack)s")
     return [
-        words % {"engine": roster.title(engine), "version": engine.engine_version, "lack": lacks.words(lack)}
+        words % {"engine": roster.title(engine), "version": engine.engine_version, "lack": lacks.lack_in_words(lack)}
         for engine, lack in found
         if lack
     ]
@@ -79,7 +81,7 @@ def _waits(files: Sequence[File], able: Sequence[Engine]) -> str:
 
 
 def _missing(files: Sequence[File], asked: Sequence[Engine], stored: Stored) -> list[str]:
-    """Which files are missing where."""
+    """Which files are missing on which engines."""
     if not asked:
         return []
     if nowhere := _nowhere(files, asked, stored):

@@ -13,14 +13,14 @@ from stylestudio.comfy.file_names import canonical
 
 ENDINGS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 HASH = re.compile(r"(?:sha256:|0x)?[0-9a-f]{8,64}")
-# How a file stores the same weights.
+# Suffixes for how a file stores the same weights.
 STORAGE = re.compile(r"fp(?:16|32|8)|bf16|pruned|ema[ _-]?only|ema|[\d.]*[ _-]?vae(?:[ _-]?fix)?")
-# These name the family, not a checkpoint.
+# Names of the family, not of a checkpoint.
 FAMILIES = {"sdxl", "sdxl1", "sdxl10", "sd"}
 
 
 def base_name(text: str) -> str:
-    """What a checkpoint is called, apart from folder, ending and spelling; "" where the text names none, like a hash.
+    """A checkpoint's name without folder, extension and spelling variants; "" if the text has no name, such as a hash.
 
     "models/sd_xl_base_1.0.safetensors", "sdxl_base_v1-0" and "sdXL base 1.0" are the same base.
     """
@@ -33,13 +33,13 @@ def base_name(text: str) -> str:
 
 
 def _stem(text: str) -> str:
-    """Without folder and ending. What follows a point may be a number: only known endings are cut."""
+    """The name without folder and extension. Only known extensions are cut: a dot may belong to a version number."""
     name = re.split(r"[\\/]", text.strip())[-1]
     return next((name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending)), name)
 
 
 def differ(one: str, other: str) -> bool:
-    """Whether two texts name different checkpoints. Where one says less than the other, or nothing, they do not."""
+    """Whether two texts name different checkpoints. If one is shorter than the other, or empty, they do not."""
     first, second = base_name(one), base_name(other)
     return bool(first and second) and not first.startswith(second) and not second.startswith(first)
 
@@ -51,7 +51,7 @@ def warnings(mix: Sequence[Ingredient]) -> list[str]:
 
 
 def chosen(mix: Sequence[Ingredient]) -> str:
-    """Which checkpoint a style of the mix brings along, in words; "" where it is the studio's own."""
+    """The checkpoint that a style of the mix requires, in words; "" if it is the studio's default."""
     for ingredient in mix:
         if name := ingredient.version.checkpoint:
             facts = {"checkpoint": name, "style": ingredient.version.style.title}
@@ -61,7 +61,7 @@ def chosen(mix: Sequence[Ingredient]) -> str:
 
 
 def _two_wishes(mix: Sequence[Ingredient]) -> list[str]:
-    """Two styles ask for checkpoints of their own; only one can be loaded."""
+    """Warn if two styles require checkpoints of their own: only one can be loaded."""
     versions = [ingredient.version for ingredient in mix if ingredient.version.checkpoint]
     other = next((one for one in versions if differ(one.checkpoint, versions[0].checkpoint)), None)
     if other is None:
@@ -78,7 +78,7 @@ def _two_wishes(mix: Sequence[Ingredient]) -> list[str]:
 
 
 def _strangers(mix: Sequence[Ingredient], used: str) -> list[str]:
-    """Styles that were trained on another checkpoint than the one they are used with."""
+    """Warn about styles that were trained on another checkpoint than the one used."""
     return [
         _("%(style)s was trained on %(base)s, not on %(checkpoint)s.")
         % {"style": version.style.title, "base": _stem(version.trained_on), "checkpoint": _stem(used)}

@@ -1,4 +1,4 @@
-"""The form "New pictures": what is asked for, and the mix of styles."""
+"""The form "New pictures": the order and the mix of styles."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
 from stylestudio.images.decoding import BadPicture
 
-# What every ComfyUI offers; the engine checks again.
+# What every ComfyUI offers; the engine validates them again.
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_sde", "ddim", "lcm", "uni_pc")
 SCHEDULERS = ("sgm_uniform", "normal", "karras", "exponential", "simple", "ddim_uniform", "beta")
 
 
 class OrderForm(forms.Form):
-    """What is asked for. Styles of the mix are read by `picked`: their fields are named after style numbers."""
+    """The order. `picked` reads the styles of the mix, because their fields are named after style numbers."""
 
     mode = forms.ChoiceField(choices=GenerationTask.Mode.choices, initial=GenerationTask.Mode.TEXT)
     prompt = forms.CharField(
@@ -50,7 +50,7 @@ class OrderForm(forms.Form):
     cfg = forms.FloatField(min_value=0, max_value=orders.MOST_CFG, initial=graphs.CFG)
     sampler = forms.ChoiceField(choices=[(name, name) for name in SAMPLERS], initial=graphs.SAMPLER)
     scheduler = forms.ChoiceField(choices=[(name, name) for name in SCHEDULERS], initial=graphs.SCHEDULER)
-    style = forms.CharField(required=False)  # for what is wrong with the mix; its values are read by `picked`
+    style = forms.CharField(required=False)  # for errors of the mix; `picked` reads its values
     denoise = forms.FloatField(required=False, min_value=0.05, max_value=1.0, initial=graphs.DENOISE)
     preset = forms.CharField(required=False, max_length=MOST_NAME)
     before = forms.CharField(required=False, max_length=MOST_WORDS)
@@ -67,7 +67,7 @@ class OrderForm(forms.Form):
         )
 
     def clean(self) -> dict[str, Any]:
-        """A file that was sent along becomes a stored reference; image mode needs one."""
+        """Store an uploaded file as a reference; image mode needs one."""
         cleaned = super().clean() or {}
         cleaned["picture"] = None
         if cleaned.get("mode") == GenerationTask.Mode.IMAGE and "reference" not in self.errors:
@@ -133,7 +133,7 @@ def initial_of(order: Order) -> dict[str, Any]:
 
 
 def preset_values(preset: Preset) -> dict[str, str]:
-    """The form's values that a preset fills. An empty negative prompt leaves the one that is there."""
+    """The form values that a preset fills in. An empty negative prompt leaves the current one."""
     values = {
         "preset": preset.name,
         "before": preset.prefix,
@@ -181,7 +181,7 @@ def _weight(text: Any, default: float, strengths: tuple[float, float] = USUAL_ST
 
 
 def row_number(text: str) -> int | None:
-    """The number of a row as forms send it; None for anything else."""
+    """A primary key from a form; None if the text is not one."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
@@ -191,17 +191,17 @@ def random_seed() -> int:
 
 
 def complain(form: OrderForm, error: ValidationError) -> None:
-    """Show why an order was not placed, at the fields it concerns, else above the button."""
+    """Show why an order was not placed, at the fields concerned, else above the button."""
     wrong: dict[str, list[ValidationError]] = error.update_error_dict({})
     for name, messages in wrong.items():
         form.add_error(name if name in form.fields else None, messages)
 
 
 def explain(form: OrderForm, task: GenerationTask) -> None:
-    """Show what the engine said of a failed job at the field it is about, where it is about one.
+    """Show the engine's message about a failed job at the form field it is about, if it is about one.
 
-    The form was not sent yet: it shows this as it shows errors, and may be sent as it is.
+    The form has not been sent yet: it shows the message as an error, and may be sent as it is.
     """
     if task.error_field in form.fields and not form.errors:
-        form.cleaned_data = {}  # without it a form that was not sent takes no errors
+        form.cleaned_data = {}  # an unbound form needs this to accept errors
         form.add_error(task.error_field, task.error or task.explanation)

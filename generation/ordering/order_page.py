@@ -1,4 +1,4 @@
-"""What stands around the form "New pictures": the picker, the mix, trigger chips, the final prompt, readiness."""
+"""The parts around the form "New pictures": picker, mix, trigger chips, final prompt, readiness."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from styles.models import Preset, Style
 from stylestudio.templatetags.studio import about
 
 COUNTS = (1, 2, 4, 8, 12)
-LATELY = 30  # newest tasks of a person that say which styles were used last
-RECENT = 4  # styles that come first in the picker because of it
+LATELY = 30  # newest tasks of a person that determine the recently used styles
+RECENT = 4  # recently used styles at the top of the picker
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class StyleChoice:
     triggers: list[str]
     safe_from: float | None
     safe_to: float | None
-    shelf: str  # the heading above it, where a group begins with it
+    shelf: str  # the heading above it, if a group starts with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class MixRow:
 
 @dataclass(frozen=True, slots=True)
 class PresetChip:
-    """A preset above the prompt. `pk` is None for one that the form uses and no chosen style has."""
+    """A preset above the prompt. `pk` is None for one that the form uses but no chosen style has."""
 
     pk: int | None
     name: str
@@ -78,7 +78,7 @@ class PresetChip:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A trigger phrase in the prompt box. Phrases that the prompt already has are not shown."""
+    """A trigger phrase in the prompt box. Phrases already in the prompt are not shown."""
 
     pk: int
     phrase: str
@@ -87,7 +87,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A reason why pressing Generate would not work, with the field or page that mends it."""
+    """A reason why Generate would not work, with the field or page to fix it."""
 
     text: str
     href: str
@@ -98,7 +98,7 @@ class Problem:
 class Readiness:
     """What will happen, in numbers, and which engine that waits for; or what has to be done first.
 
-    `warnings` keep nobody from generating.
+    `warnings` do not prevent generating.
     """
 
     lines: list[str]
@@ -108,7 +108,7 @@ class Readiness:
 
 
 def around(form: OrderForm) -> dict[str, Any]:
-    """Everything that the page shows around the form, for its present values."""
+    """Everything the page shows around the form, for its current values."""
     values = {name: form[name].value() for name in form.fields}
     prompt = str(values["prompt"] or "")
     reference = Reference.objects.filter(pk=row_number(str(values["reference_id"] or "")) or 0).first()
@@ -141,7 +141,7 @@ def around(form: OrderForm) -> dict[str, Any]:
 
 
 def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
-    """The base style, what this person used last, and the rest by name."""
+    """The base style, what this person used last, then the rest by name."""
     sketched = roster.preview_serves()
     offered = forms.offered(user)
     recent = _recent(user, offered)
@@ -152,7 +152,7 @@ def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
     for style in offered:
         version = style.version
         assert version is not None  # `offered` leaves out styles without a published version
-        # The base style's sheet was drawn by the preview engine; a real engine's base looks different.
+        # The preview engine drew the base style's sheet; a real engine's base looks different.
         sheet = version.sheet.url if version.sheet and (sketched or not style.is_base) else ""
         choices.append(
             StyleChoice(
@@ -177,7 +177,7 @@ def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
 
 
 def _recent(user: User, offered: Iterable[Style]) -> list[int]:
-    """Numbers of the few styles that this person used last, the newest first."""
+    """Primary keys of the few styles that this person used last, the newest first."""
     newest = GenerationTask.objects.visible_to(user).filter(owner=user).values("pk")[:LATELY]
     rows = TaskStyle.objects.filter(task__in=newest).order_by("-task_id", "position")
     known = {style.pk for style in offered}
@@ -204,7 +204,7 @@ def _mix_row(ingredient: Ingredient) -> MixRow:
 
 
 def _presets(user: User, mix: Sequence[Ingredient], frame: Frame) -> list[PresetChip]:
-    """Presets of the chosen styles in the order of the mix, else of the base style; one in use is always among them."""
+    """Presets of the chosen styles in the order of the mix, else of the base style; always including the one in use."""
     of = {ingredient.version.style_id: place for place, ingredient in enumerate(mix)}
     seen = Preset.objects.visible_to(user)
     found = seen.filter(style__in=of) if mix else seen.filter(style__is_base=True)
@@ -251,7 +251,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
 
 
 def _whole(value: Any, default: int) -> int:
-    """A number as typed, for reckoning; nonsense is `default`."""
+    """A typed number, for calculating; `default` if it is nonsense."""
     try:
         number = int(value)
     except (TypeError, ValueError):

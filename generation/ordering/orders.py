@@ -1,4 +1,4 @@
-"""Placing an order: everything a person asked for, checked, frozen into a snapshot, stored, and announced."""
+"""Placing an order: checked, frozen into a snapshot, stored, and announced to the workers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MOST_CFG = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Ingredient:
-    """A style in the mix: weight 0 to 2, and the trigger phrases that are switched off."""
+    """A style in the mix: its weight, within the version's `strengths`, and the trigger phrases that are off."""
 
     version: StyleVersion
     weight: float
@@ -57,7 +57,7 @@ class Ingredient:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Everything asked for by one press of Generate. `seed` None means random."""
+    """Everything ordered by one press of Generate. `seed` None means random."""
 
     prompt: str
     negative: str = ""
@@ -78,7 +78,7 @@ class Order:
 
     @property
     def mode(self) -> str:
-        """text, or image where there is a picture to start from."""
+        """Image if there is a picture to start from, else text."""
         return GenerationTask.Mode.IMAGE if self.reference else GenerationTask.Mode.TEXT
 
     def check(self) -> None:
@@ -112,7 +112,7 @@ class Order:
             raise ValidationError(wrong)
 
     def phrases(self) -> list[str]:
-        """Trigger phrases of all styles in the mix that are on."""
+        """The active trigger phrases of all styles in the mix."""
         return [phrase for ingredient in self.mix for phrase in ingredient.triggers]
 
     def files(self) -> tuple[str, str]:
@@ -124,7 +124,7 @@ class Order:
 
 
 def canonical(snapshot: dict[str, Any]) -> str:
-    """The one way to write a snapshot, so that equal orders have equal hashes."""
+    """The canonical JSON of a snapshot, so that equal orders have equal hashes."""
     return json.dumps(snapshot, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -134,9 +134,9 @@ def digest(snapshot: dict[str, Any]) -> str:
 
 
 def place(order: Order, user: User, *, request_id: uuid.UUID | None = None, is_face: bool = False) -> GenerationTask:
-    """Store the order as a waiting task and tell the workers. The same `request_id` twice makes one task.
+    """Store the order as a waiting task and wake the workers. The same `request_id` twice makes one task.
 
-    Raises ValidationError for what is out of range, and when the person has as many jobs waiting as one may.
+    Raises ValidationError if a field is out of range, or if the person already has as many waiting jobs as allowed.
     """
     order.check()
     task, mix = _draft(order)
@@ -145,12 +145,12 @@ def place(order: Order, user: User, *, request_id: uuid.UUID | None = None, is_f
 
 
 def snapshot(order: Order) -> dict[str, Any]:
-    """What a task of this order would freeze. Equal orders give equal ones where the seed is named."""
+    """The snapshot a task of this order would freeze. With an explicit seed, equal orders give equal ones."""
     return _snapshot(*_draft(order), _workflow_of(order), order.frame)
 
 
 def is_same(task: GenerationTask, order: Order) -> bool:
-    """Whether `task` is what `order` asks for. Where the order names no seed, any will do."""
+    """Whether `task` is of this order. If the order has no seed, any seed matches."""
     asked = snapshot(order)
     if order.seed is None:
         asked["seeds"] = task.snapshot["seeds"]
@@ -163,7 +163,7 @@ def _workflow_of(order: Order) -> dict[str, str]:
 
 
 def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
-    """The rows of the order, not stored."""
+    """The rows of the order, unsaved."""
     first = order.seed if order.seed is not None else secrets.randbelow(RANDOM_SEEDS)
     checkpoint, lightning = order.files()
     task = GenerationTask(
@@ -196,7 +196,7 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
     return task, mix
 
 
-# What a retry takes over as it is.
+# The fields that a retry copies unchanged.
 ASKED = (
     "visibility", "mode", "prompt", "final_prompt", "negative", "width", "height", "steps", "cfg", "sampler",
     "scheduler", "denoise", "reference", "checkpoint", "lightning", "is_face",
@@ -204,15 +204,15 @@ ASKED = (
 
 
 def retry(task: GenerationTask, user: User) -> GenerationTask:
-    """A new task for the pictures that `task` did not make, with the same snapshot and seeds.
+    """Order a new task for the pictures that `task` did not make, with the same snapshot and seeds.
 
-    While the last retry waits or runs, asking again answers with that one.
+    While the last retry waits or runs, another call returns that one.
     """
     return _again(task, user, "retry")
 
 
 def retry_smaller(task: GenerationTask, user: User) -> GenerationTask:
-    """Like `retry`, in the next smaller size. ValidationError where there is none."""
+    """Like `retry`, in the next smaller size. Raises ValidationError if there is none."""
     shape = task.smaller
     if shape is None:
         raise ValidationError(_("These pictures are as small as they can be."))
@@ -239,7 +239,7 @@ def _again(task: GenerationTask, user: User, press: str, **changes: int) -> Gene
 
 
 def order_of(task: GenerationTask) -> Order:
-    """What was asked for, as an order: the form is filled from this, the absent included."""
+    """The order a task was made from, to fill the form with; what the task lacks is absent."""
     mix = tuple(
         Ingredient(row.version, row.weight, frozenset(_off(row, task.frame.around(task.prompt))))
         for row in task.mix.select_related("version__style")
@@ -264,7 +264,7 @@ def order_of(task: GenerationTask) -> Order:
 
 
 def with_seed(order: Order, seed: int) -> Order:
-    """The same order for one picture of it."""
+    """The same order for one picture with this seed."""
     return replace(order, seed=seed, count=1)
 
 
@@ -288,7 +288,7 @@ def _store(
                 row.task = task
             TaskStyle.objects.bulk_create(mix)
     except (IntegrityError, ValidationError):
-        # The same press twice is answered with its job, which may be the last one that there is room for.
+        # The same press sent twice returns its job, which may be the last one there was room for.
         if (earlier := _placed(task)) is None:
             raise
         return earlier
@@ -297,17 +297,17 @@ def _store(
 
 
 def _placed(task: GenerationTask) -> GenerationTask | None:
-    """The task that this press made before."""
+    """The task that this press has already made; None if there is none."""
     return GenerationTask.everything.filter(owner=task.owner, request_id=task.request_id).first()
 
 
 def _send(task: GenerationTask) -> None:
-    for _message in range(min(task.count, 2)):  # two prompts are on an engine at a time: one runs, one waits
+    for _message in range(min(task.count, 2)):  # an engine has two prompts at a time: one runs, one waits
         GenerationTask.wake()
 
 
 def _snapshot(task: GenerationTask, mix: list[TaskStyle], used: dict[str, str], frame: Frame) -> dict[str, Any]:
-    # Orders without a preset have the hashes that they always had.
+    # Orders without a preset hash as they did before presets existed.
     framed = {"frame": frame.facts} if frame.facts else {}
     return framed | {
         "schema": SCHEMA,

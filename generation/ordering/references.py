@@ -14,17 +14,17 @@ from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
 
-# A gallery picture of 2048 × 2048 may be larger than what people may upload.
+# A gallery picture of 2048 × 2048 may be larger than the limit for uploads.
 MOST_OF_OURS = 64 * 2**20
 
 
 def add_reference(file: IO[bytes], user: User) -> Reference:
-    """Check, clean and store an uploaded picture; the same pixels are stored once. Raises BadPicture."""
+    """Check, clean and store an uploaded picture; equal pixels are stored once. Raises BadPicture."""
     return _stored(decoding.read_reference(file), user)
 
 
 def reference_from(picture: GeneratedImage, user: User) -> Reference:
-    """A picture of the gallery as a reference. Raises BadPicture when its file is gone."""
+    """A gallery picture as a reference. Raises BadPicture if its file is missing."""
     try:
         with picture.file.open("rb") as handle:
             return _stored(decoding.read_reference(handle, most_bytes=MOST_OF_OURS), user)
@@ -40,13 +40,13 @@ def _stored(clean: decoding.Reference, user: User) -> Reference:
         return known
     reference = Reference(sha256=clean.sha256, owner=user)
     name = identity.new_name(".png")
-    # Without a name the content counts as no file, and the width and height would be empty.
+    # Without a name the content counts as no file, and width and height would stay empty.
     reference.file.save(name, ContentFile(clean.png, name=name), save=False)
     try:
         with all_or_nothing() as noted:
             noted(str(reference.file.name))
             with transaction.atomic():
                 reference.save()
-    except IntegrityError:  # the same picture came twice at once
+    except IntegrityError:  # the same picture was uploaded twice at once
         return Reference.objects.get(sha256=clean.sha256)
     return reference

@@ -1,4 +1,4 @@
-"""Studio and jobs: fetch, act, answer. A page URL answers a page, a fragment has its own URL."""
+"""The pages of Studio and of jobs. A page URL returns a page; a fragment has its own URL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from generation.making import fetching, runner, tasks
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
-from generation.pictures import cards, graphs, signals
+from generation.pictures import graphs, job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask
 from styles.forms import PresetForm
 from styles.models import Preset, Style
@@ -39,7 +39,7 @@ RECENT = 20  # jobs in the live column; older ones are in the gallery
 
 @require_GET
 def studio(request: StudioRequest) -> HttpResponse:
-    """The form, filled from a picture, a job, a style or a prompt when the address names one, and the live column."""
+    """The form, filled from the picture, job, style or prompt in the query string, and the live column."""
     form = forms.OrderForm(user=request.user, initial=_prefill(request))
     if number := request.GET.get("task"):
         forms.explain(form, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
@@ -65,22 +65,22 @@ def generate(request: StudioRequest) -> HttpResponse:
 
 
 def _press_of(request: StudioRequest, order: Order, form_id: uuid.UUID | None) -> uuid.UUID | None:
-    """What names this press: the form's id; one that another order came with before is made another."""
+    """The id of this press: the form's own, or a new one if another order has already used that."""
     mine = GenerationTask.everything.visible_to(request.user).filter(owner=request.user)
     earlier = mine.filter(request_id=form_id).first() if form_id else None
-    # A page from before an order, reached with Back, has its id still.
+    # A page left behind by an order and reached with Back still has the old id.
     return form_id if earlier is None or orders.is_same(earlier, order) else number_of(request)
 
 
 @require_POST
 def compose(request: StudioRequest) -> HttpResponse:
-    """The form changed: answer with what follows from it (chips, final prompt, mix, readiness)."""
+    """Answer a change of the form with what follows from it: chips, final prompt, mix, readiness."""
     data = request.POST.copy()
     _press(data, request.user)
     form = forms.OrderForm(data, request.FILES, user=request.user)
     values = {**data.dict(), "mix": form.mix}
     if not request.htmx:
-        form.is_valid()  # a file that was chosen must not be lost
+        form.is_valid()  # a chosen file must not be lost
         if chosen := form.cleaned_data["picture"]:
             values["reference_id"] = chosen.pk
         return _studio(request, forms.OrderForm(user=request.user, initial=values))
@@ -94,7 +94,7 @@ def compose(request: StudioRequest) -> HttpResponse:
 @require_POST
 @once_with_page
 def save_preset(request: StudioRequest) -> HttpResponse:
-    """Keep what the form says now as a preset of the first style in the mix, else of the base style."""
+    """Save the form's values as a preset of the first style in the mix, else of the base style."""
     data = request.POST.copy()
     mix = forms.picked(data, request.user)
     style = mix[0].version.style if mix else visible(Style.objects.all(), request.user, is_base=True)
@@ -113,7 +113,7 @@ def save_preset(request: StudioRequest) -> HttpResponse:
 
 @require_POST
 def reference(request: StudioRequest) -> HttpResponse:
-    """Take a reference at once when it is chosen, so that mistakes show before Generate."""
+    """Store a reference as soon as it is chosen, so that errors show before Generate."""
     context: dict[str, Any] = {
         "form": forms.OrderForm(user=request.user, initial={"denoise": request.POST.get("denoise", graphs.DENOISE)})
     }
@@ -128,7 +128,7 @@ def reference(request: StudioRequest) -> HttpResponse:
 
 @require_GET
 def live_column(request: StudioRequest) -> HttpResponse:
-    """The live column for "Mine" or "Everyone", with a socket that watches the same."""
+    """The live column for "Mine" or "Everyone", with a socket for the same jobs."""
     return render(request, "generation/ordering/_live.html", {**_live(request), "oob": True})
 
 
@@ -144,7 +144,7 @@ def clear(request: StudioRequest) -> HttpResponse:
 
 @require_GET
 def job(request: StudioRequest, pk: int) -> HttpResponse:
-    """One job on a page of its own; without JavaScript it refreshes itself while the job runs."""
+    """One job on its own page; without JavaScript the page reloads while the job runs."""
     task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     context = {"job": task, "socket_url": page_frame.socket_url(f"{task.kind}-{task.pk}")}
     return render(request, "generation/ordering/job.html", context)
@@ -159,7 +159,7 @@ def job_card(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
-    """Cancel this job and no other, waiting or running. Pictures that are there stay."""
+    """Cancel this job only, waiting or running. Finished pictures stay."""
     task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     if task.cancel():
         publisher.changed(task)
@@ -171,7 +171,7 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def cancel_waiting(request: StudioRequest) -> HttpResponse:
-    """Cancel all my jobs that wait. What runs goes on."""
+    """Cancel all my waiting jobs. Running ones go on."""
     waiting = list(GenerationTask.everything.visible_to(request.user).waiting().filter(owner=request.user))
     cancelled = [task for task in waiting if task.withdraw()]
     for task in cancelled:
@@ -186,7 +186,7 @@ def cancel_waiting(request: StudioRequest) -> HttpResponse:
 
 @require_POST
 def move_to_front(request: StudioRequest, pk: int) -> HttpResponse:
-    """Make this job the next one. Only curators may: it goes before other people's."""
+    """Make this job the next one. Curators only, because it overtakes other people's."""
     task = visible(GenerationTask.everything.all(), request.user, pk=pk)
     require_curator(request.user)
     if task.move_to_front():
@@ -209,7 +209,7 @@ def retry_smaller(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
-    """Ask engines once more for the pictures that they made of an ended job. Nothing is made anew."""
+    """Fetch the pictures that engines have made of an ended job. Nothing is made anew."""
     task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     if fetching.fetch_again(task):
         publisher.announce(task, tasks.look_again)
@@ -219,7 +219,7 @@ def fetch_again(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, User], GenerationTask]) -> HttpResponse:
-    """The new job, where the person is."""
+    """Show the new job on the page the person is on."""
     task = changeable(GenerationTask.everything.all(), request.user, pk=pk)
     try:
         again = make(task, request.user)
@@ -236,7 +236,7 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
 
 
 def _told(request: StudioRequest, task: GenerationTask, words: str) -> HttpResponse:
-    """The card as it is, and in the corner why nothing was made."""
+    """The current card, with a toast that says why nothing was made."""
     if not request.htmx:
         messages.warning(request, words)
         return _answer(request, task)
@@ -246,7 +246,7 @@ def _told(request: StudioRequest, task: GenerationTask, words: str) -> HttpRespo
 
 
 def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:
-    """The card as it is now; a plain form goes back to the job's page."""
+    """The current card; without htmx, a redirect to the job's page."""
     if not request.htmx:
         return redirect(task)
     kind = kinds.kind_of(task)
@@ -265,7 +265,7 @@ def _studio(request: StudioRequest, form: forms.OrderForm, status: int = 200) ->
 
 
 def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
-    """The form with what is wrong, and nothing lost."""
+    """The form with its errors, all input retained."""
     if not request.htmx:
         return _studio(request, form, status=422)
     response = render(request, "generation/ordering/_compose.html", order_page.around(form), status=422)
@@ -273,20 +273,20 @@ def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:
 
 
 def _live(request: StudioRequest) -> dict[str, Any]:
-    """The live column's rows: newest first, cleared ones left out."""
+    """The live column's rows: newest first, without cleared ones."""
     who = "all" if request.GET.get("who") == "all" else "mine"
     tasks = GenerationTask.objects.visible_to(request.user).filter(cleared_at=None)
     tasks = tasks.select_related("owner", "reference")
     if who == "mine":
         tasks = tasks.filter(owner=request.user)
     found = list(tasks[:RECENT])
-    cards.gather(found)
+    job_cards.gather(found)
     waiting = sum(1 for task in found if task.is_active)
     return {"jobs": found, "who": who, "active": waiting, "socket_url": page_frame.socket_url(who)}
 
 
 def _prefill(request: StudioRequest) -> dict[str, Any]:
-    """The form's first values, from ?picture=, ?task=, ?style=, ?reference=, ?preset= and ?prompt=."""
+    """The form's initial values, from ?picture=, ?task=, ?style=, ?reference=, ?preset= and ?prompt=."""
     query = request.GET
     values: dict[str, Any] = {}
     if number := query.get("picture"):
@@ -327,7 +327,7 @@ def _from_picture(request: StudioRequest, pk: int) -> dict[str, Any]:
 
 
 def _press(data: QueryDict, user: User) -> None:
-    """Apply the button that was pressed: a chip off or on, a style out or moved, a preset, no reference, a new seed."""
+    """Apply the pressed button: a chip off or on, a style out or moved, a preset, no reference, a new seed."""
     if pair := data.get("drop"):
         data.appendlist("off", pair)
     if pair := data.get("add"):
@@ -353,7 +353,7 @@ def _fill(data: QueryDict, values: Mapping[str, str]) -> None:
 
 
 def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
-    """The order of the mix with one style moved, no further than to its ends; without what is not chosen any more."""
+    """The order of the mix with one style moved, stopping at the ends; without styles no longer chosen."""
     chosen = data.getlist("style")
     order = [one for one in dict.fromkeys(data.getlist("order")) if one in chosen]
     if pk in order:
@@ -364,12 +364,12 @@ def _moved(data: QueryDict, pk: str, step: int) -> list[str]:
 
 
 def _preset_fields(data: QueryDict) -> dict[str, str]:
-    """What the form says, under the names that a preset has for it."""
+    """The form's values under a preset's field names."""
     names = {"name": "preset_name", "prefix": "before", "suffix": "after"}
     return {field: str(data.get(names.get(field, field), "")) for field in PresetForm.base_fields}
 
 
 def _preset(text: str, user: User) -> dict[str, str]:
-    """What the preset of this number fills; one that is gone fills nothing."""
+    """The form values of this preset; empty if it no longer exists."""
     preset = Preset.objects.visible_to(user).filter(pk=forms.row_number(text) or 0).first()
     return forms.preset_values(preset) if preset else {}

@@ -1,4 +1,4 @@
-"""Tasks, their prompts on engines and the pictures that came, with all that several rooms read of them.
+"""Tasks, their prompts on engines and the resulting pictures, with everything that several rooms read of them.
 
-Uses `engines` and `styles`. Begin with `models`, then `graphs`, which makes of a task what an engine runs.
+Uses `engines` and `styles`. Begin with `models`, then `graphs`, which builds the graph an engine runs for a task.
 """

@@ -1,4 +1,4 @@
-"""Jobs, prompts and pictures to look at."""
+"""The read-only admin of jobs, prompts and pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _small(picture: GeneratedImage | None) -> SafeString | str:
 
 
 class TaskStyleInline(MixInline):
-    """The mix of a task."""
+    """The style mix of a task."""
 
     model = TaskStyle
     extra = 0
@@ -33,7 +33,7 @@ class TaskStyleInline(MixInline):
     readonly_fields = ["version", "weight", "triggers", "position"]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Frozen with the task."""
+        """The mix is frozen with the task."""
         return False
 
 
@@ -72,7 +72,7 @@ class EnginePromptAdmin(ReadOnlyAdmin):
 
 @admin.register(GeneratedImage)
 class GeneratedImageAdmin(ReadOnlyAdmin):
-    """Stored pictures, those in the trash included."""
+    """Stored pictures, including those in the trash."""
 
     list_display = ["preview", "__str__", "owner", "size_text", "seed", "engine", "created_at", "in_trash"]
     list_display_links = ["preview", "__str__"]
@@ -81,17 +81,17 @@ class GeneratedImageAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GeneratedImage]:
-        """Deleted ones too."""
+        """Include the trash."""
         return GeneratedImage.everything.select_related("task__owner", "engine").newest_first()
 
     @admin.display(description=_("preview"))
     def preview(self, picture: GeneratedImage) -> SafeString | str:
-        """The small picture."""
+        """The thumbnail."""
         return _small(picture)
 
     @admin.display(description=_("by"), ordering="task__owner")
     def owner(self, picture: GeneratedImage) -> str:
-        """Who asked for it."""
+        """Who ordered it."""
         return picture.task.owner.get_username()
 
     @admin.display(description=_("size"))
@@ -101,5 +101,5 @@ class GeneratedImageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("in the trash"), boolean=True)
     def in_trash(self, picture: GeneratedImage) -> bool:
-        """Whether it is deleted."""
+        """Whether it is in the trash."""
         return picture.deleted_at is not None

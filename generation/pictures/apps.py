@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class PicturesConfig(AppConfig):
-    """Tasks, the prompts sent to engines, and the pictures that came."""
+    """Tasks, the prompts sent to engines, and the resulting pictures."""
 
     name = "generation.pictures"
     label = "pictures"
@@ -15,7 +15,7 @@ class PicturesConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Tell the rooms below what they need to know of pictures."""
+        """Register with the rooms below."""
         from generation.engines import diagnostics as engine_diagnostics
         from generation.engines import node_facts
         from generation.pictures import diagnostics, engine_cards, estimates, graphs

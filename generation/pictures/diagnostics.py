@@ -1,4 +1,4 @@
-"""What `manage.py doctor` says of an engine's nodes: whether it can run the graphs of pictures."""
+"""What `manage.py doctor` reports about an engine's nodes: whether it can run the graphs of pictures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from stylestudio.processes.doctor import Finding
 
 
 def look(_version: str, nodes: NodeFacts) -> Iterable[Finding]:
-    """What keeps our graphs from being run there; nothing where they can be."""
+    """Report what keeps the engine from running our graphs; nothing if it can."""
     if missing := sorted(graphs.every_class() - nodes.classes):
         state = _("not present: %s") % ", ".join(missing)
         yield Finding(_("Picture nodes"), state, _("Update ComfyUI there: these nodes came with it."))
     elif lack := graphs.lack(nodes.infos):
-        yield Finding(_("Picture nodes"), lacks.words(lack), str(UPDATE))
+        yield Finding(_("Picture nodes"), lacks.lack_in_words(lack), str(UPDATE))

@@ -1,4 +1,4 @@
-"""Engines as the pill, the queue page and /health show them: how each is, and what it works on."""
+"""Engines as the pill, the queue page and /health show them: the state of each, and what it works on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stylestudio.people.visibility import Visibility
 
 
 def facts() -> Sequence[EngineFact]:
-    """Engines as the pill, the queue page and /health show them: those that failed first."""
+    """One fact per engine to show, those that failed first."""
     shown = roster.known()
     serve = {engine.pk for engine in roster.chosen(engine for engine in shown if engine.health == Engine.Health.OK)}
     prompts = _live_prompts()
@@ -25,7 +25,7 @@ def facts() -> Sequence[EngineFact]:
 
 
 def _live_prompts() -> dict[int, list[EnginePrompt]]:
-    """By engine, what it has of ours: what it works on first."""
+    """Our prompts on each engine, by its primary key; the running one first."""
     rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).select_related("task__owner")
     rows = rows.only("engine", "task__prompt", "task__visibility", "task__owner__username")
     prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
@@ -35,7 +35,7 @@ def _live_prompts() -> dict[int, list[EnginePrompt]]:
 
 
 def _now(engine: Engine, prompts: Sequence[EnginePrompt]) -> roster.Holding:
-    """What it works on: a picture of ours before what has it for itself. Everybody sees the same card."""
+    """What the engine works on: a picture of ours before whatever has it to itself. Everybody sees the same card."""
     if not prompts:
         return roster.holding(engine) or roster.Holding("", "", "", None)
     task = prompts[0].task

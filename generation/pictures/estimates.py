@@ -1,4 +1,4 @@
-"""How long, and how many before: numbers from what really happened, and none before there are three samples."""
+"""Queue positions and time estimates, computed from real durations and only from three samples on."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import cached_property
 from statistics import median
 from typing import Protocol, Self
 
-WINDOW = 300  # newest finished pictures looked at, of all kinds
-SAMPLES = 15  # of them, newest of one kind
-ENOUGH = 3  # fewer say too little
-SIZE_CLASS = 1.25  # pictures take the same time up to this ratio of their areas: all shapes of the form are one class
+WINDOW = 300  # newest finished pictures considered, of all kinds
+SAMPLES = 15  # of them, the newest of one kind
+ENOUGH = 3  # fewer are not significant
+SIZE_CLASS = 1.25  # up to this ratio of their areas pictures take equally long: the form's shapes are one class
 
 
-class Asked(Protocol):
-    """A task, as far as its time is concerned."""
+class TimedTask(Protocol):
+    """The fields of a task that its estimate depends on."""
 
     @property
     def pk(self) -> int:
-        """Its number."""
+        """The primary key."""
 
     mode: str
     width: int
@@ -30,15 +30,15 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """What decides how long a picture takes: its workflow (by mode), its area in pixels, its steps."""
+    """What decides how long a picture takes: its workflow (by mode), its area in pixels and its steps."""
 
     mode: str
     area: int
     steps: int
 
     @classmethod
-    def of(cls, task: Asked) -> Self:
-        """What a picture of this task is like."""
+    def of(cls, task: TimedTask) -> Self:
+        """The kind of this task's pictures."""
         return cls(task.mode, task.width * task.height, task.steps)
 
     def fits(self, other: Like) -> bool:
@@ -49,7 +49,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture that was made, and the seconds it took there."""
+    """A finished picture and the seconds it took on that engine."""
 
     like: Like
     engine: int
@@ -58,9 +58,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An active task in the queue. `left`: pictures that are not stored yet; `rest`: that, less what is half made.
+    """An active task in the queue. `left` counts the pictures not stored yet; `rest` is that less the part already
+    made.
 
-    `is_face`: a preview, which comes after what people wait for.
+    `is_face`: a preview, which comes after the pictures people wait for.
     """
 
     task: int
@@ -73,7 +74,7 @@ class Place:
 
     @property
     def rank(self) -> tuple[int, bool]:
-        """What has a lower one comes first, whose ever it is; within one, people take turns."""
+        """The sort key between parties: lower comes first, whoever owns it; within one rank, parties take turns."""
         return -self.priority, self.is_face
 
     @property
@@ -84,15 +85,15 @@ class Place:
 
 @dataclass(slots=True)
 class Queue:
-    """One party's tasks in the order in which they are served, and how many pictures they miss, by rank too."""
+    """One party's tasks in serving order, and how many pictures are still to make, in total and by rank."""
 
     places: list[Place] = field(default_factory=list)
-    before: list[int] = field(default_factory=list)  # pictures that they miss before each of them
+    before: list[int] = field(default_factory=list)  # pictures still to make before each of them
     left: int = 0
     by_rank: Counter[tuple[int, bool]] = field(default_factory=Counter)
 
     def add(self, place: Place) -> None:
-        """The next one."""
+        """Append a task."""
         self.places.append(place)
         self.before.append(self.left)
         self.left += place.left
@@ -100,7 +101,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class On:
+class PromptOnEngine:
     """A picture that an engine already has."""
 
     prompt: int
@@ -116,26 +117,26 @@ class On:
 
 
 class Source(Protocol):
-    """Where a forecast gets its facts, each asked for once and only if it is needed."""
+    """Where a forecast gets its data; each method is called at most once, and only if needed."""
 
     def places(self) -> list[Place]:
-        """All active tasks that begin pictures, in the order in which one party's are served."""
+        """All active tasks that still start pictures, in serving order within each party."""
 
-    def on_engines(self) -> list[On]:
-        """What engines have of ours, in the order in which they got it."""
+    def on_engines(self) -> list[PromptOnEngine]:
+        """Our prompts on engines, in the order in which they were sent."""
 
     def engines(self) -> list[int]:
-        """Who takes work now, by number."""
+        """Primary keys of the engines that take work now."""
 
     def samples(self) -> list[Sample]:
-        """The newest pictures that were made, newest first; at most WINDOW."""
+        """The newest finished pictures, newest first; at most WINDOW."""
 
 
 _sources: list[Source] = []
 
 
 def register(source: Source) -> None:
-    """Say where forecasts get their facts; called once, from `AppConfig.ready`."""
+    """Register where forecasts get their data; call it once, from `AppConfig.ready`."""
     _sources[:] = [source]
 
 
@@ -147,7 +148,7 @@ class Forecast:
 
     @cached_property
     def places(self) -> list[Place]:
-        """All active tasks that begin pictures, in the order in which one party's are served."""
+        """All active tasks that still start pictures, in serving order within each party."""
         return self._source.places()
 
     @cached_property
@@ -160,24 +161,24 @@ class Forecast:
 
     @cached_property
     def _index(self) -> dict[int, tuple[Place, int]]:
-        """By task its place, and how many of the same party's come before it."""
+        """Each task's place by its primary key, and how many of the same party come before it."""
         return {
             place.task: (place, number) for queue in self.queues.values() for number, place in enumerate(queue.places)
         }
 
     @cached_property
-    def on_engines(self) -> list[On]:
-        """What engines have of ours, in the order in which they got it."""
+    def on_engines(self) -> list[PromptOnEngine]:
+        """Our prompts on engines, in the order in which they were sent."""
         return self._source.on_engines()
 
     @cached_property
     def engines(self) -> list[int]:
-        """Who takes work now, by number."""
+        """Primary keys of the engines that take work now."""
         return self._source.engines()
 
     @cached_property
     def samples(self) -> list[Sample]:
-        """The newest pictures that were made, newest first."""
+        """The newest finished pictures, newest first."""
         return self._source.samples()
 
     @cached_property
@@ -194,17 +195,17 @@ class Forecast:
         return median(seconds) if len(seconds) >= ENOUGH else None
 
     def duration(self, pictures: float, like: Like) -> float | None:
-        """Seconds until so many such pictures are there when all engines make them; None where nobody can know.
+        """Seconds until that many such pictures are finished if all engines make them; None if it cannot be known.
 
-        One picture is not made faster by two engines.
+        Two engines do not make one picture faster.
         """
         each = self._each(like)
         return max(pictures * _together(each), min(pictures, 1.0) * min(each)) if each else None
 
     def _each(self, like: Like) -> list[float]:
-        """What one such picture takes on each engine. One that made too few of them is taken for one like the others.
+        """Seconds of one such picture on each engine. An engine with too few samples is assumed to be like the others.
 
-        Empty without engines or enough samples.
+        Empty without engines or without enough samples.
         """
         if like not in self._reckoned:
             anywhere = self.typical(like)
@@ -212,22 +213,24 @@ class Forecast:
             self._reckoned[like] = each
         return self._reckoned[like]
 
-    def ahead(self, task: Asked) -> int:
-        """Pictures that are begun before this task's first one that is still to come."""
+    def ahead(self, task: TimedTask) -> int:
+        """The number of pictures that start before the first one this task still has to start."""
         if task.pk not in self._index or any(on.task == task.pk for on in self.on_engines):
             return sum(taken for _place, taken in self._before_first(task))
         place, number = self._index[task.pk]
         own = self.queues[place.party].before[number]
         return own + sum(taken for _queue, taken in self._shares(place.party, place.rank, own + 1))
 
-    def wait_seconds(self, task: Asked) -> float | None:
-        """About how long until the task's first picture is begun; None where nobody can know."""
-        if not self._each(Like.of(task)):  # nobody can know, so the way there is not walked
+    def wait_seconds(self, task: TimedTask) -> float | None:
+        """About how many seconds until the task's first picture starts; None if it cannot be known."""
+        if not self._each(Like.of(task)):  # it cannot be known, so do not simulate the queue
             return None
         return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
 
-    def left_seconds(self, task: Asked) -> float | None:
-        """About how long until the task's last picture is there, with the turns of other people in between."""
+    def left_seconds(self, task: TimedTask) -> float | None:
+        """About how many seconds until the task's last picture is finished, including other people's turns
+        in between.
+        """
         place = self._place(task)
         if place is None or not self._each(place.like):
             return None
@@ -239,27 +242,27 @@ class Forecast:
         return None if waiting is None or own_time is None else waiting + own_time
 
     def ahead_of_new(self, owner: int) -> int:
-        """Pictures that are begun before the first one that `owner` would ask for now."""
+        """The number of pictures that start before the first one of a task `owner` would place now."""
         party = (owner, False)
         mine = self.queues[party].left if party in self.queues else 0
         return mine + sum(taken for _queue, taken in self._shares(party, (0, False), mine + 1))
 
-    def _place(self, task: Asked) -> Place | None:
+    def _place(self, task: TimedTask) -> Place | None:
         found = self._index.get(task.pk)
         return found[0] if found else None
 
-    def _own_before(self, task: Asked) -> Sequence[Place]:
-        """Tasks of the same party that come before it."""
+    def _own_before(self, task: TimedTask) -> Sequence[Place]:
+        """Earlier tasks of the same party."""
         place, number = self._index[task.pk]
         return self.queues[place.party].places[:number]
 
-    def _before_first(self, task: Asked) -> list[tuple[Place, int]]:
-        """What comes before it: tasks, and how many pictures of each."""
+    def _before_first(self, task: TimedTask) -> list[tuple[Place, int]]:
+        """What comes first: tasks, and how many pictures of each."""
         place = self._place(task)
         if place is None:
             return []
         mine = next((on for on in self.on_engines if on.task == task.pk), None)
-        if mine:  # it is in an engine's own queue: only what that engine got earlier comes before
+        if mine:  # already in an engine's own queue: only what that engine got earlier comes first
             earlier = [on.task for on in self.on_engines if on.engine == mine.engine and on.prompt < mine.prompt]
             counted = Counter(earlier)
             return [(self._index[other][0], number) for other, number in counted.items() if other in self._index]
@@ -272,10 +275,10 @@ class Forecast:
             yield from _first(queue.places, pictures)
 
     def _shares(self, party: tuple[int, bool], rank: tuple[int, bool], turns: int) -> Iterator[tuple[Queue, int]]:
-        """How many pictures of each other party come before some party's picture number `turns`.
+        """How many pictures of each other party come before this party's picture number `turns`.
 
-        They take turns, so of each it is as many, and at least what engines already have of theirs. What was moved
-        to the front comes before whatever was not, and what people wait for before previews.
+        Parties take turns, so that many of each, and at least what engines already have of theirs. What was moved to
+        the front comes before the rest, and the pictures people wait for before previews.
         """
         for other, queue in self.queues.items():
             if other != party:
@@ -284,8 +287,8 @@ class Forecast:
                 has = sum(1 for on in self.on_engines if on.party == other)
                 yield queue, min(max(front + min(equal, turns), has), queue.left)
 
-    def _sum(self, work: Iterable[tuple[Like, float]], task: Asked) -> float | None:
-        """Seconds for all of it. What nobody ever made here is taken for pictures like the task's own."""
+    def _sum(self, work: Iterable[tuple[Like, float]], task: TimedTask) -> float | None:
+        """Seconds for all of `work`. Kinds without samples are assumed to take as long as the task's own pictures."""
         own = self._each(Like.of(task))
         if not own:
             return None
@@ -293,12 +296,12 @@ class Forecast:
 
 
 def _together(each: Sequence[float]) -> float:
-    """Seconds from picture to picture where engines that take so long work beside each other."""
+    """Seconds from one finished picture to the next if engines that take so long each work in parallel."""
     return 1 / sum(1 / max(seconds, 0.001) for seconds in each)
 
 
 def _first(queue: Sequence[Place], pictures: int) -> Iterator[tuple[Place, int]]:
-    """The first so many pictures of one person's tasks."""
+    """The first `pictures` pictures of one party's tasks."""
     for place in queue:
         taken = min(place.left, pictures)
         if taken <= 0:

@@ -1,4 +1,4 @@
-"""Why a task failed, in words people can act on. Rows keep the kind; the sentence is made in the reader's language."""
+"""Why a task failed, in words people can act on. Rows store the kind; the sentence is made in the reader's language."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ _KINDS: tuple[tuple[type[errors.ComfyError], str], ...] = (
     (errors.PromptStalled, "stalled"),
     (errors.EmptyFile, "bad_picture"),
     (errors.EngineErred, "engine_error"),
-    (errors.BadResponse, "bad_response"),  # a sign-in before the engine is one, and leaves it unreachable too
+    (errors.BadResponse, "bad_response"),  # before the next: SignInNeeded is both
     (errors.EngineUnreachable, "unreachable"),
     (errors.EngineTimeout, "unreachable"),
     (errors.NotFound, "bad_response"),
@@ -110,7 +110,7 @@ _KINDS: tuple[tuple[type[errors.ComfyError], str], ...] = (
 
 
 def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
-    """The fault that an engine error is. `answered`: the engine is there, although a connection to it broke off."""
+    """The key in FAULTS of an engine error. `answered`: the engine is up, although a connection to it broke off."""
     if isinstance(error, errors.NotFetched):
         return "bad_picture" if error.damaged else "unfetched"
     if isinstance(error, errors.GraphInvalid) and error.lack and error.lack.kind not in ("choice", "range"):
@@ -121,7 +121,7 @@ def kind_of(error: errors.ComfyError, *, answered: bool = False) -> str:
     return next((kind for type_, kind in _KINDS if isinstance(error, type_)), "internal")
 
 
-# Which field of the form an input of a node comes from.
+# Which field of the form a node's input comes from.
 _FIELDS = {
     "width": "shape", "height": "shape", "text": "prompt", "seed": "seed", "noise_seed": "seed", "steps": "steps",
     "cfg": "cfg", "denoise": "denoise", "ckpt_name": "style", "lora_name": "style", "strength_model": "style",
@@ -130,7 +130,7 @@ _FIELDS = {
 
 
 def field_of(error: errors.GraphInvalid) -> str:
-    """The form's field that the engine complains about first; nothing where the person could not have chosen it."""
+    """The form field that the engine's first complaint is about; "" if the person did not choose that value."""
     inputs = (node.input_name for node in error.node_errors)
     return next((_FIELDS[name] for name in inputs if name in _FIELDS), "")
 
@@ -142,7 +142,7 @@ _NO_RAM = Fault(
 
 
 def fault(kind: str, detail: str = "") -> Fault:
-    """The words for a stored kind; rows of older versions may hold unknown ones. `detail` is what the engine said."""
+    """The words for a stored kind; rows of older versions may hold unknown ones. `detail` is the engine's message."""
     if kind == "out_of_memory" and is_of_the_machine(detail):
         return _NO_RAM
     return FAULTS.get(kind, FAULTS["internal"])

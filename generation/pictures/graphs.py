@@ -1,4 +1,4 @@
-"""From a task to the graph that an engine runs."""
+"""Building the graph that an engine runs for a task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stylestudio.comfy.graphs import graph, wiring
 from stylestudio.comfy.lack import Lack
 
 WORKFLOWS = {"text": "txt2img_sdxl_lightning", "image": "img2img_sdxl_lightning"}
-# What SDXL Lightning's 4-step LoRA was distilled for (ByteDance/SDXL-Lightning model card).
+# The settings SDXL Lightning's 4-step LoRA was distilled for (ByteDance/SDXL-Lightning model card).
 STEPS, CFG, SAMPLER, SCHEDULER, DENOISE = 4, 1.0, "euler", "sgm_uniform", 0.6
 
 
@@ -31,9 +31,9 @@ def workflow(mode: str) -> graph.Workflow:
 
 
 def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
-    """The graph of picture `index`, made from the task's snapshot alone.
+    """Build the graph of picture `index` from the task's snapshot alone.
 
-    The file prefix is unique to the prompt: the engine's cache would otherwise answer with an old file.
+    The file prefix is unique to the prompt: otherwise the engine's cache would return an old file.
     """
     snapshot = task.snapshot
     values: dict[str, object] = {
@@ -62,7 +62,9 @@ def loras(task: GenerationTask) -> list[tuple[str, float]]:
 
 
 def stored(task: GenerationTask) -> dict[str, StyleVersion]:
-    """`installs.stored` for the mix of a task. What was asked for counts: a file under another name does not help."""
+    """`installs.stored` for the mix of a task. Only the names in the snapshot count: a file under another name does not
+    help.
+    """
     asked = {name for name, _weight in loras(task)}
     if not asked:
         return {}
@@ -71,13 +73,13 @@ def stored(task: GenerationTask) -> dict[str, StyleVersion]:
 
 
 def files(task: GenerationTask) -> list[tuple[str, str]]:
-    """(folder, name) of every file that the engine needs, by their canonical names."""
+    """(folder, canonical name) of every file that the engine needs."""
     names = [canonical(task.snapshot["lightning"]), *(name for name, _weight in loras(task))]
     return [("checkpoints", canonical(task.snapshot["checkpoint"])), *(("loras", name) for name in names)]
 
 
 def classes(task: GenerationTask) -> frozenset[str]:
-    """The node classes that the engine must know."""
+    """The node classes that the engine needs."""
     return workflow(task.snapshot["mode"]).classes
 
 
@@ -87,9 +89,9 @@ def every_class() -> frozenset[str]:
 
 
 def lack(infos: Mapping[str, Any]) -> Lack | None:
-    """Why an engine whose node classes are these makes no pictures of ours; None if it can, or does not have them all.
+    """Why an engine with these node classes cannot run our graphs; None if it can, or if it lacks some of the classes.
 
-    Its files are not looked at.
+    Does not check its files.
     """
     for nodes in _samples():
         if all(node["class_type"] in infos for node in nodes.values()):
@@ -101,7 +103,7 @@ def lack(infos: Mapping[str, Any]) -> Lack | None:
 
 
 def lack_of(engine: Engine) -> Lack | None:
-    """`lack` by what is kept of an engine's node classes: the same answer as long as these are the same."""
+    """`lack`, from the stored details of the engine's node classes. Cached as long as these stay the same."""
     return _lack_in(json.dumps(engine.node_infos, sort_keys=True))
 
 
@@ -111,7 +113,7 @@ def _lack_in(infos: str) -> Lack | None:
 
 
 def _samples() -> Iterator[graph.Graph]:
-    """A graph of each kind, with a style in it."""
+    """A graph of each mode, with a style in it."""
     usual = {"steps": STEPS, "cfg": CFG, "sampler": SAMPLER, "scheduler": SCHEDULER}
     texts = dict.fromkeys(("checkpoint", "lightning", "positive", "negative", "filename_prefix", "reference"), "")
     values = {**texts, **usual, "width": 1024, "height": 1024, "seed": 0, "denoise": DENOISE}
@@ -122,10 +124,10 @@ def _samples() -> Iterator[graph.Graph]:
 
 
 def warmth(task: GenerationTask) -> str:
-    """A key of the files that the engine holds in memory after this task: equal keys, nothing to load."""
+    """A key of the files that the engine has in memory after this task: with equal keys nothing has to be loaded."""
     return hashlib.sha256(repr(files(task)).encode()).hexdigest()
 
 
 def reference_name(digest: str) -> str:
-    """The name under which a reference is uploaded: the same bytes always have the same name."""
+    """The file name a reference is uploaded under: the same bytes always get the same name."""
     return f"stylestudio-{digest[:32]}.png"

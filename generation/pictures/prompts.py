@@ -1,4 +1,4 @@
-"""The final prompt: trigger words in front, each once, then the prompt between the words of its preset."""
+"""The final prompt: trigger words first, each once, then the prompt between its preset's prefix and suffix."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Frame:
 
     @classmethod
     def read(cls, snapshot: Mapping[str, Any]) -> Frame:
-        """The frame of a snapshot; those without one, and those of other days, have an empty one."""
+        """The frame of a snapshot; empty if it has none, as in old snapshots."""
         return cls(**snapshot.get("frame", {}))
 
     @property
     def facts(self) -> dict[str, str]:
-        """What of it there is, as a snapshot keeps it."""
+        """The parts that are not empty, as a snapshot stores them."""
         pairs = {"prefix": self.prefix, "suffix": self.suffix, "preset": self.preset}
         return {name: text for name, text in pairs.items() if text}
 
     def pieces(self, prompt: str) -> list[str]:
-        """Prefix, prompt and suffix, those that are there. Commas at the seams are not doubled."""
+        """Prefix, prompt and suffix, those that are not empty. Commas at the seams are not doubled."""
         prefix, suffix = self.prefix.strip().strip(_SEAM), self.suffix.strip().strip(_SEAM)
         middle = prompt.strip().rstrip(_SEAM) if suffix else prompt.strip()
         return [text for text in (prefix, middle, suffix) if text]
@@ -48,13 +48,13 @@ NO_FRAME = Frame()
 
 
 def final_parts(prompt: str, phrases: Sequence[str], frame: Frame = NO_FRAME) -> list[tuple[str, bool]]:
-    """What the engine gets, in pieces: (text, is it a trigger). The prompt goes as it is; in trigger words, which are
-    stored for every reader, parentheses get the backslashes that ComfyUI needs.
+    """The final prompt in pieces: (text, whether it is a trigger). The prompt is passed on as typed. Trigger words are
+    stored in readable form, so their parentheses are escaped with the backslashes that ComfyUI needs.
     """
     parts = [(grammar.for_comfyui(phrase), True) for phrase in missing_triggers(frame.around(prompt), phrases)]
     return [*parts, *((text, False) for text in frame.pieces(prompt))]
 
 
 def final_prompt(prompt: str, phrases: Sequence[str], frame: Frame = NO_FRAME) -> str:
-    """What the engine gets."""
+    """The prompt sent to the engine."""
     return ", ".join(text for text, _trigger in final_parts(prompt, phrases, frame))

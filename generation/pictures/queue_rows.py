@@ -1,22 +1,22 @@
-"""The facts of a forecast, from the rows."""
+"""The data of a forecast, read from the database."""
 
 from __future__ import annotations
 
 from django.db.models import Count
 
 from generation.engines import roster
-from generation.pictures.estimates import WINDOW, Like, On, Place, Sample
+from generation.pictures.estimates import WINDOW, Like, Place, PromptOnEngine, Sample
 from generation.pictures.models import EnginePrompt, GenerationTask
 
 
 class QueueRows:
-    """Does what `estimates.Source` says."""
+    """Implements `estimates.Source`."""
 
     def places(self) -> list[Place]:
-        """All active tasks that begin pictures, in the order in which one party's are served."""
+        """All active tasks that still start pictures, in serving order within each party."""
         rows = GenerationTask.everything.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
         fields = ("pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "progress")
-        # Asked for apart, because of thousands that wait hardly one has pictures.
+        # A query of its own, because of thousands of waiting tasks hardly one has pictures.
         begun = GenerationTask.everything.active().filter(pictures__isnull=False).order_by().values("pk")
         made = dict(begun.annotate(made=Count("pictures")).values_list("pk", "made"))
         likes: dict[tuple[str, int, int], Like] = {}
@@ -28,17 +28,19 @@ class QueueRows:
                 found.append(Place(pk, owner, is_face, priority, like, left, count * (100 - progress) / 100))
         return found
 
-    def on_engines(self) -> list[On]:
-        """What engines have of ours, in the order in which they got it."""
+    def on_engines(self) -> list[PromptOnEngine]:
+        """Our prompts on engines, in the order in which they were sent."""
         rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by("pk")
-        return [On(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")]
+        return [
+            PromptOnEngine(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")
+        ]
 
     def engines(self) -> list[int]:
-        """Who takes work now, by number."""
+        """Primary keys of the engines that take work now."""
         return [engine.pk for engine in roster.serving()]
 
     def samples(self) -> list[Sample]:
-        """The newest pictures that were made, newest first."""
+        """The newest finished pictures, newest first."""
         done = EnginePrompt.objects.done().filter(started_at__isnull=False)
         rows = done.order_by("-ended_at").values_list(
             "task__mode", "task__width", "task__height", "task__steps", "engine", "started_at", "ended_at"

@@ -1,4 +1,4 @@
-"""The eight shapes that SDXL was trained on (the form offers these; the command takes any multiple of 8)."""
+"""The eight shapes SDXL was trained on. The form offers these; the command accepts any multiple of 8."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Shape:
 
     @property
     def value(self) -> str:
-        """As forms send it."""
+        """The value forms send."""
         return f"{self.width}x{self.height}"
 
     @property
     def size(self) -> str:
-        """As people read it."""
+        """The size as people read it."""
         return size_text(self.width, self.height)
 
     @property
     def label(self) -> str:
-        """Accessible name of the radio button."""
+        """The radio button's accessible name."""
         return f"{self.name}, {self.size}"
 
     @property
     def css(self) -> str:
-        """Class that gives an element this ratio."""
+        """The CSS class with this aspect ratio."""
         return "r-" + self.name.replace(":", "x")
 
 
@@ -58,7 +58,7 @@ def size_text(width: int, height: int) -> str:
 
 
 def shape_name(width: int, height: int) -> str:
-    """The name of a size, or the size itself where it is none of the eight."""
+    """The name of a size, or the size itself if it is none of the eight."""
     return next(
         (shape.name for shape in SHAPES if (shape.width, shape.height) == (width, height)),
         size_text(width, height),
@@ -66,14 +66,14 @@ def shape_name(width: int, height: int) -> str:
 
 
 def nearest(width: int, height: int) -> Shape:
-    """The shape whose ratio is closest."""
+    """The shape with the closest aspect ratio."""
     return min(SHAPES, key=lambda shape: abs(shape.width / shape.height - width / height))
 
 
 def smaller(width: int, height: int) -> Shape | None:
     """The next smaller size: the same ratio, about 60 % of the pixels, both sides multiples of 8.
 
-    The shorter side stays at 512 or more, unless it is already below. None where that leaves nothing smaller.
+    The shorter side stays at 512 or more, unless it is already below. None if that leaves nothing smaller.
     """
     short, long = sorted((width, height))
     least = LEAST_SHORT if short >= LEAST_SHORT else LEAST

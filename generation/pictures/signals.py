@@ -1,9 +1,9 @@
-"""What happens to tasks, for rooms that stand above whoever does it. The class GenerationTask is the sender."""
+"""Signals about tasks, for the rooms above. The sender is the class GenerationTask."""
 
 from __future__ import annotations
 
 from django.dispatch import Signal
 
-ended = Signal()  # task: it ended, however
-reopened = Signal()  # task: what engines have of it is fetched
+ended = Signal()  # task: it ended, in whatever state
+reopened = Signal()  # task: to fetch what engines have of it
 retried = Signal()  # task, again: sent in the transaction that stores `again`, its retry

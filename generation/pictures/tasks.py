@@ -1,4 +1,4 @@
-"""What goes through the queue once a picture is stored."""
+"""Queue messages sent once a picture is stored."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from generation.pictures import thumbnails
 
 @db_task()  # type: ignore[untyped-decorator]
 def finish_picture(pk: int) -> None:
-    """Thumbnail and pixel hash, beside the work on the next picture."""
+    """Make the thumbnail and the pixel hash while the next picture is made."""
     thumbnails.finish(pk)
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def finish_missing() -> None:
-    """Thumbnails that a crash left unmade."""
+    """Make thumbnails that a crash left out."""
     thumbnails.finish_missing()

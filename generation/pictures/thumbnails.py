@@ -1,4 +1,4 @@
-"""What follows a stored picture: its thumbnail and the hash of its pixels."""
+"""What follows storing a picture: its thumbnail and the hash of its pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class _FinishedMeanwhile(Exception):
-    """The message about a new picture and the look for missing thumbnails met: one of two files has no row."""
+    """`finish` ran twice at once, for a new picture and for missing thumbnails: one of two files has no row."""
 
 
 def finish(pk: int) -> None:
@@ -42,6 +42,6 @@ def finish(pk: int) -> None:
 
 
 def finish_missing(most: int = 50) -> None:
-    """Thumbnails that a crash left unmade, newest first."""
+    """Make thumbnails that a crash left out, newest first."""
     for pk in GeneratedImage.with_previews.unfinished().order_by("-pk").values_list("pk", flat=True)[:most]:
         finish(pk)

@@ -1,4 +1,4 @@
-"""Probe prompts to edit."""
+"""The admin of probe prompts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
 
 @admin.register(Probe)
 class ProbeAdmin(ProbeModelAdmin):
-    """What preview sheets show. The first four that fit a style's type are used."""
+    """The prompts of preview sheets. The first four that fit a style's type are used."""
 
     list_display = ["prompt", "seed", "position", "kind", "active"]
     list_editable = ["seed", "position", "kind", "active"]

@@ -1,4 +1,4 @@
-"""Registers what previews follow: new versions, tasks that end, the first start."""
+"""Registers what previews react to: new versions, tasks that end, the first start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PreviewsConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Listen to what previews follow."""
+        """Connect the signals and register the steps of the start."""
         from generation.pictures import signals
         from generation.previews import asking, following, sketches, wishes
         from styles import importing
@@ -23,11 +23,11 @@ class PreviewsConfig(AppConfig):
         from stylestudio.host import startup
         from stylestudio.processes import workers
 
-        importing.version_added.connect(asking.greet)
-        purging.connect(asking.forget)
+        importing.version_added.connect(asking.order_first_sheet)
+        purging.connect(asking.delete_previews)
         signals.ended.connect(following.hear_of_end)
         signals.reopened.connect(following.hear_of_reopening)
         signals.retried.connect(following.take_over)
         startup.register(sketches.create_once)
         startup.register(wishes.create_probes_once)
-        workers.register_sweep(following.follow_missed)
+        workers.register_sweep(following.finish_missed_previews)

@@ -1,4 +1,4 @@
-"""Asking for the pictures that show a version, and removing them with it.
+"""Ordering the pictures that show a version, and deleting them with it.
 
 They are ordinary tasks of one picture each; a `Face` says what such a task is for.
 """
@@ -22,29 +22,29 @@ from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.previews import following
 from generation.previews.models import Face
-from generation.previews.panels import panel, publish
+from generation.previews.panels import panel, publish_panel
 from generation.previews.wishes import Purpose, Wish, wishes
 from styles.models import StyleVersion
 from stylestudio.people.visibility import Visibility
 
-_PRESSES = uuid.UUID("7d0a3a42-5c55-4d2b-9b0e-6f6f2c1f7a11")  # what presses of these buttons are named in
+_PRESSES = uuid.UUID("7d0a3a42-5c55-4d2b-9b0e-6f6f2c1f7a11")  # the namespace of the ids of presses
 
 
-def ask_for_sheet(version: StyleVersion, user: User) -> list[GenerationTask]:
-    """Ask for the preview sheet of a version in the name of `user`: after an import or a training, or at a press."""
-    return ask(version, user, Purpose.SHEET)
+def order_sheet(version: StyleVersion, user: User) -> list[GenerationTask]:
+    """Order a version's preview sheet in the name of `user`: after an import or a training, or at a press."""
+    return order_previews(version, user, Purpose.SHEET)
 
 
-def greet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> None:
-    """A file became a version: make its previews."""
+def order_first_sheet(sender: object, version: StyleVersion, user: User, **_facts: Any) -> None:
+    """Order the previews of a new version that has a file."""
     with suppress(ValidationError):  # nothing is lost without probe prompts; the page offers the button
-        ask_for_sheet(version, user)
+        order_sheet(version, user)
 
 
-def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
-    """A version is removed for good: so are the pictures that show it. ValidationError while some are made.
+def delete_previews(sender: object, version: StyleVersion, **_facts: Any) -> None:
+    """Delete the pictures that show a version that is being purged. Raises ValidationError while some are being made.
 
-    Those without the style stay, since other versions share them.
+    Pictures without the style stay, since other versions share them.
     """
     tasks = GenerationTask.everything.filter(is_face=True, mix__version=version)
     live_prompts = EnginePrompt.objects.live().filter(task__in=tasks)
@@ -58,10 +58,10 @@ def forget(sender: object, version: StyleVersion, **_facts: Any) -> None:
         transaction.on_commit(partial(file.storage.delete, str(file.name)))
 
 
-def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:
-    """Ask for what a purpose lacks; where nothing is lacking, for all of it anew. ValidationError says why not.
+def order_previews(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]:
+    """Order the pictures a purpose lacks; if it lacks none, all of them anew. Raises ValidationError with the reason.
 
-    Pictures that are there or on their way for the same inputs are shared: those without a style always.
+    Existing or pending pictures with the same inputs are shared; those without a style always.
     """
     wished = wishes(version, purpose)
     anew = panel(version, purpose).whole
@@ -70,7 +70,7 @@ def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]
     with transaction.atomic():
         for wish in wished:
             press = uuid.uuid5(_PRESSES, f"{version.pk} {purpose} {wish.position} {last}")
-            there = None if anew and _is_own(wish, version) else made(wish.order)
+            there = None if anew and _is_own(wish, version) else existing_task(wish.order)
             task = there or orders.place(wish.order, user, request_id=press, is_face=True)
             Face.objects.create(
                 version=version, task=task, purpose=purpose, position=wish.position, strength=wish.strength
@@ -81,19 +81,19 @@ def ask(version: StyleVersion, user: User, purpose: str) -> list[GenerationTask]
 
 
 def _asked(version: StyleVersion, purpose: str, tasks: Sequence[GenerationTask]) -> None:
-    publish(version, purpose)
+    publish_panel(version, purpose)
     if not any(task.is_active for task in tasks):  # all of them are shared, so none is going to end
-        following.follow_soon(tasks[0].pk)
+        following.finish_previews_soon(tasks[0].pk)
 
 
 def _is_own(wish: Wish, version: StyleVersion) -> bool:
     return bool(wish.order.mix) or version.style.is_base
 
 
-def made(order: Order) -> GenerationTask | None:
-    """A task of the same inputs that is on its way, or whose picture is stored and from the kind of engine that serves.
+def existing_task(order: Order) -> GenerationTask | None:
+    """A task with the same inputs that is pending, or whose picture is stored and from the kind of engine that serves.
 
-    A sketch says nothing about a style that a real engine draws.
+    A sketch shows nothing of a style that a real engine draws. None if there is no such task.
     """
     wanted = orders.digest(orders.snapshot(order))
     same = GenerationTask.everything.filter(is_face=True, snapshot_sha256=wanted, visibility=Visibility.TEAM)

@@ -10,12 +10,12 @@ from PIL import Image, ImageOps
 
 PANEL = (384, 288)
 PANELS = 4
-COMPARED = 256  # pixels of both sides at which two pictures are compared
-GREY = (128, 128, 128, 255)  # behind what is transparent
+COMPARED = 256  # pixels per side at which two pictures are compared
+GREY = (128, 128, 128, 255)  # background of transparent pixels
 
 
 def side_by_side(panels: Sequence[Image.Image | None]) -> bytes:
-    """WebP of the panels in a row, each cut to PANEL around its middle. None leaves its place empty."""
+    """The panels in a row as WebP, each cropped to PANEL around its centre. None leaves its place empty."""
     width, height = PANEL
     sheet = Image.new("RGBA", (width * len(panels), height))
     for number, panel in enumerate(panels):
@@ -27,7 +27,9 @@ def side_by_side(panels: Sequence[Image.Image | None]) -> bytes:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean absolute difference over pixels and channels, 0 to 1, of both at 256 × 256; transparency is grey."""
+    """Mean absolute difference over pixels and channels, 0 to 1, both scaled to 256 × 256;
+    transparency counts as grey.
+    """
     return float(np.abs(_compared(one) - _compared(other)).mean())
 
 

@@ -1,4 +1,4 @@
-"""A picture becomes the cover of its style."""
+"""Making a picture the cover of its style."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from stylestudio.media import identity
 
 
 def use_as_cover(picture: GeneratedImage, style: Style) -> None:
-    """Make a copy of the picture the style's cover. ValidationError where it was not made with it, or is gone."""
+    """Make a copy of the picture the style's cover.
+
+    Raises ValidationError if the picture was not made with the style, or its file is missing.
+    """
     if not _made_with(picture, style):
         raise ValidationError(_("This picture was not made with this style."))
     try:

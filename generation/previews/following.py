@@ -1,6 +1,6 @@
-"""What follows when pictures that show a version have ended: a composed sheet, a measured difference.
+"""What happens once the pictures that show a version have ended: composing a sheet, measuring a difference.
 
-It is done once, by whoever hears of it first.
+It happens once, in the first process to hear of it.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ from PIL import Image
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews import contact_sheets
 from generation.previews.models import Face
-from generation.previews.panels import Cell, panel, publish
+from generation.previews.panels import Cell, panel, publish_panel
 from generation.previews.wishes import Purpose
 from styles.models import Effect, StyleVersion
 from stylestudio.images import decoding
 from stylestudio.jobs.kinds import ACTIVE
 from stylestudio.media import identity
 
-# Mean difference (0 to 1) below which a style is said to do nothing. One step of 255 in every pixel and channel is
+# Mean difference (0 to 1) below which a style counts as having no effect. One step of 255 in every pixel and channel is
 # 0.004, and nobody sees it; the sketch styles differ by 0.03 to 0.4 at their default strengths, another seed by 0.1.
 NOTHING = 0.01
 
 
 def hear_of_end(sender: object, task: GenerationTask, **_facts: Any) -> None:
-    """A task ended: if it shows a version, what follows is put into the queue."""
+    """Queue the follow-up of an ended task if it shows versions."""
     if task.is_face and not task.is_active:
-        follow_soon(task.pk)
+        finish_previews_soon(task.pk)
 
 
 @db_task()  # type: ignore[untyped-decorator]
-def follow_soon(task_pk: int) -> None:
-    """`follow` by a worker."""
-    follow(task_pk)
+def finish_previews_soon(task_pk: int) -> None:
+    """Run `finish_previews` in a worker."""
+    finish_previews(task_pk)
 
 
-# Sent in a worker, with the class Face as its sender, when a task that shows versions ended: its number as `task`.
+# Sent in a worker, with the class Face as its sender, when a task that shows versions has ended; `task` is its key.
 followed = Signal()
 
 
-def follow(task_pk: int) -> None:
-    """A task that shows versions ended: do what follows, and show it on open pages."""
+def finish_previews(task_pk: int) -> None:
+    """Finish what an ended task of previews leads to, and publish it to open pages."""
     followed.send(Face, task=task_pk)
     for version, purpose in _shown_by(task_pk):
-        settle(version, purpose)
-        publish(version, purpose)
+        finish_purpose(version, purpose)
+        publish_panel(version, purpose)
 
 
 def hear_of_reopening(sender: object, task: GenerationTask, **_facts: Any) -> None:
-    """A task that shows versions is asked for again: say so on open pages."""
+    """Publish the panels of a reopened task to open pages."""
     _show(task.pk)
 
 
@@ -79,7 +79,7 @@ def take_over(sender: object, task: GenerationTask, again: GenerationTask, **_fa
 
 def _show(task_pk: int) -> None:
     for version, purpose in _shown_by(task_pk):
-        publish(version, purpose)
+        publish_panel(version, purpose)
 
 
 def _shown_by(task_pk: int) -> set[tuple[StyleVersion, str]]:
@@ -87,19 +87,19 @@ def _shown_by(task_pk: int) -> set[tuple[StyleVersion, str]]:
     return {(face.version, face.purpose) for face in faces}
 
 
-def follow_missed() -> None:
-    """What a lost message left undone."""
+def finish_missed_previews() -> None:
+    """Do what a lost message left undone."""
     missed = Face.objects.filter(settled=False).exclude(task__status__in=ACTIVE).select_related("version__style")
     for version, purpose in {(face.version, face.purpose) for face in missed}:
-        if settle(version, purpose):
-            publish(version, purpose)
+        if finish_purpose(version, purpose):
+            publish_panel(version, purpose)
 
 
-def settle(version: StyleVersion, purpose: str) -> bool:
-    """Once no picture is to come any more: compose the sheet, or measure the difference.
+def finish_purpose(version: StyleVersion, purpose: str) -> bool:
+    """Compose the sheet or measure the difference, once no more pictures are to come.
 
-    Failed pictures leave the rest. False where something is to come, or nothing is left to do; doing it twice gives
-    the same.
+    Failed pictures do not prevent it for the others. False if pictures are still to come or nothing is left to do.
+    Doing it twice has the same result.
     """
     faces = list(Face.objects.filter(version=version, purpose=purpose, settled=False).values_list("pk", flat=True))
     shown = panel(version, purpose)
@@ -113,15 +113,15 @@ def settle(version: StyleVersion, purpose: str) -> bool:
 
 
 def _settled(faces: Sequence[int]) -> bool:
-    """Whether this is who notes that nothing is left to do."""
+    """Mark the faces as settled; True for the one caller that did."""
     left = Face.objects.filter(pk__in=faces, settled=False).exclude(task__status__in=ACTIVE)
     return bool(left.update(settled=True))
 
 
 def _compose(version: StyleVersion, cells: Sequence[Cell], faces: Sequence[int]) -> bool:
-    """Store the sheet of the pictures that are there; the old file goes. Without any picture the old sheet stays.
+    """Store the sheet of the finished pictures and delete the old file. Without any picture the old sheet stays.
 
-    Of several workers at once one does it: a page that shows the sheet must not lose it to a second one.
+    Of several workers at once only one stores it: a page that shows the sheet must not lose it to a second one.
     """
     if not any(cell.picture for cell in cells):
         return _settled(faces)
@@ -141,7 +141,9 @@ def _compose(version: StyleVersion, cells: Sequence[Cell], faces: Sequence[int])
 
 
 def _measure(version: StyleVersion, cells: Sequence[Cell]) -> None:
-    """Store how much the picture with the style differs from the one without. Sketch and picture say nothing."""
+    """Store how much the picture with the style differs from the one without.
+    A sketch is not compared with a picture.
+    """
     without, with_it = (cell.picture for cell in cells)
     if without is None or with_it is None or without.engine.is_preview != with_it.engine.is_preview:
         return

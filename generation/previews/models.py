@@ -15,10 +15,10 @@ from styles.models import Kind, StyleVersion
 
 
 class ProbeQuerySet(models.QuerySet["Probe"]):
-    """Probe prompts; deleting is soft, so that the first ones are known to have been there."""
+    """Probe prompts. Deleting is soft, so that the initial ones are not created again."""
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Nobody sees them any more."""
+        """Soft delete."""
         count = self.update(deleted_at=timezone.now())
         return count, {"generation.Probe": count}
 
@@ -31,7 +31,7 @@ class LiveProbes(models.Manager["Probe"]):
 
 
 class Probe(models.Model):
-    """A prompt with a seed that shows what styles look like. Four of them make a preview sheet."""
+    """A prompt with a seed to show what styles look like. Four of them make a preview sheet."""
 
     prompt = models.CharField(_("prompt"), max_length=500)
     seed = models.BigIntegerField(_("seed"), default=1, validators=[MinValueValidator(0), MaxValueValidator(MOST_SEED)])
@@ -58,7 +58,7 @@ class Probe(models.Model):
         return self.prompt
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Nobody sees it any more."""
+        """Soft delete."""
         self.deleted_at = timezone.now()
         self.save(update_fields=["deleted_at"])
         return 1, {"generation.Probe": 1}
@@ -67,12 +67,12 @@ class Probe(models.Model):
 class Face(models.Model):
     """What a one-picture task is for: a place in a version's preview sheet, comparison or strength strip.
 
-    One task can have several: versions share pictures whose inputs are equal. Of several at one place the newest
+    One task can have several faces: versions share pictures with equal inputs. Of several faces at one place the newest
     counts; older ones stay, because their pictures do.
     """
 
     class Purpose(models.TextChoices):
-        """What the pictures at all places together are."""
+        """What the pictures of all places form together."""
 
         SHEET = "sheet", _("Preview sheet")
         EFFECT = "effect", _("Does it do anything?")
@@ -82,9 +82,9 @@ class Face(models.Model):
     task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="faces")
     purpose = models.CharField(max_length=10, choices=Purpose.choices)
     position = models.PositiveSmallIntegerField()  # from 0
-    strength = models.FloatField()  # 0 is without the style
-    asked_at = models.DateTimeField(default=timezone.now)  # a retry keeps it
-    settled = models.BooleanField(default=False)  # its task ended, and what follows from that is done
+    strength = models.FloatField()  # 0: without the style
+    asked_at = models.DateTimeField(default=timezone.now)  # a retry copies it
+    settled = models.BooleanField(default=False)  # its task ended, and the follow-up is done
 
     class Meta:
         ordering = ["asked_at", "pk"]

@@ -1,4 +1,4 @@
-"""What a page shows of a version: the pictures of one purpose and what they tell, here and on all open pages."""
+"""The pictures of one purpose of a version and what they say, as rendered here and pushed to open pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from generation.ordering import base_checkpoints, orders
-from generation.pictures import cards
+from generation.pictures import job_cards
 from generation.pictures.models import GeneratedImage, GenerationTask
 from generation.previews.models import Face
 from generation.previews.wishes import Purpose, wishes
@@ -30,14 +30,14 @@ TEMPLATES = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One place of a panel, with its picture where it is stored. `state` is done, making, wait or gone."""
+    """One place of a panel, with its picture if that is stored."""
 
     face: Face
     picture: GeneratedImage | None
 
     @property
     def state(self) -> str:
-        """Where its picture is."""
+        """Where its picture is: done, making, wait or gone."""
         if self.picture:
             return "done"
         if not self.face.task.is_active:
@@ -46,13 +46,13 @@ class Cell:
 
     @property
     def is_default(self) -> bool:
-        """Whether its strength is the one that the style is used with."""
+        """Whether its strength is the version's default."""
         return abs(self.face.strength - self.face.version.default_strength) < 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What a page shows of one purpose. `stale`: other pictures would be asked for now."""
+    """What a page shows of one purpose. `stale`: pictures ordered now would have other inputs."""
 
     version: StyleVersion
     purpose: str
@@ -67,7 +67,7 @@ class Panel:
 
     @property
     def number(self) -> int:
-        """Grows with every change, so that pages drop what is older than what they show."""
+        """Increases with every change, so that pages drop fragments older than what they show."""
         newest = max((cell.face.pk for cell in self.cells), default=0)
         changes = sum(cell.face.task.version for cell in self.cells)
         return newest * 1_000_000 + changes * 2 + self.settled
@@ -79,7 +79,7 @@ class Panel:
 
     @property
     def making(self) -> bool:
-        """Whether something is still to come: pictures, or what follows from them."""
+        """Whether pictures or their follow-up are still to come."""
         return bool(self.cells) and not self.settled
 
     @property
@@ -89,30 +89,30 @@ class Panel:
 
     @property
     def whole(self) -> bool:
-        """Whether every picture is there, and none would be asked for otherwise."""
+        """Whether every picture is there and none is out of date."""
         return bool(self.cells) and not self.stale and all(cell.picture for cell in self.cells)
 
     @property
     def left_seconds(self) -> float | None:
-        """About how long until the last picture; None without enough history."""
-        cards.gather(self.active)
+        """About how many seconds until the last picture; None without enough history."""
+        job_cards.gather(self.active)
         left = [task.left_seconds for task in self.active]
         return max((seconds for seconds in left if seconds is not None), default=None)
 
     @property
     def percent(self) -> str:
-        """How much the picture with the style differs from the one without, of 100; "" where it was not measured."""
+        """How much the picture with the style differs from the one without, in percent; "" if not measured."""
         differs = self.version.difference
         return "" if differs is None else number_format(differs * 100, 1)
 
     @property
     def cause(self) -> str:
-        """Why the style may do nothing, from the picture with it."""
+        """Why the style may have no effect, from the picture with it."""
         return cause(self.version, self.cells[-1].face.task.snapshot)
 
 
 def panel(version: StyleVersion, purpose: str) -> Panel:
-    """What there is of a purpose now."""
+    """The current panel of a purpose."""
     faces = current(version, purpose)
     made = GeneratedImage.with_previews.filter(task__in=[face.task_id for face in faces])
     pictures = {picture.task_id: picture for picture in made.select_related("engine")}
@@ -128,7 +128,7 @@ def current(version: StyleVersion, purpose: str) -> list[Face]:
 
 
 def _is_stale(version: StyleVersion, purpose: str, faces: Sequence[Face]) -> bool:
-    """Whether probes, strength, trigger words or files changed since the pictures were asked for."""
+    """Whether probes, strength, trigger words or files have changed since the pictures were ordered."""
     if not faces:
         return False
     try:
@@ -139,14 +139,14 @@ def _is_stale(version: StyleVersion, purpose: str, faces: Sequence[Face]) -> boo
 
 
 def _recipe(snapshot: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What decides how a picture looks. A smaller retry, or another release's workflow, makes no sheet stale."""
+    """What determines how a picture looks. A smaller retry, or another release's workflow, makes no sheet stale."""
     styles = [(canonical(style["lora"]), style["weight"], style["triggers"]) for style in snapshot["styles"]]
     base = canonical(snapshot["checkpoint"]), canonical(snapshot["lightning"])
     return snapshot["prompt"], snapshot["seeds"], *base, styles
 
 
 def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
-    """The likely reason why a picture asked for by `snapshot` looks as without the style."""
+    """The likely reason why a picture made from `snapshot` looks as if without the style."""
     style = snapshot["styles"][0]
     if not style["lora"]:
         if style["triggers"]:
@@ -163,15 +163,15 @@ def cause(version: StyleVersion, snapshot: Mapping[str, Any]) -> str:
     return _("The engine may not have applied its file.")
 
 
-def publish(version: StyleVersion, purpose: str) -> None:
-    """Show the panel as it is now on all open pages, soon."""
+def publish_panel(version: StyleVersion, purpose: str) -> None:
+    """Push the panel in its current state to all open pages, soon."""
     publisher.publisher.note_act(f"face {version.pk} {purpose}", partial(_push, version.pk, purpose))
 
 
-def publish_all(version: StyleVersion) -> None:
-    """Its strength changed, which all of them depend on."""
+def publish_panels(version: StyleVersion) -> None:
+    """Push all panels: the default strength, which they depend on, has changed."""
     for purpose in Purpose:
-        publish(version, purpose)
+        publish_panel(version, purpose)
 
 
 def _push(version_pk: int, purpose: str) -> None:

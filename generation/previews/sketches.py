@@ -87,7 +87,7 @@ BASE_PROBES = ("little castle, morning", "robot character", "red mushroom", "sti
 
 
 def create_once() -> None:
-    """Create the base style; and if the preview engine may serve, once and never again, the sketch styles."""
+    """Create the base style and, once only and if the preview engine may serve, the sketch styles."""
     base, _new = Style.objects.get_or_create(
         slug=BASE_SLUG, defaults={"name": "Base style", "is_base": True, "kind": Kind.OTHER}
     )
@@ -104,7 +104,7 @@ def create_once() -> None:
 
 @db_task()  # type: ignore[untyped-decorator]
 def draw_soon() -> None:
-    """`draw_sheets` by a worker."""
+    """Run `draw_sheets` in a worker."""
     draw_sheets()
 
 
@@ -121,12 +121,13 @@ def _faceless() -> list[StyleVersion]:
 
 
 def _comes_with_us(version: StyleVersion) -> bool:
-    # What the preview engine trained is preview only too, but has a file, and is drawn by the engine like any style.
+    # Styles that the preview engine trained are preview only too, but have a file, and the engine draws them like any
+    # style.
     return version.style.preview_only and not version.file
 
 
 def draw_sheets() -> None:
-    """Draw the missing sheets: four probe pictures side by side. What a stopping worker leaves, the next one draws."""
+    """Draw the missing sheets: four probe pictures side by side. If the worker stops, the next one draws the rest."""
     by_lora = {SKETCH_LORAS[sketch.look]: sketch for sketch in SKETCHES}
     for version in _faceless():
         sketch = by_lora.get(version.lora_name)
@@ -141,7 +142,7 @@ def draw_sheets() -> None:
 
 
 def draw_panels(probes: tuple[str, ...], triggers: str, lora: str) -> Iterator[Image.Image]:
-    """The probes one after the other, drawn by the preview engine's painter: about half a second each."""
+    """The probes in turn, drawn by the preview engine's painter in about half a second each."""
     painter = SketchPainter()
     width, height = PANEL
     for number, probe in enumerate(probes):

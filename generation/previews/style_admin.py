@@ -1,4 +1,4 @@
-"""Versions of styles in the admin. It stands here, above the styles, because it asks what engines have."""
+"""The admin of style versions. It is here, above the styles, because it queries what engines have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ else:
 
 
 class MissingFilter(admin.SimpleListFilter):
-    """Versions whose file some engine that answers does not have."""
+    """Versions whose file is missing on an engine that answers."""
 
     title = _("on the engines")
     parameter_name = "engines"
@@ -36,11 +36,11 @@ class MissingFilter(admin.SimpleListFilter):
         return [("missing", _("Missing on some")), ("all", _("On all"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StyleVersion]) -> QuerySet[StyleVersion]:
-        """By what engines listed when they were asked last."""
+        """Filter by the files engines listed at their last probe."""
         if self.value() not in ("missing", "all"):
             return queryset
         found = queryset.exclude(lora_name="")
-        # Compared here: an engine may list more files than a question to the database has room for.
+        # Compared here, because an engine may list more files than a database query has room for.
         names = set(found.values_list("lora_name", flat=True))
         listed = [set(distinct(engine.loras)) for engine in roster.serving()]
         missing = {name for name in names if not all(canonical(name) in there for there in listed)}
@@ -50,7 +50,7 @@ class MissingFilter(admin.SimpleListFilter):
 
 @admin.register(StyleVersion)
 class StyleVersionAdmin(VersionModelAdmin):
-    """All versions of all styles: found, corrected, published and archived, several at once."""
+    """All versions of all styles: searched, corrected, published and archived, several at once."""
 
     list_display = [
         "thumbnail", "title", "state", "kind", "family", "rank", "default_strength", "source", "effect", "created_at",
@@ -71,15 +71,15 @@ class StyleVersionAdmin(VersionModelAdmin):
     actions = ["publish", "archive", "make_previews"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StyleVersion]:
-        """Versions of styles in the trash are left out."""
+        """Leave out versions of styles in the trash."""
         return super().get_queryset(request).filter(style__deleted_at=None)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Files make versions, and so does the page of the style."""
+        """Versions come from files and from the style's page."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: StyleVersion | None = None) -> bool:
-        """The page of the style removes what nobody used."""
+        """The style's page deletes versions that nobody has used."""
         return False
 
     @admin.display(description=_("preview"))
@@ -100,7 +100,7 @@ class StyleVersionAdmin(VersionModelAdmin):
 
     @admin.action(description=_("Publish the chosen versions"))
     def publish(self, request: HttpRequest, queryset: QuerySet[StyleVersion]) -> None:
-        """Of several versions of one style the newest is published."""
+        """Publish the chosen versions; of several of one style, the newest."""
         newest = {version.style_id: version for version in queryset.order_by("number")}
         for version in newest.values():
             version.publish()
@@ -110,7 +110,7 @@ class StyleVersionAdmin(VersionModelAdmin):
 
     @admin.action(description=_("Archive the chosen versions"))
     def archive(self, request: HttpRequest, queryset: QuerySet[StyleVersion]) -> None:
-        """The base style's version stays."""
+        """Archive the chosen versions. The base style's stays."""
         archived = 0
         for version in queryset:
             try:
@@ -125,11 +125,11 @@ class StyleVersionAdmin(VersionModelAdmin):
 
     @admin.action(description=_("Make previews of the chosen versions"))
     def make_previews(self, request: HttpRequest, queryset: QuerySet[StyleVersion]) -> None:
-        """They are asked for in the name of whoever presses."""
-        assert isinstance(request.user, User)  # the admin lets nobody else in
+        """Order previews in the name of the person who presses."""
+        assert isinstance(request.user, User)  # the admin admits nobody else
         try:
             for version in queryset.select_related("style"):
-                asking.ask_for_sheet(version, request.user)
+                asking.order_sheet(version, request.user)
         except ValidationError as error:
             self.message_user(request, error.messages[0], messages.WARNING)
             return

@@ -1,4 +1,6 @@
-"""What versions look like, on the style page and on a page of its own. Everybody looks; curators ask and choose."""
+"""Pages that show what versions look like. Everybody may look;
+curators order pictures and choose covers and strengths.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,12 @@ def face(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
 @require_POST
 @once
 def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
-    """Ask for the pictures of one part; what is there already is made anew only where nothing is missing."""
+    """Order the pictures of one part: the missing ones, or all of them anew if none is missing."""
     version = _version(request, pk)
     asked = _purpose(version, purpose)
     require_curator(request.user)
     try:
-        asking.ask(version, request.user, asked)
+        asking.order_previews(version, request.user, asked)
     except ValidationError as error:
         messages.warning(request, " ".join(error.messages))
         return _back(request, version)
@@ -51,7 +53,7 @@ def face_ask(request: StudioRequest, pk: int, purpose: str) -> HttpResponse:
 
 @require_POST
 def strength(request: StudioRequest, pk: int) -> HttpResponse:
-    """Use a strength by default from now on."""
+    """Set the default strength."""
     version = _version(request, pk)
     require_curator(request.user)
     form = StrengthForm(request.POST, slider=version.slider)
@@ -60,7 +62,7 @@ def strength(request: StudioRequest, pk: int) -> HttpResponse:
         return _back(request, version)
     chosen = form.cleaned_data["strength"]
     StyleVersion.everything.filter(pk=version.pk).update(default_strength=chosen)
-    panels.publish_all(version)
+    panels.publish_panels(version)
     words = _("%(strength)s is the default strength of %(version)s.")
     messages.success(request, words % {"strength": weight(chosen), "version": version})
     return _back(request, version)
@@ -68,7 +70,7 @@ def strength(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
-    """Say from where to where pictures stay whole. Nothing in both fields: not known."""
+    """Set the range of strengths at which pictures stay intact. Both fields empty: not known."""
     version = _version(request, pk)
     require_curator(request.user)
     form = SafeRangeForm(request.POST, slider=version.slider)
@@ -81,7 +83,7 @@ def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def picture_cover(request: StudioRequest, pk: int) -> HttpResponse:
-    """Make a copy of a picture the cover of the style that `style` names, which it was made with."""
+    """Make a copy of a picture the cover of the style in the field `style`, with which it was made."""
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     require_curator(request.user)
     style = visible(Style.objects.all(), request.user, pk=whole_number(request.POST.get("style", "")))
@@ -99,7 +101,7 @@ def _version(request: StudioRequest, pk: int) -> StyleVersion:
 
 
 def _purpose(version: StyleVersion, name: str) -> str:
-    """One of the three; the base style, which nothing can be compared with, has a sheet alone."""
+    """A valid purpose, else a 404. The base style has only a sheet, because it cannot be compared with anything."""
     if name not in Face.Purpose.values or (version.style.is_base and name != Face.Purpose.SHEET):
         raise Http404(_("There is no such thing."))
     return name
@@ -125,7 +127,7 @@ def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | N
 
 
 def _back(request: StudioRequest, version: StyleVersion) -> HttpResponse:
-    """The page where the person is, as it is now."""
+    """The page the person is on, reloaded."""
     if request.htmx:
         return HttpResponseClientRefresh()
     return redirect(f"{reverse('styles:style', args=[version.style.slug])}?version={version.number}#strength")

@@ -1,4 +1,4 @@
-"""Which pictures show a version: those that its sheet, its comparison or its strip of strengths needs."""
+"""Which pictures show a version: those that its sheet, comparison or strength strip needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from generation.previews.models import Face, Probe
 from styles.models import Style, StyleVersion
 
 Purpose = Face.Purpose
-SIZE = (1152, 896)  # of the shapes that the form offers, the one nearest to a sheet's panel
+SIZE = (1152, 896)  # of the form's shapes, the one nearest to a sheet's panel
 STRENGTHS = tuple(step / 4 for step in range(7))  # 0 to 1.5
 STRENGTHS_OF_SLIDERS = tuple(float(step) for step in range(-3, 4))
 PROBES = (
@@ -36,7 +36,7 @@ class Wish:
 
 
 def create_probes_once() -> None:
-    """The first probe prompts. What curators change or delete stays so."""
+    """Create the initial probe prompts. What curators change or delete stays changed or deleted."""
     if not Probe.everything.exists():
         Probe.objects.bulk_create(
             Probe(prompt=prompt, seed=seed, position=place) for place, (prompt, seed) in enumerate(PROBES, 1)
@@ -46,7 +46,7 @@ def create_probes_once() -> None:
 def scenes(style: Style) -> list[tuple[str, int]]:
     """(prompt, seed) of the four panels: probes for the style's type first, then the general ones.
 
-    Fewer than four are asked for again with their next seeds. ValidationError where there is none.
+    Fewer than four are repeated with their next seeds. Raises ValidationError if there are none.
     """
     found = Probe.objects.filter(active=True, kind__in=("", style.kind))
     rows = sorted(found, key=lambda probe: (probe.kind == "", probe.position, probe.pk))
@@ -57,7 +57,9 @@ def scenes(style: Style) -> list[tuple[str, int]]:
 
 
 def wishes(version: StyleVersion, purpose: str) -> list[Wish]:
-    """The pictures that a purpose needs as version and probes are now. ValidationError where there are no probes."""
+    """The pictures a purpose needs with the current version and probes.
+    Raises ValidationError if there are no probes.
+    """
     shown = scenes(version.style)
     if version.style.is_base:
         return [Wish(place, 0.0, _without(version, scene)) for place, scene in enumerate(shown)]
@@ -74,7 +76,7 @@ def wishes(version: StyleVersion, purpose: str) -> list[Wish]:
 
 
 def strengths(version: StyleVersion) -> tuple[float, ...]:
-    """At which strengths the strip shows the version."""
+    """The strengths that the strip shows the version at."""
     return STRENGTHS_OF_SLIDERS if version.slider else STRENGTHS
 
 
@@ -84,9 +86,10 @@ def _with(version: StyleVersion, scene: tuple[str, int], weight: float) -> Order
 
 
 def _without(version: StyleVersion, scene: tuple[str, int]) -> Order:
-    """The same without the style, of the same models and words: other words make another picture by themselves.
+    """The same picture without the style, but with the same models and words, because other words alone change a
+    picture.
 
-    A style without a file is its trigger words, so there they are left out.
+    A style without a file consists of its trigger words, so those are left out then.
     """
     prompt, seed = scene
     return _plain(version, final_prompt(prompt, version.triggers) if version.lora_name else prompt, seed)

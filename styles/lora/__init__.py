@@ -1,6 +1,6 @@
 """LoRA files: what is in them, whether a style can use them, and copies with other metadata.
 
-Knows no models and no views. Nothing here loads tensors or runs anything from a file; every function copes with
+Knows no models and no views. Nothing here loads tensors or executes anything from a file, and every function copes with
 hostile input. Begin with `inspect` below; the rooms are `file`, then `structure`, `metadata` and `engines`.
 """
 
@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from styles.lora.engines.behaviour import Behaviour, Told, observe, refused, tell, tell_of_file
+from styles.lora.engines.behaviour import Behaviour, Sentences, behaviour_in_words, observe, original_in_words, refused
 from styles.lora.engines.respell import Plan, plan, source_of, write_copy
 from styles.lora.file.census import Census
 from styles.lora.file.hashes import Hashes, read_hashes
 from styles.lora.file.header import BadLora, Header, read_header
 from styles.lora.metadata.facts import Facts, Thumbnail, labelled, read_facts
-from styles.lora.metadata.sidecars import Note, Sidecars, find_sidecars, parse_note, read_notes
+from styles.lora.metadata.lora_sidecars import Note, Sidecars, find_sidecars, parse_note, read_notes
 from styles.lora.metadata.write import Label, write_lora
 from styles.lora.structure.accelerators import Accelerator, Sign, accelerator, by_name
 from styles.lora.structure.alphas import TrainedAlphas
@@ -41,16 +41,18 @@ __all__ = [
     "Layout",
     "Note",
     "Plan",
+    "Sentences",
     "Sidecars",
     "Sign",
     "Thumbnail",
-    "Told",
     "accelerator",
+    "behaviour_in_words",
     "by_name",
     "describe",
     "find_sidecars",
     "inspect",
     "labelled",
+    "original_in_words",
     "parse_note",
     "read_facts",
     "read_hashes",
@@ -59,8 +61,6 @@ __all__ = [
     "refusal",
     "refused",
     "source_of",
-    "tell",
-    "tell_of_file",
     "write_copy",
     "write_lora",
 ]
@@ -70,9 +70,9 @@ _ENDING = re.compile(r"\.(?:safetensors|sft)\Z", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """All that is known of a file. `hashes` is None if they were not asked for.
+    """Everything known about a file. `hashes` is None if they were not requested.
 
-    `behaviour` is what engines make of it, and `plan` how it is spelled for them, if it has to be.
+    `behaviour` is what engines do with it; `plan` is how to respell it for them, if necessary.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Inspection:
     architecture: Architecture
     facts: Facts
     hashes: Hashes | None
-    behaviour: Behaviour = Behaviour()  # noqa: RUF009 - it cannot be changed
+    behaviour: Behaviour = Behaviour()  # noqa: RUF009 - it is immutable
     plan: Plan | None = None
     accelerator: Accelerator | None = None
 
@@ -91,21 +91,21 @@ class Inspection:
             return why
         if self.architecture.family is Family.SDXL:
             return refused(self.behaviour)
-        # The preview engine reads what it wrote; that its numbers are some is all that is asked.
+        # The preview engine reads what it wrote; only NaN and infinity are refused.
         return refused(Behaviour(read=1, broken=self.hashes.census.broken if self.hashes else ""))
 
     @property
     def title(self) -> str:
-        """What it calls itself, or the name of the file without its ending."""
+        """The title in its metadata, else the file's name without its extension."""
         return self.facts.title or _ENDING.sub("", self.name) or self.name
 
 
 def inspect(file: IO[bytes], name: str, *, note: Note | None = None, with_hashes: bool = False) -> Inspection:
-    """Look into a seekable file that is called `name`. BadLora says why it cannot be used at all.
+    """Inspect a seekable file called `name`. Raises BadLora, with the reason, if it cannot be used at all.
 
-    A sound file for another model does not raise: see `Inspection.refusal`. Hashes read the whole file, which takes
-    some seconds for each gigabyte; without them only the header and a few bytes are read, and nobody knows what its
-    numbers are.
+    A sound file for another model does not raise: see `Inspection.refusal`. Hashing reads the whole file, which takes
+    some seconds per gigabyte; without it only the header and a few bytes are read, and NaN or zero weights go
+    unnoticed.
     """
     header = read_header(file)
     found = layers(header.tensors)

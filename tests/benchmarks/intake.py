@@ -64,7 +64,7 @@ def taken_in(source: Path) -> tuple[float, float]:
     dataset = Dataset.objects.create(name="Bench", owner=owner)
     began, worked, tally = time.perf_counter(), time.process_time(), intake.Tally()
     with source.open("rb") as file, archives.opened(file) as contents:
-        intake.bring(contents, dataset, owner, tally, lambda done: None)
+        intake.import_source(contents, dataset, owner, tally, lambda done: None)
     seconds, worked = time.perf_counter() - began, time.process_time() - worked
     assert (tally.added, tally.captions, tally.refused_count) == (COUNT, COUNT, 0)
     return COUNT / seconds, worked / COUNT * 1000

@@ -29,7 +29,8 @@ def handler(kind: str, file: str, size: int) -> logging.Handler:
         return SharedRotatingFile(file, size=size, keep=KEEP)
     from concurrent_log_handler import ConcurrentRotatingFileHandler
 
-    return ConcurrentRotatingFileHandler(file, maxBytes=size, backupCount=KEEP)
+    theirs: logging.Handler = ConcurrentRotatingFileHandler(file, maxBytes=size, backupCount=KEEP)
+    return theirs
 
 
 def write(kind: str, file: str, size: int, name: str, records: int) -> None:

@@ -84,6 +84,7 @@ def graphs_like(pictures: int, seed: int) -> list[dict[str, Any]]:
 
     sample = EnginePrompt.objects.filter(graph__isnull=False).latest("pk").graph
     graphs = []
+    assert sample
     for number in range(pictures):
         graph = copy.deepcopy(sample)
         for node in graph.values():

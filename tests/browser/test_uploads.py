@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from stylestudio.preview_engine.server import PreviewThread
 
@@ -183,7 +183,12 @@ def test_progress_is_shown_in_numbers_and_a_bar_and_can_be_cancelled(
 ) -> None:
     page = enter(behind, path="/try/keep/")
     wire.sent = 0
-    page.on("request", lambda request: "offset=4194304" in request.url and wire.pause.clear())
+
+    def hold(request: Request) -> None:
+        if "offset=4194304" in request.url:
+            wire.pause.clear()
+
+    page.on("request", hold)
     choose(page, made(tmp_path, "slow.bin", 12 * MB))
     line = row(page, "slow.bin")
     expect(line).to_contain_text("of 12 MB · ")

@@ -92,7 +92,7 @@ class Crowd:
 
     def cancel(self, number: int, by_form: bool) -> None:
         """Cancel an order, where it is one already."""
-        task = GenerationTask.everything.filter(pk=self.tasks.get(number)).first()
+        task = GenerationTask.everything.filter(pk=self.tasks.get(number, 0)).first()
         if task is None:
             return
         if by_form:
@@ -108,7 +108,7 @@ class Crowd:
 
     def to_front(self, number: int) -> None:
         """A curator moves an order to the front."""
-        task = GenerationTask.everything.filter(pk=self.tasks.get(number)).first()
+        task = GenerationTask.everything.filter(pk=self.tasks.get(number, 0)).first()
         if task and task.move_to_front():
             publisher.changed(task)
 

@@ -176,7 +176,11 @@ class Storm:
 
         ours = {str(prompt) for prompt in EnginePrompt.objects.values_list("prompt_id", flat=True)}
         for engine in self.engines:
-            if not wait_until(lambda engine=engine: not held_by(engine, ours), AFTER):
+
+            def free(engine: Engine = engine) -> bool:
+                return not held_by(engine, ours)
+
+            if not wait_until(free, AFTER):
                 self.problems.append(f"{engine.url} still holds {len(held_by(engine, ours))} prompts of ours")
 
     def _operate(self) -> None:

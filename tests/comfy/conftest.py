@@ -13,9 +13,11 @@ from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.graphs.graph import Graph, load
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
+Recordings = Callable[[str], dict[str, Any]]
+
 
 @pytest.fixture(scope="session")
-def recorded() -> Callable[[str], dict[str, Any]]:
+def recorded() -> Recordings:
     """A recording of a real ComfyUI, cut down to what the tests look at."""
     folder = Path(__file__).parent / "recordings"
 

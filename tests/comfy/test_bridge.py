@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import CancelledError
-from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -14,6 +13,7 @@ import pytest
 
 from stylestudio.comfy.bridge import LoopThread
 from stylestudio.comfy.client import ComfyClient
+from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.protocol.events import Completed
 from stylestudio.preview_engine.server import Options, PreviewThread
 
@@ -113,7 +113,7 @@ def test_leaving_before_anything_began_does_not_hang(loop_thread: LoopThread) ->
 
 async def _settled() -> int:
     await asyncio.sleep(0)
-    return sum(task.get_name() != asyncio.current_task().get_name() for task in asyncio.all_tasks())  # type: ignore[union-attr]
+    return sum(task is not asyncio.current_task() for task in asyncio.all_tasks())
 
 
 def test_an_exception_passes_through_after_the_items_before_it(loop_thread: LoopThread) -> None:
@@ -171,7 +171,9 @@ def test_items_cross_in_well_under_a_millisecond(loop_thread: LoopThread) -> Non
     assert delays[len(delays) // 2] < 0.001
 
 
-def test_a_synchronous_worker_makes_a_picture_on_one_long_lived_client(loop_thread: LoopThread, graph: Any) -> None:
+def test_a_synchronous_worker_makes_a_picture_on_one_long_lived_client(
+    loop_thread: LoopThread, graph: Callable[..., Graph]
+) -> None:
     async def connect(url: str) -> ComfyClient:
         return ComfyClient(aiohttp.ClientSession(), url, client_id="worker")
 

@@ -92,7 +92,7 @@ class Engine:
 
     async def post(self, payload: object) -> tuple[int, Any]:
         async with self.session.post(f"{self.url}/prompt", json=payload) as answer:
-            told = await answer.json() if answer.content_type == "application/json" else await answer.text()
+            told: Any = await answer.json() if answer.content_type == "application/json" else await answer.text()
         if answer.status == 200:
             self.posted.add(told["prompt_id"])
         return answer.status, told
@@ -177,7 +177,7 @@ class _Previews(dict[str, str]):
     def __missing__(self, generation: str) -> str:
         from stylestudio.preview_engine.server import Options, PreviewThread
 
-        options = Options(painter="flat", step_seconds=0.01, generation=generation)  # type: ignore[arg-type]
+        options = Options(painter="flat", step_seconds=0.01, generation=generation)  # type: ignore[arg-type]  # one of GENERATIONS
         self[generation] = self._stack.enter_context(PreviewThread(options)).url
         return self[generation]
 

@@ -13,10 +13,12 @@ from typing import Self
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 
 from stylestudio.database import integrity, salvage
 from stylestudio.database.integrity import Damaged, Examiner, Standing
+from stylestudio.host.locks import FileLock
 from stylestudio.models import Worker
 
 ROWS = 2000
@@ -198,7 +200,7 @@ def test_a_suspicion_that_was_wrong_goes_with_the_next_look_and_does_not_make_it
 
 
 def test_only_one_worker_at_a_time_looks(file: Path) -> None:
-    with integrity.FileLock(file.with_name("integrity.lock")):
+    with FileLock(file.with_name("integrity.lock")):
         assert not look(file).ended
     assert look(file).ended
 
@@ -305,7 +307,7 @@ def test_doctor_says_how_far_it_got_and_that_no_row_is_lost_where_only_an_index_
 
 
 def test_with_postgresql_nothing_is_said_or_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(integrity.connection, "vendor", "postgresql", raising=False)
+    monkeypatch.setattr(connection, "vendor", "postgresql", raising=False)
     assert integrity.database_file() is None
     assert list(integrity.examined()) == []
     assert not integrity.trouble()

@@ -192,7 +192,7 @@ def channel(settings: Settings) -> tuple[connections.CountedChannel, StringTrans
     factory = connections.CountedFactory(server=None)
     factory.reactor = clock
     channel = factory.buildProtocol(None)
-    transport = StringTransport(peerAddress=IPv4Address("TCP", "203.0.113.7", 4711))
+    transport = StringTransport(peerAddress=IPv4Address("TCP", "203.0.113.7", 4711))  # type: ignore[no-untyped-call]  # Twisted has no types for it
     channel.makeConnection(transport)
     return channel, transport, clock
 

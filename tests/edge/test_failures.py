@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import sqlite3
@@ -89,8 +88,10 @@ def test_what_sqlite_refuses_is_told_apart_however_it_words_it(tmp_path: Path, h
     ],
 )
 def test_what_postgresql_refuses_is_told_by_its_state(state: str, kind: Kind | None) -> None:
-    cause = Exception("words in any language")
-    cause.sqlstate = state  # type: ignore[attr-defined]
+    class Refused(Exception):
+        sqlstate = state
+
+    cause = Refused("words in any language")
     error = DatabaseError("x")
     error.__cause__ = cause
     found = failures.of(error)
@@ -134,7 +135,12 @@ def test_what_the_system_refuses_is_told_apart_and_all_else_stays_an_error_of_ou
 # --- Beside Django
 
 
-def test_a_body_or_a_file_beside_django_that_finds_no_room_is_a_sentence() -> None:
+async def nothing() -> Message:
+    """What comes in."""
+    return {}
+
+
+async def test_a_body_or_a_file_beside_django_that_finds_no_room_is_a_sentence() -> None:
     async def full(scope: Any, receive: Any, send: Any) -> None:
         raise OSError(errno.ENOSPC, "x")
 
@@ -144,12 +150,12 @@ def test_a_body_or_a_file_beside_django_that_finds_no_room_is_a_sentence() -> No
         sent.append(message)
 
     scope = {"type": "http", "method": "PUT", "path": "/uploads/parts/x"}
-    asyncio.run(failures.in_words(full)(scope, None, send))  # type: ignore[arg-type]
+    await failures.in_words(full)(scope, nothing, send)
     assert sent[0]["status"] == 503
     assert b"disk is full. Nothing was kept." in sent[1]["body"]
 
 
-def test_an_answer_that_has_begun_ends_as_an_error_and_not_as_a_second_answer() -> None:
+async def test_an_answer_that_has_begun_ends_as_an_error_and_not_as_a_second_answer() -> None:
     async def half(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise OSError(errno.EIO, "x")
@@ -159,7 +165,7 @@ def test_an_answer_that_has_begun_ends_as_an_error_and_not_as_a_second_answer() 
 
     scope = {"type": "http", "method": "GET", "path": "/outputs/a.png"}
     with pytest.raises(OSError, match="x"):
-        asyncio.run(failures.in_words(half)(scope, None, send))  # type: ignore[arg-type]
+        await failures.in_words(half)(scope, nothing, send)
 
 
 # --- The log

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -21,6 +22,7 @@ from generation.ordering.orders import Order
 from styles.models import Preset, Style, StyleVersion
 from stylestudio.asgi import pages_and_files
 from stylestudio.edge.serving import Message, Receive, Scope, Send
+from tests.pages import Answer
 from training.datasets.models import Dataset
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "drawing-room-7"
 
 
-def sign_in(client: Client, name: str = "ada", password: str = PASSWORD, **extra: str) -> Any:
+def sign_in(client: Client, name: str = "ada", password: str = PASSWORD, **extra: str) -> Answer:
     return client.post("/sign-in/", {"username": name, "password": password, **extra})
 
 
@@ -37,7 +39,7 @@ def sign_in(client: Client, name: str = "ada", password: str = PASSWORD, **extra
 
 
 @pytest.mark.parametrize("host", ["evil.test", "localhost.evil.test", "evil.test:80", "localhost@evil.test", "[::2]"])
-def test_a_foreign_host_is_refused(client: Client, ada: User, settings: Any, host: str) -> None:
+def test_a_foreign_host_is_refused(client: Client, ada: User, settings: Settings, host: str) -> None:
     settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
     assert client.get("/sign-in/", headers={"Host": host}).status_code == 400
     assert client.get("/sign-in/", headers={"Host": "localhost:8000"}).status_code == 200
@@ -75,11 +77,14 @@ async def test_nobody_can_move_the_addresses_of_a_page() -> None:
     async def pages(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope["root_path"])
 
-    async def nothing(*_message: Message) -> Message:
+    async def nothing() -> Message:
         return {}
 
+    async def nobody(message: Message) -> None:
+        pass
+
     scope = {"type": "http", "path": "/gallery/", "root_path": "/elsewhere", "headers": []}
-    await pages_and_files(pages)(scope, nothing, nothing)  # type: ignore[arg-type]
+    await pages_and_files(pages)(scope, nothing, nobody)
     assert seen == [""]
 
 
@@ -91,7 +96,7 @@ def test_signing_in_begins_a_session_of_a_new_name(client: Client, ada: User, bo
     first = client.session.session_key
     assert sign_in(client, "bob").status_code == 302
     second = client.session.session_key
-    assert first != second
+    assert first and first != second
     stranger = Client()
     stranger.cookies["sessionid"] = first
     assert stranger.get("/account/").status_code == 302

@@ -92,7 +92,7 @@ def ask(peer: str, **headers: str) -> HttpRequest:
     """The request as pages see it."""
     seen: list[HttpRequest] = []
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    middleware.only_proxies_forward(seen.append)(RequestFactory().get("/", headers=names, REMOTE_ADDR=peer))  # type: ignore[arg-type]
+    middleware.only_proxies_forward(seen.append)(RequestFactory().get("/", headers=names, REMOTE_ADDR=peer))
     return seen[0]
 
 

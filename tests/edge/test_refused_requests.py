@@ -21,6 +21,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, OperationalError, connection
 from django.test import Client
 from PIL import Image
+from pytest_django import DjangoAssertNumQueries
 
 from generation.pictures.models import Reference
 from stylestudio.database import integrity
@@ -28,6 +29,7 @@ from stylestudio.edge import failures
 from stylestudio.models import SignInFailure
 from stylestudio.people import accounts
 from tests.edge.test_failures import refuse
+from tests.pages import Answer
 from training.datasets.models import Dataset, DatasetImage
 
 PASSWORD = "drawing-room-7"
@@ -90,7 +92,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "SIGN_IN_PATIENCE", 0.2)
 
 
-def sign_in(site: Client) -> Any:
+def sign_in(site: Client) -> Answer:
     return site.post("/sign-in/", {"username": "ada", "password": PASSWORD})
 
 
@@ -198,7 +200,7 @@ def test_the_page_has_the_theme_of_the_person(
 
 @pytest.mark.django_db
 def test_the_page_says_it_in_the_language_of_the_person_and_needs_no_database(
-    desk: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+    desk: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     def full(*args: Any, **more: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -240,7 +242,7 @@ def test_a_damaged_page_that_a_person_meets_is_told_to_monitoring(
 # --- Uploads
 
 
-def reference(desk: Client, **headers: str) -> Any:
+def reference(desk: Client, **headers: str) -> Answer:
     return desk.post("/references/", {"reference": SimpleUploadedFile("a.png", png())}, headers=headers)
 
 
@@ -290,7 +292,7 @@ def test_pictures_for_a_dataset_that_find_no_room_are_told_and_nothing_half_is_k
 def test_a_thumbnail_that_finds_no_room_takes_its_picture_with_it(
     desk: Client, ada: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., str] = FileSystemStorage._save  # type: ignore[attr-defined]
+    real: Callable[..., str] = FileSystemStorage._save  # type: ignore[attr-defined]  # Django's own
     saved: list[str] = []
 
     def second(self: FileSystemStorage, name: str, content: Any) -> str:

@@ -51,7 +51,7 @@ async def breaks(scope: Scope, send: Send) -> None:
     raise OSError("The file is gone.")
 
 
-class TellingServer(Server):  # type: ignore[misc]
+class TellingServer(Server):  # type: ignore[misc]  # daphne has no types
     """Prints the port as soon as it listens."""
 
     def listen_success(self, port: object) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -19,7 +20,7 @@ from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from tests.pages import tight
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 VALID = {
     "mode": "text",
     "prompt": "a red house",
@@ -79,7 +80,8 @@ def signed_in(user: User) -> Client:
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A waiting task."""
-    return orders.place(Order(**{"prompt": "a fox", "count": 2, "seed": 5} | changes), user)
+    asked: dict[str, Any] = {"prompt": "a fox", "count": 2, "seed": 5} | changes
+    return orders.place(Order(**asked), user)
 
 
 def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:
@@ -92,7 +94,7 @@ def picture_of(task: GenerationTask, index: int = 0) -> GeneratedImage:
         task=task, index=index, prompt=prompt, seed=task.seeds[index], width=40, height=24, size=1,
         sha256="0" * 64, engine=engine,
     )  # fmt: skip
-    picture.file.save("x.png", io.BytesIO(png()))
+    picture.file.save("x.png", ContentFile(png()))
     return picture
 
 

@@ -50,7 +50,7 @@ def test_strangers_are_sent_to_the_door(client: Client, ada: User, name: str) ->
     response = method(address(name, task.pk))
     assert response.status_code == 302
     assert response.headers["Location"].startswith(reverse("sign-in"))
-    htmx = method(address(name, task.pk), **HTMX)
+    htmx = method(address(name, task.pk), headers=HTMX)
     assert htmx.headers["HX-Redirect"].startswith(reverse("sign-in")) and not htmx.content
     task.refresh_from_db()
     assert task.status == Status.QUEUED and GenerationTask.objects.count() == 1
@@ -70,12 +70,12 @@ def test_somebody_elses_job_is_not_yours_to_change(ada: User, bob: User, curator
     if name != "cancel":
         task.fail("out_of_memory")
     for headers in ({}, HTMX):
-        response = signed_in(bob).post(address(name, task.pk), **headers)
+        response = signed_in(bob).post(address(name, task.pk), headers=headers)
         assert response.status_code == 403
         assert "Traceback" not in response.content.decode()
     task.refresh_from_db()
     assert (task.status, GenerationTask.objects.count()) == ("queued" if name == "cancel" else "failed", 1)
-    assert signed_in(curator).post(address(name, task.pk), **HTMX).status_code == 200
+    assert signed_in(curator).post(address(name, task.pk), headers=HTMX).status_code == 200
     task.refresh_from_db()
     assert (task.status, GenerationTask.objects.count()) == (("cancelled", 1) if name == "cancel" else ("failed", 2))
 
@@ -85,10 +85,10 @@ def test_only_curators_move_a_job_to_the_front(her: Client, ada: User, bob: User
     task = place(ada)
     for client in (her, signed_in(bob)):  # not even one's own: it goes before other people's
         for headers in ({}, HTMX):
-            assert client.post(address("move-to-front", task.pk), **headers).status_code == 403
+            assert client.post(address("move-to-front", task.pk), headers=headers).status_code == 403
     task.refresh_from_db()
     assert task.priority == 0
-    assert signed_in(curator).post(address("move-to-front", task.pk), **HTMX).status_code == 200
+    assert signed_in(curator).post(address("move-to-front", task.pk), headers=HTMX).status_code == 200
     task.refresh_from_db()
     assert task.priority == 1
 

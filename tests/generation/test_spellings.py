@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from generation.engines import diagnostics, roster, unclaimed_loras
 from generation.engines.models import Engine
@@ -60,11 +61,15 @@ def engine(on_windows: PreviewThread) -> Iterator[Engine]:
     roster.pool.close()
 
 
+Spell = Callable[[str], str]
+
+
 @pytest.fixture(params=[str, windows], ids=["set-with-slashes", "set-with-backslashes"])
-def spelled(request: pytest.FixtureRequest, settings: Any) -> Any:
+def spelled(request: pytest.FixtureRequest, settings: Settings) -> Spell:
     """The studio's own files, as whoever set it up spelled them."""
     settings.CHECKPOINT, settings.LIGHTNING_LORA = request.param(BASE), request.param(FAST)
-    return request.param
+    spell: Spell = request.param
+    return spell
 
 
 def style(name: str, file: str, **fields: Any) -> StyleVersion:
@@ -81,11 +86,12 @@ def row(number: int, **fields: Any) -> Engine:
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A small order with a seed of its own."""
-    return orders.place(Order(**{"prompt": "a fox", "width": 64, "height": 64, "seed": next(seeds)} | changes), user)
+    asked: dict[str, Any] = {"prompt": "a fox", "width": 64, "height": 64, "seed": next(seeds)} | changes
+    return orders.place(Order(**asked), user)
 
 
 def test_pictures_are_made_on_an_engine_on_windows_whatever_the_studio_was_told(
-    engine: Engine, spelled: Any, ada: User, on_windows: PreviewThread
+    engine: Engine, spelled: Spell, ada: User, on_windows: PreviewThread
 ) -> None:
     version = style("Ink", spelled(INK))
     task = place(ada, mix=[Ingredient(version, 0.8)])
@@ -95,7 +101,7 @@ def test_pictures_are_made_on_an_engine_on_windows_whatever_the_studio_was_told(
     assert availability.outlook(graphs.files(task)) == availability.Outlook()
 
 
-def test_an_engine_on_windows_and_one_on_linux_share_work(spelled: Any, ada: User) -> None:
+def test_an_engine_on_windows_and_one_on_linux_share_work(spelled: Spell, ada: User) -> None:
     linux = row(1, checkpoints=[BASE], loras=[FAST, INK])
     other = row(2, checkpoints=[windows(BASE)], loras=[windows(FAST), windows(INK)])
     place(ada, count=4, mix=[Ingredient(style("Ink", spelled(INK)), 0.8)])
@@ -105,14 +111,16 @@ def test_an_engine_on_windows_and_one_on_linux_share_work(spelled: Any, ada: Use
     assert claim("worker 5") is None, "both are full"
 
 
-def test_what_was_made_with_one_spelling_is_in_memory_for_the_other(spelled: Any, ada: User, settings: Any) -> None:
+def test_what_was_made_with_one_spelling_is_in_memory_for_the_other(
+    spelled: Spell, ada: User, settings: Settings
+) -> None:
     first = graphs.warmth(place(ada))
     settings.CHECKPOINT, settings.LIGHTNING_LORA = BASE, FAST
     assert graphs.warmth(place(ada)) == first
 
 
 @BOTH
-def test_an_engine_has_a_file_in_either_spelling(spell: Any) -> None:
+def test_an_engine_has_a_file_in_either_spelling(spell: Spell) -> None:
     engine = row(1, checkpoints=[windows(BASE)], loras=[INK])
     assert roster.has_all(engine, [("checkpoints", spell(BASE)), ("loras", spell(INK))])
     assert not roster.has_all(engine, [("loras", spell("other/ink.safetensors"))])
@@ -130,7 +138,7 @@ def test_what_engines_list_is_kept_in_one_spelling(engine: Engine) -> None:
 
 
 def test_a_file_that_an_engine_on_windows_lost_is_a_missing_file_and_no_strange_one(
-    engine: Engine, spelled: Any, ada: User
+    engine: Engine, spelled: Spell, ada: User
 ) -> None:
     gone = "team/gone.safetensors"
     Engine.objects.update(loras=[FAST, gone])
@@ -147,20 +155,22 @@ def test_an_engines_own_spelling_of_a_missing_file_is_told_as_ours() -> None:
     assert (error.name, str(error)) == (INK, f"The engine does not have the LoRA {INK}.")
 
 
-def test_doctor_finds_the_files_in_either_spelling(on_windows: PreviewThread, spelled: Any, settings: Any) -> None:
+def test_doctor_finds_the_files_in_either_spelling(
+    on_windows: PreviewThread, spelled: Spell, settings: Settings
+) -> None:
     settings.COMFYUI_URLS = [on_windows.url]
     assert [finding.state for finding in diagnostics.look_at_engines() if not finding.well] == []
 
 
 @BOTH
-def test_a_missing_file_is_told_once_and_in_one_spelling(spell: Any) -> None:
+def test_a_missing_file_is_told_once_and_in_one_spelling(spell: Spell) -> None:
     row(1, checkpoints=[windows(BASE)])
     said = availability.outlook([("checkpoints", spell(BASE)), ("loras", spell(INK))]).problems
     assert said == [f"Engine 1 does not have the file {INK}. Put it into models/loras there."]
 
 
 def test_a_lora_of_both_engines_is_found_once_and_used_by_a_style_in_either_spelling(
-    ada: User, curator: User, spelled: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    ada: User, curator: User, spelled: Spell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     having = [row(1, loras=[INK, FAST]), row(2, loras=[windows(INK), windows(FAST)])]
     assert [(one.name, one.engines) for one in unclaimed_loras.unused()] == [(INK, having)]
@@ -213,11 +223,11 @@ def test_the_admin_filters_versions_by_what_engines_have_in_either_spelling(admi
         assert list(listed) == expected
 
 
-def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings: Any) -> None:
+def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings: Settings) -> None:
     wishes.create_probes_once()
     settings.CHECKPOINT, settings.LIGHTNING_LORA = windows(BASE), windows(FAST)
     version = style("Ink", windows(INK), trigger_words="ink")
-    asking.ask(version, ada, wishes.Purpose.SHEET)
+    asking.order_previews(version, ada, wishes.Purpose.SHEET)
     GenerationTask.objects.update(checkpoint=windows(BASE))
     for task in GenerationTask.objects.all():  # as an earlier release stored them
         snapshot = task.snapshot | {"checkpoint": windows(BASE), "lightning": windows(FAST)}
@@ -229,12 +239,12 @@ def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings:
     assert not panels.panel(version, wishes.Purpose.SHEET).stale
 
 
-def test_a_style_that_names_the_studios_own_checkpoint_brings_none_along(spelled: Any) -> None:
+def test_a_style_that_names_the_studios_own_checkpoint_brings_none_along(spelled: Spell) -> None:
     version = style("Ink", INK, checkpoint=BASE)
     assert base_checkpoints.chosen([Ingredient(version, 1.0)]) == ""
 
 
-def test_a_waiting_prompt_names_files_in_one_spelling(spelled: Any, ada: User) -> None:
+def test_a_waiting_prompt_names_files_in_one_spelling(spelled: Spell, ada: User) -> None:
     row(1, checkpoints=[windows(BASE)], loras=[windows(FAST)])
     task = place(ada)
     assert (task.checkpoint, task.lightning) == (BASE, FAST)

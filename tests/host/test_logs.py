@@ -42,7 +42,7 @@ def hold(file: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def test_three_processes_share_a_log_and_no_line_is_lost_or_torn(tmp_path) -> None:
+def test_three_processes_share_a_log_and_no_line_is_lost_or_torn(tmp_path: Path) -> None:
     log = tmp_path / "studio.log"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(log), name], cwd=ROOT) for name in "abc"]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
@@ -52,7 +52,7 @@ def test_three_processes_share_a_log_and_no_line_is_lost_or_torn(tmp_path) -> No
     assert len(files) > 1
 
 
-def test_the_log_is_cut_at_its_size_and_the_oldest_parts_go(tmp_path) -> None:
+def test_the_log_is_cut_at_its_size_and_the_oldest_parts_go(tmp_path: Path) -> None:
     handler = SharedRotatingFile(tmp_path / "studio.log", size=100, keep=2)
     for number in range(100):
         handler.emit(record(f"line {number:02} " + "x" * 40))
@@ -62,12 +62,12 @@ def test_the_log_is_cut_at_its_size_and_the_oldest_parts_go(tmp_path) -> None:
     assert "line 99" in (tmp_path / "studio.log.1").read_text() + (tmp_path / "studio.log").read_text()
 
 
-def test_the_folder_of_the_log_is_made(tmp_path) -> None:
+def test_the_folder_of_the_log_is_made(tmp_path: Path) -> None:
     SharedRotatingFile(tmp_path / "new" / "studio.log").emit(record("hello"))
     assert (tmp_path / "new" / "studio.log").read_text() == "hello\n"
 
 
-def test_a_lock_that_is_held_says_what_its_holder_noted(tmp_path) -> None:
+def test_a_lock_that_is_held_says_what_its_holder_noted(tmp_path: Path) -> None:
     holder = hold(tmp_path / "lock")
     assert holder.stdout and holder.stdout.readline() == "False\n"
     with pytest.raises(Locked, match=r"http://127\.0\.0\.1:1/"), FileLock(tmp_path / "lock"):
@@ -77,7 +77,7 @@ def test_a_lock_that_is_held_says_what_its_holder_noted(tmp_path) -> None:
         assert not lock.abandoned
 
 
-def test_the_lock_of_a_killed_process_is_free_and_known_as_abandoned(tmp_path) -> None:
+def test_the_lock_of_a_killed_process_is_free_and_known_as_abandoned(tmp_path: Path) -> None:
     holder = hold(tmp_path / "lock")
     assert holder.stdout and holder.stdout.readline() == "False\n"
     holder.kill()

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.http import StreamingHttpResponse
+from pytest_django import Settings
 
 from styles.lora.file import values
 from stylestudio.edge import downloads, serving
@@ -83,7 +83,7 @@ def test_a_folder_that_everybody_shares_stays_one(tmp_path: Path, umask: None) -
 
 
 @pytest.mark.django_db
-def test_doctor_says_which_files_others_may_open(settings: Any, tmp_path: Path) -> None:
+def test_doctor_says_which_files_others_may_open(settings: Settings, tmp_path: Path) -> None:
     settings.DATA = tmp_path
     (tmp_path / "secret_key").write_text("x")
     tmp_path.chmod(0o700)

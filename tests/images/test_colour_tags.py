@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from stylestudio.images import colour_tags, decoding
 from stylestudio.images.decoding import BadPicture
+from tests.pixels import pixel
 from training.datasets import picture_files
 
 GREY, RED = (100, 100, 100), (200, 60, 40)
@@ -37,9 +38,7 @@ def png(colour: tuple[int, ...], *chunks: bytes, mode: str = "RGB") -> bytes:
 def taken(data: bytes) -> tuple[int, ...]:
     with Image.open(BytesIO(picture_files.take(data).data)) as image:
         assert not {"gamma", "icc_profile"} & set(image.info) or picture_files.take(data).data == data
-        pixel = image.convert("RGBA").getpixel((3, 3))
-    assert isinstance(pixel, tuple)
-    return pixel
+        return pixel(image.convert("RGBA"), (3, 3))
 
 
 def encoded(light: float) -> float:
@@ -108,7 +107,7 @@ def test_the_code_points_of_an_avif_count_where_it_has_no_profile() -> None:
     wide = data[:place] + struct.pack(">HH", 12, 13) + data[place + 4 :]
     assert picture_files.take(data).data == data
     with Image.open(BytesIO(picture_files.take(wide).data)) as image:
-        assert image.convert("RGB").getpixel((9, 9))[0] > RED[0] + 8  # type: ignore[index]
+        assert pixel(image.convert("RGB"), (9, 9))[0] > RED[0] + 8
     hdr = data[:place] + struct.pack(">HH", 9, 16) + data[place + 4 :]
     with pytest.raises(BadPicture, match="HDR"):
         picture_files.take(hdr)

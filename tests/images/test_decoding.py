@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from stylestudio.images import decoding
 from stylestudio.images.decoding import BadPicture
+from tests.pixels import pixel
 
 RED, BLUE = (200, 30, 40), (20, 60, 220)
 
@@ -27,9 +29,9 @@ def two_halves(size: tuple[int, int] = (40, 20)) -> Image.Image:
     return picture
 
 
-def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     file = BytesIO()
-    picture.save(file, kind, **options)  # type: ignore[arg-type]
+    picture.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -46,13 +48,13 @@ def near(one: tuple[int, ...], other: tuple[int, ...], by: int = 12) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("JPEG", {"quality": 95}), ("WEBP", {"lossless": True})])
-def test_the_three_kinds_come_out_as_png_of_the_same_picture(kind: str, options: dict[str, object]) -> None:
+def test_the_three_kinds_come_out_as_png_of_the_same_picture(kind: str, options: dict[str, Any]) -> None:
     reference = decoding.read_reference(BytesIO(saved(two_halves(), kind, **options)))
     picture = reread(reference)
     assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (40, 20))
     assert (reference.width, reference.height) == (40, 20)
-    assert near(picture.getpixel((2, 10)), RED)
-    assert near(picture.getpixel((37, 10)), BLUE)
+    assert near(pixel(picture, (2, 10)), RED)
+    assert near(pixel(picture, (37, 10)), BLUE)
     assert reference.sha256 == hashlib.sha256(reference.png).hexdigest()
 
 
@@ -142,7 +144,7 @@ def test_an_animation_gives_its_first_frame() -> None:
     for kind in ("PNG", "WEBP"):
         data = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, lossless=True)
         picture = reread(decoding.read_reference(BytesIO(data)))
-        assert near(picture.getpixel((8, 8)), RED)
+        assert near(pixel(picture, (8, 8)), RED)
         assert getattr(picture, "n_frames", 1) == 1
 
 
@@ -164,8 +166,8 @@ def test_a_turned_photo_comes_out_upright(orientation: int) -> None:
     data = saved(turns[orientation](upright), "JPEG", quality=95, exif=exif)
     picture = reread(decoding.read_reference(BytesIO(data)))
     assert picture.size == (48, 32)
-    assert near(picture.getpixel((4, 16)), RED)
-    assert near(picture.getpixel((44, 16)), BLUE)
+    assert near(pixel(picture, (4, 16)), RED)
+    assert near(pixel(picture, (44, 16)), BLUE)
 
 
 def test_nothing_about_the_photo_is_kept() -> None:
@@ -186,7 +188,7 @@ def test_nothing_about_the_photo_is_kept() -> None:
 def test_colours_of_another_profile_are_brought_to_srgb() -> None:
     swapped = saved(two_halves(), "PNG", icc_profile=_swapped_profile())
     picture = reread(decoding.read_reference(BytesIO(swapped)))
-    assert near(picture.getpixel((2, 10)), (30, 200, 40), by=30)
+    assert near(pixel(picture, (2, 10)), (30, 200, 40), by=30)
 
 
 def _swapped_profile() -> bytes:
@@ -237,14 +239,14 @@ def test_white_paper_with_lines_that_can_be_seen_keeps_its_white_ground() -> Non
 def test_every_kind_of_png_pixels_is_understood(mode: str) -> None:
     grey = Image.new("L", (8, 8), 128)
     picture = Image.new("I;16", (8, 8), 128 * 257) if mode == "I;16" else grey.convert(mode)
-    value = reread(decoding.read_reference(BytesIO(saved(picture)))).getpixel((4, 4))
+    value = pixel(reread(decoding.read_reference(BytesIO(saved(picture)))), (4, 4))
     assert value[0] == value[1] == value[2]
     assert mode == "1" or near(value, (128, 128, 128), by=2)
 
 
 def test_a_print_photo_in_cmyk_is_understood() -> None:
     data = saved(two_halves().convert("CMYK"), "JPEG", quality=95)
-    assert near(reread(decoding.read_reference(BytesIO(data))).getpixel((2, 10)), RED)
+    assert near(pixel(reread(decoding.read_reference(BytesIO(data))), (2, 10)), RED)
 
 
 def test_a_large_photo_is_scaled_down_to_what_an_engine_can_use() -> None:
@@ -300,12 +302,12 @@ def test_a_thumbnail_fits_keeps_transparency_and_is_never_larger(tmp_path: Path)
     stored.write_bytes(saved(two_halves((1200, 600))))
     small = Image.open(BytesIO(decoding.thumbnail(stored)))
     assert (small.format, small.mode, small.size) == ("WEBP", "RGB", (512, 256))
-    assert near(small.convert("RGB").getpixel((10, 100)), RED)
+    assert near(pixel(small.convert("RGB"), (10, 100)), RED)
     tiny = Image.open(BytesIO(decoding.thumbnail(saved(two_halves()))))
     assert tiny.size == (40, 20)
     clear = Image.open(BytesIO(decoding.thumbnail(saved(Image.new("RGBA", (20, 20), (9, 9, 9, 0))))))
     assert clear.mode == "RGBA"
-    assert clear.getpixel((10, 10))[3] == 0
+    assert pixel(clear, (10, 10))[3] == 0
 
 
 def test_a_thumbnail_carries_no_metadata() -> None:

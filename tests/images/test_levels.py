@@ -80,7 +80,7 @@ def test_a_picture_that_is_all_black_is_black_and_one_that_is_all_but_black_is_r
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint16])
-def test_where_zero_is_white_the_picture_is_turned_round(dtype: type) -> None:
+def test_where_zero_is_white_the_picture_is_turned_round(dtype: type[np.generic]) -> None:
     numbers = (RAMP * (1 if dtype is np.float32 else 65535)).astype(dtype)
     plain, turned = kept(tiff(numbers)), kept(tiff(numbers, t262=0))
     assert abs(int(plain[0, 0]) - 0) < 3 and int(turned[0, 0]) > 252

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -38,12 +38,12 @@ FORM = {
     "mode": "text", "prompt": "a red house", "shape": "1024x1024", "count": "1", "steps": "4", "cfg": "1",
     "sampler": "euler", "scheduler": "sgm_uniform",
 }  # fmt: skip
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 MOST = "2 jobs of yours are waiting, which is the most for one person here."
 
 
 @pytest.fixture(autouse=True)
-def limits(settings: Any) -> None:
+def limits(settings: Settings) -> None:
     """Two waiting, one running."""
     settings.MAX_WAITING, settings.MAX_RUNNING = 2, 1
 
@@ -69,16 +69,16 @@ def test_at_the_limit_the_form_says_how_many_wait_and_loses_nothing(
     client = Client()
     client.force_login(ada)
     for _time in range(2):
-        assert client.post("/generate", FORM, **headers).status_code in {200, 302}
-    refused = client.post("/generate", FORM | {"negative": "no fog"}, **headers)
+        assert client.post("/generate", FORM, headers=headers).status_code in {200, 302}
+    refused = client.post("/generate", FORM | {"negative": "no fog"}, headers=headers)
     html = refused.content.decode()
     assert refused.status_code == 422
     assert MOST in html and "Queue page" in html
     assert "a red house" in html and "no fog" in html
     assert GenerationTask.objects.count() == 2
-    assert place(bob)  # the limit is one person's
+    place(bob)  # the limit is one person's
     GenerationTask.objects.filter(owner=ada).earliest("pk").start("w")
-    assert client.post("/generate", FORM, **headers).status_code in {200, 302}
+    assert client.post("/generate", FORM, headers=headers).status_code in {200, 302}
 
 
 def test_the_same_press_again_is_answered_with_its_job_also_at_the_limit(ada: User) -> None:
@@ -95,7 +95,7 @@ def test_a_retry_at_the_limit_says_why_in_the_corner(ada: User) -> None:
     place(ada)
     client = Client()
     client.force_login(ada)
-    html = client.post(f"/jobs/{failed.pk}/retry/", **HTMX).content.decode()
+    html = client.post(f"/jobs/{failed.pk}/retry/", headers=HTMX).content.decode()
     assert MOST in html and 'id="toast"' in html and failed.root_id in html
     assert GenerationTask.objects.filter(retry_of=failed).count() == 0
 
@@ -141,7 +141,8 @@ def test_resuming_at_the_limit_is_refused_in_words(ada: User, filled: Dataset) -
 def test_what_the_program_makes_by_itself_is_neither_counted_nor_refused(ada: User) -> None:
     for number in range(3):
         orders.place(Order(prompt=f"a preview {number}"), ada, is_face=True)
-    assert place(ada) and place(ada)
+    place(ada)
+    place(ada)
     orders.place(Order(prompt="one more preview"), ada, is_face=True)
     with pytest.raises(ValidationError, match=MOST):
         place(ada)

@@ -15,7 +15,6 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from PIL import Image
@@ -26,10 +25,10 @@ from styles.import_models import LoraImport
 from styles.models import Preset, Style
 from stylestudio.jobs import presses
 from stylestudio.models import Press
+from tests.pages import Answer
 from tests.styles.bringing import weights
 from training.datasets.models import CaptionOperation, Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
 ORDER = {
     "mode": "text", "prompt": "a red house", "shape": "1024x1024", "count": "1", "steps": "4", "cfg": "1",
     "sampler": "euler", "scheduler": "sgm_uniform",
@@ -125,14 +124,14 @@ def both_send_at_once(curator: User, name: str) -> None:
     address, fields, count = FORMS[name]
     Engine.objects.create(address="http://127.0.0.1:9", loras=["fog.safetensors"])
     before, press, ready = count(), str(uuid.uuid4()), threading.Barrier(2)
-    answers: list[HttpResponse] = []
+    answers: list[Answer] = []
 
     def send() -> None:
         client = Client()
         client.force_login(curator)
         ready.wait()
         try:
-            answers.append(client.post(address, fields() | {"request_id": press}))  # type: ignore[arg-type]
+            answers.append(client.post(address, fields() | {"request_id": press}))
         finally:
             connection.close()
 

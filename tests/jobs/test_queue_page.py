@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.pictures import engine_cards
@@ -297,7 +298,7 @@ def test_a_pill_with_sketches_beside_a_lost_engine_says_both(engine: Engine, cli
 
 
 def test_a_page_asks_for_the_engines_once(
-    engine: Engine, client: Client, ada: User, order: Order, django_assert_max_num_queries: Any
+    engine: Engine, client: Client, ada: User, order: Order, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     works_on(engine, order(ada, "a fox"))
     client.force_login(ada)

@@ -51,7 +51,7 @@ def version_that_is(curator: User) -> Show:
         version = StyleVersion.objects.select_related("style").get(style=style)
         if state == "empty":
             return version
-        ordered = asking.ask(version, curator, purpose)
+        ordered = asking.order_previews(version, curator, purpose)
         if state in ("half", "done", "none", "failed"):
             draw(ordered[0])
         if state in ("done", "none"):
@@ -126,7 +126,7 @@ def test_every_change_of_a_part_is_newer_than_the_one_before(version_that_is: Sh
         look()
     Face.objects.update(settled=True)
     look()
-    asking.ask(version, curator, "sheet")
+    asking.order_previews(version, curator, "sheet")
     look()
     assert seen == sorted(set(seen))
 
@@ -136,10 +136,15 @@ def test_what_happens_to_a_picture_is_pushed_to_every_page(
 ) -> None:
     version = version_that_is("sheet", "half")
     noted: list[str] = []
-    monkeypatch.setattr(publisher.publisher, "note_act", lambda name, act: (noted.append(name), act()))
+
+    def note_act(name: str, act: Callable[[], None]) -> None:
+        noted.append(name)
+        act()
+
+    monkeypatch.setattr(publisher.publisher, "note_act", note_act)
     sent: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(hub, "publish", lambda group, message: sent.append((group, message)))
-    following.follow(panels.current(version, "sheet")[0].task_id)
+    following.finish_previews(panels.current(version, "sheet")[0].task_id)
     assert noted == [f"face {version.pk} sheet"]
     [(group, message)] = sent
     assert group == publisher.SHELL and set(message["html"]) == set(LANGUAGES)

@@ -173,7 +173,7 @@ def test_the_pushed_pill_and_engine_cards_are_those_on_the_pages(
         task = task_that_is("loading")
         EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
     now = timezone.now()
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "paused": {"paused": True},
         "draining": {"paused": True},
         "stuck": {"health": Engine.Health.STUCK},
@@ -235,7 +235,7 @@ def test_every_change_is_newer_than_the_one_before(task_that_is: Callable[[str],
         seen.append(tuple(int(re.findall(r'data-version="(\d+)"', html)[0]) for html in (card, part)))
 
     look()
-    for change in (
+    changes: tuple[Callable[[], bool], ...] = (
         lambda: task.start("w"),
         lambda: task.advance(step=1, making=0),
         lambda: task.advance(step=2, making=0),
@@ -243,7 +243,8 @@ def test_every_change_is_newer_than_the_one_before(task_that_is: Callable[[str],
         lambda: task.start("v"),
         lambda: task.complete(),
         lambda: task.touch(cleared_at=timezone.now()),
-    ):
+    )
+    for change in changes:
         assert change()
         look()
     assert [versions[0] for versions in seen] == sorted({versions[0] for versions in seen})

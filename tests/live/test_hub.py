@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +55,15 @@ asyncio.run(main())
 """
 
 
+Spawn = Callable[[str, Path], subprocess.Popen[str]]
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """The next line that it prints."""
+    assert process.stdout
+    return process.stdout.readline()
+
+
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[HubChannelLayer]:
     layer = HubChannelLayer(file=tmp_path / "hub.json", capacity=3, expiry=60)
@@ -64,7 +73,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[HubChannelLayer]:
 
 
 @pytest.fixture
-def spawn() -> Iterator[type[subprocess.Popen[str]]]:
+def spawn() -> Iterator[Spawn]:
     started: list[subprocess.Popen[str]] = []
 
     def start(code: str, file: Path) -> subprocess.Popen[str]:
@@ -73,7 +82,7 @@ def spawn() -> Iterator[type[subprocess.Popen[str]]]:
         started.append(process)
         return process
 
-    yield start  # type: ignore[misc]
+    yield start
     for process in started:
         process.kill()
         process.communicate()
@@ -97,7 +106,9 @@ async def text_of(layer: HubChannelLayer, channel: str) -> str:
         return str((await layer.receive(channel))["text"])
 
 
-async def test_another_process_reaches_every_reader_of_a_group_and_nobody_else(hub, spawn, tmp_path) -> None:
+async def test_another_process_reaches_every_reader_of_a_group_and_nobody_else(
+    hub: HubChannelLayer, spawn: Spawn, tmp_path: Path
+) -> None:
     first, second, stranger = await joined(hub), await joined(hub), await joined(hub, "others")
     publisher = spawn(PUBLISHER, tmp_path / "hub.json")
     await asyncio.to_thread(tell, publisher, "hello 你好")
@@ -106,7 +117,7 @@ async def test_another_process_reaches_every_reader_of_a_group_and_nobody_else(h
     assert hub._queues[stranger].empty()
 
 
-async def test_messages_of_one_process_arrive_in_order(tmp_path, spawn) -> None:
+async def test_messages_of_one_process_arrive_in_order(tmp_path: Path, spawn: Spawn) -> None:
     hub = HubChannelLayer(file=tmp_path / "hub.json")
     channel = await joined(hub)
     publisher = spawn(PUBLISHER, tmp_path / "hub.json")
@@ -116,20 +127,20 @@ async def test_messages_of_one_process_arrive_in_order(tmp_path, spawn) -> None:
     await hub.close()
 
 
-async def test_a_thread_of_the_hubs_own_process_reaches_a_reader(hub) -> None:
+async def test_a_thread_of_the_hubs_own_process_reaches_a_reader(hub: HubChannelLayer) -> None:
     channel = await joined(hub)
     threading.Thread(target=hub.group_send_sync, args=("jobs", {"text": "from a thread"})).start()
     assert await text_of(hub, channel) == "from a thread"
 
 
-async def test_a_slow_reader_loses_the_oldest(hub) -> None:
+async def test_a_slow_reader_loses_the_oldest(hub: HubChannelLayer) -> None:
     channel = await joined(hub)
     for number in range(5):
         await hub.group_send("jobs", {"text": str(number)})
     assert [await text_of(hub, channel) for _ in range(3)] == ["2", "3", "4"]
 
 
-async def test_a_reader_that_left_a_group_while_waiting_hears_the_next_group_it_joins(hub) -> None:
+async def test_a_reader_that_left_a_group_while_waiting_hears_the_next_group_it_joins(hub: HubChannelLayer) -> None:
     channel = await joined(hub)
     waiting = asyncio.create_task(hub.receive(channel))
     await asyncio.sleep(0)
@@ -141,7 +152,7 @@ async def test_a_reader_that_left_a_group_while_waiting_hears_the_next_group_it_
         assert await waiting == {"text": "in time"}
 
 
-async def test_nothing_remains_of_readers_that_left_or_vanished(hub) -> None:
+async def test_nothing_remains_of_readers_that_left_or_vanished(hub: HubChannelLayer) -> None:
     left, vanished = await joined(hub), await joined(hub)
     await hub.group_discard("jobs", left)
     hub._queues[vanished].read_at -= 61
@@ -151,7 +162,7 @@ async def test_nothing_remains_of_readers_that_left_or_vanished(hub) -> None:
     assert hub._groups == {}
 
 
-async def test_a_wrong_secret_is_refused(hub, tmp_path) -> None:
+async def test_a_wrong_secret_is_refused(hub: HubChannelLayer, tmp_path: Path) -> None:
     channel = await joined(hub)
     door = Door.from_file(tmp_path / "hub.json")
     assert door
@@ -165,7 +176,7 @@ async def test_a_wrong_secret_is_refused(hub, tmp_path) -> None:
     assert hub._queues[channel].empty()
 
 
-async def test_a_frame_over_a_megabyte_closes_the_connection(hub, tmp_path) -> None:
+async def test_a_frame_over_a_megabyte_closes_the_connection(hub: HubChannelLayer, tmp_path: Path) -> None:
     door = Door.from_file(tmp_path / "hub.json")
     assert door
     secret = door.secret.encode()
@@ -175,11 +186,11 @@ async def test_a_frame_over_a_megabyte_closes_the_connection(hub, tmp_path) -> N
     writer.close()
 
 
-async def test_only_this_user_can_read_the_secret(hub, tmp_path) -> None:
+async def test_only_this_user_can_read_the_secret(hub: HubChannelLayer, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "hub.json").stat().st_mode) == 0o600
 
 
-async def test_the_port_and_secret_handed_down_are_used(tmp_path, monkeypatch) -> None:
+async def test_the_port_and_secret_handed_down_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setenv("STYLESTUDIO_HUB", f"{port}:handed down")
     hub = HubChannelLayer(file=tmp_path / "hub.json")
@@ -188,7 +199,7 @@ async def test_the_port_and_secret_handed_down_are_used(tmp_path, monkeypatch) -
     await hub.close()
 
 
-async def test_a_second_hub_on_the_same_port_is_an_error(tmp_path, monkeypatch) -> None:
+async def test_a_second_hub_on_the_same_port_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STYLESTUDIO_HUB", f"{free_port()}:secret")
     first, second = (HubChannelLayer(file=tmp_path / "hub.json") for _ in range(2))
     await first.open()
@@ -197,7 +208,7 @@ async def test_a_second_hub_on_the_same_port_is_an_error(tmp_path, monkeypatch) 
     await first.close()
 
 
-def test_sending_without_a_hub_returns_at_once_and_raises_nothing(tmp_path) -> None:
+def test_sending_without_a_hub_returns_at_once_and_raises_nothing(tmp_path: Path) -> None:
     layer = HubChannelLayer(file=tmp_path / "hub.json")
     started = time.perf_counter()
     for number in range(100):
@@ -207,30 +218,32 @@ def test_sending_without_a_hub_returns_at_once_and_raises_nothing(tmp_path) -> N
     assert time.perf_counter() - started < 0.5
 
 
-def test_the_publisher_finds_the_hub_again_after_it_was_killed(spawn, tmp_path, monkeypatch) -> None:
+def test_the_publisher_finds_the_hub_again_after_it_was_killed(
+    spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(layers, "BACK_OFF", 0.05)
     layer = HubChannelLayer(file=tmp_path / "hub.json")
     hub = spawn(HUB, tmp_path / "hub.json")
-    assert hub.stdout.readline() == "ready\n"
+    assert said(hub) == "ready\n"
     layer.group_send_sync("jobs", {"text": "before"})
-    assert hub.stdout.readline() == "before\n"
+    assert said(hub) == "before\n"
     hub.kill()
     hub.wait()
     layer.group_send_sync("jobs", {"text": "kept while there was no hub"})
     hub = spawn(HUB, tmp_path / "hub.json")
-    assert hub.stdout.readline() == "ready\n"
-    assert hub.stdout.readline() == "kept while there was no hub\n"
+    assert said(hub) == "ready\n"
+    assert said(hub) == "kept while there was no hub\n"
 
 
-def test_what_is_sent_last_before_a_process_ends_arrives(spawn, tmp_path) -> None:
+def test_what_is_sent_last_before_a_process_ends_arrives(spawn: Spawn, tmp_path: Path) -> None:
     hub = spawn(HUB, tmp_path / "hub.json")
-    assert hub.stdout.readline() == "ready\n"
+    assert said(hub) == "ready\n"
     publisher = spawn(PUBLISHER, tmp_path / "hub.json")
     publisher.communicate("last words\n", timeout=10)
-    assert hub.stdout.readline() == "last words\n"
+    assert said(hub) == "last words\n"
 
 
-async def test_names_that_channels_would_refuse_are_refused(hub) -> None:
+async def test_names_that_channels_would_refuse_are_refused(hub: HubChannelLayer) -> None:
     with pytest.raises(TypeError):
         await hub.group_send("no spaces", {})
     with pytest.raises(TypeError):
@@ -238,20 +251,20 @@ async def test_names_that_channels_would_refuse_are_refused(hub) -> None:
     assert hub.require_valid_channel_name(await hub.new_channel())
 
 
-async def test_a_reader_whose_name_channels_would_refuse_joins_no_group(hub) -> None:
+async def test_a_reader_whose_name_channels_would_refuse_joins_no_group(hub: HubChannelLayer) -> None:
     with pytest.raises(TypeError):
         await hub.group_add("jobs", "no spaces")
     await hub.group_send("jobs", {"text": "for nobody"})
-    assert hub._groups == hub._queues == {}
+    assert hub._groups == {} and hub._queues == {}
 
 
-async def test_flush_forgets_all(hub) -> None:
+async def test_flush_forgets_all(hub: HubChannelLayer) -> None:
     await joined(hub)
     await hub.flush()
-    assert hub._groups == hub._queues == {}
+    assert hub._groups == {} and hub._queues == {}
 
 
-def test_a_port_that_was_picked_before_is_not_picked_again(monkeypatch) -> None:
+def test_a_port_that_was_picked_before_is_not_picked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendezvous, "_PORTS", range(20000, 20100))
     first = free_port()
     assert all(free_port(but=[first]) != first for _time in range(300))

@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,7 +194,7 @@ def test_a_team_job_goes_to_its_owner_to_all_and_to_its_watchers(task: Generatio
 
 
 def test_a_step_preview_is_pushed_inside_the_fragment_and_kept_nowhere(
-    task: GenerationTask, line: Line, media: Any
+    task: GenerationTask, line: Line, media: Path
 ) -> None:
     task.start("w")
     task.advance(step=1, making=0)

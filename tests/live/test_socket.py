@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -146,7 +147,7 @@ async def test_a_session_that_ended_is_none(hub: None, ada: User) -> None:
 async def test_somebody_who_left_does_not_listen(hub: None, ada: User) -> None:
     client = await run(signed_in)(ada)
     await run(User.objects.filter(pk=ada.pk).update)(is_active=False)
-    assert await run(dial)(client) and await refusal(client) == SIGNED_OUT  # type: ignore[arg-type]
+    assert await run(dial)(client) and await refusal(client) == SIGNED_OUT
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ async def test_our_pages_and_scripts_with_a_session_listen(listen: Listen, ada: 
         assert "rail-badge" in await socket.receive_from(timeout=5)
 
 
-async def test_the_public_address_is_ours_too(listen: Listen, ada: User, settings: Any) -> None:
+async def test_the_public_address_is_ours_too(listen: Listen, ada: User, settings: Settings) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://studio.example.org"]
     async with listen(ada, origin="https://studio.example.org") as socket:
         assert "rail-badge" in await socket.receive_from(timeout=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ def test_pushed_curve_checkpoints_and_samples_stand_on_the_page(
     job = training_that(look)
     page = answer(ada, language, job.get_absolute_url())
     for push in (run_push._push_chart, run_push._push_checkpoints, samples._push):
-        [message] = published(monkeypatch, lambda push=push: push(job.pk))
+        [message] = published(monkeypatch, partial(push, job.pk))
         assert message["html"][language].strip() in page
 
 

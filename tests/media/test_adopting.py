@@ -29,7 +29,7 @@ def test_nobody_deletes_a_file_of_media_that_may_be_another_databases(studio: Pa
     picture = reference(ada)
     with another_database():
         identity.begin()
-        picture.file.storage.delete(picture.file.name)
+        picture.file.storage.delete(str(picture.file.name))
         picture.file.delete(save=False)
         assert len(files(studio)) == 1
     default_storage.delete(files(studio)[0])

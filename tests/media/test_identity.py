@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.pictures.models import Reference
 from stylestudio.host import locks
@@ -209,7 +210,7 @@ def test_nobody_waits_to_write_while_the_store_is_asked(
     assert len(asked) >= 6 and not any(asked)
 
 
-def test_of_several_that_start_or_turn_one_waits_for_the_other(studio: Path, settings: Any) -> None:
+def test_of_several_that_start_or_turn_one_waits_for_the_other(studio: Path, settings: Settings) -> None:
     lock = Path(settings.DATA, "media.lock")
     with ThreadPoolExecutor() as pool:
         with FileLock(lock):

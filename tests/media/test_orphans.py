@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from pytest_django import Settings
 
 from stylestudio.media import identity, orphans, survey
 from stylestudio.media.storage import ASIDE
@@ -64,7 +64,7 @@ def test_the_sweep_comes_again_after_an_hour_and_only_once_of_several_workers(st
     assert MediaStore.objects.get().swept_at != first
 
 
-def test_workers_that_start_again_and_again_keep_the_sweep_waiting(studio: Path, settings: Any) -> None:
+def test_workers_that_start_again_and_again_keep_the_sweep_waiting(studio: Path, settings: Settings) -> None:
     settings.SWEEP_MINUTES = 1
     orphan = lost()
     for _restart in range(12):

@@ -137,4 +137,4 @@ class Cast:
     def make_private(self) -> None:
         """From here on only its maker and owners of the studio may know of anything that can be private."""
         for model in (GenerationTask, Dataset, DatasetJob, TrainingJob):
-            model._base_manager.update(visibility=Visibility.PRIVATE)  # type: ignore[attr-defined]
+            model._base_manager.update(visibility=Visibility.PRIVATE)

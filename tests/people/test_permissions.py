@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 
 import pytest
 from django.db import connection, transaction
@@ -235,7 +236,7 @@ def path_to(cast: Cast, address: Address, rule: Rule) -> str:
 def asked(cast: Cast, who: str, method: str, path: str, data: dict[str, str] | None = None) -> str:
     """One letter for what this person gets, ! for a look that wrote something. Nothing of it stays."""
     client = cast.browsers[who]
-    cookies = client.cookies.copy()
+    cookies = SimpleCookie(client.cookies)
     with transaction.atomic(), CaptureQueriesContext(connection) as queries:
         answer: HttpResponseBase = client.get(path) if method == "GET" else client.post(path, data or {})
         if isinstance(answer, StreamingHttpResponse):
@@ -306,7 +307,7 @@ def check_studio(cast: Cast, people: Callable[[str], Sequence[str]], *, secret: 
     """Ask everything that is not the admin's."""
     if secret:
         cast.make_private()
-    wrong = {}
+    wrong: dict[str, tuple[str, str]] = {}
     for address in of_studio(admin=False):
         rule = RULES[address.name]
         if not secret or rule.about in PRIVATE:
@@ -391,7 +392,8 @@ def path_in_admin(cast: Cast, address: Address, rule: Rule) -> str:
 
 def check_admin(cast: Cast, people: Callable[[str], Sequence[str]]) -> None:
     """Ask everything that is the admin's."""
-    rules, wrong = admin_rules(), {}
+    rules = admin_rules()
+    wrong: dict[str, tuple[str, str]] = {}
     for address in of_studio(admin=True):
         rule = rules[address.name]
         wrong |= wrong_answers(cast, address, rule, path_in_admin(cast, address, rule), people, secret=False)

@@ -6,7 +6,7 @@ that should; one that forgets a filter says it too, and fails here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from django.core.files.base import ContentFile
@@ -76,7 +76,7 @@ class Scene(Cast):
     def pages(self) -> list[str]:
         """Every page and fragment: those that stand alone, and those about something that everybody may see."""
         style, dataset, run = self.style.slug, self.dataset.slug, self.training.pk
-        about = {
+        about: dict[str, Sequence[str | int]] = {
             "generation:picture": [self.picture.pk], "generation:job": [self.task.pk],
             "generation:version-faces": [self.version.pk], "generation:version-engines": [style, 2],
             "styles:style": [style], "styles:edit": [style],
@@ -85,7 +85,7 @@ class Scene(Cast):
             "training:run": [run], "training:run-config": [run], "training:run-epochs": [run],
             "training:checkpoint": [self.checkpoint.pk],
         }  # fmt: skip
-        queries = {
+        queries: dict[str, list[str]] = {
             "generation:studio": [f"style={style}", f"picture={self.picture.pk}", "who=all"],
             "generation:gallery": ["previews=1", f"style={style}", "style=base"],
             "generation:gallery-page": ["strip=1", f"strip=1&style={style}", "strip=1&previews=1"],

@@ -14,6 +14,8 @@ import pytest
 
 from stylestudio.preview_engine.server import Options, PreviewEngine
 
+Graphs = Callable[..., dict[str, Any]]
+
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
 LIGHTNING = "sdxl_lightning_4step_lora.safetensors"
 STYLE = "style_test.safetensors"
@@ -148,7 +150,8 @@ class Player:
         while not (history := await self.json(f"/history/{prompt_id}")):
             await heard.until("status")
         await heard.ws.close()
-        return history[prompt_id]
+        entry: dict[str, Any] = history[prompt_id]
+        return entry
 
     async def view(self, image: dict[str, str]) -> bytes:
         async with self.session.get(f"{self.url}/view", params=image) as response:
@@ -169,10 +172,10 @@ async def player(options: Options) -> AsyncIterator[Player]:
 
 
 @pytest.fixture(name="picture_graph")
-def picture_graph_fixture() -> Callable[..., dict[str, Any]]:
+def picture_graph_fixture() -> Graphs:
     return picture_graph
 
 
 @pytest.fixture(name="plain_graph")
-def plain_graph_fixture() -> Callable[..., dict[str, Any]]:
+def plain_graph_fixture() -> Graphs:
     return plain_graph

@@ -17,12 +17,12 @@ def in_palette(count: int, colours: Sequence[tuple[int, int, int]] = EMBERS, gra
     rng = np.random.default_rng(3)
     pictures = []
     for _ in range(count):
-        picture = Image.new("RGB", (128, 128), colours[rng.integers(len(colours))])
+        picture = Image.new("RGB", (128, 128), colours[int(rng.integers(len(colours)))])
         draw = ImageDraw.Draw(picture)
         for _ in range(25):
             left, top = (int(side) for side in rng.integers(-20, 128, 2))
             width, height = (int(side) for side in rng.integers(10, 60, 2))
-            draw.ellipse((left, top, left + width, top + height), fill=colours[rng.integers(len(colours))])
+            draw.ellipse((left, top, left + width, top + height), fill=colours[int(rng.integers(len(colours)))])
         noisy = np.asarray(picture, np.float32) + rng.normal(0, grain, (128, 128, 1))
         pictures.append(Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)))
     return pictures
@@ -34,7 +34,7 @@ def palette(picture: Image.Image, count: int = 8) -> Palette:
     colours = np.array(reduced.getpalette(), float).reshape(-1, 3)
     found = reduced.getcolors() or []
     shares = np.array([share for share, _ in found], float)
-    return colours[[place for _, place in found]], shares / shares.sum()
+    return colours[np.array([place for _, place in found], int)], shares / shares.sum()
 
 
 def palette_of(pictures: Sequence[Image.Image]) -> Palette:

@@ -28,7 +28,9 @@ PROMPTS = ("castle above a sea of fog, red sun", "robot character", "red mushroo
 SMALL = Brief(PROMPTS[0], "", 7, 128, 128, 4, 1.0, ())
 
 
-def trained(pictures: list[Image.Image], steps: int, recipe: Recipe | None = None, start: Learned | None = None):
+def trained(
+    pictures: list[Image.Image], steps: int, recipe: Recipe | None = None, start: Learned | None = None
+) -> tuple[Learned, list[float]]:
     """What was learned, and the losses."""
     training = Training([swatch(picture) for picture in pictures], recipe or Recipe(), start)
     losses = [training.step() for _ in range(steps)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ from PIL import Image
 from stylestudio.preview_engine.options import Options
 from stylestudio.preview_engine.server import PreviewEngine
 from stylestudio.preview_engine.troubles import DeadWorker
+from tests.preview_engine.conftest import Graphs, Player
 
 TROUBLE = "500 Internal Server Error\n\nServer got itself in trouble"
 
@@ -22,13 +24,16 @@ def change(graph: dict[str, Any], node_id: str, **inputs: Any) -> dict[str, Any]
     return graph
 
 
-async def rejected(player: Any, graph: Any) -> dict[str, Any]:
+async def rejected(player: Player, graph: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any]
     status, answer = await player.queue(graph)
     assert status == 400
     return answer
 
 
-async def test_a_file_the_engine_lacks_is_named_with_the_options_there_are(player, picture_graph):
+async def test_a_file_the_engine_lacks_is_named_with_the_options_there_are(
+    player: Player, picture_graph: Graphs
+) -> None:
     answer = await rejected(player, change(picture_graph(), "1", ckpt_name="nope.safetensors"))
     options = ["sd_xl_base_1.0.safetensors"]
     assert answer == {
@@ -59,7 +64,7 @@ async def test_a_file_the_engine_lacks_is_named_with_the_options_there_are(playe
     }
 
 
-async def test_every_wrong_value_of_a_node_is_told_at_once(player, picture_graph):
+async def test_every_wrong_value_of_a_node_is_told_at_once(player: Player, picture_graph: Graphs) -> None:
     graph = picture_graph(sampler_name="foo", steps=99999, cfg=-1)
     errors = (await rejected(player, graph))["node_errors"]["7"]["errors"]
     told = {error["type"]: error for error in errors}
@@ -107,8 +112,14 @@ async def test_every_wrong_value_of_a_node_is_told_at_once(player, picture_graph
     ],
 )
 async def test_a_bad_input_is_told_as_the_real_engine_tells_it(
-    player, picture_graph, node_id, inputs, kind, details, facts
-):
+    player: Player,
+    picture_graph: Graphs,
+    node_id: str,
+    inputs: dict[str, Any],
+    kind: str,
+    details: str,
+    facts: dict[str, Any],
+) -> None:
     answer = await rejected(player, change(picture_graph(), node_id, **inputs))
     assert list(answer["node_errors"]) == [node_id]
     entry = answer["node_errors"][node_id]
@@ -117,7 +128,7 @@ async def test_a_bad_input_is_told_as_the_real_engine_tells_it(
     assert facts.items() <= error["extra_info"].items()
 
 
-async def test_a_missing_input_is_named(player, picture_graph):
+async def test_a_missing_input_is_named(player: Player, picture_graph: Graphs) -> None:
     graph = picture_graph()
     del graph["7"]["inputs"]["seed"]
     (error,) = (await rejected(player, graph))["node_errors"]["7"]["errors"]
@@ -130,7 +141,7 @@ async def test_a_missing_input_is_named(player, picture_graph):
 
 
 @pytest.mark.parametrize("name", ["nofile.png", "../output/o.png", "/etc/hostname"])
-async def test_a_picture_that_is_not_in_the_input_folder_is_refused(player, name):
+async def test_a_picture_that_is_not_in_the_input_folder_is_refused(player: Player, name: str) -> None:
     graph = {
         "1": {"class_type": "LoadImage", "inputs": {"image": name}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
@@ -153,7 +164,9 @@ async def test_a_picture_that_is_not_in_the_input_folder_is_refused(player, name
         ({"inputs": {}}, "invalid_prompt", "Cannot execute because a node is missing the class_type property.", "7"),
     ],
 )
-async def test_a_node_without_a_known_class_is_named(player, picture_graph, node, kind, message, details):
+async def test_a_node_without_a_known_class_is_named(
+    player: Player, picture_graph: Graphs, node: dict[str, Any], kind: str, message: str, details: str
+) -> None:
     answer = await rejected(player, {**picture_graph(), "7": node})
     assert answer["error"] == {
         "type": kind,
@@ -164,21 +177,21 @@ async def test_a_node_without_a_known_class_is_named(player, picture_graph, node
     assert answer["node_errors"] == {}
 
 
-async def test_a_graph_without_an_output_is_refused(player, picture_graph):
+async def test_a_graph_without_an_output_is_refused(player: Player, picture_graph: Graphs) -> None:
     graph = picture_graph()
     del graph["9"]
     assert (await rejected(player, graph))["error"]["type"] == "prompt_no_outputs"
     assert (await rejected(player, {}))["error"]["type"] == "prompt_no_outputs"
 
 
-async def test_a_cycle_is_refused_and_hangs_nothing(player, picture_graph):
+async def test_a_cycle_is_refused_and_hangs_nothing(player: Player, picture_graph: Graphs) -> None:
     answer = await rejected(player, change(picture_graph(), "2", model=["3", 0]))
     assert answer["error"]["type"] == "prompt_outputs_failed_validation"
     assert (await player.run(picture_graph()))["status"]["completed"] is True
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}"])
-async def test_a_body_without_a_prompt_is_told_so(player, body):
+async def test_a_body_without_a_prompt_is_told_so(player: Player, body: bytes) -> None:
     status, answer = await player.request("POST", "/prompt", data=body)
     assert status == 400
     assert json.loads(answer)["error"]["type"] == "no_prompt"
@@ -196,13 +209,13 @@ async def test_a_body_without_a_prompt_is_told_so(player, body):
         b'{"prompt": {"1": {"class_type": "PreviewAny", "inputs": {"source": "x"}}}, "number": "abc"}',
     ],
 )
-async def test_a_malformed_request_is_answered_500_in_plain_text(player, body):
+async def test_a_malformed_request_is_answered_500_in_plain_text(player: Player, body: bytes) -> None:
     async with player.session.post(f"{player.url}/prompt", data=body) as response:
         assert (response.status, response.content_type) == (500, "text/plain")
         assert await response.text() == TROUBLE
 
 
-async def test_a_graph_with_one_good_output_runs_it_and_tells_of_the_other(player, plain_graph):
+async def test_a_graph_with_one_good_output_runs_it_and_tells_of_the_other(player: Player, plain_graph: Graphs) -> None:
     graph = plain_graph()
     graph["20"] = {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}
     status, answer = await player.queue(graph, prompt_id="half")
@@ -215,23 +228,23 @@ async def test_a_graph_with_one_good_output_runs_it_and_tells_of_the_other(playe
     assert list(history["half"]["outputs"]) == ["2"]
 
 
-async def test_plain_values_are_coerced(player, plain_graph):
+async def test_plain_values_are_coerced(player: Player, plain_graph: Graphs) -> None:
     entry = await player.run(plain_graph(width="64", height=64.9))
     image = Image.open(io.BytesIO(await player.view(entry["outputs"]["2"]["images"][0])))
     assert image.size == (64, 64)
     assert entry["prompt"][2]["1"]["inputs"]["width"] == 64
 
 
-async def test_any_prompt_id_becomes_text(player, plain_graph):
+async def test_any_prompt_id_becomes_text(player: Player, plain_graph: Graphs) -> None:
     for given, kept in ((12, "12"), (None, "None"), ("", ""), (["a"], "['a']")):
         assert (await player.queue(plain_graph(), prompt_id=given))[1]["prompt_id"] == kept
     assert len((await player.queue(plain_graph()))[1]["prompt_id"]) == 36
 
 
-async def test_prompts_run_in_the_order_of_their_numbers(player, plain_graph):
+async def test_prompts_run_in_the_order_of_their_numbers(player: Player, plain_graph: Graphs) -> None:
     dead = player.engine.troubles.add(DeadWorker())
     numbers = []
-    for prompt_id, more in {
+    given: dict[str, dict[str, Any]] = {
         "first": {},
         "second": {},
         "front": {"front": True},
@@ -241,7 +254,8 @@ async def test_prompts_run_in_the_order_of_their_numbers(player, plain_graph):
         "b": {"number": 7},
         "a": {"number": 7},
         "last-plain": {"front": False},
-    }.items():
+    }
+    for prompt_id, more in given.items():
         numbers.append((await player.queue(plain_graph(), prompt_id=prompt_id, **more))[1]["number"])
     assert numbers == [0, 1, -2, -500.0, 99999.0, -3, 7.0, 7.0, 4]
     assert await player.json("/prompt") == {"exec_info": {"queue_remaining": 9}}
@@ -259,7 +273,7 @@ async def test_prompts_run_in_the_order_of_their_numbers(player, plain_graph):
     assert order == ["low", "more-front", "front", "first", "second", "last-plain", "a", "b", "high"]
 
 
-async def test_deleted_and_cleared_prompts_leave_no_trace(player, plain_graph):
+async def test_deleted_and_cleared_prompts_leave_no_trace(player: Player, plain_graph: Graphs) -> None:
     player.engine.troubles.add(DeadWorker())
     for prompt_id in ("a", "b", "c"):
         await player.queue(plain_graph(), prompt_id=prompt_id)
@@ -272,7 +286,7 @@ async def test_deleted_and_cleared_prompts_leave_no_trace(player, plain_graph):
     assert await player.json("/queue") == {"queue_running": [], "queue_pending": []}
 
 
-async def test_history_is_paged_deleted_and_cleared(player, plain_graph):
+async def test_history_is_paged_deleted_and_cleared(player: Player, plain_graph: Graphs) -> None:
     for prompt_id in "abcd":
         await player.run(plain_graph(), prompt_id=prompt_id)
     assert list(await player.json("/history")) == list("abcd")
@@ -286,13 +300,13 @@ async def test_history_is_paged_deleted_and_cleared(player, plain_graph):
     assert await player.json("/history/nobody") == {}
 
 
-async def test_bodies_of_the_wrong_kind_are_answered_500(player):
+async def test_bodies_of_the_wrong_kind_are_answered_500(player: Player) -> None:
     assert await player.post("/interrupt", [1]) == (500, TROUBLE)
     assert (await player.request("POST", "/free", data=b""))[0] == 500
     assert (await player.request("POST", "/queue", data=b"{"))[0] == 500
 
 
-async def test_what_the_engine_knows_of_itself(player):
+async def test_what_the_engine_knows_of_itself(player: Player) -> None:
     stats = await player.json("/system_stats")
     assert stats["system"]["comfyui_version"].startswith("preview-")
     (device,) = stats["devices"]
@@ -309,7 +323,7 @@ async def test_what_the_engine_knows_of_itself(player):
     assert save["input_order"] == {"required": ["images", "filename_prefix"], "hidden": ["prompt", "extra_pnginfo"]}
 
 
-async def test_models_are_listed_and_an_uploaded_lora_is_there_at_once(player):
+async def test_models_are_listed_and_an_uploaded_lora_is_there_at_once(player: Player) -> None:
     assert await player.json("/models/checkpoints") == ["sd_xl_base_1.0.safetensors"]
     assert "loras" in await player.json("/models")
     assert (await player.request("GET", "/models/nope"))[0] == 404
@@ -320,12 +334,12 @@ async def test_models_are_listed_and_an_uploaded_lora_is_there_at_once(player):
     assert info["LoraLoader"]["input"]["required"]["lora_name"][0] == expected
 
 
-async def test_every_route_lives_below_api_too_and_none_ends_with_a_slash(player):
+async def test_every_route_lives_below_api_too_and_none_ends_with_a_slash(player: Player) -> None:
     assert await player.json("/api/queue") == await player.json("/queue")
     assert (await player.request("GET", "/queue/"))[0] == 404
 
 
-async def upload(player: Any, data: bytes, filename: str, **fields: str) -> tuple[int, Any]:
+async def upload(player: Player, data: bytes, filename: str, **fields: str) -> tuple[int, Any]:
     form = aiohttp.FormData(quote_fields=False)
     form.add_field("image", data, filename=filename, content_type="application/octet-stream")
     for name, value in fields.items():
@@ -334,11 +348,12 @@ async def upload(player: Any, data: bytes, filename: str, **fields: str) -> tupl
     return status, json.loads(body) if status == 200 else body.decode()
 
 
-async def test_an_upload_never_replaces_other_bytes_unless_told_to(player):
+async def test_an_upload_never_replaces_other_bytes_unless_told_to(player: Player) -> None:
     async def name(data: bytes, **fields: str) -> str:
         status, answer = await upload(player, data, "u.png", **fields)
         assert status == 200
-        return answer["name"]
+        given: str = answer["name"]
+        return given
 
     assert await name(b"one") == "u.png"
     assert await name(b"one") == "u.png"
@@ -349,7 +364,7 @@ async def test_an_upload_never_replaces_other_bytes_unless_told_to(player):
     assert await player.view({"filename": "u.png", "type": "input"}) == b"four"
 
 
-async def test_uploads_go_to_folders_and_keep_their_names(player):
+async def test_uploads_go_to_folders_and_keep_their_names(player: Player) -> None:
     assert await upload(player, b"x", "猫.txt", subfolder="ds/one") == (
         200,
         {"name": "猫.txt", "subfolder": "ds/one", "type": "input"},
@@ -369,16 +384,18 @@ async def test_uploads_go_to_folders_and_keep_their_names(player):
         ("e.txt", {"type": "bogus"}, 500),
     ],
 )
-async def test_uploads_that_lead_elsewhere_are_refused(player, filename, fields, status):
+async def test_uploads_that_lead_elsewhere_are_refused(
+    player: Player, filename: str, fields: dict[str, str], status: int
+) -> None:
     assert (await upload(player, b"x", filename, **fields))[0] == status
 
 
-async def test_an_upload_without_a_file_is_refused(player):
+async def test_an_upload_without_a_file_is_refused(player: Player) -> None:
     assert (await player.request("POST", "/upload/image", data=b"abc"))[0] == 400
     assert (await player.request("POST", "/upload/image", data={"other": io.BytesIO(b"x")}))[0] == 400
 
 
-async def test_a_saved_picture_can_be_fetched_whole_in_part_and_smaller(player, plain_graph):
+async def test_a_saved_picture_can_be_fetched_whole_in_part_and_smaller(player: Player, plain_graph: Graphs) -> None:
     await player.run(plain_graph(prefix="a/e"))
     where = "/view?filename=e_00001_.png&subfolder=a"
     async with player.session.get(player.url + where) as response:
@@ -409,12 +426,12 @@ async def test_a_saved_picture_can_be_fetched_whole_in_part_and_smaller(player, 
         ("filename=a.txt&type=input&subfolder=ds/one&preview=webp", 500),
     ],
 )
-async def test_what_may_be_viewed(player, query, status):
+async def test_what_may_be_viewed(player: Player, query: str, status: int) -> None:
     await upload(player, b"a caption", "a.txt", subfolder="ds/one")
     assert (await player.request("GET", f"/view?{query}"))[0] == status
 
 
-async def test_pages_are_never_served_as_pages(player):
+async def test_pages_are_never_served_as_pages(player: Player) -> None:
     await upload(player, b"<script>", "x.html")
     async with player.session.get(f"{player.url}/view?filename=x.html&type=input") as response:
         assert response.content_type == "application/octet-stream"
@@ -434,7 +451,9 @@ async def test_pages_are_never_served_as_pages(player):
         ("example.com", None, 200),
     ],
 )
-async def test_pages_of_other_sites_may_not_ask_an_engine_on_this_machine(player, host, origin, status):
+async def test_pages_of_other_sites_may_not_ask_an_engine_on_this_machine(
+    player: Player, host: str | None, origin: str | None, status: int
+) -> None:
     headers = {}
     if host:
         headers["Host"] = host
@@ -443,18 +462,18 @@ async def test_pages_of_other_sites_may_not_ask_an_engine_on_this_machine(player
     assert (await player.request("GET", "/queue", headers=headers))[0] == status
 
 
-async def test_a_page_of_another_site_may_not_open_a_socket(player):
+async def test_a_page_of_another_site_may_not_open_a_socket(player: Player) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
         await player.session.ws_connect(f"{player.url}/ws", origin="http://example.com")
     assert refusal.value.status == 403
 
 
-async def test_comfyuis_own_port_is_never_taken(options):
+async def test_comfyuis_own_port_is_never_taken(options: Options) -> None:
     with pytest.raises(ValueError, match="8188 belongs to ComfyUI"):
         await PreviewEngine(options).start(port=8188)
 
 
-async def test_only_the_newest_pictures_are_kept(tmp_path, plain_graph, player):
+async def test_only_the_newest_pictures_are_kept(tmp_path: Path, plain_graph: Graphs, player: Player) -> None:
     options = Options(painter="flat", loras=(), folder=tmp_path, keep_outputs=3)
     async with PreviewEngine(options) as engine:
         other = type(player)(player.session, engine.url, engine)

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from stylestudio.preview_engine.troubles import FailNode, Hold, SlowSteps
+from tests.pixels import pixel
+from tests.preview_engine.conftest import Graphs, Player
 
 Frames = list[tuple[str, dict[str, Any]]]
 
@@ -18,7 +21,9 @@ def names(frames: Frames, *, without: tuple[str, ...] = ("progress_state",)) -> 
     return [name for name, _ in frames if name not in without]
 
 
-async def test_a_cold_prompt_sends_the_frames_of_a_real_engine_in_their_order(player, picture_graph):
+async def test_a_cold_prompt_sends_the_frames_of_a_real_engine_in_their_order(
+    player: Player, picture_graph: Graphs
+) -> None:
     heard = await player.listen()
     first, told = await heard.next()
     assert (first, told) == ("status", {"status": {"exec_info": {"queue_remaining": 0}}, "sid": "me"})
@@ -47,7 +52,7 @@ async def test_a_cold_prompt_sends_the_frames_of_a_real_engine_in_their_order(pl
     assert executed["node"] == executed["display_node"] == "9"
 
 
-async def test_progress_state_holds_every_node_that_ran_so_far(player, picture_graph):
+async def test_progress_state_holds_every_node_that_ran_so_far(player: Player, picture_graph: Graphs) -> None:
     heard = await player.listen()
     await player.queue(picture_graph(), prompt_id="p1")
     states = [data for name, data in await heard.until_idle() if name == "progress_state"]
@@ -68,7 +73,9 @@ async def test_progress_state_holds_every_node_that_ran_so_far(player, picture_g
     assert sorted(last) == list("123456789")
 
 
-async def test_previews_are_jpegs_and_name_their_prompt_only_after_the_handshake(player, picture_graph):
+async def test_previews_are_jpegs_and_name_their_prompt_only_after_the_handshake(
+    player: Player, picture_graph: Graphs
+) -> None:
     plain = await player.listen("plain")
     await player.queue(picture_graph(seed=5), "plain", prompt_id="a")
     frames = await plain.until_idle()
@@ -89,7 +96,7 @@ async def test_previews_are_jpegs_and_name_their_prompt_only_after_the_handshake
     assert order[order.index("preview") - 1 : order.index("preview") + 2] == ["progress_state", "preview", "progress"]
 
 
-async def test_feature_flags_count_only_as_the_first_message(player):
+async def test_feature_flags_count_only_as_the_first_message(player: Player) -> None:
     heard = await player.listen()
     await heard.ws.send_json({"type": "hello"})
     await heard.ws.send_json({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
@@ -97,7 +104,7 @@ async def test_feature_flags_count_only_as_the_first_message(player):
     assert "feature_flags" not in names(await heard.until_idle())
 
 
-async def test_preview_method_none_turns_previews_off(player, picture_graph):
+async def test_preview_method_none_turns_previews_off(player: Player, picture_graph: Graphs) -> None:
     heard = await player.listen()
     await player.queue(picture_graph(), extra_data={"preview_method": "none"})
     order = names(await heard.until_idle())
@@ -105,7 +112,9 @@ async def test_preview_method_none_turns_previews_off(player, picture_graph):
     assert order.count("progress") == 4
 
 
-async def test_the_same_graph_again_is_cached_and_repeats_the_old_file_name(player, picture_graph):
+async def test_the_same_graph_again_is_cached_and_repeats_the_old_file_name(
+    player: Player, picture_graph: Graphs
+) -> None:
     first = await player.run(picture_graph())
     heard = await player.listen()
     await player.queue(picture_graph(), prompt_id="again")
@@ -125,7 +134,7 @@ async def test_the_same_graph_again_is_cached_and_repeats_the_old_file_name(play
     assert entry["outputs"] == first["outputs"]
 
 
-async def test_a_cached_output_is_told_as_finished_and_whole(player, picture_graph):
+async def test_a_cached_output_is_told_as_finished_and_whole(player: Player, picture_graph: Graphs) -> None:
     await player.run(picture_graph())
     heard = await player.listen()
     await player.queue(picture_graph(), prompt_id="again")
@@ -134,14 +143,14 @@ async def test_a_cached_output_is_told_as_finished_and_whole(player, picture_gra
     assert (entry["state"], entry["value"], entry["max"]) == ("finished", 1, 1)
 
 
-async def test_a_cached_prompt_without_a_client_id_has_no_outputs(player, picture_graph):
+async def test_a_cached_prompt_without_a_client_id_has_no_outputs(player: Player, picture_graph: Graphs) -> None:
     await player.run(picture_graph())
     entry = await player.run(picture_graph(), None)
     assert entry["outputs"] == {}
     assert entry["status"]["status_str"] == "success"
 
 
-async def test_another_prefix_saves_anew_and_keeps_the_sampling(player, picture_graph):
+async def test_another_prefix_saves_anew_and_keeps_the_sampling(player: Player, picture_graph: Graphs) -> None:
     await player.run(picture_graph())
     entry = await player.run(picture_graph(prefix="studio/7"))
     assert entry["outputs"]["9"]["images"] == [{"filename": "7_00001_.png", "subfolder": "studio", "type": "output"}]
@@ -149,7 +158,9 @@ async def test_another_prefix_saves_anew_and_keeps_the_sampling(player, picture_
     assert sorted(cached) == list("12345678")
 
 
-async def test_the_cache_keeps_only_the_nodes_of_the_previous_prompt(player, picture_graph, plain_graph):
+async def test_the_cache_keeps_only_the_nodes_of_the_previous_prompt(
+    player: Player, picture_graph: Graphs, plain_graph: Graphs
+) -> None:
     await player.run(picture_graph())
     await player.run(plain_graph())
     entry = await player.run(picture_graph())
@@ -157,7 +168,7 @@ async def test_the_cache_keeps_only_the_nodes_of_the_previous_prompt(player, pic
     assert entry["outputs"]["9"]["images"][0]["filename"] == "p_00002_.png"
 
 
-async def test_an_unknown_input_joins_the_cache_key(player, plain_graph):
+async def test_an_unknown_input_joins_the_cache_key(player: Player, plain_graph: Graphs) -> None:
     await player.run(plain_graph())
     graph = plain_graph()
     graph["2"]["inputs"]["_nonce"] = 7
@@ -166,14 +177,14 @@ async def test_an_unknown_input_joins_the_cache_key(player, plain_graph):
     assert entry["outputs"]["2"]["images"][0]["filename"] == "e_00002_.png"
 
 
-async def test_free_empties_the_cache(player, plain_graph):
+async def test_free_empties_the_cache(player: Player, plain_graph: Graphs) -> None:
     await player.run(plain_graph())
     assert (await player.post("/free", {"free_memory": True}))[0] == 200
     entry = await player.run(plain_graph())
     assert dict(entry["status"]["messages"])["execution_cached"]["nodes"] == []
 
 
-async def test_history_tells_what_was_asked_and_what_came(player, plain_graph):
+async def test_history_tells_what_was_asked_and_what_came(player: Player, plain_graph: Graphs) -> None:
     graph = plain_graph()
     entry = await player.run(graph, "zz", prompt_id="job-1", extra_data={"own": {"job": 7}})
     number, prompt_id, kept, extra_data, outputs = entry["prompt"]
@@ -189,7 +200,7 @@ async def test_history_tells_what_was_asked_and_what_came(player, plain_graph):
     assert entry["meta"] == {"2": {"node_id": "2", "display_node": "2", "parent_node": None, "real_node_id": "2"}}
 
 
-async def test_history_is_written_after_success_and_before_the_last_frame(player, plain_graph):
+async def test_history_is_written_after_success_and_before_the_last_frame(player: Player, plain_graph: Graphs) -> None:
     before, after = Hold(before="history"), Hold(before="idle")
     player.engine.troubles.add(before)
     player.engine.troubles.add(after)
@@ -205,7 +216,7 @@ async def test_history_is_written_after_success_and_before_the_last_frame(player
     assert names(await heard.until_idle()) == ["status", "executing"]
 
 
-async def test_frames_go_to_the_prompts_client_and_status_to_all(player, picture_graph):
+async def test_frames_go_to_the_prompts_client_and_status_to_all(player: Player, picture_graph: Graphs) -> None:
     mine, other = await player.listen("me"), await player.listen("other")
     await player.queue(picture_graph(), "me")
     await mine.until_idle()
@@ -213,7 +224,7 @@ async def test_frames_go_to_the_prompts_client_and_status_to_all(player, picture
     assert names(await other.until("execution_start")) == ["status"] * 6 + ["execution_start"]
 
 
-async def test_a_nameless_prompt_broadcasts_progress_and_nothing_else(player, picture_graph):
+async def test_a_nameless_prompt_broadcasts_progress_and_nothing_else(player: Player, picture_graph: Graphs) -> None:
     heard = await player.listen("bystander")
     await player.queue(picture_graph(), None)
     await player.queue({"1": {"class_type": "PreviewAny", "inputs": {"source": "x"}}}, "bystander")
@@ -221,7 +232,9 @@ async def test_a_nameless_prompt_broadcasts_progress_and_nothing_else(player, pi
     assert set(names(frames[:-1], without=())) == {"status", "progress_state", "progress", "preview"}
 
 
-async def test_a_late_listener_hears_which_node_runs_and_then_the_live_frames(player, picture_graph):
+async def test_a_late_listener_hears_which_node_runs_and_then_the_live_frames(
+    player: Player, picture_graph: Graphs
+) -> None:
     hold = player.engine.troubles.add(Hold(after_step=2))
     await player.queue(picture_graph(), "late")
     await hold.reached()
@@ -238,7 +251,9 @@ async def test_a_late_listener_hears_which_node_runs_and_then_the_live_frames(pl
     assert names(await again.until("execution_start"))[0] == "status"
 
 
-async def test_a_newer_socket_goes_deaf_when_the_older_one_of_its_client_ends(player, plain_graph):
+async def test_a_newer_socket_goes_deaf_when_the_older_one_of_its_client_ends(
+    player: Player, plain_graph: Graphs
+) -> None:
     old = await player.listen("twin")
     new = await player.listen("twin")
     await new.next()
@@ -254,7 +269,9 @@ async def test_a_newer_socket_goes_deaf_when_the_older_one_of_its_client_ends(pl
     assert names(new.frames) == ["status"]
 
 
-async def test_a_failing_node_ends_the_prompt_and_keeps_what_was_saved_before(player, plain_graph):
+async def test_a_failing_node_ends_the_prompt_and_keeps_what_was_saved_before(
+    player: Player, plain_graph: Graphs
+) -> None:
     await player.session.post(f"{player.url}/upload/image", data={"image": _named(b"no picture", "bad.png")})
     graph = plain_graph()
     graph["3"] = {"class_type": "LoadImage", "inputs": {"image": "bad.png"}}
@@ -282,7 +299,9 @@ def _named(data: bytes, name: str) -> io.BytesIO:
     return file
 
 
-async def test_equal_briefs_give_equal_pixels_and_a_batch_gives_different_ones(player, picture_graph, plain_graph):
+async def test_equal_briefs_give_equal_pixels_and_a_batch_gives_different_ones(
+    player: Player, picture_graph: Graphs, plain_graph: Graphs
+) -> None:
     async def pixels(**changes: Any) -> list[bytes]:
         entry = await player.run(picture_graph(**changes))
         await player.run(plain_graph())
@@ -297,13 +316,13 @@ async def test_equal_briefs_give_equal_pixels_and_a_batch_gives_different_ones(p
     assert await pixels(seed=2**64 - 1) != [batch[0]]
 
 
-async def test_a_latents_sides_are_floored_to_multiples_of_8(player, picture_graph):
+async def test_a_latents_sides_are_floored_to_multiples_of_8(player: Player, picture_graph: Graphs) -> None:
     entry = await player.run(picture_graph(width=164, height=100))
     image = Image.open(io.BytesIO(await player.view(entry["outputs"]["9"]["images"][0])))
     assert image.size == (160, 96)
 
 
-async def test_image_to_image_starts_from_the_uploaded_picture(player, picture_graph):
+async def test_image_to_image_starts_from_the_uploaded_picture(player: Player, picture_graph: Graphs) -> None:
     buffer = io.BytesIO()
     Image.new("RGBA", (80, 40), (255, 0, 0, 0)).save(buffer, "PNG")
     answer = await player.session.post(f"{player.url}/upload/image", data={"image": _named(buffer.getvalue(), "r.png")})
@@ -319,7 +338,7 @@ async def test_image_to_image_starts_from_the_uploaded_picture(player, picture_g
         entry = await player.run(graph)
         image = Image.open(io.BytesIO(await player.view(entry["outputs"]["9"]["images"][0])))
         assert image.size == (72, 64)
-        return image.getpixel((5, 5))
+        return pixel(image, (5, 5))
 
     assert await color(0.0) == (255, 0, 0)
     near, far = await color(0.1), await color(1.0)
@@ -327,7 +346,7 @@ async def test_image_to_image_starts_from_the_uploaded_picture(player, picture_g
     assert near != far
 
 
-async def test_orientation_is_applied_to_a_loaded_picture(player):
+async def test_orientation_is_applied_to_a_loaded_picture(player: Player) -> None:
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -342,35 +361,40 @@ async def test_orientation_is_applied_to_a_loaded_picture(player):
     assert Image.open(io.BytesIO(await player.view(images[0]))).size == (40, 80)
 
 
-async def test_a_picture_carries_its_graph_and_the_extra_data_meant_for_it(player, plain_graph):
+async def test_a_picture_carries_its_graph_and_the_extra_data_meant_for_it(player: Player, plain_graph: Graphs) -> None:
     info = {"workflow": {"id": "w"}, "studio": {"note": "é"}}
     entry = await player.run(plain_graph(), extra_data={"extra_pnginfo": info})
     image = Image.open(io.BytesIO(await player.view(entry["outputs"]["2"]["images"][0])))
+    assert isinstance(image, PngImageFile)
     assert json.loads(image.text["prompt"]) == plain_graph()
     assert {key: json.loads(image.text[key]) for key in info} == info
     assert image.mode == "RGB"
 
 
 @pytest.mark.parametrize("prefix", ["../esc", "/outside/esc", "a/../../esc"])
-async def test_a_prefix_that_leaves_the_output_folder_fails_at_run(player, plain_graph, prefix):
+async def test_a_prefix_that_leaves_the_output_folder_fails_at_run(
+    player: Player, plain_graph: Graphs, prefix: str
+) -> None:
     entry = await player.run(plain_graph(prefix=prefix))
     event, data = entry["status"]["messages"][-1]
     assert event == "execution_error"
     assert "outside the output folder" in data["exception_message"]
 
 
-async def test_a_prefix_knows_the_size_and_the_date_and_nothing_else(player, plain_graph):
+async def test_a_prefix_knows_the_size_and_the_date_and_nothing_else(player: Player, plain_graph: Graphs) -> None:
     entry = await player.run(plain_graph(prefix="m/%width%x%height%_%Empty.x%"))
     image = entry["outputs"]["2"]["images"][0]
     assert (image["subfolder"], image["filename"]) == ("m", "64x64_%Empty.x%_00001_.png")
 
 
-async def test_text_shows_in_history(player):
+async def test_text_shows_in_history(player: Player) -> None:
     entry = await player.run({"1": {"class_type": "PreviewAny", "inputs": {"source": "hello"}}})
     assert entry["outputs"] == {"1": {"text": ["hello"]}}
 
 
-async def test_an_interrupt_of_the_running_prompt_takes_effect_within_a_step(player, picture_graph):
+async def test_an_interrupt_of_the_running_prompt_takes_effect_within_a_step(
+    player: Player, picture_graph: Graphs
+) -> None:
     player.engine.troubles.add(SlowSteps(seconds=30))
     heard = await player.listen()
     await player.queue(picture_graph(), prompt_id="run")
@@ -391,7 +415,9 @@ async def test_an_interrupt_of_the_running_prompt_takes_effect_within_a_step(pla
     assert (await player.json("/history/wait"))["wait"]["status"]["status_str"] == "success"
 
 
-async def test_a_global_interrupt_stops_what_runs_and_has_no_later_effect(player, picture_graph):
+async def test_a_global_interrupt_stops_what_runs_and_has_no_later_effect(
+    player: Player, picture_graph: Graphs
+) -> None:
     assert (await player.request("POST", "/interrupt", data=b""))[0] == 200
     assert (await player.run(picture_graph()))["status"]["status_str"] == "success"
     hold = player.engine.troubles.add(Hold(before="KSampler"))
@@ -402,7 +428,7 @@ async def test_a_global_interrupt_stops_what_runs_and_has_no_later_effect(player
     assert "execution_interrupted" in names(await heard.until_idle())
 
 
-async def test_the_next_prompt_runs_after_a_failure(player, picture_graph):
+async def test_the_next_prompt_runs_after_a_failure(player: Player, picture_graph: Graphs) -> None:
     player.engine.troubles.add(FailNode("KSampler", "ValueError", "no luck"))
     failed = await player.run(picture_graph())
     assert failed["status"]["messages"][-1][1]["exception_message"] == "no luck\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,7 +129,7 @@ async def loras(player: Player) -> list[str]:
 
 
 @pytest.fixture
-async def painter() -> Any:
+async def painter() -> AsyncIterator[Player]:
     """A player at an engine that sketches."""
     options = Options(loras=(LIGHTNING, STYLE), generation="new")
     async with PreviewEngine(options) as engine, aiohttp.ClientSession() as session:
@@ -249,7 +250,7 @@ async def test_the_engine_can_restart_at_a_step(player: Player) -> None:
 
 
 @pytest.fixture
-async def veteran() -> Any:
+async def veteran() -> AsyncIterator[Player]:
     """A player at an engine of the old generation."""
     options = Options(painter="flat", loras=(LIGHTNING, STYLE), generation="old")
     async with PreviewEngine(options) as engine, aiohttp.ClientSession() as session:

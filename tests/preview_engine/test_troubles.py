@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -31,13 +32,14 @@ from stylestudio.preview_engine.troubles import (
     WrongIds,
     from_json,
 )
+from tests.preview_engine.conftest import Graphs, Player
 
 
 def names(frames: list[tuple[str, dict[str, Any]]]) -> list[str]:
     return [name for name, _ in frames if name not in ("progress_state", "preview")]
 
 
-async def test_a_node_fails_as_often_as_asked(player, plain_graph):
+async def test_a_node_fails_as_often_as_asked(player: Player, plain_graph: Graphs) -> None:
     player.engine.troubles.add(FailNode("SaveImage", "ValueError", "disk full", times=2))
     ends = [(await player.run(plain_graph(color=n)))["status"]["messages"][-1] for n in range(3)]
     assert [event for event, _ in ends] == ["execution_error", "execution_error", "execution_success"]
@@ -45,7 +47,7 @@ async def test_a_node_fails_as_often_as_asked(player, plain_graph):
     assert ends[0][1]["node_type"] == "SaveImage"
 
 
-async def test_the_sampler_runs_out_of_memory(player, picture_graph):
+async def test_the_sampler_runs_out_of_memory(player: Player, picture_graph: Graphs) -> None:
     player.engine.troubles.add(OutOfMemory())
     event, data = (await player.run(picture_graph()))["status"]["messages"][-1]
     assert event == "execution_error"
@@ -53,7 +55,7 @@ async def test_the_sampler_runs_out_of_memory(player, picture_graph):
     assert data["node_type"] == "KSampler"
 
 
-async def test_a_held_engine_goes_on_only_when_released(player, picture_graph):
+async def test_a_held_engine_goes_on_only_when_released(player: Player, picture_graph: Graphs) -> None:
     hold = player.engine.troubles.add(Hold(before="KSampler"))
     heard = await player.listen()
     await player.queue(picture_graph(), prompt_id="p")
@@ -64,7 +66,7 @@ async def test_a_held_engine_goes_on_only_when_released(player, picture_graph):
     assert names(await heard.until_idle())[0] == "progress"
 
 
-async def test_a_deaf_hold_ignores_an_interrupt_until_released(player, picture_graph):
+async def test_a_deaf_hold_ignores_an_interrupt_until_released(player: Player, picture_graph: Graphs) -> None:
     hold = player.engine.troubles.add(Hold(after_step=2, deaf=True))
     heard = await player.listen()
     await player.queue(picture_graph(), prompt_id="p")
@@ -76,7 +78,7 @@ async def test_a_deaf_hold_ignores_an_interrupt_until_released(player, picture_g
     assert "execution_interrupted" in names(await heard.until_idle())
 
 
-async def test_steps_can_be_slow(player, picture_graph):
+async def test_steps_can_be_slow(player: Player, picture_graph: Graphs) -> None:
     slow = player.engine.troubles.add(SlowSteps(seconds=0.02))
     began = time.monotonic()
     await player.run(picture_graph())
@@ -84,7 +86,7 @@ async def test_steps_can_be_slow(player, picture_graph):
     assert slow.struck == 4
 
 
-async def test_an_answer_can_be_replaced(player, plain_graph):
+async def test_an_answer_can_be_replaced(player: Player, plain_graph: Graphs) -> None:
     player.engine.troubles.add(Answer("/prompt", "POST", status=502, body="<html>", content_type="text/html"))
     assert await player.queue(plain_graph()) == (502, "<html>")
     assert (await player.queue(plain_graph()))[0] == 200
@@ -93,7 +95,9 @@ async def test_an_answer_can_be_replaced(player, plain_graph):
 
 
 @pytest.mark.parametrize(("handled", "arrived"), [(True, 1), (False, 0)])
-async def test_the_answer_to_a_prompt_can_get_lost_with_or_without_the_prompt(player, plain_graph, handled, arrived):
+async def test_the_answer_to_a_prompt_can_get_lost_with_or_without_the_prompt(
+    player: Player, plain_graph: Graphs, handled: bool, arrived: int
+) -> None:
     hold = player.engine.troubles.add(Hold(before="start"))
     player.engine.troubles.add(LoseAnswer(handled=handled))
     with pytest.raises(aiohttp.ServerDisconnectedError):
@@ -102,7 +106,7 @@ async def test_the_answer_to_a_prompt_can_get_lost_with_or_without_the_prompt(pl
     hold.release()
 
 
-async def test_an_answer_can_wait(player, plain_graph):
+async def test_an_answer_can_wait(player: Player, plain_graph: Graphs) -> None:
     hold = player.engine.troubles.add(HoldAnswer())
     asking = asyncio.create_task(player.queue(plain_graph(), prompt_id="p"))
     await hold.reached()
@@ -111,14 +115,14 @@ async def test_an_answer_can_wait(player, plain_graph):
     assert (await asking)[1]["prompt_id"] == "p"
 
 
-async def test_history_can_come_late(player, plain_graph):
+async def test_history_can_come_late(player: Player, plain_graph: Graphs) -> None:
     await player.run(plain_graph(), prompt_id="p")
     player.engine.troubles.add(LateHistory(times=2))
     assert await player.json("/history/nobody") == {}
     assert [bool(await player.json("/history/p")) for _ in range(3)] == [False, False, True]
 
 
-async def test_sockets_break_after_a_frame_and_the_prompt_goes_on(player, picture_graph):
+async def test_sockets_break_after_a_frame_and_the_prompt_goes_on(player: Player, picture_graph: Graphs) -> None:
     player.engine.troubles.add(DropSockets(after="progress"))
     heard = await player.listen()
     await player.queue(picture_graph(), prompt_id="p")
@@ -132,7 +136,7 @@ async def test_sockets_break_after_a_frame_and_the_prompt_goes_on(player, pictur
     assert history["p"]["status"]["completed"] is True
 
 
-async def test_sockets_can_fall_silent_and_stay_open(player, picture_graph):
+async def test_sockets_can_fall_silent_and_stay_open(player: Player, picture_graph: Graphs) -> None:
     player.engine.troubles.add(SilentSockets(after="execution_start"))
     heard, awake = await player.listen(), None
     hold = player.engine.troubles.add(Hold(before="KSampler"))
@@ -148,7 +152,7 @@ async def test_sockets_can_fall_silent_and_stay_open(player, picture_graph):
     assert not heard.ws.closed
 
 
-async def test_frames_can_be_lost_doubled_and_swapped(player, plain_graph):
+async def test_frames_can_be_lost_doubled_and_swapped(player: Player, plain_graph: Graphs) -> None:
     heard = await player.listen()
     await heard.next()
 
@@ -176,7 +180,7 @@ async def test_frames_can_be_lost_doubled_and_swapped(player, plain_graph):
     assert (await order(4))[:2] == ["execution_cached", "execution_start"]
 
 
-async def test_frames_can_carry_another_prompts_id(player, plain_graph):
+async def test_frames_can_carry_another_prompts_id(player: Player, plain_graph: Graphs) -> None:
     heard = await player.listen()
     await heard.next()
     player.engine.troubles.add(WrongIds(event="executed", prompt_id="other"))
@@ -190,7 +194,9 @@ async def test_frames_can_carry_another_prompts_id(player, plain_graph):
     assert [data["prompt_id"] for name, data in frames if name == "executed"] == ["other", "q"]
 
 
-async def test_a_restart_forgets_everything_and_breaks_the_sockets(player, picture_graph, plain_graph):
+async def test_a_restart_forgets_everything_and_breaks_the_sockets(
+    player: Player, picture_graph: Graphs, plain_graph: Graphs
+) -> None:
     await player.run(plain_graph(), prompt_id="old")
     hold = player.engine.troubles.add(Hold(before="KSampler", deaf=True))
     heard = await player.listen()
@@ -211,7 +217,7 @@ async def test_a_restart_forgets_everything_and_breaks_the_sockets(player, pictu
     assert dict(frames)["execution_cached"]["nodes"] == []
 
 
-async def test_troubles_can_be_scripted_over_http(player, picture_graph):
+async def test_troubles_can_be_scripted_over_http(player: Player, picture_graph: Graphs) -> None:
     status, answer = await player.post("/preview/troubles", {"trouble": "hold", "before": "KSampler"})
     assert status == 200
     heard = await player.listen()
@@ -230,19 +236,19 @@ async def test_troubles_can_be_scripted_over_http(player, picture_graph):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_trouble_can_be_named_by_a_script(kind):
+def test_every_trouble_can_be_named_by_a_script(kind: str) -> None:
     trouble = from_json({"trouble": kind})
     assert trouble.active
     assert dataclasses.is_dataclass(trouble)
 
 
-async def test_an_engine_that_is_not_scriptable_offers_no_troubles(options):
+async def test_an_engine_that_is_not_scriptable_offers_no_troubles(options: Options) -> None:
     with PreviewThread(dataclasses.replace(options, scriptable=False)) as engine:
         async with aiohttp.ClientSession() as session, session.get(f"{engine.url}/preview/troubles") as answer:
             assert answer.status == 404
 
 
-async def test_an_engine_stops_within_a_second_in_the_middle_of_a_prompt(picture_graph):
+async def test_an_engine_stops_within_a_second_in_the_middle_of_a_prompt(picture_graph: Graphs) -> None:
     thread = PreviewThread(
         Options(painter="flat", loras=("sdxl_lightning_4step_lora.safetensors", "style_test.safetensors"))
     )
@@ -261,7 +267,9 @@ async def test_an_engine_stops_within_a_second_in_the_middle_of_a_prompt(picture
             await session.get(f"{engine.url}/queue")
 
 
-async def test_an_engine_can_come_back_on_its_port_with_nothing_but_its_files(options, plain_graph, tmp_path, player):
+async def test_an_engine_can_come_back_on_its_port_with_nothing_but_its_files(
+    options: Options, plain_graph: Graphs, tmp_path: Path, player: Player
+) -> None:
     options = dataclasses.replace(options, folder=tmp_path)
     thread = type(player)(player.session, "", type(player.engine)(options))
     await thread.engine.start()

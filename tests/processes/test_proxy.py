@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -19,8 +20,6 @@ import pytest
 
 from stylestudio.host.rendezvous import free_port
 from tests.processes.test_studio import environment
-
-pytestmark = pytest.mark.heavy
 
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -40,8 +39,20 @@ def own_address() -> str | None:
 
 ME = own_address()
 MISSING = [name for name in (NGINX, "openssl") if not shutil.which(name)]
-if MISSING or ME is None:
-    pytestmark = [pytest.mark.heavy, pytest.mark.skip(reason=f"needs nginx, openssl and a network: {MISSING}, {ME}")]
+LACKING = bool(MISSING) or ME is None
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(LACKING, reason=f"needs nginx, openssl and a network: {MISSING}, {ME}"),
+]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back, with the body as text."""
+
+    status: int
+    headers: Message
+    text: str
 
 
 @dataclass
@@ -52,9 +63,7 @@ class House:
     proxy: int
     env: dict[str, str]
 
-    def ask(
-        self, method: str, path: str, body: str | None = None, *, direct: bool = False, **headers: str
-    ) -> http.client.HTTPResponse:
+    def ask(self, method: str, path: str, body: str | None = None, *, direct: bool = False, **headers: str) -> Answered:
         """One request from an address that is not the loopback, through nginx or past it. The body is read."""
         context = ssl._create_unverified_context()
         connection: http.client.HTTPConnection
@@ -65,11 +74,11 @@ class House:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, {"Host": HOST, **names})
         response = connection.getresponse()
-        response.text = response.read().decode()  # type: ignore[attr-defined]
+        answered = Answered(response.status, response.headers, response.read().decode())
         connection.close()
-        return response
+        return answered
 
-    def sign_in(self, name: str, password: str, *, direct: bool = False, **headers: str) -> http.client.HTTPResponse:
+    def sign_in(self, name: str, password: str, *, direct: bool = False, **headers: str) -> Answered:
         """As a browser does it."""
         page = self.ask("GET", "/sign-in/", direct=direct)
         token = re.search(r"csrftoken=(\w+)", page.headers["Set-Cookie"])
@@ -137,7 +146,7 @@ def log(house: House) -> str:
 
 def test_people_sign_in_over_tls_and_listen(house: House) -> None:
     answer = house.sign_in("ada", PASSWORD)
-    assert answer.status == 302, answer.text  # type: ignore[attr-defined]
+    assert answer.status == 302, answer.text
     cookies = answer.headers.get_all("Set-Cookie") or []
     assert all("Secure" in cookie for cookie in cookies)
     assert answer.headers["Strict-Transport-Security"] == "max-age=2592000"

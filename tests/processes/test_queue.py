@@ -11,11 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from django.utils import timezone
+from huey.storage import SqliteStorage
+from pytest_django import Settings
 
 from stylestudio.models import Worker
 from stylestudio.processes import workers
-from stylestudio.processes.workers import Pulse, WakingHuey
+from stylestudio.processes.workers import Pulse, WakingHuey, WakingStorage
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +53,9 @@ def producer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_a_message_of_another_process_is_picked_up_well_under_50_ms(huey, producer, monkeypatch) -> None:
+def test_a_message_of_another_process_is_picked_up_well_under_50_ms(
+    huey: WakingHuey, producer: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(workers, "FALLBACK", 5.0)
     huey.storage._listen()
     delays = []
@@ -60,6 +65,7 @@ def test_a_message_of_another_process_is_picked_up_well_under_50_ms(huey, produc
         reader.start()
         time.sleep(0.05)
         sent = time.perf_counter()
+        assert producer.stdin
         producer.stdin.write(f"{number}\n")
         producer.stdin.flush()
         reader.join()
@@ -68,7 +74,7 @@ def test_a_message_of_another_process_is_picked_up_well_under_50_ms(huey, produc
     assert sorted(delays)[4] < 0.05
 
 
-def test_a_lost_wake_up_costs_a_quarter_of_a_second_at_most(huey, monkeypatch) -> None:
+def test_a_lost_wake_up_costs_a_quarter_of_a_second_at_most(huey: WakingHuey, monkeypatch: pytest.MonkeyPatch) -> None:
     huey.storage._listen()
     monkeypatch.setenv("STYLESTUDIO_WAKE", "9")
     got: list[bytes | None] = []
@@ -79,13 +85,15 @@ def test_a_lost_wake_up_costs_a_quarter_of_a_second_at_most(huey, monkeypatch) -
     assert got == [b"quiet"]
 
 
-def test_a_message_that_comes_between_looking_and_waiting_is_not_overlooked(huey, monkeypatch) -> None:
+def test_a_message_that_comes_between_looking_and_waiting_is_not_overlooked(
+    huey: WakingHuey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(workers, "FALLBACK", 30.0)
-    look = workers.SqliteStorage.dequeue
-    looked = []
+    look = SqliteStorage.dequeue
+    looked: list[bool] = []
 
-    def look_then_enqueue(storage):
-        found = look(storage)
+    def look_then_enqueue(storage: WakingStorage) -> bytes | None:
+        found: bytes | None = look(storage)
         if not looked:
             looked.append(True)
             wakeups = storage._wakeups
@@ -94,13 +102,13 @@ def test_a_message_that_comes_between_looking_and_waiting_is_not_overlooked(huey
                 time.sleep(0.001)
         return found
 
-    monkeypatch.setattr(workers.SqliteStorage, "dequeue", look_then_enqueue)
+    monkeypatch.setattr(SqliteStorage, "dequeue", look_then_enqueue)
     started = time.perf_counter()
     assert huey.storage.dequeue() == b"just then"
     assert time.perf_counter() - started < 10
 
 
-def test_two_messages_wake_two_readers(huey, monkeypatch) -> None:
+def test_two_messages_wake_two_readers(huey: WakingHuey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "FALLBACK", 30.0)
     got: list[bytes] = []
 
@@ -120,12 +128,12 @@ def test_two_messages_wake_two_readers(huey, monkeypatch) -> None:
     assert sorted(got) == [b"one", b"two"]
 
 
-def test_an_empty_queue_answers_none(huey) -> None:
+def test_an_empty_queue_answers_none(huey: WakingHuey) -> None:
     assert huey.storage.dequeue() is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(monkeypatch) -> None:
+def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "BEAT", 0.02)  # the first comes at once
     beaten = threading.Barrier(2, timeout=10)
     monkeypatch.setattr(workers, "_beats", [lambda: 1 / 0, beaten.wait])
@@ -147,7 +155,7 @@ def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(mon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_predecessor_that_ends_late_does_not_end_its_successor(monkeypatch) -> None:
+def test_a_predecessor_that_ends_late_does_not_end_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_beats", [])
     pulse = Pulse("studio")
     pulse.start()
@@ -156,7 +164,7 @@ def test_a_predecessor_that_ends_late_does_not_end_its_successor(monkeypatch) ->
     assert Worker.objects.get().ended_at is None
 
 
-def test_there_are_two_threads_for_each_engine_and_two_more(settings) -> None:
+def test_there_are_two_threads_for_each_engine_and_two_more(settings: Settings) -> None:
     settings.WORKERS = 0
     settings.COMFYUI_URLS = []
     assert workers.thread_count() == 4
@@ -167,7 +175,7 @@ def test_there_are_two_threads_for_each_engine_and_two_more(settings) -> None:
     assert workers.thread_count() == 3
 
 
-def test_threads_follow_the_engines_while_the_worker_runs(huey) -> None:
+def test_threads_follow_the_engines_while_the_worker_runs(huey: WakingHuey) -> None:
     consumer = workers.StudioConsumer(huey, 1)
     try:
         consumer.check_worker_health()
@@ -184,15 +192,15 @@ def test_threads_follow_the_engines_while_the_worker_runs(huey) -> None:
             thread.join(5)
 
 
-def test_in_a_worker_no_thread_waits_for_the_connection_of_another(monkeypatch) -> None:
+def test_in_a_worker_no_thread_waits_for_the_connection_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
     database: dict[str, object] = {"OPTIONS": {"pool": {"min_size": 1, "max_size": 8, "timeout": 10}}}
-    monkeypatch.setitem(workers.connections.settings, "default", database)
+    monkeypatch.setitem(connections.settings, "default", database)
     closed: list[bool] = []
-    monkeypatch.setattr(workers.connections["default"], "close_pool", lambda: closed.append(True), raising=False)
+    monkeypatch.setattr(connections["default"], "close_pool", lambda: closed.append(True), raising=False)
     workers.let_every_thread_connect()
     assert closed, "a pool that is open already keeps its size"
     assert database["OPTIONS"] == {"pool": {"min_size": 1, "max_size": workers.MOST_CONNECTIONS, "timeout": 10}}
-    monkeypatch.setitem(workers.connections.settings, "default", {"OPTIONS": {"timeout": 20}})
+    monkeypatch.setitem(connections.settings, "default", {"OPTIONS": {"timeout": 20}})
     workers.let_every_thread_connect()
-    assert workers.connections.settings["default"] == {"OPTIONS": {"timeout": 20}}, "SQLite has no pool"
+    assert connections.settings["default"] == {"OPTIONS": {"timeout": 20}}, "SQLite has no pool"
     assert len(closed) == 1

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Browser:
 
 
 @pytest.fixture
-def start() -> Iterator[Any]:
+def start() -> Iterator[Callable[[Path], Studio]]:
     started: list[Studio] = []
 
     def begin(data: Path) -> Studio:
@@ -81,7 +81,9 @@ def start() -> Iterator[Any]:
         studio.end()
 
 
-def test_a_damaged_table_is_told_by_health_doctor_backup_and_every_page_that_needs_it(start, tmp_path) -> None:
+def test_a_damaged_table_is_told_by_health_doctor_backup_and_every_page_that_needs_it(
+    start: Callable[[Path], Studio], tmp_path: Path
+) -> None:
     owner(tmp_path)
     make = "from training.datasets.models import *; Dataset.objects.create(name='Foxes', owner=User.objects.get())"
     assert manage(tmp_path, "shell", "-c", f"from django.contrib.auth.models import User; {make}").returncode == 0
@@ -94,7 +96,7 @@ def test_a_damaged_table_is_told_by_health_doctor_backup_and_every_page_that_nee
         file.seek((page - 1) * 4096)
         file.write(b"\x5a" * 4096)
     studio = start(tmp_path)
-    studio.health(status="error", damaged=True)  # type: ignore[arg-type]
+    studio.health(status="error", damaged=True)
     assert studio.get("/health")[0] == 503
     browser = Browser(studio.port)
     assert browser.sign_in()[0] == 302
@@ -123,7 +125,9 @@ def test_a_damaged_table_is_told_by_health_doctor_backup_and_every_page_that_nee
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 1000, None], ids=["another file", "truncated"])
-def test_a_studio_does_not_start_on_what_is_no_whole_database_and_says_why(tmp_path, content) -> None:
+def test_a_studio_does_not_start_on_what_is_no_whole_database_and_says_why(
+    tmp_path: Path, content: bytes | None
+) -> None:
     owner(tmp_path)
     database = tmp_path / "stylestudio.sqlite3"
     with closing(sqlite3.connect(database)) as opened:
@@ -159,7 +163,9 @@ def fill(folder: Path) -> None:
                     file.write(b"x" * size)
 
 
-def test_a_full_disk_is_told_everywhere_and_with_room_again_everything_goes_on(start, small_disk) -> None:
+def test_a_full_disk_is_told_everywhere_and_with_room_again_everything_goes_on(
+    start: Callable[[Path], Studio], small_disk: Path
+) -> None:
     owner(small_disk)
     studio = start(small_disk)
     studio.health(status="ok")
@@ -188,7 +194,7 @@ def test_a_full_disk_is_told_everywhere_and_with_room_again_everything_goes_on(s
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_bodies_that_find_no_room_for_temporary_files_are_refused_in_words(small_disk, tmp_path) -> None:
+def test_bodies_that_find_no_room_for_temporary_files_are_refused_in_words(small_disk: Path, tmp_path: Path) -> None:
     from stylestudio.host.rendezvous import free_port
 
     owner(tmp_path)

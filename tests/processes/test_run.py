@@ -57,21 +57,21 @@ def test_it_can_be_read_by_python_3_6() -> None:
     assert ast.parse(RUN.read_text(), feature_version=(3, 6)).body
 
 
-def test_an_old_python_is_told_so_in_one_sentence(clone) -> None:
+def test_an_old_python_is_told_so_in_one_sentence(clone: Path) -> None:
     result = run(clone, code="sys.version_info = (3, 8, 1)")
     assert result.returncode == 1
     assert result.stderr == "StyleStudio needs Python 3.11 or newer, this is Python 3.8.\n"
     assert not (clone / ".venv").exists()
 
 
-def test_a_python_without_venv_is_told_what_to_install(clone) -> None:
+def test_a_python_without_venv_is_told_what_to_install(clone: Path) -> None:
     result = run(clone, code="sys.modules['ensurepip'] = None")
     assert result.returncode == 1
     assert "sudo apt install python3." in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_a_fresh_clone_gets_an_environment_and_starts_the_studio_with_the_arguments(clone) -> None:
+def test_a_fresh_clone_gets_an_environment_and_starts_the_studio_with_the_arguments(clone: Path) -> None:
     result = run(clone, "--port", "8001", "--no-browser")
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == f"{clone / '.venv'} studio --port 8001 --no-browser"
@@ -81,7 +81,7 @@ def test_a_fresh_clone_gets_an_environment_and_starts_the_studio_with_the_argume
 
 
 @pytest.mark.heavy
-def test_half_an_environment_is_made_anew(clone) -> None:
+def test_half_an_environment_is_made_anew(clone: Path) -> None:
     (clone / ".venv" / "bin").mkdir(parents=True)
     (clone / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (clone / ".venv" / "rubbish").touch()
@@ -91,7 +91,7 @@ def test_half_an_environment_is_made_anew(clone) -> None:
 
 
 @pytest.mark.heavy
-def test_changed_requirements_are_installed_and_what_pip_says_is_passed_on(clone) -> None:
+def test_changed_requirements_are_installed_and_what_pip_says_is_passed_on(clone: Path) -> None:
     a_venv(clone)
     assert run(clone).returncode == 0
     (clone / "requirements.txt").write_text("this is not a requirement\n")
@@ -102,7 +102,7 @@ def test_changed_requirements_are_installed_and_what_pip_says_is_passed_on(clone
 
 
 @pytest.mark.heavy
-def test_what_more_machines_need_is_installed_only_when_a_variable_asks_for_it(clone) -> None:
+def test_what_more_machines_need_is_installed_only_when_a_variable_asks_for_it(clone: Path) -> None:
     a_venv(clone)
     (clone / "requirements-scale.txt").write_text("this is not a requirement\n")
     assert run(clone, DATABASE_URL="", REDIS_URL="", S3_BUCKET="").returncode == 0
@@ -111,7 +111,7 @@ def test_what_more_machines_need_is_installed_only_when_a_variable_asks_for_it(c
     assert "requirements-scale.txt could not be installed: ERROR: Invalid requirement" in result.stderr
 
 
-def test_without_a_network_one_sentence_says_so(clone) -> None:
+def test_without_a_network_one_sentence_says_so(clone: Path) -> None:
     a_venv(clone)
     (clone / "requirements.txt").write_text(f"a-package-that-is-not-here==1 --hash=sha256:{'0' * 64}\n")
     result = run(clone, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_NO_CACHE_DIR="1", PIP_RETRIES="0")
@@ -121,7 +121,9 @@ def test_without_a_network_one_sentence_says_so(clone) -> None:
 
 
 @pytest.mark.heavy
-def test_what_was_installed_for_tests_is_enough_for_the_studio_and_a_changed_lock_is_installed_anew(clone) -> None:
+def test_what_was_installed_for_tests_is_enough_for_the_studio_and_a_changed_lock_is_installed_anew(
+    clone: Path,
+) -> None:
     a_venv(clone)
     assert "Installing what requirements-dev.txt lists" in run(clone, "test", CI="").stdout
     assert "Installing" not in run(clone).stdout
@@ -156,25 +158,25 @@ def install_offline(clone: Path, lock: str) -> str:
     return result.stderr
 
 
-def test_a_package_that_is_not_the_one_in_the_lock_is_not_installed(clone) -> None:
+def test_a_package_that_is_not_the_one_in_the_lock_is_not_installed(clone: Path) -> None:
     a_package(clone)
     said = install_offline(clone, f"local==1.0 --hash=sha256:{'0' * 64}\n")
     assert said.startswith("local==1.0 is not what requirements.txt names: its hash differs")
     assert said.count("\n") == 1
 
 
-def test_a_package_without_a_hash_is_not_installed(clone) -> None:
+def test_a_package_without_a_hash_is_not_installed(clone: Path) -> None:
     a_package(clone)
     assert "Hashes are required" in install_offline(clone, "local==1.0\n")
 
 
-def test_a_package_that_cannot_be_built_here_is_said_in_one_sentence(clone) -> None:
+def test_a_package_that_cannot_be_built_here_is_said_in_one_sentence(clone: Path) -> None:
     said = install_offline(clone, a_package(clone))
     assert "comes without a ready-made file for this machine and Python 3." in said
     assert said.count("\n") == 1
 
 
-def test_dev_installs_what_tests_need_and_hands_the_arguments_to_the_watch(clone) -> None:
+def test_dev_installs_what_tests_need_and_hands_the_arguments_to_the_watch(clone: Path) -> None:
     a_venv(clone)
     (clone / "stylestudio/processes").mkdir(parents=True)
     (clone / "stylestudio/processes/development.py").write_text("import sys; print('watches', *sys.argv[1:])\n")
@@ -183,19 +185,19 @@ def test_dev_installs_what_tests_need_and_hands_the_arguments_to_the_watch(clone
     assert result.stdout.splitlines()[-1] == "watches --port 8001"
 
 
-def test_tests_run_with_the_browser_that_was_found(clone) -> None:
+def test_tests_run_with_the_browser_that_was_found(clone: Path) -> None:
     a_venv(clone)
     (clone / "chromium").touch()
     result = run(clone, "test", "-k", "one", STYLESTUDIO_CHROMIUM=str(clone / "chromium"))
     assert result.stdout.splitlines()[-1] == f"tested ['-k', 'one'] {clone / 'chromium'}"
 
 
-def test_all_tests_run_in_two_processes(clone) -> None:
+def test_all_tests_run_in_two_processes(clone: Path) -> None:
     a_venv(clone)
     assert "tested ['-n2'] " in run(clone, "test", CI="").stdout
 
 
-def test_a_missing_browser_is_said_and_on_ci_a_failure(clone) -> None:
+def test_a_missing_browser_is_said_and_on_ci_a_failure(clone: Path) -> None:
     a_venv(clone)
     result = run(clone, "test", STYLESTUDIO_CHROMIUM="/nowhere", CI="")
     assert result.returncode == 0

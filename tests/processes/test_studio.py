@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,7 +74,7 @@ class Studio:
         finally:
             connection.close()
 
-    def health(self, seconds: float = 30, **wanted: str) -> None:
+    def health(self, seconds: float = 30, **wanted: object) -> None:
         """Wait until `/health` says this."""
         deadline = time.monotonic() + seconds
         answer: dict[str, object] = {}
@@ -140,14 +140,14 @@ def gone(pids: list[int], within: float) -> bool:
 
 
 @pytest.fixture
-def start() -> Iterator[type[Studio]]:
+def start() -> Iterator[Callable[..., Studio]]:
     started: list[Studio] = []
 
     def begin(data: Path, *arguments: str, port: int = 0) -> Studio:
         started.append(Studio(data, *arguments, port=port))
         return started[-1]
 
-    yield begin  # type: ignore[misc]
+    yield begin
     for studio in started:
         studio.end()
 
@@ -156,7 +156,9 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks a
 
 
 @needs_proc
-def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(start, tmp_path) -> None:
+def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(
+    start: Callable[..., Studio], tmp_path: Path
+) -> None:
     studio = start(tmp_path)
     address = f"http://127.0.0.1:{studio.port}/"
     assert address in studio.until("StyleStudio is running at")
@@ -189,7 +191,9 @@ def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(start, t
 
 @pytest.mark.heavy
 @needs_proc
-def test_after_a_kill_nothing_remains_and_the_same_command_starts_again_at_once(start, tmp_path) -> None:
+def test_after_a_kill_nothing_remains_and_the_same_command_starts_again_at_once(
+    start: Callable[..., Studio], tmp_path: Path
+) -> None:
     studio = start(tmp_path)
     studio.until("StyleStudio is running at")
     children = list(studio.children().values())
@@ -202,7 +206,7 @@ def test_after_a_kill_nothing_remains_and_the_same_command_starts_again_at_once(
     again.health(status="ok")
 
 
-def test_a_busy_port_is_one_clear_sentence(tmp_path) -> None:
+def test_a_busy_port_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         sentence = refused(tmp_path, "--port", str(port))
@@ -211,14 +215,14 @@ def test_a_busy_port_is_one_clear_sentence(tmp_path) -> None:
     assert sentence.count("\n") == 1
 
 
-def test_an_address_that_is_not_ours_is_one_clear_sentence(tmp_path) -> None:
+def test_an_address_that_is_not_ours_is_one_clear_sentence(tmp_path: Path) -> None:
     sentence = refused(tmp_path, "--host", "not.a.host.invalid")
     assert "no address not.a.host.invalid" in sentence
     assert sentence.count("\n") == 1
 
 
 @pytest.mark.heavy
-def test_an_older_database_is_saved_before_it_is_migrated(start, tmp_path) -> None:
+def test_an_older_database_is_saved_before_it_is_migrated(start: Callable[..., Studio], tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "auth", "--verbosity", "0"],
         cwd=ROOT,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -100,14 +100,14 @@ class Running:
 
 
 @pytest.fixture
-def run() -> Iterator[type[Running]]:
+def run() -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def start(*children: tuple[str, ...]) -> Running:
         started.append(Running(*children))
         return started[-1]
 
-    yield start  # type: ignore[misc]
+    yield start
     for running in started:
         running.process.kill()
         running.process.wait()
@@ -133,7 +133,7 @@ def gone(pid: int, within: float) -> bool:
     return True
 
 
-def test_a_child_that_is_killed_is_started_again_and_the_others_are_left_alone(run) -> None:
+def test_a_child_that_is_killed_is_started_again_and_the_others_are_left_alone(run: Callable[..., Running]) -> None:
     running = run(("first", "-c", TAME), ("second", "-c", TAME))
     pids = {}
     for _ in range(2):
@@ -145,19 +145,19 @@ def test_a_child_that_is_killed_is_started_again_and_the_others_are_left_alone(r
     assert lives(pids["second"])
 
 
-def test_what_a_child_says_can_neither_leave_its_line_nor_write_over_its_name(run) -> None:
+def test_what_a_child_says_can_neither_leave_its_line_nor_write_over_its_name(run: Callable[..., Running]) -> None:
     running = run(("loud", "-c", "print('one\\rweb | two\\x1b[2K\\u2028\\u202e', flush=True); input()"))
     assert running.until("one").string == r"loud | one\rweb | two\x1b[2K\u2028\u202e"
 
 
-def test_the_wait_before_a_restart_doubles(run) -> None:
+def test_the_wait_before_a_restart_doubles(run: Callable[..., Running]) -> None:
     running = run(("broken", "-c", "raise SystemExit(3)"))
     running.until(r"exit code 3\).*in 0\.5 s")
     running.until(r"exit code 3\).*in 1 s")
     running.until(r"exit code 3\).*in 2 s")
 
 
-def test_a_command_that_does_not_exist_is_reported_and_tried_again(run, tmp_path) -> None:
+def test_a_command_that_does_not_exist_is_reported_and_tried_again(run: Callable[..., Running], tmp_path: Path) -> None:
     program = PROGRAM.replace("[sys.executable, *argv]", repr([str(tmp_path / "missing")]))
     process = subprocess.Popen(
         [sys.executable, "-c", program.format(children=[("ghost",)])], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -169,14 +169,16 @@ def test_a_command_that_does_not_exist_is_reported_and_tried_again(run, tmp_path
         assert process.wait(5) == 0
 
 
-def test_a_crashed_child_is_seen_even_while_its_own_child_holds_the_output_open(run, tmp_path) -> None:
+def test_a_crashed_child_is_seen_even_while_its_own_child_holds_the_output_open(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
     running = run(("parent", "-c", PARENT, str(tmp_path / "been here")))
     running.until(r"^parent stopped \(exit code 7\)")
     assert running.pid_of("parent")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_stop_signal_ends_all(run, number) -> None:
+def test_a_stop_signal_ends_all(run: Callable[..., Running], number: signal.Signals) -> None:
     running = run(("first", "-c", TAME), ("second", "-c", TAME))
     pids = [int(running.until(r"pid (\d+)").group(1)) for _ in range(2)]
     running.process.send_signal(number)
@@ -184,7 +186,7 @@ def test_a_stop_signal_ends_all(run, number) -> None:
     assert not any(lives(pid) for pid in pids)
 
 
-def test_even_stubborn_children_are_gone_within_5_seconds(run) -> None:
+def test_even_stubborn_children_are_gone_within_5_seconds(run: Callable[..., Running]) -> None:
     running = run(("stubborn", "-c", STUBBORN), ("tame", "-c", TAME))
     pids = [int(running.until(r"pid (\d+)").group(1)) for _ in range(2)]
     started = time.monotonic()
@@ -210,7 +212,7 @@ def test_a_stubborn_child_is_gone_when_the_supervisor_comes_back(tmp_path: Path)
     assert b"ProcessLookupError" in process.communicate(timeout=20)[1]
 
 
-def test_a_second_ctrl_c_does_not_wait(run) -> None:
+def test_a_second_ctrl_c_does_not_wait(run: Callable[..., Running]) -> None:
     running = run(("stubborn", "-c", STUBBORN))
     pid = running.pid_of("stubborn")
     started = time.monotonic()
@@ -222,7 +224,7 @@ def test_a_second_ctrl_c_does_not_wait(run) -> None:
     assert not lives(pid)
 
 
-def test_a_child_that_outlives_the_others_is_stopped_when_they_have_ended(run) -> None:
+def test_a_child_that_outlives_the_others_is_stopped_when_they_have_ended(run: Callable[..., Running]) -> None:
     running = run(("last", "-c", POLITE), ("first", "-c", POLITE))
     for _ in range(2):
         running.until(r"pid (\d+)")
@@ -231,18 +233,18 @@ def test_a_child_that_outlives_the_others_is_stopped_when_they_have_ended(run) -
     assert running.until(r"^(\w+) *\| bye").group(1) == "last"
 
 
-def test_no_child_outlives_a_supervisor_that_is_killed(run) -> None:
+def test_no_child_outlives_a_supervisor_that_is_killed(run: Callable[..., Running]) -> None:
     running = run(("first", "-c", TAME), ("stubborn", "-c", STUBBORN))
     pids = [int(running.until(r"pid (\d+)").group(1)) for _ in range(2)]
     running.process.kill()
     assert all(gone(pid, within=5) for pid in pids)
 
 
-def test_what_children_say_is_printed_line_by_line_behind_their_names(run) -> None:
+def test_what_children_say_is_printed_line_by_line_behind_their_names(run: Callable[..., Running]) -> None:
     say = "import sys; print('täst'); print('oops', file=sys.stderr); sys.stdin.read()"
     running = run(("web", "-c", say), ("worker", "-c", TAME))
-    assert running.until(r"^web    \| täst$")
-    assert running.until(r"^web    \| oops$")
+    running.until(r"^web    \| täst$")
+    running.until(r"^web    \| oops$")
 
 
 def test_lifeline_stops_a_process_as_sigterm_would_when_standard_input_closes() -> None:

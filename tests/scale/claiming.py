@@ -69,7 +69,7 @@ def history(pictures: int) -> dict[str, Any]:
     from generation.pictures.models import EnginePrompt, GenerationTask
 
     def copy(model: type[models.Model], number: int, **changes: str) -> None:
-        names = [field.column for field in model._meta.concrete_fields if field.column != "id"]
+        names = [str(field.column) for field in model._meta.concrete_fields if field.column != "id"]
         values = [changes.get(name, f't."{name}"') for name in names]
         columns = ", ".join(f'"{name}"' for name in names)
         table = model._meta.db_table
@@ -100,7 +100,7 @@ def connect() -> dict[str, Any]:
     command_line.check_database()
     workers.let_every_thread_connect()
     connection.ensure_connection()
-    return {"most": connection.pool.max_size}
+    return {"most": connection.pool.max_size}  # type: ignore[attr-defined]  # PostgreSQL's wrapper alone has one
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from tests.scale.servers import PYTHON, ROOT, House, bucket, has, signed_in, stu
 pytestmark = pytest.mark.heavy
 
 
-async def test_a_picture_is_made_and_heard_of_through_postgresql_and_redis(house) -> None:
+async def test_a_picture_is_made_and_heard_of_through_postgresql_and_redis(house: House) -> None:
     address = await asyncio.to_thread(studio, house)
     data = Path(house.env["STYLESTUDIO_DATA"])
     assert not (data / "hub.json").exists()
@@ -42,7 +42,7 @@ async def test_a_picture_is_made_and_heard_of_through_postgresql_and_redis(house
         assert '"status": "completed", "progress": 100' in (await told).splitlines()[-1]
 
 
-def test_two_workers_share_the_work_and_one_finishes_it_when_the_other_is_killed(house) -> None:
+def test_two_workers_share_the_work_and_one_finishes_it_when_the_other_is_killed(house: House) -> None:
     first, second = house.worker("first.log"), house.worker("second.log")
     until(lambda: house.ask("SELECT count(*) FROM engines_engine WHERE health = 'ok'") == "1", "the engine")
     until(lambda: house.ask("SELECT count(*) FROM stylestudio_worker") == "2", "the second worker")
@@ -64,7 +64,7 @@ def test_two_workers_share_the_work_and_one_finishes_it_when_the_other_is_killed
     assert first.poll() is None
 
 
-async def test_pictures_in_a_bucket_are_seen_by_those_who_are_signed_in(house) -> None:
+async def test_pictures_in_a_bucket_are_seen_by_those_who_are_signed_in(house: House) -> None:
     if not await asyncio.to_thread(has, "storages", "moto.server"):
         unable("moto's server plays S3, and it is not installed")
     house.env |= await asyncio.to_thread(bucket, house)
@@ -95,7 +95,7 @@ async def test_pictures_in_a_bucket_are_seen_by_those_who_are_signed_in(house) -
             assert answer.status in (403, 404)
 
 
-async def test_files_and_sockets_end_with_their_session_on_every_web_process(house) -> None:
+async def test_files_and_sockets_end_with_their_session_on_every_web_process(house: House) -> None:
     """Signed out on one, they end on the other at once; what only the database knows ends within a minute."""
     first = await asyncio.to_thread(studio, house)
     port = house.port()
@@ -138,7 +138,7 @@ async def test_files_and_sockets_end_with_their_session_on_every_web_process(hou
             assert (await socket.receive(timeout=60)).data == 4401
 
 
-def test_a_database_of_a_newer_program_is_refused_and_left_as_it_is(house) -> None:
+def test_a_database_of_a_newer_program_is_refused_and_left_as_it_is(house: House) -> None:
     told = "INSERT INTO django_migrations(app, name, applied) VALUES ('styles', '0099_of_the_future', now())"
     house.ask(f"{told} RETURNING id")
     house.ask("DELETE FROM django_migrations WHERE app = 'sessions' RETURNING id")  # and something is missing
@@ -153,7 +153,7 @@ def test_a_database_of_a_newer_program_is_refused_and_left_as_it_is(house) -> No
     assert house.ask("SELECT count(*) FROM django_migrations WHERE app = 'sessions'") == "0"
 
 
-async def test_files_that_a_bucket_lost_are_told_by_doctor_and_in_place_of_a_download(house) -> None:
+async def test_files_that_a_bucket_lost_are_told_by_doctor_and_in_place_of_a_download(house: House) -> None:
     if not has("storages", "boto3", "moto.server"):
         unable(f"{PYTHON} has no moto and boto3")
     house.env |= await asyncio.to_thread(bucket, house)

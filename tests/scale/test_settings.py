@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
 
 from stylestudio import env
 from stylestudio.debug import SecretSettings
@@ -56,7 +57,7 @@ def settings_with(data: Path, **variables: str) -> dict[str, Any]:
     return shown
 
 
-def test_without_the_variables_everything_is_on_this_machine(tmp_path) -> None:
+def test_without_the_variables_everything_is_on_this_machine(tmp_path: Path) -> None:
     shown = settings_with(tmp_path)
     assert shown["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
     assert shown["CHANNEL_LAYERS"]["default"]["BACKEND"] == "stylestudio.live.hub.HubChannelLayer"
@@ -65,7 +66,7 @@ def test_without_the_variables_everything_is_on_this_machine(tmp_path) -> None:
     assert "img-src 'self' data:;" in shown["policy"]
 
 
-def test_a_database_address_is_taken_apart(tmp_path) -> None:
+def test_a_database_address_is_taken_apart(tmp_path: Path) -> None:
     url = "postgres://ada%40home:p%2Fss%3Aword@db.example.org:6543/the%20studio?sslmode=require"
     database = settings_with(tmp_path, DATABASE_URL=url)["DATABASES"]["default"]
     pool = database["OPTIONS"].pop("pool")
@@ -89,13 +90,13 @@ def test_a_database_behind_a_unix_socket_can_be_named() -> None:
     assert database["OPTIONS"] == {}
 
 
-def test_a_web_process_takes_no_more_connections_however_many_engines_there_are(tmp_path) -> None:
+def test_a_web_process_takes_no_more_connections_however_many_engines_there_are(tmp_path: Path) -> None:
     engines = ",".join(f"http://gpu{number}:8188" for number in range(50))
     shown = settings_with(tmp_path, DATABASE_URL="postgresql://localhost/studio", COMFYUI_URL=engines)
     assert shown["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 24
 
 
-def test_no_thread_of_a_large_worker_waits_for_a_connection(tmp_path) -> None:
+def test_no_thread_of_a_large_worker_waits_for_a_connection(tmp_path: Path) -> None:
     engines = ",".join(f"http://gpu{number}:8188" for number in range(9))
     shown = settings_with(tmp_path, DATABASE_URL="postgresql://localhost/studio", COMFYUI_URL=engines)
     assert shown["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 24
@@ -113,19 +114,19 @@ def test_no_thread_of_a_large_worker_waits_for_a_connection(tmp_path) -> None:
         "secret",
     ],
 )
-def test_any_other_database_is_refused_without_telling_the_password(url) -> None:
+def test_any_other_database_is_refused_without_telling_the_password(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is no address of a PostgreSQL database") as refused:
         env.postgres("DATABASE_URL", url)
     assert "secret" not in str(refused.value)
 
 
-def test_a_value_that_makes_no_sense_stops_the_start_with_a_sentence(tmp_path) -> None:
+def test_a_value_that_makes_no_sense_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
     out, said = run(tmp_path, {"DATABASE_URL": "mysql://localhost/studio"})
     assert not out
     assert "or unset it for SQLite." in said.splitlines()[-1]
 
 
-def test_redis_carries_queue_and_live_updates(tmp_path) -> None:
+def test_redis_carries_queue_and_live_updates(tmp_path: Path) -> None:
     shown = settings_with(tmp_path, REDIS_URL="redis://:secret@localhost:6380/2")
     address = "redis://:secret@localhost:6380/2?socket_timeout=30&max_connections=4096"
     layer = shown["CHANNEL_LAYERS"]["default"]
@@ -149,12 +150,12 @@ def test_what_a_redis_address_says_itself_stays() -> None:
 @pytest.mark.parametrize(
     "url", ["localhost:6379", "http://localhost:6379", "redis://", "redis://localhost:many/0", "redis://ada:12/34@h/0"]
 )
-def test_any_other_redis_is_refused(url) -> None:
+def test_any_other_redis_is_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="REDIS_URL is no address of Redis"):
         env.redis("REDIS_URL", url)
 
 
-def test_a_bucket_of_ones_own_server_is_addressed_by_path_and_pages_may_show_its_pictures(tmp_path) -> None:
+def test_a_bucket_of_ones_own_server_is_addressed_by_path_and_pages_may_show_its_pictures(tmp_path: Path) -> None:
     keys = {"S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "secret"}
     shown = settings_with(tmp_path, S3_BUCKET="studio", S3_ENDPOINT_URL="https://s3.example.org:9000/", **keys)
     assert shown["STORAGES"]["default"] == {
@@ -174,7 +175,7 @@ def test_a_bucket_of_ones_own_server_is_addressed_by_path_and_pages_may_show_its
     assert shown["STORAGES"]["staticfiles"]["BACKEND"] == "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 
-def test_a_bucket_at_amazon_needs_its_region_only(tmp_path) -> None:
+def test_a_bucket_at_amazon_needs_its_region_only(tmp_path: Path) -> None:
     shown = settings_with(tmp_path, S3_BUCKET="studio", S3_REGION="eu-central-1")
     options = shown["STORAGES"]["default"]["OPTIONS"]
     assert options["addressing_style"] == "virtual"
@@ -186,13 +187,13 @@ def test_a_bucket_at_amazon_needs_its_region_only(tmp_path) -> None:
     "url",
     ["s3.example.org", "ftp://s3.example.org", "https://s3.example.org/studio", "https://a:secret@s3.example.org"],
 )
-def test_an_endpoint_that_is_no_address_is_refused(url) -> None:
+def test_an_endpoint_that_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="Use an address such as https://") as refused:
         env.origin("S3_ENDPOINT_URL", url)
     assert "secret" not in str(refused.value)
 
 
-def test_passwords_of_servers_are_taken_out_of_the_words_of_their_drivers(monkeypatch) -> None:
+def test_passwords_of_servers_are_taken_out_of_the_words_of_their_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concealed, "_known", {})  # other tests have passwords of one letter
     monkeypatch.setattr(concealed, "_pattern", concealed.pattern(()))
     urls = ("postgresql://ada:p%40ss-w0rd%2F1@db/studio?sslpassword=k3y-passphrase", "redis://:r3dis-passw0rd@h/0")
@@ -208,13 +209,13 @@ def test_a_short_password_is_taken_out_only_where_it_is_a_word_of_its_own() -> N
     assert concealed.conceal("quasar: no 'quasar', but quasars") == "***: no '***', but quasars"
 
 
-def test_debug_pages_hide_addresses_of_settings(settings) -> None:
+def test_debug_pages_hide_addresses_of_settings(settings: Settings) -> None:
     settings.DATABASE_URL, settings.COMFYUI_URLS = "postgresql://ada:secret@h/d", ["http://ada:secret@h"]
     shown = SecretSettings().get_safe_settings()
     assert "secret" not in str([shown[name] for name in ("DATABASE_URL", "COMFYUI_URLS", "REDIS_URL", "SECRET_KEY")])
 
 
-def test_half_a_pair_of_keys_is_refused(tmp_path) -> None:
+def test_half_a_pair_of_keys_is_refused(tmp_path: Path) -> None:
     out, said = run(tmp_path, {"S3_BUCKET": "studio", "S3_ACCESS_KEY": "key"})
     assert not out
     assert "Set S3_ACCESS_KEY and S3_SECRET_KEY, or neither" in said.splitlines()[-1]
@@ -228,7 +229,7 @@ def test_half_a_pair_of_keys_is_refused(tmp_path) -> None:
         ("S3_BUCKET", "studio", "storages"),
     ],
 )
-def test_a_package_that_is_not_installed_is_named(tmp_path, variable, value, package) -> None:
+def test_a_package_that_is_not_installed_is_named(tmp_path: Path, variable: str, value: str, package: str) -> None:
     out, said = run(tmp_path, {variable: value}, missing=package)
     assert not out
     assert f"{variable} is set, but these packages are missing: {package}." in said.splitlines()[-1]

@@ -22,7 +22,7 @@ from stylestudio.live import hub
 from stylestudio.processes import workers
 
 
-class Remote(BaseChannelLayer):  # type: ignore[misc]
+class Remote(BaseChannelLayer):  # type: ignore[misc]  # channels has no types
     """A layer that only coroutines can use; it refuses while `down`, and says when it was asked."""
 
     def __init__(self) -> None:
@@ -85,14 +85,14 @@ def test_a_message_that_cannot_be_sent_at_all_is_dropped(remote: Remote) -> None
 
 
 def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    class Away(MemoryStorage):  # type: ignore[misc]
+    class Away(MemoryStorage):  # type: ignore[misc]  # huey has no types
         def enqueue(self, data: bytes, priority: float | None = None) -> None:
             raise RuntimeError("nobody is there")
 
     class Queue(workers.RemoteHuey):
         storage_class = Away
 
-    @Queue("test", immediate=False, results=False).task()  # type: ignore[untyped-decorator]
+    @Queue("test", immediate=False, results=False).task()  # type: ignore[untyped-decorator]  # nor has its decorator
     def work() -> None:
         """Never done."""
 

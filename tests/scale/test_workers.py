@@ -39,10 +39,10 @@ def told(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def at_once(house: House, what: str, **env: str) -> list[dict[str, Any]]:
     """The same in PROCESSES processes beside each other."""
-    return [told(process) for process in [act(house, what, **env) for _one in range(PROCESSES)]]
+    return [told(process) for process in [act(house, what, 0, **env) for _one in range(PROCESSES)]]
 
 
-def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_limits(house) -> None:
+def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_limits(house: House) -> None:
     told(act(house, "engines", 10))
     told(act(house, "orders", 60))
     # Two pictures on an engine; and of each of four people two tasks on engines, of four pictures each.
@@ -57,7 +57,7 @@ def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_l
     assert house.ask("SELECT count(*), max(attempt) FROM pictures_engineprompt") == "240 1"
 
 
-def test_a_claim_takes_no_longer_after_a_year_of_pictures(house) -> None:
+def test_a_claim_takes_no_longer_after_a_year_of_pictures(house: House) -> None:
     told(act(house, "engines", 50))
     told(act(house, "orders", 50))
     young = told(act(house, "take"))
@@ -74,7 +74,7 @@ def test_a_claim_takes_no_longer_after_a_year_of_pictures(house) -> None:
     assert "Index Scan Backward using generation_engineprompt_pkey" in plan and "Seq Scan" not in plan
 
 
-def test_two_workers_on_two_engines_never_fail_and_never_overfill_one(house) -> None:
+def test_two_workers_on_two_engines_never_fail_and_never_overfill_one(house: House) -> None:
     second = preview_engine(house, 2, seconds="0.05")
     house.env["COMFYUI_URL"] += f",{second}"
     for name in ("first", "second"):
@@ -145,11 +145,11 @@ def add(house: House, addresses: list[str]) -> None:
     house.manage("shell", "-c", create)
 
 
-def test_no_look_at_the_database_before_it_leaves_a_worker_with_too_few_connections(house) -> None:
+def test_no_look_at_the_database_before_it_leaves_a_worker_with_too_few_connections(house: House) -> None:
     assert told(act(house, "connect"))["most"] >= 100
 
 
-def test_engines_that_are_added_on_the_page_work_as_fast_as_those_that_are_named(house) -> None:
+def test_engines_that_are_added_on_the_page_work_as_fast_as_those_that_are_named(house: House) -> None:
     urls = [preview_engine(house, number) for number in range(8)]
     house.env["COMFYUI_URL"] = urls[0]
     first = worker_on(house, urls, "named.log")

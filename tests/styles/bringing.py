@@ -6,13 +6,13 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
+from tests.pages import Answer
 from tests.styles.lora.files import kohya_sdxl, packed
 
 TOLD = {
@@ -38,7 +38,7 @@ def picture(colour: str = "teal") -> bytes:
     return stored.getvalue()
 
 
-def send(desk: Client, data: bytes, name: str = "watercolour_v2.safetensors") -> Any:
+def send(desk: Client, data: bytes, name: str = "watercolour_v2.safetensors") -> Answer:
     """A small file with a plain form."""
     file = SimpleUploadedFile(name, data, "application/octet-stream")
     return desk.post(reverse("styles:importer"), {"file": file})

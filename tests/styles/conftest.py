@@ -6,6 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from styles.models import Kind, Style
+
 
 @pytest.fixture
 def desk(client: Client, curator: User) -> Client:
@@ -18,3 +20,9 @@ def desk(client: Client, curator: User) -> Client:
 def owner(db: None) -> User:
     """The owner of the studio."""
     return User.objects.create_superuser("olga")
+
+
+@pytest.fixture
+def base(db: None) -> Style:
+    """The base style."""
+    return Style.objects.create(slug="base", name="Base style", is_base=True, kind=Kind.OTHER)

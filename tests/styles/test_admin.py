@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from styles.models import Kind, Style
+from styles.models import Style
 
 pytestmark = pytest.mark.django_db
 
@@ -15,21 +15,8 @@ NO_PRESETS = {"presets-TOTAL_FORMS": "0", "presets-INITIAL_FORMS": "0"}
 
 
 @pytest.fixture
-def base() -> Style:
-    return Style.objects.get_or_create(
-        slug="base", defaults={"name": "Base style", "is_base": True, "kind": Kind.OTHER}
-    )[0]
-
-
-@pytest.fixture
 def ink() -> Style:
     return Style.objects.create(name="Ink & mist")
-
-
-@pytest.fixture
-def desk(client: Client, curator: User) -> Client:
-    client.force_login(curator)
-    return client
 
 
 def test_the_list_is_searched_and_filtered(desk: Client, base: Style, ink: Style) -> None:

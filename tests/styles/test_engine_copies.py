@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.test import AsyncClient, Client
 from django.urls import reverse
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
@@ -26,7 +27,7 @@ from styles.importing import NotTaken
 from styles.lora import read_header
 from styles.lora.engines.loader import read_by_engines
 from styles.models import Source, State, Style, StyleVersion
-from tests.pages import tight
+from tests.pages import Answer, downloaded, tight
 from tests.styles.lora.files import kohya_sdxl, packed
 from tests.styles.lora.test_engines_copy import BLOCK, FLAT, diffusers, settings
 
@@ -39,12 +40,6 @@ def weights(title: str = "Mossy", alpha: int = 16, **told: str) -> bytes:
     return packed(
         shapes, settings(r=4, lora_alpha=alpha) | {"modelspec.title": title, "modelspec.license": "CC0"} | told
     )
-
-
-@pytest.fixture
-def owner(db: None) -> User:
-    """The owner of the studio."""
-    return User.objects.create_superuser("olga")
 
 
 @pytest.fixture
@@ -63,7 +58,7 @@ def brought(desk: Client, data: bytes, name: str = "mossy.safetensors") -> LoraI
     return LoraImport.objects.latest("pk")
 
 
-def confirmed(desk: Client, row: LoraImport, **more: str) -> Any:
+def confirmed(desk: Client, row: LoraImport, **more: str) -> Answer:
     """The answer to the form as it is proposed."""
     wish = importing.proposal(row)
     values = {
@@ -83,7 +78,7 @@ def imported(owner: User, data: bytes, tmp_path: Path, **wish: Any) -> StyleVers
     """A version of a file, as the command makes one."""
     path = tmp_path / "mossy.safetensors"
     path.write_bytes(data)
-    row = importing.bring(path, owner)
+    row = importing.import_file(path, owner)
     return importing.confirm(row, importing.Wish(**({"name": "Mossy"} | wish)), owner)
 
 
@@ -136,7 +131,7 @@ async def test_a_download_gives_back_the_bytes_that_came(owner: User, tmp_path: 
     client = AsyncClient()
     await client.aforce_login(owner)
     page = await client.get(reverse("styles:download", args=[version.style.slug, version.number]))
-    assert b"".join([chunk async for chunk in page.streaming_content]) == data  # type: ignore[union-attr]
+    assert await downloaded(page) == data
 
 
 def test_the_lora_in_a_card_is_one_that_engines_read(owner: User, tmp_path: Path) -> None:
@@ -159,7 +154,7 @@ def test_the_same_file_and_its_copy_are_known_when_they_come_again(desk: Client)
 
 
 def test_what_is_thrown_away_takes_its_copy_along(
-    desk: Client, media: Path, django_capture_on_commit_callbacks: Any
+    desk: Client, media: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     row = brought(desk, weights())
     assert len(list(media.rglob("*.safetensors"))) == 2
@@ -190,7 +185,7 @@ def test_versions_of_before_are_looked_at_once_and_told_on_their_page(owner: Use
     page = desk.get(version.style.get_absolute_url()).content.decode()
     assert "ComfyUI reads none of the 4 tensors of this version, so its pictures look as without it." in page
     assert "Make a version that engines read" in page
-    version.file.storage.delete(version.file.name)
+    version.file.storage.delete(str(version.file.name))
     copies.check_earlier()
     version.refresh_from_db()
     assert version.behaviour == looked, "nobody looks a second time"
@@ -198,7 +193,7 @@ def test_versions_of_before_are_looked_at_once_and_told_on_their_page(owner: Use
 
 def test_a_version_whose_file_is_lost_or_broken_is_not_looked_at_for_ever(owner: User) -> None:
     lost, broken = earlier(owner, weights()), earlier(owner, b"nonsense")
-    lost.file.storage.delete(lost.file.name)
+    lost.file.storage.delete(str(lost.file.name))
     copies.check_earlier()
     for version in (lost, broken):
         version.refresh_from_db()
@@ -229,7 +224,7 @@ def test_only_curators_press_it_and_it_says_why_nothing_can_be_done(owner: User,
     assert client.post(address).status_code == 403
     client.force_login(owner)
     assert "read the file of this version as it is" in client.post(address, follow=True).content.decode()
-    version.file.storage.delete(version.file.name)
+    version.file.storage.delete(str(version.file.name))
     assert "is missing in the studio" in client.post(address, follow=True).content.decode()
     assert version.style.versions.count() == 1
 

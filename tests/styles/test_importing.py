@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from generation.previews.models import Face, Probe
 from styles import cards, importing, lora
@@ -20,6 +21,7 @@ from styles.models import State, Style, StyleVersion
 from stylestudio.preview_engine.painter.measures import swatch
 from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import Recipe, Training
+from tests.pages import Answer
 from tests.preview_engine.pictures import in_palette
 from tests.styles.bringing import GOOD, TOLD, picture, send, weights, zipped
 from tests.styles.lora.files import packed
@@ -70,7 +72,7 @@ def test_confirming_makes_a_style_with_everything_that_is_known(desk: Client, cu
 
 
 def test_previews_are_made_after_an_import(
-    desk: Client, curator: User, django_capture_on_commit_callbacks: Any
+    desk: Client, curator: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     Probe.objects.create(prompt="a path", seed=5, position=1)
     row = brought(desk)
@@ -142,7 +144,9 @@ def test_the_dialog_asks_for_the_forms_when_it_is_opened(desk: Client, ada: User
     assert client.get(reverse("styles:import-forms")).status_code == 403
 
 
-def test_many_files_that_wait_cost_a_few_questions_each(desk: Client, django_assert_max_num_queries: Any) -> None:
+def test_many_files_that_wait_cost_a_few_questions_each(
+    desk: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     for epoch in range(6):
         brought(desk, weights(TOLD | {"ss_session_id": "77", "ss_epoch": str(epoch)}, rank=epoch + 1))
     with django_assert_max_num_queries(45):
@@ -183,14 +187,16 @@ def test_a_lora_for_another_model_is_refused_with_its_name(desk: Client) -> None
     assert "Stable Diffusion 1" in send(desk, data).content.decode()
 
 
-def test_a_file_can_be_thrown_away_again(desk: Client, media: Path, django_capture_on_commit_callbacks: Any) -> None:
+def test_a_file_can_be_thrown_away_again(
+    desk: Client, media: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     row = brought(desk)
     with django_capture_on_commit_callbacks(execute=True):
         desk.post(reverse("styles:import-discard", args=[row.pk]))
     assert not LoraImport.objects.exists() and not [path for path in media.rglob("*") if path.is_file()]
 
 
-def uploaded(desk: Client, data: bytes, name: str) -> Any:
+def uploaded(desk: Client, data: bytes, name: str) -> Answer:
     """The answer to a file that came in parts."""
     begun = desk.post(reverse("upload-start"), {"purpose": "lora", "name": name, "size": len(data)}).json()
     desk.put(f"{begun['parts']}?offset=0", data, content_type="application/octet-stream")
@@ -229,10 +235,10 @@ def test_a_large_card_holds_up_no_other_writer(
 
 def test_what_nobody_confirms_is_thrown_away_after_a_week(desk: Client) -> None:
     row = brought(desk)
-    importing.sweep()
+    importing.discard_forgotten()
     assert LoraImport.objects.exists()
     LoraImport.objects.update(created_at=row.created_at - importing.FORGOTTEN)
-    importing.sweep()
+    importing.discard_forgotten()
     assert not LoraImport.objects.exists()
 
 

@@ -32,7 +32,8 @@ def preset(ada: User) -> Preset:
 
 def places(preset: Preset) -> tuple[str, str]:
     """Where it is edited and deleted."""
-    return tuple(reverse(f"styles:{name}", args=[preset.style.slug, preset.pk]) for name in ("preset", "preset-delete"))  # type: ignore[return-value]
+    named = [preset.style.slug, preset.pk]
+    return reverse("styles:preset", args=named), reverse("styles:preset-delete", args=named)
 
 
 def test_everybody_sees_presets_and_only_maker_and_curators_the_buttons(

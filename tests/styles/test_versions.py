@@ -14,7 +14,7 @@ from django.urls import reverse
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from styles.forms import StyleForm
-from styles.models import Kind, State, Style, StyleVersion
+from styles.models import State, Style, StyleVersion
 from styles.refusals import BaseStyleIsProtected, VersionInUse
 from tests.pages import page
 
@@ -27,12 +27,6 @@ def ink() -> Style:
     style = Style.objects.create(name="Ink & mist")
     style.versions.update(lora_name="ink.safetensors", trigger_words="inkmist style", default_strength=0.8)
     return style
-
-
-@pytest.fixture
-def base() -> Style:
-    """The base style."""
-    return Style.objects.create(slug="base", name="Base style", is_base=True, kind=Kind.OTHER)
 
 
 def states(style: Style) -> dict[int, str]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from PIL import Image
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
@@ -68,7 +68,7 @@ def add(dataset: Dataset) -> AddPicture:
 
 
 @pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
+def quiet(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> Iterator[None]:
     """Messages go nowhere, nothing rests, folders are this test's."""
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
@@ -84,7 +84,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
 
 
 @pytest.fixture
-def engine(db: None, settings: Any) -> Engine:
+def engine(db: None, settings: Settings) -> Engine:
     """An engine that trains."""
     return Engine.objects.create(
         address="http://127.0.0.1:9",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,9 +41,8 @@ def client(ada: User) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def nothing_due(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_due(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeping is called by the tests alone."""
     hourly = Every(3600.0)
     hourly.done()
     monkeypatch.setattr(parts, "hourly", hourly)
-    return

@@ -14,6 +14,7 @@ from django.test import Client
 
 from stylestudio.models import Upload
 from stylestudio.people.access import StudioRequest
+from tests.pages import Answer
 
 TRUTH = bytes(range(256)) * 64  # 16 KB
 UPLOAD = "5a1857a2-9158-4b8e-904d-13e4e5eea430"
@@ -39,7 +40,7 @@ def entered(user: User, **options: Any) -> Client:
     return client
 
 
-def start(client: Client, name: str = "a.bin", size: int = len(TRUTH), **fields: Any) -> Any:
+def start(client: Client, name: str = "a.bin", size: int = len(TRUTH), **fields: Any) -> Answer:
     return client.post("/uploads/start", {"purpose": "note", "name": name, "size": size, **fields})
 
 
@@ -50,7 +51,7 @@ def begun(client: Client, **fields: Any) -> dict[str, Any]:
     return facts
 
 
-def put(client: Client, upload: dict[str, Any], offset: int, body: bytes, **options: Any) -> Any:
+def put(client: Client, upload: dict[str, Any], offset: int, body: bytes, **options: Any) -> Answer:
     address = f"{upload['parts']}?offset={offset}"
     return client.put(address, body, content_type="application/octet-stream", **options)
 
@@ -89,5 +90,5 @@ def locked() -> Exception:
     """What a locked database raises."""
     error = OperationalError("database is locked")
     error.__cause__ = sqlite3.OperationalError("database is locked")
-    error.__cause__.sqlite_errorcode = sqlite3.SQLITE_BUSY  # type: ignore[attr-defined]
+    error.__cause__.sqlite_errorcode = sqlite3.SQLITE_BUSY
     return error

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.http import Http404
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given
@@ -125,7 +126,7 @@ def test_an_upload_that_is_cancelled_while_a_part_arrives_leaves_nothing(client:
             parts.cancel(row(upload))
             return b"x"
 
-    with pytest.raises(parts.Http404):
+    with pytest.raises(Http404):
         parts.receive(kept, 0, Body())
     assert list(kept.path.parent.iterdir()) == []
 

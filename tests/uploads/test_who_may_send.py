@@ -156,7 +156,7 @@ def test_the_share_counts_bytes_too(client: Client, monkeypatch: pytest.MonkeyPa
 
 def test_a_disk_that_is_nearly_full_takes_nothing_new(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     free = purposes.RESERVE + 1000
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, free))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, free))
     begun(client, size=600)
     answer = start(client, size=401)
     assert answer.status_code == 507

@@ -1,4 +1,4 @@
-"""Datasets in the admin: found, corrected, taken out of the trash. What is frozen is only looked at."""
+"""The admin of datasets: search, edit, restore from the trash. Frozen versions are read-only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 
 @admin.register(Dataset)
 class DatasetAdmin(DatasetModelAdmin):
-    """All datasets, those in the trash included."""
+    """All datasets, including those in the trash."""
 
     list_display = ["name", "pictures", "trigger_words", "style", "owner", "updated_at", "in_trash"]
     list_filter = ["resolution", ("deleted_at", admin.EmptyFieldListFilter), "updated_at"]
@@ -39,40 +39,40 @@ class DatasetAdmin(DatasetModelAdmin):
     actions = ["delete_selected", "restore_selected"]
 
     def get_queryset(self, request: HttpRequest) -> DatasetQuerySet:
-        """Deleted ones too, so that they can be restored."""
+        """Include deleted datasets, so that they can be restored."""
         return Dataset.everything.annotate(_pictures=Count("images")).order_by("-updated_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A dataset is made on its own page, where pictures are dropped."""
+        """Datasets are created on their own page, where pictures are dropped."""
         return False
 
     @admin.action(description=_("Delete selected datasets"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: DatasetQuerySet) -> None:
-        """Move them to the trash."""
+        """Move datasets to the trash."""
         count, _by_model = queryset.filter(deleted_at=None).delete()
         self.message_user(request, ngettext("%d dataset is deleted.", "%d datasets are deleted.", count) % count)
 
     @admin.action(description=_("Restore selected datasets"), permissions=["change"])
     def restore_selected(self, request: HttpRequest, queryset: DatasetQuerySet) -> None:
-        """Take them out of the trash."""
+        """Take datasets out of the trash."""
         count = queryset.exclude(deleted_at=None).update(deleted_at=None)
         self.message_user(request, ngettext("%d dataset is back.", "%d datasets are back.", count) % count)
 
     @admin.display(description=_("pictures"), ordering="_pictures")
     def pictures(self, dataset: Dataset) -> int:
-        """How many it ever had, removed ones included."""
+        """How many pictures it has ever had, including removed ones."""
         count: int = dataset._pictures  # type: ignore[attr-defined]  # noqa: SLF001 - the annotation above
         return count
 
     @admin.display(description=_("in the trash"), boolean=True)
     def in_trash(self, dataset: Dataset) -> bool:
-        """Whether it is deleted."""
+        """Whether the dataset is in the trash."""
         return dataset.deleted_at is not None
 
 
 @admin.register(DatasetImage)
 class DatasetImageAdmin(ImageModelAdmin):
-    """Pictures of all datasets, removed ones included. Captions are written on the dataset's page only."""
+    """Pictures of all datasets, including removed ones. Captions are only edited on the dataset's page."""
 
     list_display = ["preview", "source_name", "dataset", "caption", "size_text", "included", "rating", "removed"]
     list_display_links = ["preview", "source_name"]
@@ -84,30 +84,30 @@ class DatasetImageAdmin(ImageModelAdmin):
     actions = ["include", "leave_out", "bring_back"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DatasetImage]:
-        """Removed ones too, without what the health check measured."""
+        """Include removed pictures, without what the health check measured."""
         return DatasetImage.everything.defer("measures", "descriptor").order_by("dataset", "position")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Pictures are dropped on the dataset's page."""
+        """Pictures are added on the dataset's page."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: DatasetImage | None = None) -> bool:
-        """They are removed on the dataset's page, and for good by the sweep."""
+        """Pictures are removed on the dataset's page, and deleted for good by the sweep."""
         return False
 
     @admin.action(description=_("Include in training"), permissions=["change"])
     def include(self, request: HttpRequest, queryset: QuerySet[DatasetImage]) -> None:
-        """They take part again."""
+        """Include pictures in training again."""
         self._say(request, queryset.update(included=True))
 
     @admin.action(description=_("Leave out of training"), permissions=["change"])
     def leave_out(self, request: HttpRequest, queryset: QuerySet[DatasetImage]) -> None:
-        """They stay, but no training sees them."""
+        """Leave pictures out of training; they stay in the dataset."""
         self._say(request, queryset.update(included=False))
 
     @admin.action(description=_("Bring back removed pictures"), permissions=["change"])
     def bring_back(self, request: HttpRequest, queryset: QuerySet[DatasetImage]) -> None:
-        """Those whose file is not in the dataset again by now."""
+        """Bring back removed pictures, unless the same file has been added again."""
         self._say(request, sum(image.restore() for image in queryset.exclude(deleted_at=None)))
 
     def _say(self, request: HttpRequest, count: int) -> None:
@@ -115,7 +115,7 @@ class DatasetImageAdmin(ImageModelAdmin):
 
     @admin.display(description=_("preview"))
     def preview(self, image: DatasetImage) -> SafeString:
-        """The small picture."""
+        """The thumbnail."""
         return format_html('<img src="{}" height="48" alt="">', image.thumbnail_url)
 
     @admin.display(description=_("size"))
@@ -125,7 +125,7 @@ class DatasetImageAdmin(ImageModelAdmin):
 
     @admin.display(description=_("removed"), boolean=True)
     def removed(self, image: DatasetImage) -> bool:
-        """Whether it was taken out of its dataset."""
+        """Whether it was removed from its dataset."""
         return image.deleted_at is not None
 
 

@@ -1,4 +1,4 @@
-"""Registers work on datasets, what comes in, and what pages of other rooms show of datasets."""
+"""Registers work on datasets, uploads, and what pages of other rooms show of datasets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DatasetsConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Tell the kernel and the rooms below what they need to know of datasets."""
+        """Register with the kernel and the rooms below."""
         from generation.gallery import query
         from stylestudio.jobs import kinds
         from stylestudio.processes import workers
@@ -23,7 +23,7 @@ class DatasetsConfig(AppConfig):
         from training.datasets import dataset_jobs, tasks
         from training.datasets.captions import captioners, grid
         from training.datasets.collecting import from_gallery, intake, views
-        from training.datasets.health import check, report
+        from training.datasets.health import check_work, report
         from training.datasets.models import DatasetJob
 
         kinds.register(
@@ -37,12 +37,12 @@ class DatasetsConfig(AppConfig):
                 wake=tasks.wake,
             )
         )
-        dataset_jobs.register(DatasetJob.Work.IMPORT, intake.run)
-        dataset_jobs.register(DatasetJob.Work.CAPTION, captioners.run)
-        dataset_jobs.register(DatasetJob.Work.CHECK, check.run)
-        intake.came.connect(check.hear_of_pictures)
+        dataset_jobs.register(DatasetJob.Work.IMPORT, intake.run_import)
+        dataset_jobs.register(DatasetJob.Work.CAPTION, captioners.propose_captions)
+        dataset_jobs.register(DatasetJob.Work.CHECK, check_work.run_check)
+        intake.came.connect(check_work.hear_of_pictures)
         grid.register_flagger(report.flagged)
-        workers.register_sweep(intake.sweep, guarded=True)
+        workers.register_sweep(intake.discard_old, guarded=True)
         workers.register_beat(dataset_jobs.held.renew)
         purposes.register(views.PURPOSE)
         query.register_offer(from_gallery.offer)

@@ -1,4 +1,4 @@
-"""The life of work on a dataset: asked for, claimed by a worker's thread, carried on after a crash, ended once."""
+"""The life of work on a dataset: ordered, claimed by a worker's thread, continued after a crash, ended once."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from training.datasets.models import Dataset, DatasetJob
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2  # in one worker: pictures are decoded on all cores anyway, and engines want to be served meanwhile
+AT_ONCE = 2  # per worker: pictures are decoded on all cores anyway, and engines need threads meanwhile
 MOST_ATTEMPTS = 3
 PROGRESS = "training/datasets/_dataset_job_progress.html"
 WRITE_EVERY = 0.2  # seconds between two writes of progress
 
 
 class Stopped(Exception):
-    """Nobody wants this work any more, or the worker was told to stop."""
+    """This work was cancelled, or the worker was told to stop."""
 
 
 class TakenOver(Exception):
-    """The lease ran out, and another worker has the work."""
+    """The lease has expired, and another worker has the work."""
 
 
 class Failed(Exception):
-    """The work cannot be done. `kind` is one of training.runs.faults, `detail` is for the operator."""
+    """The work cannot be done. `kind` is one of training.datasets.work_faults, `detail` is for the operator."""
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(detail or kind)
@@ -56,7 +56,7 @@ class Run:
         self._begun = self.job.done
 
     def step(self, done: int, total: int, *, now: bool = False, **report: Any) -> None:
-        """Say how far it is: `done` of `total`, and what is to be kept in the report.
+        """Report the progress: `done` of `total`, and what to store in the report.
 
         Written at most five times a second unless `now`, which is for what must be right after a crash: call it in the
         transaction that stores the pictures. Raises Stopped.
@@ -70,7 +70,7 @@ class Run:
             return
         self._written = time.monotonic()
         percent = min(99, 100 * done // total) if total else 0
-        # What goes on is not what kills workers: only attempts without progress count.
+        # Work that progresses is not what kills workers: only attempts without progress count.
         fields = {"attempts": 1} if done > self._begun else {}
         if not job.advance(done=done, total=total, progress=percent, report=job.report, **fields):
             raise Stopped
@@ -82,7 +82,9 @@ _handlers: dict[str, Handler] = {}
 
 
 def register(work: DatasetJob.Work, handler: Handler) -> None:
-    """Say who does a kind of work; called from `AppConfig.ready`. A handler goes on where `job` says it was."""
+    """Register the handler of a kind of work; called from `AppConfig.ready`. A handler continues where `job` says it
+    was.
+    """
     _handlers[work] = handler
 
 
@@ -94,7 +96,7 @@ def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: Any) ->
 
 
 def work() -> None:
-    """Do what waits until nothing can be claimed."""
+    """Work on waiting jobs until nothing can be claimed."""
     workers.keep_working(_do_one)
 
 
@@ -118,7 +120,7 @@ held: Holder[int] = Holder(_renew)
 
 
 def sweep() -> None:
-    """What a dead worker left is free for others, and archives of work that ended go."""
+    """Free what a dead worker left, and delete archives of work that has ended."""
     for job in held.recover(DatasetJob.objects.all(), workers.worker_name()):
         publisher.changed(job)
     for job in DatasetJob.objects.ended().exclude(file=""):
@@ -128,7 +130,7 @@ def sweep() -> None:
 
 
 def cancel(job: DatasetJob) -> bool:
-    """End it because somebody asked for it. What is stored stays."""
+    """Cancel a job at somebody's request. What is stored stays."""
     won = job.cancel()
     if won:
         _ended(job)
@@ -136,14 +138,14 @@ def cancel(job: DatasetJob) -> bool:
 
 
 def gather(jobs: Sequence[DatasetJob]) -> None:
-    """Fetch at once what the rows of many jobs show."""
+    """Fetch together what the rows of many jobs show."""
     datasets = Dataset.everything.in_bulk({job.dataset_id for job in jobs})
     for job in jobs:
         job.dataset = datasets[job.dataset_id]
 
 
 def facts(job: DatasetJob) -> dict[str, object]:
-    """What scripts get beside status and progress."""
+    """What scripts get besides status and progress."""
     return {
         "dataset": job.dataset.slug,
         "work": str(job.work),
@@ -155,7 +157,7 @@ def facts(job: DatasetJob) -> dict[str, object]:
 
 
 def _claim() -> DatasetJob | None:
-    """The oldest waiting job whose dataset has none of its kind running; it runs when this returns it."""
+    """Claim the oldest waiting job whose dataset has none of its kind running; it is running on return."""
     workers.give_connection_back()
     with held.turn:
         if len(held) >= AT_ONCE:
@@ -169,7 +171,9 @@ def _claim() -> DatasetJob | None:
 
 
 def _run(job: DatasetJob) -> None:
-    """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
+    """One attempt, however it ends. Only DatabaseError is raised:
+    then the lease expires and another attempt follows.
+    """
     worker = job.worker
     job.advance(attempts=job.attempts + 1)
     if job.attempts > MOST_ATTEMPTS:
@@ -187,7 +191,7 @@ def _run(job: DatasetJob) -> None:
     except Stopped:
         job.refresh_from_db()
         if job.status == Status.RUNNING:
-            # The worker stops. That was no fault of this job, so the attempt does not count.
+            # The worker stops. That is no fault of this job, so the attempt does not count.
             job.advance(attempts=max(0, job.attempts - 1))
             job.recover()
             publisher.changed(job)
@@ -197,7 +201,7 @@ def _run(job: DatasetJob) -> None:
     except OSError as error:
         log.exception("Work %s on a dataset could not be stored", job.pk)
         job.fail("storage", detail=str(error))
-    except Exception as error:  # the boundary: our own bug ends this job with a reason, not the worker
+    except Exception as error:  # the boundary: a bug of ours ends this job with a reason, not the worker
         log.exception("Work %s on a dataset failed", job.pk)
         job.fail("internal", detail=repr(error))
     else:
@@ -214,7 +218,7 @@ def _attempt(job: DatasetJob, worker: str) -> None:
 
 
 def _ended(job: DatasetJob) -> None:
-    """What nobody needs any more goes, and everybody hears of the end."""
+    """Delete what is no longer needed, and publish the end."""
     _forget_archive(job)
     job.dataset.touch()
     publisher.changed(job)

@@ -21,7 +21,7 @@ PLACEHOLDERS = ("{trigger}", "{caption}")
 
 
 def check_template(template: str) -> str:
-    """The template, or a ValidationError where it has braces that mean nothing."""
+    """Raise ValidationError if the template has braces other than the placeholders; return it."""
     rest = template
     for placeholder in PLACEHOLDERS:
         rest = rest.replace(placeholder, "")
@@ -31,7 +31,7 @@ def check_template(template: str) -> str:
 
 
 class DatasetForm(DatasetModelForm):
-    """What a dataset is called and what it is for; how its pictures are given to a trainer under Advanced."""
+    """A dataset's name and purpose; under Advanced, how its pictures are passed to a trainer."""
 
     class Meta:
         model = Dataset
@@ -58,16 +58,16 @@ class DatasetForm(DatasetModelForm):
 
     @property
     def advanced(self) -> list[forms.BoundField]:
-        """Fields that most people leave as they are."""
+        """Fields that most people leave unchanged."""
         return [self[name] for name in self.advanced_names]
 
     @property
     def advanced_open(self) -> bool:
-        """Whether one of them needs a look."""
+        """Whether one of them has an error."""
         return any(name in self.errors for name in self.advanced_names)
 
     def clean_template(self) -> str:
-        """Filled in with plain replacement, so nothing else may stand in braces."""
+        """The template is filled in by plain replacement, so other braces are errors."""
         return check_template(self.cleaned_data["template"])
 
     def clean_trigger_words(self) -> str:

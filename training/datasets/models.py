@@ -1,4 +1,4 @@
-"""What styles are trained from: datasets of captioned pictures, what was changed in them, and frozen versions."""
+"""The models of datasets: captioned pictures that styles are trained on, changes to them, and frozen versions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from stylestudio.images import grounds
 from stylestudio.jobs.kinds import Job, JobQuerySet
 from stylestudio.people.visibility import OwnedQuerySet, PartQuerySet, Visibility
 from stylestudio.text import grammar
-from training.datasets import faults
+from training.datasets import work_faults
 from training.datasets.reading_models import ForeignText, Reading  # noqa: F401  Django looks for models here
 
-RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are addresses
+RESERVED_SLUGS = {"new", "jobs", "pictures", "readings"}  # these are URLs
 MOST_PICTURES = 2000  # of one dataset
 MOST_CAPTION = 4000  # characters
 MOST_NAME = 80
@@ -31,7 +31,7 @@ TEMPLATE = "{trigger}, {caption}"
 
 
 class DatasetQuerySet(OwnedQuerySet["Dataset"]):
-    """Questions about datasets."""
+    """Queries of datasets."""
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Move all of them to the trash."""
@@ -47,7 +47,7 @@ class LiveDatasets(models.Manager["Dataset"]):
 
 
 class Dataset(models.Model):
-    """Pictures with captions that a style is trained from."""
+    """Pictures with captions that a style is trained on."""
 
     name = models.CharField(_("name"), max_length=MOST_NAME)
     slug = models.SlugField(_("short name"), max_length=90, unique=True, allow_unicode=True, blank=True)
@@ -58,7 +58,7 @@ class Dataset(models.Model):
         blank=True,
         help_text=_("They call the style, such as gouachefield painting"),
     )
-    # Captions never contain the trigger: it is put around them where they leave for a trainer.
+    # Captions never contain the trigger: it is added when they are passed to a trainer.
     template = models.CharField(
         _("caption template"),
         max_length=200,
@@ -88,7 +88,7 @@ class Dataset(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=_("How often every picture is shown in one epoch"),
     )
-    # #rrggbb that its transparent pictures are laid on in training; empty: as training.datasets.grounds proposes.
+    # #rrggbb, the background of its transparent pictures in training; empty: what datasets.crops.backgrounds proposes.
     ground = models.CharField(
         _("ground"), max_length=7, blank=True, editable=False, validators=[RegexValidator(COLOUR)]
     )
@@ -113,7 +113,7 @@ class Dataset(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Give it a short name of its own."""
+        """Choose a free slug if there is none."""
         if not self.slug:
             self.slug = self._free_slug()
         super().save(*args, **kwargs)
@@ -128,38 +128,38 @@ class Dataset(models.Model):
         return reverse("training:dataset", args=[self.slug])
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Move it to the trash."""
+        """Move to the trash."""
         return Dataset.objects.filter(pk=self.pk).delete()
 
     def restore(self) -> None:
-        """Take it out of the trash."""
+        """Take out of the trash."""
         Dataset.everything.filter(pk=self.pk).update(deleted_at=None)
 
     def lock(self) -> None:
-        """Until the transaction ends, let nobody else change its pictures. Taken before any row of a picture is."""
+        """Prevent others from changing its pictures until the transaction ends. Lock it before any picture's row."""
         list(Dataset.everything.select_for_update(no_key=True).filter(pk=self.pk).values_list("pk"))
 
     def touch(self) -> None:
-        """Something in it changed."""
+        """Update the time of its last change."""
         Dataset.everything.filter(pk=self.pk).update(updated_at=timezone.now())
 
     def compose(self, caption: str) -> str:
-        """What a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
+        """The text a trainer reads for `caption`: the template with trigger and caption, without empty parts."""
         return grammar.compose(self.template, self.trigger_words, caption)
 
 
 class ImageQuerySet(PartQuerySet["DatasetImage"]):
-    """Questions about pictures of datasets."""
+    """Queries of pictures of datasets."""
 
     part_of = "dataset"
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Hide all of them; what no frozen version needs is removed for good after a while."""
+        """Hide all of them; those that no frozen version needs are deleted for good after a while."""
         count = self.update(deleted_at=timezone.now())
         return count, {"datasets.DatasetImage": count}
 
     def included(self) -> Self:
-        """Those that take part in training."""
+        """Those included in training."""
         return self.filter(included=True)
 
 
@@ -171,38 +171,38 @@ class LiveImages(models.Manager["DatasetImage"]):
 
 
 class DatasetImage(models.Model):
-    """One picture of a dataset with its caption, and how it is cut for training."""
+    """One picture of a dataset with its caption, and how it is cropped for training."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images")
     file = models.FileField(upload_to="uploads/datasets/%Y/%m")
     thumbnail = models.FileField(upload_to="uploads/datasets/thumbnails/%Y/%m")
-    width = models.PositiveIntegerField()  # pixels, of `file` as it is stored, upright
+    width = models.PositiveIntegerField()  # pixels, of `file` as stored, upright
     height = models.PositiveIntegerField()
     byte_size = models.PositiveBigIntegerField()
-    format = models.CharField(max_length=10)  # as Pillow calls it: PNG, JPEG, WEBP, AVIF, GIF, TIFF, BMP
+    format = models.CharField(max_length=10)  # Pillow's name: PNG, JPEG, WEBP, AVIF, GIF, TIFF, BMP
     has_alpha = models.BooleanField(_("transparent"), default=False)
-    # #rrggbb that transparent parts of this one are laid on; empty: the ground of its dataset
+    # #rrggbb, the background of this one's transparent parts; empty: the ground of its dataset
     background = models.CharField(max_length=7, blank=True)
-    # What can be seen of a transparent picture, see training.datasets.grounds; None where nobody looked yet.
+    # The visible colours of a transparent picture, see stylestudio.images.grounds; None if not computed yet.
     colours = models.JSONField(null=True, editable=False)
-    # Of the file as it was sent, so that dropping it again finds it.
+    # Of the file as it was sent, so that adding it again finds it.
     sha256 = models.CharField(max_length=64)
     # 64-bit perceptual hash in hex, equal or nearly so for pictures that look the same.
     perceptual_hash = models.CharField(max_length=16)
     caption = models.TextField(_("caption"), max_length=MOST_CAPTION, blank=True)
-    # Raised by every change of the caption, so that an older page cannot overwrite a newer text.
+    # Incremented by every change of the caption, so that an older page cannot overwrite a newer text.
     caption_version = models.PositiveIntegerField(default=1, editable=False)
-    # What a captioner proposes, until somebody accepts or dismisses it.
+    # A captioner's proposal, until somebody accepts or dismisses it.
     proposal = models.TextField(max_length=MOST_CAPTION, blank=True, editable=False)
     proposed_by = models.CharField(max_length=40, blank=True, editable=False)
     included = models.BooleanField(_("included in training"), default=True)
     position = models.PositiveIntegerField()
     source_name = models.CharField(_("source name"), max_length=200)
     rating = models.PositiveSmallIntegerField(_("rating"), null=True, blank=True)  # 1 to 5
-    # Where the cut lies in the room that the bucket leaves: 0 is left or top, 1 is right or bottom.
+    # The crop's position in the room that the bucket leaves: 0 is left or top, 1 is right or bottom.
     crop_x = models.FloatField(default=0.5)
     crop_y = models.FloatField(default=0.5)
-    # What the health check measured of the pixels; None until the worker came by (see datasets.health.measures).
+    # What the health check measured; None until the worker has done so (see datasets.health.measures).
     measures = models.JSONField(null=True, editable=False)
     descriptor = models.BinaryField(null=True, editable=False)
     picture = models.ForeignKey(
@@ -240,7 +240,7 @@ class DatasetImage(models.Model):
         return reverse("training:image", args=[self.pk])
 
     def restore(self) -> bool:
-        """Bring a removed picture back. False where its file was added again meanwhile: that one stays."""
+        """Bring a removed picture back. False if its file was added again meanwhile: that one stays."""
         with transaction.atomic():
             self.dataset.lock()
             if self.dataset.images.filter(sha256=self.sha256).exists():
@@ -249,22 +249,22 @@ class DatasetImage(models.Model):
 
     @property
     def url(self) -> str:
-        """Address of the stored file."""
+        """The URL of the stored file."""
         return self.file.url
 
     @property
     def shown_url(self) -> str:
-        """Address of the picture as browsers show it: the file, or one made of it where they do not."""
+        """The URL of the picture for browsers: the file, or a converted one if they do not show its format."""
         return reverse("training:shown", args=[self.pk]) if self.format == "TIFF" else self.file.url
 
     @property
     def thumbnail_url(self) -> str:
-        """Address of the small picture."""
+        """The URL of the thumbnail."""
         return self.thumbnail.url
 
     @property
     def behind(self) -> str:
-        """The classes of what is shown behind it, dark where it is light; "" where nothing can be seen through it."""
+        """CSS classes of the background shown behind it, dark if it is light; "" if it is opaque."""
         if not self.has_alpha:
             return ""
         if not self.colours:
@@ -273,10 +273,10 @@ class DatasetImage(models.Model):
 
 
 class WaitingCaption(models.Model):
-    """A caption whose picture has not come yet: files arrive in any order."""
+    """A caption whose picture has not arrived yet: files arrive in any order."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="waiting_captions")
-    key = models.CharField(max_length=200)  # the path of its picture, without the ending where that does not matter
+    key = models.CharField(max_length=200)  # the path of its picture, without the extension if that does not matter
     text = models.TextField(max_length=MOST_CAPTION)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -294,7 +294,7 @@ class OperationQuerySet(PartQuerySet["CaptionOperation"]):
 
 
 class CaptionOperation(models.Model):
-    """One change of many captions, which can be undone as a whole."""
+    """One bulk change of captions, which can be undone as a whole."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="operations")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -339,7 +339,7 @@ class SnapshotQuerySet(PartQuerySet["DatasetSnapshot"]):
 
 
 class DatasetSnapshot(models.Model):
-    """A dataset as it was at one moment, for ever. Trainings point to it."""
+    """A dataset as it was at one moment, for ever. Trainings refer to it."""
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="snapshots")
     number = models.PositiveIntegerField()
@@ -367,7 +367,7 @@ class DatasetSnapshot(models.Model):
 
 
 class SnapshotImage(models.Model):
-    """Keeps the pictures that a snapshot needs."""
+    """Protects the pictures that a snapshot needs."""
 
     snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.CASCADE, related_name="+")
     image = models.ForeignKey(DatasetImage, on_delete=models.PROTECT, related_name="+")
@@ -377,7 +377,7 @@ class SnapshotImage(models.Model):
 
 
 class DatasetJob(Job):
-    """Work on a dataset that takes a while: taking in an archive, measuring pictures, proposing captions."""
+    """Work on a dataset that takes a while: importing an archive, measuring pictures, proposing captions."""
 
     kind: ClassVar[str] = "dataset"
 
@@ -390,14 +390,14 @@ class DatasetJob(Job):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="jobs")
     work = models.CharField(max_length=10, choices=Work.choices)
-    file = models.FileField(upload_to="uploads/archives/%Y/%m", blank=True)  # an archive, until it is taken in
+    file = models.FileField(upload_to="uploads/archives/%Y/%m", blank=True)  # an archive, until it is imported
     source_name = models.CharField(max_length=200, blank=True)
     parameters = models.JSONField(default=dict)
-    # Pictures done of all there are; what of them is already stored is not done again after a crash.
+    # The number of pictures done and in total; what is already stored is not done again after a crash.
     done = models.PositiveIntegerField(default=0, editable=False)
     total = models.PositiveIntegerField(default=0, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    # What was found: {"added": n, "known": n, "refused": [[name, reason], ...], ...}
+    # The result: {"added": n, "known": n, "refused": [[name, reason], ...], ...}
     report = models.JSONField(default=dict, editable=False)
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["DatasetJob"].as_manager()
@@ -420,13 +420,13 @@ class DatasetJob(Job):
 
     @property
     def look(self) -> str:
-        """How it is shown: waiting, running, done, partial, failed or cancelled."""
+        """Its state on pages: waiting, running, done, partial, failed or cancelled."""
         names = {"queued": "waiting", "completed": "partial" if self.report.get("refused") else "done"}
         return names.get(self.status, str(self.status))
 
     @property
     def left_seconds(self) -> float | None:
-        """About how long until it ends; None before anything tells how fast it goes."""
+        """About how many seconds until it ends; None before its speed is known."""
         if self.started_at is None or not self.done:
             return None
         passed: float = (timezone.now() - self.started_at).total_seconds()
@@ -435,13 +435,13 @@ class DatasetJob(Job):
     @property
     def explanation(self) -> str:
         """Why it failed, and what to do, in the reader's language."""
-        return faults.explain(self.error_kind)
+        return work_faults.explain(self.error_kind)
 
     @property
     def refused_count(self) -> int:
-        """How many files were not taken; the report names the first of them."""
+        """The number of refused files; the report names the first of them."""
         return int(self.report.get("refused_count", len(self.report.get("refused", ()))))
 
     def clear(self) -> None:
-        """Show it no longer."""
+        """Stop showing it."""
         self.touch(cleared_at=timezone.now())

@@ -1,4 +1,4 @@
-"""One picture as it comes from outside: checked by decoding it once, measured, and made fit to be kept."""
+"""One picture from outside: checked by decoding it once, measured, and prepared for storing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from PIL import Image, ImageOps
 from stylestudio.images import decoding, grounds, picture_kinds
 from stylestudio.images.decoding import BadPicture
 
-__all__ = ["BadPicture", "Taken", "digest", "perceptual_hash", "shown", "take", "trained"]
+__all__ = ["BadPicture", "Taken", "digest", "for_browsers", "perceptual_hash", "take", "trained"]
 
 MOST_BYTES = 100 * 2**20  # of one picture file
 SIDE = 320  # pixels of the thumbnail
-LARGE_SIDE = 2048  # pixels of a picture that is shown in place of its file
+LARGE_SIDE = 2048  # pixels of a picture shown in place of its file
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", *picture_kinds.SUFFIXES,
 )  # fmt: skip
-CAPTION_SUFFIXES = (".txt", ".caption")  # where a picture has both, the first one counts
+CAPTION_SUFFIXES = (".txt", ".caption")  # if a picture has both, the first one counts
 ACCEPT = (".zip", *SUFFIXES, *CAPTION_SUFFIXES, ".jsonl")  # what a person can choose
 ENDINGS = {
     "PNG": ".png",
@@ -35,14 +35,14 @@ ENDINGS = {
     "TIFF": ".tif",
     "BMP": ".bmp",
 }
-_LOSSY = {"JPEG", "AVIF", "HEIF"}  # and WebP, where it is not the lossless kind
+_LOSSY = {"JPEG", "AVIF", "HEIF"}  # and WebP, unless it is lossless
 _ORIENTATION = 0x0112
 
 Size = tuple[int, int]  # width and height in pixels
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 # A picture of 40 megapixels takes some hundred MB while it is decoded. However many requests and jobs a process has, it
-# decodes two pictures at a time, and of large ones one.
+# decodes at most two pictures at a time, and one large one.
 LARGE = 12_000_000  # pixels
 _room = threading.BoundedSemaphore(2)
 _room_for_large = threading.BoundedSemaphore(1)
@@ -54,17 +54,17 @@ _COSINES = np.cos(np.pi * _frequencies * (2 * _places + 1) / (2 * _SAMPLES))
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A picture that can be kept.
+    """A picture ready to be stored.
 
-    `data` is the file to keep: the one that was sent, byte for byte with all its metadata, unless the picture had to be
-    turned upright, its colours had to be brought to sRGB, or browsers and trainers do not know its kind. `sha256` is of
-    the file that was sent. `colours`: of what can be seen of a transparent picture (see stylestudio.images.grounds).
-    `remarks`: what whoever sent it should hear of how it was read.
+    `data` is the file to store: the one that was sent, byte for byte with all its metadata, unless the picture had to
+    be turned upright, converted to sRGB, or is of a kind that browsers and trainers do not know. `sha256` is of the
+    file that was sent. `colours`: the visible ones of a transparent picture (see stylestudio.images.grounds).
+    `remarks`: sentences for the sender about how it was read.
     """
 
     data: bytes
     sha256: str
-    format: str  # of `data`, as Pillow calls it
+    format: str  # of `data`, Pillow's name
     width: int
     height: int
     has_alpha: bool  # whether any pixel is not opaque
@@ -75,20 +75,20 @@ class Taken:
 
     @property
     def ending(self) -> str:
-        """What the name of the kept file ends in."""
+        """The extension of the stored file."""
         return ENDINGS[self.format]
 
 
 def digest(data: bytes) -> str:
-    """How the same file is known again."""
+    """The hash that identifies a file."""
     return hashlib.sha256(data).hexdigest()
 
 
 def take(data: bytes) -> Taken:
-    """Check, measure and prepare a picture. BadPicture says in a sentence why it cannot be used.
+    """Check, measure and prepare a picture. Raises BadPicture with a sentence on why it cannot be used.
 
-    Animations give their first frame. Of a JPEG that is kept as it is, only as many pixels are made as the thumbnail
-    needs, which still reads every byte of it.
+    Animations yield their first frame. A JPEG that is stored unchanged is only decoded at the size the thumbnail needs,
+    which still reads every byte of it.
     """
     if not data:
         raise BadPicture(_("This file is empty."))
@@ -98,8 +98,8 @@ def take(data: bytes) -> Taken:
         return _taken(data, image)
 
 
-def shown(data: bytes) -> bytes:
-    """The picture as a WebP that browsers show, 2,048 pixels at most. BadPicture where it is broken."""
+def for_browsers(data: bytes) -> bytes:
+    """The picture as a WebP for browsers, at most 2,048 pixels. Raises BadPicture if it is broken."""
     with _decoding(data) as image:
         image.load()
         return decoding.webp(decoding.shrunk(decoding.in_srgb(image), LARGE_SIDE))
@@ -111,10 +111,10 @@ def trained(
     size: tuple[int, int] | None = None,
     box: tuple[float, float, float, float] | None = None,
 ) -> bytes:
-    """A kept picture as trainers see it: a PNG in RGB, transparent parts on `background` (#rrggbb).
+    """A stored picture as trainers see it: a PNG in RGB, transparent parts on `background` (#rrggbb).
 
-    Without a background it is a colour on which it can be seen. What lies in `box` is brought to `size`. BadPicture if
-    it is broken.
+    Without a background, on a colour on which it is visible. The content of `box` is scaled to `size`. Raises
+    BadPicture if it is broken.
     """
     file = BytesIO()
     with _decoding(data) as image:
@@ -127,7 +127,7 @@ def trained(
 
 @contextmanager
 def _decoding(data: bytes) -> Iterator[Image.Image]:
-    """The picture to decode, while few others are decoded; what goes wrong is a BadPicture."""
+    """The picture, for decoding while few others are decoded; errors become BadPicture."""
     with decoding.open_picture(data, decoding.MORE_FORMATS) as image:
         large = image.width * image.height > LARGE
         with _room_for_large if large else nullcontext(), _room:
@@ -144,7 +144,7 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
     if kind == "PNG":
         decoding.check_png(data)
     width, height = image.size
-    # Asked before the pixels are there: Pillow turns some kinds upright by itself and forgets that they were not.
+    # Checked before decoding: Pillow turns some kinds upright by itself and drops the orientation.
     fits = kind in ENDINGS and image.getexif().get(_ORIENTATION) not in range(2, 9) and decoding.means_srgb(image)
     if fits:
         image.draft("RGB", (SIDE, SIDE))
@@ -166,7 +166,7 @@ def _taken(data: bytes, image: Image.Image) -> Taken:
 
 
 def _made_anew(full: Image.Image, kind: str, data: bytes) -> tuple[str, bytes]:
-    """Format and bytes without a loss, or with hardly one where the original had a loss already."""
+    """Format and bytes, encoded without loss, or with hardly any if the original was lossy already."""
     file = BytesIO()
     lossy = kind in _LOSSY or (kind == "WEBP" and b"VP8L" not in data[:64])
     full.info.clear()
@@ -178,11 +178,11 @@ def _made_anew(full: Image.Image, kind: str, data: bytes) -> tuple[str, bytes]:
 
 
 def perceptual_hash(image: Image.Image, ground: str = grounds.WHITE) -> str:
-    """64 bits in hex that are nearly the same for pictures that look alike (pHash).
+    """A perceptual hash: 64 bits in hex that are nearly the same for pictures that look alike (pHash).
 
     Bit v * 8 + h, the first one being the highest, is the sign of the cosine of vertical frequency v and horizontal
-    frequency h in the grey picture of 32 × 32 pixels; the very first one is always set. So mirroring a picture turns
-    over the bits of odd h. Transparent parts are laid on `ground`. Pictures of one colour all have the same hash.
+    frequency h in the grey picture of 32 × 32 pixels; the very first one is always set. So mirroring a picture inverts
+    the bits of odd h. Transparent parts are flattened onto `ground`. Pictures of one colour all have the same hash.
     """
     grey = (
         decoding.flat(image, ground)

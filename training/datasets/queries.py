@@ -1,4 +1,4 @@
-"""What the pages of datasets ask the database."""
+"""The database queries of the pages of datasets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_JOBS = 10
 
 @dataclass(frozen=True, slots=True)
 class ShelfCard:
-    """A dataset on the list, with its first pictures."""
+    """A dataset in the list, with its first pictures."""
 
     dataset: Dataset
     strip: list[DatasetImage]
@@ -29,12 +29,12 @@ class ShelfCard:
 
     @property
     def frames(self) -> range:
-        """The places that no picture fills yet."""
+        """The empty places of its strip."""
         return range(STRIP - len(self.strip))
 
 
 def shelf(user: User, words: str = "") -> list[ShelfCard]:
-    """Datasets in whose name, description or trigger words all of `words` stand, changed lately first."""
+    """Datasets with all of `words` in their name, description or trigger words, most recently changed first."""
     found = Dataset.objects.visible_to(user).select_related("style", "owner")
     for word in words.split():
         found = found.filter(
@@ -52,7 +52,7 @@ def shelf(user: User, words: str = "") -> list[ShelfCard]:
 
 
 def frame(dataset: Dataset, user: User) -> dict[str, Any]:
-    """What stands around every view of a dataset."""
+    """The context around every view of a dataset."""
     mine = DatasetJob.objects.visible_to(user).filter(dataset=dataset)
     jobs = mine.filter(cleared_at=None, work__in=SHOWN_JOBS).select_related("owner")
     shown = list(jobs.order_by("-queued_at", "-pk")[:MOST_JOBS])

@@ -1,4 +1,4 @@
-"""What was read from files in one of several possible ways, kept so that people see it and can change it."""
+"""How ambiguous files were read, stored so that people see it and can change it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class ReadingQuerySet(PartQuerySet["Reading"]):
 
 
 class Reading(models.Model):
-    """What files of a dataset were taken to mean. `choice` is how they are read now; "" while that is asked."""
+    """How files of a dataset were interpreted. `choice` is the current reading; "" while nobody has chosen."""
 
     class Kind(models.TextChoices):
         """What was read."""
 
         CAPTIONS = "captions", _("Encoding of captions")  # choice: a name of encodings.ENCODINGS
         NAMES = "names", _("Encoding of file names")  # the same
-        FOLDERS = "folders", _("Folder names")  # choice: a place in facts["options"], or "none"
+        FOLDERS = "folders", _("Folder names")  # choice: an index into facts["options"], or "none"
 
     dataset = models.ForeignKey("datasets.Dataset", on_delete=models.CASCADE, related_name="readings")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -34,7 +34,7 @@ class Reading(models.Model):
     # captions and names: {"likely": [encoding, ...]}. folders: see training.datasets.collecting.readings.
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
-    settled_at = models.DateTimeField(null=True)  # since then nobody needs to see it
+    settled_at = models.DateTimeField(null=True)  # since then it is no longer shown
 
     objects = ReadingQuerySet.as_manager()
 
@@ -51,10 +51,10 @@ class Reading(models.Model):
 
 
 class ForeignText(models.Model):
-    """The bytes of a text that says nothing of its encoding, as they came."""
+    """The original bytes of a text that does not declare its encoding."""
 
     reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="texts")
-    # captions: what it belongs to, as in WaitingCaption, or the path of a table. names: the name that is shown.
+    # captions: what it belongs to, as in WaitingCaption, or the path of a table. names: the displayed name.
     key = models.CharField(max_length=200)
     is_table = models.BooleanField(default=False)
     data = models.BinaryField()

@@ -1,4 +1,4 @@
-"""Datasets: the list, one of them with its pictures, its form, the trash, and the work on it."""
+"""Datasets: the list, one with its pictures, its form, the trash, and the work on it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.datasets.models import Dataset, DatasetJob
 
 @require_GET
 def datasets(request: StudioRequest) -> HttpResponse:
-    """All datasets as wide cards, found by ?q=."""
+    """All datasets as wide cards, filtered by ?q=."""
     words = request.GET.get("q", "").strip()
     context = {"cards": queries.shelf(request.user, words), "words": words}
     return render(request, "training/datasets/datasets.html", context)
@@ -50,7 +50,7 @@ def new(request: StudioRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: StudioRequest, slug: str) -> HttpResponse:
-    """Change what a dataset is called and what it is for."""
+    """Change a dataset's name, purpose and settings."""
     return _form_page(request, _made(request, slug), _("%(name)s is saved."))
 
 
@@ -60,7 +60,7 @@ def _form_page(request: StudioRequest, found: Dataset, said: str) -> HttpRespons
         saved = form.save()
         messages.success(request, said % {"name": saved.name})
         return redirect(saved)
-    # The name as it is stored, whatever was typed.
+    # The stored name, whatever was typed.
     kept = Dataset.objects.visible_to(request.user).filter(pk=found.pk).first()
     context = {"form": form, "dataset": kept}
     return render(request, "training/datasets/dataset_form.html", context, status=422 if form.is_bound else 200)
@@ -78,7 +78,7 @@ def delete(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def restore(request: StudioRequest, slug: str) -> HttpResponse:
-    """Undo of delete."""
+    """Undo a deletion."""
     found = changeable(Dataset.everything.all(), request.user, slug=slug)
     found.restore()
     messages.success(request, _("%(name)s is back.") % {"name": found.name})
@@ -92,7 +92,7 @@ def _made(request: StudioRequest, slug: str) -> Dataset:
 
 @require_GET
 def job(request: StudioRequest, pk: int) -> HttpResponse:
-    """Work on a dataset by itself, for pages without JavaScript."""
+    """Work on a dataset on its own page, for browsers without JavaScript."""
     found = visible(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
     watch = page_frame.socket_url(f"{found.kind}-{found.pk}")
     return render(request, "training/datasets/job.html", {"job": found, "dataset": found.dataset, "socket_url": watch})
@@ -100,7 +100,7 @@ def job(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
-    """End work on a dataset; what is stored stays."""
+    """Cancel work on a dataset; what is stored stays."""
     found = changeable(DatasetJob.objects.select_related("dataset"), request.user, pk=pk)
     dataset_jobs.cancel(found)
     return _job_answer(request, found)
@@ -108,7 +108,7 @@ def job_cancel(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def job_clear(request: StudioRequest, pk: int) -> HttpResponse:
-    """Show work that ended no longer."""
+    """Stop showing ended work."""
     found = visible(DatasetJob.objects.ended(), request.user, pk=pk)
     require_maker(request.user, found)
     found.clear()

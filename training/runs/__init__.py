@@ -1,5 +1,5 @@
-"""Runs: a training is asked for, goes on through attempts and checkpoints, and is told about while it does.
+"""Runs: a training is ordered, proceeds through attempts and checkpoints, and reports meanwhile.
 
-Uses `datasets` and `generation`. Begin with `models` and `trainer`, which says what a trainer is; `placing` comes
-before a run, `running` is the run itself.
+Uses `datasets` and `generation`. Begin with `models` and `trainer`, which defines trainers; `placing` comes before a
+run, `running` is the run itself.
 """

@@ -1,4 +1,4 @@
-"""Trainings and their checkpoints in the admin: looked at."""
+"""The read-only admin of trainings and their checkpoints."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ class RunsConfig(AppConfig):
     is_curated = True
 
     def ready(self) -> None:
-        """Tell the kernel and the rooms below what they need to know of trainings."""
+        """Register with the kernel and the rooms below."""
         from generation.engines import roster
         from generation.previews import following
         from stylestudio.jobs import kinds
         from stylestudio.processes import workers
-        from training.runs import report, tasks
+        from training.runs import epoch_report, tasks
         from training.runs.models import TrainingJob
         from training.runs.running import holds, live_course, run_push, runner, samples
 
@@ -44,6 +44,6 @@ class RunsConfig(AppConfig):
         roster.returned.connect(tasks.hear_of_engine)
         live_course.happened.connect(samples.hear_of_training)
         live_course.happened.connect(run_push.hear_of_training)
-        following.followed.connect(report.hear_of_preview)
+        following.followed.connect(epoch_report.hear_of_preview)
         following.followed.connect(samples.hear_of_preview)
         workers.register_beat(holds.held.renew)

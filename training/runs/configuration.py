@@ -1,4 +1,4 @@
-"""Everything that was asked of a training, in words, and compared with another one."""
+"""The settings of a training in words, and compared with another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.runs.models import TrainingJob
 
 @dataclass(frozen=True, slots=True)
 class ConfigRow:
-    """One setting of a training, and what another one has in its place."""
+    """One setting of a training, and its value in another one."""
 
     label: str
     value: str
@@ -22,7 +22,7 @@ class ConfigRow:
 
 
 def configuration(job: TrainingJob, other: TrainingJob | None = None) -> list[ConfigRow]:
-    """Everything that was asked for, in order; compared with `other` where there is one, differing rows first."""
+    """All settings in order; compared with `other` if given, differing rows first."""
     own, theirs = _asked(job), _asked(other) if other else {}
     labels = [*own, *(label for label in theirs if label not in own)]
     rows = []
@@ -54,7 +54,7 @@ def _asked(job: TrainingJob) -> dict[str, str]:
 
 
 def _told(value: object) -> str:
-    """The value of a setting as people read it."""
+    """A setting's value as people read it."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     return str(value)

@@ -33,7 +33,7 @@ _SENTENCES: dict[str, Text] = {
 
 
 _NO_RAM = _("The machine that trained ran out of memory. Close other programs there, or lower the batch size.")
-# Where it is known which picture was the cause.
+# If the picture that caused it is known.
 _WITH_PICTURE = {
     "bad_pictures": _(
         "The trainer could not use the picture %(picture)s. Leave it out or replace it in the dataset, then start "
@@ -43,14 +43,14 @@ _WITH_PICTURE = {
 
 
 def add(sentences: Mapping[str, Text]) -> None:
-    """Sentences for kinds of failure that one trainer alone has."""
+    """Add sentences for kinds of failure that only one trainer has."""
     _SENTENCES.update(sentences)
 
 
 def explain(kind: str, detail: str = "", picture: str = "") -> str:
     """The sentence for a kind of failure, in the reader's language.
 
-    `detail` is what the trainer said; `picture` the name of the one that caused it.
+    `detail` is the trainer's message; `picture` the name of the one that caused it.
     """
     if kind == "out_of_memory" and is_of_the_machine(detail):
         return str(_NO_RAM)

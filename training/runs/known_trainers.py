@@ -1,4 +1,4 @@
-"""The trainers that are known, by their names."""
+"""The registered trainers, by name."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ _trainers: dict[str, Trainer] = {}
 
 
 def register(trainer: Trainer) -> None:
-    """Make a trainer known; called from `AppConfig.ready`."""
+    """Register a trainer; called from `AppConfig.ready`."""
     _trainers[trainer.name] = trainer
     faults.add(trainer.sentences)
 
 
 def named(name: str) -> Trainer:
-    """The trainer of this name. KeyError if none is known by it."""
+    """The trainer of this name. Raises KeyError if there is none."""
     return _trainers[name]
 
 
 def find(name: str) -> Trainer | None:
-    """The same; None for one that a training of before was made with, and that is not known any more."""
+    """The same; None for the trainer of an earlier training that is no longer registered."""
     return _trainers.get(name)
 
 
 def known() -> Collection[Trainer]:
-    """All of them, the usual one first."""
+    """All of them, the default one first."""
     return _trainers.values()
 
 
 def offered() -> list[Trainer]:
-    """Those that this studio has."""
+    """Those available in this studio."""
     return [trainer for trainer in known() if trainer.is_offered()]
 
 
 def usual() -> Trainer:
-    """The one that is meant if nobody says which."""
+    """The default trainer."""
     return next(iter(known()))
 
 
@@ -47,6 +47,6 @@ def choices() -> dict[str, str]:
 
 
 def label(name: str) -> str:
-    """What people call the trainer of this name."""
+    """The label of the trainer of this name."""
     trainer = find(name)
     return str(trainer.label) if trainer else name

@@ -1,4 +1,4 @@
-"""Trainings, their checkpoints, sample pictures, losses and log."""
+"""The models of trainings: their checkpoints, sample pictures, losses and log."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from training.runs.phases import Doing
 
 
 class TrainingJob(Job):
-    """One training of a style from a frozen version of a dataset. What was asked for never changes."""
+    """One training of a style on a frozen version of a dataset. The order never changes."""
 
     kind: ClassVar[str] = "training"
 
     class Stop(models.TextChoices):
-        """What somebody asked for while it ran."""
+        """How somebody wants it to stop while it runs."""
 
         NO = "", _("Goes on")
         KEEP = "keep", _("Stop and keep checkpoints")
@@ -41,14 +41,14 @@ class TrainingJob(Job):
     style = models.ForeignKey("styles.Style", on_delete=models.PROTECT, related_name="trainings")
     snapshot = models.ForeignKey(DatasetSnapshot, on_delete=models.PROTECT, related_name="trainings")
     trainer = models.CharField(_("trainer"), max_length=40, default="comfyui")  # a name of known_trainers
-    # Every parameter by name, see training.runs.parameters; the hash names equal ones.
+    # Every parameter by name, see training.runs.parameters; the hash identifies equal configurations.
     config = models.JSONField()
     config_sha256 = models.CharField(max_length=64)
     seed = models.PositiveBigIntegerField()
     base = models.CharField(_("base checkpoint"), max_length=255)
     trigger_words = models.CharField(max_length=200, blank=True)
     probes = models.JSONField(default=list)  # [[prompt, seed], ...] of the sample pictures
-    # Included pictures of the frozen version that it goes without, because no trainer could use them: see `unfit`.
+    # Included pictures of the frozen version to skip, because no trainer could use them: see `unfit`.
     left_out = models.JSONField(default=list, blank=True, editable=False)
     step = models.PositiveIntegerField(default=0, editable=False)
     steps = models.PositiveIntegerField()
@@ -57,20 +57,20 @@ class TrainingJob(Job):
         "engines.Engine", null=True, on_delete=models.PROTECT, related_name="trainings", editable=False
     )
     stop = models.CharField(max_length=5, choices=Stop.choices, blank=True, editable=False)
-    # A new job that goes on where this checkpoint of another one is.
+    # The checkpoint of another job that this one continues from.
     resumes = models.ForeignKey(
         "Checkpoint", null=True, on_delete=models.PROTECT, related_name="continued_by", editable=False
     )
     # What the trainer needs to find its work again after a crash: a prompt id, a process.
     state = models.JSONField(default=dict, editable=False)
-    publish_best = models.BooleanField(default=False, editable=False)  # when it completes, without asking anybody
+    publish_best = models.BooleanField(default=False, editable=False)  # on completion, without asking anybody
     preparing = models.JSONField(default=list, blank=True, editable=False)  # see `doing`
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # since the last checkpoint
     not_before = models.DateTimeField(null=True, editable=False)  # after an engine was lost
     seconds = models.FloatField(default=0.0, editable=False)  # spent on `timed` steps, in all attempts
     timed = models.PositiveIntegerField(default=0, editable=False)
-    paces = models.JSONField(default=dict, blank=True, editable=False)  # of what is no step, see `remaining`
-    ends_at = models.DateTimeField(null=True, editable=False)  # as it was reckoned last; see `left_seconds`
+    paces = models.JSONField(default=dict, blank=True, editable=False)  # of everything but steps, see `remaining`
+    ends_at = models.DateTimeField(null=True, editable=False)  # as last estimated; see `left_seconds`
 
     objects: ClassVar[models.Manager[Any]] = JobQuerySet["TrainingJob"].as_manager()
 
@@ -86,10 +86,12 @@ class TrainingJob(Job):
     def folder(self) -> Path:
         """Its private folder on the worker's machine; it may not exist yet.
 
-        The number alone does not name it: another database, put in this one's place, had a training of that number too.
+        The primary key alone does not identify it: another database, put in this one's place, may have had a training
+        of that number.
         """
         named = Path(settings.DATA) / "training" / f"{self.pk}-{self.request_id.hex[:12]}"
-        early = named.with_name(str(self.pk))  # as folders were called before; one older than the job is not its own
+        # The name of folders in earlier releases; one older than the job belongs to another.
+        early = named.with_name(str(self.pk))
         return early if early.is_dir() and early.stat().st_mtime >= self.queued_at.timestamp() else named
 
     def get_absolute_url(self) -> str:
@@ -97,7 +99,7 @@ class TrainingJob(Job):
 
     @property
     def title(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self.name
 
     @property
@@ -107,7 +109,7 @@ class TrainingJob(Job):
 
     @property
     def is_held_back(self) -> bool:
-        """Whether it waits because its owner has as many trainings running as one person may."""
+        """Whether it waits because its owner already has the maximum number of running trainings."""
         return self.status == "queued" and not may_run(self)
 
     @property
@@ -121,10 +123,11 @@ class TrainingJob(Job):
 
     @property
     def left_seconds(self) -> float | None:
-        """About how long until its end, with samples, waiting pictures and whatever else is no step; at least 1.
+        """About how many seconds until its end, including samples, waiting pictures and everything else besides steps;
+        at least 1.
 
-        While it runs this goes down by itself, from one reckoning of its worker to the next. Of one that waits it is
-        the time from its start on. None while nobody can know, and when it has ended.
+        While it runs, this decreases by itself between two estimates of its worker. If it waits, it is the time from
+        its start. None while it cannot be known, and after its end.
         """
         if not self.is_active:
             return None
@@ -134,38 +137,42 @@ class TrainingJob(Job):
 
     @property
     def _kept_step(self) -> int:
-        """The step that it goes on from: of what an engine was sent nothing is lost before anybody has looked there."""
+        """The step it continues from. What was sent to an engine only counts as lost once that engine has
+        been asked.
+        """
         is_open = self.status == "running" or self.engine_id is None or self.state.get("prompt")
         return self.step if is_open or not self.step else self.resume_step
 
     @property
     def left_shown(self) -> float | None:
-        """`left_seconds` as exactly as it is told: pages and scripts hear when this changes, not of every second."""
+        """`left_seconds` with the precision people see: pages and scripts are notified when this changes, not every
+        second.
+        """
         return remaining.rounded(self.left_seconds)
 
     @property
     def way(self) -> remaining.Way:
-        """The runs of its trainer that it is made of, for `remaining`."""
+        """The runs of its trainer that it consists of, for `remaining`."""
         return remaining.Way(self.first_step, self.steps, int(self.config.get("segments") or 1), len(self.probes))
 
     @property
     def known_paces(self) -> remaining.Paces:
-        """How long what takes, as far as it is known."""
+        """The durations known so far."""
         return remaining.Paces(**{**self.paces, "step": self.seconds_per_step or self.paces.get("step")})
 
     @property
     def first_step(self) -> int:
-        """The step that it began with: 0, or that of the checkpoint which it goes on from."""
+        """The step it started with: 0, or that of the checkpoint it continues from."""
         return self.resumes.step if self.resumes else 0
 
     @property
     def timed_steps(self) -> int:
-        """How many steps took `seconds`. Trainings of before this was counted took the time for all of them."""
+        """How many steps took `seconds`. In trainings from before this was counted, that is all of them."""
         return self.timed or max(0, self.step - self.first_step)
 
     @property
     def seconds_per_step(self) -> float | None:
-        """How long a step took so far; None before the first few."""
+        """The duration of a step so far; None before the first few."""
         return self.seconds / self.timed_steps if self.timed_steps and self.seconds else None
 
     @property
@@ -180,19 +187,19 @@ class TrainingJob(Job):
 
     @property
     def next_checkpoint_seconds(self) -> float | None:
-        """About how long until then; None where it is not known."""
+        """About how many seconds until then; None if unknown."""
         left, after = self.left_seconds, self.way.seconds(remaining.behind(self.next_checkpoint), self.known_paces)
         return None if left is None or after is None else max(1.0, left - after)
 
     @property
     def resume_step(self) -> int:
-        """The step that a new training would go on from."""
+        """The step a new training would continue from."""
         last = self.checkpoints.filter(deleted_at=None).last() or self.resumes
         return last.step if last else 0
 
     @property
     def steps_at_risk(self) -> int:
-        """Steps that are lost where it is stopped at once."""
+        """Steps that are lost if it is stopped at once."""
         return max(0, self.step - self.resume_step)
 
     @property
@@ -207,17 +214,17 @@ class TrainingJob(Job):
 
     @cached_property
     def newest_pictures(self) -> list[GeneratedImage]:
-        """The sample pictures that came last, newest first. One question serves many: see `runner.gather`."""
+        """The latest sample pictures, newest first. One query serves many trainings: see `runner.gather`."""
         return newest_pictures([self])[self.pk]
 
     @property
     def disk_use(self) -> int:
-        """Bytes of the files of all its checkpoints."""
+        """The size of the files of all its checkpoints in bytes."""
         return self.checkpoints.aggregate(sum=models.Sum("version__size"))["sum"] or 0
 
     @property
     def saved_as(self) -> str:
-        """What the names of its files on an engine begin with."""
+        """The prefix of its files on an engine."""
         return f"stylestudio_training{self.pk}_"
 
     @property
@@ -233,7 +240,7 @@ class TrainingJob(Job):
     def explanation(self) -> str:
         """Why it failed, and what to do, in the reader's language.
 
-        `error` names the picture that was the cause, or is a sentence that follows the one of the kind.
+        `error` is the name of the picture that caused it, or a sentence that follows the one of the kind.
         """
         if self.error_kind == "bad_pictures":
             return faults.explain(self.error_kind, picture=self.error)
@@ -247,15 +254,15 @@ class CheckpointQuerySet(PartQuerySet["Checkpoint"]):
 
 
 class Checkpoint(models.Model):
-    """What a training had learned after some steps: a LoRA file that can be used, and gone on from."""
+    """The state of a training after some steps: a LoRA file that can be used, and continued from."""
 
     job = models.ForeignKey(TrainingJob, on_delete=models.PROTECT, related_name="checkpoints")
     step = models.PositiveIntegerField()
     epoch = models.PositiveIntegerField(default=0)
-    loss = models.FloatField(null=True)  # mean of the steps since the checkpoint before
-    # Its file. Number 0 until somebody uses it.
+    loss = models.FloatField(null=True)  # mean of the steps since the previous checkpoint
+    # Its file. The version has the number 0 until somebody uses it.
     version = models.OneToOneField("styles.StyleVersion", on_delete=models.PROTECT, related_name="of_training")
-    state = models.CharField(max_length=500, blank=True)  # what a trainer keeps to go on exactly, in its own folder
+    state = models.CharField(max_length=500, blank=True)  # what a trainer needs to resume exactly, in its own folder
     starred = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)  # its file was deleted to make room
@@ -273,14 +280,14 @@ class Checkpoint(models.Model):
 
 
 class Sample(models.Model):
-    """A picture that shows what a checkpoint does with a probe prompt; without one what the base model does."""
+    """A picture that shows a checkpoint's effect on a probe prompt; without a checkpoint, the base model's."""
 
     job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="samples")
     checkpoint = models.ForeignKey(Checkpoint, null=True, on_delete=models.CASCADE, related_name="samples")
-    probe = models.PositiveSmallIntegerField()  # place in the probes of the job
+    probe = models.PositiveSmallIntegerField()  # index in the probes of the job
     strength = models.FloatField()  # 0 without a checkpoint
     task = models.ForeignKey("pictures.GenerationTask", on_delete=models.CASCADE, related_name="samples")
-    # What was measured of its picture, for the report: see training.runs.report.
+    # What was measured of its picture, for the report: see training.runs.epoch_report.
     measures = models.JSONField(null=True)
     asked_at = models.DateTimeField(default=timezone.now)
 
@@ -300,7 +307,7 @@ NEWEST = 4  # pictures on the card of a training
 
 
 def newest_pictures(jobs: Sequence[TrainingJob]) -> dict[int, list[GeneratedImage]]:
-    """By training the pictures of its samples that came last, newest first, at most NEWEST."""
+    """The latest sample pictures of each training by primary key, newest first, at most NEWEST."""
     place = Window(RowNumber(), partition_by=[F("job")], order_by=F("task__pictures__pk").desc())
     made = Sample.objects.filter(job__in=jobs, task__pictures__isnull=False, task__pictures__deleted_at=None)
     rows = list(
@@ -330,7 +337,7 @@ class LossBlock(models.Model):
 
 
 class LogBlock(models.Model):
-    """Lines that a trainer said."""
+    """Lines logged by a trainer."""
 
     job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="log")
     text = models.TextField()

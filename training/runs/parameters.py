@@ -1,7 +1,7 @@
-"""What can be set for a training: names, ranges, plain explanations, and the presets.
+"""The settings of trainings: names, ranges, plain explanations, and the presets.
 
-Which of the settings a trainer honours, and with what values its presets begin, stands in the folder of the trainer.
-The values follow a survey of trainers and guides (sd-scripts, kohya_ss, OneTrainer, ai-toolkit).
+Which settings a trainer honours, and the values of its presets, are defined in its own folder. The values follow a
+survey of trainers and guides (sd-scripts, kohya_ss, OneTrainer, ai-toolkit).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from training.runs.setting import Setting, Text
 
 SAME = "same"  # the precision of the steps: that of the file
 LEAST_STEPS, MOST_STEPS = 4, 100_000
-# Of the picture's own size: steps for each picture that a style needs, and the limits of the default.
+# Steps per picture that a style needs, and the limits of the default.
 STEPS_PER_PICTURE = (40, 80)
 USUAL_STEPS = (800, 3000)
 
@@ -190,13 +190,13 @@ SETTINGS: dict[str, Setting] = {
     )
 }
 
-# What a setting is that a page or a script of before does not name.
+# The values of settings that pages or scripts of earlier releases do not send.
 _UNNAMED = {"training_dtype": SAME}
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named start. Its values are each trainer's own: see `Trainer.presets`."""
+    """A named starting point. Its values are each trainer's own: see `Trainer.presets`."""
 
     name: str
     label: Text
@@ -219,27 +219,27 @@ DEFAULT_PRESET = "balanced"
 
 
 def find(name: str) -> Setting | None:
-    """The setting of this name: one of all trainers, or of one alone. None if nobody knows it any more."""
+    """The setting of this name, of all trainers or of one alone. None if it no longer exists."""
     own = (each for trainer in known_trainers.known() for each in trainer.own_settings if each.name == name)
     return SETTINGS.get(name) or next(own, None)
 
 
 def setting(name: str) -> Setting:
-    """The same. KeyError if nobody knows it."""
+    """The same. Raises KeyError if there is none."""
     if found := find(name):
         return found
     raise KeyError(name)
 
 
 def choices(name: str, trainer: str) -> tuple[str, ...]:
-    """What can be chosen for a setting with this trainer; empty for numbers."""
+    """The choices of a setting with this trainer; empty for numbers."""
     return known_trainers.named(trainer).choices.get(name) or setting(name).choices
 
 
 def preset_values(preset: str, trainer: str, pictures: int = 0) -> dict[str, Any]:
-    """All settings that the trainer honours. With the number of pictures, steps fit it: 40 to 80 for each picture.
+    """All settings that the trainer honours. Given the number of pictures, steps are adapted: 40 to 80 per picture.
 
-    Quick look keeps its own steps. KeyError for an unknown preset or trainer.
+    Quick look keeps its own steps. Raises KeyError for an unknown preset or trainer.
     """
     values = dict(known_trainers.named(trainer).presets[preset])
     if pictures and preset != "quick":
@@ -250,7 +250,9 @@ def preset_values(preset: str, trainer: str, pictures: int = 0) -> dict[str, Any
 
 
 def clean(trainer: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting that the trainer honours, in its type. Raises ValidationError with a message for each bad one."""
+    """Every setting that the trainer honours, in its type.
+    Raises ValidationError with a message for each invalid one.
+    """
     cleaned, wrong = {}, {}
     for name in known_trainers.named(trainer).settings:
         allowed = choices(name, trainer)
@@ -272,6 +274,6 @@ def clean(trainer: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest(config: Mapping[str, Any]) -> str:
-    """The hash by which equal configurations are known."""
+    """The hash that identifies equal configurations."""
     text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a training does before its next step, kept as facts: everybody reads it in their own language."""
+"""What a training does before its next step, stored as data, so that everybody reads it in their own language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from stylestudio.templatetags.studio import byte_size
 
-Facts = list[str | int]  # phase, done, total; empty where nothing is done before the next step
+Facts = list[str | int]  # phase, done, total; empty if nothing is done before the next step
 
 
 class Phase(StrEnum):
@@ -21,17 +21,17 @@ class Phase(StrEnum):
     STARTING = "starting"  # sd-scripts
     CACHING = "caching"  # sd-scripts prepares pictures
     SENDING = "sending"  # pictures to the engine
-    RETURNING = "returning"  # the last checkpoint to the engine; `done` is per cent
-    WAITING = "waiting"  # for a word of the engine
+    RETURNING = "returning"  # the last checkpoint to the engine; `done` is in percent
+    WAITING = "waiting"  # for the engine's first sign
     QUEUED = "queued"  # behind `done` other prompts
     LOADING = "loading"  # the model, on the engine
-    LENDING = "lending"  # the engine to pictures that wait, between two segments
-    FETCHING = "fetching"  # the new checkpoint; `done` is bytes
+    LENDING = "lending"  # the engine to waiting pictures, between two segments
+    FETCHING = "fetching"  # the new checkpoint; `done` is in bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """A phase, and how far it is: `done` of `total`, in what the phase counts."""
+    """A phase and its progress: `done` of `total`, in the unit of the phase."""
 
     phase: Phase
     done: int = 0
@@ -43,14 +43,14 @@ class Doing:
 
     @classmethod
     def read(cls, facts: Facts) -> Self | None:
-        """What `facts` gave away; None of an empty list."""
+        """Restore from `facts`; None from an empty list."""
         if not facts:
             return None
         phase, done, total = facts
         return cls(Phase(str(phase)), int(done), int(total))
 
     def __str__(self) -> str:
-        """In words of the language that is active."""
+        """In the active language."""
         counted = {"done": f"{self.done:,}", "total": f"{self.total:,}"}
         match self.phase:
             case Phase.WRITING:

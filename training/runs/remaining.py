@@ -1,8 +1,8 @@
-"""About how long a training still takes: its steps, and everything that is done before, between and after them.
+"""Estimates of how long a training still takes: its steps, and everything before, between and after them.
 
-A training is made of *runs* of its trainer: ComfyUI's segments, or the one run of sd-scripts. A run begins with a setup
-(the model is loaded, pictures are encoded), does its steps and ends with a finish (its file is fetched and stored).
-Between two runs the pictures that wait are made, sample pictures among them. This module knows no database.
+A training consists of *runs* of its trainer: ComfyUI's segments, or the one run of sd-scripts. A run starts with a
+setup (the model is loaded, pictures are encoded), does its steps and ends with a finish (its file is fetched and
+stored). Between two runs waiting pictures are made, including sample pictures. This module knows no database.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from enum import StrEnum
 
 from training.runs.phases import Doing, Phase
 
-LONGEST_LENDING = 600.0  # seconds that waiting pictures get between two runs
-OVERDUE = 0.1  # what takes longer than expected is taken to need this share of its time more
+LONGEST_LENDING = 600.0  # seconds for waiting pictures between two runs
+OVERDUE = 0.1  # a part that takes longer than expected is assumed to need this share of its time more
 MINUTE = 60.0
-# ComfyUI tells no progress that lies less than this share of a run behind what it told last (0.9.2, comfy/utils.py).
+# ComfyUI does not report progress of less than this share of a run since its last report (0.9.2, comfy/utils.py).
 UNTOLD = 0.005
 
 
 class Part(StrEnum):
-    """What of a run is under way."""
+    """The current part of a run."""
 
-    SENDING = "sending"  # pictures, once for a training
+    SENDING = "sending"  # pictures, once per training
     QUEUED = "queued"
     SETUP = "setup"
     STEPS = "steps"
@@ -46,7 +46,7 @@ def part_of(doing: Doing) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class Paces:
-    """Seconds that one step, setup, finish or sample picture takes. `step` and `picture`: None while unknown."""
+    """Seconds per step, setup, finish or sample picture. `step` and `picture`: None while unknown."""
 
     step: float | None = None
     setup: float = 0.0
@@ -56,10 +56,10 @@ class Paces:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Where a training is: after `step` steps, since `elapsed` seconds at `part`.
+    """The state of a training: after `step` steps, at `part` for `elapsed` seconds.
 
-    `elapsed` counts from the last step while steps are done. `rest`: seconds that this part takes from here on, where
-    something tells; `ahead`: seconds of work on pictures that wait now.
+    During steps `elapsed` counts from the last one. `rest`: the remaining seconds of this part, if known; `ahead`:
+    seconds of work on currently waiting pictures.
     """
 
     step: int
@@ -76,7 +76,7 @@ def behind(step: int) -> Now:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What a training goes through: from step `first` to `steps` in so many runs, with so many test prompts."""
+    """The course of a training: from step `first` to `steps` in `runs` runs, with `probes` test prompts."""
 
     first: int
     steps: int
@@ -84,7 +84,7 @@ class Way:
     probes: int
 
     def ends(self, after: int) -> list[int]:
-        """The steps beyond `after` with which runs end, as `trainers.comfyui.segments` cuts them."""
+        """The steps after `after` at which runs end, split as in `trainers.comfyui.segments`."""
         span = self.steps - self.first
         runs = max(1, min(self.runs, span // 2))
         return [end for number in range(runs) if (end := self.first + round(span * (number + 1) / runs)) > after]
@@ -94,7 +94,7 @@ class Way:
         return step > self.first and step in self.ends(step - 1)
 
     def seconds(self, now: Now, paces: Paces) -> float | None:
-        """About how long from now to the end; None before anything tells how long a step takes."""
+        """About how many seconds from now to the end; None before the duration of a step is known."""
         if paces.step is None:
             return None
         ends = self.ends(now.step)
@@ -112,14 +112,14 @@ class Way:
         )
 
     def _unseen(self, now: Now, step: float, end: int) -> float:
-        """Steps and parts of steps that were done since the last one that was told."""
+        """Steps and fractions of steps done since the last reported one."""
         if now.part is not Part.STEPS:
             return 0.0
         untold = min(max(1.0, UNTOLD * (end - self.first)), end - now.step)
         return min(now.elapsed / step, untold) if step else 0.0
 
     def _present(self, now: Now, paces: Paces) -> float:
-        """What is left of the part that is under way, other than steps."""
+        """The remaining seconds of the current part, unless it is steps."""
         match now.part:
             case Part.STEPS:
                 return 0.0
@@ -132,14 +132,14 @@ class Way:
         return _rest(paces.setup, now)
 
     def _lendings(self, after: list[int], now: Now, paces: Paces) -> float:
-        """The pauses for pictures after these steps. The next one is for what waits by now, too."""
+        """The pauses for pictures after these steps. The next one also includes pictures waiting already."""
         seconds = [self._samples(step, paces) for step in after]
         if seconds:
             seconds[0] += now.ahead
         return sum(min(each, LONGEST_LENDING) for each in seconds)
 
     def _samples(self, step: int, paces: Paces) -> float:
-        """The sample pictures of a checkpoint; those of the first one have the base model's beside them."""
+        """The sample pictures of a checkpoint; for the first one the base model's are made as well."""
         is_first = self.first == 0 and step <= self.ends(0)[0]
         return (paces.picture or 0.0) * self.probes * (2 if is_first else 1)
 
@@ -151,7 +151,7 @@ def _rest(usual: float, now: Now) -> float:
 
 
 def rounded(seconds: float | None) -> float | None:
-    """An estimate as exactly as people are told it: whole seconds, from one minute on whole minutes."""
+    """An estimate with the precision people see: whole seconds, from one minute on whole minutes."""
     if seconds is None:
         return None
     return max(1.0, float(round(seconds))) if seconds < MINUTE else MINUTE * round(seconds / MINUTE)

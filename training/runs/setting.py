@@ -1,4 +1,4 @@
-"""What a setting of a training is: a name, a range or choices, and its plain explanation."""
+"""A setting of a training: a name, a range or choices, and a plain explanation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One thing that can be set. Numbers have `least` and `most`, both allowed; texts have `choices`."""
+    """One setting. Numbers have `least` and `most`, both inclusive; texts have `choices`."""
 
     name: str
     label: Text

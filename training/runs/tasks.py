@@ -1,4 +1,4 @@
-"""What goes through the queue for trainings. Messages are hints that there is work; the rows say which."""
+"""Queue messages for trainings. They are hints that there is work; the rows say which."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import Any
 
 from huey.contrib.djhuey import db_task
 
-from training.runs import report
+from training.runs import epoch_report
 from training.runs.running import runner
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def train() -> None:
-    """Begin to train in a thread of its own, if one is free."""
+    """Start training in a thread of its own, if one is free."""
     runner.begin_thread()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def ask_for_report(training: int, user: int) -> None:
-    """Ask for the pictures of an epoch report: perhaps more than a hundred, so not while somebody waits."""
-    report.ask_by(training, user)
+    """Order the pictures of an epoch report in a worker: there may be more than a hundred."""
+    epoch_report.order_report_by_keys(training, user)
 
 
 def wake(seconds: float) -> None:
-    """Tell workers that there may be something to train, now or after so many seconds."""
+    """Wake workers for trainings, now or after so many seconds."""
     if seconds:
         train.schedule(delay=seconds)
     else:
@@ -31,5 +31,5 @@ def wake(seconds: float) -> None:
 
 
 def hear_of_engine(sender: object, **_facts: Any) -> None:
-    """An engine can be given work again."""
+    """Wake workers when an engine can be given work again."""
     train()

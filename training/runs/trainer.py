@@ -1,4 +1,4 @@
-"""Trainers: what makes a LoRA out of a frozen dataset. What they are given is in training.runs.running.live_course."""
+"""Trainers: what makes a LoRA from a frozen dataset. What they get is in training.runs.running.live_course."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.runs.setting import Setting, Text
 
 
 class Stop(Enum):
-    """What somebody wants of a running training."""
+    """How somebody wants a running training to stop."""
 
     NO = "no"
     KEEP = "keep"  # end with the next checkpoint
@@ -23,14 +23,14 @@ class Stop(Enum):
 
 
 class TrainerStopped(Exception):
-    """It ended because somebody asked for it, or because the worker stops."""
+    """It ended because somebody requested it, or because the worker stops."""
 
 
 class TrainerFailed(Exception):
-    """It cannot be done. `kind` is one of training.runs.faults; `detail` is what the trainer said.
+    """It cannot be done. `kind` is one of training.runs.faults; `detail` is the trainer's message.
 
-    `words` are a sentence for people that follows the one of the kind; "" if that says it all. `picture` is the name of
-    the dataset's picture that was the cause, if one was.
+    `words` is a sentence for people that follows the one of the kind; "" if there is nothing to add. `picture` is the
+    name of the dataset's picture that caused it, if one did.
     """
 
     def __init__(self, kind: str, detail: str = "", words: str = "", *, picture: str = "") -> None:
@@ -42,10 +42,9 @@ class TrainerFailed(Exception):
 
 
 class TrainerLost(Exception):
-    """The engine or the process is gone. Another attempt goes on from the last checkpoint.
+    """The engine or the process is gone. Another attempt continues from the last checkpoint.
 
-    `answered`: the engine is there, but had an error; what it trained by then is fetched or followed as soon as it has
-    none.
+    `answered`: the engine is there, but had an error; what it has trained is fetched or followed once it works again.
     """
 
     def __init__(self, words: str, *, answered: bool = False) -> None:
@@ -54,15 +53,15 @@ class TrainerLost(Exception):
 
 
 class TakenOver(Exception):
-    """Another worker has the training by now, and follows what runs: leave it as it is."""
+    """Another worker has taken over the training and follows what runs: leave it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPicture:
     """One picture as the trainer gets it.
 
-    `crop`: left, top, right, bottom of what is kept, in pixels of the stored file; `image.resize(bucket, box=crop)`
-    makes what is trained on.
+    `crop`: left, top, right, bottom of the kept part, in pixels of the stored file; `image.resize(bucket, box=crop)` is
+    what is trained on.
     """
 
     name: str  # such as 0001
@@ -73,10 +72,10 @@ class TrainingPicture:
     bucket: tuple[int, int]
     crop: tuple[float, float, float, float]
     background: str  # #rrggbb under transparent parts
-    source: str = ""  # the name under which people know it
+    source: str = ""  # the name people know it by
 
     def open(self) -> bytes:
-        """The stored file."""
+        """Read the stored file."""
         from django.core.files.storage import default_storage
 
         with default_storage.open(self.storage_name, "rb") as file:
@@ -85,11 +84,11 @@ class TrainingPicture:
 
 
 class Asked(Protocol):
-    """What was asked of a training, and how far it came."""
+    """The order of a training, and how far it has come."""
 
     @property
     def job(self) -> TrainingJob:
-        """What was asked for."""
+        """The order."""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -105,11 +104,11 @@ class Asked(Protocol):
 
     @property
     def start(self) -> Checkpoint | None:
-        """What to go on from: the newest checkpoint of this training, or the one that it resumes; None: nothing."""
+        """What to continue from: the newest checkpoint of this training, or the one it resumes; None: nothing."""
 
     @property
     def state(self) -> Mapping[str, Any]:
-        """What `remember` kept in earlier attempts."""
+        """What `remember` stored in earlier attempts."""
 
 
 class Course(Asked, Protocol):
@@ -117,67 +116,69 @@ class Course(Asked, Protocol):
 
     @property
     def stop(self) -> Stop:
-        """What somebody wants now. Cheap: looked up at most once a second. Raises TakenOver."""
+        """Whether and how somebody wants it to stop. Cheap: queried at most once a second. Raises TakenOver."""
 
     def remember(self, **state: Any) -> None:
-        """Keep facts for the next attempt, committed when this returns: a prompt id before it is posted, a process."""
+        """Store facts for the next attempt, committed on return: a prompt id before it is posted, a process."""
 
     def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
-        """How many steps are done, and what it does before the next. Raises TrainerStopped.
+        """Report how many steps are done, and what is done before the next. Raises TrainerStopped.
 
-        Cheap: call it for every step, and a few times a second while nothing moves, so that pages hear what is left.
+        Cheap: call it for every step, and a few times a second while nothing moves, so that pages show the remaining
+        time.
         """
 
     def losses(self, first_step: int, values: Sequence[float]) -> None:
-        """Raw loss of consecutive steps, the first of which is `first_step` (from 1)."""
+        """Report the raw losses of consecutive steps, the first of which is `first_step` (from 1)."""
 
     def log(self, text: str) -> None:
-        """Lines for the log."""
+        """Add lines to the log."""
 
     def checkpoint(self, step: int, file: Path, *, epoch: int = 0, loss: float | None = None, state: str = "") -> None:
-        """A complete LoRA file after `step` steps; stored and committed when this returns, and the file may go."""
+        """Store a complete LoRA file after `step` steps. It is committed on return, and the file may be deleted."""
 
     def pause(self) -> None:
-        """Between two segments: give the engine to pictures that wait, for a while."""
+        """Lend the engine to waiting pictures for a while, between two segments."""
 
 
 class Trainer(Protocol):
-    """Makes a LoRA. A trainer that inherits this says only what is its own."""
+    """Makes a LoRA. A trainer that inherits from this only defines what differs."""
 
-    name: str  # as trainings keep it, at most 40 characters
+    name: str  # as trainings store it, at most 40 characters
     label: Text  # as people read it
-    settings: Sequence[str]  # names of the settings that it honours, in the order of the page
+    settings: Sequence[str]  # names of the settings it honours, in the order of the page
     own_settings: Sequence[Setting] = ()  # those of them that no other trainer has
-    choices: Mapping[str, tuple[str, ...]] = {}  # of a setting what alone it takes
+    choices: Mapping[str, tuple[str, ...]] = {}  # the only values it accepts, by setting
     presets: Mapping[str, Mapping[str, Any]]  # its settings by the name of a preset, see training.runs.parameters
-    bytes_per_rank: int  # of one of its files, about
-    sentences: Mapping[str, Text] = {}  # for kinds of failure that it alone has
-    on_engine: bool  # it has an engine for itself while it trains; else the worker's machine, one training at a time
-    export_note: Text = ""  # what `exported` is good for; "" if it exports nothing
+    bytes_per_rank: int  # of one of its files, approximately
+    sentences: Mapping[str, Text] = {}  # for kinds of failure that only it has
+    # It has an engine to itself while it trains; else it uses the worker's machine, one training at a time.
+    on_engine: bool
+    export_note: Text = ""  # what `exported` is for; "" if it exports nothing
 
     def is_offered(self) -> bool:
-        """Whether this studio has it."""
+        """Whether it is available in this studio."""
         return True
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
-        """Why it cannot train now, in sentences that say what to do; empty where it can."""
+        """Why it cannot train now, in sentences that say what to do; empty if it can."""
 
     def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
-        """Engines that could train now, on this base checkpoint and with these settings if they are given.
+        """Engines that could train now, on this base checkpoint and with these settings if given.
 
-        Empty too where it needs none.
+        Also empty if it needs no engine.
         """
 
     def hidden(self, values: Mapping[str, Any]) -> Collection[str]:
-        """Names of settings that are not worth showing now. `values` are those on the page."""
+        """Names of settings not worth showing now. `values` are those on the page."""
         return ()
 
     def hints(self, base: str, config: Mapping[str, Any]) -> list[str]:
-        """What should be known before it trains like this, in sentences about its engines."""
+        """What people should know before it trains like this, in sentences about its engines."""
         return []
 
     def command(self, asked: Asked) -> str:
-        """The command that trains, to look at and to paste; "" if there is none, or none yet."""
+        """The training command, to show and to paste; "" if there is none, or none yet."""
         return ""
 
     def exported(self, asked: Asked) -> Iterator[tuple[str, bytes]]:
@@ -185,4 +186,4 @@ class Trainer(Protocol):
         return iter(())
 
     def run(self, course: Course) -> None:
-        """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
+        """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""

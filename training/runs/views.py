@@ -1,4 +1,4 @@
-"""Trainings: the list, a new one, one while it runs and afterwards, and what becomes of its checkpoints."""
+"""Trainings: the list, a new one, one while it runs and afterwards, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training.datasets import queries
 from training.datasets.models import Dataset
-from training.runs import configuration, known_trainers, parameters, report, tasks
+from training.runs import configuration, epoch_report, known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
 from training.runs.placing.forms import TrainingForm, belonging, style_of, trainable
@@ -32,12 +32,12 @@ from training.runs.trainer import TrainerFailed
 
 PAGE = 30
 LOG_BLOCKS = 400
-MOST_BASES = 500  # checkpoints that the form proposes; others can be typed
+MOST_BASES = 500  # checkpoints suggested by the form; others can be typed
 
 
 @require_GET
 def trainings(request: StudioRequest) -> HttpResponse:
-    """All trainings, newest first. ?before= is where older ones begin."""
+    """All trainings, newest first. ?before= is where older ones start."""
     jobs = TrainingJob.objects.visible_to(request.user).select_related("owner", "engine", "resumes").order_by("-pk")
     if before := request.GET.get("before", ""):
         jobs = jobs.filter(pk__lt=whole_number(before))
@@ -54,7 +54,7 @@ def trainings(request: StudioRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def new_run(request: StudioRequest) -> HttpResponse:
-    """The form of a new training; ?dataset= chooses one, ?from= takes over the settings of another training."""
+    """The form of a new training; ?dataset= preselects one, ?from= copies the settings of another training."""
     if request.method != "POST":
         return _form_page(request, TrainingForm(_begin(request), user=request.user), asked=False)
     form = TrainingForm(request.POST, user=request.user)
@@ -71,7 +71,7 @@ def new_run(request: StudioRequest) -> HttpResponse:
 
 
 def _begin(request: StudioRequest) -> dict[str, Any]:
-    """What the form shows at first."""
+    """The form's initial values."""
     begin: dict[str, Any] = {}
     if number := request.GET.get("from", ""):
         other = visible(
@@ -132,7 +132,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
 
 @require_POST
 def plan(request: StudioRequest) -> HttpResponse:
-    """What would happen with what is in the form now; and the settings, where another preset was chosen."""
+    """What would happen with the form's current values; and the settings, if another preset was chosen."""
     form = TrainingForm(request.POST, user=request.user)
     context = _around(request, form)
     form.errors.clear()
@@ -163,7 +163,7 @@ def _frame(request: StudioRequest, job: TrainingJob, tab: str) -> dict[str, Any]
 
 
 @require_GET
-def run(request: StudioRequest, pk: int) -> HttpResponse:
+def show_run(request: StudioRequest, pk: int) -> HttpResponse:
     """One training: progress, samples, curve, checkpoints."""
     job = _run(request, pk)
     return render(request, "training/runs/run.html", {**_frame(request, job, "overview"), "rows": samples.table(job)})
@@ -171,7 +171,7 @@ def run(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def config(request: StudioRequest, pk: int) -> HttpResponse:
-    """What was asked for, and how another training differs: ?with=."""
+    """The settings, and how another training's differ: ?with=."""
     job = _run(request, pk)
     wanted = request.GET.get("with", "")
     other = _run(request, whole_number(wanted)) if wanted else None
@@ -190,9 +190,9 @@ def config(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def export(request: StudioRequest, pk: int) -> StreamingHttpResponse | HttpResponse:
-    """A zip of everything that another machine needs to train the same, of trainers that have such.
+    """A zip of everything that another machine needs for the same training, if its trainer exports such.
 
-    It is made while it leaves.
+    It is built while it is sent.
     """
     job = _run(request, pk)
     trainer = known_trainers.find(job.trainer)
@@ -208,7 +208,7 @@ def export(request: StudioRequest, pk: int) -> StreamingHttpResponse | HttpRespo
 
 @require_GET
 def log(request: StudioRequest, pk: int) -> HttpResponse:
-    """What the trainer said, the end of it; ?all=1 downloads everything."""
+    """The end of the trainer's log; ?all=1 downloads the whole."""
     job = _run(request, pk)
     if request.GET.get("all"):
         text = "\n".join(job.log.values_list("text", flat=True))
@@ -220,7 +220,7 @@ def log(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def epochs(request: StudioRequest, pk: int) -> HttpResponse:
-    """The epoch report for ?prompt=N; a POST asks for its pictures."""
+    """The epoch report for ?prompt=N; POST orders its pictures."""
     if request.method == "POST":
         tasks.ask_for_report(_changeable(request, pk).pk, request.user.pk)
         messages.success(request, _("The pictures of the report are being made."))
@@ -229,8 +229,8 @@ def epochs(request: StudioRequest, pk: int) -> HttpResponse:
     probe = min(whole_number(request.GET.get("prompt", "0")), max(0, len(job.probes) - 1))
     context = {
         **_frame(request, job, "epochs"),
-        "report": report.report(job, probe),
-        "strengths": report.STRENGTHS,
+        "report": epoch_report.report(job, probe),
+        "strengths": epoch_report.STRENGTHS,
         "prompts": [(place, prompt) for place, (prompt, _seed) in enumerate(job.probes)],
     }
     return render(request, "training/runs/run_epochs.html", context)
@@ -238,7 +238,7 @@ def epochs(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def stop(request: StudioRequest, pk: int) -> HttpResponse:
-    """End it with the next checkpoint, or at once with wish=force."""
+    """Stop with the next checkpoint, or at once with wish=force."""
     job = _changeable(request, pk)
     wish = TrainingJob.Stop.FORCE if request.POST.get("wish") == "force" else TrainingJob.Stop.KEEP
     if not runner.stop(job, wish):
@@ -248,7 +248,7 @@ def stop(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def resume(request: StudioRequest, pk: int) -> HttpResponse:
-    """Go on from the last checkpoint, as a new training."""
+    """Resume from the last checkpoint, as a new training."""
     job = _changeable(request, pk)
     try:
         again = place_run.resume(job, request.user)
@@ -260,7 +260,7 @@ def resume(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def sample(request: StudioRequest, pk: int) -> HttpResponse:
-    """Make the samples of the last checkpoint that are missing, and those of the base model."""
+    """Make the missing samples of the last checkpoint and of the base model."""
     job = _changeable(request, pk)
     last = job.checkpoints.filter(deleted_at=None).select_related("version__style").last()
     samples.ask(job, None, 0.0, request.user)
@@ -277,7 +277,7 @@ def _checkpoint(request: StudioRequest, pk: int) -> Checkpoint:
 
 @require_GET
 def checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
-    """One checkpoint by itself, with everything that can be done with it."""
+    """One checkpoint on its own page, with everything that can be done with it."""
     found = _checkpoint(request, pk)
     job = found.job
     can_change = may_change(request.user, job)
@@ -304,7 +304,7 @@ def use(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def star(request: StudioRequest, pk: int) -> HttpResponse:
-    """Star a checkpoint, or take the star away. Starred ones are not deleted."""
+    """Star a checkpoint, or remove the star. Starred ones are not deleted."""
     found = _checkpoint(request, pk)
     require_maker(request.user, found.job)
     Checkpoint.objects.filter(pk=pk).update(starred=not found.starred)
@@ -324,7 +324,7 @@ def delete_checkpoint(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _back(request: StudioRequest, job: TrainingJob) -> HttpResponse:
-    """To the page of the training, which shows what became of it."""
+    """Back to the page of the training, which shows the result."""
     return HttpResponseClientRedirect(job.get_absolute_url()) if request.htmx else redirect(job)
 
 
@@ -332,7 +332,7 @@ urlpatterns = [
     path("", trainings, name="trainings"),
     path("new/", new_run, name="new-run"),
     path("plan/", plan, name="plan"),
-    path("<int:pk>/", run, name="run"),
+    path("<int:pk>/", show_run, name="run"),
     path("<int:pk>/config/", config, name="run-config"),
     path("<int:pk>/log/", log, name="run-log"),
     path("<int:pk>/epochs/", epochs, name="run-epochs"),

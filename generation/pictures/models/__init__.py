@@ -1,6 +1,6 @@
-"""Asking for pictures: references, tasks and their styles, the prompts sent to engines, the pictures that came.
+"""The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
-Each module knows only those before it: references, engine_prompts, generated_images, generation_tasks.
+Each module uses only those before it: references, engine_prompts, generated_images, generation_tasks.
 """
 
 from __future__ import annotations

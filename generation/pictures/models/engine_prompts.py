@@ -1,4 +1,4 @@
-"""Attempts: the prompts that were sent to engines."""
+"""Attempts: the prompts sent to engines."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from generation.engines.models import Engine
 
 
 class PromptQuerySet(models.QuerySet["EnginePrompt"]):
-    """Questions about attempts."""
+    """Queries of attempts."""
 
     def live(self) -> Self:
-        """What engines have of ours, or are about to get."""
+        """Prompts that engines have, or are about to get."""
         # The time says the same as the state, in words that the index has too (see `stylestudio.jobs.kinds`).
         return self.filter(ended_at__isnull=True, state__in=EnginePrompt.LIVE)
 
@@ -28,12 +28,12 @@ class PromptQuerySet(models.QuerySet["EnginePrompt"]):
 
 
 class EnginePrompt(models.Model):
-    """One attempt at one picture on one engine. Written before the engine hears of it, so nothing is made twice."""
+    """One attempt at one picture on one engine. Stored before it is posted to the engine, so nothing is made twice."""
 
     class State(models.TextChoices):
-        """CLAIMED and POSTED are live: at most one such row for a picture.
+        """CLAIMED and POSTED are live: a picture has at most one such row.
 
-        UNFETCHED has ended, but its engine made the picture, or may have: it can be asked for once more.
+        UNFETCHED has ended, but its engine made the picture, or may have, so it can be fetched once more.
         """
 
         CLAIMED = "claimed"
@@ -45,7 +45,7 @@ class EnginePrompt(models.Model):
         UNFETCHED = "unfetched"
 
     LIVE = (State.CLAIMED, State.POSTED)
-    # Of what is live: made, and waiting to be fetched, so that its engine has nothing to do with it.
+    # Live prompts whose picture is made and waits to be fetched: their engine is not busy with them.
     MADE = Q(output__isnull=False, worker="")
 
     task = models.ForeignKey("pictures.GenerationTask", on_delete=models.CASCADE, related_name="prompts")
@@ -64,12 +64,12 @@ class EnginePrompt(models.Model):
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
-    # The file that the engine made, as `ImageRef` names it: known once it did not come at the first try.
+    # The engine's output file, in the form of `ImageRef`; known once fetching it has failed.
     output = models.JSONField(null=True)
-    # How often the engine answered and it did not work, and since when without it being away in between.
+    # How often the engine answered but failed, and since when without being unreachable in between.
     misses = models.PositiveSmallIntegerField(default=0)
     missed_since = models.DateTimeField(null=True)
-    # Ended here while the engine could not be told: it may still hold it, and is told when it is back.
+    # Ended here although the engine could not be reached: it may still hold the prompt, and is told once it is back.
     unclean = models.BooleanField(default=False)
 
     objects = PromptQuerySet.as_manager()
@@ -84,7 +84,7 @@ class EnginePrompt(models.Model):
         ]
         indexes = [
             models.Index(fields=["engine"], condition=Q(ended_at__isnull=True), name="engineprompt_live"),
-            # Estimates look at the newest finished prompts.
+            # Estimates read the newest finished prompts.
             models.Index(fields=["-ended_at"], condition=Q(ended_at__isnull=False), name="engineprompt_done"),
             models.Index(fields=["engine"], condition=Q(unclean=True), name="engineprompt_unclean"),
         ]
@@ -93,17 +93,20 @@ class EnginePrompt(models.Model):
         return f"{self.task_id}/{self.index} attempt {self.attempt}"
 
     def end(self, state: EnginePrompt.State, error: str = "", *, unclean: bool = False) -> bool:
-        """Live -> an ended state. `unclean`: the engine may still hold it and could not be told."""
+        """Move from live to an ended state; False if it had ended. `unclean`: the engine may still hold it and was
+        unreachable.
+        """
         live = EnginePrompt.objects.live().filter(pk=self.pk)
-        # What ends at once had no time to write when it was posted and began.
+        # A prompt that ends at once had no time to write when it was posted and started.
         seen = {"posted_at": self.posted_at, "started_at": self.started_at, "output": self.output}
         counted = {"misses": self.misses, "missed_since": self.missed_since}
         return bool(live.update(state=state, ended_at=timezone.now(), error=error, unclean=unclean, **seen, **counted))
 
     def park(self, rest: float = 0.0, error: str = "") -> bool:
-        """Nobody follows it now, and its engine may be making it: who finds the engine well asks for it.
+        """Release the prompt while its engine may still be making it: whoever finds the engine well asks for the
+        result.
 
-        Not before `rest` seconds are over. `error` is why.
+        Nobody takes it over within `rest` seconds. `error` is why it was released.
         """
         live = EnginePrompt.objects.live().filter(pk=self.pk)
         over = Now() + timedelta(seconds=rest) - timedelta(milliseconds=1)
@@ -114,6 +117,6 @@ class EnginePrompt(models.Model):
         )
 
     def miss(self) -> None:
-        """Count that the engine answered and it did not work. What ends or parks the prompt writes it."""
+        """Count an engine that answered but failed. `end` or `park` stores the count."""
         self.misses += 1
         self.missed_since = self.missed_since or timezone.now()

@@ -1,4 +1,4 @@
-"""Pictures that are stored."""
+"""Stored pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stylestudio.people.visibility import PartQuerySet, Person
 
 
 class PictureQuerySet(PartQuerySet["GeneratedImage"]):
-    """Pictures, newest first where a page asks."""
+    """Queries of pictures."""
 
     part_of = "task"
     whole_manager = "everything"
@@ -31,7 +31,7 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
         return self.filter(_UNFINISHED)
 
     def newest_first(self) -> Self:
-        """The order of the gallery; its key is (created_at, pk)."""
+        """Sort in the order of the gallery; the key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
 
 
@@ -54,7 +54,7 @@ class WantedPictures(LivePictures):
 
 
 class GeneratedImage(models.Model):
-    """A stored picture. The row exists only when the file does."""
+    """A stored picture. The row exists only if the file does."""
 
     task = models.ForeignKey("pictures.GenerationTask", on_delete=models.PROTECT, related_name="pictures")
     index = models.PositiveSmallIntegerField()
@@ -100,17 +100,17 @@ class GeneratedImage(models.Model):
 
     @property
     def is_odd_size(self) -> bool:
-        """Whether the engine sent another size than was asked for."""
+        """Whether the engine sent another size than ordered."""
         return self.size_text != self.task.size_text
 
     @property
     def thumbnail_url(self) -> str:
-        """The small picture; the original until the small one is made."""
+        """The thumbnail; the original until the thumbnail is made."""
         return str((self.thumbnail or self.file).url)
 
     @property
     def alt(self) -> str:
-        """What a screen reader says: the prompt, at most 120 characters."""
+        """The alternative text: the prompt, at most 120 characters."""
         prompt = self.task.prompt
         return prompt if len(prompt) <= 120 else prompt[:119] + "…"
 
@@ -121,7 +121,7 @@ class GeneratedImage(models.Model):
         return 1, {"pictures.GeneratedImage": 1}
 
     def restore(self) -> None:
-        """Take it out of the trash."""
+        """Take out of the trash."""
         self.deleted_at = None
         self.save(update_fields=["deleted_at"])
 

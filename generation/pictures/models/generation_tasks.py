@@ -1,4 +1,4 @@
-"""What somebody asked for: one press of Generate, and the styles of its mix."""
+"""What somebody ordered: one press of Generate, and the styles of its mix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from stylestudio.jobs.kinds import Job, JobQuerySet, Status
 LEAST_SIDE, MOST_SIDE = 64, 2048
 MOST_PICTURES = 16
 MOST_STYLES = 5
-# Seeds of all pictures of a task stay within a signed 64-bit column; engines take up to 2**64 - 1.
+# The seeds of all pictures of a task fit a signed 64-bit column; engines take up to 2**64 - 1.
 MOST_SEED = 2**63 - 1 - MOST_PICTURES
 
 
@@ -57,7 +57,7 @@ class Slot:
 
 
 class GenerationTask(Job):
-    """One press of Generate: 1 to 16 pictures from one frozen snapshot of everything asked for."""
+    """One press of Generate: 1 to 16 pictures from one frozen snapshot of the whole order."""
 
     kind: ClassVar[str] = "generation"
 
@@ -89,16 +89,16 @@ class GenerationTask(Job):
     # What the running card shows: step `step` of `steps` of picture `making` (from 0).
     step = models.PositiveSmallIntegerField(default=0, editable=False)
     making = models.PositiveSmallIntegerField(null=True, editable=False)
-    # A file is on its way to an engine: its {"style": title, "engine": key, "percent": number}.
+    # While a file is sent to an engine: {"style": title, "engine": key, "percent": number}.
     installing = models.JSONField(null=True, editable=False)
-    # After an engine was lost: not before then is the next attempt.
+    # The next attempt waits until then, after an engine was lost.
     not_before = models.DateTimeField(null=True, editable=False)
-    # The field of the form that the engine's explanation is about, where it is about one.
+    # The form field that the engine's explanation is about, if it is about one.
     error_field = models.CharField(max_length=20, blank=True, editable=False)
-    # Reopened to fetch what engines made of it, and for nothing else: no picture of it is begun.
+    # Reopened only to fetch what engines have made of it: no picture of it is started.
     fetching = models.BooleanField(default=False, editable=False)
-    # Shows what a style looks like (see `Face`): in the queue like any other, not in the gallery and the live column.
-    # `objects` leaves these out.
+    # Shows what a style looks like (see `Face`): in the queue like any other, but not in the gallery or the
+    # live column. `objects` leaves these out.
     is_face = models.BooleanField(_("preview of a style"), default=False, editable=False)
 
     objects: ClassVar[Any] = Tasks()  # type: ignore[assignment]  # leaves out what the base has
@@ -124,7 +124,7 @@ class GenerationTask(Job):
         ]
         indexes = [
             *Job.Meta.indexes,
-            # Pictures that versions share are found by what was asked for.
+            # Versions share pictures with equal snapshots.
             models.Index(fields=["snapshot_sha256"], condition=Q(is_face=True), name="generationtask_face"),
             # The live column: everybody's newest jobs, and one's own, without those that were cleared.
             models.Index(
@@ -145,7 +145,7 @@ class GenerationTask(Job):
 
     @property
     def comes_after(self) -> bool:
-        """Nobody waits for previews as for a picture of one's own."""
+        """Previews come after the pictures people wait for."""
         return self.is_face
 
     @property
@@ -159,10 +159,10 @@ class GenerationTask(Job):
         return Frame.read(self.snapshot)
 
     def complete_if_whole(self) -> bool:
-        """End the task when its last picture is stored. One of several callers wins."""
+        """Complete the task if its last picture is stored. Of several callers exactly one gets True."""
         if self.pictures(manager="everything").count() < self.count:
             return False
-        # Only what runs can complete, and another worker may have put it back among the waiting between two pictures.
+        # Only a running task can complete, and another worker may have put it back into the queue between two pictures.
         return self.complete() or (self.start(self.worker) and self.complete())
 
     @cached_property
@@ -172,17 +172,17 @@ class GenerationTask(Job):
 
     @cached_property
     def stored(self) -> dict[int, GeneratedImage]:
-        """Pictures by their place, those in the trash included (their place is not "not made")."""
+        """Pictures by index, including those in the trash: a deleted picture is not a missing one."""
         return {picture.index: picture for picture in self.pictures(manager="everything").all()}
 
     @property
     def saved(self) -> int:
-        """How many pictures are stored."""
+        """The number of stored pictures."""
         return len(self.stored)
 
     @property
     def look(self) -> str:
-        """One of waiting, loading, running, done, partial, failed, cancelled."""
+        """The card's state: waiting, loading, running, done, partial, failed or cancelled."""
         if self.status == Status.QUEUED:
             return "waiting"
         if self.status == Status.RUNNING:
@@ -193,7 +193,7 @@ class GenerationTask(Job):
 
     @property
     def title(self) -> str:
-        """What was asked for, in the person's own words."""
+        """The prompt, in the person's own words."""
         return self.prompt
 
     @property
@@ -204,12 +204,12 @@ class GenerationTask(Job):
 
     @property
     def shape_name(self) -> str:
-        """Such as 3:2, or the size where it is none of the eight shapes."""
+        """Such as 3:2, or the size if it is none of the eight shapes."""
         return shape_name(self.width, self.height)
 
     @property
     def slots(self) -> list[Slot]:
-        """One for each picture, in order. Pictures in the trash leave their place out."""
+        """One slot per picture, in order. Pictures in the trash are left out."""
         slots = []
         for index in range(self.count):
             picture = self.stored.get(index)
@@ -226,25 +226,25 @@ class GenerationTask(Job):
 
     @property
     def room(self) -> str:
-        """How a card lays its pictures out, as classes: many are small, and one is large while they are made."""
+        """CSS classes for a card's layout: many pictures are small, and one is large while they are made."""
         if self.count <= 3:
             return ""
         return "roomy hero" if self.look == "running" else "roomy"
 
     @property
     def odd_pictures(self) -> list[GeneratedImage]:
-        """Stored pictures of another size than was asked for, in order. They are kept as the engine sent them."""
+        """Stored pictures of another size than ordered, in order. They are stored as the engine sent them."""
         shown = [picture for _index, picture in sorted(self.stored.items()) if picture.deleted_at is None]
         return [picture for picture in shown if picture.size_text != self.size_text]
 
     @property
     def size_text(self) -> str:
-        """The size that was asked for, such as 1024 × 1024."""
+        """The ordered size, such as 1024 × 1024."""
         return size_text(self.width, self.height)
 
     @property
     def odd_sizes_text(self) -> str:
-        """What to say if pictures have another size than was asked for; else nothing."""
+        """A sentence about pictures of another size than ordered; "" if there are none."""
         odd = self.odd_pictures
         if not odd:
             return ""
@@ -258,12 +258,12 @@ class GenerationTask(Job):
 
     @property
     def picture_number(self) -> int:
-        """Which picture is being made, from 1."""
+        """The number of the picture being made, from 1."""
         return (self.making or 0) + 1
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran; waiting does not count."""
+        """How many seconds it has run; waiting does not count. None before it starts."""
         if not self.started_at:
             return None
         return ((self.ended_at or timezone.now()) - self.started_at) / timedelta(seconds=1)
@@ -280,7 +280,7 @@ class GenerationTask(Job):
 
     @property
     def installing_text(self) -> str:
-        """What is put on an engine now, such as "Installing Ink & mist v3 on Big box, 42 %"; else nothing."""
+        """The current installation, such as "Installing Ink & mist v3 on Big box, 42 %"; "" if there is none."""
         if not self.installing:
             return ""
         engine = Engine.objects.filter(pk=self.installing["engine"]).first()
@@ -292,13 +292,13 @@ class GenerationTask(Job):
 
     @property
     def refused_by(self) -> Engine | None:
-        """The engine that failed it first; None where none did."""
+        """The engine that failed it first; None if none did."""
         prompt = self.prompts.filter(state=EnginePrompt.State.FAILED).select_related("engine").order_by("ended_at")
         return next((each.engine for each in prompt[:1]), None)
 
     @property
     def smaller(self) -> Shape | None:
-        """The size to try where this one does not fit into the engine's memory; None where it is the least."""
+        """The size to retry with after out of memory; None if there is no smaller one."""
         return smaller(self.width, self.height)
 
     @cached_property
@@ -308,38 +308,38 @@ class GenerationTask(Job):
 
     @cached_property
     def asked_again(self) -> bool:
-        """Whether an engine had an error when it was asked for a picture of this job, and is asked again soon."""
+        """Whether an engine had an error when it was asked for a picture of this job, and will soon be asked again."""
         return self.is_active and self.prompts.live().filter(misses__gt=0).exists()
 
     @cached_property
     def forecast(self) -> estimates.Forecast:
-        """What the queue and the engines promise now; one look serves many jobs (see `cards.gather`)."""
+        """The forecast from the current queue and engines; many jobs can share one (see `cards.gather`)."""
         return estimates.Forecast()
 
     @cached_property
     def ahead(self) -> int:
-        """Pictures that are begun before this task's first one."""
+        """The number of pictures that start before this task's first one."""
         return self.forecast.ahead(self)
 
     @cached_property
     def wait_seconds(self) -> float | None:
-        """About how long until it begins; None without enough history."""
+        """About how many seconds until it starts; None without enough history."""
         return self.forecast.wait_seconds(self)
 
     @cached_property
     def left_seconds(self) -> float | None:
-        """About how long until the last picture; None without enough history."""
+        """About how many seconds until its last picture; None without enough history."""
         return self.forecast.left_seconds(self)
 
     @cached_property
     def last_engine(self) -> Engine | None:
-        """Where its newest attempt was sent; None before the first."""
+        """The engine of the newest attempt; None before the first."""
         prompt = self.prompts.select_related("engine").order_by("-pk").first()
         return prompt.engine if prompt else None
 
 
 class TaskStyle(models.Model):
-    """A style in a task's mix, with its weight and the trigger phrases that were used."""
+    """A style in a task's mix, with its weight and the trigger phrases used."""
 
     task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="mix")
     version = models.ForeignKey(StyleVersion, on_delete=models.PROTECT, related_name="uses")

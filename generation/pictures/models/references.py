@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class Reference(models.Model):
-    """A picture to start from, cleaned and stored once however often it is used."""
+    """A picture to start from, cleaned, and stored once however often it is used."""
 
     sha256 = models.CharField(max_length=64, unique=True)
     file = models.ImageField(upload_to="uploads/references/%Y/%m", width_field="width", height_field="height")

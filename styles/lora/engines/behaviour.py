@@ -1,4 +1,4 @@
-"""What an engine does with a LoRA, and in what it differs from what was trained."""
+"""What an engine does with a LoRA, and how that differs from what was trained."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from styles.lora.file.header import Header
 from styles.lora.structure.alphas import read_scalar
 from styles.lora.structure.keys import MODEL, Layer
 
-MOST_NAMED = 3  # tensors that a sentence names
+MOST_NAMED = 3  # tensors named in a sentence
 
 
 class Trait(StrEnum):
-    """In what pictures differ from what was trained."""
+    """How pictures differ from what was trained."""
 
     # Measured with ComfyUI 0.33.0 and files of LyCORIS 4.1.3: at 0.5 a quarter of the change, at 1 all of it.
     SQUARED = "squared"
@@ -29,18 +29,18 @@ class Trait(StrEnum):
     CONSTRAINED = "constrained"  # 5 to 14 % of the change
     MAGNITUDES = "magnitudes"  # of PEFT's DoRA
     BIASES = "biases"  # of PEFT's lora_bias
-    UNCLEAR_ALPHA = "unclear-alpha"  # settings tell some in a way that is not read
-    NO_ALPHA = "no-alpha"  # neither tensors nor settings tell one
+    UNCLEAR_ALPHA = "unclear-alpha"  # the settings give some alphas in a way we do not parse
+    NO_ALPHA = "no-alpha"  # neither tensors nor settings give one
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """What engines read of a file.
 
-    Of its `tensors` ComfyUI reads `own` as the file is, and `read` of the engines' copy, if it has one. `passed` are
-    names of some that it passes over, `halves` of layers at which it would fail. `zero` of its `modules` do nothing
-    since all their numbers are zero, `zero_parts` says of which parts of the model they are. `broken` is a tensor that
-    holds what is no number.
+    Of its `tensors` ComfyUI reads `own` from the file itself, and `read` from the engines' copy, if there is one.
+    `passed` names some of those it ignores, `halves` layers at which it would fail. Of the `modules`, `zero` have no
+    effect because all their weights are zero; `zero_parts` are the parts of the model that consist only of such.
+    `broken` names a tensor with NaN or infinity.
     """
 
     tensors: int = 0
@@ -58,12 +58,12 @@ class Behaviour:
     converter: int = VERSION
 
     def as_json(self) -> dict[str, Any]:
-        """As a version keeps it."""
+        """The form in which a version stores it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Behaviour:
-        """What a version kept, of this version of StyleStudio or another."""
+        """Restore what this or another version of StyleStudio stored."""
         known: Any = {name: value for name, value in kept.items() if name in cls.__slots__}
         values: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
         return cls(**values)
@@ -72,7 +72,7 @@ class Behaviour:
 def observe(
     header: Header, layers: Sequence[Layer], file: IO[bytes], plan: Plan | None, census: Census | None = None
 ) -> Behaviour:
-    """What engines make of a file for SDXL, and of its copy as planned. Of the tensors a few bytes are read."""
+    """What engines do with a file for SDXL, and with its planned copy. Reads only a few bytes of the tensors."""
     own = read_by_engines(header.tensors)
     reading = read_by_engines(respelled(header, plan)) if plan else own
     renamed = plan.names if plan else {}
@@ -94,7 +94,7 @@ def observe(
 
 
 def is_zero(layer: Layer, census: Census) -> bool:
-    """Whether the layer changes nothing, since a factor of its change is zero throughout."""
+    """Whether the layer changes nothing, because a factor of its change is zero throughout."""
     zero = {role for role, name in layer.names.items() if name in census.zeros}
     if "magnitude" in layer.parts:
         return False  # it scales the weight itself
@@ -109,7 +109,7 @@ def is_zero(layer: Layer, census: Census) -> bool:
 
 
 def _emptied(layers: Sequence[Layer], zero: Sequence[Layer]) -> tuple[str, ...]:
-    """The parts of the model of which every module is zero."""
+    """The parts of the model in which every module is zero."""
     every = Counter(layer.component for layer in layers)
     nothing = Counter(layer.component for layer in zero)
     return tuple(sorted(part for part, count in nothing.items() if count == every[part]))
@@ -147,24 +147,24 @@ def _traits_of(layer: Layer, header: Header, file: IO[bytes], plan: Plan | None)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Sentences about a file. `good` is the count of what engines read, if it is all; the rest is in `warnings`."""
+class Sentences:
+    """Sentences about a file. `good` says how many tensors engines read, if they read all; `warnings` has the rest."""
 
     good: str = ""
     warnings: tuple[str, ...] = field(default_factory=tuple)
 
 
-def tell(what: Behaviour) -> Told:
+def behaviour_in_words(what: Behaviour) -> Sentences:
     """What engines do with a file, in the reader's language."""
     if not what.tensors:
-        return Told()
+        return Sentences()
     warnings = [
         *_unread(what),
         *_zeros(what),
         *(_TRAITS[Trait(trait)]() for trait in what.traits if trait in set(Trait)),
     ]
     good = "" if what.read < what.tensors else _all_read(what)
-    return Told(good, tuple(warnings))
+    return Sentences(good, tuple(warnings))
 
 
 def refused(what: Behaviour) -> str | None:
@@ -187,8 +187,8 @@ def refused(what: Behaviour) -> str | None:
     return None
 
 
-def tell_of_file(what: Behaviour) -> str:
-    """What engines do with the file itself, of which a copy can be made that they read better."""
+def original_in_words(what: Behaviour) -> str:
+    """What engines do with the original file, if a copy would be read better."""
     if not what.own:
         text = ngettext(
             "ComfyUI reads none of the %(number)d tensor of this version, so its pictures look as without it.",

@@ -1,6 +1,6 @@
-"""What of a LoRA for SDXL ComfyUI's loader reads: by the names alone, as `comfy.lora` and its weight adapters do.
+"""Which tensors of a LoRA for SDXL ComfyUI's loader reads, by name alone, as `comfy.lora` and its weight adapters do.
 
-The loader never fails for a name that it does not know: it logs it, and the picture is made without.
+The loader never fails because of a name it does not know: it logs it, and the picture is made without that tensor.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from functools import cache
 
 from styles.lora.file.header import Tensor
 
-# The versions of ComfyUI whose map of names was compared with this one: tests/styles/lora/test_real_loader.py.
+# The versions of ComfyUI whose key map was compared with this one: tests/styles/lora/test_real_loader.py.
 OLDEST, NEWEST = "0.3.54", "0.33.0"
 
-# What a name may end with, and what of it the loader's adapters take together. The first of the spellings whose first
-# ending a layer has counts; all endings in the first tuple must be there, those in the second may.
+# The endings of names that the loader's adapters take together. The first spelling whose first ending a layer has
+# counts; all endings in its first tuple must exist, those in the second may.
 _SPELLINGS = (
     ((".lora_up.weight", ".lora_down.weight"), (".lora_mid.weight", ".reshape_weight")),
     (("_lora.up.weight", "_lora.down.weight"), (".reshape_weight",)),
@@ -30,7 +30,7 @@ _LOHA = (".hada_w1_a", ".hada_w1_b", ".hada_w2_a", ".hada_w2_b")
 _LOKR = (".lokr_w1", ".lokr_w1_a", ".lokr_w1_b", ".lokr_w2", ".lokr_w2_a", ".lokr_w2_b", ".lokr_t2")
 _GLORA = (".a1.weight", ".a2.weight", ".b1.weight", ".b2.weight")
 _WHOLE = (".diff", ".diff_b", ".set_weight")
-_BESIDE = (".alpha", ".dora_scale")  # of use to an adapter alone
+_BESIDE = (".alpha", ".dora_scale")  # only useful to an adapter
 _ENDINGS = tuple(
     dict.fromkeys(
         ending
@@ -47,7 +47,7 @@ _LONGEST = max(map(len, _ENDINGS))
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an engine makes of the tensors of a file. `read` holds those that change something, by name.
+    """What an engine reads of a file. `read` holds the names of the tensors that change something.
 
     `halves` are names of layers with one part of two: at these the loader fails, and with it the whole picture.
     """
@@ -57,7 +57,7 @@ class Reading:
 
 
 def read_by_engines(tensors: Mapping[str, Tensor]) -> Reading:
-    """What ComfyUI loads of a file with these tensors into SDXL."""
+    """What ComfyUI loads into SDXL from a file with these tensors."""
     known = key_map()
     found: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -75,7 +75,7 @@ def read_by_engines(tensors: Mapping[str, Tensor]) -> Reading:
 
 
 def _taken(parts: Mapping[str, Tensor]) -> set[str]:
-    """The endings that are loaded of one layer's. KeyError where the loader asks for one that is not there."""
+    """The endings of one layer that are loaded. Raises KeyError if the loader would look for one that is missing."""
     taken = {*_lora(parts), *_loha(parts), *_lokr(parts), *_glora(parts), *_oft(parts)}
     if taken:
         taken |= {ending for ending in _BESIDE if ending in parts}
@@ -113,7 +113,7 @@ def _glora(parts: Mapping[str, Tensor]) -> Iterator[str]:
 
 
 def _oft(parts: Mapping[str, Tensor]) -> Iterator[str]:
-    """Blocks of three sides are OFT, of four BOFT; that one is computed only where there is an alpha."""
+    """Blocks with three dimensions are OFT, with four BOFT; the latter is only computed if there is an alpha."""
     blocks = parts.get(".oft_blocks")
     if blocks and (len(blocks.shape) == 3 or (len(blocks.shape) == 4 and ".alpha" in parts)):
         yield from (ending for ending in (".oft_blocks", ".rescale") if ending in parts)
@@ -130,7 +130,7 @@ def _all(endings: tuple[str, ...], parts: Mapping[str, Tensor]) -> tuple[str, ..
 
 @cache
 def key_map() -> frozenset[str]:
-    """Every name of a layer of SDXL that the loader knows, without the ending."""
+    """Every layer name of SDXL that the loader knows, without the ending."""
     return frozenset((*_unet_names(), *_encoder_names()))
 
 
@@ -140,7 +140,7 @@ def _unet_names() -> Iterator[str]:
         yield from (f"lora_unet_{flat}", f"diffusion_model.{original}")
         for name in diffusers:
             yield from (f"lora_unet_{name.replace('.', '_')}", f"lycoris_{name.replace('.', '_')}")
-            # Diffusers' own names are known as its attention processors spelled them in 2023, and in no later way.
+            # Diffusers' own names are known only as its attention processors spelled them in 2023.
             old = name.replace(".to_", ".processor.to_").removesuffix(".0") if ".to_" in name else name
             yield from (old, f"unet.{old}")
 
@@ -184,12 +184,12 @@ _DEPTHS = (0, 2, 10)  # transformer blocks on each of the three levels
 
 
 def _unet() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every layer of the U-Net with a weight: its original name, and what diffusers calls it."""
+    """Every layer of the U-Net that has weights: its original name and its names in diffusers."""
     yield from _OUTSIDE
     for level, depth in enumerate(_DEPTHS):
         for place in range(2):
             number = 1 + 3 * level + place
-            skips = level > 0 and place == 0  # as many channels do not come in as go out
+            skips = level > 0 and place == 0  # the number of channels changes
             yield from _residual(f"input_blocks.{number}.0", f"down_blocks.{level}.resnets.{place}", skips)
             yield from _attention(f"input_blocks.{number}.1", f"down_blocks.{level}.attentions.{place}", depth)
         if level < 2:

@@ -1,6 +1,6 @@
-"""The engines' copy of a LoRA: spelled so that ComfyUI's loader reads it, with the alphas that it was trained with.
+"""The engines' copy of a LoRA: respelled so that ComfyUI's loader reads it, with the alphas it was trained with.
 
-Numbers of weights stay as they are, byte for byte; the same file gives the same copy.
+Weights stay the same, byte for byte; the same file always results in the same copy.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from styles.lora.metadata.write import head
 from styles.lora.structure.alphas import TrainedAlphas
 from styles.lora.structure.keys import MODEL, Layer
 
-VERSION = 2  # of this conversion; another one gives other copies
-ENTRY = "stylestudio.engines_copy"  # metadata of a copy
+VERSION = 2  # of this conversion; raise it when copies change
+ENTRY = "stylestudio.engines_copy"  # metadata key of a copy
 
 _SPELLED = {MODEL: "lora_unet_", "te1": "lora_te1_", "te2": "lora_te2_"}
 _ENDINGS = {
@@ -39,9 +39,9 @@ _CLIP_WIDTHS = {768: "te1", 1280: "te2"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a copy differs: `names` and `shapes` of tensors by their old name, and alphas to add by the new one.
+    """How a copy differs: `names` and `shapes` of tensors by old name, and alphas to add by new name.
 
-    `unclear`: whether some of those may have been trained with others.
+    `unclear`: whether some layers may have been trained with other alphas.
     """
 
     names: Mapping[str, str]
@@ -51,7 +51,7 @@ class Plan:
 
 
 def plan(header: Header, layers: Sequence[Layer], alphas: TrainedAlphas) -> Plan | None:
-    """How the file has to be spelled for engines; None if they read it as it is, or nothing helps."""
+    """How to respell the file for engines; None if they read it as it is, or if respelling would not help."""
     read = read_by_engines(header.tensors).read
     names: dict[str, str] = {}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -75,10 +75,10 @@ def plan(header: Header, layers: Sequence[Layer], alphas: TrainedAlphas) -> Plan
 
 
 def _base(layer: Layer) -> str:
-    """What sd-scripts calls the layer."""
+    """The layer's name in sd-scripts."""
     component, module = layer.component, layer.module.removeprefix("transformer_text_model_")
     if layer.prefix == "oft_unet_":
-        return ""  # of sd-scripts' own OFT; under another name ComfyUI would take it for LyCORIS's, whose alpha differs
+        return ""  # sd-scripts' own OFT: under another name ComfyUI would take it for LyCORIS's, whose alpha differs
     if component == "te":
         component = _CLIP_WIDTHS.get(layer.width or 0, "")
     if module != layer.module or layer.prefix == "text_model.":
@@ -87,15 +87,15 @@ def _base(layer: Layer) -> str:
 
 
 def _names(layer: Layer, base: str) -> dict[str, str]:
-    """New names of a layer's tensors, by the old ones. What no engine takes keeps its own."""
+    """New names of a layer's tensors, by old name. Tensors that no engine reads are left out."""
     endings = {role: _ENDINGS.get(role, f".{role}") for role in layer.parts if role in {*_ENDINGS, *_AS_THEY_ARE}}
     return {layer.names[role]: base + ending for role, ending in endings.items()}
 
 
 def _column(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """PEFT's magnitudes as the loader multiplies with them: one number for every row of the weight.
+    """The shape that the loader needs for PEFT's magnitudes: one number per row of the weight.
 
-    PEFT 0.21 keeps them flat for linear layers, and in the second place of four for convolutions.
+    PEFT 0.21 stores them flat for linear layers, and in the second of four dimensions for convolutions.
     """
     if len(shape) == 1:
         return (shape[0], 1)
@@ -105,11 +105,11 @@ def _column(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def respelled(header: Header, plan: Plan) -> dict[str, Tensor]:
-    """The tensors of the copy. The new alphas lie in front, so that every other keeps its place in what follows."""
+    """The tensors of the copy. New alphas come first, so that all other tensors keep their relative offsets."""
     tensors: dict[str, Tensor] = {}
     at = 0
     for number, name in enumerate(plan.alphas):
-        # Numbers of eight bytes need a place that is a multiple of eight: an odd one out makes up for it.
+        # Eight-byte numbers have to start at a multiple of eight: with an odd count, the first alpha is made that wide.
         wide = number == 0 and len(plan.alphas) % 2 == 1
         tensors[name] = Tensor("F64" if wide else "F32", (), at, at + (8 if wide else 4))
         at = tensors[name].end
@@ -120,9 +120,9 @@ def respelled(header: Header, plan: Plan) -> dict[str, Tensor]:
 
 
 def write_copy(source: IO[bytes], header: Header, plan: Plan, target: IO[bytes], sha256: str) -> tuple[str, int]:
-    """Write the copy of `source`, whose hash is `sha256`, to `target`; the copy's own hash, and its size in bytes.
+    """Write the copy of `source`, whose hash is `sha256`, to `target`. Returns the copy's hash and its size in bytes.
 
-    A megabyte at a time. BadLora if its header would become larger than the format allows.
+    Copies a megabyte at a time. Raises BadLora if its header would exceed the format's limit.
     """
     entry = json.dumps({"source_sha256": sha256, "converter": VERSION}, sort_keys=True)
     tensors = respelled(header, plan)
@@ -140,7 +140,7 @@ def write_copy(source: IO[bytes], header: Header, plan: Plan, target: IO[bytes],
 
 
 def source_of(metadata: Mapping[str, str]) -> str:
-    """The hash of the file that this is a copy of; "" if it is none."""
+    """The hash of the file of which this is a copy; "" if it is not one."""
     try:
         told = json.loads(metadata.get(ENTRY, "")[:1000])
     except (ValueError, RecursionError):

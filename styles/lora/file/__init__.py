@@ -1,4 +1,4 @@
-"""The bytes of a LoRA file: its header, its hashes, its numbers, and the values that strangers wrote into it.
+"""The bytes of a LoRA file: its header, hashes and numbers, and untrusted metadata values.
 
-Uses nothing of the other rooms. Begin with `header`.
+Uses none of the other rooms. Begin with `header`.
 """

@@ -1,4 +1,6 @@
-"""Looks at every number of a LoRA while it is hashed: what is no number, and which weights are zero throughout."""
+"""Checks every number of a LoRA while it is hashed:
+which are NaN or infinity, and which weights are zero throughout.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from styles.lora.file.header import Header, Tensor
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What the numbers of a file are. `broken` is the first tensor with NaN or infinity, "" if there is none."""
+    """The numbers of a file. `broken` is the first tensor with NaN or infinity, "" if there is none."""
 
     broken: str = ""
     zeros: frozenset[str] = frozenset()
@@ -20,14 +22,14 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """How the bits of a number are read: without the sign they are `limit` or more where they are no number."""
+    """How to read a number's bits: without the sign bit, values from `limit` on are NaN or infinity."""
 
     kind: str
     sign_off: int
     limit: int | None
 
 
-# By IEEE 754, and for numbers of 8 bits by the OCP's standard of 2023. The FNUZ formats have one NaN: minus zero.
+# From IEEE 754, and for 8-bit numbers from the OCP standard of 2023. The FNUZ formats have one NaN: minus zero.
 _FORMATS = {
     "F16": _Format("<u2", 0x7FFF, 0x7C00),
     "BF16": _Format("<u2", 0x7FFF, 0x7F80),
@@ -39,25 +41,25 @@ _FORMATS = {
     "F8_E8M0": _Format("u1", 0xFF, 0xFF),
 }
 _FNUZ = {"F8_E4M3FNUZ", "F8_E5M2FNUZ"}
-_PLAIN = _Format("u1", 0xFF, None)  # whole numbers, and those of less than 8 bits: zero is all that is asked
+_PLAIN = _Format("u1", 0xFF, None)  # integers, and formats of less than 8 bits: only checked for zero
 _NAN_OF_FNUZ = b"\x80"
-_BEGINNING = 64  # bytes; weights that are not zero show it in them
+_BEGINNING = 64  # bytes; weights that are not zero nearly always differ within these
 
 
 class Counter:
-    """Fed with the tensors' bytes from the first to the last, in pieces of any length."""
+    """Consumes the tensors' bytes from first to last, in pieces of any length."""
 
     def __init__(self, header: Header) -> None:
         self._order = sorted(header.tensors.items(), key=lambda item: (item[1].start, item[1].end))
-        self._next = 0  # the first tensor that has not ended yet
-        self._position = 0  # of the byte after the rest
-        self._rest = b""  # of a number that a piece cut through
+        self._next = 0  # index of the first tensor that has not ended yet
+        self._position = 0  # offset of the next byte
+        self._rest = b""  # of a number that was split between pieces
         self._zeros = {name for name, _tensor in self._order}
         self._broken = ""
         self._room: dict[str, NDArray[np.unsignedinteger]] = {}
 
     def see(self, piece: bytes) -> None:
-        """The next bytes."""
+        """Consume the next bytes."""
         data = self._rest + piece if self._rest else piece
         first = self._position - len(self._rest)
         self._position += len(piece)
@@ -78,11 +80,11 @@ class Counter:
             self._look(data, first, run)
 
     def result(self) -> Census:
-        """What was found. Weights without any number in them count as zero."""
+        """The result. Tensors without any number count as zero."""
         return Census(self._broken, frozenset(self._zeros))
 
     def _look(self, data: bytes, first: int, run: list[tuple[str, Tensor]]) -> None:
-        """At tensors of one format that lie one behind the other in `data`, whose first byte is number `first`."""
+        """Check consecutive tensors of one format in `data`, whose first byte is at offset `first`."""
         dtype = run[0][1].dtype
         size = np.dtype(_FORMATS.get(dtype, _PLAIN).kind).itemsize
         start, end = max(run[0][1].start, first), min(run[-1][1].end, self._position)
@@ -92,7 +94,7 @@ class Counter:
         for name, tensor in run:
             if name in self._zeros:
                 low, high = max(tensor.start, start) - first, min(tensor.end, end) - first
-                # Most show it in their first byte.
+                # Most differ in their first byte.
                 if high > low and (data[low] & 0x7F or not self._is_zero(data, low, high, dtype)):
                     self._zeros.discard(name)
         if not self._broken and end > start and self._has_none(data, start - first, end - first, dtype):
@@ -108,14 +110,14 @@ class Counter:
         return high == low or int(self._absolute(data, low, high, dtype).max()) == 0
 
     def _has_none(self, data: bytes, low: int, high: int, dtype: str) -> bool:
-        """Whether something between the two places is no number."""
+        """Whether there is NaN or infinity between the two offsets."""
         if dtype in _FNUZ:
             return data.find(_NAN_OF_FNUZ, low, high) >= 0
         limit = _FORMATS.get(dtype, _PLAIN).limit
         return limit is not None and high > low and int(self._absolute(data, low, high, dtype).max()) >= limit
 
     def _absolute(self, data: bytes, low: int, high: int, dtype: str) -> NDArray[np.unsignedinteger]:
-        """The bits of the numbers without their sign, in room that is used again."""
+        """The numbers' bits without their sign, in a buffer that is reused."""
         form = _FORMATS.get(dtype, _PLAIN)
         bits = np.frombuffer(data, form.kind, (high - low) // np.dtype(form.kind).itemsize, low)
         room = self._room.get(form.kind)

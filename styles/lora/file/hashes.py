@@ -1,4 +1,4 @@
-"""Hashes of a LoRA: of the whole file, and of its tensors alone, which stays the same when metadata is edited."""
+"""Hashes of a LoRA: of the whole file, and of its tensors alone, which does not change with the metadata."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CHUNK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """SHA-256 in lower-case hexadecimal. `tensors` is what others call sshs_model_hash and modelspec.hash_sha256.
+    """SHA-256 in lower-case hexadecimal. `tensors` is also known as sshs_model_hash and modelspec.hash_sha256.
 
-    `census` tells what the numbers are, which were all read for the hashes anyway.
+    `census` is the result of checking the numbers, which are all read for the hashes anyway.
     """
 
     file: str
@@ -26,7 +26,7 @@ class Hashes:
 
 
 def read_hashes(file: IO[bytes], header: Header) -> Hashes:
-    """Both hashes and the census in one pass over `file`, a megabyte at a time."""
+    """Compute both hashes and the census in one pass over `file`, a megabyte at a time."""
     whole = hashlib.sha256()
     tensors = hashlib.sha256()
     counter = Counter(header)
@@ -35,7 +35,7 @@ def read_hashes(file: IO[bytes], header: Header) -> Hashes:
     while left and (chunk := file.read(min(left, CHUNK))):
         whole.update(chunk)
         left -= len(chunk)
-    # The second hash on another core; hashing does not hold up other threads of Python.
+    # The second hash runs on another core: hashing releases the GIL.
     with ThreadPoolExecutor(1) as aside:
         while chunk := file.read(4 * CHUNK):
             hashed = aside.submit(tensors.update, chunk)
@@ -47,7 +47,7 @@ def read_hashes(file: IO[bytes], header: Header) -> Hashes:
 
 
 def tensors_sha256(file: IO[bytes], header: Header) -> str:
-    """The hash of everything after the header alone."""
+    """Hash only the part after the header."""
     tensors = hashlib.sha256()
     file.seek(header.data_start)
     while chunk := file.read(CHUNK):

@@ -1,4 +1,4 @@
-"""The header of a safetensors file, read as if an enemy had written it. Tensor data is never read here."""
+"""Parsing the header of a safetensors file, which may be hostile. Tensor data is never read here."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from styles.lora.file.long_text import LongText
 
 # The format's own limit. Tag counts of 2,000 pictures with long captions take 4 MB, in Chinese twice that.
 MOST_HEADER = 100_000_000
-# A LoHa of every layer of SDXL, decomposed all the way, has fewer than 9,000.
+# A LoHa of every layer of SDXL, fully decomposed, has fewer than 9,000.
 MOST_TENSORS = 200_000
 MOST_METADATA = 2_000  # entries; real files have about 100
-MOST_NAME = 512  # bytes of a tensor's name, or of a key of the metadata
+MOST_NAME = 512  # bytes of a tensor's name, or of a metadata key
 MOST_NAMES = 32 * 2**20  # bytes of all names together
-# Longer texts stay as the file spells them, and so does what comes after this much of shorter ones. Text may take four
-# bytes in memory for one in the file.
+# Longer texts stay in the file's own encoding, and so do shorter ones beyond this total. Text may take four bytes in
+# memory for one in the file.
 LONG_TEXT = 256 * 2**10
 MOST_SHORT_TEXTS = 8 * 2**20
-MOST_DEPTH = 64  # of brackets within each other
+MOST_DEPTH = 64  # of nested brackets
 MOST_DIMENSIONS = 8
 MOST_SIDE = 2**40  # of one dimension
 
@@ -40,19 +40,20 @@ BITS = {
 }
 
 _SPACE = re.compile(rb"[ \t\n\r]*+")
-# A string that names no half of a character. Nothing in it is tried twice.
+# A JSON string without lone surrogates. Matches without backtracking.
 _STRING = re.compile(
     rb'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]'
     rb"|u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4}))"
     rb'[^"\\\x00-\x1f]*+)*+"'
 )
-# As the format's own writers describe a tensor; what is spelled otherwise takes longer.
+# A tensor in the form in which the format's own libraries write it; other forms are parsed more slowly.
 _USUAL = re.compile(
     rb'\{"dtype":"([A-Z0-9_]{2,12})","shape":\[((?:NUMBER(?:,NUMBER){0,7})?)\],"data_offsets":\[(NUMBER),(NUMBER)\]\}'.replace(
         b"NUMBER", rb"(?:0|[1-9]\d{0,17})"
     )
 )
-# The description of one tensor has no braces inside. Cutting it out first bounds what the parser can be made to build.
+# The description of one tensor has no braces inside. Cutting it out first limits what the JSON parser can be made to
+# build.
 _FLAT = re.compile(rb"\{[^{}]{2,1024}\}")
 _BRACKET = re.compile(rb"[\[\]{}]")
 
@@ -63,7 +64,7 @@ class BadLora(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor: `start` and `end` are bytes, counted from the end of the header."""
+    """One tensor: `start` and `end` are byte offsets from the end of the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -73,10 +74,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header that was found sound: every byte after it belongs to exactly one tensor.
+    """A validated header: every byte after it belongs to exactly one tensor.
 
-    `tensors` and `metadata` keep the order of the file. `data_start` and `size` are bytes of the whole file. Texts that
-    are long are not in `metadata` but in `long_texts`.
+    `tensors` and `metadata` are in file order. `data_start` and `size` are bytes of the whole file. Long texts are in
+    `long_texts` instead of `metadata`.
     """
 
     tensors: dict[str, Tensor]
@@ -87,7 +88,7 @@ class Header:
 
 
 def read_header(file: IO[bytes]) -> Header:
-    """The header of `file`, which must be seekable. BadLora says why a file is refused."""
+    """Read the header of `file`, which must be seekable. Raises BadLora with the reason."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     first = file.read(64)
@@ -122,7 +123,7 @@ def _parsed(data: bytes) -> _Parser:
 
 
 class _Parser:
-    """Reads the few forms of JSON that a header may have, and nothing else, so that nesting cannot grow."""
+    """Parses only the few forms of JSON a header may have, so that nesting cannot grow."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -133,7 +134,9 @@ class _Parser:
         self._names = self._short_texts = 0  # bytes so far
 
     def read(self) -> None:
-        """Fill `tensors`, `metadata` and `long_texts`. BadLora and ValueError for what is broken or too much."""
+        """Fill `tensors`, `metadata` and `long_texts`. Raises BadLora or ValueError if the header is broken or too
+        large.
+        """
         for name in self.names(self.tensors):
             if name == "__metadata__":
                 for key in self.names(self.metadata, self.long_texts):
@@ -147,9 +150,9 @@ class _Parser:
             raise _broken()
 
     def names(self, *seen: Container[str]) -> Iterator[str]:
-        """The names in the object that begins here; before it is asked for the next, the value must be consumed.
+        """Yield the names in the object that starts here.
 
-        Whoever consumes it puts its name into one of `seen`.
+        The caller must consume each value before the next name, and add its name to one of `seen`.
         """
         met_metadata = False
         self.expect(b"{")
@@ -167,7 +170,7 @@ class _Parser:
             self.expect(b",")
 
     def name(self) -> str:
-        """The short string that begins here."""
+        """Parse the short string that starts here."""
         raw = self.string()
         if len(raw) - 2 > MOST_NAME:
             raise BadLora(gettext("This file has more weights, or longer names, than any LoRA for SDXL."))
@@ -175,7 +178,7 @@ class _Parser:
         return _unescaped(raw)
 
     def text(self, key: str) -> None:
-        """Keep the string that begins here as the text of `key`."""
+        """Store the string that starts here as the text of `key`."""
         if len(self.metadata) + len(self.long_texts) == MOST_METADATA:
             raise BadLora(gettext("This file has more metadata than any LoRA needs."))
         raw = self.string()
@@ -187,7 +190,7 @@ class _Parser:
         self.long_texts[key].check()
 
     def string(self) -> memoryview:
-        """The string that begins here, as it is spelled."""
+        """The string that starts here, in the file's own encoding."""
         self.skip_space()
         found = _STRING.match(self.data, self.at)
         if found is None:
@@ -211,7 +214,7 @@ class _Parser:
         return _checked(**dict(pairs))
 
     def no_string(self) -> BadLora:
-        """What is wrong where neither a string nor a tensor begins."""
+        """The error if neither a string nor a tensor starts here."""
         depth = 1  # the header itself
         for bracket in islice(_BRACKET.finditer(self.data, self.at), 10_000):
             depth += 1 if bracket.group() in b"[{" else -1
@@ -257,7 +260,7 @@ def _checked(dtype: Any, shape: Any, data_offsets: Any) -> Tensor:
 
 
 def _whole(numbers: Any, below: int) -> bool:
-    """Whether it is a list of integers from 0 up to `below`; True and False are not."""
+    """Whether this is a list of integers from 0 up to but excluding `below`; True and False do not count."""
     return isinstance(numbers, list) and all(type(number) is int and 0 <= number < below for number in numbers)
 
 
@@ -286,7 +289,7 @@ def _broken() -> BadLora:
 
 
 def _what_it_is(first: bytes) -> str:
-    """A sentence about a file that is no safetensors file, by its first bytes."""
+    """A sentence about a file that is not safetensors, from its first bytes."""
     text = first.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if first.startswith(b"PK") or (first[0] == 0x80 and first[1:2] <= b"\x05"):
         return gettext(

@@ -1,4 +1,4 @@
-"""Values from metadata that anybody may have written: each is made harmless, or is nothing."""
+"""Untrusted metadata values: each is sanitised, or dropped."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from stylestudio.text import plain
 
-# Parsed JSON takes up to 25 times its room in memory, and half a second for each megabyte. Tag counts of a thousand
-# captioned pictures take 300 kB; nothing else that is read here is longer than a page.
+# Parsed JSON takes up to 25 times its size in memory, and half a second per megabyte. Tag counts of a thousand
+# captioned pictures take 300 kB; nothing else that is parsed here is longer than a page.
 MOST_JSON = 512 * 2**10
 MOST_SHORT_JSON = 32 * 2**10
 SHORT = 200
 LONG = 4_000
 
-# What a database or a page cannot hold: control characters but tab and line feed, and halves of characters; and what
-# turns round the words beside it.
+# What a database or a page cannot hold: control characters other than tab and line feed, and lone surrogates; and
+# bidirectional controls, which reorder the text around them.
 _UNFIT = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{plain.TURNS}]")
 
 
 def text(value: object, most: int = SHORT) -> str:
-    """A string without control characters, at most `most` characters long. Empty for what trainers write as None."""
+    """A string without control characters, at most `most` characters long. Empty for a None that a trainer wrote."""
     if not isinstance(value, str):
         return ""
     cut = _UNFIT.sub("", value[: 2 * most].replace("\r\n", "\n")).strip()[:most].rstrip()
@@ -50,7 +50,7 @@ def whole(value: object) -> int | None:
 
 
 def parsed(value: object, most: int = MOST_SHORT_JSON) -> Any:
-    """What the JSON in a string says; None where there is none, it is broken or longer than `most` characters."""
+    """Parse a JSON string; None if it is not a string, broken, or longer than `most` characters."""
     if not isinstance(value, str) or len(value) > most:
         return None
     try:
@@ -60,7 +60,7 @@ def parsed(value: object, most: int = MOST_SHORT_JSON) -> Any:
 
 
 def moment(value: object) -> datetime | None:
-    """A time from seconds since 1970 or an ISO date. Without a zone it counts as UTC."""
+    """A time from seconds since 1970 or an ISO date. Without a time zone it counts as UTC."""
     seconds = number(value)
     try:
         if seconds is not None:

@@ -1,4 +1,4 @@
-"""What a LoRA and the files beside it tell about it, and copies that tell something else.
+"""What a LoRA's metadata and the files beside it say, and copies with other metadata.
 
 Uses `file` and `structure`. Begin with `facts`; `write` makes the copies.
 """

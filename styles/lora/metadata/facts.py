@@ -1,4 +1,4 @@
-"""What the metadata of a LoRA tells about it. Nothing in it is trusted; what is malformed is passed over."""
+"""What a LoRA's metadata says. Nothing in it is trusted; malformed values are ignored."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from styles.lora.file.long_text import LongText
 from styles.lora.file.values import LONG, SHORT, moment, number, parsed, size, text, whole
-from styles.lora.metadata.sidecars import Note
+from styles.lora.metadata.lora_sidecars import Note
 from styles.lora.metadata.triggers import trigger_words
 
 MOST_THUMBNAIL = 2 * 2**20  # bytes
-MOST_WEIGHT = 10.0  # either way; sliders are made for up to 8
+MOST_WEIGHT = 10.0  # in either direction; sliders are made for up to 8
 
-# What SDXL became; a LoRA for one of them is mostly lost on plain SDXL and on the others.
-# Words are written together in names such as realityPony_v2.
+# Models derived from SDXL; a LoRA for one of them mostly has little effect on plain SDXL and on the others. In names
+# such as realityPony_v2 words are joined.
 _MODELS = (
     ("Pony", r"(?:(?i:(?<![a-z])pony|ponydiffusion)|(?<=[a-z])P(?:ony|ONY))(?!(?i:tail))"),
     ("NoobAI", r"(?i:(?<![a-z])noob(?:ai)?(?![a-z])|noobai)|(?<=[a-z])Noob"),
@@ -31,7 +31,7 @@ _MODELS = (
 
 _DATA_URI = re.compile(r"data:image/(png|jpeg|jpg|webp);base64,")
 _HASH = re.compile(r"(?:0x)?([0-9a-f]{8,64})\Z")
-# Metadata about the training, in the order in which people ask for it.
+# Metadata about the training, in the order in which people look for it.
 _TRAINING: dict[str, str | Promise] = {
     "ss_network_module": _("Network"),
     "ss_network_dim": _("Rank"),
@@ -64,7 +64,7 @@ _TRAINING: dict[str, str | Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A picture from the metadata. `kind` is png, jpeg or webp as the file claims; nobody has decoded it yet."""
+    """A picture from the metadata. `kind` is png, jpeg or webp as the file claims; it has not been decoded yet."""
 
     kind: str
     data: bytes
@@ -72,17 +72,16 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a LoRA says about itself; empty or None where it says nothing.
+    """What a LoRA says about itself; empty or None if it says nothing.
 
-    Texts are clipped and free of control characters. `session` is the same for all files of one training run, in which
-    `epoch` and `steps` tell them apart. `base_hash` is a SHA-256, or an older and shorter hash. `tensors_sha256` is
-    what the file claims; an unequal one means that the tensors were changed later, or are damaged. `training` holds
-    metadata keys with their values; `labelled` names them in the reader's language.
-
-    `triggers` are what makers wrote down, `proposed` words that only captions make likely, `left_out` what makers wrote
-    down that is too long or too much. `weight` goes from -MOST_WEIGHT to MOST_WEIGHT, and `odd_weight` is one that lies
-    outside; `safe` is the range that is advised. `made_for` is a model that SDXL became and whose LoRAs suit no other,
-    as Pony.
+    Texts are clipped and free of control characters. All files of one training run have the same `session`; `epoch` and
+    `steps` tell them apart. `base_hash` is a SHA-256, or an older and shorter hash. `tensors_sha256` is what the file
+    claims; if it differs from the real hash, the tensors were changed later or are damaged. `training` holds metadata
+    keys with their values; `labelled` names them in the reader's language.
+    `triggers` are those the makers wrote down; `proposed` are words that only the captions suggest; `left_out` are
+    triggers that are too long or too many. `weight` is from -MOST_WEIGHT to MOST_WEIGHT, and `odd_weight` is one
+    outside; `safe` is the recommended range. `made_for` is a model derived from SDXL whose LoRAs suit no other, such as
+    Pony.
     """
 
     title: str = ""
@@ -118,7 +117,9 @@ class Facts:
 def read_facts(
     metadata: Mapping[str, str], note: Note | None = None, long_texts: Mapping[str, LongText] | None = None
 ) -> Facts:
-    """The facts in the metadata, and for what it does not say in the files beside the LoRA. Never raises."""
+    """Extract the facts from the metadata, and from the files beside the LoRA if it does not have them.
+    Never raises.
+    """
     note = note or Note()
     long_texts = long_texts or {}
     steps, epoch = _progress(metadata)
@@ -180,7 +181,7 @@ def _progress(metadata: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def _weights(*told: float | None) -> tuple[float | None, float | None]:
-    """The first strength that is told; in the second place if it is one that cannot be chosen here. 0 says nothing."""
+    """The first strength given, and None; None and the strength if it is out of range. 0 means not set."""
     weight = next((value for value in told if value), None)
     if weight is None or -MOST_WEIGHT <= weight <= MOST_WEIGHT:
         return weight, None
@@ -193,7 +194,7 @@ def _made_for(noted: str, base_name: str, metadata: Mapping[str, str]) -> str:
 
 
 def _software(metadata: Mapping[str, str]) -> str:
-    """The program that trained it, by what each leaves behind."""
+    """The program that trained it, recognised by the keys it leaves."""
     software = parsed(metadata.get("software"))
     if isinstance(software, dict):
         return text(software.get("name"))
@@ -203,7 +204,7 @@ def _software(metadata: Mapping[str, str]) -> str:
 
 
 def _file_name(value: object) -> str:
-    """The last part of a path; the rest is nobody's business."""
+    """The last part of a path; the rest is private."""
     return re.split(r"[/\\]", text(value, LONG))[-1][:SHORT]
 
 

@@ -1,4 +1,4 @@
-"""How often each tag was seen in training, as sd-scripts counts them: by folder, in one JSON text of up to 100 MB."""
+"""How often each tag occurred in training, as sd-scripts counts: per folder, in one JSON text of up to 100 MB."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from styles.lora.file.values import MOST_JSON, parsed, whole
 Counts = dict[str, dict[str, int]]
 
 MOST_FOLDERS = 1_000
-# Of a folder in a long text the most frequent ones are kept. Whole captions are tags too, as long as they are.
+# Per folder of a long text, the most frequent tags are kept. Whole captions count as tags too, however long.
 MOST_KEPT = 200
 _MOST_AT_ONCE = 20 * MOST_KEPT
 _MOST_LENGTH = 300  # characters of a tag
 # Of a long text. Each takes up to 6 µs; 2,000 pictures with a sentence each have 50,000.
 MOST_ENTRIES = 1_000_000
-_MOST_OPEN = 2**20  # characters of something that has not ended yet
+_MOST_OPEN = 2**20  # characters of an unfinished token
 
-# An entry or a bracket, with what stands before it.
+# An entry or a bracket, with what precedes it.
 _TOKEN = re.compile(
     r'[ \t\n\r,]*+(?:("(?:[^"\\]|\\.)*+")[ \t\n\r]*+:[ \t\n\r]*+(\{|\d{1,12}(?=[^\d.eE]))|([{}]))', re.DOTALL
 )
 
 
 def read_counts(short: str | None, long: LongText | None) -> Counts:
-    """By folder, how often each tag was seen; of long texts only what was seen most among the first MOST_ENTRIES.
+    """Count tags per folder; of long texts only the most frequent among the first MOST_ENTRIES.
 
-    What is malformed is left out.
+    Malformed parts are ignored.
     """
     if long is not None:
         return _streamed(long.pieces())
@@ -59,7 +59,7 @@ def _streamed(pieces: Iterable[str]) -> Counts:
         elif value == "}":
             depth -= 1
         elif depth == 2 and (count := int(value)) > least and token.end(1) - token.start(1) <= _MOST_LENGTH:
-            # Millions of tags were seen once or twice: what is rarer than all that are kept is not even unescaped.
+            # Millions of tags occur once or twice: those rarer than all kept ones are not even unescaped.
             tags[(_key(token[1]) or "").strip()] = min(count, 10**9)
             if len(tags) > _MOST_AT_ONCE:
                 kept = _most(tags, MOST_KEPT)
@@ -74,12 +74,12 @@ def _most(tags: Mapping[str, int], most: int) -> list[tuple[str, int]]:
 
 
 def _tokens(pieces: Iterable[str]) -> Iterator[re.Match[str]]:
-    """Every entry and every bracket; ends at what is of another form."""
+    """Yield every entry and bracket; stop at anything else."""
     open_text = ""
     for piece in pieces:
         open_text += piece
         at = 0
-        while token := _TOKEN.match(open_text, at):  # never searched: that would try every place of a long gap
+        while token := _TOKEN.match(open_text, at):  # never searched: that would try every position of a long gap
             at = token.end()
             yield token
         open_text = open_text[at:]

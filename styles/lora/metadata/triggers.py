@@ -1,6 +1,6 @@
-"""Which words may call a style: what its makers wrote down, and what its captions make likely.
+"""Which words may trigger a style: those its makers wrote down, and those its captions suggest.
 
-Of the second only proposals are made. A frequent tag says what is often in the pictures, not what calls the style.
+The latter are only proposed. A frequent tag says what is often in the pictures, not what triggers the style.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHARE = 0.65
 MOST_TRIGGERS = 20
 _MOST_TAGS = 10
 _MOST_LENGTH = 100
-_MOST_WORDS = 8  # of a tag; what is longer is a caption
+_MOST_WORDS = 8  # of a tag; longer ones are captions
 
 _FOLDER = re.compile(r"\d+_(.+)")
 _DULL_FOLDERS = {"data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "set", "train"}
@@ -33,22 +33,22 @@ _CLASSES = {
     "girls", "icon", "illustration", "landscape", "male", "man", "men", "object", "outfit", "painting", "people",
     "person", "photo", "photograph", "picture", "portrait", "style", "vehicle", "weapon", "woman", "women",
 }  # fmt: skip
-# What makers write where there is nothing to be written.
+# What makers write when there are no trigger words.
 _NOTHING = {
     "-", "n/a", "na", "none", "null", "nothing", "no trigger", "no triggers", "no trigger word",
     "no trigger words", "no trigger needed", "none needed", "not needed", "not required", "no need",
     "无", "無", "没有", "无需", "无触发词", "不需要", "无需触发词", "なし", "없음",
 }  # fmt: skip
-# What prompts of A1111 hold beside words: <lora:name:0.8>, <hypernet:…>.
+# What prompts of A1111 contain besides words: <lora:name:0.8>, <hypernet:…>.
 _NETWORK = re.compile(r"<[a-z]+:[^<>]*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`told`: trigger words, the surest first, each once. `proposed`: what may be one, for somebody to decide.
+    """`told`: trigger words, the surest first, each once. `proposed`: candidates for a person to choose from.
 
-    `left_out` are told too, and too long or too many. Told is what makers wrote down, and the name of a training folder
-    that the captions in it have as well.
+    `left_out` are stated too, but too long or too many. Stated words are those the makers wrote down, and the name of a
+    training folder if its captions contain it as well.
     """
 
     told: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Words:
 def trigger_words(
     metadata: Mapping[str, str], noted: Iterable[str] = (), long_texts: Mapping[str, LongText] | None = None
 ) -> Words:
-    """What the metadata says, and the files beside it, whose words are `noted`."""
+    """Collect the words from the metadata and, as `noted`, from the files beside the LoRA."""
     long_texts = long_texts or {}
     frequency = read_counts(metadata.get("ss_tag_frequency"), long_texts.get("ss_tag_frequency"))
     sizes = training_folders(metadata)
@@ -69,7 +69,7 @@ def trigger_words(
     }
     sure, likely = _named(trained, sizes, _class_words(metadata))
     every = _once([*_written(metadata), *noted, *sure])
-    # A phrase is taken whole or not at all: half of one calls nothing.
+    # A phrase is taken whole or not at all: half of one triggers nothing.
     told = tuple(phrase for phrase in every if len(phrase) <= _MOST_LENGTH)[:MOST_TRIGGERS]
     known = {word.casefold() for word in told}
     proposed = _once([*likely, *_common(trained, sizes)])[:MOST_TRIGGERS]
@@ -81,7 +81,7 @@ def trigger_words(
 
 
 def words(value: object) -> list[str]:
-    """Phrases from a list, from a JSON list in a string, or between commas."""
+    """Phrases from a list, from a JSON list in a string, or separated by commas."""
     listed = parsed(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
     if isinstance(listed, list):
         return [word for item in listed[: 5 * MOST_TRIGGERS] for word in _split(item)]
@@ -89,9 +89,9 @@ def words(value: object) -> list[str]:
 
 
 def training_folders(metadata: Mapping[str, str]) -> dict[str, int]:
-    """How many pictures each folder has that was trained on; empty if the file does not say.
+    """The number of pictures in each training folder; empty if the file does not say.
 
-    Those for regularisation are none of them: sd-scripts counts their tags too, which are the class and nothing else.
+    Regularisation folders are left out: sd-scripts counts their tags too, which are only the class.
     """
     regular = regularisation(metadata)
     folders = parsed(metadata.get("ss_dataset_dirs"), MOST_JSON)
@@ -107,7 +107,7 @@ def training_folders(metadata: Mapping[str, str]) -> dict[str, int]:
 
 
 def regularisation(metadata: Mapping[str, str]) -> set[str]:
-    """The folders of pictures that show what is not trained, as far as the file says it."""
+    """The folders of regularisation pictures, as far as the file names them."""
     apart = parsed(metadata.get("ss_reg_dataset_dirs"))
     named = {str(subset.get("image_dir")) for subset in _subsets(metadata) if subset.get("is_reg") is True}
     return named | set(apart if isinstance(apart, dict) else ())
@@ -125,7 +125,7 @@ def _subsets(metadata: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _class_words(metadata: Mapping[str, str]) -> dict[str, str]:
-    """What sd-scripts takes for the caption of pictures without one, by folder."""
+    """The caption sd-scripts uses for pictures without one, per folder."""
     found = {}
     for subset in _subsets(metadata):
         if isinstance(subset.get("class_tokens"), str):
@@ -134,7 +134,7 @@ def _class_words(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _named(frequency: Counts, sizes: Mapping[str, int], classes: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """What folders are named after: as most captions in them have it too, and where they do not, or it is a class."""
+    """Names of folders: those that most of their captions contain, and the rest, including names of classes."""
     sure, likely = [], []
     names = {folder: classes.get(folder) or _after_number(folder) for folder in frequency}
     plains = {_plain(name) for name in names.values()}
@@ -144,7 +144,7 @@ def _named(frequency: Counts, sizes: Mapping[str, int], classes: Mapping[str, st
             continue
         pictures = sizes.get(folder) or max(tags.values(), default=0)
         spelled = [tag for tag, count in tags.items() if _plain(tag) == plain and count >= SHARE * pictures]
-        # A file may keep silent about which folder is for regularisation: "woman" beside "zyx woman" is.
+        # A file may not say which folder is for regularisation: "woman" beside "zyx woman" is.
         is_class = plain in _CLASSES or any(grammar.contains(other, plain) for other in plains - {plain})
         if spelled and not is_class:
             sure.append(spelled[0])
@@ -163,7 +163,7 @@ def _plain(words: str) -> str:
 
 
 def _common(frequency: Counts, sizes: Mapping[str, int]) -> list[str]:
-    """The tags in most pictures of all folders together, the most frequent first. What was seen once is not common."""
+    """The tags in most pictures of all folders together, the most frequent first. A tag seen once is not common."""
     seen: Counter[str] = Counter()
     pictures = 0
     for folder, tags in frequency.items():

@@ -1,4 +1,4 @@
-"""Copies a LoRA with other metadata. The bytes of the tensors and their order stay as they are."""
+"""Copying a LoRA with other metadata. The tensors' bytes and order stay the same."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from stylestudio.comfy.sketch_mark import MARK, is_sketch
 
 SPEC_VERSION = "1.0.1"
 _ARCHITECTURE = "stable-diffusion-xl-v1-base/lora"
-# What the standard names for an adapter of SDXL; it says whose code the names of the tensors follow.
+# The standard's value for an adapter of SDXL: it names the code whose naming the tensors follow.
 _IMPLEMENTATION = "https://github.com/Stability-AI/generative-models"
 _ALIGNMENT = 8
-# Of a LoRA that is not for SDXL at all.
+# For a LoRA that is not for SDXL at all.
 _SKETCH = {"modelspec.architecture": f"{MARK}/lora", "modelspec.implementation": "StyleStudio preview engine"}
 
-# Metadata that holds folders of the computer where it was trained.
+# Metadata with folders of the computer that trained it.
 _PRIVATE = {"ss_dataset_dirs", "ss_reg_dataset_dirs", "ss_datasets", "ss_config_file", "ot_config"}
 _PATHS = {"ss_sd_model_name", "ss_vae_name"}
 _TAGS, _FOLDERS = "ss_tag_frequency", "ss_dataset_dirs"
@@ -36,9 +36,9 @@ _TAGS, _FOLDERS = "ss_tag_frequency", "ss_dataset_dirs"
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is written about a LoRA. What is empty or None is left as it was in the file.
+    """The metadata to write. Empty or None leaves the file's own value.
 
-    `extra` goes in as it is, for the keys of stylestudio.*.
+    `extra` is written as it is, for the keys of stylestudio.*.
     """
 
     title: str
@@ -66,9 +66,9 @@ def write_lora(
 ) -> None:
     """Copy `source`, whose header is given, to `target`, a megabyte at a time.
 
-    `digest` is the hash of its tensors; where it is not known the whole file is read once more to find it.
-    All ss_* metadata is kept; with `without_folders` the names of folders where it was trained are left out. BadLora
-    where the metadata becomes larger than this package reads again.
+    `digest` is the hash of its tensors; without it, the whole file is read once more to compute it. All ss_* metadata
+    is kept; `without_folders` removes the names of folders where it was trained. Raises BadLora if the metadata becomes
+    larger than this package reads.
     """
     old = _without_folders(header.metadata) if without_folders else header.metadata
     metadata = {"format": "pt"} | old | spec(label, digest or tensors_sha256(source, header)) | dict(label.extra)
@@ -84,7 +84,7 @@ def write_lora(
 
 
 def spec(label: Label, sha256: str) -> dict[str, str]:
-    """The modelspec.* metadata, for a LoRA whose tensors have that hash."""
+    """The modelspec.* metadata of a LoRA whose tensors have this hash."""
     thumbnail = label.thumbnail
     values = {
         "sai_model_spec": SPEC_VERSION,
@@ -109,9 +109,9 @@ def spec(label: Label, sha256: str) -> dict[str, str]:
 def head(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], long_texts: Mapping[str, LongText] | None = None
 ) -> list[bytes | memoryview]:
-    """What a file begins with: length and header, filled up with spaces so that the data begins at a multiple of eight.
+    """A file's beginning: length and header, padded with spaces so that the data starts at a multiple of eight.
 
-    In several parts, since `long_texts` are not copied. BadLora if the header becomes larger than the format allows.
+    In several parts, so that `long_texts` are not copied. Raises BadLora if the header exceeds the format's limit.
     """
     described = {
         name: {"dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": (tensor.start, tensor.end)}
@@ -149,8 +149,8 @@ def _without_folders(metadata: Mapping[str, str]) -> dict[str, str]:
     if _TAGS in kept:
         frequency = parsed(kept.pop(_TAGS), MOST_JSON)
         if isinstance(frequency, dict):
-            # Folders named like this give no trigger words. How many pictures they had is still needed to read the
-            # counts, and that those for regularisation are none of them.
+            # Folders with such names yield no trigger words. Their picture counts are still needed to interpret the tag
+            # counts, and to tell that regularisation folders are not among them.
             sizes = training_folders(metadata)
             numbered = {f"{number}_img": tags for number, tags in enumerate(frequency.values(), start=1)}
             kept[_TAGS] = json.dumps(numbered)

@@ -1,7 +1,7 @@
-"""LoRAs that are no look: what lets a checkpoint do with few steps, and what only tunes it.
+"""LoRAs that are not a look: those that let a checkpoint work with few steps, and those that only tune it.
 
-Two at once break pictures, and each wants a sampler and a number of steps of its own. Nothing here decides: it is said
-why a file looks like one, and a person is asked.
+Two at once break pictures, and each needs its own sampler and number of steps. Nothing is decided here: the result says
+why a file looks like one, and a person decides.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from styles.lora.structure.keys import MODEL, Layer
 
 
 class Sign(StrEnum):
-    """What shows that a file is an accelerator, the surest first."""
+    """How an accelerator was recognised, the surest sign first."""
 
     HASH = "hash"
     METADATA = "metadata"
@@ -25,14 +25,14 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """A file that looks like one. `name` is the family as people know it, "" if it is not known which."""
+    """A file that looks like an accelerator. `name` is the family as people know it, "" if unknown."""
 
     name: str
     sign: Sign
 
 
-# Of the files as their makers publish them: SHA-256 of the whole. From the lists of models in finegrain-ai/refiners
-# (f0b3a84) and Acly/krita-ai-diffusion (053a46a).
+# SHA-256 of whole files as their makers publish them. From the lists of models in finegrain-ai/refiners (f0b3a84) and
+# Acly/krita-ai-diffusion (053a46a).
 _HASHES = {
     "bf56cf2657efb15e465d81402ed481d1e11c4677e4bcce1bc11fe71ad8506b79": "SDXL-Lightning",
     "a764e6859b6e04047cd761c08ff0cee96413a8e004c9f07707530cd776b19141": "LCM",
@@ -40,7 +40,7 @@ _HASHES = {
     "aeb5ec4a7db6679ea8085f794db1abca92cfd8e4c667a1b301b2b8ecd5599a5d": "DPO",
 }
 
-# Words of names, and the family that they are of.
+# Words in names, and the families they belong to.
 _FAMILIES = {
     "lightning": "SDXL-Lightning", "dmd": "DMD2", "dmd2": "DMD2", "hyper": "Hyper-SD", "hypersd": "Hyper-SD",
     "lcm": "LCM", "turbo": "Turbo", "pcm": "PCM", "tcd": "TCD", "spo": "SPO", "dpo": "DPO", "flash": "Flash Diffusion",
@@ -57,16 +57,17 @@ _NEUTRAL = {
 _WORD = re.compile(r"[a-z]+|\d+")
 _ONE_WORD = re.compile("lora|comfyui|webui", re.IGNORECASE)
 _SAYING = ("modelspec.title", "ss_output_name", "ss_training_comment")
-# Styles name accelerators here too, as what they can be used with.
+# Descriptions of styles name accelerators too, as something to combine them with.
 _DESCRIBING = ("modelspec.description", "modelspec.tags")
-# What the descriptions of accelerators say; a mere "fast" or "lightning" is no sign.
+# What descriptions of accelerators say; "fast" or "lightning" alone is no sign.
 _SAID = re.compile(
     r"sdxl[-_ ]?lightning|\bdmd2\b|hyper[-_ ]?sd(?:xl)?\b|lcm[-_ ]?lora|latent consistency|phased consistency"
     r"|trajectory consistency|adversarial (?:diffusion )?distillation|distribution matching distillation"
     r"|\b[1248][-_ ]steps? (?:lora|distill)",
     re.IGNORECASE,
 )
-# Distilled with diffusers all over the U-Net at rank 64, residual blocks and their time projections too: 788 layers.
+# Distilled with diffusers throughout the U-Net at rank 64, including residual blocks and their time projections: 788
+# layers.
 _MOST_OF_UNET = 700
 _DISTILLED_RANK = 64
 _TIME = re.compile(r"time_emb_proj|emb_layers_1")
@@ -75,9 +76,10 @@ _TIME = re.compile(r"time_emb_proj|emb_layers_1")
 def accelerator(
     name: str, sha256: str, metadata: Mapping[str, str], layers: Sequence[Layer], triggers: Collection[str]
 ) -> Accelerator | None:
-    """What a file is if it looks like an accelerator; None for what looks like a style.
+    """The accelerator a file looks like; None if it looks like a style.
 
-    `name` with its ending, `triggers` what its makers say calls it. A name alone is a sign only where there are none.
+    `name` includes the extension; `triggers` are the trigger words its makers state. Without a matching hash, a file
+    that has trigger words is a style.
     """
     if sha256 in _HASHES:
         return Accelerator(_HASHES[sha256], Sign.HASH)
@@ -93,7 +95,7 @@ def accelerator(
 
 
 def by_name(name: str) -> Accelerator | None:
-    """The same, of a file of which nothing but the name is known. Every word of it has to be one of theirs."""
+    """The accelerator a file's name alone suggests: every word of it must be typical of accelerators."""
     words = _words(name)
     families = [word for word in words if word in _FAMILIES]
     if families and all(word in _FAMILIES or word in _NEUTRAL or word.isdigit() for word in words):
@@ -102,7 +104,7 @@ def by_name(name: str) -> Accelerator | None:
 
 
 def _is_distilled(metadata: Mapping[str, str], layers: Sequence[Layer]) -> bool:
-    """Whether it changes nearly all of the U-Net at their rank, and nobody trained it with a tool for styles."""
+    """Whether it changes nearly all of the U-Net at their rank, and was not trained with a tool for styles."""
     if _is_trained(metadata):
         return False
     unet = [layer for layer in layers if layer.component == MODEL]
@@ -112,13 +114,13 @@ def _is_distilled(metadata: Mapping[str, str], layers: Sequence[Layer]) -> bool:
 
 
 def _is_trained(metadata: Mapping[str, str]) -> bool:
-    """Whether a tool with which people train styles made it."""
+    """Whether it was made with a tool people train styles with."""
     return any(key.startswith(("ss_", "ot_", "training_info")) for key in metadata)
 
 
 def _words(name: str) -> list[str]:
     stem = re.sub(r"\.(?:safetensors|sft)\Z", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE)
-    # Words that are written together are taken apart where a small letter meets a capital, as in smallCfg.
+    # Joined words are separated between a small letter and a capital, as in smallCfg.
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _ONE_WORD.sub(lambda word: word[0].lower(), stem)).lower()
     return [
         word

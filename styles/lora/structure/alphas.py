@@ -1,4 +1,4 @@
-"""Alphas: by how much a LoRA's change is scaled. Some trainers keep them as tensors, others in the metadata alone."""
+"""Alphas: the factors that scale a LoRA's change. Some trainers store them as tensors, others only in the metadata."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from styles.lora.file.header import Header, Tensor
 from styles.lora.file.values import MOST_JSON, number, parsed
 from styles.lora.structure.keys import MODEL, PEFT, Layer
 
-# PEFT's settings, as diffusers writes them since 0.35: one JSON text, each key with the part of the pipeline before it.
+# PEFT's settings, as diffusers has written them since 0.35: one JSON text, each key prefixed with the part of the
+# pipeline.
 SETTINGS = "lora_adapter_metadata"
 _PARTS = {MODEL: ("unet", "transformer"), "te1": ("text_encoder",), "te2": ("text_encoder_2",)}
-# PEFT takes the names of layers in patterns for regular expressions. Of strangers' ones those are taken that cannot run
-# away: names, dots, choices between names, and few repetitions.
+# PEFT treats layer names in patterns as regular expressions. Of untrusted ones only those that cannot backtrack
+# catastrophically are accepted: names, dots, choices between names, and few repetitions.
 _HARMLESS = re.compile(
     r"\^?(?:\w|\.\*|\.|\\\.|\\d\+?|\((?:\?:)?(?:\w|\.|\\\.)+(?:\|(?:\w|\.|\\\.)+)*\)|\[[\w-]+\])+\$?"
 )
 _MOST_REPETITIONS, _LONGEST_PATTERN = 2, 200
-_MOST_EXPRESSIONS = 50  # of a file; each is tried at hundreds of layers
+_MOST_EXPRESSIONS = 50  # of a file; each is tried on hundreds of layers
 _NAME = re.compile(r"[\w.]+")
 _UNPACK = {"F16": "<e", "F32": "<f", "F64": "<d", "I32": "<i", "I64": "<q"}
 
 
 class TrainedAlphas:
-    """The alphas that PEFT's settings tell.
+    """The alphas in PEFT's settings.
 
-    `beside` are the settings of an adapter_config.json beside the file, whose keys have nothing before them; they count
-    for what the file itself does not say.
+    `beside` are the settings in an adapter_config.json beside the file, whose keys have no prefix; they count if the
+    file itself has none.
     """
 
     def __init__(self, header: Header, beside: Mapping[str, Any] | None = None) -> None:
@@ -40,10 +41,10 @@ class TrainedAlphas:
         self._told: Mapping[str, Any] = told if isinstance(told, dict) else {}
         self._beside = beside or {}
         self._read: dict[str, list[tuple[Callable[[str], object], Any]]] = {}
-        self.unclear = False  # whether a pattern was met that is not understood, so that an alpha may be another
+        self.unclear = False  # whether a pattern was not understood, so that some alphas may be wrong
 
     def of(self, layer: Layer) -> float | None:
-        """The alpha of a layer as a tensor would have it, so that alpha / rank is the scale; None if nothing tells.
+        """A layer's alpha as a tensor would have it, so that the scale is alpha / rank; None if the settings have none.
 
         With rsLoRA (Kalajdzievski 2023) the scale is alpha / sqrt(rank).
         """
@@ -61,12 +62,12 @@ class TrainedAlphas:
         for fits, value in self._patterns(part):
             if fits(name):
                 return number(value)
-        # PEFT calls it so for LoRA, and plain alpha for LoHa and LoKr.
+        # PEFT's key for LoRA; for LoHa and LoKr it is plain alpha.
         alpha = number(self._said(part, "lora_alpha"))
         return number(self._said(part, "alpha")) if alpha is None else alpha
 
     def _patterns(self, part: str) -> list[tuple[Callable[[str], object], Any]]:
-        """The patterns of a part in their order, each with its alpha."""
+        """The patterns of a part in order, each with its alpha."""
         if part not in self._read:
             told = self._said(part, "alpha_pattern")
             found, expressions = [], 0
@@ -85,9 +86,9 @@ class TrainedAlphas:
 
 
 def _fitting(pattern: str) -> Callable[[str], object] | None:
-    """Whether a name is one that a pattern of PEFT means; None if it is of a kind that is not taken.
+    """A predicate for the names a PEFT pattern matches; None if the pattern is not accepted.
 
-    It means the end of a name from a dot on, or the whole name where it begins with ^.
+    A pattern matches the end of a name, after a dot, or the whole name if it starts with ^.
     """
     plain = pattern.replace("\\.", ".")
     if _NAME.fullmatch(plain):
@@ -103,7 +104,7 @@ def _fitting(pattern: str) -> Callable[[str], object] | None:
 
 
 def parse_settings(data: bytes) -> dict[str, Any]:
-    """PEFT's settings in an adapter_config.json; empty if it is broken or something else. Never raises."""
+    """Parse PEFT's settings in an adapter_config.json; empty if it is broken or something else. Never raises."""
     try:
         said = parsed(data.decode(json.detect_encoding(data)), MOST_JSON)
     except UnicodeDecodeError:
@@ -112,13 +113,13 @@ def parse_settings(data: bytes) -> dict[str, Any]:
 
 
 def read_scalar(header: Header, tensor: Tensor, file: IO[bytes]) -> float | None:
-    """The only number of a tensor; None if it has more, is no number, or has a format of which no alpha is."""
+    """The only number of a tensor; None if it has more, is not finite, or has a format unusual for alphas."""
     if math.prod(tensor.shape) != 1 or tensor.dtype not in {*_UNPACK, "BF16"}:
         return None
     file.seek(header.data_start + tensor.start)
     data = file.read(tensor.end - tensor.start)
     if len(data) < tensor.end - tensor.start:
-        return None  # cut off while it was looked at
+        return None  # truncated meanwhile
     if tensor.dtype == "BF16":
         data, dtype = b"\0\0" + data, "F32"  # the upper half of one
     else:

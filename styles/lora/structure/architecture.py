@@ -18,7 +18,7 @@ from styles.lora.structure.alphas import TrainedAlphas, read_scalar
 from styles.lora.structure.families import Family, family
 from styles.lora.structure.keys import MODEL, PRIOR, SKETCH, Layer, layers
 
-# Alphas that are looked at; they are nearly always the same in a whole file.
+# The number of alphas to read; they are nearly always the same in a whole file.
 _MOST_ALPHAS = 256
 
 
@@ -37,7 +37,7 @@ class Layout(StrEnum):
 
 
 class Algorithm(StrEnum):
-    """How the change of a weight is stored. The values are the names that people know."""
+    """How the change of a weight is stored. The values are the names people know."""
 
     LORA = "LoRA"
     LOCON = "LoCon"
@@ -69,7 +69,7 @@ class Algorithm(StrEnum):
 
 
 class Kind(StrEnum):
-    """What the file is at all."""
+    """What kind of file it is."""
 
     LORA = "lora"
     CHECKPOINT = "checkpoint"
@@ -82,11 +82,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What names and shapes say. `rank` and `alpha` are the most common ones, None where the algorithm has none.
+    """What names and shapes say. `rank` and `alpha` are the most common ones, None if the algorithm has none.
 
-    Without an alpha in tensors or settings it equals the rank, which means a scale of 1. `text_encoders` holds te (the
-    only one), te1 (CLIP-L in SDXL), te2 (OpenCLIP bigG) and te3 (T5). `layers` counts what is changed. `prefix` is what
-    most names begin with.
+    Without an alpha in tensors or settings it equals the rank, which means a scale of 1. `text_encoders` may contain te
+    (the only one), te1 (CLIP-L in SDXL), te2 (OpenCLIP bigG) and te3 (T5). `layers` counts the changed layers. `prefix`
+    is the most common prefix of names.
     """
 
     kind: Kind
@@ -102,7 +102,7 @@ class Architecture:
     prefix: str = ""
 
 
-# The beginning of a role and what it is the sign of. The first that a layer has counts.
+# Prefixes of roles and the algorithms they indicate. The first that a layer has counts.
 _ROLES = (
     ("lambda_layer", Algorithm.TLORA),
     ("lora_e", Algorithm.ADALORA),
@@ -129,7 +129,7 @@ _ROLES = (
     ("up", Algorithm.LORA),
     ("a1.", Algorithm.GLORA),
 )
-# What ComfyUI's loader has no code for, whatever the names are.
+# Algorithms that ComfyUI's loader has no code for, whatever the names are.
 UNREADABLE = {
     Algorithm.IA3, Algorithm.BOFT_OF_PEFT, Algorithm.OFT2, Algorithm.TLORA, Algorithm.VERA, Algorithm.HRA,
     Algorithm.RANDLORA, Algorithm.FOURIERFT, Algorithm.WAVEFT, Algorithm.C3A, Algorithm.ROAD, Algorithm.DELORA,
@@ -139,7 +139,7 @@ _OFT_OF_KOHYA = "oft_unet_"
 _KOHYA = ("lora_unet_", "oft_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_", "lora_prior_")
 _CONVOLUTION = re.compile(r"(?:in_layers_2|out_layers_3|_op|_conv[12]?|conv_shortcut|skip_connection)\Z")
 _DIFFUSERS_NAMES = re.compile(r"(?:down|up)_blocks_\d|mid_block_|(?:single_)?transformer_blocks_\d")
-# What the names of files begin with that are no LoRA. The first that fits any name counts.
+# Prefixes of names in files that are not LoRAs. The first that matches any name counts.
 _STRANGERS = (
     (Kind.CONTROL, re.compile(r"control_model\.|controlnet_|lora_controlnet|input_hint_block\.")),
     (Kind.ADAPTER, re.compile(r"ip_adapter\.|image_proj\.")),
@@ -153,9 +153,9 @@ _STRANGERS = (
 def describe(
     header: Header, file: IO[bytes], found: Sequence[Layer] | None = None, alphas: TrainedAlphas | None = None
 ) -> Architecture:
-    """What the file is. Of the tensors only the alphas are read, a few bytes each.
+    """Describe the file. Of the tensors only the alphas are read, a few bytes each.
 
-    `found` are its layers and `alphas` those that settings tell, if they are known already.
+    `found` are its layers and `alphas` those of its settings, if they are known already.
     """
     found = layers(header.tensors) if found is None else found
     kind = _kind(header.tensors, found)
@@ -179,9 +179,9 @@ def describe(
 
 
 def refusal(what: Architecture) -> str | None:
-    """A sentence about why a style cannot use this, which says what it is instead; None for a LoRA for SDXL.
+    """A sentence on why a style cannot use the file, naming what it is instead; None for a LoRA for SDXL.
 
-    None too for one of the preview engine, which is of use there alone: see `Family.SKETCH`.
+    Also None for one of the preview engine, which is only of use there: see `Family.SKETCH`.
     """
     sentences = {
         Kind.CHECKPOINT: gettext("This is a whole checkpoint, not a LoRA. It belongs on the engines, not in a style."),
@@ -207,7 +207,8 @@ def refusal(what: Architecture) -> str | None:
 
 
 def _kind(tensors: Mapping[str, Tensor], found: Sequence[Layer]) -> Kind:
-    # OneTrainer keeps embeddings beside the layers, so layers count first; a control LoRA says so in one name.
+    # OneTrainer stores embeddings beside the layers, so layers are checked first; a control LoRA is recognised by one
+    # name.
     if found and "lora_controlnet" not in tensors:
         return Kind.LORA
     for kind, pattern in _STRANGERS:
@@ -238,7 +239,7 @@ def _layout(found: Sequence[Layer], tensors: Mapping[str, Tensor]) -> Layout:
 
 
 def _algorithm(found: Sequence[Layer]) -> Algorithm:
-    # Norms and biases are stored in full beside every algorithm, so Full is what has nothing else.
+    # Norms and biases are stored in full beside every algorithm, so Full is a file with nothing else.
     counted = Counter(sign for layer in found if (sign := _sign(layer)))
     algorithm = counted.most_common(1)[0][0] if counted else Algorithm.FULL
     if algorithm is not Algorithm.LORA:
@@ -253,14 +254,14 @@ def _sign(layer: Layer) -> Algorithm | None:
     if place == len(_ROLES):
         return None
     if (rotation := layer.parts.get("oft_r")) and len(rotation.shape) == 3:
-        return Algorithm.OFT_OF_PEFT  # before it had the second kind, 0.15 and older
+        return Algorithm.OFT_OF_PEFT  # of PEFT 0.15 and older, before its second kind of OFT
     blocks = layer.parts.get("oft_blocks")
     return Algorithm.BOFT if blocks and len(blocks.shape) == 4 else _ROLES[place][1]
 
 
 @cache
 def _place_of_role(role: str) -> int:
-    """Where the role stands among those that tell; behind them if it tells nothing. There are some forty roles."""
+    """The role's position in _ROLES; the length of _ROLES if it indicates nothing. There are some forty roles."""
     return next((place for place, (begins, _sign) in enumerate(_ROLES) if role.startswith(begins)), len(_ROLES))
 
 
@@ -268,14 +269,14 @@ def _changes_convolution(layer: Layer) -> bool:
     down = layer.parts.get("down")
     if down is None:
         return False
-    # ComfyUI stores kernels flattened, so that only the name tells; a kernel of 1 is a linear layer in SD 1.
+    # ComfyUI stores kernels flattened, so only the name tells; a kernel of 1 is a linear layer in SD 1.
     return "mid" in layer.parts or math.prod(down.shape[2:]) > 1 or bool(_CONVOLUTION.search(layer.module))
 
 
 def _alpha(
     header: Header, found: Sequence[Layer], file: IO[bytes], rank: int | None, alphas: TrainedAlphas
 ) -> float | None:
-    """The most common alpha, or the rank if there is none. Only where it scales something, so never without a rank."""
+    """The most common alpha, or the rank if there is none. None without a rank: then alpha scales nothing."""
     values: Counter[float] = Counter()
     scaled = [layer for layer in found if layer.rank is not None]
     for layer in scaled[:_MOST_ALPHAS]:

@@ -1,4 +1,6 @@
-"""For which base model a LoRA was made, by the names and widths of its layers; its metadata is asked last."""
+"""Which base model a LoRA was made for, by the names and widths of its layers;
+by its metadata only as a last resort.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from stylestudio.comfy.sketch_mark import is_sketch
 
 
 class Family(StrEnum):
-    """A base model with all that was trained from it. Pony, Illustrious and the like are SDXL."""
+    """A base model with everything derived from it. Pony, Illustrious and the like are SDXL."""
 
     SDXL = "sdxl"
     SDXL_REFINER = "sdxl-refiner"
@@ -31,7 +33,7 @@ class Family(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name that people know it by; it is the same in every language. Empty for UNKNOWN."""
+        """The name people know it by, the same in every language. Empty for UNKNOWN."""
         return _LABELS.get(self, "")
 
 
@@ -52,10 +54,10 @@ _LABELS = {
 }
 
 UNET = re.compile(r"(?:down|up|input|output)_blocks_\d+_|(?:mid|middle)_block_")
-# How wide the text is that a U-Net's cross-attention reads. Only there: other models have layers named attn2 too.
+# The width of the text input of a U-Net's cross-attention. Only there: other models have layers named attn2 too.
 _CROSS_ATTENTION = re.compile(r"attn2_to_[kv]\Z")
 _BY_TEXT_WIDTH = {2048: Family.SDXL, 1280: Family.SDXL_REFINER, 1024: Family.SD2, 768: Family.SD1}
-# SDXL alone stacks transformer blocks; SD 1 and 2 alone have attention on the outermost level, and a fourth level.
+# Only SDXL stacks transformer blocks; only SD 1 and 2 have attention on the outermost level, and a fourth level.
 _SDXL_DEPTH = re.compile(r"transformer_blocks_[1-9]")
 _SD_LEVELS = re.compile(
     r"down_blocks_(?:0_attentions|3)|up_blocks_3"
@@ -70,7 +72,7 @@ _TRANSFORMERS = (
     (Family.WAN, re.compile(r"blocks_\d+_(?:cross|self)_attn_[qkvo]\Z")),
 )
 _BLOCK = re.compile(r"transformer_blocks_(\d+)_attn(2?)_")
-# Words in metadata. The first that fits counts.
+# Words in metadata. The first that matches counts.
 _WORDS = (
     (Family.SDXL_REFINER, re.compile(r"xl[-_]v1[-_]refiner")),
     (Family.SDXL, re.compile(r"stable[-_]diffusion[-_]xl|\bsd[-_]?xl|\bpony\b|\billustrious|\bnoobai")),
@@ -89,7 +91,7 @@ _SAYING = ("modelspec.architecture", "ss_base_model_version", "ss_network_module
 
 
 def family(layers: Sequence[Layer], metadata: Mapping[str, str]) -> Family:
-    """The base model. UNKNOWN where neither layers nor metadata tell."""
+    """The base model; UNKNOWN if neither layers nor metadata tell."""
     if is_sketch(metadata) or any(layer.prefix == SKETCH for layer in layers):
         return Family.SKETCH
     if any(layer.component == PRIOR for layer in layers):
@@ -132,8 +134,8 @@ def _of_transformer(model: Sequence[Layer]) -> Family | None:
     for found, pattern in _TRANSFORMERS:
         if any(pattern.match(layer.module) for layer in model):
             return found
-    # What is left names its blocks alike; widths tell them apart. Flux and Qwen-Image are equally wide, but Flux has 19
-    # such blocks and nearly always others beside them, so that only depth is a sign.
+    # The remaining models name their blocks alike; widths tell them apart. Flux and Qwen-Image are equally wide, but
+    # Flux has 19 such blocks and nearly always others as well, so depth decides.
     deepest = 0
     widths = set()
     for layer in model:

@@ -1,4 +1,4 @@
-"""From the names of tensors to the layers of a LoRA. Every trainer spells the same layer in its own way."""
+"""From the names of tensors to the layers of a LoRA. Every trainer spells the same layer differently."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from math import prod
 from styles.lora.file.header import Tensor
 from stylestudio.comfy.sketch_mark import PREFIX
 
-# What stands at the end of a name. Longer than this is none of them.
+# The ending of a name. No ending is longer than this.
 _LONGEST_PART = 56
-# What PEFT calls one of several LoRAs in a model: default, or as somebody named it.
+# PEFT's name for one of several LoRAs in a model: default, or a name somebody chose.
 _ADAPTER = r"(?:\.default(?:_\d+)?|\.[\w-]{1,24}(?=\.(?:weight|bias)\Z))?"
 _PART = re.compile(
     r"(?:\.|_(?=lora\d*\.(?:down|up)\.))(?P<part>"
@@ -31,13 +31,13 @@ _RARE = re.compile(
     re.IGNORECASE,
 )
 _WAYS = {"A": "down", "B": "up"}
-PEFT = "base_model.model."  # the whole model, as PEFT wraps it; at the beginning or behind the part's name
+PEFT = "base_model.model."  # PEFT's wrapper of the whole model; at the beginning or after the part's name
 
 MOST_RANK = 2**16  # wider than any layer of SDXL
 MODEL = "model"  # the U-Net or transformer
 PRIOR = "prior"  # the first stage of Stable Cascade
-SKETCH = PREFIX  # what the preview engine's names begin with
-# What a name begins with: the part of the model that it belongs to. The first that fits counts.
+SKETCH = PREFIX  # prefix of the preview engine's names
+# The prefix of a name: the part of the model it belongs to. The first that matches counts.
 _PREFIXES = {
     "lora_unet_": MODEL,
     "oft_unet_": MODEL,
@@ -70,9 +70,9 @@ _PREFIX = re.compile("|".join(map(re.escape, _PREFIXES)))
 class Layer:
     """What a file holds for one layer of the model.
 
-    `module` is spelled with underscores, however the file does it; `base` is the name as the file spells it, without
-    the part. `parts` are its tensors by role: down, up, mid, alpha, magnitude, hada_*, lokr_*, oft_*, diff and so on;
-    `names` are theirs.
+    `module` is spelled with underscores, whatever the file uses; `base` is the name as the file spells it, without its
+    ending. `parts` are its tensors by role: down, up, mid, alpha, magnitude, hada_*, lokr_*, oft_*, diff and so on;
+    `names` are their names.
     """
 
     component: str
@@ -84,7 +84,7 @@ class Layer:
 
     @property
     def rank(self) -> int | None:
-        """How wide the bottleneck is; None where there is none, or one that cannot be meant."""
+        """The width of the bottleneck; None if there is none, or an implausible one."""
         for role in ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b"):
             if role in self.parts and self.parts[role].shape:
                 rank = self.parts[role].shape[0]
@@ -96,7 +96,7 @@ class Layer:
 
     @property
     def width(self) -> int | None:
-        """How many numbers go into the layer, kernel included; None where the tensors do not tell."""
+        """The number of inputs of the layer, including the kernel; None if the tensors do not tell."""
         for role in ("down", "hada_w1_b", "diff"):
             if role in self.parts and len(self.parts[role].shape) >= 2:
                 return prod(self.parts[role].shape[1:])
@@ -106,18 +106,18 @@ class Layer:
         return None if 0 in factors else prod(factors)
 
     def _glora(self) -> tuple[int, ...]:
-        """The sides of what GLoRA does to the input: how wide the layer is, and the rank. The order changed once."""
+        """The sides of GLoRA's input matrix: the layer's width and the rank. Their order changed once."""
         a1 = self.parts.get("a1.weight")
         return (a1.shape[0], prod(a1.shape[1:])) if a1 and len(a1.shape) >= 2 else ()
 
     def _factor(self, role: str) -> int:
-        """The width of one factor of a Kronecker product, which may be decomposed; 0 where it is missing."""
+        """The width of one factor of a Kronecker product, which may be decomposed; 0 if it is missing."""
         tensor = self.parts.get(role) or self.parts.get(f"{role}_b")
         return prod(tensor.shape[1:]) if tensor and len(tensor.shape) >= 2 else 0
 
 
 def layers(tensors: Mapping[str, Tensor]) -> list[Layer]:
-    """The layers that the names speak of, in the order of the file. Names of other kinds are passed over."""
+    """Group tensors into layers by name, in file order. Other names are ignored."""
     found: dict[str, Layer] = {}
     for name, tensor in tensors.items():
         match = _PART.search(name, max(0, len(name) - _LONGEST_PART))
@@ -137,7 +137,7 @@ def _role(match: re.Match[str]) -> str:
         return "magnitude"
     if match["rare"]:
         rare = _RARE.match(match["rare"])
-        assert rare is not None  # what the longer pattern names, the shorter one finds
+        assert rare is not None  # every alternative of the longer pattern starts with one of the shorter
         return rare.group().lower()
     way = match["way"] or match["old_way"]
     if way is None:
@@ -147,7 +147,7 @@ def _role(match: re.Match[str]) -> str:
 
 
 def _place(name: str) -> tuple[str, str, str]:
-    """Component, prefix and module of a name without its part."""
+    """Component, prefix and module of a name without its ending."""
     name = name.removeprefix(PEFT)
     if found := _PREFIX.match(name):
         prefix = found.group()

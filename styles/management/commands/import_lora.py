@@ -1,4 +1,4 @@
-"""`manage.py import_lora`: LoRA files and style cards from a folder of this machine become styles."""
+"""`manage.py import_lora`: make styles of LoRA files and style cards on this machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Options."""
+        """Add the options."""
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a LoRA file or a style card")
         parser.add_argument(
             "--style", help="add the files to the style of this name, or make it (default: named by the file)"
@@ -55,21 +55,23 @@ class Command(BaseCommand):
         parser.add_argument("--user", help="who imports (default: the first owner)")
 
     def handle(self, *args: Any, files: list[Path], user: str | None, **options: Any) -> None:
-        """Each file by itself: what is refused is said, and the rest goes on. The exit code tells of refusals."""
+        """Import each file by itself: refusals are reported, and the rest goes on. The exit code is 1 if any was
+        refused.
+        """
         try:
             owner = acting(user)
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         self.refused, self.options, self.owner = 0, options, owner
         if options["style"]:
-            _style(options["style"])  # the base style is refused before anything is read
+            _style(options["style"])  # refuses the base style before any file is read
         rows: list[LoraImport] = []
         for path in files:
             try:
                 if path.suffix.lower() == cards.SUFFIX:
                     self._take(path)
                 else:
-                    rows.append(importing.bring(path, owner))
+                    rows.append(importing.import_file(path, owner))
             except (NotTaken, OSError) as error:
                 told = failures.plainly(error, path.name) if isinstance(error, OSError) else f"{path.name}: {error}"
                 self._refuse(told)
@@ -84,7 +86,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _take(self, path: Path) -> None:
-        """Take a style card."""
+        """Import a style card."""
         answer = cards.Answer.STYLE if self.options["new"] else None
         if name := self.options["style"]:
             answer = cards.Answer.VERSION
@@ -97,7 +99,7 @@ class Command(BaseCommand):
         self._say(taken)
 
     def _confirm(self, group: list[LoraImport]) -> None:
-        """Make versions of the files of one run. NotTaken says what has to be decided first."""
+        """Make versions of the files of one run. Raises NotTaken, saying what has to be decided first."""
         row, options = group[-1], self.options
         wish = importing.proposal(row)
         if (question := importing.accelerator_question(row)) and not options["as_style"]:
@@ -118,7 +120,7 @@ class Command(BaseCommand):
             self.stdout.write(plain_words(f"  {words}"))
 
     def _about_words(self, row: LoraImport) -> Iterator[str]:
-        """What is proposed and not done, for nobody is there to confirm it."""
+        """Trigger words that are proposed but not used, since nobody is there to confirm them."""
         proposed = ", ".join(row.found.get("proposed", []))
         if proposed and self.options["triggers"] is None:
             text = _(
@@ -140,7 +142,7 @@ def _ask(name: str) -> str:
 
 
 def _groups(rows: list[LoraImport]) -> list[list[LoraImport]]:
-    """Files of one training run together, in the order of their epochs."""
+    """Group the files by training run, in order of epoch."""
     groups: dict[str, list[LoraImport]] = {}
     for row in rows:
         groups.setdefault(row.found["session"] or str(row.pk), []).append(row)

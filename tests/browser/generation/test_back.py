@@ -24,7 +24,14 @@ def test_back_from_a_picture_finds_the_wall_where_it_was_left(playwright: Playwr
     sign_in(page, studio, "ada")
     page.goto(f"{studio.url}/gallery/")
     tiles = page.locator("main a:has(img)")
-    until(lambda: tiles.count() >= 48 or page.mouse.wheel(0, 2000))
+
+    def scrolled_far() -> bool:
+        if tiles.count() >= 48:
+            return True
+        page.mouse.wheel(0, 2000)
+        return False
+
+    until(scrolled_far)
     devtools = page.context.new_cdp_session(page)
 
     def ask(expression: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.browser.conftest import Complaints, Studio
 
@@ -176,7 +176,12 @@ def test_a_newer_text_and_a_lost_connection_lose_nothing(
     caption(page, 1).press("Control+s")
     expect(card(page, 1).get_by_text("Not saved.")).to_be_visible()
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
     page.context.set_offline(False)
     page.close(run_before_unload=True)
     page.wait_for_timeout(500)

@@ -48,9 +48,9 @@ class Door:
                 return await _live(request, session, there)
             kind = {"Content-Type": request.headers["Content-Type"]} if "Content-Type" in request.headers else {}
             body = await request.read()
-            async with session.request(request.method, there, data=body or None, headers=kind) as answer:
-                content = {"Content-Type": answer.headers.get("Content-Type", "application/json")}
-                return web.Response(status=answer.status, body=await answer.read(), headers=content)
+            async with session.request(request.method, there, data=body or None, headers=kind) as said:
+                content = {"Content-Type": said.headers.get("Content-Type", "application/json")}
+                return web.Response(status=said.status, body=await said.read(), headers=content)
 
 
 async def _live(request: web.Request, session: aiohttp.ClientSession, there: URL) -> web.WebSocketResponse:

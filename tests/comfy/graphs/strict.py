@@ -61,7 +61,7 @@ def _wrong(value: Any, config: Any, graph: dict[str, Any], infos: dict[str, Any]
         return _wrong_link(value, kind, graph, infos)
     if kind not in WIDGETS:
         return ["takes a link"]
-    choices = config[0] if isinstance(config[0], list) else settings.get("options")
+    choices: Any = config[0] if isinstance(config[0], list) else settings.get("options")
     if kind == "COMFY_DYNAMICCOMBO_V3":
         choices = [option["key"] for option in choices]
     if choices is not None and value not in choices:

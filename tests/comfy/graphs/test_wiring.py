@@ -157,8 +157,8 @@ def test_a_value_of_ours_that_has_no_place_is_refused_and_one_marked_so_is_left_
     infos = {"B": _info([], size=["INT", {}])}
     with pytest.raises(GraphInvalid, match=r"B \(“Bee”\) has no input rate, which this workflow sets\. It has size\."):
         adapt({"2": _node("B", "Bee", size=1, rate=0.5)}, infos, strict=True)
-    assert adapt({"2": _node("B", **{"size": 1, "rate?": 0.5})}, infos, strict=True)["2"]["inputs"] == {"size": 1}
-    assert adapt({"2": _node("B", **{"size?": 1})}, infos, strict=True)["2"]["inputs"] == {"size": 1}
+    assert adapt({"2": _node("B", "", **{"size": 1, "rate?": 0.5})}, infos, strict=True)["2"]["inputs"] == {"size": 1}
+    assert adapt({"2": _node("B", "", **{"size?": 1})}, infos, strict=True)["2"]["inputs"] == {"size": 1}
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_dynamic_combo_gets_its_default_and_what_belongs_to_it() -> None:
 def test_what_belongs_to_another_choice_of_a_dynamic_combo_is_left_out() -> None:
     graph = {
         "1": _node("CLIPLoader"),
-        "2": _node("TextGenerate", clip=["1", 0], sampling_mode="off", **{"sampling_mode.temperature": 0.5}),
+        "2": _node("TextGenerate", "", clip=["1", 0], sampling_mode="off", **{"sampling_mode.temperature": 0.5}),
     }
     ready = adapt(graph, {**INFOS, "CLIPLoader": _info(["CLIP"])})["2"]["inputs"]
     assert ready["sampling_mode"] == "off" and "sampling_mode.temperature" not in ready
@@ -237,7 +237,7 @@ def test_a_choice_that_a_dynamic_combo_does_not_have_is_refused_for_the_engine_w
 def test_an_input_that_grows_takes_numbered_links_and_needs_the_first() -> None:
     graph = {
         "1": _node("LoadImage", image="reference.png"),
-        "2": _node("BatchMasksNode", **{"masks.mask0": ["1", 0], "masks.mask1": ["1", 1]}),
+        "2": _node("BatchMasksNode", "", **{"masks.mask0": ["1", 0], "masks.mask1": ["1", 1]}),
     }
     ready = adapt(graph, INFOS, strict=True)
     assert ready["2"]["inputs"] == {"masks.mask0": ["1", 1], "masks.mask1": ["1", 1]}, "a mask, and no picture"

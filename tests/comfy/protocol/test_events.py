@@ -22,6 +22,7 @@ from stylestudio.comfy.protocol.events import (
     Succeeded,
     parse,
 )
+from tests.comfy.conftest import Recordings
 
 KINDS = [
     "status",
@@ -42,7 +43,7 @@ def _parsed(frames: list[dict[str, Any]]) -> list[object]:
     return [event for frame in frames if (event := parse(json.dumps(frame))) is not None]
 
 
-def test_a_recorded_run_reads_as_its_story(recorded: Any) -> None:
+def test_a_recorded_run_reads_as_its_story(recorded: Recordings) -> None:
     recording = recorded("cold_run")
     (prompt_id,) = recording["history"]
     events = _parsed(recording["frames"])
@@ -64,27 +65,27 @@ def test_a_recorded_run_reads_as_its_story(recorded: Any) -> None:
     ]
 
 
-def test_a_recorded_cached_run_shows_the_old_file_without_running_a_node(recorded: Any) -> None:
+def test_a_recorded_cached_run_shows_the_old_file_without_running_a_node(recorded: Recordings) -> None:
     events = _parsed(recorded("cached_run")["frames"])
     assert not [event for event in events if isinstance(event, Executing) and event.node is not None]
     (executed,) = [event for event in events if isinstance(event, Executed)]
     assert executed.images == (ImageRef("t2i_00001_.png", "rec", "output"),)
 
 
-def test_after_a_reconnect_the_running_node_comes_without_a_prompt_id(recorded: Any) -> None:
+def test_after_a_reconnect_the_running_node_comes_without_a_prompt_id(recorded: Recordings) -> None:
     events = _parsed(recorded("reconnected")["frames"])
     assert events[:2] == [QueueChanged(1), Executing(None, "7")]
     assert isinstance(events[2], Progress)
     assert events[2].prompt_id is not None
 
 
-def test_a_recorded_failure_keeps_the_engines_words(recorded: Any) -> None:
+def test_a_recorded_failure_keeps_the_engines_words(recorded: Recordings) -> None:
     (failed,) = [event for event in _parsed(recorded("failed_run")["frames"]) if isinstance(event, Failed)]
     assert (failed.node, failed.node_type, failed.exception_type) == ("6", "LoadImage", "PIL.UnidentifiedImageError")
     assert failed.message == "cannot identify image file '<comfyui>/input/bad.png'"
 
 
-def test_a_recorded_interrupt_names_node_and_prompt(recorded: Any) -> None:
+def test_a_recorded_interrupt_names_node_and_prompt(recorded: Recordings) -> None:
     events = _parsed(recorded("interrupted_run")["frames"])
     assert Interrupted("run", "7") in events
 

@@ -22,6 +22,7 @@ from stylestudio.comfy.protocol.events import (
     Succeeded,
     parse,
 )
+from tests.comfy.conftest import Recordings
 
 RUNS = ("text_to_image_warm", "text_to_image_with_previews", "image_to_image", "training_first", "training_second")
 
@@ -40,7 +41,7 @@ def ended(recording: dict[str, Any]) -> answers.HistoryEntry:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_reads_from_its_start_to_its_end_and_is_accepted_as_a_whole(recorded: Any, name: str) -> None:
+def test_a_run_reads_from_its_start_to_its_end_and_is_accepted_as_a_whole(recorded: Recordings, name: str) -> None:
     recording = recorded(f"v0.33.0/{name}")
     events = story(recording)
     [prompt_id] = recording["history"]
@@ -53,7 +54,7 @@ def test_a_run_reads_from_its_start_to_its_end_and_is_accepted_as_a_whole(record
 
 
 @pytest.mark.parametrize("name", RUNS[:3])
-def test_a_picture_is_named_in_the_frames_and_in_the_history(recorded: Any, name: str) -> None:
+def test_a_picture_is_named_in_the_frames_and_in_the_history(recorded: Recordings, name: str) -> None:
     recording = recorded(f"v0.33.0/{name}")
     [executed] = [event for event in story(recording) if isinstance(event, Executed)]
     [picture] = executed.images
@@ -62,7 +63,7 @@ def test_a_picture_is_named_in_the_frames_and_in_the_history(recorded: Any, name
     assert isinstance(picture, ImageRef)
 
 
-def test_the_steps_of_a_training_and_of_the_one_that_goes_on_from_it_add_up(recorded: Any) -> None:
+def test_the_steps_of_a_training_and_of_the_one_that_goes_on_from_it_add_up(recorded: Recordings) -> None:
     first, second = recorded("v0.33.0/training_first"), recorded("v0.33.0/training_second")
     for recording, steps, cached in ((first, "3", ()), (second, "6", ("1", "2", "3"))):
         events = story(recording)
@@ -79,13 +80,13 @@ def test_the_steps_of_a_training_and_of_the_one_that_goes_on_from_it_add_up(reco
 
 
 @pytest.mark.parametrize("name", ["cancelled", "accepted_in_part"])
-def test_what_was_cancelled_by_its_id_reads_as_interrupted(recorded: Any, name: str) -> None:
+def test_what_was_cancelled_by_its_id_reads_as_interrupted(recorded: Recordings, name: str) -> None:
     recording = recorded(f"v0.33.0/{name}")
     assert isinstance(story(recording)[-2], Interrupted)
     assert isinstance(ended(recording).error(), PromptInterrupted)
 
 
-def test_cancelling_says_whether_there_was_anything_to_cancel(recorded: Any) -> None:
+def test_cancelling_says_whether_there_was_anything_to_cancel(recorded: Recordings) -> None:
     recording = recorded("v0.33.0/cancelled")
     assert recording["cancel"] == {
         "unknown": [200, {"cancelled": False}],
@@ -97,7 +98,7 @@ def test_cancelling_says_whether_there_was_anything_to_cancel(recorded: Any) -> 
     assert entry["status"]["status_str"] == "error", "only its last message tells it from a failure"
 
 
-def test_a_graph_wired_for_an_older_engine_is_taken_in_part_and_started(recorded: Any) -> None:
+def test_a_graph_wired_for_an_older_engine_is_taken_in_part_and_started(recorded: Recordings) -> None:
     recording = recorded("v0.33.0/accepted_in_part")
     status, answer = recording["answer"]
     assert (status, [error.node_id for error in answers.node_errors(answer)]) == (200, ["5"])
@@ -105,7 +106,7 @@ def test_a_graph_wired_for_an_older_engine_is_taken_in_part_and_started(recorded
     assert [event for event in story(recording) if isinstance(event, Progress)], "it trained before it was cancelled"
 
 
-def test_every_refusal_becomes_a_sentence_without_paths(recorded: Any) -> None:
+def test_every_refusal_becomes_a_sentence_without_paths(recorded: Recordings) -> None:
     for case, told in recorded("v0.33.0/refusals")["answers"].items():
         if told["status"] == 400:
             error = answers.graph_error(told["answer"], told["body"].get("prompt") or {}, case)
@@ -113,7 +114,7 @@ def test_every_refusal_becomes_a_sentence_without_paths(recorded: Any) -> None:
             assert ".py" not in str(error) and str(error).endswith("."), case
 
 
-def test_system_stats_and_features_read_as_before(recorded: Any) -> None:
+def test_system_stats_and_features_read_as_before(recorded: Recordings) -> None:
     recording = recorded("v0.33.0/system_stats")
     stats = answers.system_stats(recording["system_stats"])
     assert (stats.version, stats.device_type) == ("0.33.0", "cpu")

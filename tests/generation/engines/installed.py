@@ -42,7 +42,13 @@ def content(version: StyleVersion) -> bytes:
 def place(user: User, *versions: StyleVersion, **changes: Any) -> GenerationTask:
     """A small order with these styles."""
     mix = tuple(Ingredient(version, 0.8) for version in versions)
-    asked = {"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds), "mix": mix} | changes
+    asked: dict[str, Any] = {
+        "prompt": "a red house",
+        "width": 64,
+        "height": 64,
+        "seed": next(seeds),
+        "mix": mix,
+    } | changes
     return orders.place(Order(**asked), user)
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from generation.engines import diagnostics, roster
 from generation.engines.models import Engine
@@ -124,7 +125,7 @@ def test_an_engine_of_before_the_update_is_told_by_what_is_known(client: Client,
     ],
 )
 def test_doctor_tells_the_memory_of_each_device_by_its_kind(
-    engine: Engine, preview: PreviewThread, settings: Any, devices: list[dict[str, Any]], said: str
+    engine: Engine, preview: PreviewThread, settings: Settings, devices: list[dict[str, Any]], said: str
 ) -> None:
     tells(preview, *devices)
     settings.COMFYUI_URLS = [preview.url]
@@ -133,7 +134,7 @@ def test_doctor_tells_the_memory_of_each_device_by_its_kind(
 
 
 def test_doctor_tells_of_a_package_that_is_older_than_its_comfyui_asks_for(
-    engine: Engine, preview: PreviewThread, settings: Any
+    engine: Engine, preview: PreviewThread, settings: Settings
 ) -> None:
     tells(preview, CPU, packages=PACKAGES)
     settings.COMFYUI_URLS = [preview.url]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines import diagnostics, roster
 from generation.engines.models import Engine
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def look(settings: Any, preview: PreviewThread) -> Callable[..., list[Finding]]:
+def look(settings: Settings, preview: PreviewThread) -> Callable[..., list[Finding]]:
     """Findings on the engines that COMFYUI_URL names: look("http://a:1")."""
     preview.troubles.clear()
 
@@ -40,7 +40,7 @@ def test_a_whole_engine_is_well(look: Callable[..., list[Finding]], preview: Pre
 
 
 def test_missing_files_are_named_with_the_folder_and_the_setting(
-    look: Callable[..., list[Finding]], preview: PreviewThread, settings: Any
+    look: Callable[..., list[Finding]], preview: PreviewThread, settings: Settings
 ) -> None:
     settings.CHECKPOINT, settings.LIGHTNING_LORA = "no.safetensors", "neither.safetensors"
     bad = [finding for finding in look(preview.url) if not finding.well]
@@ -71,7 +71,7 @@ def test_nobody_at_the_usual_address_is_fine(
     assert all(finding.well for finding in found) and len(found) == 2
 
 
-def test_the_exit_code_says_whether_something_has_to_be_done(preview: PreviewThread, settings: Any) -> None:
+def test_the_exit_code_says_whether_something_has_to_be_done(preview: PreviewThread, settings: Settings) -> None:
     preview.troubles.clear()
     settings.COMFYUI_URLS = [preview.url]
     out = io.StringIO()

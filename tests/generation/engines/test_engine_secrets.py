@@ -20,6 +20,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from generation.engines import diagnostics, roster
 from generation.engines.models import Engine
@@ -41,27 +42,30 @@ pytestmark = pytest.mark.django_db
 HERE = "http://10.0.0.9:8188/comfy"
 PLAIN = "pl@nted/pa:ss?wörd#1"
 TOKEN = "pl4nted-t0ken.of+an/engine=="
-Form = Callable[..., Engine]
+
+
+class Form:
+    """The form of the engine named Big."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.page = ""  # that the last form led to
+
+    def __call__(self, **fields: str) -> Engine:
+        """Send it, adding the engine first where it is not there: form(address=…), as it is then."""
+        known = Engine.objects.filter(name="Big").first()
+        place = "admin:engines_engine_change" if known else "admin:engines_engine_add"
+        wanted = {"name": "Big", "address": known.address if known else HERE, **fields}
+        answer = self._client.post(reverse(place, args=[known.pk] if known else []), wanted, follow=True)
+        self.page = answer.content.decode()
+        return Engine.objects.get(name="Big")
 
 
 @pytest.fixture
 def form(client: Client, curator: User) -> Form:
-    """Send the form of the engine named Big, adding it first where it is not there: form(address=…), as it is then."""
+    """In a curator's browser."""
     client.force_login(curator)
-
-    def send(**fields: str) -> Engine:
-        known = Engine.objects.filter(name="Big").first()
-        place = "admin:engines_engine_change" if known else "admin:engines_engine_add"
-        wanted = {"name": "Big", "address": known.address if known else HERE, **fields}
-        send.answer = client.post(reverse(place, args=[known.pk] if known else []), wanted, follow=True)  # type: ignore[attr-defined]
-        return Engine.objects.get(name="Big")
-
-    return send
-
-
-def shown(form: Form) -> str:
-    """The page that the last form led to."""
-    return form.answer.content.decode()  # type: ignore[attr-defined, no-any-return]
+    return Form(client)
 
 
 ELSEWHERE = [
@@ -75,7 +79,7 @@ def test_a_changed_address_forgets_what_is_stored_and_says_so(form: Form, addres
     form(address=f"{HERE}?token={quote(TOKEN)}", credentials=f"ada:{PLAIN}")
     moved = form(address=address)
     assert (moved.address, moved.credentials, moved.url) == (address, "", address)
-    assert "the sign-in of the old one is forgotten" in shown(form)
+    assert "the sign-in of the old one is forgotten" in form.page
     assert (moved.health, moved.checked_at) == (Engine.Health.UNKNOWN, None)
 
 
@@ -100,12 +104,12 @@ def test_another_user_in_the_address_does_not_get_the_password(form: Form) -> No
 
 def test_each_kind_of_sign_in_is_typed_as_it_is_and_sent_as_that(form: Form, client: Client) -> None:
     assert form(kind="basic", credentials=f"ada:{PLAIN}").url.startswith(f"http://ada:{quote(PLAIN, safe='')}@")
-    assert "Write it as user:password" in (form(kind="basic", credentials="pasted"), shown(form))[1]
+    assert "Write it as user:password" in (form(kind="basic", credentials="pasted"), form.page)[1]
     engine = form(kind="bearer", credentials=f"Bearer {TOKEN}")
     assert engine.credentials == f"bearer:{quote(TOKEN, safe='')}"
     assert form(kind="bearer").credentials == engine.credentials
-    assert "again" in (form(kind="basic"), shown(form))[1]
-    assert "A bearer token is stored." in shown(form)
+    assert "again" in (form(kind="basic"), form.page)[1]
+    assert "A bearer token is stored." in form.page
     engine = form(kind="bearer", address=f"{HERE}/?token=abc")
     assert engine.credentials == f"bearer:{quote(TOKEN, safe='')}?token=abc"
     assert form(kind="bearer", forget="on").credentials == ""
@@ -121,24 +125,24 @@ def test_a_form_that_is_shown_again_does_not_show_what_was_typed_into_the_addres
         address=f"http://ada:{quote(PLAIN, safe='')}@10.0.0.9/?token={quote(TOKEN)}",
         credentials="a:bcdefg",
     )
-    page = shown(form)
+    page = form.page
     assert "Type the user and password, or the token, again." in page
     assert not [secret for secret in (*secrets(), "bcdefg") if secret in page]
 
 
 @pytest.mark.parametrize("address", ["http://ada:12/34@gpu:1", "http://bearer:a%0Ab@gpu", "http://gpu:0", "http://a b"])
 def test_an_address_that_hides_half_a_password_or_cannot_be_called_is_refused(
-    form: Form, settings: Any, address: str
+    form: Form, settings: Settings, address: str
 ) -> None:
     form()
     assert form(address=address).address == HERE
-    assert "Use an address such as" in shown(form)
+    assert "Use an address such as" in form.page
     settings.COMFYUI_URLS = [address]
     [error] = checks.engine_addresses_are_addresses()
     assert error.id == "stylestudio.E001" and "34" not in str(error)
 
 
-def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Any) -> None:
+def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Settings) -> None:
     settings.COMFYUI_URLS, settings.PREVIEW_URL = [], "http://127.0.0.1:20001"
     roster.sync_engines()
     Engine.objects.filter(source=Engine.Source.PREVIEW).update(credentials="ada:secret")
@@ -149,7 +153,7 @@ def test_the_preview_engine_takes_no_secret_to_its_next_port(settings: Any) -> N
     assert Engine.objects.get(source=Engine.Source.PREVIEW).url == "http://127.0.0.1:20002"
 
 
-def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_their_pictures(settings: Any) -> None:
+def test_addresses_that_older_versions_stored_with_a_token_lose_it_and_keep_their_pictures(settings: Settings) -> None:
     rows = {
         "http://a:1/?token=t1": ("admin", True), "http://b:1?token=t2": ("env", True), "http://c:1": ("env", False),
         "http://c:1/?token=t3": ("admin", True), "http://d:1": ("admin", True), "http://d:1?token=t4": ("admin", True),
@@ -201,12 +205,12 @@ def behind(preview: PreviewThread, tmp_path: Path) -> Iterator[Callable[..., tup
 
 
 def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
-    behind: Callable[..., tuple[str, Path]], settings: Any, client: Client, curator: User
+    behind: Callable[..., tuple[str, Path]], settings: Settings, client: Client, curator: User
 ) -> None:
     address, file = behind(tls=True)
     engine = Engine.objects.create(address=address)
     assert not roster.probe(engine)
-    assert engine.closed and "COMFYUI_CA_FILE" in engine.trouble
+    assert (engine.closed, "COMFYUI_CA_FILE" in engine.trouble) == (True, True)
     [fact] = engine_cards.facts()
     assert (fact.state, fact.failed) == ("closed", True)
     client.force_login(curator)
@@ -221,7 +225,7 @@ def test_an_engine_with_its_own_certificate_is_used_once_a_setting_names_it(
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
 def test_a_file_from_which_no_certificate_can_be_read_stops_the_start(
-    settings: Any, tmp_path: Path, content: bytes | None
+    settings: Settings, tmp_path: Path, content: bytes | None
 ) -> None:
     settings.COMFYUI_CA_FILE = tmp_path / "ca.pem"
     if content is not None:
@@ -234,7 +238,7 @@ def test_a_file_from_which_no_certificate_can_be_read_stops_the_start(
 
 @pytest.mark.parametrize("named", [True, False])
 def test_doctor_says_that_an_engine_asks_for_a_sign_in(
-    behind: Callable[..., tuple[str, Path]], settings: Any, monkeypatch: pytest.MonkeyPatch, named: bool
+    behind: Callable[..., tuple[str, Path]], settings: Settings, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
     address, _file = behind(ask=lambda request: web.Response(status=401))
     settings.COMFYUI_URLS = [address] if named else []
@@ -244,7 +248,7 @@ def test_doctor_says_that_an_engine_asks_for_a_sign_in(
 
 
 def test_doctor_signs_in_with_what_is_stored_for_an_engine_that_the_environment_names(
-    behind: Callable[..., tuple[str, Path]], settings: Any
+    behind: Callable[..., tuple[str, Path]], settings: Settings
 ) -> None:
     address, _file = behind(ask=lambda r: None if "Authorization" in r.headers else web.Response(status=401))
     settings.COMFYUI_URLS = [address]
@@ -293,7 +297,7 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("in_environment", [pytest.param(True, marks=pytest.mark.heavy), False])
 def test_secrets_of_engines_are_on_no_page_in_no_log_in_doctor_and_in_no_answer(
-    preview: PreviewThread, people: Callable[..., User], settings: Any, log: Path, in_environment: bool
+    preview: PreviewThread, people: Callable[..., User], settings: Settings, log: Path, in_environment: bool
 ) -> None:
     echo = f"GET {preview.url}/?token={TOKEN} as ada:{PLAIN}\n2026-01-01 00:00:00,000 INFO x: forged"
     person, query = f"ada:{quote(PLAIN, safe='')}", f"?token={quote(TOKEN, safe='')}"

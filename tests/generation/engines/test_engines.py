@@ -13,6 +13,7 @@ from django.db.models import ProtectedError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines import devices, roster
 from generation.engines.models import Engine
@@ -52,7 +53,7 @@ def calm(preview: PreviewThread) -> Iterator[PreviewThread]:
 
 
 @pytest.fixture
-def named(settings: Any) -> Callable[..., None]:
+def named(settings: Settings) -> Callable[..., None]:
     """Start again with COMFYUI_URL naming these addresses: named("http://a:1")."""
 
     def sync(*urls: str, preview: str = "") -> None:
@@ -235,7 +236,12 @@ def test_the_monitor_asks_when_it_is_due_and_says_that_there_may_be_work(
     asked: list[str] = []
     woken: list[bool] = []
     probe = roster.probe
-    monkeypatch.setattr(roster, "probe", lambda engine, said: asked.append(engine.address) or probe(engine, said))
+
+    def noted(engine: Engine, said: Any) -> Any:
+        asked.append(engine.address)
+        return probe(engine, said)
+
+    monkeypatch.setattr(roster, "probe", noted)
     monkeypatch.setattr(tasks, "work", lambda: woken.append(True))
     Engine.objects.create(address=calm.url)
     Engine.objects.create(address="http://127.0.0.1:9", active=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from pytest_django import Settings
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
@@ -62,7 +62,7 @@ def test_a_file_that_can_be_installed_is_no_problem_and_nothing_to_wait_for(ada:
     assert availability.outlook(files).wait, "without its file here one would wait"
 
 
-def test_all_engines_that_refuse_a_size_are_named(settings: Any) -> None:
+def test_all_engines_that_refuse_a_size_are_named(settings: Settings) -> None:
     version = styled(size=3 * 2**20)
     engine_at(1, max_upload=2**20)
     engine_at(2, max_upload=2 * 2**20)
@@ -84,7 +84,7 @@ def test_an_engine_that_does_not_say_its_limit_takes_a_hundred_megabytes() -> No
 def test_the_probe_learns_the_limit_and_lives_without(engine: Engine, preview: PreviewThread) -> None:
     assert engine.max_upload == 100 * 2**20
     preview.troubles.add(Answer("/features", "GET", 404))
-    roster.ask_again(engine)
+    roster.request_probe(engine)
     engine.refresh_from_db()
     assert roster.probe(engine) and engine.max_upload is None
 

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,6 +16,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
@@ -101,6 +101,12 @@ def test_a_file_is_installed_once_for_two_pictures_at_once(engine: Engine, previ
     assert uploads(preview) == 1
 
 
+def work_and_close() -> None:
+    """What a worker does in a thread of its own."""
+    runner.work()
+    connections.close_all()
+
+
 def until(holds: Callable[[], bool]) -> None:
     """Wait for something that another thread is about to do."""
     for _time in range(500):
@@ -118,7 +124,7 @@ def test_a_job_says_what_it_waits_for_and_can_be_cancelled_meanwhile(
     version = styled(size=30_000_000)
     task = place(ada, version)
     gate = preview.troubles.add(HoldRequest())
-    worker = threading.Thread(target=lambda: (runner.work(), connections.close_all()))
+    worker = threading.Thread(target=work_and_close)
     worker.start()
     try:
         gate.wait_reached()
@@ -128,8 +134,8 @@ def test_a_job_says_what_it_waits_for_and_can_be_cancelled_meanwhile(
         client.force_login(ada)
         card = client.get(reverse("generation:job-card", args=[task.pk])).content.decode()
         assert f"Installing Ink &amp; mist v1 on {engine}, " in card and " %</p>" in card
-        percent = GenerationTask.objects.get(pk=task.pk).installing["percent"]
-        assert 0 <= percent < 100
+        installing = GenerationTask.objects.get(pk=task.pk).installing
+        assert installing and 0 <= installing["percent"] < 100
         assert task.cancel()
         worker.join(10)
         assert not worker.is_alive(), "nobody waits for the engine"
@@ -150,7 +156,7 @@ def test_a_worker_that_stops_leaves_the_picture_for_the_next_start(
 ) -> None:
     task = place(ada, styled(size=30_000_000))
     gate = preview.troubles.add(HoldRequest())
-    worker = threading.Thread(target=lambda: (runner.work(), connections.close_all()))
+    worker = threading.Thread(target=work_and_close)
     worker.start()
     gate.wait_reached()
     workers.stopping.set()
@@ -283,7 +289,7 @@ def test_an_engine_that_stores_a_part_alone_fails_the_job(engine: Engine, previe
 
 
 def test_a_part_of_a_file_in_the_shared_folder_is_replaced(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any
+    small: tuple[PreviewThread, Engine], ada: User, settings: Settings
 ) -> None:
     preview, row = small
     settings.LORA_DIR = Path(str(preview.engine._own_folder), "output", "loras")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from generation.engines import installs
 from generation.engines.models import Engine
@@ -38,7 +38,7 @@ def test_what_is_too_large_is_said_before_and_after_and_nothing_is_sent(
 
 
 def test_what_is_too_large_goes_through_the_shared_folder(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any
+    small: tuple[PreviewThread, Engine], ada: User, settings: Settings
 ) -> None:
     preview, _row = small
     shared = Path(str(preview.engine._own_folder), "output", "loras")
@@ -58,7 +58,7 @@ def test_what_is_too_large_goes_through_the_shared_folder(
 
 
 def test_a_folder_that_the_engine_does_not_share_is_said(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: tuple[PreviewThread, Engine], ada: User, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installs, "LISTED_WITHIN", 0.0)
     settings.LORA_DIR = tmp_path
@@ -68,7 +68,7 @@ def test_a_folder_that_the_engine_does_not_share_is_said(
 
 
 def test_a_shared_folder_that_is_gone_fails_the_job_with_the_reason(
-    small: tuple[PreviewThread, Engine], ada: User, settings: Any, tmp_path: Path
+    small: tuple[PreviewThread, Engine], ada: User, settings: Settings, tmp_path: Path
 ) -> None:
     settings.LORA_DIR = tmp_path / "gone"
     task = made(place(ada, styled(size=3 * 2**20)))
@@ -76,7 +76,7 @@ def test_a_shared_folder_that_is_gone_fails_the_job_with_the_reason(
     assert "could not be copied into COMFYUI_LORA_DIR: No such file or directory" in task.error
 
 
-def test_a_shared_folder_that_is_no_folder_stops_the_start(settings: Any, tmp_path: Path) -> None:
+def test_a_shared_folder_that_is_no_folder_stops_the_start(settings: Settings, tmp_path: Path) -> None:
     settings.LORA_DIR = None
     assert not the_shared_folder_is_there()
     settings.LORA_DIR = tmp_path

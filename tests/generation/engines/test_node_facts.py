@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from generation.engines import diagnostics, node_facts, roster
 from generation.engines.models import Engine
@@ -77,7 +78,7 @@ def test_a_probe_keeps_it_and_another_version_is_asked_anew(
     ],
 )
 def test_doctor_says_what_keeps_pictures_from_being_made(
-    preview: PreviewThread, settings: Any, change: Any, said: str
+    preview: PreviewThread, settings: Settings, change: Any, said: str
 ) -> None:
     preview.troubles.clear()
     settings.COMFYUI_URLS = [preview.url]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -92,7 +91,7 @@ def test_what_was_made_for_another_model_is_refused_with_its_name(
 
 
 def test_what_looks_like_an_accelerator_is_asked_about_before_a_style_is_made_of_it(
-    stocked: Engine, curator: User, client: Client, capsys: Any
+    stocked: Engine, curator: User, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client.force_login(curator)
     address, name = reverse("generation:found-loras"), "sdxl_lightning_8step.safetensors"
@@ -133,7 +132,7 @@ def test_only_curators_may(stocked: Engine, ada: User, client: Client) -> None:
     assert client.post(reverse("generation:found-loras"), {"name": "x"}).status_code == 403
 
 
-def test_the_command_lists_and_makes(engine: Engine, capsys: Any) -> None:
+def test_the_command_lists_and_makes(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     User.objects.create_superuser("olga")
     call_command("scan_loras")
     listed = capsys.readouterr().out.splitlines()

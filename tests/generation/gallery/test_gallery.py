@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.gallery import query
@@ -107,7 +108,7 @@ def test_pictures_that_arrive_meanwhile_neither_repeat_nor_hide_others(shoot: Sh
 
 
 def test_a_page_counts_nothing_and_skips_nothing(
-    shoot: Shoot, ada: User, django_assert_num_queries: Callable[..., Any]
+    shoot: Shoot, ada: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     shoot(4)
     with django_assert_num_queries(1) as asked:
@@ -142,7 +143,7 @@ def test_filters_by_style_and_words(shoot: Shoot, ada: User, ink: Style) -> None
     [inked] = shoot(1, prompt="a fox", final_prompt="inkmist style, a fox", style=ink)
     [plain] = shoot(1, prompt="a red Castle")
 
-    def found(**given: str) -> list[int]:
+    def found(**given: Any) -> list[int]:
         return walk(ada, 10, Filters(**given))
 
     assert found(style=ink.slug) == [inked.pk]

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import claim as claiming
@@ -131,7 +132,7 @@ def test_what_a_curator_moved_to_the_front_comes_before_everybody(engine_at: Mak
 
 
 def test_a_person_has_no_more_tasks_on_engines_than_allowed(
-    engine_at: Make, ada: User, bob: User, settings: Any
+    engine_at: Make, ada: User, bob: User, settings: Settings
 ) -> None:
     settings.MAX_RUNNING = 1
     engine_at(1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import fetching, runner
@@ -54,7 +54,7 @@ def test_fetch_again_is_a_button_on_card_row_and_page(
 
 
 def test_what_is_only_fetched_takes_no_turn_and_no_place_among_the_waiting(
-    unfetched: GenerationTask, ada: User, bob: User, settings: Any
+    unfetched: GenerationTask, ada: User, bob: User, settings: Settings
 ) -> None:
     settings.MAX_WAITING = settings.MAX_RUNNING = 1
     assert fetching.fetch_again(unfetched)

@@ -12,8 +12,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -22,7 +23,7 @@ from generation.making.claim import claim, look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures import graphs
-from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.import_models import LoraImport
 from styles.models import Style
 from stylestudio.comfy.errors import EngineUnreachable, GraphInvalid, NodeError, PromptStalled, QueueStuck
@@ -47,9 +48,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A small order with a seed of its own."""
-    return orders.place(
-        Order(**{"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes), user
-    )
+    asked: dict[str, Any] = {"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes
+    return orders.place(Order(**asked), user)
 
 
 def made(task: GenerationTask) -> GenerationTask:
@@ -286,7 +286,7 @@ def test_what_a_stuck_engine_never_ran_is_kept_for_another(engine: Engine, ada: 
 
 
 def test_a_file_that_only_seemed_to_be_there_is_looked_for_on_another_engine(
-    engine: Engine, preview: PreviewThread, ada: User, settings: Any
+    engine: Engine, preview: PreviewThread, ada: User, settings: Settings
 ) -> None:
     settings.CHECKPOINT = "elsewhere.safetensors"
     Engine.objects.update(checkpoints=["elsewhere.safetensors"])
@@ -315,11 +315,11 @@ def test_a_database_that_does_not_answer_costs_nothing(
     engine: Engine, preview: PreviewThread, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "DATABASE_PAUSE", 0.0)
-    monkeypatch.setattr(workers.connections, "close_all", lambda: None)
+    monkeypatch.setattr(connections, "close_all", lambda: None)
     broken = iter([True])
     store = storing.store
 
-    def locked_once(prompt: EnginePrompt, data: bytes) -> Any:
+    def locked_once(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         if next(broken, False):
             raise OperationalError("database is locked")
         return store(prompt, data)
@@ -340,7 +340,7 @@ def test_an_answer_that_is_no_comfyui_is_a_clear_failure(engine: Engine, preview
 def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engine, ada: User, media: Path) -> None:
     identity.begin()
     picture = made(place(ada)).pictures.get()
-    folder = Path(picture.file.name).parent
+    folder = Path(str(picture.file.name)).parent
     orphan = default_storage.save(f"{folder}/{identity.new_name('.png')}", ContentFile(b"half a pict"))
     assert orphans.sweep(timedelta(hours=1)).moved == 0
     assert orphans.sweep(timedelta(0)).moved == 1
@@ -348,7 +348,7 @@ def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engin
     half = default_storage.save(f"{ASIDE}/{identity.new_name('')}", ContentFile(b"half a pict"))
     assert orphans.sweep(timedelta(0)).moved == 1
     assert not default_storage.exists(half)
-    assert default_storage.exists(picture.file.name)
+    assert default_storage.exists(str(picture.file.name))
 
 
 def test_files_of_imports_that_wait_are_kept_and_what_a_crash_left_of_one_is_swept(ada: User, media: Path) -> None:
@@ -393,7 +393,12 @@ def test_a_picture_whose_file_is_gone_from_the_engine_is_made_again(
 
 def test_a_stalled_picture_is_stopped_on_its_engine(engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[EnginePrompt] = []
-    monkeypatch.setattr(cancelling, "stop_on_engine", lambda prompt: not told.append(prompt))
+
+    def stopped(prompt: EnginePrompt) -> bool:
+        told.append(prompt)
+        return True
+
+    monkeypatch.setattr(cancelling, "stop_on_engine", stopped)
     task = place(ada)
     prompt = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=timezone.now())
     verdicts.apply(prompt, task, recovery.judge(prompt, task, PromptStalled("no progress"), sent=True))

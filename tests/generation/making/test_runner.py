@@ -20,6 +20,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import OperationalError, connection
 from django.utils import timezone
 from PIL import Image
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import recovery, runner, step_previews, storing
@@ -55,9 +56,8 @@ seeds = itertools.count(100, 20)
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A small order; its seed is new, because the engine does not sample again what it has in its cache."""
-    return orders.place(
-        Order(**{"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes), user
-    )
+    asked: dict[str, Any] = {"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes
+    return orders.place(Order(**asked), user)
 
 
 def made(task: GenerationTask) -> GenerationTask:
@@ -70,7 +70,7 @@ def made(task: GenerationTask) -> GenerationTask:
 def test_a_picture_whose_commit_came_through_keeps_its_file_although_nobody_heard_of_it(
     engine: Engine, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit, cut = connection._commit, 1
+    commit, cut = connection._commit, 1  # type: ignore[attr-defined]  # Django's own
 
     def cut_off() -> None:
         nonlocal cut
@@ -95,7 +95,7 @@ def test_a_task_ends_completed_with_every_picture_stored(engine: Engine, ada: Us
     assert (task.status, task.progress) == (Status.COMPLETED, 100)
     rows = list(task.pictures.order_by("index"))
     assert [(picture.index, picture.seed) for picture in rows] == [(0, 7), (1, 8), (2, 9)]
-    assert all(picture.file.storage.exists(picture.file.name) for picture in rows)
+    assert all(picture.file.storage.exists(str(picture.file.name)) for picture in rows)
     assert {prompt.state for prompt in task.prompts.all()} == {EnginePrompt.State.DONE}
 
 
@@ -210,7 +210,7 @@ def test_a_node_that_fails_names_the_node_for_the_operator(engine: Engine, previ
     assert "colour pipe burst" in task.error + task.error_detail
 
 
-def test_a_missing_file_is_named(engine: Engine, ada: User, settings: Any) -> None:
+def test_a_missing_file_is_named(engine: Engine, ada: User, settings: Settings) -> None:
     settings.CHECKPOINT = "nowhere.safetensors"
     task = made(place(ada))
     assert (task.status, task.error_kind) == (Status.FAILED, "missing_file")
@@ -259,9 +259,10 @@ def test_a_disk_that_refuses_is_said_and_leaves_nothing(
     def refuse(*args: object, **kwargs: object) -> str:
         raise OSError(28, "No space left on device")
 
-    for place_of_failure in ((FileSystemStorage, "_save"), (Path, "replace")):
+    failing: tuple[tuple[object, str], ...] = ((FileSystemStorage, "_save"), (Path, "replace"))
+    for owner, name in failing:
         with monkeypatch.context() as broken:
-            broken.setattr(*place_of_failure, refuse)
+            broken.setattr(owner, name, refuse)
             task = made(place(ada))
         assert (task.status, task.error_kind) == (Status.FAILED, "storage")
     assert not GeneratedImage.objects.exists()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from generation.making import claim as claiming
 from generation.ordering import orders
@@ -109,7 +110,7 @@ def test_no_preview_passes_a_person_because_the_engine_is_warm_for_it(engine_at:
 
 
 def test_a_preview_is_made_while_an_engine_has_nothing_that_people_wait_for(
-    engine_at: Make, ada: User, settings: Any
+    engine_at: Make, ada: User, settings: Settings
 ) -> None:
     settings.MAX_RUNNING = 1
     engine_at(1)
@@ -126,7 +127,7 @@ def test_a_preview_is_made_while_an_engine_has_nothing_that_people_wait_for(
     assert (claimed.prompt.task, claimed.prompt.engine) == (shown, idle)
 
 
-def test_ones_previews_do_not_use_up_the_limit_for_ones_own(engine_at: Make, ada: User, settings: Any) -> None:
+def test_ones_previews_do_not_use_up_the_limit_for_ones_own(engine_at: Make, ada: User, settings: Settings) -> None:
     settings.MAX_RUNNING = 1
     engine_at(1)
     preview(ada)

@@ -17,7 +17,7 @@ from generation.making.claim import look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.ordering.references import add_reference
-from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.models import EnginePrompt, GenerationTask, Reference
 from stylestudio.preview_engine.troubles import (
     Answer,
     CutAnswer,
@@ -28,7 +28,7 @@ from stylestudio.preview_engine.troubles import (
 
 seeds = itertools.count(900_000, 20)
 State = EnginePrompt.State
-HTML = {"status": 200, "body": "<html>Sign in", "content_type": "text/html"}
+HTML: dict[str, Any] = {"status": 200, "body": "<html>Sign in", "content_type": "text/html"}
 # More passes of a worker than any way of trying again may take.
 MOST_PASSES = recovery.MOST_TRIES + 10
 
@@ -38,7 +38,7 @@ def light_and_heavy(light: Iterable[Any], heavy: Iterable[Any]) -> list[Any]:
     return [*light, *(pytest.param(each, marks=pytest.mark.heavy) for each in heavy)]
 
 
-def reference(user: User) -> Any:
+def reference(user: User) -> Reference:
     """A picture to start from."""
     stored = io.BytesIO()
     Image.new("RGB", (64, 64), (next(seeds) % 256, 90, 90)).save(stored, "PNG")
@@ -48,9 +48,8 @@ def reference(user: User) -> Any:
 
 def place(user: User, **changes: Any) -> GenerationTask:
     """A small order with a seed of its own."""
-    return orders.place(
-        Order(**{"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes), user
-    )
+    asked: dict[str, Any] = {"prompt": "a red house", "width": 64, "height": 64, "seed": next(seeds)} | changes
+    return orders.place(Order(**asked), user)
 
 
 def passes(task: GenerationTask, most: int = MOST_PASSES, until: Callable[[], bool] = lambda: False) -> GenerationTask:

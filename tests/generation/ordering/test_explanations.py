@@ -37,7 +37,7 @@ def test_a_form_that_was_explained_may_be_sent_as_it_is(her: Client, ada: User) 
     task = place(ada, count=4, width=1024, height=1024)
     task.fail("invalid", "Too big.", error_field="steps")
     html = her.get("/", {"task": task.pk}).content.decode()
-    assert her.post(address("generate"), as_posted(html), **HTMX).status_code == 200
+    assert her.post(address("generate"), as_posted(html), headers=HTMX).status_code == 200
     assert GenerationTask.objects.latest("pk").snapshot == task.snapshot
 
 

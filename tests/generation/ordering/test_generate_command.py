@@ -7,7 +7,6 @@ import io
 import json
 import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +14,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
 from generation.making import runner, storing
-from generation.pictures.models import GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import Preset, Style
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import terminal
@@ -31,19 +29,6 @@ from stylestudio.preview_engine.troubles import FailNode
 pytestmark = pytest.mark.django_db
 
 SMALL = ("--size", "64x64")
-
-
-@pytest.fixture
-def olga(people: Callable[..., User]) -> User:
-    """The owner of the studio."""
-    return people("olga", owner=True)
-
-
-@pytest.fixture
-def alive() -> Worker:
-    """A worker's row."""
-    now = timezone.now()
-    return Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)
 
 
 @pytest.fixture
@@ -156,7 +141,7 @@ def test_a_failure_says_why_and_saves_what_came(
 ) -> None:
     store = storing.store
 
-    def store_and_break(prompt: Any, data: bytes) -> Any:
+    def store_and_break(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
         preview.troubles.add(FailNode("KSampler", "RuntimeError", "no more"))
         return store(prompt, data)
 

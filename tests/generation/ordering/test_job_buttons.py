@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,15 +11,18 @@ from django.urls import reverse
 
 from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import Status
+from tests.conftest import Noted
 from tests.generation.browsing import HTMX, address, picture_of, place, signed_in
 
 pytestmark = pytest.mark.django_db
 
 
 def test_cancel_answers_with_the_card_the_row_or_the_page(her: Client, ada: User) -> None:
-    card = her.post(address("cancel", place(ada).pk), **HTMX)
+    card = her.post(address("cancel", place(ada).pk), headers=HTMX)
     assert "is-cancelled" in card.content.decode() and "<article" in card.content.decode()
-    row = her.post(address("cancel", (task := place(ada)).pk), HTTP_HX_TARGET=f"row-generation-{task.pk}", **HTMX)
+    row = her.post(
+        address("cancel", (task := place(ada)).pk), headers=HTMX | {"HX-Target": f"row-generation-{task.pk}"}
+    )
     assert row.content.decode().strip().startswith("<tr")
     plain = her.post(address("cancel", (task := place(ada)).pk))
     assert (plain.status_code, plain.headers["Location"]) == (302, address("job", task.pk))
@@ -29,8 +31,8 @@ def test_cancel_answers_with_the_card_the_row_or_the_page(her: Client, ada: User
 def test_cancel_touches_no_other_job(her: Client, ada: User) -> None:
     first, second = place(ada), place(ada)
     first.start("w")
-    her.post(address("cancel", second.pk), **HTMX)
-    her.post(address("cancel", second.pk), **HTMX)
+    her.post(address("cancel", second.pk), headers=HTMX)
+    her.post(address("cancel", second.pk), headers=HTMX)
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.status, second.status) == (Status.RUNNING, Status.CANCELLED)
@@ -40,16 +42,16 @@ def test_a_job_that_ended_is_not_cancelled(her: Client, ada: User) -> None:
     task = place(ada)
     task.start("w")
     task.complete()
-    assert "is-done" in her.post(address("cancel", task.pk), **HTMX).content.decode()
+    assert "is-done" in her.post(address("cancel", task.pk), headers=HTMX).content.decode()
 
 
 def test_moving_to_the_front_is_shown_everywhere(
-    curator: User, ada: User, bob: User, noted: Any, monkeypatch: pytest.MonkeyPatch
+    curator: User, ada: User, bob: User, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, task = place(bob), place(ada)
     noted.jobs.clear()
-    target = {"HTTP_HX_TARGET": f"row-generation-{task.pk}"}
-    row = signed_in(curator).post(address("move-to-front", task.pk), **target, **HTMX).content.decode()
+    target = {"HX-Target": f"row-generation-{task.pk}"}
+    row = signed_in(curator).post(address("move-to-front", task.pk), headers=HTMX | target).content.decode()
     assert row.strip().startswith("<tr") and 'data-priority="1"' in row
     pushed = {(pk, "whole" if what.get("whole") else what.get("part")) for pk, what in noted.jobs}
     places = "generation/making/_job_progress.html"
@@ -58,17 +60,17 @@ def test_moving_to_the_front_is_shown_everywhere(
     assert plain.headers["Location"] == address("job", task.pk)
 
 
-def test_a_job_that_ended_is_not_moved(curator: User, ada: User, noted: Any) -> None:
+def test_a_job_that_ended_is_not_moved(curator: User, ada: User, noted: Noted) -> None:
     task = place(ada)
     task.cancel()
     noted.jobs.clear()
-    assert signed_in(curator).post(address("move-to-front", task.pk), **HTMX).status_code == 200
+    assert signed_in(curator).post(address("move-to-front", task.pk), headers=HTMX).status_code == 200
     task.refresh_from_db()
     assert (task.priority, noted.jobs) == (0, [])
 
 
 def test_all_my_waiting_jobs_are_cancelled_and_nothing_else(
-    her: Client, ada: User, bob: User, noted: Any, monkeypatch: pytest.MonkeyPatch
+    her: Client, ada: User, bob: User, noted: Noted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted: list[bool] = []
     monkeypatch.setattr("stylestudio.live.publisher.counts_changed", lambda: counted.append(True))
@@ -79,7 +81,7 @@ def test_all_my_waiting_jobs_are_cancelled_and_nothing_else(
     waiting = [place(ada), place(ada)]
     noted.jobs.clear()
     counted.clear()
-    html = her.post(address("cancel-waiting"), **HTMX).content.decode()
+    html = her.post(address("cancel-waiting"), headers=HTMX).content.decode()
     assert "2 waiting jobs are cancelled." in html and 'id="toast"' in html
     status = dict(GenerationTask.objects.values_list("pk", "status"))
     assert [status[task.pk] for task in (running, done, theirs)] == ["running", "cancelled", "queued"]
@@ -112,7 +114,7 @@ def test_what_ran_out_of_memory_is_tried_again_smaller(her: Client, ada: User) -
     task.fail("out_of_memory")
     html = her.get(address("job", task.pk)).content.decode()
     assert re.search(r">\s*Retry at 792 × 792\s*</button>", html)
-    response = her.post(address("retry-smaller", task.pk), HTTP_HX_CURRENT_URL="http://testserver/", **HTMX)
+    response = her.post(address("retry-smaller", task.pk), headers=HTMX | {"HX-Current-URL": "http://testserver/"})
     again = GenerationTask.objects.get(retry_of=task)
     assert f'id="{again.root_id}"' in response.content.decode() and response.headers["HX-Retarget"] == "#jobs"
     assert (again.width, again.height, again.seeds) == (792, 792, [5, 7, 8])
@@ -138,7 +140,7 @@ def test_retry_shows_the_new_job_where_the_person_is(her: Client, ada: User, whe
         assert response.headers["Location"] == address("job", again.pk)
         return
     page = f"http://testserver{reverse('queue') if where == 'queue' else '/?who=all'}"
-    response = her.post(address("retry", task.pk), HTTP_HX_CURRENT_URL=page, **HTMX)
+    response = her.post(address("retry", task.pk), headers=HTMX | {"HX-Current-URL": page})
     again = GenerationTask.objects.get(retry_of=task)
     if where == "studio":
         assert (response.headers["HX-Retarget"], response.headers["HX-Reswap"]) == ("#jobs", "afterbegin")
@@ -151,14 +153,14 @@ def test_a_double_retry_makes_one_job(her: Client, ada: User) -> None:
     task = place(ada)
     task.fail("execution")
     for _time in range(2):
-        assert her.post(address("retry", task.pk), **HTMX).status_code == 200
+        assert her.post(address("retry", task.pk), headers=HTMX).status_code == 200
     assert GenerationTask.objects.filter(retry_of=task).count() == 1
 
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
 def test_retry_of_a_running_job_makes_nothing(her: Client, ada: User, headers: dict[str, str]) -> None:
     task = place(ada)
-    assert her.post(address("retry", task.pk), **headers).status_code in {200, 302}
+    assert her.post(address("retry", task.pk), headers=headers).status_code in {200, 302}
     assert GenerationTask.objects.count() == 1
 
 
@@ -166,7 +168,7 @@ def test_clear_takes_only_my_finished_jobs(her: Client, ada: User, bob: User) ->
     finished, waiting, theirs = place(ada), place(ada), place(bob)
     for task in (finished, theirs):
         task.cancel()
-    html = her.post(address("clear") + "?who=all", **HTMX).content.decode()
+    html = her.post(address("clear") + "?who=all", headers=HTMX).content.decode()
     assert f'id="{finished.root_id}"' not in html
     assert f'id="{waiting.root_id}"' in html and f'id="{theirs.root_id}"' in html
     assert set(GenerationTask.objects.exclude(cleared_at=None)) == {finished}

@@ -22,7 +22,7 @@ from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 VALID = {
     "mode": "text", "prompt": "a red house", "shape": "1024x1024", "count": "1", "seed": "", "steps": "4", "cfg": "1",
     "sampler": "euler", "scheduler": "sgm_uniform",
@@ -93,7 +93,7 @@ def test_a_button_moves_a_style_up_or_down_and_no_further_than_the_end(her: Clie
     data = VALID | {"style": [one, two, three], "order": [three, one, two]}
 
     def press(**button: int) -> list[int]:
-        return ordered(her.post(reverse("generation:compose"), data | button, **headers).content.decode())
+        return ordered(her.post(reverse("generation:compose"), data | button, headers=headers).content.decode())
 
     assert press(up=two) == [three, two, one]
     assert press(down=three) == [one, three, two]
@@ -112,7 +112,7 @@ def test_the_order_survives_an_order_that_is_refused(her: Client) -> None:
     one, two = style("Aa").pk, style("Bb").pk
     data = VALID | {"style": [one, two], "order": [two, one], "prompt": " "}
     for headers in (HTMX, {}):
-        response = her.post(reverse("generation:generate"), data, **headers)
+        response = her.post(reverse("generation:generate"), data, headers=headers)
         assert response.status_code == 422 and ordered(response.content.decode()) == [two, one]
 
 
@@ -231,5 +231,5 @@ def test_the_studios_own_checkpoint_is_not_worth_a_word(ada: User) -> None:
 
 def test_the_page_shows_the_warning_beside_the_button(her: Client) -> None:
     pony = style("Pony", trained_on="ponyDiffusionV6XL")
-    html = her.post(reverse("generation:compose"), VALID | {"style": [pony.pk]}, **HTMX).content.decode()
+    html = her.post(reverse("generation:compose"), VALID | {"style": [pony.pk]}, headers=HTMX).content.decode()
     assert "Pony was trained on ponyDiffusionV6XL, not on sd_xl_base_1.0." in html

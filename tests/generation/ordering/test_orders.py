@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import secrets
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -14,14 +15,16 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from PIL import Image
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from generation.engines.models import Engine
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference
-from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
+from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage, GenerationTask, Reference, TaskStyle
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
+from tests.conftest import Noted
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +38,7 @@ def ingredient(name: str, triggers: str = "", weight: float = 0.8, off: frozense
     return Ingredient(version, weight, off)
 
 
-def reference(user: User) -> Any:
+def reference(user: User) -> Reference:
     """A stored picture to start from."""
     stored = io.BytesIO()
     Image.new("RGB", (40, 24), "teal").save(stored, "PNG")
@@ -63,7 +66,7 @@ def test_zero_is_a_seed_and_every_picture_has_its_own(ada: User) -> None:
 
 
 def test_no_seed_is_a_random_one_that_is_kept(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders.secrets, "randbelow", lambda most: most - 1)
+    monkeypatch.setattr(secrets, "randbelow", lambda most: most - 1)
     task = orders.place(Order(prompt="a", count=2), ada)
     task.refresh_from_db()
     assert task.seeds == task.snapshot["seeds"] == [2**32 - 1, 2**32]
@@ -149,7 +152,7 @@ def test_the_base_style_adds_nothing(ada: User) -> None:
     assert (plain.snapshot["styles"], plain.final_prompt, plain.mix_text) == ([], "a", "Base style")
 
 
-def test_files_come_from_the_first_style_that_names_one_else_from_the_studio(ada: User, settings: Any) -> None:
+def test_files_come_from_the_first_style_that_names_one_else_from_the_studio(ada: User, settings: Settings) -> None:
     settings.CHECKPOINT, settings.LIGHTNING_LORA = "studio.safetensors", "studio_l.safetensors"
     assert Order(prompt="a").files() == ("studio.safetensors", "studio_l.safetensors")
     own = ingredient("Own")
@@ -276,7 +279,7 @@ def test_nothing_to_retry_is_said(ada: User) -> None:
 
 
 def test_the_workers_hear_of_it_after_the_commit(
-    ada: User, django_capture_on_commit_callbacks: Any, noted: Any
+    ada: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks, noted: Noted
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         task = orders.place(Order(prompt="a"), ada)

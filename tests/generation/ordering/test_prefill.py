@@ -43,7 +43,7 @@ def test_the_form_is_filled_from_a_job_and_gives_the_same_snapshot(her: Client, 
     mix = (Ingredient(version, 0.35, frozenset({"mist"})),)
     task = place(ada, count=4, seed=0, width=832, height=1216, mix=mix)
     html = her.get("/", {"task": task.pk}).content.decode()
-    again = her.post(address("generate"), as_posted(html), **HTMX)
+    again = her.post(address("generate"), as_posted(html), headers=HTMX)
     assert again.status_code == 200
     newest = GenerationTask.objects.latest("pk")
     assert newest.pk != task.pk
@@ -52,10 +52,10 @@ def test_the_form_is_filled_from_a_job_and_gives_the_same_snapshot(her: Client, 
 
 
 def test_an_image_job_is_taken_up_with_its_reference(her: Client, ada: User) -> None:
-    her.post(address("reference"), {"reference": upload()}, **HTMX)
+    her.post(address("reference"), {"reference": upload()}, headers=HTMX)
     task = place(ada, count=1, width=1024, height=1024, reference=Reference.objects.get(), denoise=0.35)
     html = her.get("/", {"task": task.pk}).content.decode()
-    her.post(address("generate"), as_posted(html), **HTMX)
+    her.post(address("generate"), as_posted(html), headers=HTMX)
     newest = GenerationTask.objects.latest("pk")
     assert newest.pk != task.pk and newest.snapshot_sha256 == task.snapshot_sha256
 

@@ -21,7 +21,7 @@ from styles.forms import PresetForm
 from styles.models import BASE_SLUG, Preset, Style
 from tests.pages import page
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 VALID: dict[str, Any] = {
     "mode": "text", "prompt": "two cottages", "shape": "1216x832", "count": "1", "seed": "", "steps": "6", "cfg": "1",
     "sampler": "euler", "scheduler": "sgm_uniform", "negative": "fog",
@@ -154,7 +154,7 @@ def test_one_press_fills_shape_steps_negative_and_words(
     her: Client, ink: Style, base: Style, headers: dict[str, str]
 ) -> None:
     data = VALID | {"style": [ink.pk], "use_preset": preset(ink).pk}
-    html = page(her.post(reverse("generation:compose"), data, **headers))
+    html = page(her.post(reverse("generation:compose"), data, headers=headers))
     assert re.search(r'id="shape-1344x768"[^>]*\schecked', html)
     assert value(html, "steps") == "8" and ">people</textarea>" in html
     assert (value(html, "before"), value(html, "after")) == ("wide landscape", "soft morning light")
@@ -232,7 +232,7 @@ def test_everybody_saves_the_form_as_a_preset_of_the_first_style(
         "style": [ink.pk, other.pk], "order": [other.pk, ink.pk], "before": " wide ", "after": "soft",
         "preset_name": "Mine",
     }  # fmt: skip
-    response = her.post(reverse("generation:save-preset"), data, **headers)
+    response = her.post(reverse("generation:save-preset"), data, headers=headers)
     assert response.status_code == 200
     saved = Preset.objects.get()
     assert (saved.style, saved.name, saved.owner, saved.prefix, saved.suffix) == (other, "Mine", ada, "wide", "soft")
@@ -263,7 +263,7 @@ def test_what_cannot_be_saved_is_said_and_nothing_typed_is_lost(
 ) -> None:
     preset(base)
     data = VALID | {"before": "wide", "preset_name": "New"} | wrong
-    response = her.post(reverse("generation:save-preset"), data, **headers)
+    response = her.post(reverse("generation:save-preset"), data, headers=headers)
     html = response.content.decode()
     assert response.status_code == 422 and words in html and Preset.objects.count() == 1
     assert value(html, "before") == "wide" and value(html, "preset_name") == data["preset_name"]
@@ -276,7 +276,7 @@ def test_of_two_who_save_a_name_at_one_instant_the_second_gets_the_form_back(
 ) -> None:
     preset(base)
     monkeypatch.setattr(PresetForm, "clean_name", lambda form: form.cleaned_data["name"])  # both looked before
-    response = her.post(reverse("generation:save-preset"), VALID | {"preset_name": "Valley"}, **headers)
+    response = her.post(reverse("generation:save-preset"), VALID | {"preset_name": "Valley"}, headers=headers)
     assert response.status_code == 422 and "has a preset of this name" in response.content.decode()
     assert Preset.objects.count() == 1
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines import roster
 from generation.engines.models import Engine
 from generation.making import claim as claiming
 from generation.ordering import orders
 from generation.ordering.orders import Order
-from generation.pictures import cards
+from generation.pictures import job_cards
 from generation.pictures.estimates import Forecast, Like
 from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.pictures.shapes import SHAPES
@@ -236,14 +237,14 @@ def test_pictures_of_another_kind_that_wait_before_take_their_own_time(engine: E
 
 
 def test_many_rows_are_fetched_with_few_questions(
-    engine: Engine, ada: User, bob: User, django_assert_max_num_queries: Any
+    engine: Engine, ada: User, bob: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     tasks = [place(user, count=2) for user in (ada, bob) for _task in range(10)]
     assert claiming.claim("w")
     alone = [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in map(seen, tasks)]
     found = list(GenerationTask.everything.order_by("pk"))
     with django_assert_max_num_queries(10):
-        cards.gather(found)
+        job_cards.gather(found)
         assert [(task.ahead, task.mix_text, task.saved, task.last_engine) for task in found] == alone
 
 

@@ -37,7 +37,7 @@ def fill(people: list[User], number: int, after: int = 0) -> None:
 def test_pages_and_sweep_ask_as_often_for_many_as_for_few(client: Client, ada: User, bob: User) -> None:
     Engine.objects.create(address="http://127.0.0.1:9", health="ok")
     client.force_login(ada)
-    asked = {}
+    asked: dict[str, list[int]] = {}
     for before, number in ((0, 4), (4, 400)):
         fill([ada, bob], number, before)
         for name in ("/queue/", "/queue/?who=mine", "/", "sweep"):

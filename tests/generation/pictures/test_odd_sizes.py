@@ -34,8 +34,8 @@ def png(width: int, height: int) -> bytes:
 
 def made(user: User, **changes: Any) -> GenerationTask:
     """An order for 512 × 512, after a worker did what it could."""
-    order = Order(**{"prompt": "a red house", "width": 512, "height": 512, "count": 2} | changes)
-    task = orders.place(order, user)
+    asked: dict[str, Any] = {"prompt": "a red house", "width": 512, "height": 512, "count": 2} | changes
+    task = orders.place(Order(**asked), user)
     runner.work()
     return GenerationTask.objects.get(pk=task.pk)
 

@@ -57,7 +57,7 @@ def test_ordinary_queries_leave_previews_out(shown: Shown) -> None:
     assert list(GenerationTask.objects.all()) == list(GenerationTask._default_manager.all()) == [wanted.task]
     assert list(GeneratedImage.objects.all()) == list(GeneratedImage._default_manager.all()) == [wanted]
     assert not preview.task.pictures.exists() and not preview.engine.pictures.exclude(pk=wanted.pk).exists()
-    assert list(wanted.task.owner.generationtasks.all()) == [wanted.task]  # type: ignore[attr-defined]
+    assert list(wanted.task.owner.generationtasks.all()) == [wanted.task]
 
 
 def test_whoever_asks_for_previews_gets_them(shown: Shown) -> None:

@@ -15,7 +15,7 @@ from generation.pictures.models import GenerationTask
 from generation.previews import asking, following, panels, wishes
 from styles.models import Style, StyleVersion
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 SHEET, EFFECT, STRENGTHS = wishes.Purpose.SHEET, wishes.Purpose.EFFECT, wishes.Purpose.STRENGTHS
 
 
@@ -35,12 +35,12 @@ def work() -> None:
     """What workers do with all that is in the queue."""
     runner.work()
     for pk in GenerationTask.everything.filter(is_face=True).values_list("pk", flat=True):
-        following.follow(pk)
+        following.finish_previews(pk)
 
 
 def made(version: StyleVersion, user: User, purpose: str = SHEET) -> panels.Panel:
     """Ask for it, let it be made, and look."""
-    asking.ask(again(version), user, purpose)
+    asking.order_previews(again(version), user, purpose)
     work()
     return panels.panel(again(version), purpose)
 

@@ -37,7 +37,7 @@ def test_previews_are_in_the_queue_but_not_in_the_gallery_and_the_live_column(
     assert prompt in client.get(reverse("generation:gallery"), {"previews": "1"}).content.decode()
     assert client.get(picture.get_absolute_url()).status_code == 200
     assert "0 pictures" in client.get(version.style.get_absolute_url()).content.decode()
-    asking.ask(version, curator, SHEET)
+    asking.order_previews(version, curator, SHEET)
     assert prompt in client.get(reverse("queue")).content.decode()
 
 

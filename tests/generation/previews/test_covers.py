@@ -36,14 +36,14 @@ def test_a_picture_becomes_the_cover_of_its_style(
     page = client.post(place, {"style": version.style_id}, follow=True).content.decode()
     assert "The picture is the cover of Ink &amp; mist." in page
     cover = Style.objects.get(pk=version.style_id).cover
-    assert opened(cover).size == (1024, 512) and cover.name.endswith(".webp")
-    assert client.post(place, {"style": version.style_id}, **HTMX).headers["HX-Refresh"] == "true"
+    assert opened(cover).size == (1024, 512) and str(cover.name).endswith(".webp")
+    assert client.post(place, {"style": version.style_id}, headers=HTMX).headers["HX-Refresh"] == "true"
     assert not Path(cover.path).exists() and len(list(media.rglob("covers/**/*.webp"))) == 1
     for wrong in (other.pk, Style.objects.create(slug="base", name="Base", is_base=True).pk):
         assert "was not made with this style" in client.post(place, {"style": wrong}, follow=True).content.decode()
     for nonsense in ("", "x", "999"):
         assert client.post(place, {"style": nonsense}).status_code == 404
-    picture.file.storage.delete(picture.file.name)
+    picture.file.storage.delete(str(picture.file.name))
     assert "missing" in client.post(place, {"style": version.style_id}, follow=True).content.decode()
     assert Style.objects.get(pk=version.style_id).cover, "the old cover stays"
 

@@ -103,11 +103,11 @@ def test_it_is_made_again_where_its_inputs_differ_or_it_is_gone(
 ) -> None:
     base = made(version, curator, EFFECT).cells[0].face.task
     other = make_version("Other model", checkpoint="another.safetensors")
-    assert asking.ask(other, curator, EFFECT)[0].checkpoint == "another.safetensors"
+    assert asking.order_previews(other, curator, EFFECT)[0].checkpoint == "another.safetensors"
     picture = base.pictures(manager="with_previews").get()
-    picture.file.storage.delete(picture.file.name)
+    picture.file.storage.delete(str(picture.file.name))
     third = make_version("Third")
-    assert asking.ask(third, curator, EFFECT)[0] != base
+    assert asking.order_previews(third, curator, EFFECT)[0] != base
 
 
 def test_a_sketch_is_not_compared_with_a_picture(engine: Engine, version: StyleVersion, curator: User) -> None:
@@ -120,7 +120,9 @@ def test_a_sketch_is_not_compared_with_a_picture(engine: Engine, version: StyleV
     assert again(version).effect == ""
     assert "different kinds of engines" in signed_in(curator).get(address("face", version, "effect")).content.decode()
     other = make_version("Other")
-    assert asking.ask(other, curator, EFFECT)[0].is_active, "a sketch is not shared while a real engine serves"
+    assert asking.order_previews(other, curator, EFFECT)[0].is_active, (
+        "a sketch is not shared while a real engine serves"
+    )
 
 
 def test_the_difference_is_a_mean_over_all_pixels() -> None:

@@ -53,7 +53,7 @@ def test_a_version_that_only_previews_used_is_removed_with_them(
 def test_a_version_is_not_removed_while_its_previews_are_made(
     engine: Engine, version: StyleVersion, curator: User
 ) -> None:
-    ordered = asking.ask_for_sheet(version, curator)
+    ordered = asking.order_sheet(version, curator)
     version.style.new_version().publish()
     with pytest.raises(ValidationError, match="still being made"):
         again(version).purge()

@@ -24,12 +24,13 @@ from stylestudio.preview_engine.troubles import FailNode, OutOfMemory
 from stylestudio.processes import workers
 from tests.generation.previews.shown import EFFECT, SHEET, address, again, made, near, opened, signed_in, work
 from tests.pages import tight
+from tests.pixels import pixel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small")]
 
 
 def test_a_sheet_is_composed_of_four_finished_probes(engine: Engine, version: StyleVersion, curator: User) -> None:
-    ordered = asking.ask_for_sheet(version, curator)
+    ordered = asking.order_sheet(version, curator)
     assert [task.prompt for task in ordered] == [probe.prompt for probe in Probe.objects.all()]
     assert {(task.owner, task.count, task.is_face) for task in ordered} == {(curator, 1, True)}
     assert [(row.version, row.weight) for task in ordered for row in task.mix.all()] == [(version, 0.75)] * 4
@@ -37,10 +38,10 @@ def test_a_sheet_is_composed_of_four_finished_probes(engine: Engine, version: St
     work()
     version = again(version)
     sheet = opened(version.sheet)
-    assert sheet.size == (4 * 384, 288) and re.fullmatch(r"[0-9a-f]{32}\.webp", Path(version.sheet.name).name)
+    assert sheet.size == (4 * 384, 288) and re.fullmatch(r"[0-9a-f]{32}\.webp", Path(str(version.sheet.name)).name)
     for number, task in enumerate(ordered):
-        drawn = opened(task.pictures(manager="with_previews").get().file).getpixel((40, 30))
-        assert near(sheet.getpixel((384 * number + 192, 144)), drawn)
+        drawn = pixel(opened(task.pictures(manager="with_previews").get().file), (40, 30))
+        assert near(pixel(sheet, (384 * number + 192, 144)), drawn)
     shown = panels.panel(version, SHEET)
     assert shown.whole and not shown.making and not shown.stale
 
@@ -63,16 +64,16 @@ def test_one_probe_that_fails_leaves_the_rest_and_is_made_at_the_next_press(
     assert [cell.state for cell in shown.cells].count("gone") == 1 and len(shown.gone) == 1
     gone = shown.gone[0].face
     sheet = opened(again(version).sheet)
-    assert [sheet.getpixel((384 * number + 192, 144))[3] for number in range(4)] == [
+    assert [pixel(sheet, (384 * number + 192, 144))[3] for number in range(4)] == [
         0 if number == gone.position else 255 for number in range(4)
     ]
     html = signed_in(curator).get(address("face", version, "sheet")).content.decode()
     assert "1 of 4 previews was not made." in html and gone.task.get_absolute_url() in html
-    ordered = asking.ask(again(version), curator, SHEET)
+    ordered = asking.order_previews(again(version), curator, SHEET)
     assert len([task for task in ordered if task.is_active]) == 1, "the three that are there are shared"
     work()
     assert panels.panel(again(version), SHEET).whole
-    assert opened(again(version).sheet).getpixel((384 * gone.position + 192, 144))[3] == 255
+    assert pixel(opened(again(version).sheet), (384 * gone.position + 192, 144))[3] == 255
 
 
 def test_a_retry_takes_the_place_of_what_failed(
@@ -110,7 +111,7 @@ def test_when_nothing_was_made_the_old_sheet_stays(
 
 
 def test_a_cancelled_preview_is_not_waited_for(engine: Engine, version: StyleVersion, curator: User) -> None:
-    first, *_rest = asking.ask_for_sheet(version, curator)
+    first, *_rest = asking.order_sheet(version, curator)
     signed_in(curator).post(reverse("generation:cancel", args=[first.pk]))
     work()
     shown = panels.panel(again(version), SHEET)
@@ -118,7 +119,7 @@ def test_a_cancelled_preview_is_not_waited_for(engine: Engine, version: StyleVer
 
 
 def test_pressing_twice_makes_four_pictures(version: StyleVersion, curator: User) -> None:
-    first, second = (asking.ask(version, curator, SHEET) for _press in range(2))
+    first, second = (asking.order_previews(version, curator, SHEET) for _press in range(2))
     assert first == second and GenerationTask.everything.count() == 4
 
 
@@ -168,9 +169,9 @@ def test_the_end_of_a_picture_puts_one_message_into_the_queue_and_only_for_faces
     engine: Engine, version: StyleVersion, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(following, "follow_soon", sent.append)
+    monkeypatch.setattr(following, "finish_previews_soon", sent.append)
     orders.place(Order(prompt="a fox", width=64, height=64, seed=1), curator)
-    ordered = asking.ask(version, curator, EFFECT)
+    ordered = asking.order_previews(version, curator, EFFECT)
     runner.work()
     assert sorted(sent) == sorted(task.pk for task in ordered)
 
@@ -178,7 +179,7 @@ def test_the_end_of_a_picture_puts_one_message_into_the_queue_and_only_for_faces
 def test_what_a_lost_message_left_undone_follows_with_the_sweep(
     engine: Engine, version: StyleVersion, curator: User
 ) -> None:
-    asking.ask(version, curator, SHEET)
+    asking.order_previews(version, curator, SHEET)
     runner.work()
     assert not again(version).sheet and panels.panel(version, SHEET).making
     workers.sweep(guarded=False)
@@ -188,15 +189,15 @@ def test_what_a_lost_message_left_undone_follows_with_the_sweep(
 def test_two_workers_that_compose_at_once_leave_one_file(
     engine: Engine, version: StyleVersion, curator: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asking.ask(version, curator, SHEET)
+    asking.order_previews(version, curator, SHEET)
     runner.work()
     compose = contact_sheets.side_by_side
 
     def meanwhile(panels: Any) -> bytes:
         monkeypatch.setattr(contact_sheets, "side_by_side", compose)
-        assert following.settle(again(version), SHEET)
+        assert following.finish_purpose(again(version), SHEET)
         return compose(panels)
 
     monkeypatch.setattr(contact_sheets, "side_by_side", meanwhile)
-    following.settle(again(version), SHEET)
-    assert [path.name for path in media.rglob("sheets/**/*.webp")] == [Path(again(version).sheet.name).name]
+    following.finish_purpose(again(version), SHEET)
+    assert [path.name for path in media.rglob("sheets/**/*.webp")] == [Path(str(again(version).sheet.name)).name]

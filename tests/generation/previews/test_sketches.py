@@ -9,6 +9,7 @@ import pytest
 
 from generation.previews import sketches
 from styles.models import Style, StyleVersion
+from stylestudio.preview_engine.painter import SketchPainter
 from stylestudio.processes import workers
 
 pytestmark = pytest.mark.django_db
@@ -42,14 +43,14 @@ def test_a_worker_that_stops_draws_no_further_face() -> None:
 
 def test_a_worker_that_stops_in_the_middle_of_a_face_does_not_finish_it(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    finish = sketches.SketchPainter.finish
+    finish = SketchPainter.finish
 
-    def told_to_stop(painter: sketches.SketchPainter, picture: Any, brief: Any) -> Any:
+    def told_to_stop(painter: SketchPainter, picture: Any, brief: Any) -> Any:
         drawn.append(brief.prompt)
         workers.stopping.set()
         return finish(painter, picture, brief)
 
-    monkeypatch.setattr(sketches.SketchPainter, "finish", told_to_stop)
+    monkeypatch.setattr(SketchPainter, "finish", told_to_stop)
     sketches.draw_sheets()
     assert len(drawn) == 1
     assert not StyleVersion.objects.exclude(sheet="").exists()

@@ -36,7 +36,7 @@ def test_a_cell_of_the_strip_sets_the_default_strength(engine: Engine, version: 
     client = signed_in(curator)
     html = client.get(address("face", version, "strengths")).content.decode()
     assert 'aria-label="Use 0.50 as default strength"' in html and 'aria-label="Use 0.75 as' not in html
-    response = client.post(address("strength", version), {"strength": "0.50"}, **HTMX)
+    response = client.post(address("strength", version), {"strength": "0.50"}, headers=HTMX)
     assert response.headers["HX-Refresh"] == "true" and again(version).default_strength == 0.5
     html = client.get(address("face", version, "strengths")).content.decode()
     assert 'aria-label="Use 0.75 as default strength"' in html and 'aria-label="Use 0.50 as' not in html
@@ -77,7 +77,7 @@ def test_a_range_that_is_none_is_refused_and_nothing_is_lost(
 
 
 def test_every_state_of_a_task_is_told_in_the_strip(version: StyleVersion, curator: User) -> None:
-    ordered = asking.ask(version, curator, STRENGTHS)
+    ordered = asking.order_previews(version, curator, STRENGTHS)
     ordered[1].start("w")
     ordered[2].cancel()
     states = [cell.state for cell in panels.panel(version, STRENGTHS).cells]
@@ -85,6 +85,6 @@ def test_every_state_of_a_task_is_told_in_the_strip(version: StyleVersion, curat
     html = signed_in(curator).get(address("face", version, "strengths")).content.decode()
     assert "Not made" in html and "The strip is being made" in html
     GenerationTask.everything.update(status=Status.CANCELLED, ended_at=timezone.now())
-    following.follow(ordered[1].pk)
+    following.finish_previews(ordered[1].pk)
     html = signed_in(curator).get(address("face", version, "strengths")).content.decode()
     assert "7 of 7 pictures were not made." in html

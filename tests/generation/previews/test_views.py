@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
@@ -27,7 +26,9 @@ def test_everybody_looks_and_only_curators_ask(version: StyleVersion, ada: User,
         assert hers.post(address(name, version), {"strength": "1"}).status_code == 403
     assert hers.get(address("version-faces", version)).status_code == 200
     assert not GenerationTask.everything.exists() and again(version).default_strength == 0.75
-    assert "Previews are being made" in client.post(address("face-ask", version, "sheet"), **HTMX).content.decode()
+    assert (
+        "Previews are being made" in client.post(address("face-ask", version, "sheet"), headers=HTMX).content.decode()
+    )
     assert client.post(address("face-ask", version, "effect")).headers["Location"] == address("version-faces", version)
     assert GenerationTask.everything.count() == 5, "the first probe's picture with the style is shared"
 
@@ -66,7 +67,7 @@ def test_without_script_everything_is_on_a_page_of_its_own(
 
 
 def test_a_part_is_shown_with_few_questions(
-    engine: Engine, version: StyleVersion, curator: User, django_assert_max_num_queries: Any
+    engine: Engine, version: StyleVersion, curator: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     made(version, curator, STRENGTHS)
     with django_assert_max_num_queries(8):

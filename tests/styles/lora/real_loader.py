@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from typing import Any
 
 checkout, files = sys.argv[1], sys.argv[2:]
 sys.path.insert(0, checkout)
@@ -63,7 +64,7 @@ real = {name: target for name, target in known.items() if (target if isinstance(
 
 passed = Missing()
 logging.getLogger().addHandler(passed)
-answers = {}
+answers: dict[str, dict[str, Any]] = {}
 for file in files:
     passed.names = []
     tensors = comfy.lora_convert.convert_lora(comfy.utils.load_torch_file(file, safe_load=True))

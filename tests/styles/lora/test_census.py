@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from styles.lora import inspect, read_hashes, read_header, tell
+from styles.lora import behaviour_in_words, inspect, read_hashes, read_header
 from styles.lora.file.census import Census, Counter
 from tests.styles.lora.files import framed, packed
 
@@ -96,7 +96,7 @@ def test_a_file_whose_modules_are_all_zero_is_refused() -> None:
 def test_modules_that_do_nothing_are_told_with_their_share() -> None:
     tensors = layer(UNET) | layer(ENCODER, up=0.0)
     found = inspect(BytesIO(save(tensors)), "ink.safetensors", with_hashes=True)
-    assert tell(found.behaviour).warnings == (
+    assert behaviour_in_words(found.behaviour).warnings == (
         "1 of its 2 modules do nothing (50 %): their weights are zero. Not trained at all: text encoder 1.",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from tests.training.conftest import AddPicture
 from training.datasets.models import Dataset
@@ -86,13 +87,13 @@ def test_the_list_counts_pictures_and_finds_by_words(
 
 
 def test_the_list_asks_the_database_as_often_for_many_as_for_few(
-    client: Client, ada: User, django_assert_max_num_queries: object
+    client: Client, ada: User, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     client.force_login(ada)
     for number in range(30):
         Dataset.objects.create(name=f"Set {number}", owner=ada)
     client.get("/datasets/")
-    with django_assert_max_num_queries(12):  # type: ignore[operator]
+    with django_assert_max_num_queries(12):
         client.get("/datasets/")
 
 

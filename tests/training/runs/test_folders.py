@@ -6,9 +6,9 @@ import os
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from tests.training.conftest import AddPicture
@@ -24,7 +24,7 @@ def asked(dataset: Dataset, add: AddPicture, ada: User) -> TrainingJob:
 
 
 def test_a_training_of_another_database_with_the_same_number_is_not_taken_for_it(
-    dataset: Dataset, add: AddPicture, ada: User, engine: Engine, settings: Any, tmp_path: Path
+    dataset: Dataset, add: AddPicture, ada: User, engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
     settings.DATA = tmp_path
     job = asked(dataset, add, ada)
@@ -39,7 +39,7 @@ def test_a_training_of_another_database_with_the_same_number_is_not_taken_for_it
 
 
 def test_a_training_that_began_before_folders_had_longer_names_keeps_its_own(
-    dataset: Dataset, add: AddPicture, ada: User, engine: Engine, settings: Any, tmp_path: Path
+    dataset: Dataset, add: AddPicture, ada: User, engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
     settings.DATA = tmp_path
     job = asked(dataset, add, ada)

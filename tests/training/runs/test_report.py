@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image
+from pytest_django import DjangoAssertNumQueries
 
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -20,7 +20,7 @@ from tests.training.conftest import AddPicture
 from tests.training.scripted import ask, lora_file, train
 from training.datasets.health import measures
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
-from training.runs import report
+from training.runs import epoch_report
 from training.runs.models import Sample, TrainingJob, newest_pictures
 from training.runs.running import samples
 from training.runs.trainer import Course
@@ -61,7 +61,7 @@ def trained(
 
     train(act)
     job.refresh_from_db()
-    report.ask(job, ada)
+    epoch_report.order_report(job, ada)
     return job
 
 
@@ -85,7 +85,7 @@ def draw(task: GenerationTask, data: bytes, engine: Engine) -> None:
     picture.save()
     task.start("w")
     task.complete()
-    report.hear_of_preview(None, task=task.pk)
+    epoch_report.hear_of_preview(None, task=task.pk)
 
 
 def paint(job: TrainingJob, engine: Engine) -> None:
@@ -103,15 +103,15 @@ def paint(job: TrainingJob, engine: Engine) -> None:
 
 def test_the_report_asks_for_every_checkpoint_at_three_strengths_and_for_the_base(trained: TrainingJob) -> None:
     assert Sample.objects.filter(job=trained).count() == 2 * (1 + 2 * 3)
-    assert report.report(trained).missing == 0
-    assert report.report(trained).waiting == 14
+    assert epoch_report.report(trained).missing == 0
+    assert epoch_report.report(trained).waiting == 14
 
 
 def test_numbers_say_how_near_it_comes_to_the_dataset_and_how_much_else_changes(
     trained: TrainingJob, engine: Engine
 ) -> None:
     paint(trained, engine)
-    found = report.report(trained)
+    found = epoch_report.report(trained)
     near, off = found.lines[1].scores, found.lines[2].scores
     gains = [score.gain or 0 for score in near]
     assert gains == sorted(gains), "more strength comes nearer"
@@ -121,8 +121,8 @@ def test_numbers_say_how_near_it_comes_to_the_dataset_and_how_much_else_changes(
 
 
 def test_pictures_that_are_not_there_have_no_numbers(trained: TrainingJob) -> None:
-    assert all(score.gain is None for line in report.report(trained).lines for score in line.scores)
-    assert not any(line.suggested for line in report.report(trained).lines)
+    assert all(score.gain is None for line in epoch_report.report(trained).lines for score in line.scores)
+    assert not any(line.suggested for line in epoch_report.report(trained).lines)
 
 
 def test_a_picture_is_measured_once_and_by_whoever_shows_it(trained: TrainingJob, engine: Engine) -> None:
@@ -153,8 +153,8 @@ def test_before_the_health_check_there_are_pictures_and_no_numbers(
 ) -> None:
     paint(trained, engine)
     DatasetImage.objects.update(descriptor=None, measures=None)
-    assert all(score.gain is None for line in report.report(trained).lines for score in line.scores)
-    report.ask(trained, ada)
+    assert all(score.gain is None for line in epoch_report.report(trained).lines for score in line.scores)
+    epoch_report.order_report(trained, ada)
     assert DatasetJob.objects.filter(dataset=trained.snapshot.dataset, work=DatasetJob.Work.CHECK).exists()
 
 
@@ -162,9 +162,9 @@ def test_pictures_that_failed_can_be_asked_for_again(trained: TrainingJob, ada: 
     sample = Sample.objects.filter(job=trained, strength=0.6).first()
     assert sample is not None
     sample.task.fail("engine")
-    assert report.report(trained).missing == 1
-    report.ask(trained, ada)
-    assert (report.report(trained).missing, report.report(trained).waiting) == (0, 14)
+    assert epoch_report.report(trained).missing == 1
+    epoch_report.order_report(trained, ada)
+    assert (epoch_report.report(trained).missing, epoch_report.report(trained).waiting) == (0, 14)
 
 
 def test_the_button_leaves_the_asking_to_a_worker(
@@ -176,9 +176,9 @@ def test_the_button_leaves_the_asking_to_a_worker(
     assert client.post(f"/training/{trained.pk}/epochs/").status_code == 302
     assert asked == [(trained.pk, ada.pk)]
     Sample.objects.all().delete()
-    report.ask_by(trained.pk, ada.pk)
+    epoch_report.order_report_by_keys(trained.pk, ada.pk)
     assert Sample.objects.filter(job=trained).count() == 14
-    report.ask_by(0, ada.pk)
+    epoch_report.order_report_by_keys(0, ada.pk)
 
 
 def test_the_list_shows_the_newest_pictures_of_each_training_with_as_many_questions_for_many(
@@ -187,7 +187,7 @@ def test_the_list_shows_the_newest_pictures_of_each_training_with_as_many_questi
     engine: Engine,
     dataset: Dataset,
     ada: User,
-    django_assert_max_num_queries: Any,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     paint(trained, engine)
     others = [ask(dataset, ada, style=f"Other {number}") for number in range(6)]

@@ -35,24 +35,11 @@ SMALL = ("--steps", "8", "--set", "resolution=256")
 
 
 @pytest.fixture
-def olga(people: Callable[..., User]) -> User:
-    """The owner of the studio."""
-    return people("olga", owner=True)
-
-
-@pytest.fixture
 def dataset_with_pictures(dataset: Dataset, add: AddPicture, engine: Engine) -> None:
     """gouache-studies, with two pictures, and an engine."""
     add("red hills")
     add("blue hills")
     known_trainers.register(Scripted(lambda course: None))
-
-
-@pytest.fixture
-def alive() -> Worker:
-    """A worker's row."""
-    now = timezone.now()
-    return Worker.objects.create(name="studio", started_at=now, heartbeat_at=now)
 
 
 @pytest.fixture
@@ -223,8 +210,8 @@ def test_what_is_left_counts_down_in_a_terminal_without_a_change_of_the_row(
             TrainingJob.objects.get(pk=job.pk).complete()
 
     monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=pass_by, monotonic=lambda: now[0]))
-    monkeypatch.setattr("training.runs.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0])))
     start = timezone.now()
+    monkeypatch.setattr("training.runs.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0])))
     out = io.StringIO()
     stream = SimpleNamespace(write=lambda text, ending: out.write(text + ending), flush=lambda: None)
     terminal.follow(job, stream, train_command._bar, as_json=False)

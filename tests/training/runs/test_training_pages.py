@@ -19,7 +19,7 @@ from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
 from styles.models import State, Style
 from stylestudio.jobs.kinds import Status
-from tests.pages import tight
+from tests.pages import downloaded, tight
 from tests.training.conftest import AddPicture
 from tests.training.scripted import Scripted, ask, lora_file, resize, train
 from training.datasets.models import Dataset
@@ -31,7 +31,7 @@ from training.runs.trainer import Course
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 BLANK = {"style": "new", "style_name": "Gouache", "trainer": "comfyui", "preset": "quick", "probe": ["a hill", ""]}
 
 
@@ -207,9 +207,9 @@ def test_everybody_sees_every_page(done: TrainingJob, bob: User) -> None:
         page = client.get(address)
         assert page.status_code == 200
         assert done.title in page.content.decode()
-    page = client.get(f"/training/checkpoints/{checkpoint.pk}/").content.decode()
-    assert "Checkpoint at step 4" in page
-    assert "Use this checkpoint" not in page
+    html = client.get(f"/training/checkpoints/{checkpoint.pk}/").content.decode()
+    assert "Checkpoint at step 4" in html
+    assert "Use this checkpoint" not in html
 
 
 ACTS = ["{job}/stop/", "{job}/resume/", "{job}/sample/", "{job}/epochs/"]
@@ -250,7 +250,7 @@ def test_a_private_training_is_not_there_for_others(done: TrainingJob, bob: User
 
 
 def test_stop_ends_what_waits(job: TrainingJob, ada: User) -> None:
-    answer = as_(ada).post(f"/training/{job.pk}/stop/", **HTMX)
+    answer = as_(ada).post(f"/training/{job.pk}/stop/", headers=HTMX)
     assert answer["HX-Redirect"] == f"/training/{job.pk}/"
     job.refresh_from_db()
     assert job.status == Status.CANCELLED
@@ -268,7 +268,7 @@ def test_stop_asks_what_runs_to_end(job: TrainingJob, ada: User, wish: str, kept
 
 def test_resume_is_a_new_training_and_what_is_done_has_nothing_to_resume(job: TrainingJob, ada: User) -> None:
     runner.stop(job, TrainingJob.Stop.KEEP)
-    answer = as_(ada).post(f"/training/{job.pk}/resume/", **HTMX)
+    answer = as_(ada).post(f"/training/{job.pk}/resume/", headers=HTMX)
     again = TrainingJob.objects.get(retry_of=job)
     assert answer["HX-Redirect"] == f"/training/{again.pk}/"
     page = as_(ada).post(f"/training/{again.pk}/resume/", follow=True).content.decode()
@@ -280,7 +280,7 @@ def test_a_checkpoint_becomes_a_version_with_one_press(done: TrainingJob, ada: U
     checkpoint = done.checkpoints.last()
     assert checkpoint
     client = as_(ada)
-    answer = client.post(f"/training/checkpoints/{checkpoint.pk}/use/", **HTMX)
+    answer = client.post(f"/training/checkpoints/{checkpoint.pk}/use/", headers=HTMX)
     assert answer["HX-Redirect"] == done.style.get_absolute_url()
     version = done.style.versions.get()
     assert (version.number, version.state, version.step) == (1, State.PUBLISHED, 8)
@@ -449,7 +449,7 @@ def test_a_run_with_sd_scripts_leaves_with_pictures_captions_and_the_command(
     client = as_(ada)
     assert f"/training/{job.pk}/export/" in client.get(f"/training/{job.pk}/config/").content.decode()
     answer = client.get(f"/training/{job.pk}/export/")
-    data = b"".join(asyncio.run(alist(answer.streaming_content)))  # type: ignore[attr-defined]
+    data = asyncio.run(downloaded(answer))
     with zipfile.ZipFile(BytesIO(data)) as archive:
         names = archive.namelist()
         assert {"train.sh", "READ ME.txt"} <= set(names)

@@ -12,7 +12,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from generation.engines.models import Engine
-from tests.training.runs.test_training_pages import alist
+from tests.pages import downloaded
+from tests.training.conftest import AddPicture
 from tests.training.scripted import lora_file
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
@@ -73,7 +74,7 @@ def potter(tmp_path: Path) -> Potter:
 
 
 @pytest.fixture
-def filled(dataset: Dataset, add: Any) -> Dataset:
+def filled(dataset: Dataset, add: AddPicture) -> Dataset:
     for caption in ("red hills", "blue hills", "grey hills"):
         add(caption)
     return dataset
@@ -110,7 +111,7 @@ def test_it_trains_and_its_run_has_its_label_command_and_export(
     config = client.get(f"{job.get_absolute_url()}config/").content.decode()
     assert "turn --tint red" in config and "The same pot elsewhere." in config and "Tint" in config
     answer = client.get(f"{job.get_absolute_url()}export/")
-    archive = b"".join(asyncio.run(alist(answer.streaming_content)))  # type: ignore[attr-defined]
+    archive = asyncio.run(downloaded(answer))
     assert b"clay.txt" in archive
 
 

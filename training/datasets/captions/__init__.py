@@ -1,4 +1,4 @@
-"""Captions: read, written, changed for many pictures at once, and proposed.
+"""Captions: reading, writing, bulk changes, and proposals.
 
-Uses `crops`. Begin with `grid` for the page and `operations` for what changes many; `captioners` propose.
+Uses `crops`. Begin with `grid` for the page and `operations` for bulk changes; `captioners` propose captions.
 """

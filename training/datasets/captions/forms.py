@@ -1,4 +1,4 @@
-"""The form that changes many captions, and the one that has captions proposed."""
+"""The forms for bulk changes of captions and for requesting proposals."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ GROUPS: dict[str, Promise] = {
 
 
 class OneSentence(forms.Form):
-    """A form that says what is wrong in one place."""
+    """A form that shows its first error in one place."""
 
     @property
     def trouble(self) -> str:
-        """Why it cannot be done, in one sentence."""
+        """The first error, in one sentence; "" if there is none."""
         return next((str(words[0]) for words in self.errors.values()), "") if self.is_bound else ""
 
 
 class BulkForm(OneSentence):
-    """What to do with many captions: a group of operations, one of the group, and what that one needs.
+    """A bulk change of captions: a group of operations, one of the group, and its parameters.
 
-    All fields of all groups are sent; those of other groups are not looked at. `operation` is what was asked for.
+    The fields of all groups are sent; those of other groups are ignored. `operation` is the result of `clean`.
     """
 
     group = forms.ChoiceField(choices=list(GROUPS.items()), initial="replace")
@@ -57,7 +57,7 @@ class BulkForm(OneSentence):
             self.fields[f"how_{group}"] = forms.ChoiceField(choices=choices, required=False, initial=choices[0][0])
 
     def clean(self) -> dict[str, Any]:
-        """Make the operation."""
+        """Build the operation."""
         cleaned = self.cleaned_data
         group = cleaned.get("group")
         if group is None:
@@ -72,7 +72,7 @@ class BulkForm(OneSentence):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A captioner as it is offered; `trouble` says why it cannot be chosen."""
+    """A captioner as a choice; `trouble` says why it cannot be chosen."""
 
     captioner: Captioner
     trouble: str
@@ -80,7 +80,7 @@ class Offer:
 
 
 class ProposeForm(OneSentence):
-    """Who proposes, and for which pictures: those without a caption, or all that the filters show."""
+    """Which captioner proposes, and for which pictures: those without a caption, or all that the filters show."""
 
     scope = forms.ChoiceField(choices=[("empty", ""), ("shown", "")])
     who = forms.CharField()
@@ -96,13 +96,13 @@ class ProposeForm(OneSentence):
 
     @property
     def offers(self) -> list[Offer]:
-        """All captioners; one that works is chosen."""
+        """All captioners, with one that works preselected."""
         troubles = {name: captioner.trouble() for name, captioner in self.known.items()}
         wanted = self.data.get("who") or next((name for name, trouble in troubles.items() if not trouble), "")
         return [Offer(captioner, troubles[name], name == wanted) for name, captioner in self.known.items()]
 
     def clean_who(self) -> str:
-        """One that can work now."""
+        """Require a captioner that can work now."""
         captioner = self.known.get(self.cleaned_data["who"])
         if captioner is None:
             raise ValidationError(_("Choose who proposes."))
@@ -112,7 +112,7 @@ class ProposeForm(OneSentence):
         return captioner.name
 
     def clean(self) -> dict[str, Any]:
-        """Find the pictures."""
+        """Determine the pictures."""
         self.pictures = self.empty if self.cleaned_data.get("scope") == "empty" else self.shown
         if not self.pictures:
             raise ValidationError(_("There is no such picture."))

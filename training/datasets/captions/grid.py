@@ -1,7 +1,7 @@
 """Which pictures the captions page shows: filters, pages, tags with their counts.
 
-A dataset has 2,000 pictures at most, and what filters look at is little, so one query fetches it for all of them and
-Python does the rest. Only the pictures of one page are fetched whole.
+A dataset has at most 2,000 pictures and filters need few columns, so one query fetches those for all pictures and
+Python does the rest. Whole rows are only fetched for one page.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from training.datasets.models import Dataset, DatasetImage, ImageQuerySet
 
 PAGE = 48
 MOST_TAGS = 150  # shown at a time; the others are found by typing
-MOST_PICKED = 500  # pictures that an address names
+MOST_PICKED = 500  # pictures named in a URL
 
-# The choices of "Show"; each says whether a picture is among them.
+# The choices of "Show", each a property of pictures.
 ONLY: dict[str, Promise] = {
     "empty": _("No caption"),
     "long": _("Too long"),
@@ -40,15 +40,15 @@ _flaggers: list[Flagger] = []
 
 
 def register_flagger(flagger: Flagger) -> None:
-    """Have the pictures whose keys it gives flagged on the captions page."""
+    """Register a function whose pictures, given by primary key, are flagged on the captions page."""
     _flaggers.append(flagger)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the address asks for. All of them must fit; `tags` are keys, all of which a caption must have.
+    """The filters in the query string. All must match; `tags` are keys that a caption must all have.
 
-    `picked` names pictures by their keys, for links from elsewhere; empty for all.
+    `picked` are primary keys of pictures, for links from elsewhere; empty for all.
     """
 
     words: str = ""
@@ -58,7 +58,7 @@ class Filters:
 
     @classmethod
     def read(cls, query: QueryDict) -> Filters:
-        """From ?q=, ?tag= (several), ?only= and ?pictures=1,2,3. Nonsense is left out."""
+        """Read ?q=, ?tag= (several), ?only= and ?pictures=1,2,3. Invalid values are ignored."""
         chosen = dict.fromkeys(tags.key(tag)[:200] for tag in query.getlist("tag"))
         only = query.get("only", "")
         return cls(
@@ -70,7 +70,7 @@ class Filters:
 
     @property
     def any(self) -> bool:
-        """Whether something is filtered out."""
+        """Whether any filter is set."""
         return self != Filters()
 
     @property
@@ -85,7 +85,7 @@ class Filters:
 
     @property
     def pictures(self) -> str:
-        """The picked pictures as they stand in an address."""
+        """The picked pictures as in a query string."""
         return ",".join(map(str, self.picked))
 
     @property
@@ -94,12 +94,12 @@ class Filters:
         return [(tag, self._encoded([other for other in self.tags if other != tag])) for tag in self.tags]
 
     def after(self, key: str) -> str:
-        """The query string of the page that follows the picture `key`."""
+        """The query string of the page after the picture `key`."""
         return self._encoded(self.tags, after=key)
 
 
 class Row(NamedTuple):
-    """What filters look at."""
+    """The columns that filters need."""
 
     pk: int
     position: int
@@ -111,7 +111,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One picture on the page, `number` is its place in the whole dataset, from 1."""
+    """One picture on the page; `number` is its place in the whole dataset, from 1."""
 
     image: DatasetImage
     number: int
@@ -119,28 +119,30 @@ class Card:
 
     @property
     def reads(self) -> str:
-        """What a trainer will read."""
+        """The text a trainer will read."""
         return self.dataset.compose(self.image.caption)
 
     @property
     def tokens(self) -> tokens.Read:
-        """Of that, for each reader."""
+        """Its token count, for each reader."""
         return tokens.read(self.reads)
 
     @property
     def limit(self) -> int:
-        """Tokens that are read at a time."""
+        """Tokens read at a time."""
         return tokens.LIMIT
 
     @property
     def tag_count(self) -> int:
-        """Tags of the caption."""
+        """The number of tags in the caption."""
         return len(tags.split(self.image.caption))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Cards in order. `more` is the key behind which the next page begins, "" at the end; `last` is this page's end."""
+    """Cards in order. `more` is the key after which the next page starts, "" at the end;
+    `last` is the last card's key.
+    """
 
     cards: list[Card]
     more: str
@@ -148,7 +150,7 @@ class Page:
 
 
 class Grid:
-    """All pictures of a dataset as filters see them, read once."""
+    """All pictures of a dataset as filters see them, queried once."""
 
     def __init__(self, dataset: Dataset, filters: Filters) -> None:
         self.dataset = dataset
@@ -164,27 +166,27 @@ class Grid:
 
     @cached_property
     def shown(self) -> list[tuple[int, Row]]:
-        """Number and row of what the filters let through."""
+        """Number and row of the pictures that pass the filters."""
         fits = self._tests()
         return [(number, row) for number, row in enumerate(self.rows, 1) if all(test(row) for test in fits)]
 
     @property
     def total(self) -> int:
-        """Pictures of the dataset."""
+        """The number of pictures in the dataset."""
         return len(self.rows)
 
     @property
     def count(self) -> int:
-        """Pictures that are shown."""
+        """The number of pictures shown."""
         return len(self.shown)
 
     def images(self) -> ImageQuerySet:
-        """What is shown, as a query."""
+        """The pictures shown, as a queryset."""
         found = DatasetImage.objects.filter(dataset=self.dataset).order_by("position", "pk")
         return found.filter(pk__in=[row.pk for _number, row in self.shown]) if self.filters.any else found
 
     def page(self, after: str = "") -> Page:
-        """The next 48 behind the key `after` ("" for the first). ValueError where the key is nonsense."""
+        """The next 48 after the key `after` ("" for the first). Raises ValueError if the key is malformed."""
         shown = self.shown
         if after:
             place = _read_key(after)
@@ -196,7 +198,7 @@ class Grid:
         return Page(cards, last if len(shown) > PAGE else "", last)
 
     def choices(self) -> list[tuple[str, Promise, int]]:
-        """The choices of "Show" with how many pictures each has; those that nobody fills are left out."""
+        """The choices of "Show" with their numbers of pictures, without empty ones."""
         counted = [(name, label, sum(map(self._only(name), self.rows))) for name, label in ONLY.items()]
         return [choice for choice in counted if choice[2] or choice[0] == self.filters.only]
 
@@ -206,7 +208,9 @@ class Grid:
         return tags.counts(row.caption for row in self.rows)
 
     def tag_rows(self, words: str = "") -> tuple[list[tuple[TagCount, bool]], int]:
-        """Tags that contain `words` and whether each is chosen, all chosen ones; and how many are left out."""
+        """Tags that contain `words`, each with whether it is chosen, and all chosen ones;
+        and how many are not listed.
+        """
         wanted, chosen = tags.key(words), set(self.filters.tags)
         marked = [(entry, tags.key(entry.tag) in chosen) for entry in self.counts]
         found = [(entry, on) for entry, on in marked if on or wanted in tags.key(entry.tag)]
@@ -252,10 +256,10 @@ def _read_key(text: str) -> tuple[int, int]:
 
 
 def before(image: DatasetImage) -> Q:
-    """What stands before a picture. Pictures that came back may share a place with others."""
+    """The pictures before this one. Restored pictures may share a position with others."""
     return Q(position__lt=image.position) | Q(position=image.position, pk__lt=image.pk)
 
 
 def card(image: DatasetImage) -> Card:
-    """The card of one picture by itself."""
+    """The card of a single picture."""
     return Card(image, image.dataset.images.filter(before(image)).count() + 1, image.dataset)

@@ -1,7 +1,7 @@
-"""What can be done to many captions at once: each operation turns one caption into another.
+"""Bulk changes of captions: each operation turns one caption into another.
 
-An operation is a frozen dataclass whose fields are its parameters. `build` makes one from what a form sent, `change`
-applies it to any number of captions within a fixed time, so that no pattern can hold up a process.
+An operation is a frozen dataclass whose fields are its parameters. `build` makes one from form data; `change` applies
+it to any number of captions within a fixed time, so that no pattern can block a process.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from training.datasets.captions import tags
 from training.datasets.models import MOST_CAPTION
 
 MOST_TEXT = 500  # characters of a parameter
-MOST_REPEATS = 1000  # to which the counts of a pattern may multiply, since each is written out when it is compiled
+# Limit for the product of a pattern's counts, since each repetition is expanded when it is compiled.
+MOST_REPEATS = 1000
 ONE_SECONDS = 0.25  # for a pattern on one caption
 ALL_SECONDS = 3.0  # for an operation on all captions
 
 
 class BadOperation(ValueError):
-    """The operation cannot be done; the text says why and what to do."""
+    """The operation is impossible; the text says why and what to do."""
 
 
 class Captioned(NamedTuple):
-    """What an operation looks at: a caption, and the name that the picture's file had."""
+    """The input of an operation: a caption, and the picture's file name."""
 
     caption: str
     source_name: str
@@ -50,14 +51,14 @@ class Operation(Protocol):
 
 
 def _required(text: str, words: str) -> None:
-    """Refuse a text without any tag."""
+    """Raise BadOperation if a text has no tags."""
     if not tags.split(text):
         raise BadOperation(words)
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """Tags in front, where the caption does not begin with them."""
+    """Add tags at the beginning, unless the caption already starts with them."""
 
     name: ClassVar[str] = "prefix"
     group: ClassVar[str] = "add"
@@ -69,7 +70,7 @@ class Prefix:
 
     def __call__(self, one: Captioned) -> str:
         new, old = tags.split(self.text), one.caption.strip()
-        # A quotation that text and caption make together is one tag, so the words themselves are looked at too.
+        # A quotation that text and caption form together is one tag, so the plain text is compared too.
         there = old == tags.join(new) or old.startswith(f"{tags.join(new)}, ")
         if there or [*map(tags.key, tags.split(old)[: len(new)])] == [*map(tags.key, new)]:
             return one.caption
@@ -78,7 +79,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Suffix:
-    """Tags at the end, where the caption does not end with them."""
+    """Add tags at the end, unless the caption already ends with them."""
 
     name: ClassVar[str] = "suffix"
     group: ClassVar[str] = "add"
@@ -98,7 +99,7 @@ class Suffix:
 
 @dataclass(frozen=True, slots=True)
 class FromFileName:
-    """The words of the file's name, where there is no caption yet."""
+    """Use the words of the file's name if there is no caption yet."""
 
     name: ClassVar[str] = "file_name"
     group: ClassVar[str] = "add"
@@ -110,7 +111,7 @@ class FromFileName:
 
 @dataclass(frozen=True, slots=True)
 class RemoveTag:
-    """All occurrences of a tag go."""
+    """Remove all occurrences of a tag."""
 
     name: ClassVar[str] = "remove_tag"
     group: ClassVar[str] = "remove"
@@ -129,7 +130,7 @@ class RemoveTag:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """A text becomes another one, upper and lower case as written."""
+    """Replace a text, case-sensitively."""
 
     name: ClassVar[str] = "replace"
     group: ClassVar[str] = "replace"
@@ -147,7 +148,7 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class ReplacePattern:
-    """What a regular expression finds becomes another text, in which \\1 or \\g<name> are its groups."""
+    """Replace what a regular expression matches with a text in which \\1 or \\g<name> are its groups."""
 
     name: ClassVar[str] = "replace_pattern"
     group: ClassVar[str] = "replace"
@@ -175,7 +176,7 @@ class ReplacePattern:
 
 
 def _compiled(pattern: str) -> regex.Pattern[str]:
-    """The pattern, which the package remembers. Refused before it is compiled: counts that multiply to huge ones."""
+    """The compiled pattern, which the package caches. Refuses counts whose product is huge before compiling."""
     product = 1
     for least in re.findall(r"\{(\d+)", pattern):
         product *= max(int(least[:6]), 1)
@@ -192,7 +193,7 @@ def _too_slow() -> BadOperation:
 
 @dataclass(frozen=True, slots=True)
 class RenameTag:
-    """A tag becomes another one; where the other one is there already, the tag goes."""
+    """Rename a tag; if the caption already has the new one, the old one is removed."""
 
     name: ClassVar[str] = "rename_tag"
     group: ClassVar[str] = "replace"
@@ -222,7 +223,7 @@ class RenameTag:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """Tags in the order of the alphabet, but for the first ones."""
+    """Sort tags alphabetically, except for the first ones."""
 
     name: ClassVar[str] = "sort"
     group: ClassVar[str] = "sort"
@@ -241,7 +242,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Tidy:
-    """One space between words, one comma between tags, no empty and no repeated tags, all on one line."""
+    """One space between words, one comma between tags, no empty or repeated tags, all on one line."""
 
     name: ClassVar[str] = "tidy"
     group: ClassVar[str] = "tidy"
@@ -253,7 +254,7 @@ class Tidy:
 
 @dataclass(frozen=True, slots=True)
 class LowerCase:
-    """Small letters."""
+    """Convert to lower case."""
 
     name: ClassVar[str] = "lower"
     group: ClassVar[str] = "tidy"
@@ -270,9 +271,9 @@ OPERATIONS: dict[str, type[Operation]] = {
 
 
 def build(name: str, parameters: Mapping[str, object]) -> Operation:
-    """The operation `name` with what it needs of `parameters`; what is missing has its default or is empty.
+    """Build the operation `name` from `parameters`; missing ones have their default or are empty.
 
-    Raises BadOperation for an unknown one, and for parameters that make no sense.
+    Raises BadOperation if the name is unknown or a parameter is invalid.
     """
     kind = OPERATIONS.get(name)
     if kind is None:
@@ -299,14 +300,14 @@ def _whole(value: object) -> int:
 
 
 def parameters(operation: Operation) -> dict[str, object]:
-    """What `build` makes the same operation of again."""
+    """Parameters from which `build` makes the same operation again."""
     return asdict(operation)  # type: ignore[call-overload,no-any-return]
 
 
 def change(operation: Operation, captions: Iterable[Captioned]) -> Iterator[str]:
     """The new captions, in the order of the old ones.
 
-    Raises BadOperation when it takes more than ALL_SECONDS, and for a caption that would become too long.
+    Raises BadOperation if it takes more than ALL_SECONDS, or if a caption would become too long.
     """
     spent = 0.0
     for one in captions:
@@ -326,7 +327,7 @@ _NUMBERING = re.compile(r"^[\d\s._-]+|[\s._-]*\(?\d+\)?$|[\s._-]+copy$", re.IGNO
 
 
 def words_of(source_name: str) -> str:
-    """The words in a file's name, without its ending and its numbering: "012_red-roof (3).png" -> "red roof"."""
+    """The words in a file's name, without its extension and numbering: "012_red-roof (3).png" -> "red roof"."""
     stem = PurePath(source_name.replace("\\", "/")).name
     stem = stem.rsplit(".", 1)[0] if "." in stem.lstrip(".") else stem
     words = re.sub(r"[\s_]+|(?<=\w)-(?=\w)", " ", _NUMBERING.sub(" ", _CAMERA.sub("", stem))).strip(" -._")

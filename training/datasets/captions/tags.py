@@ -1,4 +1,4 @@
-"""Captions as tags: how one is split, how often each tag occurs, and which look like typos."""
+"""Captions as tags: splitting them, how often each tag occurs, and which look like typos."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from stylestudio.text import grammar
 
 _LETTERS = re.compile(r"[^\W\d_]")
 RARE = 2  # occurrences up to which a tag can be a typo
-OFTEN = 5  # times as often as the typo, at least, must the tag occur that is meant
-SHORTEST = 4  # letters; shorter words are next to too many others
+OFTEN = 5  # minimum ratio between the occurrences of the intended tag and of the typo
+SHORTEST = 4  # letters; shorter words are too close to too many others
 
 
 @dataclass(frozen=True, slots=True)
 class TagCount:
-    """A tag as it is written first, and how many captions have it."""
+    """A tag in its first spelling, and how many captions have it."""
 
     tag: str
     count: int
@@ -35,19 +35,20 @@ class Typo:
 
 
 def split(caption: str) -> list[str]:
-    """The tags of a caption in order, without space around them and without empty ones. Commas and lines part them,
-    but not inside numbers, quotations and brackets.
+    """The tags of a caption in order, stripped and without empty ones.
+
+    Commas and line ends separate them, except inside numbers, quotations and brackets.
     """
     return grammar.split(caption)
 
 
 def join(tags: Iterable[str]) -> str:
-    """A caption of these tags."""
+    """Join tags into a caption."""
     return grammar.join(tags)
 
 
 def key(tag: str) -> str:
-    """What two spellings of a tag share: trainers and engines do not see upper case."""
+    """The key that two spellings of a tag share: trainers and engines ignore case."""
     return " ".join(tag.split()).casefold()
 
 
@@ -58,7 +59,7 @@ def keys(caption: str) -> frozenset[str]:
 
 
 def unique(tags: Sequence[str]) -> list[str]:
-    """The tags without repetitions, each where it was first."""
+    """The tags without repetitions, each at its first position."""
     first: dict[str, str] = {}
     for tag in tags:
         first.setdefault(key(tag), tag)
@@ -66,7 +67,7 @@ def unique(tags: Sequence[str]) -> list[str]:
 
 
 def counts(captions: Iterable[str]) -> list[TagCount]:
-    """All tags, the most frequent first, then by the alphabet. A tag counts once per caption."""
+    """All tags, the most frequent first, then alphabetically. A tag counts once per caption."""
     spelling: dict[str, str] = {}
     found: Counter[str] = Counter()
     for caption in captions:
@@ -80,7 +81,9 @@ def counts(captions: Iterable[str]) -> list[TagCount]:
 
 
 def typos(counted: Iterable[TagCount]) -> list[Typo]:
-    """Rare tags that differ by one letter from a frequent one. Plurals and numbers are meant, so they are left out."""
+    """Rare tags that differ by one letter from a frequent one.
+    Plurals and numbers are intended, so they are left out.
+    """
     every = {key(entry.tag): entry for entry in counted}
     near: dict[str, list[str]] = {}
     for name, entry in every.items():
@@ -95,7 +98,7 @@ def typos(counted: Iterable[TagCount]) -> list[Typo]:
 
 
 def _meant(name: str, every: Mapping[str, TagCount], near: Mapping[str, list[str]]) -> str:
-    """The most frequent tag that `name` may be a typo of; "" where there is none."""
+    """The most frequent tag that `name` may be a typo of; "" if there is none."""
     if len(_LETTERS.findall(name)) < SHORTEST:
         return ""
     close = {
@@ -108,14 +111,14 @@ def _meant(name: str, every: Mapping[str, TagCount], near: Mapping[str, list[str
 
 
 def _thinned(word: str) -> Iterator[str]:
-    """The word, and what is left of it without any one of its letters: words that are one edit apart share one."""
+    """The word, and the word without each of its letters: words that are one edit apart share one of these forms."""
     yield word
     for place in range(len(word)):
         yield word[:place] + word[place + 1 :]
 
 
 def _one_apart(one: str, other: str) -> bool:
-    """Whether one letter was added, left out or taken for another, or two neighbours changed places."""
+    """Whether one letter was added, omitted or replaced, or two neighbours were swapped."""
     if one == other or abs(len(one) - len(other)) > 1:
         return False
     shorter, longer = sorted((one, other), key=len)
@@ -127,7 +130,7 @@ def _one_apart(one: str, other: str) -> bool:
 
 
 def _is_meant(one: str, other: str) -> bool:
-    """Whether the difference is a plural, or lies in anything but letters."""
+    """Whether the difference is a plural, or not in letters."""
     shorter, longer = sorted((one, other), key=len)
     if longer == shorter + "s":
         return True

@@ -12,7 +12,7 @@ import ftfy
 
 from stylestudio.text import grammar
 
-LIMIT = 77  # tokens that CLIP reads at a time, the marks of begin and end included; trainers cut the rest or split it
+LIMIT = 77  # tokens per chunk of CLIP, including start and end; trainers truncate or split the rest
 MARKS = 2
 
 _PIECES = re.compile(r"[^\W\d_]+|\d|[^\w\s]+|_+")
@@ -22,20 +22,20 @@ _PART = 4  # letters per further token
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """How many, the marks of begin and end included. Not `exact` where only an estimate is at hand."""
+    """A token count, including the start and end marks. Not `exact` if it is only an estimate."""
 
     number: int
     exact: bool
 
     @property
     def too_many(self) -> bool:
-        """Whether an encoder does not read all of them at a time."""
+        """Whether it is more than an encoder reads at a time."""
         return self.number > LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """How many tokens a caption has for each reader."""
+    """A caption's token count for each reader."""
 
     comfyui: Tokens
     sd_scripts: Tokens
@@ -52,7 +52,7 @@ class Read:
 
     @property
     def too_many(self) -> bool:
-        """Whether one of them does not read all of it at a time."""
+        """Whether it is more than one of them reads at a time."""
         return self.most.too_many
 
 
@@ -62,7 +62,7 @@ class _Tokenizer(Protocol):
 
 @cache
 def tokenizer() -> _Tokenizer | None:
-    """The real one; None on machines for which its package has no wheel. Loading takes a tenth of a second."""
+    """CLIP's tokenizer; None on machines for which its package has no wheel. Loading it takes a tenth of a second."""
     try:
         from instant_clip_tokenizer import Tokenizer
     except ImportError:
@@ -73,7 +73,7 @@ def tokenizer() -> _Tokenizer | None:
 
 @lru_cache(maxsize=16384)
 def count(text: str) -> Tokens:
-    """The tokens of `text`, by CLIP's own vocabulary or else as an estimate from its words."""
+    """Count the tokens of `text` with CLIP's own vocabulary, or else estimate them from its words."""
     plain = unicodedata.normalize("NFC", text)
     real = tokenizer()
     if real is None:
@@ -85,9 +85,9 @@ def count(text: str) -> Tokens:
 def read(caption: str) -> Read:
     """The tokens of a caption, as a ComfyUI and as sd-scripts read it.
 
-    ComfyUI takes weights out and reads what lies between them piece by piece. sd-scripts reads the words whole, after
-    ftfy, which its requirements install and transformers 4 uses where it is there, made curly quotes straight and wide
-    letters narrow; a ComfyUI has no ftfy (0.3.64 to 0.33.0).
+    ComfyUI removes weights and reads the text between them piece by piece. sd-scripts reads the whole text, after ftfy,
+    which its requirements install and transformers 4 uses if present, has straightened curly quotes and narrowed wide
+    letters; a ComfyUI has no ftfy (0.3.64 to 0.33.0).
     """
     pieces = [count(words).number - MARKS for words, _weight in grammar.as_comfyui_reads(grammar.for_comfyui(caption))]
     cleaned = count(ftfy.fix_text(grammar.for_sd_scripts(caption)))
@@ -95,7 +95,7 @@ def read(caption: str) -> Read:
 
 
 def estimate(text: str) -> int:
-    """About how many tokens, without the marks of begin and end. Right within a tenth or so for English."""
+    """The approximate number of tokens, without the start and end marks. Right within a tenth or so for English."""
     return sum(map(_weight, _PIECES.findall(text)))
 
 

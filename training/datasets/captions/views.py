@@ -1,4 +1,4 @@
-"""Captions: the grid and its filters, saving one, changing many, proposals, the page of one picture."""
+"""Captions: the grid and its filters, saving, bulk changes, proposals, the page of one picture."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from training.datasets.captions.operations import BadOperation
 from training.datasets.crops import frames
 from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, ImageQuerySet
 
-TOO_MANY = 8  # old texts shown of a picture before "more"
+TOO_MANY = 8  # earlier texts of a picture shown before "more"
 
 
 def context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
-    """What the captions page shows of `dataset`."""
+    """The template context of the captions page."""
     page = _page(request, dataset)
     return {**page, **_tags(request, page["grid"]), "bulk": BulkForm(), "proposed": _proposed(dataset)}
 
@@ -59,7 +59,7 @@ def _proposed(dataset: Dataset) -> int:
 
 @require_GET
 def more(request: StudioRequest, slug: str) -> HttpResponse:
-    """The next pictures of the grid, for the sentinel and for what arrives."""
+    """The next pictures of the grid, for the sentinel and for arriving pictures."""
     return render(request, "training/datasets/captions/_caption_page.html", _page(request, _dataset(request, slug)))
 
 
@@ -98,7 +98,7 @@ def _made_image(request: StudioRequest, pk: int, images: ImageQuerySet | None = 
 
 @require_GET
 def image(request: StudioRequest, pk: int) -> HttpResponse:
-    """One picture, large, with its caption and all captions it had."""
+    """One picture, large, with its caption and all earlier captions."""
     found = _image(request, pk)
     dataset, before = found.dataset, grid.before(found)
     older = found.changes.select_related("user", "operation")
@@ -120,7 +120,7 @@ def image(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def caption(request: StudioRequest, pk: int) -> HttpResponse:
-    """Save a caption. Where somebody wrote another one meanwhile, both texts come back and nothing is lost."""
+    """Save a caption. If somebody has stored another one meanwhile, both texts are returned and nothing is lost."""
     found = _made_image(request, pk)
     text, version = request.POST.get("caption", ""), sum(whole_numbers([request.POST.get("version", "")]))
     if "theirs" in request.POST:
@@ -152,7 +152,7 @@ def _card_context(request: StudioRequest, found: DatasetImage) -> dict[str, Any]
 
 
 def _card(request: StudioRequest, found: DatasetImage) -> HttpResponse:
-    """The whole card anew."""
+    """The whole card, re-rendered."""
     if not request.htmx:
         return _back(request, found)
     answer = render(request, "training/datasets/captions/_caption_card.html", _card_context(request, found))
@@ -161,21 +161,21 @@ def _card(request: StudioRequest, found: DatasetImage) -> HttpResponse:
 
 
 def _back(request: StudioRequest, found: DatasetImage) -> HttpResponse:
-    """The page with the card, or the picture's own where the button was there."""
+    """Back to the page with the card, or to the picture's own page if the button was there."""
     if request.GET.get("from") == "picture":
         return redirect(found)
     return redirect(f"{_address(found.dataset, request.GET)}#image-{found.pk}")
 
 
 def _address(dataset: Dataset, query: QueryDict) -> str:
-    """The captions page with the filters that the request came with."""
+    """The captions page with the filters of the request."""
     filters = grid.Filters.read(query)
     return f"{dataset.get_absolute_url()}{'?' if filters.any else ''}{filters.query}"
 
 
 @require_POST
 def include(request: StudioRequest, pk: int) -> HttpResponse:
-    """Let a picture take part in training, or leave it out: `included` is 1 or 0."""
+    """Include a picture in training, or leave it out: `included` is 1 or 0."""
     found = _made_image(request, pk)
     found.included = request.POST.get("included") == "1"
     found.save(update_fields=["included"])
@@ -185,7 +185,7 @@ def include(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def rate(request: StudioRequest, pk: int) -> HttpResponse:
-    """Give a picture 1 to 5 stars; the same again takes them away."""
+    """Rate a picture with 1 to 5 stars; the same rating again removes it."""
     found = _made_image(request, pk)
     stars = request.POST.get("rating", "")
     if stars not in {"1", "2", "3", "4", "5"}:
@@ -197,7 +197,7 @@ def rate(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def remove(request: StudioRequest, pk: int) -> HttpResponse:
-    """Take a picture out of the dataset, with Undo in the toast."""
+    """Remove a picture from the dataset, with Undo in the toast."""
     found = _made_image(request, pk)
     DatasetImage.objects.filter(pk=found.pk).delete()
     found.dataset.touch()
@@ -210,7 +210,7 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def restore(request: StudioRequest, pk: int) -> HttpResponse:
-    """Undo of remove. The same picture may have been dropped again meanwhile: then that one stays."""
+    """Undo a removal. If the same picture has been added again meanwhile, that one stays."""
     found = _made_image(request, pk, DatasetImage.everything.visible_to(request.user).exclude(deleted_at=None))
     if not found.restore():
         messages.success(request, _("The same picture was added again meanwhile. It stays."))
@@ -222,7 +222,7 @@ def restore(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def put_back(request: StudioRequest, pk: int, change: int) -> HttpResponse:
-    """Make the text that was there before a change the caption again."""
+    """Restore the text from before a change as the caption."""
     found = _made_image(request, pk)
     old = visible(CaptionChange.objects.filter(image=found), request.user, pk=change)
     old.image = found
@@ -233,7 +233,7 @@ def put_back(request: StudioRequest, pk: int, change: int) -> HttpResponse:
 
 @require_POST
 def proposal(request: StudioRequest, pk: int) -> HttpResponse:
-    """Make a proposal the caption, or forget it: `answer` is accept or dismiss."""
+    """Make a proposal the caption, or dismiss it: `answer` is accept or dismiss."""
     found = _made_image(request, pk)
     if request.POST.get("answer") == "accept":
         writing.accept(found, request.user)
@@ -249,7 +249,7 @@ def proposal(request: StudioRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def proposals(request: StudioRequest, slug: str) -> HttpResponse:
-    """How many proposals wait, for the page that is told of new ones."""
+    """The number of open proposals, for a page that is notified of new ones."""
     dataset = _dataset(request, slug)
     context = {"dataset": dataset, "proposed": _proposed(dataset), "can_change": may_change(request.user, dataset)}
     return render(request, "training/datasets/captions/_proposed.html", context)
@@ -270,7 +270,7 @@ def proposals_answer(request: StudioRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def bulk(request: StudioRequest, slug: str) -> HttpResponse:
-    """Change many captions at once; GET is the dialog as a page, for browsers without JavaScript."""
+    """Change many captions at once; GET returns the dialog as a page, for browsers without JavaScript."""
     dataset = _made(request, slug)
     if request.method != "POST":
         return render(request, "training/datasets/captions/bulk.html", _bulk_context(request, dataset, BulkForm()))
@@ -299,7 +299,7 @@ def _status(form: BulkForm) -> int:
 
 @require_POST
 def bulk_preview(request: StudioRequest, slug: str) -> HttpResponse:
-    """What would change, before and after, while somebody types."""
+    """A preview of the changes, before and after, while somebody types."""
     dataset = _made(request, slug)
     return render(
         request,
@@ -327,7 +327,7 @@ def _bulk_context(request: StudioRequest, dataset: Dataset, form: BulkForm) -> d
 
 
 def _chosen(request: StudioRequest, dataset: Dataset) -> tuple[ImageQuerySet, str]:
-    """What a change acts on, and that in words: selected pictures, or else all that the filters show."""
+    """The pictures to change, and that in words: the selected ones, or else all that the filters show."""
     if selected := whole_numbers(request.POST.getlist("selected")):
         images = dataset.images.filter(pk__in=selected)
         count = images.count()
@@ -347,7 +347,7 @@ def _say_changed(request: StudioRequest, operation: CaptionOperation) -> None:
 
 @require_POST
 def undo(request: StudioRequest, slug: str, pk: int) -> HttpResponse:
-    """Take a change of many captions back."""
+    """Undo a bulk change of captions."""
     dataset = _made(request, slug)
     operation = visible(CaptionOperation.objects.filter(dataset=dataset), request.user, pk=pk)
     outcome = writing.undo(operation, request.user)
@@ -370,7 +370,7 @@ def propose(request: StudioRequest, slug: str) -> HttpResponse:
     found = grid.Grid(dataset, grid.Filters.read(request.GET))
     form = ProposeForm(request.POST if request.method == "POST" else None, grid=found)
     if form.is_bound and form.is_valid():
-        captioners.order(dataset, request.user, form.captioner, form.pictures)
+        captioners.order_proposals(dataset, request.user, form.captioner, form.pictures)
         return redirect(dataset)
     context = {"dataset": dataset, "filters": found.filters, "form": form, "can_change": True}
     return render(request, "training/datasets/captions/propose.html", context, status=422 if form.is_bound else 200)

@@ -1,4 +1,4 @@
-"""Captions are written, changed in numbers, and brought back. Every text that was ever stored stays in the history."""
+"""Writing captions, changing many at once, and undoing. Every text ever stored stays in the history."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from training.datasets.captions import operations
 from training.datasets.captions.operations import Captioned, Operation
 from training.datasets.models import MOST_CAPTION, CaptionChange, CaptionOperation, Dataset, DatasetImage, ImageQuerySet
 
-ACCEPT = "accept"  # the operation of taking over all proposals
-BATCH = 200  # rows of one statement
-ROWS = 12  # shown of a preview
+ACCEPT = "accept"  # the operation of accepting all proposals
+BATCH = 200  # rows per statement
+ROWS = 12  # rows of a preview
 
 
 class Newer(Exception):
-    """Somebody stored another text meanwhile. `image` holds it, with its version."""
+    """Somebody has stored another text meanwhile. `image` has it, with its version."""
 
     def __init__(self, image: DatasetImage) -> None:
         super().__init__(image.caption)
@@ -31,18 +31,18 @@ class Newer(Exception):
 
 
 class TooLong(ValueError):
-    """The caption has more characters than can be kept."""
+    """The caption has more characters than can be stored."""
 
 
 def clean(text: str) -> str:
-    """A caption as it is stored: lines end as on Unix, nothing around it, no characters that databases refuse."""
+    """Normalise a caption for storing: Unix line ends, stripped, without characters that databases refuse."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").strip()
 
 
 def save(image: DatasetImage, text: str, version: int, user: User) -> bool:
-    """Store a caption that was written on top of `version`; True when it is another one than before.
+    """Store a caption that was edited from `version`; True if it differs from the stored one.
 
-    Raises Newer when the caption is not of that version any more and says something else, and TooLong.
+    Raises Newer if the caption has another version by now and differs, and TooLong.
     """
     text = clean(text)
     if len(text) > MOST_CAPTION:
@@ -64,7 +64,7 @@ def save(image: DatasetImage, text: str, version: int, user: User) -> bool:
 
 
 def put_back(change: CaptionChange, user: User) -> bool:
-    """Store the text that was there before `change`; True when that is another one than now."""
+    """Store the text from before `change`; True if it differs from the current one."""
     image = change.image
     return save(image, change.before, image.caption_version, user)
 
@@ -74,7 +74,7 @@ def put_back(change: CaptionChange, user: User) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a text, `kind` is same, del (only before) or ins (only after)."""
+    """A piece of a text; `kind` is same, del (only before) or ins (only after)."""
 
     kind: str
     text: str
@@ -84,7 +84,7 @@ class Part:
 
     @property
     def tag(self) -> str:
-        """The element that shows it; "" where nothing changed."""
+        """The element that shows it; "" if nothing changed."""
         return "" if self.kind == "same" else self.kind
 
 
@@ -108,7 +108,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of captions: how many were changed, and how many others had written in meanwhile, which stay."""
+    """How many captions were changed, and how many were left alone because somebody had edited them meanwhile."""
 
     changed: int
     kept: int
@@ -122,16 +122,16 @@ def preview(images: ImageQuerySet, operation: Operation, rows: int = ROWS) -> Pr
 
 
 def apply(dataset: Dataset, images: ImageQuerySet, operation: Operation, user: User) -> CaptionOperation | None:
-    """Change all that `operation` changes, as one step that `undo` takes back. None where nothing changes.
+    """Apply `operation` to all captions it changes, as one step that `undo` can revert. None if nothing changes.
 
-    Raises BadOperation. What others write in meanwhile stays as they wrote it.
+    Raises BadOperation. What others write meanwhile is not overwritten.
     """
     found = list(images.only("caption", "caption_version", "source_name", "dataset_id"))
     return store(dataset, _changed(found, operation), user, operation.name, operations.parameters(operation))
 
 
 def _changed(images: Sequence[DatasetImage], operation: Operation) -> list[tuple[DatasetImage, str]]:
-    """The pictures that get another caption, with that one as it would be stored."""
+    """The pictures whose caption changes, with the new one as it would be stored."""
     new = operations.change(operation, (Captioned(image.caption, image.source_name) for image in images))
     wanted = ((image, clean(text)) for image, text in zip(images, new, strict=True))
     return [(image, text) for image, text in wanted if text != image.caption]
@@ -140,7 +140,7 @@ def _changed(images: Sequence[DatasetImage], operation: Operation) -> list[tuple
 def store(
     dataset: Dataset, wanted: Iterable[tuple[DatasetImage, str]], user: User, name: str, parameters: dict[str, object]
 ) -> CaptionOperation | None:
-    """Write new captions over those that are still of the version they were read with."""
+    """Store new captions for pictures whose caption still has the version that was read."""
     texts = {image.pk: (image.caption_version, text) for image, text in wanted if text != image.caption}
     with transaction.atomic():
         dataset.lock()
@@ -157,7 +157,7 @@ def store(
 
 
 def _write(texts: Sequence[tuple[DatasetImage, str]], user: User, operation: CaptionOperation | None = None) -> None:
-    """Store texts with their history; called in a transaction that holds the rows."""
+    """Store texts with their history; call it in a transaction that has locked the rows."""
     CaptionChange.objects.bulk_create(
         [
             CaptionChange(image=image, operation=operation, user=user, before=image.caption, after=text)
@@ -172,7 +172,7 @@ def _write(texts: Sequence[tuple[DatasetImage, str]], user: User, operation: Cap
 
 
 def undo(operation: CaptionOperation, user: User) -> Outcome | None:
-    """Bring back what an operation changed; captions that say something else by now stay. None when it was undone."""
+    """Undo an operation, except for captions edited since. None if it has been undone before."""
     with transaction.atomic():
         won = CaptionOperation.objects.filter(pk=operation.pk, undone_at=None).update(undone_at=timezone.now())
         if not won:
@@ -194,7 +194,7 @@ def undo(operation: CaptionOperation, user: User) -> Outcome | None:
 
 
 def accept(image: DatasetImage, user: User) -> bool:
-    """Make the proposal the caption. False where there is none."""
+    """Make the proposal the caption. False if there is none."""
     with transaction.atomic():
         image.dataset.lock()
         now = DatasetImage.objects.get(pk=image.pk)
@@ -207,16 +207,16 @@ def accept(image: DatasetImage, user: User) -> bool:
 
 
 def dismiss(image: DatasetImage) -> None:
-    """Forget the proposal."""
+    """Dismiss the proposal."""
     DatasetImage.objects.filter(pk=image.pk).update(proposal="", proposed_by="")
     image.proposal = image.proposed_by = ""
 
 
 def accept_all(dataset: Dataset, images: ImageQuerySet, user: User) -> CaptionOperation | None:
-    """Make all proposals captions, as one step that `undo` takes back. None where there is none."""
+    """Make all proposals captions, as one step that `undo` can revert. None if there are none."""
     with transaction.atomic():
         dataset.lock()
-        # Held, or a captioner could propose anew what is then dismissed unread.
+        # Locked, or a captioner could store new proposals that would be dismissed unread.
         found = list(images.exclude(proposal="").defer("measures", "descriptor").select_for_update())
         made = store(dataset, [(image, clean(image.proposal)) for image in found], user, ACCEPT, {})
         dismiss_all(images.filter(pk__in=[image.pk for image in found]))
@@ -224,17 +224,17 @@ def accept_all(dataset: Dataset, images: ImageQuerySet, user: User) -> CaptionOp
 
 
 def dismiss_all(images: ImageQuerySet) -> int:
-    """Forget all proposals; how many there were."""
+    """Dismiss all proposals. Returns how many there were."""
     return images.exclude(proposal="").update(proposal="", proposed_by="")
 
 
-# --- What is different
+# --- Differences
 
 _WORDS = re.compile(r"\s+|[^\s,，、.;:!?]+|[,，、.;:!?]")
 
 
 def diff(before: str, after: str) -> tuple[list[Part], list[Part]]:
-    """Both texts in pieces, so that what is only in one of them can be marked: `before` has del, `after` has ins."""
+    """Both texts in pieces, to mark what is only in one of them: `before` has del, `after` has ins."""
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     left: list[Part] = []
     right: list[Part] = []
@@ -251,7 +251,7 @@ def diff(before: str, after: str) -> tuple[list[Part], list[Part]]:
 
 
 def _merged(parts: list[Part]) -> list[Part]:
-    """Marked pieces with nothing but space between them become one."""
+    """Join marked pieces that are only separated by space."""
     merged: list[Part] = []
     for part in parts:
         if len(merged) >= 2 and part.kind == merged[-2].kind != "same" and not merged[-1].text.strip():
@@ -263,7 +263,7 @@ def _merged(parts: list[Part]) -> list[Part]:
 
 
 def _trimmed(parts: list[Part]) -> list[Part]:
-    """The same pieces with marks around words alone, where there are words."""
+    """Move the space around words out of the marked pieces."""
     trimmed: list[Part] = []
     for part in parts:
         words = part.text.strip()

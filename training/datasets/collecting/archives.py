@@ -1,4 +1,4 @@
-"""Zip files from strangers: read within limits, never unpacked to the disk, never whole in memory."""
+"""Untrusted zip files: read within limits, never unpacked to disk, never held in memory as a whole."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from training.datasets.models import MOST_PICTURES
 
 SUFFIX = ".zip"
 MOST_BYTES = 4 * 2**30  # of the archive itself
-MOST_DIRECTORY = 4 * 2**20  # bytes of the list of files, which zipfile reads as one
-RATIO, FREE = 200, 2**20  # no picture or caption of more than FREE bytes packs to less than a part in RATIO
+MOST_DIRECTORY = 4 * 2**20  # bytes of the central directory, which zipfile reads as a whole
+RATIO, FREE = 200, 2**20  # no picture or caption of more than FREE bytes compresses by more than RATIO
 _CHUNK = 2**20
-_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # zipfile unpacks all others without a limit
-# What zipfile was seen to raise on broken archives.
+_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # zipfile decompresses all others without a limit
+# What zipfile has been seen to raise for broken archives.
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -43,13 +43,13 @@ class BadArchive(ValueError):
 
 
 class _Sparing(io.RawIOBase):
-    """A file that refuses to be read in large pieces, whatever an archive says about itself."""
+    """A file that refuses to read large pieces, whatever an archive claims about itself."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes. Raises BadZipFile for a piece that no honest archive needs."""
+        """Read up to `size` bytes. Raises BadZipFile for a piece that no honest archive needs."""
         if size > MOST_DIRECTORY:
             raise zipfile.BadZipFile("its list of files is too long")
         data = self._file.read(MOST_DIRECTORY + 1 if size < 0 else size)
@@ -58,23 +58,23 @@ class _Sparing(io.RawIOBase):
         return data
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go somewhere."""
+        """Change the position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Where it is."""
+        """The current position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Always True."""
         return True
 
 
 @contextmanager
 def opened(file: IO[bytes], encoding: str = "") -> Iterator[Contents]:
-    """What an archive holds; its members can be read until it is closed. Raises BadArchive and OSError.
+    """The contents of an archive; members can be read while the context is open. Raises BadArchive and OSError.
 
-    `encoding`: of names that do not say it; "" guesses it.
+    `encoding`: of names that do not declare one; "" guesses it.
     """
     try:
         archive = zipfile.ZipFile(cast(IO[bytes], _Sparing(file)))
@@ -85,7 +85,7 @@ def opened(file: IO[bytes], encoding: str = "") -> Iterator[Contents]:
 
 
 def check(file: IO[bytes]) -> None:
-    """Whether it is worth a place in the queue. Raises BadArchive and OSError."""
+    """Check whether an archive can be imported at all. Raises BadArchive and OSError."""
     with opened(file) as found:
         if not (found.pictures or found.captions or found.tables):
             raise BadArchive(_("There is no picture in this archive."))
@@ -123,7 +123,7 @@ def _refusal(info: zipfile.ZipInfo) -> str:
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """A member, as many bytes as the archive said at most. Raises Unreadable."""
+    """Read a member, at most as many bytes as the archive declares. Raises Unreadable."""
     data = bytearray()
     try:
         with archive.open(info) as member:

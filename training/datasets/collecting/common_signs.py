@@ -1,4 +1,4 @@
-"""Signs that stand often in captions and names, by language: what a text must have a good share of to be of it."""
+"""Characters that are frequent in captions and names, by language: a text in the language consists largely of these."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HANGUL = frozenset(
     "육으은을음의이인일임입있자작잔잡장재저적전절점정제조족존종좋주죽줄중즐지진질집짙짧차착찬참창책처천철첫청체초추축출충치카칼코"
     "크키타탁탑태터토통투트특파판패펼편평포폭표푸품풍프피하학한할함합항해햇향허헌험혀현형호혼홍화환활황회후휘흐흑희흰히힘"
 )
-# Shares of letters in running Russian, in percent; the last ones are of its neighbours.
+# Shares of letters in running Russian, in percent; the last ones are from related languages.
 CYRILLIC = dict(
     zip(
         "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъёіїєґўјљњћђџ",
@@ -68,7 +68,7 @@ ARABIC = dict(
 )  # fmt: skip
 THAI = frozenset("กขคงจชดตถทธนบปผพฟภมยรลวศสหอะาเแโใไำ")
 THAI_MARKS = frozenset("ัิีึืุู็่้๊๋์ํ")  # above or below a consonant, and nowhere else
-# The letters beside ASCII of languages, by where they are spoken.
+# The non-ASCII letters of languages, grouped by region.
 WESTERN = ("éèêëàâçîïôûùüœæ", "äöüß", "áéíóúñü", "áâãàçéêíóôõú", "àèéìíòóù", "åäöé", "æøåé", "þðæöáéíóúý", "ëïéèöüó")
 CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž", "ăâîşţ")
 TURKISH = ("çğıöşüâîûi",)

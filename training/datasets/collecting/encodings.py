@@ -1,9 +1,9 @@
-"""In which encoding texts of other days are written: captions and the names in zip files, all of a set together.
+"""Guessing the encoding of legacy texts: captions and names in zip files, all of a set together.
 
-A text that says what it is (UTF-8, UTF-16, ISO-2022-JP) is never guessed about. For the others each encoding is asked
-how likely its reading is: how often the signs that come out stand in texts of its languages, one by one.
-charset-normalizer, which looks at how messy a reading is and at its language, is the second opinion: where the
-likelihoods are near each other, both must agree, or people are asked.
+Texts that declare their encoding (UTF-8, UTF-16, ISO-2022-JP) are never guessed. For the others, every encoding is
+scored by the likelihood of its reading: how frequent the resulting characters are in texts of its languages.
+charset-normalizer, which judges by how messy a reading is and by its language, is the second opinion: if the
+likelihoods are close, both must agree, or people are asked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from training.datasets.collecting.common_signs import (
     WESTERN,
 )
 
-# UTF-32 first: its mark begins with that of UTF-16.
+# UTF-32 first: its byte order mark starts with that of UTF-16.
 _BOMS = (
     (BOM_UTF8, "utf-8-sig"),
     (BOM_UTF32_LE, "utf-32"),
@@ -46,19 +46,19 @@ _BOMS = (
     (BOM_UTF16_BE, "utf-16"),
 )
 _ESCAPES = (b"\x1b$@", b"\x1b$B", b"\x1b$(D", b"\x1b(J")  # of ISO-2022-JP
-MOST_LOOKED_AT = 200_000  # bytes of a set that are weighed
-SURE, NEAR = 14.0, 5.0  # by how much (natural logarithm) the best is likelier: sure alone, or with the second opinion
-MOST_BY_CHANCE = 12  # signs of two bytes that are UTF-8 by chance
-UNREAD = -24.0  # for a phrase that an encoding cannot read at all
-MOST_UNREAD = 0.01  # share of phrases that an encoding may fail at: files are cut, or of another origin
-LONG, ODD = 6, -6.2  # bytes of a phrase, and its likelihood per byte, below which it makes no sense
+MOST_LOOKED_AT = 200_000  # bytes of a set that are scored
+SURE, NEAR = 14.0, 5.0  # lead (natural logarithm) of the best reading: to be sure alone, or with the second opinion
+MOST_BY_CHANCE = 12  # two-byte characters up to which UTF-8 may be a coincidence
+UNREAD = -24.0  # for a phrase that an encoding cannot decode at all
+MOST_UNREAD = 0.01  # share of phrases that may fail to decode: files are truncated, or of another origin
+LONG, ODD = 6, -6.2  # bytes of a phrase, and its likelihood per byte below which it makes no sense
 MOST_ODD = 0.05  # share of phrases
-_JUNK = -13.0  # per sign that is not ASCII: less likely than that in every encoding is no text
+_JUNK = -13.0  # per non-ASCII character: less likely than that in every encoding is not text
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """`encoding` is a codec of Python and one of ENCODINGS. `others`: what else it may be, the likeliest first."""
+    """`encoding` is a Python codec and a key of ENCODINGS. `others`: the alternatives, the likeliest first."""
 
     encoding: str
     sure: bool
@@ -67,8 +67,9 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`languages`: how likely a text is in each; all texts of a set are in the same one. `handicap`: natural logarithm
-    of how much rarer the encoding is than the usual ones.
+    """`languages`: functions that score a text in each; all texts of a set are in the same one.
+
+    `handicap`: natural logarithm of how much rarer the encoding is than the usual ones.
     """
 
     label: str | Promise
@@ -78,11 +79,11 @@ class Encoding:
 
 
 def declared(data: bytes) -> str | None:
-    """The text of a file that says what it is written in; None for others. A character cut off at the end is lost."""
+    """The text of a file that declares its encoding; None for others. A character truncated at the end is dropped."""
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             return data.decode(encoding, errors="replace")
-    # UTF-16 that does not say so: every other byte of Latin letters is zero.
+    # UTF-16 without a mark: every other byte of Latin letters is zero.
     for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         half = data[offset::2]
         if len(data) % 2 == 0 and half and half.count(0) > 0.6 * len(half):
@@ -99,20 +100,20 @@ def _utf8(data: bytes) -> str | None:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        # Some programs cut at a number of bytes. A whole character before shows that it is UTF-8.
+        # Some programs truncate at a number of bytes. A complete character before that shows that it is UTF-8.
         cut = error.reason == "unexpected end of data" and any(byte > 0x7F for byte in data[: error.start])
         return data[: error.start].decode() if cut else None
 
 
 def is_doubtful(data: bytes) -> bool:
-    """Whether UTF-8 may be chance: a few pairs of bytes, as signs of other encodings are too (GBK's 猫 reads è)."""
+    """Whether UTF-8 may be a coincidence: a few byte pairs also occur in other encodings (GBK's 猫 reads è)."""
     text = data.decode(errors="ignore")
     pairs = [sign for sign in text if sign > "\x7f"]
     return 0 < len(pairs) <= MOST_BY_CHANCE and max(pairs) < "\u0800" and not data.startswith(BOM_UTF8)
 
 
 def rather(data: bytes, encoding: str) -> bool:
-    """Whether a text that could be UTF-8 is likelier to be in the encoding of the others of its set."""
+    """Whether a text that could be UTF-8 is more likely in the encoding of the rest of its set."""
     try:
         read = data.decode(encoding)
     except UnicodeDecodeError:
@@ -131,12 +132,12 @@ def looks_broken(data: bytes) -> bool:
 
 
 def decoded(data: bytes, encoding: str) -> str:
-    """The text in this encoding. Raises UnicodeDecodeError."""
+    """Decode the text. Raises UnicodeDecodeError."""
     return data.decode(encoding)
 
 
 def guess(texts: Iterable[bytes], *, names: bool = False) -> Guess | None:
-    """What a set of texts is written in; None where no encoding makes a text of them. `names`: of files in a zip."""
+    """Guess the encoding of a set of texts; None if no encoding makes sense of them. `names`: of files in a zip."""
     phrases = _phrases(texts)
     signs = max(1, sum(byte > 0x7F for phrase in phrases for byte in phrase))
     readings = {
@@ -148,7 +149,7 @@ def guess(texts: Iterable[bytes], *, names: bool = False) -> Guess | None:
     if not ranked or ranked[0].likelihood / signs < _JUNK:
         return None
     best = ranked[0]
-    # Encodings that read the same words are one answer.
+    # Encodings that decode to the same words count as one answer.
     others = [reading for reading in ranked[1:] if reading.words != best.words]
     margin = best.likelihood - others[0].likelihood if others else math.inf
     if best.odd > MOST_ODD * len(phrases):
@@ -166,7 +167,7 @@ class _Reading:
 
 
 def _phrases(texts: Iterable[bytes]) -> list[bytes]:
-    """What is between commas and line ends, each once: what all captions have in common proves nothing twice."""
+    """The phrases between commas and line ends, each once: a phrase all captions share is no further evidence."""
     found: dict[bytes, None] = {}
     size = 0
     for text in texts:
@@ -181,7 +182,7 @@ def _phrases(texts: Iterable[bytes]) -> list[bytes]:
 
 
 def _reading(phrases: Sequence[bytes], name: str, encoding: Encoding) -> _Reading | None:
-    """How likely the phrases are in an encoding; None where it cannot read too many of them."""
+    """The likelihood of the phrases in an encoding; None if too many of them cannot be decoded."""
     words: list[str] = []
     unread = 0
     for phrase in phrases:
@@ -200,7 +201,7 @@ def _reading(phrases: Sequence[bytes], name: str, encoding: Encoding) -> _Readin
 
 
 def _second_opinion(phrases: Sequence[bytes], readings: Sequence[_Reading]) -> str:
-    """What charset-normalizer takes it for, of these."""
+    """Which of these encodings charset-normalizer chooses."""
     names = [reading.name for reading in readings]
     found = charset_normalizer.from_bytes(b"\n".join(phrases), cp_isolation=names, enable_fallback=False).best()
     if found is None:
@@ -208,26 +209,26 @@ def _second_opinion(phrases: Sequence[bytes], readings: Sequence[_Reading]) -> s
     return next((name for name in names if found.encoding.replace("-", "_") == name), found.encoding)
 
 
-# --- How likely a sign is in a language, as natural logarithms
+# --- Likelihoods of characters in a language, as natural logarithms
 
 
 def _share(share: float, signs: int) -> float:
     return math.log(share / signs)
 
 
-# Where letters of an alphabet and ASCII stand side by side: half a sign of two bytes, mostly.
+# Where letters of an alphabet meet ASCII: mostly half a two-byte character.
 _SEAM = re.compile(r"[^\W\d_](?<![\x00-\x7f])(?=[@-~])|[@-~](?=[^\W\d_])(?![\x00-\x7f])")
 _AT_A_SEAM = -6.0
 
 
 def _by_sign(rate: Callable[[str], float]) -> Callable[[str], float]:
-    """The likelihood of a text as the sum over its signs, without ASCII."""
+    """The likelihood of a text as the sum over its non-ASCII characters."""
     known = cache(rate)
     return lambda text: sum(known(sign) for sign in text if sign > "\x7f")
 
 
 def _lead(sign: str, codec: str) -> int:
-    """The first byte of a sign of two bytes in a codec; 0 for others."""
+    """The first byte of a two-byte character in a codec; 0 for others."""
     try:
         data = sign.encode(codec)
     except UnicodeEncodeError:
@@ -270,7 +271,7 @@ def _japanese(sign: str) -> float:
     if 0xD0 <= lead <= 0xF4:
         return _share(0.005, 3390)
     if "\uff61" <= sign <= "\uff9f":
-        return -9.5  # of half width, one byte
+        return -9.5  # half-width, one byte
     return -5.5 if lead in (0xA1, 0xA3) else -11.0 if lead else -14.0
 
 
@@ -286,11 +287,11 @@ def _korean(sign: str) -> float:
 
 
 _WORD = re.compile(r"[^\W\d_]+")
-_USUAL = frozenset("«»„“”‘’–—…°№©®™\u00a0•·€£§")  # signs beside letters
+_USUAL = frozenset("«»„“”‘’–—…°№©®™\u00a0•·€£§")  # characters beside letters
 
 
 def _letters(rate: Callable[[str], float], *, latin: bool = False) -> Callable[[str], float]:
-    """The likelihood of a text in an alphabet: letters in words of one alphabet, capitals in front or throughout."""
+    """The likelihood of a text in an alphabet: words of one alphabet, with capitals first or throughout."""
     known = cache(rate)
 
     @lru_cache(maxsize=20_000)
@@ -302,7 +303,7 @@ def _letters(rate: Callable[[str], float], *, latin: bool = False) -> Callable[[
         if latin:
             alone = len(foreign) == len(word)
             found -= 3.0 * max(0, len(foreign) - 1 - len(word) // 3) + (4.0 if alone else 0.0)
-        # Capitals stand in front. Words of capitals alone are rare, capitals behind small letters no words.
+        # Capitals come first. Words in capitals are rare; capitals after small letters do not occur in words.
         bumps = sum(one.islower() and other.isupper() for one, other in pairwise(word))
         shouts = sum(one.isupper() and other.isupper() for one, other in pairwise(word))
         return found - 7.0 * bumps - 0.7 * shouts
@@ -316,7 +317,7 @@ def _letters(rate: Callable[[str], float], *, latin: bool = False) -> Callable[[
 
 
 def _mark(sign: str) -> float:
-    """A sign beside words."""
+    """A character that is not a letter."""
     if sign in _USUAL:
         return -6.0
     return -20.0 if unicodedata.category(sign).startswith("C") else -10.0
@@ -328,7 +329,7 @@ def _shared(shares: Mapping[str, float], sign: str) -> float:
 
 
 def _thai(text: str) -> float:
-    """Marks stand above and below consonants alone; half of the letters are rare."""
+    """Marks are only above and below consonants; half of the letters are rare."""
     found = 0.0
     for before, sign in pairwise(f" {text}"):
         if sign in THAI_MARKS:
@@ -339,7 +340,7 @@ def _thai(text: str) -> float:
 
 
 def _ends(text: str, rate: Callable[[str], float], last: str, inner: str) -> float:
-    """Some letters have a form for the end of words, in which the other one does not stand there."""
+    """Some letters have a final form, which is used only, and always, at the end of words."""
     wrong = sum(
         (word[-1] in inner) + sum(sign in last for sign in word[:-1]) for word in _WORD.findall(text) if len(word) > 1
     )
@@ -347,7 +348,7 @@ def _ends(text: str, rate: Callable[[str], float], last: str, inner: str) -> flo
 
 
 def _latin(languages: Iterable[str]) -> tuple[Callable[[str], float], ...]:
-    """Each language has a few letters beside ASCII; others come in names from elsewhere."""
+    """Each language has a few letters beside ASCII; others occur in foreign names."""
     return tuple(_letters(partial(_latin_sign, letters), latin=True) for letters in languages)
 
 
@@ -398,4 +399,5 @@ ENCODINGS: dict[str, Encoding] = {
     "cp850": Encoding(_("DOS 850 (western Europe)"), _western, -1.0, names_only=True),
     "cp852": Encoding(_("DOS 852 (central Europe)"), _central, -2.0, names_only=True),
 }
-_ALPHABETS = ("cp1251", "cp1252", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257")  # of two bytes in UTF-8
+# Their letters take two bytes in UTF-8.
+_ALPHABETS = ("cp1251", "cp1252", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257")

@@ -1,4 +1,4 @@
-"""What names of folders say: repeats and trigger words as kohya writes them, or numbers that mean something else."""
+"""What folder names mean: kohya's repeats and trigger words, or numbers that mean something else."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import PurePosixPath
 from training.datasets.collecting.sources import Contents, kohya
 
 _NUMBERED = re.compile(r"([0-9]{1,4})_(.*)")
-# reg, reg_woman, 1_reg: with the repeats of kohya before, and the class behind.
+# reg, reg_woman, 1_reg: optionally with kohya's repeats before and the class after.
 _REGULARISATION = re.compile(
     r"(?:[0-9]{1,4}_)?(?:regs?(?:[_-].+|[ ]?(?:images?|imgs?|pics|pictures|data|dir|set))?"
     r"|regulari[sz]ations?(?:[ _-].*)?|class[ _-]?(?:images?|imgs?|pics|pictures|data)"
     r"|正则(?:化|图|集|图片|化图片|化图像)?|正則化.*)",
     re.IGNORECASE,
 )
-# Cameras number folders from 100 and add five characters of their own (DCF); the words are those of their makers.
+# Cameras number folders from 100 and append five characters (DCF), which makers choose.
 _CAMERA = re.compile(r"[1-9][0-9]{2}_[0-9A-Z]{4}")
 _MAKERS = re.compile(
     r"_(?:PANA|FUJI|OLYM|CANO|NIKO|SONY|PENT|RICO|LEIC|KODA|CASI|SAMS|GOPR|DJI.|APPL|SIGM|HASS|MSDC|[0-9]{4})"
@@ -29,23 +29,23 @@ _CAMERA_FILE = re.compile(
     re.IGNORECASE,
 )
 _DATE = re.compile(r"\d{1,4}(?:[ _.-]\d{1,4})*")
-# Folders that say nothing about what is in them.
+# Folder names that say nothing about the content.
 _DULL = {"data", "dataset", "image", "images", "img", "imgs", "pics", "pictures", "photos", "train", "training"}
 
 
 class Why(StrEnum):
-    """How folders with numbers were understood."""
+    """How numbered folders were interpreted."""
 
     KOHYA = "kohya"  # repeats and trigger words
     SEVERAL = "several"  # several concepts, of which a dataset can have one
-    NUMBERING = "numbering"  # 01_Characters: an order, and no repeats
+    NUMBERING = "numbering"  # 01_Characters: an order, not repeats
     CAMERA = "camera"
     MAYBE_CAMERA = "maybe_camera"
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A folder `N_words` with so many pictures. `trigger` is "" where the words say nothing."""
+    """A folder `N_words` and its number of pictures. `trigger` is "" if the words say nothing."""
 
     folder: str
     repeats: int
@@ -55,7 +55,9 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """What was found, the folder with most pictures first. `choice`: the one that counts; None: none, or asked."""
+    """The concepts found, the folder with most pictures first. `choice`: the one that counts; None:
+    none, or unknown.
+    """
 
     concepts: tuple[Concept, ...]
     why: Why
@@ -63,12 +65,12 @@ class Folders:
 
     @property
     def is_asked(self) -> bool:
-        """Whether nobody but a person can know."""
+        """Whether only a person can decide."""
         return self.choice is None and self.why in {Why.SEVERAL, Why.MAYBE_CAMERA}
 
 
 def read(names: Iterable[str]) -> Folders | None:
-    """What the folders of these pictures say; None where none is called `N_words`."""
+    """Interpret the folders of these pictures; None if none is called `N_words`."""
     paths = [PurePosixPath(name) for name in names]
     counted = Counter(path.parent.name for path in paths)
     concepts = [found for name, count in counted.most_common() if (found := _concept(name, count))]
@@ -88,7 +90,7 @@ def _concept(folder: str, pictures: int) -> Concept | None:
 
 def _why(concepts: Sequence[Concept], paths: Sequence[PurePosixPath]) -> Why:
     if any(concept.folder.startswith("0") or _DATE.fullmatch(concept.trigger) for concept in concepts):
-        # A camera's folder may have four digits behind its number.
+        # A camera's folder may have four digits after its number.
         return Why.CAMERA if all(_CAMERA.fullmatch(concept.folder) for concept in concepts) else Why.NUMBERING
     if all(_CAMERA.fullmatch(concept.folder) for concept in concepts):
         return Why.CAMERA if _is_camera(concepts, paths) else Why.MAYBE_CAMERA
@@ -96,7 +98,7 @@ def _why(concepts: Sequence[Concept], paths: Sequence[PurePosixPath]) -> Why:
 
 
 def _is_camera(concepts: Sequence[Concept], paths: Sequence[PurePosixPath]) -> bool:
-    """Whether more speaks for a camera: its maker's letters, its folder DCIM, or the names of the pictures."""
+    """Whether the evidence is for a camera: its maker's letters, its folder DCIM, or the names of the pictures."""
     if all(_MAKERS.search(concept.folder) for concept in concepts):
         return True
     if any("DCIM" in path.parts for path in paths):
@@ -108,10 +110,10 @@ def _is_camera(concepts: Sequence[Concept], paths: Sequence[PurePosixPath]) -> b
 
 
 def leave_out(contents: Contents, others: Iterable[str] = ()) -> list[str]:
-    """Take regularisation pictures out of a source, with their captions; returns their names.
+    """Remove regularisation pictures and their captions from a source. Returns their names.
 
-    They show what the style is *not*. Where a source holds nothing else they are meant, unless their folder lies in a
-    larger one of which `others`, the names of pictures of the dataset, came before.
+    They show what the style is *not*. If a source has nothing else, they are wanted, unless their folder belongs to a
+    larger one from which `others`, the dataset's names of pictures, came before.
     """
     prefixes = {prefix for member in contents.pictures if (prefix := _regularisation(member.name))}
     if not prefixes:
@@ -125,19 +127,19 @@ def leave_out(contents: Contents, others: Iterable[str] = ()) -> list[str]:
 
 
 def is_left_out(name: str, others: Iterable[str]) -> bool:
-    """Whether a picture that comes by itself is a regularisation picture of what came before."""
+    """Whether a picture added alone is a regularisation picture of what came before."""
     prefix = _regularisation(name)
     return bool(prefix) and _are_beside({prefix}, others)
 
 
 def _are_beside(prefixes: set[str], others: Iterable[str]) -> bool:
-    """Whether folders of regularisation pictures lie in a larger one, of which other pictures are here."""
+    """Whether folders of regularisation pictures belong to a larger one whose other pictures are in the dataset."""
     roots = {PurePosixPath(prefix).parts[0] for prefix in prefixes if "/" in prefix}
     return any(PurePosixPath(name).parts[0] in roots and not _regularisation(name) for name in others)
 
 
 def _regularisation(name: str) -> str:
-    """The path of the folder of regularisation pictures in which a file lies; "" for others."""
+    """The path of the folder of regularisation pictures that a file is in; "" for other files."""
     parts = PurePosixPath(name).parts[:-1]
     place = next((place for place, part in enumerate(parts) if _REGULARISATION.fullmatch(part.strip())), None)
     return "" if place is None else "/".join(parts[: place + 1])

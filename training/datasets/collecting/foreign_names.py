@@ -1,4 +1,4 @@
-"""Names of files whose bytes do not say in which encoding they are, as zip programs of Windows write them."""
+"""File names that do not declare their encoding, as zip programs of Windows write them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _UNICODE_PATH = 0x7075
 
 @dataclass(slots=True)
 class ForeignNames:
-    """Such names of one source. `encoding` is "" while nobody knows; then they are shown as numbers.
+    """Such names of one source. `encoding` is "" while it is unknown; then they are shown as numbers.
 
-    `shown`: by the name that is shown the bytes of it.
+    `shown` maps each displayed name to its bytes.
     """
 
     guess: Guess | None = None
@@ -30,7 +30,7 @@ class ForeignNames:
 
     @classmethod
     def of(cls, names: Iterable[bytes], encoding: str = "") -> ForeignNames:
-        """Guess the encoding of names, all together, unless `encoding` says it. Some may be UTF-8 after all."""
+        """Guess the encoding of all names together, unless `encoding` is given. Some may be UTF-8 after all."""
         raw = [name for name in names if not _is_utf8(name)]
         if not raw:
             return cls(encoding="utf-8")
@@ -38,13 +38,13 @@ class ForeignNames:
         return cls(found, encoding or (found.encoding if found and found.sure else ""))
 
     def name(self, data: bytes) -> str:
-        """A name to show: what it reads in the encoding; else one in which numbers stand for what nobody can read."""
+        """A name to display: decoded, or with numbers in place of undecodable parts."""
         if self.is_plain(data):
             return data.decode()
         return text(data, self.encoding) or "/".join(map(self._numbered, data.split(b"/")))
 
     def is_plain(self, data: bytes) -> bool:
-        """Whether it is UTF-8, and not by chance."""
+        """Whether it is UTF-8, and not by coincidence."""
         if not _is_utf8(data):
             return False
         return self.encoding in {"", "utf-8"} or not encodings.rather(data, self.encoding)
@@ -68,7 +68,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def text(data: bytes, encoding: str) -> str:
-    """A name in an encoding; "" where there is none, or it cannot read it."""
+    """A decoded name; "" if there is no encoding, or it does not apply."""
     try:
         return data.decode(encoding) if encoding else ""
     except UnicodeDecodeError:
@@ -76,9 +76,9 @@ def text(data: bytes, encoding: str) -> str:
 
 
 def in_zip(info: zipfile.ZipInfo) -> str | bytes:
-    """The name of a member, or its bytes where nothing says what they mean.
+    """The name of a member, or its bytes if nothing declares their encoding.
 
-    Many programs write UTF-8 without saying so, which zipfile takes for cp437; others add the name in Unicode.
+    Many programs write UTF-8 without declaring it, which zipfile takes for cp437; others add the name in Unicode.
     """
     if info.flag_bits & _UTF8_FLAG:
         return info.orig_filename
@@ -89,14 +89,14 @@ def in_zip(info: zipfile.ZipInfo) -> str | bytes:
     if (unicode_path := _unicode_path(info.extra, raw)) is not None:
         return unicode_path
     try:
-        # By chance the bytes of other encodings are UTF-8 too.
+        # Bytes of other encodings may be UTF-8 by coincidence.
         return raw if encodings.is_doubtful(raw) else raw.decode()
     except UnicodeDecodeError:
         return raw
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str | None:
-    """Info-ZIP's field with the name in UTF-8, which counts as long as the name that it was made for is there."""
+    """Info-ZIP's field with the name in UTF-8, which is only valid for the name it was made for."""
     while len(extra) >= 4:
         kind, size = struct.unpack("<HH", extra[:4])
         content, extra = extra[4 : 4 + size], extra[4 + size :]

@@ -1,4 +1,4 @@
-"""Pictures of the gallery become pictures of a dataset: one from its own page, many from a wall of them."""
+"""Adding gallery pictures to a dataset: one from its own page, many from a wall."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from stylestudio.people.access import StudioRequest, changeable, is_curator, vis
 from training.datasets import picture_files
 from training.datasets.collecting import intake
 from training.datasets.collecting.intake import Arrival, Tally
-from training.datasets.collecting.views import tell
+from training.datasets.collecting.views import answer_with_counts
 from training.datasets.models import MOST_CAPTION, Dataset
 
-MOST_OFFERED = 100  # datasets that a picture can be put into
-MOST_CHOSEN = 60  # pictures that are added at a time: they are decoded while the person waits
+MOST_OFFERED = 100  # datasets offered for a picture
+MOST_CHOSEN = 60  # pictures added at a time: they are decoded while the person waits
 
 
 def offer(request: StudioRequest, picture: GeneratedImage) -> str:
-    """What the page of a picture offers: the datasets that this person may put it into."""
+    """The fragment on a picture's page: the datasets that this person may add it to."""
     found = Dataset.objects.visible_to(request.user).order_by("-updated_at")
     if not is_curator(request.user):
         found = found.filter(owner=request.user)
@@ -41,7 +41,7 @@ def offer(request: StudioRequest, picture: GeneratedImage) -> str:
 @require_POST
 @once
 def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
-    """Put a picture of the gallery into a dataset; its prompt becomes the caption."""
+    """Add a gallery picture to a dataset; its prompt becomes the caption."""
     picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
     dataset = changeable(Dataset.objects.all(), request.user, slug=request.POST.get("into", ""))
     try:
@@ -58,7 +58,7 @@ def add_picture(request: StudioRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def choose(request: StudioRequest, slug: str) -> HttpResponse:
-    """The gallery with a box on every picture. What is ticked comes into the dataset."""
+    """The gallery with a checkbox on every picture; on POST, add the ticked ones to the dataset."""
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
     if request.method == "POST":
         return _take_chosen(request, dataset)
@@ -97,11 +97,11 @@ def _take_chosen(request: StudioRequest, dataset: Dataset) -> HttpResponse:
         said = _("The first %d are added, which is the most at a time. Tick the others once more.")
         messages.warning(request, said % MOST_CHOSEN)
         return redirect("training:choose", dataset.slug)
-    return tell(request, dataset, tally)
+    return answer_with_counts(request, dataset, tally)
 
 
 def _arrival(picture: GeneratedImage) -> Arrival:
-    """The picture as it comes into a dataset, its file stored anew. Raises BadPicture and FileNotFoundError."""
+    """The picture as an arrival, its file stored again. Raises BadPicture and FileNotFoundError."""
     with picture.file.open("rb") as file:
         kept = intake.keep(picture_files.take(file.read()))
     name = f"{_name(picture)}{PurePosixPath(kept.file).suffix}"

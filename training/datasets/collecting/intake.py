@@ -1,13 +1,13 @@
-"""Pictures come into a dataset, in one line from a source to rows, which `bring` walks from top to bottom.
+"""Import of pictures into a dataset: one line from a source to rows, which `import_source` follows from top to bottom.
 
-1. A source lists its files by their kinds (`sources`, `archives`); regularisation pictures stay out (`folder_names`).
+1. A source lists its files by kind (`sources`, `archives`); regularisation pictures are left out (`folder_names`).
 2. Its captions are read (`sidecars`, `readings`) and paired with the names of all its pictures (`matching`).
-3. `_look` takes each picture: an `Arrival`, recognised by its bytes or decoded and stored; or a refused `Entry`.
+3. `_look` turns each picture into an `Arrival`, recognised by its bytes or decoded and stored, or a refused `Entry`.
 4. `enter` adds a batch of arrivals with their captions. With the counts and the report it is one transaction, so that a
    crash neither loses nor repeats a picture. Files are stored before that; the sweep finds those of a lost batch.
-5. Captions that are left go to pictures that came earlier, or wait for theirs.
+5. The remaining captions go to pictures that came earlier, or wait for theirs.
 
-Pictures that come by themselves, as an upload or out of the gallery, join at 4 through `put`.
+Single pictures, uploaded or from the gallery, enter at step 4 through `put`.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from training.datasets.models import MOST_PICTURES, Dataset, DatasetImage, Waiti
 from training.datasets.picture_files import BadPicture, Taken
 
 THREADS = 2  # decode at once
-AHEAD = 4  # pictures that are read and not yet stored
-BATCH, BATCH_SECONDS = 24, 1.0  # pictures are committed after so many or after so long
-MOST_NAMED = 100  # refused files that a report names
-KEPT = timedelta(days=30)  # how long a removed picture can come back
-FORGOTTEN = timedelta(days=7)  # a caption whose picture does not come is thrown away after that
-MOST_PURGED = 200  # pictures of one sweep
+AHEAD = 4  # pictures being read, not yet stored
+BATCH, BATCH_SECONDS = 24, 1.0  # pictures are committed after this many, or after this long
+MOST_NAMED = 100  # refused files that a report lists by name
+KEPT = timedelta(days=30)  # how long a removed picture can be restored
+FORGOTTEN = timedelta(days=7)  # a caption whose picture never arrives is discarded after this
+MOST_PURGED = 200  # pictures per sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,15 @@ class Kept:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """What a row of the picture holds of it."""
+        """Its values for the columns of `DatasetImage`."""
         return {name: value for name, value in asdict(self).items() if name != "remarks"}
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A picture that was taken. `kept` is None if its file is here already, live or removed.
+    """An accepted picture. `kept` is None if the dataset has its file already, live or removed.
 
-    `caption`: the one it came with. `picture`: the one of the gallery that it is.
+    `caption`: the one it came with. `picture`: the gallery picture that it is.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of a picture: `how` is added, back (it had been removed), known, or refused with a `reason`.
+    """The outcome for a picture: `how` is added, back (it had been removed), known, or refused with a `reason`.
 
     `remarks`: sentences about how its file was read.
     """
@@ -101,39 +101,39 @@ class Entry:
 
 @dataclass(slots=True)
 class Tally:
-    """The counts of an import, as its report keeps them. Pictures that came back count as added."""
+    """The counts of an import, as its report stores them. Restored pictures count as added."""
 
     added: int = 0
     known: int = 0
     captions: int = 0
-    waiting: int = 0  # captions whose picture is not here
-    unread: int = 0  # captions in an encoding that somebody has to tell
+    waiting: int = 0  # captions whose picture has not arrived
+    unread: int = 0  # captions in an encoding that somebody has to choose
     left_out: int = 0  # regularisation pictures
-    refused: list[list[str]] = field(default_factory=list)  # the first of them: [name, reason]
+    refused: list[list[str]] = field(default_factory=list)  # the first ones: [name, reason]
     refused_count: int = 0
-    remarks: list[list[str]] = field(default_factory=list)  # about pictures that were taken: [name, sentence]
+    remarks: list[list[str]] = field(default_factory=list)  # about accepted pictures: [name, sentence]
     most_named: int = MOST_NAMED
 
     @classmethod
     def read(cls, report: dict[str, Any]) -> Tally:
-        """From the report of a job that was begun before."""
+        """The tally of a job that was started before, from its report."""
         return cls(**{name: report[name] for name in cls.__slots__ if name in report})
 
     @property
     def report(self) -> dict[str, Any]:
-        """For `DatasetJob.report`."""
+        """The counts as stored in `DatasetJob.report`."""
         report = asdict(self)
         del report["most_named"]
         return report
 
     def refuse(self, name: str, reason: str) -> None:
-        """Count a file that is not taken; the first ones are named."""
+        """Count a refused file; the first `most_named` are listed by name."""
         self.refused_count += 1
         if len(self.refused) < self.most_named:
             self.refused.append([name, reason])
 
     def count(self, entry: Entry) -> None:
-        """Count what became of a picture."""
+        """Count the outcome for a picture."""
         self.added += entry.how in {"added", "back"}
         self.known += entry.how == "known"
         self.captions += entry.captioned
@@ -146,7 +146,7 @@ class Tally:
 # --- The line
 
 
-def bring(
+def import_source(
     contents: Contents,
     dataset: Dataset,
     user: User,
@@ -156,12 +156,13 @@ def bring(
     begin: int = 0,
     encoding: str = "",
 ) -> None:
-    """Take in all pictures of a source from number `begin` on, and its captions.
+    """Import all pictures of a source from number `begin` on, and its captions.
 
-    `encoding`: of captions that do not say it; "" guesses it. What nobody can be sure of is asked: see readings.
+    `encoding` is that of captions that do not declare one; "" guesses it. If the guess is uncertain, somebody is asked:
+    see `readings`.
 
-    `save(done)` is called in the transaction of every batch; what it raises ends the import, with everything before
-    that batch stored.
+    `save(done)` is called in the transaction of every batch; an exception from it ends the import, with everything
+    before that batch stored.
     """
     left_out = folder_names.leave_out(contents, dataset.images.values_list("source_name", flat=True))
     names = [member.name for member in contents.pictures]
@@ -186,7 +187,7 @@ def bring(
                 tally.count(entry)
             save(done)
     with transaction.atomic():
-        dataset.lock()  # or a picture could come in between that misses its caption
+        dataset.lock()  # otherwise a picture could arrive in between and miss its caption
         filled, tally.waiting = matching.hand_out(dataset, matched.rest, user)
         tally.captions += filled
         tally.unread = 0 if captions.encoding or captions.apart else len(captions.foreign)
@@ -195,19 +196,19 @@ def bring(
 
 
 def put(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
-    """Take in pictures that came by themselves, each with the caption that it brings or that waits for it."""
+    """Add single pictures, each with the caption it came with or the one that waits for it. Returns their outcomes."""
     entries = enter(dataset, user, arrivals)
     if any(entry.how in {"added", "back"} for entry in entries):
-        settle(dataset, user)
+        announce_pictures(dataset, user)
     return entries
 
 
-# Sent, with the class Dataset as its sender, when pictures came in: `dataset`, and the `user` who brought them.
+# Sent, with the class Dataset as its sender, when pictures were added: `dataset`, and the `user` who added them.
 came = Signal()
 
 
-def settle(dataset: Dataset, user: User) -> None:
-    """Once pictures came in: the dataset has changed, and they are to be measured."""
+def announce_pictures(dataset: Dataset, user: User) -> None:
+    """After pictures were added: mark the dataset as changed and send `came`, so that they are measured."""
     dataset.touch()
     came.send(Dataset, dataset=dataset, user=user)
 
@@ -216,7 +217,7 @@ def settle(dataset: Dataset, user: User) -> None:
 
 
 def _looked_at(members: Sequence[Member], captions: Mapping[str, str], known: set[str]) -> Iterator[Arrival | Entry]:
-    """All pictures in their order, decoded on two cores and stored; a few at a time, whatever they weigh."""
+    """Yield all pictures in order, decoded on two cores and stored; only a few at a time, however large they are."""
     language = translation.get_language()
     with ThreadPoolExecutor(THREADS, "intake") as pool:
         coming: deque[Future[Arrival | Entry]] = deque()
@@ -234,7 +235,7 @@ def _looked_at(members: Sequence[Member], captions: Mapping[str, str], known: se
 
 
 def _look(member: Member, caption: str, known: set[str], language: str | None, name: str) -> Arrival | Entry:
-    """Take a picture, or refuse it. Files of `known` hashes are in the dataset, or were removed from it."""
+    """Accept or refuse a picture. Files with `known` hashes are in the dataset, or were removed from it."""
     with translation.override(language):
         try:
             data = member.read()
@@ -246,9 +247,9 @@ def _look(member: Member, caption: str, known: set[str], language: str | None, n
 
 
 def keep(taken: Taken, name: str = "") -> Kept:
-    """Store the files of a picture under names that nobody can guess. Raises OSError.
+    """Store the files of a picture under unguessable names. Raises OSError.
 
-    `name`: of `identity.new_name`, which asks the database; threads of a pool have none to ask.
+    `name` comes from `identity.new_name`, which queries the database; threads of a pool cannot, so it is passed in.
     """
     folder, name = f"{timezone.localtime():%Y/%m}", name or identity.new_name("")
     with all_or_nothing() as noted:
@@ -259,7 +260,7 @@ def keep(taken: Taken, name: str = "") -> Kept:
 
 
 def drop(kept: Kept) -> None:
-    """Delete the files of a picture that is not taken, after the commit."""
+    """Delete the files of a picture that was not added, after the commit."""
     transaction.on_commit(lambda: _delete([kept.file, kept.thumbnail]))
 
 
@@ -279,14 +280,14 @@ def _batches(found: Iterator[Arrival | Entry]) -> Iterator[list[Arrival | Entry]
 
 
 def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry]:
-    """Put pictures at the end of a dataset, in their order. A file that is there is known, a removed one comes back.
+    """Add pictures at the end of a dataset, in order. A file it already has is known; a removed one is restored.
 
-    A picture without a caption gets the one that came with it, or that waits for it. Files of pictures that turn out to
-    be there already are deleted after the commit.
+    A picture without a caption gets the one that came with it, or the one that waits for it. Files of pictures that
+    turn out to be in the dataset already are deleted after the commit.
     """
     entries: list[Entry] = []
     with transaction.atomic():
-        # One after the other: two at once would give the same places, and both add the same file.
+        # One at a time: two at once would assign the same positions, and both add the same file.
         dataset.lock()
         rows = _rows(dataset, {arrival.sha256 for arrival in arrivals})
         place, room = _end(dataset)
@@ -307,7 +308,7 @@ def enter(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Ent
 
 
 def _rows(dataset: Dataset, hashes: set[str]) -> dict[str, DatasetImage]:
-    """The pictures of these files, live ones before removed ones."""
+    """The dataset's pictures with these hashes; a live one takes precedence over a removed one."""
     found: dict[str, DatasetImage] = {}
     for image in DatasetImage.everything.filter(dataset=dataset, sha256__in=hashes).order_by("-pk"):
         if image.sha256 not in found or image.deleted_at is None:
@@ -316,13 +317,13 @@ def _rows(dataset: Dataset, hashes: set[str]) -> dict[str, DatasetImage]:
 
 
 def _end(dataset: Dataset) -> tuple[int, int]:
-    """The place behind the last picture, and how many more pictures the dataset takes."""
+    """The position after the last picture, and how many more pictures the dataset can hold."""
     facts = dataset.images.aggregate(count=Count("pk"), last=Max("position"))
     return 0 if facts["last"] is None else facts["last"] + 1, MOST_PICTURES - facts["count"]
 
 
 def _entry(dataset: Dataset, user: User, arrival: Arrival, image: DatasetImage | None, room: int) -> Entry:
-    """What becomes of an arrival. `image`: the row of its file that is here; `room`: for so many more pictures."""
+    """The outcome for an arrival. `image`: the existing row of its file; `room`: how many more pictures fit."""
     if image is not None and image.deleted_at is None:
         return Entry(arrival.name, "known", image)
     if room <= 0:
@@ -338,9 +339,9 @@ def _entry(dataset: Dataset, user: User, arrival: Arrival, image: DatasetImage |
 
 
 def _write(entries: Sequence[Entry], user: User) -> None:
-    """Store the rows of pictures that are new, came back, or got their first caption."""
+    """Store the rows of pictures that are new, were restored, or got their first caption."""
     new = [entry.image for entry in entries if entry.image and entry.how == "added"]
-    # A double of a new picture is known, but has no row before the next statement, and no history.
+    # A duplicate of a new picture counts as known, but has no row before the next statement, and no history.
     old = [(entry, entry.image) for entry in entries if entry.image and entry.image.pk]
     changed = [image for entry, image in old if entry.how == "back" or entry.captioned]
     DatasetImage.everything.bulk_create(new)
@@ -353,12 +354,12 @@ def _write(entries: Sequence[Entry], user: User) -> None:
 
 
 def archive_name() -> str:
-    """Where an archive is kept until it is taken in."""
+    """A new storage name for an archive that waits to be imported."""
     return f"uploads/archives/{timezone.localtime():%Y/%m}/{identity.new_name(archives.SUFFIX)}"
 
 
-def run(run: dataset_jobs.Run) -> None:
-    """The handler of imports: goes on after the last batch that was stored."""
+def run_import(run: dataset_jobs.Run) -> None:
+    """The handler of imports: continues after the last stored batch. Raises `dataset_jobs.Failed`."""
     job = run.job
     if not job.file.name:
         raise dataset_jobs.Failed("gone")
@@ -367,7 +368,7 @@ def run(run: dataset_jobs.Run) -> None:
     except FileNotFoundError as error:
         raise dataset_jobs.Failed("gone") from error
     try:
-        # People of all languages read the report: sentences are kept as they stand in the source.
+        # The report is read in every language: sentences are stored untranslated.
         with file, translation.override(None), archives.opened(file) as contents:
             _import(run, contents)
     except archives.BadArchive as error:
@@ -379,7 +380,7 @@ def _import(run: dataset_jobs.Run, contents: Contents) -> None:
     tally = Tally.read(job.report)
     if job.report.get("settled"):
         return
-    bring(
+    import_source(
         contents,
         job.dataset,
         job.owner,
@@ -390,14 +391,14 @@ def _import(run: dataset_jobs.Run, contents: Contents) -> None:
     with transaction.atomic():
         run.step(total, total, now=True, settled=True)
         if tally.added:
-            settle(job.dataset, job.owner)
+            announce_pictures(job.dataset, job.owner)
 
 
-# --- What nobody needs any more
+# --- Removing what is no longer needed
 
 
-def sweep() -> None:
-    """Remove for good what was removed a month ago and no frozen version needs; forget captions of no picture."""
+def discard_old() -> None:
+    """Delete pictures removed `KEPT` ago that no frozen version needs, and captions whose picture never arrived."""
     WaitingCaption.objects.filter(created_at__lt=timezone.now() - FORGOTTEN).delete()
     old = DatasetImage.everything.filter(deleted_at__lt=timezone.now() - KEPT, snapshots=None)
     for image in old.select_related("dataset")[:MOST_PURGED]:
@@ -405,11 +406,11 @@ def sweep() -> None:
 
 
 def purge(image: DatasetImage) -> None:
-    """Remove a picture that was removed before and its files for good, unless a frozen version needs it."""
+    """Permanently delete a removed picture and its files, unless a frozen version needs it."""
     names = [image.file.name, image.thumbnail.name]
     with transaction.atomic():
         image.dataset.lock()
-        # It may have come back, or been frozen, since it was found.
+        # It may have been restored, or frozen, since it was found.
         if DatasetImage.everything.filter(pk=image.pk, snapshots=None).exclude(deleted_at=None).exists():
             image.delete()
             transaction.on_commit(lambda: _delete(names))

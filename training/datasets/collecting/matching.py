@@ -1,7 +1,7 @@
-"""Which caption belongs to which picture, by their names, in whatever order they come.
+"""Which caption belongs to which picture, by their names, in whatever order they arrive.
 
-`match` pairs the files of one source. `first_captions` adds what waited for pictures that come in now, and `hand_out`
-gives what is left to pictures that came earlier, or lets it wait. Only `give` writes into a picture.
+`match` pairs the files of one source. `first_captions` adds captions that waited for pictures now coming in, and
+`hand_out` assigns the rest to pictures that came earlier, or lets them wait. Only `give` writes to a picture.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from stylestudio.text import grammar
 from training.datasets.collecting.sidecars import Captions, stem
 from training.datasets.models import CaptionChange, Dataset, DatasetImage, WaitingCaption
 
-BATCH = 200  # rows of one statement
+BATCH = 200  # rows per statement
 MOST_WAITING = 4000  # captions without a picture in one dataset
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The captions of a source: `own` by the names of its pictures, `rest` by keys that fit none of them."""
+    """The captions of a source: `own` by the names of its pictures, `rest` by keys that match none of them."""
 
     own: dict[str, str]
     rest: dict[str, str]
 
 
 def match(captions: Captions, names: Sequence[str]) -> Matched:
-    """Pair the captions of a source with the names of all its pictures. A caption file comes before a row of a table.
+    """Pair the captions of a source with the names of all its pictures. A caption file takes precedence over a row.
 
-    CASE.PNG may have `case.txt`, if neither fits anything else letter by letter.
+    Names that differ only in case, such as CASE.PNG and `case.txt`, match if neither matches anything else exactly.
     """
     loose = _loose(captions.files, names)
     own: dict[str, str] = {}
@@ -47,14 +47,14 @@ def match(captions: Captions, names: Sequence[str]) -> Matched:
 
 
 def _loose(files: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The keys of caption files that differ from the stem of one picture in capitals alone, by that stem."""
+    """The keys of caption files that differ from the stem of a single picture only in case, by that stem."""
     keys, stems = set(files), {stem(name) for name in names}
     free = _alone(keys - stems)
     return {name: free[folded] for folded, name in _alone(stems - keys).items() if folded in free}
 
 
 def _alone(keys: Iterable[str]) -> dict[str, str]:
-    """Keys by their small letters, without those that differ in nothing else."""
+    """Keys by their case-folded form, without those that differ only in case."""
     found: dict[str, list[str]] = {}
     for key in keys:
         found.setdefault(key.casefold(), []).append(key)
@@ -62,11 +62,11 @@ def _alone(keys: Iterable[str]) -> dict[str, str]:
 
 
 class Names:
-    """Pictures by what captions call them: a key is the path of a picture, with or without its ending.
+    """Pictures by the names captions use: a key is the path of a picture, with or without its extension.
 
-    Where nothing has that path, it is the one picture of this name whose folder is not told, or the other way round.
-    Where nothing fits like that either, the same without telling capitals from small letters, for one picture alone:
-    CASE.PNG and case.txt are one name on Windows and macOS.
+    If nothing has that path, a single picture of this name whose folder is unknown matches, or the other way round. If
+    nothing matches either, the same ignoring case, for a single picture only: CASE.PNG and case.txt are one name on
+    Windows and macOS.
     """
 
     def __init__(self, names: Iterable[tuple[int, str]]) -> None:
@@ -82,7 +82,7 @@ class Names:
 
 
 class _Index:
-    """Pictures by their path, with or without its ending, and by their name alone."""
+    """Pictures by path, with or without extension, and by name alone."""
 
     def __init__(self, names: Iterable[tuple[int, str]]) -> None:
         self._exact: dict[str, list[int]] = {}
@@ -102,9 +102,10 @@ class _Index:
 
 
 def first_captions(dataset: Dataset, pictures: Sequence[tuple[str, str]]) -> list[str]:
-    """The captions of pictures that come in, each given as its name and the caption it came with.
+    """The captions of incoming pictures, each given as (name, the caption it came with).
 
-    That one counts; without one, a caption that waited for the picture, and then waits no longer. "" if there is none.
+    That caption counts; without one, a caption that waited for the picture, which then no longer waits. "" if there is
+    neither.
     """
     own = [grammar.without_front(text, dataset.trigger_words) for _name, text in pictures]
     waited = _waiting(dataset, {at: name for at, (name, _text) in enumerate(pictures) if not own[at]})
@@ -112,13 +113,13 @@ def first_captions(dataset: Dataset, pictures: Sequence[tuple[str, str]]) -> lis
 
 
 def _waiting(dataset: Dataset, names: Mapping[int, str]) -> dict[int, str]:
-    """Captions that wait for pictures of these names, by the number of the picture. They wait no longer."""
+    """Take the captions that wait for pictures of these names, by the picture's number. They no longer wait."""
     keys = dict(dataset.waiting_captions.values_list("pk", "key")) if names else {}
-    # Found here and not by the database, of which not every kind knows small letters beyond ASCII.
+    # Matched here, because not every database folds case beyond ASCII.
     known = Names(names.items())
     wanted = {pk: which for pk, key in keys.items() if (which := known.find(key))}
     texts = dict(WaitingCaption.objects.filter(pk__in=wanted).values_list("pk", "text"))
-    # What is spelled as its picture comes last, and stays.
+    # A caption spelled as its picture comes last, and so overrides others.
     order = sorted(wanted, key=lambda pk: keys[pk] in _spellings(names[wanted[pk][0]]))
     found = {which: grammar.without_front(texts[pk], dataset.trigger_words) for pk in order for which in wanted[pk]}
     WaitingCaption.objects.filter(pk__in=wanted).delete()
@@ -131,9 +132,9 @@ def _spellings(name: str) -> set[str]:
 
 
 def hand_out(dataset: Dataset, captions: Mapping[str, str], user: User) -> tuple[int, int]:
-    """Give captions by key to pictures that have none, and keep those for which there is no picture yet.
+    """Assign captions by key to pictures that have none, and store those whose picture has not arrived yet.
 
-    Returns how many pictures have one now and how many captions wait. A caption that somebody wrote stays.
+    Returns how many pictures got one and how many captions wait. A caption that somebody wrote stays.
     """
     names = Names(DatasetImage.objects.filter(dataset=dataset).values_list("pk", "source_name"))
     later: list[WaitingCaption] = []

@@ -1,4 +1,4 @@
-"""What was read from names and encodings, on the page of a dataset: shown, chosen anew, settled."""
+"""How names and encodings were read, on a dataset's page: shown, chosen again, settled."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from training.datasets.collecting import encodings, reading_words, readings
 from training.datasets.models import Dataset
 from training.datasets.reading_models import Reading
 
-UNREAD = "unread"  # in an address: as it was while nobody had chosen
+UNREAD = "unread"  # in a URL: as before anybody had chosen
 
 
 def context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
-    """The readings of a dataset that nobody settled."""
+    """The template context of a dataset's open readings."""
     return {
         "dataset": dataset,
         "readings": [_card(reading) for reading in readings.open_readings(dataset)],
@@ -44,8 +44,8 @@ def _given(option: readings.Option) -> dict[str, object]:
 
 
 @require_GET
-def shown(request: StudioRequest, slug: str) -> HttpResponse:
-    """The readings alone, for the page that is told of new files."""
+def open_readings(request: StudioRequest, slug: str) -> HttpResponse:
+    """The readings alone, for a page that is notified of new files."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
     return render(request, "training/datasets/collecting/_readings.html", context(request, dataset))
 
@@ -58,14 +58,14 @@ def _found(request: StudioRequest, pk: int) -> Reading:
 
 
 @require_POST
-def choose(request: StudioRequest, pk: int) -> HttpResponse:
-    """Read files in another way: `choice`, with Undo in the toast."""
+def choose_reading(request: StudioRequest, pk: int) -> HttpResponse:
+    """Read files in another way, given by `choice`, with Undo in the toast."""
     return _choose(request, pk, request.POST.get("choice", ""))
 
 
 @require_POST
-def back(request: StudioRequest, pk: int, choice: str) -> HttpResponse:
-    """Undo of choose."""
+def undo_choice(request: StudioRequest, pk: int, choice: str) -> HttpResponse:
+    """Undo a choice."""
     return _choose(request, pk, "" if choice == UNREAD else choice)
 
 
@@ -83,16 +83,16 @@ def _choose(request: StudioRequest, pk: int, choice: str) -> HttpResponse:
 
 
 @require_POST
-def settle(request: StudioRequest, pk: int) -> HttpResponse:
-    """It is right so, and needs no place on the page any more."""
+def settle_reading(request: StudioRequest, pk: int) -> HttpResponse:
+    """Confirm a reading, so that it is no longer shown."""
     reading = _found(request, pk)
-    readings.settle(reading)
+    readings.settle_reading(reading)
     return redirect(reading.dataset)
 
 
 urlpatterns = [
-    path("readings/<int:pk>/choose/", choose, name="reading-choose"),
-    path("readings/<int:pk>/back/<str:choice>/", back, name="reading-back"),
-    path("readings/<int:pk>/settle/", settle, name="reading-settle"),
-    path("<str:slug>/readings/", shown, name="readings"),
+    path("readings/<int:pk>/choose/", choose_reading, name="reading-choose"),
+    path("readings/<int:pk>/back/<str:choice>/", undo_choice, name="reading-back"),
+    path("readings/<int:pk>/settle/", settle_reading, name="reading-settle"),
+    path("<str:slug>/readings/", open_readings, name="readings"),
 ]

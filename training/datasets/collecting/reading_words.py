@@ -1,4 +1,4 @@
-"""What readings say to people: on the page of a dataset, and in a terminal."""
+"""What readings say to people: on a dataset's page, and in a terminal."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _chosen(reading: Reading, chosen: Option | None) -> str:
 
 
 def taken(given: dict[str, object]) -> str:
-    """Repeats and trigger words, as far as they are there."""
+    """Repeats and trigger words, as far as there are any."""
     parts = []
     if repeats := given.get("repeats"):
         count = int(str(repeats))

@@ -1,7 +1,7 @@
-"""What was read from files in one of several possible ways: noted while they come in, shown, and changed.
+"""How ambiguous files were read: recorded at the import, shown, and changed.
 
-A reading holds all foreign texts of a dataset since somebody settled the last one, so that a set that comes in several
-requests is guessed together. Nothing is read in an encoding that is not sure: those captions are not taken, and those
+A reading collects all foreign texts of a dataset since the last one was settled, so that a set that arrives in several
+requests is guessed together. Nothing is decoded if the encoding is not certain: those captions are not used, and those
 names are numbers, until somebody chooses.
 """
 
@@ -26,21 +26,21 @@ from training.datasets.collecting.sources import Contents, Unreadable, clean
 from training.datasets.models import Dataset, DatasetImage, WaitingCaption
 from training.datasets.reading_models import ForeignText, Reading
 
-ENCODING = "encoding"  # the name under which reading captions anew stands in their history
+ENCODING = "encoding"  # the operation's name in the history of captions that were read anew
 NONE = "none"  # the choice of no folder
 BATCH = 200
-MOST_LIKELY = 6  # encodings that are proposed
+MOST_LIKELY = 6  # encodings proposed
 
 
 class NoSuchChoice(ValueError):
     """Nothing can be read in this way."""
 
 
-# --- While files come in
+# --- At the import
 
 
 def understand(dataset: Dataset, found: Captions, encoding: str = "") -> None:
-    """Read the foreign texts of a source, together with those that came before. What nobody is sure of stays unread."""
+    """Decode the foreign texts of a source together with those that came before. Uncertain ones stay undecoded."""
     reading = _open(dataset, Reading.Kind.CAPTIONS)
     if not found.foreign:
         _doubt_with(reading, found)
@@ -62,12 +62,12 @@ def understand(dataset: Dataset, found: Captions, encoding: str = "") -> None:
         found.doubt(found.encoding)
         found.fill(found.encoding)
     else:
-        # Whoever is asked about the others is asked about those too that are UTF-8 by chance alone.
+        # Whoever is asked about the others is also asked about those that are UTF-8 by coincidence.
         found.doubt(guess.encoding)
 
 
 def _doubt_with(reading: Reading | None, found: Captions) -> None:
-    """What may be UTF-8 by chance belongs to the set that came before, where that is likelier."""
+    """Add texts that may be UTF-8 by coincidence to the set that came before, if that is more likely."""
     if reading is None or not (likely := list(reading.facts.get("likely", ()))):
         return
     found.likely = likely
@@ -78,7 +78,7 @@ def _doubt_with(reading: Reading | None, found: Captions) -> None:
 
 
 def _each_by_itself(found: Captions) -> dict[str, str]:
-    """The encoding of each foreign text, if a set is of several and every one is sure by itself; else nothing."""
+    """The encoding of each foreign text, if the set has several and each is certain by itself; else empty."""
     own: dict[str, str] = {}
     for key, foreign in found.foreign.items():
         guess = encodings.guess([foreign.data])
@@ -89,7 +89,9 @@ def _each_by_itself(found: Captions) -> dict[str, str]:
 
 
 def note(dataset: Dataset, user: User, contents: Contents, found: Captions, *, by_hand: bool = False) -> list[Reading]:
-    """Keep what was foreign in a source, so that it can be read in another way. Called once everything is in."""
+    """Store the foreign texts of a source, so that they can be read in another way. Call it once everything is
+    imported.
+    """
     noted = []
     groups: dict[str, list[ForeignText]] = {}
     for key, each in found.foreign.items():
@@ -119,11 +121,11 @@ def _note(
     *,
     apart: bool = False,
 ) -> Reading:
-    """Put texts to the reading that is open, or into a new one."""
+    """Add texts to the open reading, or to a new one."""
     opened = _all_open(dataset, kind)
     reading = opened.filter(choice=encoding).last()
     if reading is None and kind == Reading.Kind.CAPTIONS and len(opened) == 1 and not (opened[0].choice and apart):
-        reading = opened[0]  # captions are one set; names of another source can be of another origin
+        reading = opened[0]  # captions are one set; names from another source can be of another origin
     if reading is None:
         reading = Reading.objects.create(dataset=dataset, user=user, kind=kind, choice=encoding, by_hand=by_hand)
     for row in rows:
@@ -140,7 +142,7 @@ def _note(
 
 
 def _open(dataset: Dataset, kind: str) -> Reading | None:
-    """The newest one that nobody settled."""
+    """The newest one that is not settled."""
     return _all_open(dataset, kind).last()
 
 
@@ -149,9 +151,9 @@ def _all_open(dataset: Dataset, kind: str) -> QuerySet[Reading]:
 
 
 def learn(dataset: Dataset, user: User, names: Iterable[str], left_out: int = 0) -> Reading | None:
-    """Take repeats and trigger words from folders, and note what was taken, or that somebody must say it.
+    """Take repeats and trigger words from folders, and record what was taken, or that somebody must choose.
 
-    Repeats are taken while the dataset is empty, trigger words while it has none. Folders of one set that come in
+    Repeats are taken while the dataset is empty, trigger words while it has none. Folders of one set that arrives in
     several requests are read together. `left_out`: regularisation pictures.
     """
     reading = _open(dataset, Reading.Kind.FOLDERS)
@@ -183,7 +185,7 @@ def _is_readable(name: str) -> bool:
 
 
 def _offer(reading: Reading, found: Folders) -> None:
-    """Note what the folders say; the choice is the one that counts, "" if that is not known. One that counted stays."""
+    """Record what the folders say; the choice is the one that counts, "" if unknown. A previous choice stays."""
     before = next((option.folder for option in _options(reading) if option.value == reading.choice), "")
     options = [asdict(concept) for concept in found.concepts[:MOST_LIKELY]]
     reading.facts |= {"why": str(found.why), "options": options}
@@ -200,7 +202,7 @@ def _settings(dataset: Dataset) -> dict[str, Any]:
 
 
 def choose(reading: Reading, choice: str, user: User, *, by_hand: bool = True) -> None:
-    """Read it so from now on; "" takes everything back. What people wrote meanwhile stays. Raises NoSuchChoice."""
+    """Change how it is read; "" reverts everything. What people wrote meanwhile stays. Raises NoSuchChoice."""
     if choice and not _is_choice(reading, choice):
         raise NoSuchChoice(choice)
     with transaction.atomic():
@@ -223,13 +225,13 @@ def _is_choice(reading: Reading, choice: str) -> bool:
     return choice in encodings.ENCODINGS
 
 
-def settle(reading: Reading) -> None:
-    """It is right: nobody needs to see it any more."""
+def settle_reading(reading: Reading) -> None:
+    """Confirm a reading, so that it is no longer shown."""
     Reading.objects.filter(pk=reading.pk).update(settled_at=timezone.now())
 
 
 def _texts(reading: Reading, encoding: str) -> dict[str, str]:
-    """The captions by what they belong to, as an encoding reads them; "" reads none."""
+    """The captions by key, decoded with an encoding; "" decodes none."""
     if not encoding:
         return {}
     found = Captions()
@@ -241,7 +243,7 @@ def _texts(reading: Reading, encoding: str) -> dict[str, str]:
 
 
 def _read_captions(reading: Reading, before: str, user: User) -> None:
-    """Captions that are still what they were read as become what they are read as now."""
+    """Update captions that still equal what was read before."""
     dataset = reading.dataset
     old, new = _texts(reading, before), _texts(reading, reading.choice)
     found = dataset.images.only("caption", "caption_version", "source_name", "dataset_id")
@@ -258,7 +260,7 @@ def _read_captions(reading: Reading, before: str, user: User) -> None:
 
 
 def _rename(reading: Reading, before: str, user: User) -> None:
-    """Pictures that are still called what their names were read as are called what they read now."""
+    """Update the names of pictures that still equal what was read before."""
     dataset = reading.dataset
     changed: dict[str, str] = {}
     for row in reading.texts.all():
@@ -279,7 +281,7 @@ def _rename(reading: Reading, before: str, user: User) -> None:
 
 
 def _renamed_texts(dataset: Dataset, names: Mapping[str, str]) -> list[ForeignText]:
-    """Foreign captions are known by the names of their pictures."""
+    """Foreign captions are keyed by the names of their pictures."""
     texts = ForeignText.objects.filter(
         reading__dataset=dataset, reading__kind=Reading.Kind.CAPTIONS, is_table=False, key__in=names
     )
@@ -290,7 +292,7 @@ def _renamed_texts(dataset: Dataset, names: Mapping[str, str]) -> list[ForeignTe
 
 
 def _learn_again(reading: Reading, user: User, names: Sequence[str]) -> None:
-    """Folders say something else now."""
+    """Read the folders again: their names have changed."""
     dataset = Dataset.everything.get(pk=reading.dataset_id)
     for older in Reading.objects.filter(dataset=dataset, kind=Reading.Kind.FOLDERS, settled_at=None, by_hand=False):
         if not older.facts.get("options") and older.facts.get("left_out"):
@@ -324,18 +326,18 @@ def _options(reading: Reading) -> list[Option]:
 
 
 def options(reading: Reading) -> list[Option]:
-    """The folders among which one can choose."""
+    """The folders to choose from."""
     return _options(reading) if reading.kind == Reading.Kind.FOLDERS else []
 
 
 def _apply_folder(reading: Reading) -> None:
-    """Give the dataset what the chosen folder says, and take back what another one said."""
+    """Set what the chosen folder says on the dataset, and revert what another one had set."""
     dataset = Dataset.everything.get(pk=reading.dataset_id)
     before = reading.facts.setdefault("before", _settings(dataset))
     given = reading.facts.get("given", {})
     chosen = next((option for option in _options(reading) if option.value == reading.choice), None)
     changed: dict[str, Any] = {
-        # What somebody typed meanwhile is theirs.
+        # What somebody typed meanwhile is not overwritten.
         name: before[name]
         for name, value in given.items()
         if getattr(dataset, name) == value
@@ -370,7 +372,7 @@ MOST_SAMPLES, MOST_SIGNS = 3, 90
 
 
 def samples(reading: Reading) -> list[Sample]:
-    """The first texts in the encodings that are likely, the present one first; those that read alike once."""
+    """The first texts in the likely encodings, the current one first; identical readings are listed once."""
     if reading.kind == Reading.Kind.FOLDERS:
         return []
     rows = [bytes(data) for data in reading.texts.values_list("data", flat=True)[:MOST_SAMPLES]]
@@ -391,11 +393,11 @@ def _sample(data: bytes, encoding: str) -> str:
 
 
 def open_readings(dataset: Dataset) -> list[Reading]:
-    """Those that nobody settled, questions first."""
+    """The readings that are not settled, questions first."""
     found = list(Reading.objects.filter(dataset=dataset, settled_at=None))
     return sorted(found, key=lambda reading: (not reading.is_asked, -reading.pk))
 
 
 def marked(datasets: QuerySet[Dataset]) -> QuerySet[Any]:
-    """The same, each with `has_readings`: whether `open_readings` has some."""
+    """The datasets, each with `has_readings`: whether `open_readings` has any."""
     return datasets.annotate(has_readings=Exists(Reading.objects.filter(dataset=OuterRef("pk"), settled_at=None)))

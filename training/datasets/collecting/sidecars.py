@@ -1,4 +1,4 @@
-"""Captions that come beside pictures: `.txt` and `.caption` files of the same name, and `metadata.jsonl`."""
+"""Captions beside pictures: `.txt` and `.caption` files of the same name, and `metadata.jsonl`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from training.datasets.collecting.sources import Contents, Member, Unreadable, c
 from training.datasets.models import MOST_CAPTION
 from training.datasets.picture_files import CAPTION_SUFFIXES
 
-_FIELDS = ("caption", "text", "prompt")  # of metadata.jsonl; the first one that is there counts
+_FIELDS = ("caption", "text", "prompt")  # of metadata.jsonl; the first one present counts
 MOST_LINES = 20_000
 
 
 def stem(name: str) -> str:
-    """What a picture and its captions have in common: the path without the ending."""
+    """What a picture and its captions have in common: the path without the extension."""
     path = PurePosixPath(name)
     return str(path.with_suffix("")) if path.suffix else name
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """The bytes of a text that does not say its encoding, and the name of its file."""
+    """The bytes of a text that does not declare its encoding, and the name of its file."""
 
     name: str
     data: bytes
@@ -35,42 +35,42 @@ class Foreign:
 
 @dataclass(slots=True)
 class Captions:
-    """The captions that a source brings, by what they belong to; `matching` says to which pictures.
+    """The captions of a source, by the picture they belong to; `matching` decides which picture gets which.
 
-    `files` are by the path without ending, `rows` of metadata.jsonl by the whole path of the picture. `foreign` are
-    those that do not say their encoding, by the path without ending, or of a table by its own path; `fill` reads them.
-    `refused`: (name, reason).
+    `files` are by path without extension, `rows` of metadata.jsonl by the whole path of the picture. `foreign` are
+    those that do not declare their encoding, by path without extension, or for a table by its own path; `fill` decodes
+    them. `refused`: (name, reason).
     """
 
     files: dict[str, str] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
     foreign: dict[str, Foreign] = field(default_factory=dict)
-    doubtful: dict[str, Foreign] = field(default_factory=dict)  # those that may be UTF-8 by chance
-    encoding: str = ""  # in which they are read; "" while nobody is sure
+    doubtful: dict[str, Foreign] = field(default_factory=dict)  # those that may be UTF-8 by coincidence
+    encoding: str = ""  # used for decoding; "" while it is uncertain
     likely: list[str] = field(default_factory=list)
-    apart: dict[str, str] = field(default_factory=dict)  # by key, where a set is in several encodings
+    apart: dict[str, str] = field(default_factory=dict)  # by key, if a set has several encodings
     refused: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, name: str, text: str) -> None:
-        """Read a caption file of this name. Raises Unreadable."""
+        """Add a caption file of this name. Raises Unreadable."""
         if plain := tidy(text):
             self.files[stem(name)] = plain
 
     def add_table(self, name: str, text: str) -> None:
-        """Read a metadata.jsonl at this path. Raises Unreadable."""
+        """Add the rows of a metadata.jsonl at this path. Raises Unreadable."""
         rows, refused = rows_of(text, str(PurePosixPath(name).parent))
         self.rows.update(rows)
         self.refused += [(f"{name}:{line}", reason) for line, reason in refused]
 
     def doubt(self, encoding: str) -> None:
-        """What may be UTF-8 by chance is to be read again in the encoding of the others, if that is likelier."""
+        """Mark texts that may be UTF-8 by coincidence as foreign if the encoding of the others is more likely."""
         for key, foreign in self.doubtful.items():
             if encodings.rather(foreign.data, encoding):
                 self.foreign[key] = foreign
                 self.files.pop(key, None)
 
     def fill(self, encoding: str) -> None:
-        """Read what is foreign in an encoding, or each in its own."""
+        """Decode the foreign texts with an encoding, or each with its own."""
         for key, foreign in self.foreign.items():
             try:
                 text = in_encoding(foreign.data, self.apart.get(key, encoding))
@@ -80,9 +80,9 @@ class Captions:
 
 
 def gather(contents: Contents) -> Captions:
-    """Read all captions of a source that say what they are written in, and keep the others as they are."""
+    """Read all captions of a source that declare their encoding, and store the others undecoded."""
     found = Captions()
-    # The first ending comes last, so that it stays.
+    # The first extension comes last, so that it overrides the others.
     for suffix in reversed(CAPTION_SUFFIXES):
         for member in contents.captions:
             if member.name.lower().endswith(suffix):
@@ -111,7 +111,7 @@ def _take(found: Captions, member: Member, key: str, *, is_table: bool = False) 
 
 
 def _check(data: bytes) -> None:
-    """Raises Unreadable for what is no text in any encoding of a few bytes a sign."""
+    """Raise Unreadable for what is not text in any of the supported encodings."""
     if encodings.looks_broken(data):
         raise Unreadable(_("This text is damaged: it is UTF-8 with wrong bytes in it."))
     if sum(byte < 32 and byte not in b"\t\n\f\r" for byte in data) > 1 + len(data) // 20:
@@ -119,12 +119,12 @@ def _check(data: bytes) -> None:
 
 
 def no_text() -> str:
-    """Why a file is refused that is no text in any encoding."""
+    """The reason for refusing a file that is not text in any encoding."""
     return _("This is no text.")
 
 
 def in_encoding(data: bytes, encoding: str) -> str:
-    """A text in an encoding. Raises Unreadable."""
+    """Decode a text. Raises Unreadable."""
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -132,12 +132,12 @@ def in_encoding(data: bytes, encoding: str) -> str:
 
 
 def read(data: bytes) -> str:
-    """The caption in one file by itself. Raises Unreadable, also where nobody can tell its encoding."""
+    """The caption in a single file. Raises Unreadable, also if its encoding is uncertain."""
     return tidy(_text(data))
 
 
 def read_table(data: bytes, folder: str = "") -> tuple[dict[str, str], list[tuple[int, str]]]:
-    """`rows_of` a file by itself. Raises Unreadable, also where nobody can tell its encoding."""
+    """`rows_of` a single file. Raises Unreadable, also if its encoding is uncertain."""
     return rows_of(_text(data), folder)
 
 
@@ -153,9 +153,9 @@ def _text(data: bytes) -> str:
 
 
 def rows_of(text: str, folder: str = "") -> tuple[dict[str, str], list[tuple[int, str]]]:
-    """The captions of a metadata.jsonl by the path of their picture, and (line, reason) of what is not understood.
+    """The captions of a metadata.jsonl by path of their picture, and (line, reason) for lines that are not understood.
 
-    `folder` is where it lies; its file names start from there. Raises Unreadable.
+    `folder` is where the file is; its file names are relative to that. Raises Unreadable.
     """
     found: dict[str, str] = {}
     refused: list[tuple[int, str]] = []
@@ -189,7 +189,7 @@ def _row(line: str) -> tuple[str, str]:
 
 
 def tidy(text: str) -> str:
-    """A caption without what cannot be shown, each line without spaces around it. Raises Unreadable."""
+    """A caption without unprintable characters, each line stripped. Raises Unreadable."""
     plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
     if sum(_is_control(sign) for sign in plain) > 1 + len(plain) // 20:
         raise Unreadable(_("This is no text."))

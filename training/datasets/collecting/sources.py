@@ -1,4 +1,4 @@
-"""What a folder or an archive holds for a dataset: pictures, captions, and what is not taken, each by its name."""
+"""The contents of a folder or archive for a dataset: pictures, captions, and refused files, each by name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from training.datasets import picture_files
 from training.datasets.collecting.foreign_names import ForeignNames
 from training.datasets.picture_files import CAPTION_SUFFIXES
 
-MOST_NAME = 200  # characters that are kept of a name
+MOST_NAME = 200  # characters stored of a name
 MOST_TEXT = 64 * 2**10  # bytes of one caption file
 MOST_TABLE = 20 * 2**20  # bytes of one metadata.jsonl
 MOST_TOTAL = 4 * 2**30  # bytes of all files of one source together, unpacked
-MOST_FILES = 20_000  # of one source, whatever they are
+MOST_FILES = 20_000  # of one source, of any kind
 TABLE = "metadata.jsonl"
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".cbz", ".jar")
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}
@@ -37,16 +37,16 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of a source. `name` is its path, cleaned, with forward slashes. `read` raises Unreadable."""
+    """A file of a source. `name` is its cleaned path with forward slashes. `read` raises Unreadable."""
 
     name: str
-    size: int  # bytes, as the source says
+    size: int  # bytes, as the source declares
     read: Callable[[], bytes]
 
 
 @dataclass(slots=True)
 class Contents:
-    """What a source holds, in the natural order of names. `refused`: (name, reason)."""
+    """The contents of a source, in the natural order of names. `refused`: (name, reason)."""
 
     pictures: list[Member] = field(default_factory=list)
     captions: list[Member] = field(default_factory=list)
@@ -56,12 +56,12 @@ class Contents:
     _names: set[str] = field(default_factory=set)
 
     def understand(self, names: Iterable[bytes], encoding: str = "") -> None:
-        """Before files are sorted in: all names of them that are bytes, so that they are guessed together."""
+        """Guess the encoding of all names that are bytes, together. Call it before files are sorted in."""
         if raw := list(names):
             self.foreign = ForeignNames.of(raw, encoding)
 
     def sort_in(self, name: str | bytes, size: int, read: Callable[[], bytes], refusal: str = "") -> None:
-        """Put a file where its name belongs. `refusal`: why it is not taken whatever it is called."""
+        """Add a file to the list its name belongs to. `refusal`: why it is refused whatever its name."""
         data, name = name, name if isinstance(name, str) else self.foreign.name(name)
         shown = clean(name)
         if is_junk(shown):
@@ -76,7 +76,7 @@ class Contents:
         self._shelf(shown).append(Member(shown, size, read))
 
     def finish(self) -> Contents:
-        """Put everything in its order."""
+        """Sort everything."""
         for members in (self.pictures, self.captions, self.tables):
             members.sort(key=lambda member: natural(member.name))
         self.refused.sort(key=lambda pair: natural(pair[0]))
@@ -107,7 +107,7 @@ class Contents:
 
 
 def clean(name: str) -> str:
-    """A path as people see it: forward slashes, composed letters, nothing invisible, its end where it is very long."""
+    """A path as people see it: forward slashes, composed letters, nothing invisible, truncated from the front."""
     forward = unicodedata.normalize("NFC", name.replace("\\", "/"))
     visible = "".join(_UNKNOWN if _is_unfit(sign) else sign for sign in forward)
     parts = [part.strip() for part in visible.split("/")]
@@ -117,27 +117,27 @@ def clean(name: str) -> str:
 
 
 def _is_unfit(sign: str) -> bool:
-    """Whether a character cannot be shown or stored, or turns round the text beside it."""
+    """Whether a character cannot be shown or stored, or reorders the text around it."""
     return unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"} or plain.turns(sign)
 
 
 def is_junk(shown: str) -> bool:
-    """Whether a file is of those that systems and trainers leave everywhere and nobody means to send."""
+    """Whether a file is one that systems and trainers leave everywhere and nobody means to send."""
     parts = PurePosixPath(shown).parts
     hidden = any(part in _JUNK or (part.startswith(".") and part != "..") for part in parts)
     return hidden or shown.lower().endswith(_SILENT)
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts picture 9 before picture 10."""
+    """A sort key that puts picture 9 before picture 10."""
     pieces = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
     return tuple((0, int(piece[:40]), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces)
 
 
 def folder(place: Path, encoding: str = "") -> Contents:
-    """The files of a folder of this machine and of those in it. Links are not followed.
+    """The files of a folder on this machine and of its subfolders. Symbolic links are not followed.
 
-    `encoding`: of names that are not in UTF-8; "" guesses it.
+    `encoding`: of names that are not UTF-8; "" guesses it.
     """
     found = Contents()
     named = [(_name(path.relative_to(place)), path) for path in _walk(place)]
@@ -154,7 +154,7 @@ def folder(place: Path, encoding: str = "") -> Contents:
 
 
 def _name(path: Path) -> str | bytes:
-    """The path, or its bytes where it is not in the encoding of this system."""
+    """The path, or its bytes if it is not in this system's encoding."""
     name = str(path)
     return os.fsencode(name) if any("\ud800" <= sign <= "\udfff" for sign in name) else name
 
@@ -180,7 +180,7 @@ def _leads_out(name: str) -> bool:
 
 
 def kohya(folders: Iterable[str]) -> tuple[int, str] | None:
-    """Repeats and trigger words of the folder `N_name` in which most pictures are; None where there is none."""
+    """Repeats and trigger words of the folder `N_name` with the most pictures; None if there is none."""
     counts: dict[tuple[int, str], int] = {}
     for name in folders:
         if found := re.fullmatch(r"([0-9]{1,4})_(.*)", name):

@@ -1,4 +1,4 @@
-"""Pictures come in from the browser: large files in parts, small ones together. And out again."""
+"""Uploading pictures from the browser, large files in parts and small ones together; and exporting datasets."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ from training.datasets.versions import layouts, snapshots
 
 
 def _target(request: StudioRequest, slug: str) -> Dataset:
-    """The dataset, if this person may put something into it."""
+    """The dataset, if this person may add to it."""
     return changeable(Dataset.objects.all(), request.user, slug=slug)
 
 
 @require_POST
 def add(request: StudioRequest, slug: str) -> HttpResponse:
-    """Take in several files of one form: `file`, and for each its `path` where the browser knows it.
+    """Take in several files of one form: `file`, and for each its `path` if the browser knows it.
 
-    The page sends small files so, a few MB at a time, and reads JSON; without JavaScript up to 10 MB come at once.
+    The page sends small files this way, a few MB at a time, and reads JSON; without JavaScript up to 10 MB arrive at
+    once.
     """
     dataset = _target(request, slug)
     tally, jobs = Tally(), []
@@ -50,16 +51,16 @@ def add(request: StudioRequest, slug: str) -> HttpResponse:
             jobs.append(_archive(request, dataset, file, tally))
         else:
             contents.sort_in(name, file.size or 0, file.read)
-    intake.bring(contents.finish(), dataset, request.user, tally, lambda done: None)
+    intake.import_source(contents.finish(), dataset, request.user, tally, lambda done: None)
     if tally.added:
-        intake.settle(dataset, request.user)
+        intake.announce_pictures(dataset, request.user)
     if request.htmx:
         return JsonResponse(tally.report)
-    return redirect(dataset) if any(jobs) and not tally.refused else tell(request, dataset, tally)
+    return redirect(dataset) if any(jobs) and not tally.refused else answer_with_counts(request, dataset, tally)
 
 
-def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse:
-    """Back to the dataset with the counts, or a page that names what was not taken and what is to be said of others."""
+def answer_with_counts(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse:
+    """A redirect to the dataset with the counts, or a page that lists refused files and remarks."""
     if tally.refused or tally.remarks:
         context = {**queries.frame(dataset, request.user), "tally": tally}
         return render(
@@ -72,14 +73,14 @@ def tell(request: StudioRequest, dataset: Dataset, tally: Tally) -> HttpResponse
 
 
 def _files(request: StudioRequest) -> Iterator[tuple[str, UploadedFile[Any]]]:
-    """The files of the form with their path, or their name where there is none."""
+    """The files of the form with their path, or their name if there is none."""
     files: list[UploadedFile[Any]] = request.FILES.getlist("file")
     for file, name in zip_longest(files, request.POST.getlist("path")[: len(files)]):
         yield name or file.name or "", file
 
 
 def _archive(request: StudioRequest, dataset: Dataset, file: UploadedFile[Any], tally: Tally) -> DatasetJob | None:
-    """Order the import of an archive that came with a plain form."""
+    """Order the import of an archive sent with a plain form."""
     name = sources.clean(file.name or "")
     try:
         archives.check(file)
@@ -95,7 +96,7 @@ def _archive(request: StudioRequest, dataset: Dataset, file: UploadedFile[Any], 
 
 
 def _may(request: StudioRequest) -> None:
-    """Also says at the start that a file is too large or of a kind that is not read, before all of it was sent."""
+    """Check the right to upload, and refuse files that are too large or of an unknown kind before they are sent."""
     _target(request, request.POST.get("into", ""))
     if refusal := picture_kinds.refusal(request.POST.get("name", "")):
         raise Refused(refusal)
@@ -105,7 +106,7 @@ def _may(request: StudioRequest) -> None:
 
 
 def _examine(upload: Upload) -> Kept | None:
-    """Everything that takes long: decoding a picture, or reading what an archive holds."""
+    """All the slow work: decoding a picture, or reading an archive's contents."""
     try:
         if upload.name.lower().endswith(archives.SUFFIX):
             with upload.path.open("rb") as file:
@@ -144,24 +145,24 @@ PURPOSE = Purpose(
 )
 
 
-# --- Out again
+# --- Export
 
 
 @require_GET
 @cache_control(private=True, max_age=86_400)
-def shown(request: StudioRequest, pk: int) -> HttpResponse:
-    """A picture of a kind that browsers do not show, as one that they do."""
+def picture_for_browsers(request: StudioRequest, pk: int) -> HttpResponse:
+    """A picture of a kind that browsers do not show, converted to one that they do."""
     image = visible(DatasetImage.everything.all(), request.user, pk=pk)
     try:
         with image.file.open("rb") as file:
-            return HttpResponse(picture_files.shown(file.read()), content_type="image/webp")
+            return HttpResponse(picture_files.for_browsers(file.read()), content_type="image/webp")
     except (picture_files.BadPicture, FileNotFoundError) as error:
         raise Http404(_("The file of this picture cannot be read.")) from error
 
 
 @require_GET
 def export(request: StudioRequest, slug: str) -> StreamingHttpResponse | HttpResponse:
-    """The dataset as a zip in the layout ?layout=, made while it leaves."""
+    """The dataset as a zip in the layout ?layout=, built while it is sent."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
     layout = request.GET.get("layout", layouts.KOHYA)
     if layout not in layouts.LAYOUTS:
@@ -174,7 +175,7 @@ def export(request: StudioRequest, slug: str) -> StreamingHttpResponse | HttpRes
 
 
 urlpatterns = [
-    path("pictures/<int:pk>/shown/", shown, name="shown"),
+    path("pictures/<int:pk>/shown/", picture_for_browsers, name="shown"),
     path("<str:slug>/add/", add, name="add"),
     path("<str:slug>/export/", export, name="export"),
 ]

@@ -1,4 +1,4 @@
-"""What a trainer sees of every picture: its bucket, its frame, and the colour under transparent parts.
+"""What a trainer sees of every picture: its bucket, its crop, and the colour under transparent parts.
 
-Uses the models of datasets alone. Begin with `plan`.
+Uses only the models of datasets. Begin with `plan`.
 """

@@ -1,28 +1,28 @@
-"""The crops page: pictures that take part in training by their bucket, page by page, each with its frame drawn."""
+"""The crops page: included pictures by bucket, page by page, each with its crop drawn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from training.datasets.crops import clear, plan
+from training.datasets.crops import backgrounds, plan
 from training.datasets.models import Dataset, DatasetImage
 
 PAGE = 48
-DRAWN = 320  # units of the longer side in which frames are drawn
+DRAWN = 320  # units of the longer side of a drawing
 
 
 @dataclass(frozen=True)
 class Crop:
-    """One picture with its frame. Lengths are in units of a drawing whose longer side has 320 of them."""
+    """One picture with its crop. Lengths are in units of a drawing whose longer side has 320 of them."""
 
     image: DatasetImage
     frame: plan.Frame
-    ground: str = ""  # what it is laid on, "" where nothing can be seen through it
+    ground: str = ""  # its background, "" if it is opaque
 
     @cached_property
     def unit(self) -> float:
-        """Pixels of the source in one unit."""
+        """Pixels of the source per unit."""
         return max(self.frame.size) / DRAWN
 
     @property
@@ -37,45 +37,45 @@ class Crop:
 
     @property
     def hole(self) -> tuple[float, float, float, float]:
-        """What is kept: left, top, width, height."""
+        """The part that is kept: left, top, width, height."""
         left, top, right, bottom = (round(edge / self.unit, 1) for edge in self.frame.box)
         return left, top, round(right - left, 1), round(bottom - top, 1)
 
     @property
     def path(self) -> str:
-        """The whole picture with a hole where it is kept, as an SVG path to fill by the rule evenodd."""
+        """The whole picture with a hole for the part that is kept, as an SVG path with the fill rule evenodd."""
         left, top, width, height = self.hole
         return f"M0 0h{self.width}v{self.height}H0zM{left} {top}h{width}v{height}h-{width}z"
 
     @property
     def percent(self) -> int:
-        """How much is cut away."""
+        """The percentage cut away."""
         return round(self.frame.cut * 100)
 
     @property
     def x(self) -> int:
-        """Where the cut lies sideways, 0 to 100."""
+        """The horizontal position of the crop, 0 to 100."""
         return round(self.image.crop_x * 100)
 
     @property
     def y(self) -> int:
-        """Where the cut lies up and down, 0 to 100."""
+        """The vertical position of the crop, 0 to 100."""
         return round(self.image.crop_y * 100)
 
     @property
     def moves_across(self) -> bool:
-        """Whether it can be moved sideways."""
+        """Whether it can be moved horizontally."""
         return self.frame.room[0]
 
     @property
     def moves_down(self) -> bool:
-        """Whether it can be moved up and down."""
+        """Whether it can be moved vertically."""
         return self.frame.room[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A crop; before the `first` one of a bucket stands the bucket, with how many there are."""
+    """A crop; the `first` one of a bucket is preceded by the bucket's heading, with the count."""
 
     crop: Crop
     first: bool
@@ -84,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some crops in order; `more` is how many came before the next page, 0 where this is the last."""
+    """Some crops in order; `more` is the number of crops before the next page, 0 if this is the last."""
 
     rows: list[Row]
     more: int
@@ -92,7 +92,7 @@ class Page:
 
 
 def page(dataset: Dataset, after: int = 0) -> Page:
-    """The next crops behind the first `after`. Buckets with most pictures come first, what fits no bucket last."""
+    """The crops after the first `after`. Buckets with most pictures come first, pictures that fit no bucket last."""
     columns = ("pk", "width", "height", "crop_x", "crop_y")
     found = list(dataset.images.included().order_by("position", "pk").values_list(*columns))
     sizes = [(row[1], row[2]) for row in found]
@@ -101,7 +101,7 @@ def page(dataset: Dataset, after: int = 0) -> Page:
     order = [(place, not turn, len(places)) for places in together for turn, place in enumerate(places)]
     chosen = order[after : after + PAGE]
     images = DatasetImage.objects.defer("measures", "descriptor").in_bulk([found[place][0] for place, _f, _c in chosen])
-    ground = clear.ground(dataset).colour
+    ground = backgrounds.ground(dataset).colour
     rows = [
         Row(Crop(images[pk], framed.frames[place], _behind(images[pk], ground)), first, count)
         for place, first, count in chosen
@@ -112,9 +112,9 @@ def page(dataset: Dataset, after: int = 0) -> Page:
 
 
 def card(image: DatasetImage) -> Crop:
-    """One picture with its frame."""
+    """One picture with its crop."""
     place = (image.crop_x, image.crop_y)
-    ground = clear.ground(image.dataset).colour if image.has_alpha else ""
+    ground = backgrounds.ground(image.dataset).colour if image.has_alpha else ""
     return Crop(image, plan.frame((image.width, image.height), image.dataset.resolution, place), _behind(image, ground))
 
 

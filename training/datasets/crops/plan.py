@@ -1,8 +1,8 @@
 """What a trainer really sees of every picture: its bucket, how it is scaled, what is cut away.
 
-Pictures of one size only can go into one batch, so sd-scripts scales and cuts every picture to a *bucket*, a size whose
-sides are multiples of 64. This module makes the same choice from the sizes alone, number for number: what people
-see before a training is what happens in it. It knows no database: sizes in, plan out.
+Only pictures of one size can be in one batch, so sd-scripts scales and crops every picture to a *bucket*, a size whose
+sides are multiples of 64. This module makes the same choice from the sizes alone, number for number: what people see
+before a training is what happens in it. It knows no database: sizes in, plan out.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ STEP = 64  # pixels; sides of buckets are multiples of it
 LEAST_SIDE = 512  # pixels, of buckets that pictures may be enlarged to
 MOST_SIDE = 2048
 CENTRE = (0.5, 0.5)
-ENLARGED = 1.05  # times; below, nobody sees that a picture was enlarged
+ENLARGED = 1.05  # factor; below this nobody notices that a picture was enlarged
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture on its way into a batch: scaled from `size` to `resized`, then cut to `bucket`.
+    """How one picture is prepared for a batch: scaled from `size` to `resized`, then cropped to `bucket`.
 
     scale    factor from source to resized; above 1 the picture is enlarged, which makes it soft
     short    factor by which the picture would have to be enlarged to fill a bucket of the full resolution; above 1 it
              is too small, and is trained at less than the resolution unless it is enlarged
-    box      the part of the source that is kept; `image.resize(bucket, box=box)` makes what the trainer sees
-    offset   the same cut in whole pixels of the resized picture: left, top
-    cut      share of the area that is cut away, 0 to 1
+    box      the part of the source that is kept; `image.resize(bucket, box=box)` is what the trainer sees
+    offset   the same crop in whole pixels of the resized picture: left, top
+    cut      share of the area cut away, 0 to 1
     """
 
     size: Size
@@ -45,35 +45,35 @@ class Frame:
 
     @property
     def usable(self) -> bool:
-        """False for pictures with a side so short that no bucket fits in: sd-scripts fails on them."""
+        """False for pictures with a side so short that no bucket fits: sd-scripts fails on them."""
         return min(self.bucket) > 0
 
     @property
     def enlarged(self) -> bool:
-        """The trainer makes this picture larger than it is."""
+        """Whether the trainer enlarges this picture."""
         return self.scale > 1
 
     @property
     def too_small(self) -> bool:
-        """It does not fill a bucket of the full resolution unless it is enlarged so much that it shows."""
+        """Whether it only fills a bucket of the full resolution if it is visibly enlarged."""
         return self.short > ENLARGED
 
     @property
     def room(self) -> tuple[bool, bool]:
-        """Whether the cut can be moved sideways, and up and down."""
+        """Whether the crop can be moved horizontally, and vertically."""
         return self.usable and self.resized[0] > self.bucket[0], self.usable and self.resized[1] > self.bucket[1]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The frames of pictures, in the order of the sizes that were given."""
+    """The frames of pictures, in the order of the given sizes."""
 
     resolution: int
     frames: tuple[Frame, ...]
 
     @cached_property
     def buckets(self) -> Mapping[Size, tuple[int, ...]]:
-        """Which pictures (places in `frames`) are in which bucket; the fullest bucket first, then the widest.
+        """The pictures (indices in `frames`) of each bucket; the fullest bucket first, then the widest.
 
         Pictures that are not usable are in none; see `homeless`.
         """
@@ -86,18 +86,20 @@ class Plan:
 
     @property
     def homeless(self) -> tuple[int, ...]:
-        """Which pictures (places in `frames`) fit no bucket."""
+        """The pictures (indices in `frames`) that fit no bucket."""
         return tuple(index for index, frame in enumerate(self.frames) if not frame.usable)
 
     @property
     def lonely(self) -> tuple[Size, ...]:
-        """Buckets with a single picture, while others have more: it is never trained in a batch with another."""
+        """Buckets with a single picture, if there are others: it is never in a batch with another one."""
         if len(self.buckets) < 2:
             return ()
         return tuple(size for size, members in self.buckets.items() if len(members) == 1)
 
     def steps(self, repeats: int = 1, batch: int = 1) -> int:
-        """Steps of one epoch: pictures times repeats through batch, each bucket rounded up, as its last batch is."""
+        """Steps per epoch: pictures times repeats divided by the batch size, rounded up per bucket, as for its last
+        batch.
+        """
         return sum(math.ceil(len(members) * repeats / batch) for members in self.buckets.values())
 
 
@@ -108,11 +110,11 @@ def plan(
     places: Sequence[tuple[float, float]] | None = None,
     upscale: bool = False,
 ) -> Plan:
-    """The frames of pictures of these sizes for training at `resolution` (side of the square whose area counts).
+    """The frames of pictures of these sizes for training at `resolution` (side of the square with the target area).
 
-    `places` says for every picture where the cut lies in the room that its bucket leaves: 0 is left or top, 1 is right
-    or bottom; the middle where it is left out. Without `upscale` (the trainers' setting here) small pictures keep their
-    size and get smaller buckets; with it they are enlarged to the bucket of the nearest shape.
+    `places` gives for every picture the crop's position in the room its bucket leaves: 0 is left or top, 1 is right or
+    bottom; without it, the centre. Without `upscale` (the trainers' setting here) small pictures keep their size and
+    get smaller buckets; with it they are enlarged to the bucket of the nearest shape.
     """
     where = places if places is not None else [CENTRE] * len(sizes)
     frames = (frame(size, resolution, place, upscale=upscale) for size, place in zip(sizes, where, strict=True))
@@ -137,7 +139,7 @@ def frame(size: Size, resolution: int = 1024, place: tuple[float, float] = CENTR
 
 @cache
 def full_buckets(resolution: int) -> tuple[Size, ...]:
-    """The buckets of the full area, narrowest first: what enlarged pictures can go to."""
+    """The buckets of the full area, narrowest first: those that pictures may be enlarged to."""
     area = resolution * resolution
     found = {(resolution // STEP * STEP,) * 2}
     for width in range(LEAST_SIDE, MOST_SIDE + 1, STEP):
@@ -149,7 +151,7 @@ def full_buckets(resolution: int) -> tuple[Size, ...]:
 
 @cache
 def _choice(size: Size, resolution: int, upscale: bool) -> tuple[Size, Size, float]:
-    """Bucket, size after scaling, and the factor to a bucket of the full area."""
+    """Bucket, size after scaling, and the scale factor to a bucket of the full area."""
     full, filling, short = _enlarging(size, resolution)
     if upscale:
         return full, filling, short
@@ -158,17 +160,17 @@ def _choice(size: Size, resolution: int, upscale: bool) -> tuple[Size, Size, flo
 
 
 def _enlarging(size: Size, resolution: int) -> tuple[Size, Size, float]:
-    """The full bucket nearest in shape, and the picture scaled until it covers that."""
+    """The full bucket nearest in shape, and the picture scaled to cover it."""
     width, height = size
     buckets = full_buckets(resolution)
     bucket = size if size in buckets else min(buckets, key=lambda other: abs(other[0] / other[1] - width / height))
-    # The shorter side is made to fit, the longer one is cut.
+    # The shorter side is fitted, the longer one is cropped.
     scale = bucket[1] / height if width / height > bucket[0] / bucket[1] else bucket[0] / width
     return bucket, (_nearest(width * scale), _nearest(height * scale)), scale
 
 
 def _shrinking(size: Size, resolution: int) -> Size:
-    """The picture scaled down to the area, one side a multiple of 64; a smaller one stays as it is."""
+    """The picture scaled down to the area, one side a multiple of 64; a smaller one is unchanged."""
     width, height = size
     area = resolution * resolution
     if width * height <= area:
@@ -179,7 +181,7 @@ def _shrinking(size: Size, resolution: int) -> Size:
     by_height = _on_step(area / ideal_width)
     if not by_width or not by_height:
         return _nearest(ideal_width), max(1, _nearest(area / ideal_width))
-    # Of the two ways to round, the one that bends the shape less once the other side is rounded as well.
+    # Of the two ways to round, the one that distorts the shape less once the other side is rounded too.
     height_then, width_then = _on_step(by_width / shape), _on_step(by_height * shape)
     error_by_width = abs(by_width / height_then - shape) if height_then else math.inf
     error_by_height = abs(width_then / by_height - shape)

@@ -1,4 +1,4 @@
-"""The page of crops: what training cuts away, and moving the cut."""
+"""The page of crops: what training cuts away, and moving the crop."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from django.views.decorators.http import require_GET, require_POST
 from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, require_maker, visible, whole_number
 from training.datasets import queries
-from training.datasets.crops import clear, frames
+from training.datasets.crops import backgrounds, frames
 from training.datasets.models import Dataset, DatasetImage
 
 
 @require_GET
 def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
-    """Pictures by bucket, each with what is cut away. `?after=N` shows those behind the first N."""
+    """Pictures by bucket, each with what is cut away. `?after=N` shows those after the first N."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
     context = {
         **queries.frame(dataset, request.user),
         "tab": "crops",
         "page": frames.page(dataset, whole_number(request.GET.get("after", "0"))),
-        "ground": clear.ground(dataset),
+        "ground": backgrounds.ground(dataset),
         "socket_url": page_frame.socket_url("all"),
     }
     if request.htmx:
@@ -33,7 +33,7 @@ def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 class CropForm(forms.Form):
-    """Where the cut lies, in hundredths of its room; what is left out stays."""
+    """The crop's position, in hundredths of its room; an omitted axis stays."""
 
     x = forms.IntegerField(min_value=0, max_value=100, required=False)
     y = forms.IntegerField(min_value=0, max_value=100, required=False)
@@ -41,7 +41,7 @@ class CropForm(forms.Form):
 
 @require_POST
 def crop(request: StudioRequest, pk: int) -> HttpResponse:
-    """Move the cut of one picture, on the crops page or, with ?from=picture, on its own."""
+    """Move the crop of one picture, on the crops page or, with ?from=picture, on its own."""
     image = visible(DatasetImage.objects.select_related("dataset"), request.user, pk=pk)
     require_maker(request.user, image.dataset)
     form = CropForm(request.POST)

@@ -1,4 +1,4 @@
-"""What could be better about a dataset, found by checks, with a button that mends it.
+"""What could be better about a dataset, found by checks, with buttons to fix it.
 
-Uses `captions` and `crops`. Begin with `checks`, in which a new check is one function, and `findings`.
+Uses `captions` and `crops`. Begin with `checks`, where a new check is one function, and `findings`.
 """

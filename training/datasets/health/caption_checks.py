@@ -1,4 +1,4 @@
-"""Checks of what captions mean to the trainers that read them."""
+"""Checks of how trainers interpret captions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from stylestudio.text import grammar
 from training.datasets.health.checks import MOST_PICKED, check
-from training.datasets.health.facts import Facts
+from training.datasets.health.dataset_facts import Facts
 from training.datasets.health.findings import Finding, Fix, Level
 
 

@@ -1,4 +1,4 @@
-"""The checks of a dataset. Each looks at the facts and says what it found, good things too.
+"""The checks of a dataset. Each examines the facts and reports findings, including good ones.
 
 A check is a function from `Facts` to findings, registered with `@check`; nothing else knows it. Limits are named
 constants with their reason.
@@ -17,9 +17,9 @@ from stylestudio.images.grounds import HIDDEN, propose, seen
 from stylestudio.text import grammar
 from training.datasets.captions import tags, tokens
 from training.datasets.crops import plan
-from training.datasets.crops.clear import Ground
+from training.datasets.crops.backgrounds import Ground
 from training.datasets.health import measures
-from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.dataset_facts import Facts, Picture
 from training.datasets.health.findings import Finding, Fix, Level
 from training.datasets.health.groups import Group, groups
 from training.datasets.health.measures import oddness
@@ -29,25 +29,25 @@ from training.datasets.health.measures import oddness
 MUCH_ENLARGED = 1.5  # less than half of the pixels
 WIDE = 2.4  # the widest shape that SDXL was trained on is 1536 x 640
 VERY_WIDE = 4.0  # most of what such a picture shows is a few pixels high
-MUCH_CUT = 0.1  # share of the area that goes without anybody having looked
+MUCH_CUT = 0.1  # share of the area cut away without anybody having checked
 SOFT = 0.28  # sharpness; painted pictures have 0.47 or more, blurred by 2 px of 512 they have 0.2 to 0.37
-SOFTER = 0.6  # share of the set's own middle below which a picture stands out
+SOFTER = 0.6  # share of the set's own median below which a picture stands out
 MOSTLY_ONE = 0.85  # icons on a plain ground have up to 0.8
 EMPTY = 0.98
-LOW_QUALITY = 50  # of a JPEG; blocks can be seen from here on
+LOW_QUALITY = 50  # of a JPEG; blocks are visible from here on
 BAD_QUALITY = 25
 BLOCKS = 2.0  # pictures without compression have 1.0 to 1.3, JPEG of quality 50 about 2
-CRISP = 0.9  # sharpness of pixel art, whose blocks are meant
+CRISP = 0.9  # sharpness of pixel art, whose blocks are intended
 LEAST_FOR_ODD = 8  # pictures; fewer have no common look
-ODD = 3.5  # robust standard deviations from the middle of the set
+ODD = 3.5  # robust standard deviations from the set's median
 MOST_ODD = 0.1  # share of a set that can be called odd
 FEW, ENOUGH, PLENTY, MANY = 10, 20, 60, 200  # pictures for a style: 10 to 30 and 20 to 50 are reported to work
 SHOWN_PER_EPOCH = 300  # pictures times repeats: 1,500 steps of 2 pictures in 10 epochs
-OFF_REPEATS = 2.0  # times that may be off
+OFF_REPEATS = 2.0  # tolerated factor
 FREQUENT = 0.8  # share of captions with a tag; what is in nearly all of them becomes part of the style
 LEAST_FOR_TAGS = 10  # captions
 MOST_TAGS_SAID = 5
-MOST_PICKED = 200  # pictures in an address
+MOST_PICKED = 200  # pictures in a URL
 
 
 Check = Callable[[Facts], Iterable[Finding]]
@@ -55,7 +55,7 @@ CHECKS: dict[str, Check] = {}
 
 
 def check(function: Check) -> Check:
-    """Register a check under the name of its function; findings come in the order of registration."""
+    """Register a check under its function's name; findings are listed in the order of registration."""
     CHECKS[function.__name__] = function
     return function
 
@@ -102,7 +102,7 @@ def exact_duplicates(facts: Facts) -> Iterator[Finding]:
 
 @check
 def near_duplicates(facts: Facts) -> Iterator[Finding]:
-    """Copies that were resized, compressed, cut a little or mirrored."""
+    """Copies that were resized, compressed, slightly cropped or mirrored."""
     same = {picture.pk: (picture.measured or {})["pixels"] for picture in facts.measured}
     pairs = [(twin.first, twin.second) for twin in facts.twins if same.get(twin.first) != same.get(twin.second)]
     found = groups(facts, pairs)
@@ -119,7 +119,7 @@ def near_duplicates(facts: Facts) -> Iterator[Finding]:
 
 @check
 def no_bucket(facts: Facts) -> Iterator[Finding]:
-    """Pictures with a side so short that they cannot be trained at all."""
+    """Pictures with a side so short that they cannot be trained on at all."""
     found = [facts.pictures[place] for place in facts.plan.homeless]
     if found:
         said = ngettext("%d picture fits no bucket", "%d pictures fit no bucket", len(found)) % len(found)
@@ -164,7 +164,7 @@ def extreme_shape(facts: Facts) -> Iterator[Finding]:
 
 @check
 def cut_away(facts: Facts) -> Iterator[Finding]:
-    """How much of the pictures the buckets take away."""
+    """How much of the pictures their buckets cut away."""
     framed = list(zip(facts.pictures, facts.plan.frames, strict=True))
     found = [picture for picture, frame in framed if frame.cut > MUCH_CUT and frame.usable]
     limit = round(MUCH_CUT * 100)
@@ -206,7 +206,7 @@ def blur(facts: Facts) -> Iterator[Finding]:
     if not sharpness:
         return
     middle = float(np.median(list(sharpness.values())))
-    # Where the whole set is soft, that is its style.
+    # If the whole set is soft, that is its style.
     found = [
         p for p in facts.measured if sharpness[p.pk] < SOFT and sharpness[p.pk] < SOFTER * max(middle, SOFT / SOFTER)
     ]
@@ -225,7 +225,7 @@ def blur(facts: Facts) -> Iterator[Finding]:
 def one_colour(facts: Facts) -> Iterator[Finding]:
     """Pictures that are mostly empty."""
     shares = {picture.pk: picture.number("one_colour") or 0.0 for picture in facts.measured}
-    # Around an icon there is much of its ground, which is no part of it.
+    # Around an icon there is much background, which is not part of it.
     found = [each for each in facts.measured if shares[each.pk] > (EMPTY if each.has_alpha else MOSTLY_ONE)]
     if found:
         worst = max(shares[picture.pk] for picture in found)
@@ -237,7 +237,7 @@ def one_colour(facts: Facts) -> Iterator[Finding]:
 
 @check
 def compression(facts: Facts) -> Iterator[Finding]:
-    """Pictures with marks of strong compression."""
+    """Pictures with artefacts of strong compression."""
     found, worst = [], 100.0
     for picture in facts.measured:
         quality, blocks = picture.number("quality"), picture.number("blocks")
@@ -257,7 +257,7 @@ def compression(facts: Facts) -> Iterator[Finding]:
 
 @check
 def transparency(facts: Facts) -> Iterator[Finding]:
-    """Transparent pictures: what they lie on, and which of them nobody could see there."""
+    """Transparent pictures: their background, and which of them would be invisible on it."""
     ground = facts.ground
     if ground.hidden:
         yield _hidden(ground)
@@ -275,7 +275,7 @@ def transparency(facts: Facts) -> Iterator[Finding]:
 
 
 def _hidden(ground: Ground) -> Finding:
-    """Pictures that the colour behind them hides, and a colour that does not."""
+    """Pictures that are invisible on their background, and a colour on which they are visible."""
     pictures = ground.hidden
     said = ngettext(
         "%d transparent picture cannot be seen on its background",
@@ -284,7 +284,7 @@ def _hidden(ground: Ground) -> Finding:
     ) % len(pictures)
     reason = _("It is as light, or as dark, as what it is laid on, and would be trained as an empty picture.")
     other = propose(each.colours for each in pictures)
-    # One colour for all where that helps; for pictures that no colour of all shows, one of their own.
+    # One colour for all if that helps; otherwise one of their own for these pictures.
     together = ground.proposed if ground.chosen and not any(each.own for each in pictures) else ""
     fix = Fix(_("Lay on %s") % other, "flatten", {"colour": other})
     if together and all(seen(each.colours, together) >= HIDDEN for each in pictures):
@@ -350,7 +350,7 @@ def long_captions(facts: Facts) -> Iterator[Finding]:
 
 @check
 def same_captions(facts: Facts) -> Iterator[Finding]:
-    """Pictures with the same words."""
+    """Pictures with the same caption."""
     same = defaultdict(list)
     for picture in facts.pictures:
         if picture.caption.strip():
@@ -371,7 +371,7 @@ def same_captions(facts: Facts) -> Iterator[Finding]:
 
 @check
 def trigger(facts: Facts) -> Iterator[Finding]:
-    """The trigger words belong into the template, once."""
+    """Trigger words belong in the template, once."""
     words = facts.dataset.trigger_words.strip()
     if not words:
         reason = _("They call the style later, and are put in front of every caption in training.")
@@ -453,13 +453,13 @@ def amount(facts: Facts) -> Iterator[Finding]:
 
 
 def wise_repeats(count: int) -> int:
-    """How often each of `count` pictures is best shown in one epoch."""
+    """A good number of repeats per epoch for `count` pictures."""
     return min(100, max(1, round(SHOWN_PER_EPOCH / count)))
 
 
 @check
 def repeats(facts: Facts) -> Iterator[Finding]:
-    """Whether the repeats fit the number of pictures."""
+    """Whether the repeats suit the number of pictures."""
     count, planned = len(facts.pictures), facts.dataset.repeats
     if not count:
         return
@@ -477,5 +477,5 @@ def repeats(facts: Facts) -> Iterator[Finding]:
 
 
 def _picked(pictures: Sequence[int]) -> Mapping[str, str]:
-    """The query that shows just these on the captions page."""
+    """The query that shows only these on the captions page."""
     return {"pictures": ",".join(map(str, pictures[:MOST_PICKED]))}

@@ -1,4 +1,4 @@
-"""What a check says: findings, how bad they are, and the button that mends them."""
+"""What checks report: findings, their severity, and the buttons to fix them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.datasets.health.groups import Group
 
 
 class Level(IntEnum):
-    """How bad: sorts worst first."""
+    """The severity; sorts worst first."""
 
     RED = 0
     YELLOW = 1
@@ -20,7 +20,7 @@ class Level(IntEnum):
 
     @property
     def look(self) -> str:
-        """The class of its colour."""
+        """The CSS class of its colour."""
         return ("bad", "warn", "good")[self]
 
     @property
@@ -31,7 +31,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A button: a name of `datasets.health.fixes`, or a page to `go` to (with a query). `values` tell it what."""
+    """A button: a name of `datasets.health.fixes`, or a page to `go` to (with a query). `values` are its parameters."""
 
     label: str
     name: str = ""
@@ -42,7 +42,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check says. `key` tells findings of one check apart; `groups` are pictures that belong together."""
+    """What a check reports. `key` distinguishes findings of one check; `groups` are pictures that belong together."""
 
     level: Level
     sentence: str
@@ -55,10 +55,10 @@ class Finding:
 
     @property
     def anchor(self) -> str:
-        """Its place on the health page: an id, so there is no space in it."""
+        """Its id on the health page, without spaces."""
         return f"{self.check}-{quote(self.key, safe='')}".strip("-")
 
 
 def tally(findings: Iterable[Finding]) -> Counter[Level]:
-    """How many there are of each level."""
+    """The number of findings of each level."""
     return Counter(finding.level for finding in findings)

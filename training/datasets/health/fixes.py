@@ -1,8 +1,8 @@
 """What the buttons of the health report do. Everything can be undone.
 
-A fix changes pictures, captions or the dataset, and says what to write back: an `Undo` is plain JSON that the session
-keeps until the person undoes it or fixed something else a few times. Every request of the person reads the session, so
-pictures that get the same back stand there together.
+A fix changes pictures, captions or the dataset, and returns what to write back: an `Undo` is plain JSON that the
+session stores until the person undoes it or has made a few more fixes. Every request of the person reads the session,
+so pictures that get the same values back are stored together.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from stylestudio.text import grammar
 from training.datasets.captions import operations, tags, writing
 from training.datasets.captions.operations import Captioned
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.models import COLOUR, CaptionOperation, Dataset, DatasetImage
 
-KEPT = 8  # undos of one session
+KEPT = 8  # undos per session
 SESSION = "health-undo"
 
 # {"images": [[{field: value}, [pk, ...]], ...]}, {"dataset": {field: value}} or both; or {"operation": pk}
@@ -36,8 +36,8 @@ Undo = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What somebody wants to have fixed: which pictures, and the values of the button, or what was chosen instead."""
+class FixRequest:
+    """A requested fix: which pictures, and the values of the button, or those chosen instead."""
 
     dataset: Dataset
     user: User
@@ -46,20 +46,20 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What was done, in words, and how to take it back; `undo` is empty where nothing changed."""
+class FixResult:
+    """What was done, in words, and how to undo it; `undo` is empty if nothing changed."""
 
     said: str
     undo: Undo
 
 
-Fixer = Callable[[Asked], Done]
+Fixer = Callable[[FixRequest], FixResult]
 
 
-def apply(name: str, asked: Asked) -> Done:
-    """Do the fix of that name in one transaction.
+def apply(name: str, asked: FixRequest) -> FixResult:
+    """Apply the fix of that name in one transaction.
 
-    Raises ValidationError where a value makes no sense, and BadOperation where captions cannot be changed like that.
+    Raises ValidationError if a value is invalid, and BadOperation if captions cannot be changed like that.
     """
     with transaction.atomic():
         asked.dataset.lock()
@@ -69,22 +69,22 @@ def apply(name: str, asked: Asked) -> Done:
     return done
 
 
-def exclude(asked: Asked) -> Done:
+def exclude(asked: FixRequest) -> FixResult:
     """Leave pictures out of training; they stay in the dataset."""
     count, undo = _write(asked, included=False)
-    return Done(ngettext("%d picture is left out.", "%d pictures are left out.", count) % count, undo)
+    return FixResult(ngettext("%d picture is left out.", "%d pictures are left out.", count) % count, undo)
 
 
-def remove(asked: Asked) -> Done:
-    """Take pictures out of the dataset."""
+def remove(asked: FixRequest) -> FixResult:
+    """Remove pictures from the dataset."""
     count, undo = _write(asked, deleted_at=timezone.now())
-    return Done(ngettext("%d picture is removed.", "%d pictures are removed.", count) % count, undo)
+    return FixResult(ngettext("%d picture is removed.", "%d pictures are removed.", count) % count, undo)
 
 
-def lay(asked: Asked) -> Done:
-    """Choose the colour that all transparent pictures are laid on, or with "" leave that to the proposal.
+def lay(asked: FixRequest) -> FixResult:
+    """Choose the background of all transparent pictures, or with "" leave it to the proposal.
 
-    Those that had one of their own lie on it too.
+    Pictures with a background of their own get it too.
     """
     colour = _colour(asked) if asked.values["colour"] else ""
     dataset = asked.dataset
@@ -92,39 +92,39 @@ def lay(asked: Asked) -> Done:
     undo = {"dataset": {"ground": dataset.ground}, **_write(own, background="")[1]}
     Dataset.objects.filter(pk=dataset.pk).update(ground=colour)
     dataset.ground = colour
-    ground = clear.ground(dataset)
+    ground = backgrounds.ground(dataset)
     said = _("Transparent pictures are laid on %s.") % ground.colour
     if gone := len(ground.hidden):
         said += " " + ngettext("%d of them cannot be seen on it.", "%d of them cannot be seen on it.", gone) % gone
-    return Done(said, undo)
+    return FixResult(said, undo)
 
 
-def _colour(asked: Asked) -> str:
+def _colour(asked: FixRequest) -> str:
     colour = asked.values["colour"].lower()
     if not COLOUR.match(colour):
         raise ValidationError(_("Choose a colour such as #ffffff."))
     return colour
 
 
-def flatten(asked: Asked) -> Done:
-    """Choose the colour that some transparent pictures are laid on; they are measured anew on it."""
+def flatten(asked: FixRequest) -> FixResult:
+    """Choose the background of some transparent pictures; they are measured again on it."""
     colour = _colour(asked)
     count, undo = _write(asked, background=colour, measures=None)
     said = ngettext("%(count)d picture is laid on %(colour)s.", "%(count)d pictures are laid on %(colour)s.", count)
-    return Done(said % {"count": count, "colour": colour}, undo)
+    return FixResult(said % {"count": count, "colour": colour}, undo)
 
 
-def set_repeats(asked: Asked) -> Done:
-    """Show every picture so many times in an epoch."""
+def set_repeats(asked: FixRequest) -> FixResult:
+    """Set how often every picture is shown per epoch."""
     repeats = int(asked.values["repeats"])
     undo = {"dataset": {"repeats": asked.dataset.repeats}}
     Dataset.objects.filter(pk=asked.dataset.pk).update(repeats=repeats)
-    return Done(_("Repeats are set to %d.") % repeats, undo)
+    return FixResult(_("Repeats are set to %d.") % repeats, undo)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveWords:
-    """Words go wherever they stand, upper or lower case; what is left empty between commas goes too."""
+    """Remove words wherever they occur, ignoring case, and what becomes empty between commas."""
 
     name: ClassVar[str] = "remove_words"
     group: ClassVar[str] = "remove"
@@ -139,13 +139,13 @@ class RemoveWords:
         return one.caption if text == one.caption else tags.join(tags.split(text))
 
 
-def remove_trigger(asked: Asked) -> Done:
-    """Take the trigger words out of captions."""
+def remove_trigger(asked: FixRequest) -> FixResult:
+    """Remove the trigger words from captions."""
     return _captions(asked, RemoveWords(asked.dataset.trigger_words))
 
 
-def rename_tag(asked: Asked) -> Done:
-    """Write a tag as another one."""
+def rename_tag(asked: FixRequest) -> FixResult:
+    """Rename a tag."""
     return _captions(asked, operations.RenameTag(asked.values["tag"], asked.values["new"]))
 
 
@@ -154,16 +154,16 @@ FIXES: dict[str, Fixer] = {
 }
 
 
-def _captions(asked: Asked, operation: operations.Operation) -> Done:
+def _captions(asked: FixRequest, operation: operations.Operation) -> FixResult:
     images = asked.dataset.images.filter(pk__in=asked.pictures)
     made = writing.apply(asked.dataset, images, operation, asked.user)
     count = made.changed if made else 0
     said = ngettext("Changed %d caption", "Changed %d captions", count) % count
-    return Done(said, {"operation": made.pk} if made else {})
+    return FixResult(said, {"operation": made.pk} if made else {})
 
 
-def _write(asked: Asked, **fields: Any) -> tuple[int, Undo]:
-    """Change pictures: how many, and what was there before. A measure is not brought back but made anew."""
+def _write(asked: FixRequest, **fields: Any) -> tuple[int, Undo]:
+    """Change pictures. Returns how many, and their previous values. Measures are not restored but computed again."""
     rows = asked.dataset.images.filter(pk__in=asked.pictures)
     kept = [name for name in fields if name != "measures"]
     before: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -176,14 +176,14 @@ def _write(asked: Asked, **fields: Any) -> tuple[int, Undo]:
 
 
 def remember(session: SessionBase, dataset: Dataset, undo: Undo) -> str:
-    """Keep what undoes a fix of `dataset` for this person; its key for the address."""
+    """Store the undo of a fix of `dataset` in the person's session. Returns its key for the URL."""
     key = get_random_string(12)
     session[SESSION] = dict([*session.get(SESSION, {}).items(), (key, {**undo, "of": dataset.pk})][-KEPT:])
     return key
 
 
 def take_back(session: SessionBase, key: str, dataset: Dataset, user: User) -> bool:
-    """Undo what was remembered under `key`. False where that is forgotten, was undone, or is of another dataset."""
+    """Undo what was stored under `key`. False if that is gone, was undone, or belongs to another dataset."""
     kept = session.get(SESSION, {})
     undo = kept.get(key)
     if undo is None or undo["of"] != dataset.pk:
@@ -206,7 +206,7 @@ def _put_back(undo: Undo, dataset: Dataset, user: User) -> None:
     for fields, pks in undo.get("images", ()):
         images = DatasetImage.everything.filter(dataset=dataset, pk__in=pks)
         if "deleted_at" in fields:
-            # The same file may have been dropped again meanwhile: that one stays.
+            # The same file may have been added again meanwhile: that one stays.
             images = images.exclude(sha256__in=dataset.images.values("sha256"))
         again = {"measures": None} if "background" in fields else {}
         images.update(**fields, **again)

@@ -1,4 +1,4 @@
-"""Pictures that belong together, and which of them is the best to keep."""
+"""Pictures that belong together, and which of them is best to keep."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.dataset_facts import Facts, Picture
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pictures of which `best` is worth keeping, by their keys."""
+    """Pictures by primary key, of which `best` should be kept."""
 
     best: int
     others: tuple[int, ...]
 
     @property
     def all(self) -> tuple[int, ...]:
-        """Every one, the best first."""
+        """All of them, the best first."""
         return (self.best, *self.others)
 
 
 def groups(facts: Facts, pairs: Iterable[tuple[int, int]]) -> list[Group]:
-    """Pairs put together: what is like the same picture is one group."""
+    """Merge pairs: pictures that are like the same picture form one group."""
     leader: dict[int, int] = {}
 
     def find(pk: int) -> int:
@@ -44,7 +44,7 @@ def groups(facts: Facts, pairs: Iterable[tuple[int, int]]) -> list[Group]:
 
 
 def _worth(picture: Picture) -> tuple[object, ...]:
-    """More pixels, then sharper, then less compressed, then with a caption, then there first."""
+    """The sort key: more pixels, then sharper, less compressed, with a caption, larger file, added first."""
     sharpness = round(picture.number("sharpness") or 0, 1)
     quality = picture.number("quality") or 100
     return picture.area, sharpness, quality, bool(picture.caption), picture.byte_size, -picture.pk

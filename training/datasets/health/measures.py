@@ -1,8 +1,8 @@
 """What the health check measures of one picture, from a single small decode.
 
-A JPEG is decoded at the smallest scale that still has 512 pixels, and everything is measured on 512 pixels of the
-longer side, so that figures of large and small pictures can be compared. The results are stored with the picture
-(`DatasetImage.measures` and `.descriptor`), and only what is missing or of an older `VERSION` is measured again.
+A JPEG is decoded at the smallest scale that still has 512 pixels, and everything is measured at 512 pixels of the
+longer side, so that results for large and small pictures are comparable. The results are stored with the picture
+(`DatasetImage.measures` and `.descriptor`), and only missing ones or those of an older `VERSION` are measured again.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from PIL import Image
 from stylestudio.images.decoding import BROKEN, MORE_FORMATS, flat, open_picture
 from stylestudio.images.grounds import behind
 
-VERSION = 1  # raise it when a number below comes out differently: every picture is then measured anew
+VERSION = 1  # raise it if any result below changes: every picture is then measured again
 SIDE = 512  # pixels of the longer side at which pictures are measured
-LEAST = 8  # pixels of the shorter side: below there are no slopes to measure
-PATCH = 48  # pixels of the square by which pictures are recognised
+LEAST = 8  # pixels of the shorter side: below this there are no slopes to measure
+PATCH = 48  # pixels of the square that identifies a picture
 TINT = 16  # pixels of its colour planes
 PATCH_BYTES = PATCH * PATCH + 2 * TINT * TINT
-CORNER = 1024  # pixels of the sides in which blocks are looked for
-SPAN = 8  # pixels over which the height of an edge is taken
-FLAT = 2.0  # grey levels: a smaller step between neighbours is no drawing
+CORNER = 1024  # pixels per side of the area in which blocks are searched
+SPAN = 8  # pixels over which the height of an edge is measured
+FLAT = 2.0  # grey levels: a smaller step between neighbours does not count as drawing
 HUES, GREYS, ANGLES = 12, 8, 8  # bins of histograms
 FEATURES = 6 + GREYS + HUES + 1 + 4 + ANGLES + 1
 
@@ -35,13 +35,13 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Numbers of one picture, as they are stored.
+    """The measures of one picture, as stored.
 
     sharpness   how steep the strongest edges are: 1 from one pixel to the next, 0.125 a soft ramp; 1 without any edge
     one_colour  share of the most frequent colour, 0 to 1
-    quality     of a JPEG, from its tables, 1 to 100 as most programs count; None for other formats
+    quality     of a JPEG, from its tables, on the usual scale of 1 to 100; None for other formats
     blocks      how much more neighbours differ at the edges of 8 pixel blocks than inside them: 1 not at all; None
-                where the picture was scaled down while it was decoded
+                if the picture was scaled down while it was decoded
     pixels      equal for pictures with the same pixels, whatever file they are in
     """
 
@@ -62,9 +62,9 @@ class Measured:
 
 
 def measure(file: IO[bytes], background: str = "") -> Measured:
-    """Measure the picture in `file`; transparent parts are laid on `background` (#rrggbb).
+    """Measure the picture in `file`; transparent parts are flattened onto `background` (#rrggbb).
 
-    Without a background it is a colour on which it can be seen. ValueError where it cannot be decoded.
+    Without a background, onto a colour on which the picture is visible. Raises ValueError if it cannot be decoded.
     """
     try:
         with open_picture(file, MORE_FORMATS) as image:
@@ -74,11 +74,11 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
             full = flat(image, background or behind(image))
     except BROKEN as error:
         raise ValueError("broken picture") from error
-    # Of a large picture only a corner: as numbers the whole of it would be several times its size.
+    # Of a large picture only a corner: as an array the whole would be several times its size.
     corner = full.crop((0, 0, min(full.width, CORNER), min(full.height, CORNER)))
     blocks = blockiness(grey(corner)) if whole else None
     small = full
-    small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)  # larger ones alone
+    small.thumbnail((SIDE, SIDE), Image.Resampling.BOX)  # shrinks larger ones only
     if min(small.size) < LEAST:
         small = small.resize((max(LEAST, small.width), max(LEAST, small.height)), Image.Resampling.NEAREST)
     light = grey(small)
@@ -95,14 +95,14 @@ def measure(file: IO[bytes], background: str = "") -> Measured:
 
 
 def grey(image: Image.Image) -> Plane:
-    """Its luminance, 0 to 255."""
+    """The luminance, 0 to 255."""
     return np.asarray(image.convert("L"), np.float32)
 
 
 def sharpness(light: Plane) -> float:
-    """The steepest step inside the strongest edges, as a share of their whole height, 0 to 1.
+    """The steepest step within the strongest edges, as a share of their whole height, 0 to 1.
 
-    Edges compare with themselves, so neither contrast nor the amount of detail matters.
+    Edges are compared with themselves, so neither contrast nor the amount of detail matters.
     """
     steepness = [found for plane in (light, light.T) if (found := _steepness(plane)) is not None]
     return max(steepness, default=1.0)
@@ -123,7 +123,7 @@ def _steepness(plane: Plane) -> float | None:
 
 
 def one_colour(image: Image.Image) -> float:
-    """The share of the most frequent colour, 0 to 1; colours within 16 levels of a channel count as one."""
+    """The share of the most frequent colour, 0 to 1; colours within 16 levels per channel count as one."""
     pixels = np.asarray(image, np.uint16)[::2, ::2]
     shares = []
     for shift in (0, 8):  # what one grid divides is whole in the other
@@ -134,7 +134,7 @@ def one_colour(image: Image.Image) -> float:
 
 
 def jpeg_quality(image: Image.Image) -> int | None:
-    """The quality that libjpeg would have been told to get these tables, 1 to 100. None where it is no JPEG."""
+    """The quality setting with which libjpeg writes these tables, 1 to 100. None if it is not a JPEG."""
     tables = getattr(image, "quantization", None)
     if image.format not in {"JPEG", "MPO"} or not tables:
         return None
@@ -145,7 +145,7 @@ def jpeg_quality(image: Image.Image) -> int | None:
 
 
 def blockiness(light: Plane) -> float:
-    """How much larger the small steps at a grid of 8 pixels are than elsewhere: 1 for pictures without blocks."""
+    """How much larger the small steps on a grid of 8 pixels are than elsewhere: 1 for pictures without blocks."""
     return min(_grid(light), _grid(light.T))
 
 
@@ -154,14 +154,14 @@ def _grid(plane: Plane) -> float:
     width = steps.shape[1] // 8 * 8
     if width < 64:
         return 1.0
-    # Drawn edges are high, and pixel art has nothing but them; compression leaves low steps.
+    # Drawn edges are high, and pixel art has nothing else; compression leaves low steps.
     steps = np.where(steps <= 12, steps, 0)[:, :width].reshape(len(steps), -1, 8).mean(axis=(0, 1))
     inside = float(np.median(steps))
     return float(steps.max()) / inside if inside > 0.05 else 1.0
 
 
 def features(image: Image.Image, light: Plane) -> Plane:
-    """FEATURES numbers of colour and texture, each roughly 0 to 1, by which a picture is compared with its set."""
+    """FEATURES numbers of colour and texture, each roughly 0 to 1, for comparing a picture with its set."""
     lean = image.resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0).convert("YCbCr")
     planes = np.asarray(lean, np.float32).reshape(-1, 3) / 255
     blue, red = planes[:, 1] - 0.5, planes[:, 2] - 0.5
@@ -174,7 +174,7 @@ def features(image: Image.Image, light: Plane) -> Plane:
 
 
 def _texture(light: Plane) -> list[float]:
-    """Detail at four scales, where edges point, and how much is flat."""
+    """Detail at four scales, the directions of edges, and the flat share."""
     down, across = np.gradient(light)
     strength = np.hypot(down, across)
     angle = ((np.arctan2(down, across) / np.pi) % 1 * ANGLES).astype(int) % ANGLES
@@ -191,7 +191,7 @@ def _texture(light: Plane) -> list[float]:
 
 
 def patch(image: Image.Image) -> bytes:
-    """The whole picture as a small square: luminance of 32 pixels, both colours of 8."""
+    """The whole picture as a small square of PATCH pixels: luminance, and both colour planes at TINT pixels."""
     lean = image.resize((PATCH, PATCH), Image.Resampling.BOX, reducing_gap=3.0).convert("YCbCr")
     light, blue, red = lean.split()
     tints = [plane.resize((TINT, TINT), Image.Resampling.BOX).tobytes() for plane in (blue, red)]
@@ -199,19 +199,19 @@ def patch(image: Image.Image) -> bytes:
 
 
 def read_features(descriptors: list[bytes]) -> Plane:
-    """The colour and texture of stored descriptors, a row each."""
+    """The colour and texture of stored descriptors, one row each."""
     rows = b"".join(bytes(data[: FEATURES * 4]) for data in descriptors)
     return np.frombuffer(rows, np.float32).reshape(-1, FEATURES)
 
 
 def read_patches(descriptors: list[bytes]) -> NDArray[np.uint8]:
-    """The patches of stored descriptors, a row each."""
+    """The patches of stored descriptors, one row each."""
     rows = b"".join(bytes(data[FEATURES * 4 :]) for data in descriptors)
     return np.frombuffer(rows, np.uint8).reshape(-1, PATCH_BYTES)
 
 
 def oddness(rows: Plane) -> Plane:
-    """How far each row is from the middle of all, in robust standard deviations of those distances: 0 is typical."""
+    """How far each row is from the median of all, in robust standard deviations of those distances: 0 is typical."""
     middle = np.median(rows, axis=0)
     spread = np.median(np.abs(rows - middle), axis=0) * 1.4826 + 0.05
     apart = np.sqrt((np.clip((rows - middle) / spread, -6, 6) ** 2).mean(axis=1))

@@ -1,4 +1,4 @@
-"""The health report: what all checks find in a dataset now. Computed when somebody looks, so it is always true."""
+"""The health report: what all checks find in a dataset now. Computed on request, so it is always current."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from training.datasets.health import caption_checks  # noqa: F401  registers its checks
 from training.datasets.health.checks import CHECKS
-from training.datasets.health.facts import Facts, gather
+from training.datasets.health.dataset_facts import Facts, gather
 from training.datasets.health.findings import Finding, Level, tally
 from training.datasets.models import Dataset, DatasetJob
 
@@ -18,7 +18,7 @@ class Report:
     """Findings, worst first.
 
     job      the check that waits or runs now
-    checked  when pixels were last measured
+    checked  when the pictures were last measured
     """
 
     facts: Facts
@@ -28,21 +28,21 @@ class Report:
 
     @property
     def red(self) -> int:
-        """How many findings must be fixed."""
+        """The number of findings that must be fixed."""
         return tally(self.findings)[Level.RED]
 
     @property
     def yellow(self) -> int:
-        """How many are worth a look."""
+        """The number worth a look."""
         return tally(self.findings)[Level.YELLOW]
 
     @property
     def green(self) -> int:
-        """How many say that something is good."""
+        """The number that report something good."""
         return tally(self.findings)[Level.GREEN]
 
     def finding(self, anchor: str) -> Finding | None:
-        """The finding of that name, if there is still something to fix."""
+        """The finding with that anchor, if there is still something to fix."""
         return next((each for each in self.findings if each.anchor == anchor and each.level < Level.GREEN), None)
 
 
@@ -58,7 +58,7 @@ def report(dataset: Dataset) -> Report:
 
 
 def find(facts: Facts) -> list[Finding]:
-    """What every check says, worst first and otherwise in the order of the checks."""
+    """The findings of all checks, worst first and otherwise in the order of the checks."""
     if not facts.pictures:
         return []
     found = [replace(finding, check=name) for name, check in CHECKS.items() for finding in check(facts)]
@@ -66,9 +66,9 @@ def find(facts: Facts) -> list[Finding]:
 
 
 def flagged(dataset: Dataset) -> frozenset[int]:
-    """Keys of the pictures that something is wrong with, for the filter of the captions page.
+    """Primary keys of the pictures with findings, for the filter of the captions page.
 
-    Kept until the dataset is touched, since that page asks with every load.
+    Cached until the dataset is touched, since that page needs them with every load.
     """
     return _flagged(dataset.pk, dataset.updated_at)
 

@@ -1,9 +1,9 @@
-"""Pictures that are the same but for size, compression, a small cut at the edges or a mirror.
+"""Pictures that are the same except for size, compression, a small crop at the edges or mirroring.
 
-Pictures are compared by their patch (`measures.patch`) in three steps, each dearer and left with fewer pairs: a glance
-at 8 by 8 pixels; 81 cuts of one picture laid over the other at 16 pixels; the best of them moved until it fits. What
-counts in the end is how well the drawing agrees once the broad light and dark is taken away, and that light and colours
-agree too: pictures of one subject by one hand are alike in some of that, copies in all of it.
+Pictures are compared by their patch (`measures.patch`) in three steps, each more expensive and with fewer pairs left: a
+glance at 8 by 8 pixels; 81 crops of one picture laid over the other at 16 pixels; the best of them shifted until it
+fits. What counts in the end is how well the drawing agrees once the broad light and dark is removed, and that light and
+colours agree too: pictures of one subject by one artist agree in some of that, copies in all of it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from training.datasets.health.measures import PATCH, TINT
 Plane = NDArray[np.floating[Any]]
 Places = NDArray[np.intp]
 
-GLANCE, COARSE = 8, 16  # pixels of the first two looks
+GLANCE, COARSE = 8, 16  # pixels of the first two steps
 CUTS = (0.0, 0.04, 0.08)  # shares of a side that may be missing at each end
 MOST_CUT = 0.12
-MOST_SHAPE = 0.2  # difference of the logarithms of width over height: two cuts of 8 % make 0.17
-FITTING = 24  # pixels while a cut is moved
+MOST_SHAPE = 0.2  # difference of the logarithms of width over height: two crops of 8 % make 0.17
+FITTING = 24  # pixels while a crop is shifted
 ROUNDS = 6
-BATCH = 512  # pairs that are moved at once: 40 MB
+BATCH = 512  # pairs shifted at once: 40 MB
 
 # Limits between copies and pictures that only look alike; tests/training/datasets/health/test_similar.py prints what
 # they yield.
@@ -38,15 +38,15 @@ ROUGHLY = 0.80  # agreement of the drawing at 16 pixels; copies have at least 0.
 DRAWING = 0.85  # agreement of the drawing in the end; most copies have 0.90
 LIGHT = 0.12  # share of light and dark that the other picture does not explain; copies have at most 0.09
 SPOT = 13.0  # levels by which one spot may be lighter; copies have at most 11
-COLOUR, COLOUR_SHARE = 1.5, 0.1  # levels by which colours may differ in the mean, and that share of their contrast more
+COLOUR, COLOUR_SHARE = 1.5, 0.1  # mean difference of colours in levels, plus that share of their contrast
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two pictures that are nearly the same, by their places in what was compared; `first` is the smaller place.
+    """Two pictures that are nearly the same, by their index in the comparison; `first` is the smaller one.
 
     likeness  agreement of the drawing, DRAWING to 1
-    mirrored  one of them is turned left to right
+    mirrored  one of them is flipped horizontally
     """
 
     first: int
@@ -55,10 +55,10 @@ class Pair:
     mirrored: bool
 
 
-def find(patches: NDArray[np.uint8], shapes: Sequence[float], new: Collection[int] | None = None) -> list[Pair]:
-    """All pairs of copies among pictures, given their patches and their width over height.
+def find_copies(patches: NDArray[np.uint8], shapes: Sequence[float], new: Collection[int] | None = None) -> list[Pair]:
+    """All pairs of copies among pictures, given their patches and aspect ratios (width over height).
 
-    With `new`, only pairs that have at least one of these places: the others were compared before.
+    With `new`, only pairs that include at least one of these indices: the others were compared before.
     """
     if len(patches) < 2:
         return []
@@ -67,7 +67,7 @@ def find(patches: NDArray[np.uint8], shapes: Sequence[float], new: Collection[in
     for mirrored in (False, True):
         other, other_tints = (light[..., ::-1], tints[..., ::-1]) if mirrored else (light, tints)
         first, second = _glance(light, tints, other, other_tints, np.asarray(shapes), new)
-        # Either may be the one that was cut. To turn both of a mirrored pair changes nothing.
+        # Either may be the cropped one. Mirroring both of a mirrored pair changes nothing.
         target, source = np.concatenate([first, second]), np.concatenate([second, first])
         near, cuts = _roughly(light, other, target, source)
         target, source = target[near], source[near]
@@ -104,7 +104,7 @@ def _glance(
     shapes: NDArray[np.float64],
     new: Collection[int] | None,
 ) -> tuple[Places, Places]:
-    """Pairs that may be copies at 8 by 8 pixels: their places, the smaller one first."""
+    """Pairs that may be copies at 8 by 8 pixels: their indices, the smaller one first."""
     alike = normal(pooled(light, GLANCE)) @ normal(pooled(other, GLANCE)).T
     logs = np.log(shapes)
     near = (alike >= AT_A_GLANCE) & (np.abs(logs[:, None] - logs[None, :]) <= MOST_SHAPE)
@@ -120,7 +120,7 @@ def _glance(
 
 
 def _roughly(light: Plane, other: Plane, target: Places, source: Places) -> tuple[Places, Plane]:
-    """Which pairs look alike at 16 pixels for some cut of the source, and which cut: (top, bottom, left, right)."""
+    """Which pairs look alike at 16 pixels for some crop of the source, and which crop: (top, bottom, left, right)."""
     drawn = normal(drawing(pooled(light, COARSE)))
     small = pooled(other, COARSE)
     best = np.zeros(len(target), np.float32)
@@ -144,7 +144,7 @@ def _all_cuts(plane: Plane) -> Plane:
 
 
 def _fitted(target: Plane, target_tints: Plane, source: Plane, source_tints: Plane, cuts: Plane) -> Plane:
-    """How well the drawing of each source fits its target, its cut at the best place; 0 where they are no copies."""
+    """How well the drawing of each source fits its target, with the best crop; 0 if they are not copies."""
     cuts = _moved(pooled(target, FITTING), pooled(source, FITTING), cuts)
     laid = _laid(source, cuts)
     likeness = (normal(drawing(laid)) * normal(drawing(target))).sum(axis=1)
@@ -159,9 +159,9 @@ def _fitted(target: Plane, target_tints: Plane, source: Plane, source_tints: Pla
 
 
 def _moved(target: Plane, source: Plane, cuts: Plane) -> Plane:
-    """The cuts at which each source fits its target best.
+    """The crops at which each source fits its target best.
 
-    Gauss and Newton: the drawing that is left over says, with its slopes, where to move the four ends.
+    Gauss-Newton: the residual of the drawing and its slopes give the direction in which to move the four ends.
     """
     wanted = normal(drawing(target))
     best, best_cuts = np.full(len(cuts), -1, np.float32), cuts
@@ -182,7 +182,9 @@ def _moved(target: Plane, source: Plane, cuts: Plane) -> Plane:
 
 
 def _less(target: Plane, laid: Plane) -> Plane:
-    """What of the target is not explained by the other picture made lighter or darker, with more or less contrast."""
+    """The part of the target that the other picture does not explain, however its brightness and
+    contrast are changed.
+    """
     one, two = (plane - plane.mean(axis=(1, 2), keepdims=True) for plane in (target, laid))
     contrast = (one * two).sum(axis=(1, 2), keepdims=True) / ((two**2).sum(axis=(1, 2), keepdims=True) + 1e-6)
     left: Plane = one - contrast * two
@@ -190,13 +192,13 @@ def _less(target: Plane, laid: Plane) -> Plane:
 
 
 def _laid(source: Plane, cuts: Plane) -> Plane:
-    """Each source without what its cut (top, bottom, left, right) takes, stretched to its size."""
+    """Each source without what its crop (top, bottom, left, right) removes, stretched to its size."""
     side = source.shape[-1]
     return cutting(side, cuts[:, :2]) @ source @ cutting(side, cuts[:, 2:]).transpose(0, 2, 1)
 
 
 def _slopes(laid: Plane, drawn: Plane, cuts: Plane) -> Plane:
-    """How the rows of `normal(drawing(laid))` change when each end of the cut moves: (n, pixels, 4)."""
+    """The derivative of the rows of `normal(drawing(laid))` by each end of the crop: (n, pixels, 4)."""
     side = laid.shape[-1]
     along = ((np.arange(side) + 0.5) / side).astype(np.float32)
     parts = []
@@ -218,14 +220,14 @@ def pooled(planes: Plane, side: int) -> Plane:
 
 
 def drawing(planes: Plane) -> Plane:
-    """Planes without their broad light and dark: less the mean of a square around each pixel."""
+    """Planes without their broad light and dark: minus the mean of a square around each pixel."""
     matrix = _broad(planes.shape[-1])
     return planes - matrix @ planes @ matrix.T
 
 
 @cache
 def _broad(side: int) -> Plane:
-    """The matrix that takes the mean of about a quarter of a side around each pixel; edges are repeated."""
+    """The matrix of the mean of about a quarter of a side around each pixel; edges are repeated."""
     reach = max(2, side // 9)
     matrix = np.zeros((side, side), np.float32)
     for row in range(side):
@@ -235,7 +237,7 @@ def _broad(side: int) -> Plane:
 
 
 def normal(planes: Plane) -> Plane:
-    """Rows of length 1 around 0; a plane without any drawing stays near 0, so that it is like nothing."""
+    """Rows of length 1 around 0; a plane without any drawing stays near 0, so that nothing is like it."""
     rows = planes.reshape(*planes.shape[: -2 if planes.ndim < 4 else -3], -1)
     rows = rows - rows.mean(axis=-1, keepdims=True)
     noise = 1.0 * np.sqrt(rows.shape[-1])  # one grey level
@@ -243,7 +245,7 @@ def normal(planes: Plane) -> Plane:
 
 
 def cutting(side: int, ends: Plane) -> Plane:
-    """Matrices that stretch what lies between two shares of a side (n, 2) to the whole side, by means of areas."""
+    """Matrices that stretch the part between two shares of a side (n, 2) to the whole side, by area averaging."""
     steps = np.linspace(0, 1, side + 1, dtype=np.float32)
     kept = 1 - ends.sum(axis=1, keepdims=True)
     edges = (ends[:, :1] + kept * steps) * side

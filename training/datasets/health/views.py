@@ -18,18 +18,18 @@ from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, visible
 from training.datasets import dataset_jobs, queries
 from training.datasets.captions.operations import BadOperation
-from training.datasets.health import check, fixes, report
+from training.datasets.health import check_work, fixes, report
 from training.datasets.health.findings import Finding
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 MOST_SHOWN = 24  # pictures of one finding, or of one group
 MOST_GROUPS = 40  # groups of one finding
-PLACES = {"dataset", "crops", "health"}  # pages that a fix comes back to
+PLACES = {"dataset", "crops", "health"}  # pages that a fix returns to
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A finding, and where its link leads: "" where it has none."""
+    """A finding and the URL of its link: "" if it has none."""
 
     finding: Finding
     address: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding with its pictures, as the health page shows it. `more`: pictures that are not shown."""
+    """A finding with its pictures, as the health page shows it. `more`: the number of pictures not shown."""
 
     finding: Finding
     address: str
@@ -48,13 +48,13 @@ class Shown:
 
 @require_GET
 def aside(request: StudioRequest, slug: str) -> HttpResponse:
-    """The report by itself, for the column beside captions and crops."""
+    """The report alone, for the column beside captions and crops."""
     return render(request, "training/datasets/health/_health.html", _context(request, _dataset(request, slug)))
 
 
 @require_GET
 def health(request: StudioRequest, slug: str) -> HttpResponse:
-    """The report over the whole width, with the pictures."""
+    """The report at full width, with the pictures."""
     dataset = _dataset(request, slug)
     context = {
         **queries.frame(dataset, request.user),
@@ -70,8 +70,8 @@ def health(request: StudioRequest, slug: str) -> HttpResponse:
 
 def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
     found = report.report(dataset)
-    # Pictures of older code are measured anew with the first look at them. Nobody's work is changed by that.
-    if found.facts.unmeasured and not found.job and (job := check.want_if_idle(dataset)):
+    # Pictures measured by older code are measured again at the first visit. That changes nobody's work.
+    if found.facts.unmeasured and not found.job and (job := check_work.order_check_if_idle(dataset)):
         found = replace(found, job=job)
     return {
         "dataset": dataset,
@@ -83,7 +83,7 @@ def _context(request: StudioRequest, dataset: Dataset) -> dict[str, Any]:
 
 
 def _address(dataset: Dataset, finding: Finding) -> str:
-    """Where the finding's link leads, "" where it has none."""
+    """The URL of the finding's link, "" if it has none."""
     fix = finding.fix
     if fix is None or not fix.go:
         return ""
@@ -93,7 +93,7 @@ def _address(dataset: Dataset, finding: Finding) -> str:
 
 
 def _shown(rows: list[Row]) -> list[Shown]:
-    """Findings with their first pictures, fetched at once."""
+    """Findings with their first pictures, fetched together."""
     parts = []
     wanted: set[int] = set()
     for row in rows:
@@ -127,7 +127,9 @@ def check_again(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def fix(request: StudioRequest, slug: str) -> HttpResponse:
-    """Press a finding's button: `finding` names it, `picture` (several) can choose among its pictures, and `colour`."""
+    """Press a finding's button: `finding` names it, `picture` (several) may select some of its
+    pictures, and `colour`.
+    """
     dataset = _made(request, slug)
     finding = report.report(dataset).finding(request.POST.get("finding", ""))
     place = request.POST.get("place", "")
@@ -136,15 +138,15 @@ def fix(request: StudioRequest, slug: str) -> HttpResponse:
         messages.success(request, _("There is nothing left to fix here."))
         return back
     name = "remove" if finding.fix.name == "exclude" and "remove" in request.POST else finding.fix.name
-    # A colour can be chosen; whatever else a fix needs to know is what was found.
+    # A colour can be chosen; everything else a fix needs comes from the finding.
     chosen = {"colour": request.POST["colour"]} if "colour" in request.POST else {}
-    asked = fixes.Asked(dataset, request.user, _chosen(request, finding), {**finding.fix.values, **chosen})
+    asked = fixes.FixRequest(dataset, request.user, _chosen(request, finding), {**finding.fix.values, **chosen})
     try:
         done = fixes.apply(name, asked)
     except (ValidationError, BadOperation) as error:
         messages.warning(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
         return back
-    check.want(dataset, request.user)
+    check_work.order_check(dataset, request.user)
     undo = ""
     if done.undo:
         undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
@@ -153,7 +155,7 @@ def fix(request: StudioRequest, slug: str) -> HttpResponse:
 
 
 def _chosen(request: StudioRequest, finding: Finding) -> list[int]:
-    """The finding's pictures; only the ticked ones where the form has boxes."""
+    """The finding's pictures; only the ticked ones if the form has checkboxes."""
     if "choose" not in request.POST:
         return list(finding.pictures)
     known = {*finding.pictures, *(pk for group in finding.groups for pk in group.all)}
@@ -163,16 +165,16 @@ def _chosen(request: StudioRequest, finding: Finding) -> list[int]:
 
 @require_POST
 def ground(request: StudioRequest, slug: str) -> HttpResponse:
-    """Choose what transparent pictures are laid on: `colour`, or with `propose` what is proposed."""
+    """Choose the background of transparent pictures: `colour`, or with `propose` the proposed one."""
     dataset = _made(request, slug)
     colour = "" if "propose" in request.POST else request.POST.get("colour", "")
     back = redirect("training:crops" if request.GET.get("from") == "crops" else "training:health", slug)
     try:
-        done = fixes.apply("lay", fixes.Asked(dataset, request.user, (), {"colour": colour}))
+        done = fixes.apply("lay", fixes.FixRequest(dataset, request.user, (), {"colour": colour}))
     except ValidationError as error:
         messages.warning(request, error.messages[0])
         return back
-    check.want(dataset, request.user)
+    check_work.order_check(dataset, request.user)
     undo = reverse("training:health-undo", args=[slug, fixes.remember(request.session, dataset, done.undo)])
     messages.success(request, done.said, extra_tags=undo)
     return back
@@ -180,10 +182,10 @@ def ground(request: StudioRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def undo(request: StudioRequest, slug: str, key: str) -> HttpResponse:
-    """Take a fix back."""
+    """Undo a fix."""
     dataset = _made(request, slug)
     won = fixes.take_back(request.session, key, dataset, request.user)
-    check.want(dataset, request.user)
+    check_work.order_check(dataset, request.user)
     messages.success(request, _("It is as before.") if won else _("This cannot be undone any more."))
     return redirect("training:health", slug)
 

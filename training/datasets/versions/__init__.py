@@ -1,4 +1,4 @@
-"""Frozen versions of a dataset, compared with each other, and exported as trainers read them.
+"""Frozen versions of a dataset: comparing them, and exporting them for trainers.
 
 Uses `crops`. Begin with `snapshots`.
 """

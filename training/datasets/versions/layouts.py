@@ -1,4 +1,4 @@
-"""A dataset as trainers read it: folders of pictures with captions beside them, or with one table."""
+"""A dataset in the layouts trainers read: folders of pictures with captions beside them, or with one table."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from training.datasets.versions.snapshots import Frozen, Manifest
 
 KOHYA, TABLE = "kohya", "jsonl"
 LAYOUTS = (KOHYA, TABLE)
-# What every trainer reads; sd-scripts passes over all others without a word.
+# The formats every trainer reads; sd-scripts silently ignores all others.
 _READ_BY_ALL = {"PNG", "JPEG", "WEBP", "BMP"}
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _NUMBER = re.compile(r"\d{4}-")
-MOST_FOLDER = 240  # bytes of a folder's name: file systems take 255
+MOST_FOLDER = 240  # bytes of a folder's name: file systems allow 255
 
 File = tuple[str, bytes]  # path in the layout, content
 
 
 def files(dataset: Dataset, manifest: Manifest, layout: str = KOHYA) -> Iterator[File]:
-    """All files of a dataset as `manifest` holds it, one after the other; pictures that are left out are not there.
+    """Yield all files of a dataset as in `manifest`; pictures that are left out of training are not included.
 
-    kohya: `N_trigger/0001-name.png` and `N_trigger/0001-name.txt`, where N is the repeats and the text is what the
-    template makes of the caption, on one line. jsonl: `images/0001-name.png`, and `metadata.jsonl` with file_name, text
-    (the same) and caption (without the template). Pictures are the files that were sent, but: formats that trainers
-    pass over or refuse, or whose size they misread, become PNG, transparent parts are laid on the picture's background
-    or the dataset's ground, and where the crop was moved the picture is scaled and cut to its bucket, so that no
-    trainer can cut it elsewhere. Raises FilesMissing at once where a file is not there, and while the files are read
-    OSError and BadPicture.
+    kohya: `N_trigger/0001-name.png` and `N_trigger/0001-name.txt`, where N is the repeats and the text is the caption
+    in the template, on one line. jsonl: `images/0001-name.png`, and `metadata.jsonl` with file_name, text (the same)
+    and caption (without the template). Pictures are the files that were sent, except that formats that trainers ignore,
+    refuse or misread the size of become PNG, transparent parts are flattened onto the picture's background or the
+    dataset's ground, and a picture whose crop was moved is scaled and cropped to its bucket, so that no trainer can
+    crop it elsewhere. Raises FilesMissing at once if a file is missing, and OSError and BadPicture while files are
+    read.
     """
-    # Asked for here and not where the files are read: that may be a thread without a connection of its own.
+    # Queried here and not while files are read: that may happen in a thread without a connection of its own.
     found = DatasetImage.everything.filter(dataset=dataset).defer("measures", "descriptor").in_bulk()
     _expect(found[frozen.image] for frozen in manifest.included)
     return _files(dataset, manifest, layout, found)
 
 
 def _expect(images: Iterable[DatasetImage]) -> None:
-    """Raises FilesMissing: once a zip has begun to leave, nothing can be said any more."""
+    """Raise FilesMissing for missing files: once a zip is being sent, errors can no longer be reported."""
     names = {str(image.file.name): image.source_name for image in images}
     if gone := lost_files.missing(names):
         raise FilesMissing([f"{names[name]} ({name})" for name in gone])
@@ -78,13 +78,13 @@ def _folder(dataset: Dataset, settings: Dataset) -> str:
 
 
 def _stem(source_name: str) -> str:
-    """What is kept of a name: words that every file system takes, without the number of an earlier export."""
+    """The part of a name to use: words that every file system accepts, without the number of an earlier export."""
     stem = _NUMBER.sub("", PurePosixPath(source_name).stem, count=1)
     return slugify(stem, allow_unicode=True)[:60].strip("-") or "picture"
 
 
 def picture(image: DatasetImage, frozen: Frozen, settings: Dataset, layout: str = KOHYA) -> tuple[str, bytes]:
-    """The file of a picture as a trainer gets it: its ending and its bytes."""
+    """A picture's file as a trainer gets it: its extension and its bytes."""
     with image.file.open("rb") as file:
         data = file.read()
     size = image.width, image.height
@@ -98,15 +98,15 @@ def picture(image: DatasetImage, frozen: Frozen, settings: Dataset, layout: str 
 
 
 def _is_misread(data: bytes) -> bool:
-    """Whether sd-scripts would take the picture for one of another size, and put it into another bucket.
+    """Whether sd-scripts would misread the picture's size, and put it into another bucket.
 
-    It asks imagesize 1.4.1, which reads both sides of a WebP with a profile, EXIF or XMP (VP8X) one pixel short.
+    It uses imagesize 1.4.1, which reads both sides of a WebP with a profile, EXIF or XMP (VP8X) one pixel short.
     """
     return data.startswith(b"RIFF") and data[12:16] == b"VP8X"
 
 
 def write(found: Iterable[File], folder: Path) -> int:
-    """Write files below a folder; returns how many. Raises OSError."""
+    """Write files below a folder. Returns how many. Raises OSError."""
     count = 0
     for name, data in found:
         target = folder / name

@@ -1,4 +1,4 @@
-"""Frozen versions of a dataset: what they hold, how two differ, and going back to one.
+"""Frozen versions of a dataset: their content, comparing two, and restoring one.
 
 A manifest is canonical JSON (UTF-8, sorted keys, no spaces):
 
@@ -6,9 +6,9 @@ A manifest is canonical JSON (UTF-8, sorted keys, no spaces):
      "pictures": [{"image": pk, "sha256": ..., "width": ..., "height": ..., "caption": ..., "included": true,
                    "crop": [0.5, 0.5], "background": ""}, ...]}
 
-Pictures stand in their order. `ground` is what transparent pictures without a background of their own lie on; white is
-not written, so that versions from before there was a choice stay what they are. Its sha256 names the content: two
-versions with the same one are the same.
+Pictures are in order. `ground` is the background of transparent pictures that have none of their own; white is omitted,
+so that versions from before it could be chosen keep their hash. The sha256 identifies the content: two versions with
+the same one are the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from stylestudio.images import grounds
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.models import (
     CaptionChange,
     CaptionOperation,
@@ -38,7 +38,7 @@ from training.datasets.models import (
 )
 
 SCHEMA = 1
-RESTORE = "restore"  # the name under which going back stands in the history of captions
+RESTORE = "restore"  # the operation's name in the history of captions
 _SETTINGS = ("trigger_words", "template", "resolution", "repeats", "ground")
 _CHANGEABLE = ("caption", "included", "crop", "background")
 
@@ -59,7 +59,7 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a version holds. `settings`: trigger words, template, resolution, repeats and ground."""
+    """The content of a version. `settings`: trigger words, template, resolution, repeats and ground."""
 
     settings: dict[str, Any]
     pictures: tuple[Frozen, ...]
@@ -91,13 +91,13 @@ class Manifest:
 
     @property
     def included(self) -> tuple[Frozen, ...]:
-        """What a training sees."""
+        """The pictures included in training."""
         return tuple(each for each in self.pictures if each.included)
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A picture that two versions hold differently. `fields`: names of what differs."""
+    """A picture that differs between two versions. `fields`: names of what differs."""
 
     before: Frozen
     after: Frozen
@@ -106,7 +106,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """From one manifest to another. `settings`: (name, before, after)."""
+    """The difference from one manifest to another. `settings`: (name, before, after)."""
 
     added: tuple[Frozen, ...]
     removed: tuple[Frozen, ...]
@@ -118,7 +118,7 @@ class Difference:
 
 
 def present(dataset: Dataset) -> Manifest:
-    """What the dataset holds now."""
+    """The dataset's current content."""
     pictures = tuple(
         Frozen(
             image.pk,
@@ -133,11 +133,11 @@ def present(dataset: Dataset) -> Manifest:
         for image in dataset.images.defer("measures", "descriptor", "proposal")
     )
     settings = {name: getattr(dataset, name) for name in _SETTINGS}
-    return Manifest({**settings, "ground": clear.ground(dataset).colour}, pictures)
+    return Manifest({**settings, "ground": backgrounds.ground(dataset).colour}, pictures)
 
 
 def read(snapshot: DatasetSnapshot) -> Manifest:
-    """What a version holds."""
+    """The content of a version."""
     content = json.loads(snapshot.manifest)
     pictures = tuple(Frozen(**{**each, "crop": tuple(each["crop"])}) for each in content["pictures"])
     settings = {name: content[name] for name in _SETTINGS if name in content}
@@ -145,9 +145,10 @@ def read(snapshot: DatasetSnapshot) -> Manifest:
 
 
 def freeze(dataset: Dataset, user: User, note: str = "") -> tuple[DatasetSnapshot, bool]:
-    """The next version of the dataset and True; or the newest one and False where nothing changed since.
+    """Create the next version of the dataset and return it with True; or the newest one with False if nothing has
+    changed.
 
-    Raises ValidationError where no picture is included.
+    Raises ValidationError if no picture is included.
     """
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
@@ -173,7 +174,7 @@ def freeze(dataset: Dataset, user: User, note: str = "") -> tuple[DatasetSnapsho
 
 
 def compare(before: Manifest, after: Manifest) -> Difference:
-    """What was added, removed and changed on the way from one to the other. A picture is known by its file."""
+    """What was added, removed and changed from one to the other. Pictures are identified by their file."""
     old, new = _by_file(before.pictures), _by_file(after.pictures)
     changed = []
     for sha256, each in new.items():
@@ -198,14 +199,17 @@ def _by_file(pictures: Iterable[Frozen]) -> dict[str, Frozen]:
 
 
 def restore(snapshot: DatasetSnapshot, user: User) -> DatasetSnapshot | None:
-    """Make the dataset what it was. Its present state is frozen first, and returned where that made a version."""
+    """Restore the dataset from a version.
+    Its current state is frozen first, and returned if that made a new version.
+    """
     dataset, manifest = snapshot.dataset, read(snapshot)
     with transaction.atomic():
         Dataset.objects.select_for_update().get(pk=dataset.pk)
         kept, is_new = freeze(dataset, user) if present(dataset).included else (None, False)
         wanted = {each.image: (place, each) for place, each in enumerate(manifest.pictures)}
         dataset.images.exclude(pk__in=wanted).update(deleted_at=timezone.now())
-        # The same file may have come in again as another row meanwhile: that one goes, the frozen one comes back.
+        # The same file may have been added again as another row meanwhile: that one is removed, the frozen one comes
+        # back.
         rows = list(DatasetImage.everything.select_for_update().filter(dataset=dataset, pk__in=wanted))
         _write_history(snapshot, user, rows, wanted)
         for image in rows:
@@ -217,7 +221,7 @@ def restore(snapshot: DatasetSnapshot, user: User) -> DatasetSnapshot | None:
         for name, value in manifest.settings.items():
             setattr(dataset, name, value)
         if not any(image.has_alpha for image in rows):
-            dataset.ground = ""  # no picture lay on it, so it was nobody's choice
+            dataset.ground = ""  # no transparent picture, so nobody chose it
         dataset.save(update_fields=[*_SETTINGS, "updated_at"])
     return kept if is_new else None
 
@@ -225,7 +229,7 @@ def restore(snapshot: DatasetSnapshot, user: User) -> DatasetSnapshot | None:
 def _write_history(
     snapshot: DatasetSnapshot, user: User, rows: Iterable[DatasetImage], wanted: dict[int, tuple[int, Frozen]]
 ) -> None:
-    """Going back is an operation like any other: each caption remembers what it was."""
+    """Record the restored captions in the history, as one operation."""
     changes = [
         CaptionChange(image=image, user=user, before=image.caption, after=wanted[image.pk][1].caption)
         for image in rows

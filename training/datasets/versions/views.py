@@ -1,4 +1,4 @@
-"""Frozen versions of a dataset: the list, freezing, one compared with another or with the present, going back."""
+"""Frozen versions of a dataset: listing, freezing, comparing with each other or the present, restoring."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MOST_SHOWN = 200  # pictures of each part of a comparison
 
 
 class FreezeForm(forms.Form):
-    """A word about what this version is."""
+    """A note on what this version is."""
 
     note = forms.CharField(max_length=200, required=False)
 
 
 @require_GET
 def versions(request: StudioRequest, slug: str) -> HttpResponse:
-    """All versions, newest first, and what changed since the newest."""
+    """All versions, newest first, and what has changed since the newest."""
     dataset = visible(Dataset.objects.all(), request.user, slug=slug)
     rows = list(dataset.snapshots.select_related("owner").defer("manifest"))
     now = snapshots.present(dataset)
@@ -46,7 +46,7 @@ def versions(request: StudioRequest, slug: str) -> HttpResponse:
 @require_POST
 @once
 def freeze(request: StudioRequest, slug: str) -> HttpResponse:
-    """Make a version of what the dataset holds now."""
+    """Freeze the dataset's current content as a version."""
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
     form = FreezeForm(request.POST)
     note = form.cleaned_data["note"] if form.is_valid() else request.POST.get("note", "")[:200]
@@ -84,7 +84,7 @@ def snapshot(request: StudioRequest, slug: str, number: int) -> HttpResponse:
 
 
 def _shown(difference: snapshots.Difference) -> dict[str, object]:
-    """The first pictures of each part with the address of the small picture, and how many are not shown."""
+    """The first pictures of each part with the URL of their thumbnail, and how many are not shown."""
     parts = {"added": difference.added, "removed": difference.removed}
     shown = {name: pictures[:MOST_SHOWN] for name, pictures in parts.items()}
     changed = difference.changed[:MOST_SHOWN]
@@ -101,7 +101,7 @@ def _shown(difference: snapshots.Difference) -> dict[str, object]:
 @require_POST
 @once
 def restore(request: StudioRequest, slug: str, number: int) -> HttpResponse:
-    """Make the dataset what it was; the present state is kept as a version."""
+    """Restore the dataset from a version; the current state is frozen as a version first."""
     dataset = changeable(Dataset.objects.all(), request.user, slug=slug)
     found: DatasetSnapshot = get_object_or_404(dataset.snapshots, number=number)
     kept = snapshots.restore(found, request.user)

@@ -1,4 +1,4 @@
-"""Asking for a training: the form, what stands around it, pictures that cannot be trained on, and placing the run.
+"""Ordering a training: the form, its page, pictures that cannot be trained on, and placing the run.
 
-Uses `running` for what earlier runs tell. Begin with `place_run`.
+Uses `running` for estimates from earlier runs. Begin with `place_run`.
 """

@@ -22,7 +22,7 @@ from styles.models import Style, StyleQuerySet
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
-from training.runs.placing import order_page, place_run
+from training.runs.placing import form_outlook, place_run
 
 NEW_STYLE = "new"
 
@@ -37,7 +37,7 @@ def trainable(user: User) -> StyleQuerySet:
 
 
 def style_of(dataset: Dataset, user: User) -> Style | None:
-    """The style that a training with this dataset is likely another version of: its own, else that of the last one."""
+    """The style a training on this dataset probably adds a version to: its own, else that of the last training."""
     if dataset.style:
         return dataset.style
     runs = TrainingJob.objects.visible_to(user).filter(snapshot__dataset=dataset, style__in=trainable(user))
@@ -46,15 +46,15 @@ def style_of(dataset: Dataset, user: User) -> Style | None:
 
 
 def belonging(preset: str, trainer: str, dataset: str) -> str:
-    """What settings on the page belong to: see `TrainingForm`."""
+    """A key of what the settings on the page belong to: see `TrainingForm`."""
     return f"{preset} {trainer} {dataset}".strip()
 
 
 class TrainingForm(forms.Form):
     """Dataset, style, preset, settings and test prompts.
 
-    `shown` names the preset, trainer and dataset that the settings on the page belong to: another one on the way in
-    means that somebody chose a preset, so its settings replace what is on the page.
+    `shown` names the preset, trainer and dataset that the settings on the page belong to. If the submitted ones differ,
+    somebody chose another preset, so its settings replace those on the page.
     """
 
     dataset = forms.ModelChoiceField(
@@ -81,30 +81,30 @@ class TrainingForm(forms.Form):
         preset.choices = [(each.name, each.label) for each in parameters.PRESETS.values()]
 
     def raw(self, name: str) -> str:
-        """What stands in a field now."""
+        """A field's current raw value."""
         return str(self.data.get(name) or "").strip()
 
     @property
     def chosen_dataset(self) -> Dataset | None:
-        """The dataset that is chosen now."""
+        """The dataset chosen now."""
         number = self.raw("dataset")
         found = Dataset.objects.visible_to(self.user).filter(pk=int(number)) if number.isdigit() else None
         return found.first() if found is not None and len(number) < 19 else None
 
     @property
     def chosen_trainer(self) -> str:
-        """The trainer that is chosen now."""
+        """The trainer chosen now."""
         wanted = self.raw("trainer")
         return wanted if wanted in known_trainers.choices() else known_trainers.usual().name
 
     @property
     def chosen_preset(self) -> str:
-        """The preset that is chosen now."""
+        """The preset chosen now."""
         return self.raw("preset") if self.raw("preset") in parameters.PRESETS else parameters.DEFAULT_PRESET
 
     @property
     def chosen_base(self) -> str:
-        """The base checkpoint that is typed now, else the studio's."""
+        """The base checkpoint typed now, else the studio's."""
         return self.raw("base") or conf.CHECKPOINT
 
     @property
@@ -123,9 +123,9 @@ class TrainingForm(forms.Form):
         return {name: self.data.get(f"set-{name}", "") for name in names}
 
     @cached_property
-    def outlook(self) -> order_page.Outlook:
-        """What would happen with what is in the form now."""
-        return order_page.outlook(
+    def outlook(self) -> form_outlook.Outlook:
+        """What would happen with the form's current values."""
+        return form_outlook.outlook(
             self.chosen_dataset,
             self.chosen_trainer,
             self.chosen_preset,
@@ -137,7 +137,7 @@ class TrainingForm(forms.Form):
 
     @property
     def left_out(self) -> frozenset[int]:
-        """Pictures that somebody chose to go without: those that were shown as unfit when the box was ticked."""
+        """Pictures that somebody chose to leave out: those shown as unfit when the box was ticked."""
         return frozenset(int(key) for key in self.raw("leave_out").split() if key.isdigit() and len(key) < 19)
 
     @property
@@ -169,7 +169,7 @@ class TrainingForm(forms.Form):
 
     @property
     def probes(self) -> list[str]:
-        """Test prompts as typed; at first those that curators keep for previews."""
+        """Test prompts as typed; initially the curators' probe prompts."""
         if "probe" in self.data or "shown" in self.data:
             getlist = getattr(self.data, "getlist", None)
             typed = getlist("probe") if getlist else self.data.get("probe", [])
@@ -177,7 +177,7 @@ class TrainingForm(forms.Form):
         return [prompt for prompt, _seed in place_run.usual_probes()]
 
     def clean(self) -> dict[str, Any]:
-        """A new style has a name. What is wrong with settings is told by their rows and by `desk.outlook`."""
+        """A new style needs a name. Errors of settings are shown by their rows and by `form_outlook.outlook`."""
         cleaned = super().clean() or {}
         if not self._style() and not self.raw("style_name"):
             self.add_error("style_name", _("Say what the new style is called."))
@@ -195,7 +195,7 @@ class TrainingForm(forms.Form):
         return trainable(self.user).filter(slug=slug).first()
 
     def start(self, request_id: uuid.UUID | None = None) -> TrainingJob:
-        """Ask for the training. Only when valid; ValidationError says what is wrong all the same.
+        """Order the training. Call it only if valid; it may still raise ValidationError.
 
         The same `request_id` twice makes one training.
         """

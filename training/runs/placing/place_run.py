@@ -1,4 +1,4 @@
-"""Asking for a training: everything checked, the dataset frozen, the configuration frozen, the job stored."""
+"""Placing a training: everything checked, the dataset and configuration frozen, the job stored."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ RANDOM_SEEDS = 2**32
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything asked for by one press of Start training.
+    """Everything ordered by one press of Start training.
 
     `style` is an existing one, or the name of a new one. `values`: settings by name, see runs.parameters. `probes`:
-    (prompt, seed) of the sample pictures. `left_out`: pictures to go without if they cannot be trained on, see `unfit`.
+    (prompt, seed) of the sample pictures. `left_out`: pictures to leave out if they cannot be trained on, see `unfit`.
     The dataset is frozen as it is now.
     """
 
@@ -54,10 +54,10 @@ class Plan:
 
 
 def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
-    """Store the training as waiting and tell the workers. The same `request_id` twice makes one.
+    """Store the training as waiting and wake the workers. The same `request_id` twice makes one.
 
-    Raises ValidationError with a message for every field that is wrong, and when the person has as many jobs waiting as
-    one may.
+    Raises ValidationError with a message for every invalid field, or if the person already has as many waiting jobs as
+    allowed.
     """
     request_id = request_id or uuid.uuid4()
     if earlier := _placed(user, request_id):
@@ -102,7 +102,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
 
 
 def _left_out(plan: Plan, resolution: int) -> list[int]:
-    """The pictures that it goes without. ValidationError names those that cannot be trained on and should take part."""
+    """The pictures to leave out. Raises ValidationError naming those that cannot be trained on but are not left out."""
     found = unfit.find(plan.dataset, resolution)
     if refused := unfit.not_left_out(found, plan.left_out):
         raise ValidationError(" ".join([*unfit.sentences(refused, resolution), unfit.remedy(len(refused))]))
@@ -112,20 +112,20 @@ def _left_out(plan: Plan, resolution: int) -> list[int]:
 
 
 def usual_probes() -> list[tuple[str, int]]:
-    """The first four probe prompts that curators keep for previews."""
+    """The curators' first four probe prompts."""
     rows = Probe.objects.filter(active=True, kind="").order_by("position", "pk")[:4]
     return [(probe.prompt, probe.seed) for probe in rows]
 
 
 def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) -> TrainingJob:
-    """A new training that goes on from the last checkpoint of one that ended before its last step.
+    """A new training that continues from the last checkpoint of one that ended before its last step.
 
-    Without a checkpoint it begins at the start. What an engine has trained behind it and did not hand over is fetched
-    first. Raises ValidationError if there is nothing to resume, and when the person has too many jobs waiting.
+    Without a checkpoint it starts from the beginning. What an engine has trained but not delivered is fetched first.
+    Raises ValidationError if there is nothing to resume, or if the person has too many waiting jobs.
     """
     if job.is_active or job.status == Status.COMPLETED:
         raise ValidationError(_("There is nothing to resume: it has not ended, or it reached its last step."))
-    # Pressed twice it is one: the next press is another when what the last one made has ended.
+    # Pressed twice it is one training: another press counts once the one from the last press has ended.
     request_id = request_id or uuid.uuid5(job.request_id, f"resume {job.retries.ended().count()}")
     last = job.checkpoints.filter(deleted_at=None).last() or job.resumes
     again = TrainingJob(
@@ -151,11 +151,11 @@ def resume(job: TrainingJob, user: User, request_id: uuid.UUID | None = None) ->
 
 
 def _placed(user: User, request_id: uuid.UUID) -> TrainingJob | None:
-    """The training that the same press made before."""
+    """The training that the same press has already made."""
     return TrainingJob.objects.filter(owner=user, request_id=request_id).first()
 
 
-# What is remembered of a segment that an engine trained and did not hand over.
+# What is stored of a segment that an engine has trained but not delivered.
 _MADE = ("engine", "prefix", "first", "last", "made")
 _ASKED = (
     "visibility", "name", "style", "snapshot", "trainer", "config", "config_sha256", "seed", "base", "trigger_words",

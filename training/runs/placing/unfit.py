@@ -1,7 +1,7 @@
-"""Pictures of a dataset that no trainer could use: they fit no bucket, cannot be read, or their files are gone.
+"""Pictures of a dataset that no trainer could use: they fit no bucket, cannot be read, or their files are missing.
 
-A training with one of them would end when it comes to it, so it does not begin: somebody leaves them out, or puts them
-right. Both trainers cut pictures by `datasets.plan`, so what one of them could not use the other cannot either.
+A training with one of them would fail when it reaches it, so it does not start: somebody has to leave them out, or fix
+them. Both trainers crop pictures by `datasets.crops.plan`, so what one of them could not use the other cannot either.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ _Look = Callable[[_Row], Reason | None]
 def find(dataset: Dataset, resolution: int, *, quickly: bool = False) -> list[Unfit]:
     """Included pictures that cannot be trained on at this resolution, in order.
 
-    Of each file it is only seen whether it is there and no shorter than it was: reading them all takes minutes. What
-    the health check could not read counts as well. `quickly`: do not ask a bucket, which takes a second or more.
+    Of each file only the existence and the size are checked: reading all of them would take minutes. Those that the
+    health check could not read count as well. `quickly`: do not query a bucket, which takes a second or more.
     """
     columns = ("pk", "source_name", "width", "height", "file", "byte_size", "measures__broken")
     rows = [_Row(*row) for row in dataset.images.included().values_list(*columns)]
@@ -86,7 +86,7 @@ def _look_at_files(rows: Sequence[_Row], *, quickly: bool) -> _Look:
         return lambda row: None
     try:
         gone = set(lost_files.missing(row.file for row in rows))
-    except OSError as error:  # whether they are there nobody can say now; the training finds out
+    except OSError as error:  # it is unknown whether they exist; the training will find out
         log.warning("The files of a dataset could not be looked for: %s", error)
         gone = set()
     return lambda row: Reason.GONE if row.file in gone else None
@@ -102,7 +102,7 @@ def _look_on_disk(row: _Row) -> Reason | None:
 
 
 def sentences(found: Sequence[Unfit], resolution: int) -> list[str]:
-    """What is wrong with these pictures, in a sentence for each reason that names them."""
+    """One sentence per reason, with the names of the pictures."""
     said = []
     for reason in Reason:
         if those := [each for each in found if each.reason is reason]:
@@ -122,7 +122,7 @@ _SAID: dict[Reason, Callable[[int], str]] = {
 
 
 def names(found: Sequence[Unfit]) -> str:
-    """Their names, the first few of many; with their sizes where these are the reason."""
+    """Their names, the first few of many; with their sizes if these are the reason."""
     told = ", ".join(
         f"{each.name} ({each.width} × {each.height})" if each.reason is Reason.SHAPE else each.name
         for each in found[:NAMED]
@@ -137,12 +137,12 @@ def names(found: Sequence[Unfit]) -> str:
 
 
 def not_left_out(found: Sequence[Unfit], left_out: Collection[int]) -> list[Unfit]:
-    """Those that somebody has not chosen to go without."""
+    """Those that nobody has chosen to leave out."""
     return [each for each in found if each.image not in left_out]
 
 
 def remedy(count: int) -> str:
-    """What to do about so many of them."""
+    """What to do about that many of them."""
     return ngettext(
         "Leave it out of this training, or replace it in the dataset.",
         "Leave them out of this training, or replace them in the dataset.",
@@ -151,5 +151,5 @@ def remedy(count: int) -> str:
 
 
 def nothing_left() -> str:
-    """Why a training does not begin that would go without all its pictures."""
+    """Why a training that would leave out all its pictures does not start."""
     return _("No picture of this dataset can be trained on.")

@@ -1,4 +1,4 @@
-"""A run on its way: the engine that it holds, one attempt after the other, checkpoints, samples and losses.
+"""A run in progress: the engine it holds, its attempts, checkpoints, samples and losses.
 
 Uses `datasets.versions` and `generation`. Begin with `runner`, then `holds` and `live_course`.
 """

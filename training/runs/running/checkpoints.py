@@ -26,13 +26,13 @@ from training.runs.trainer import TrainerFailed, TrainingPicture
 
 
 def trained_on(job: TrainingJob, manifest: snapshots.Manifest) -> list[snapshots.Frozen]:
-    """Of the frozen dataset what takes part: included pictures, but those that the training goes without."""
+    """The pictures of the frozen dataset to train on: included ones, except those the training leaves out."""
     left_out = set(job.left_out)
     return [each for each in manifest.included if each.image not in left_out]
 
 
 def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
-    """The pictures that it is trained on, in order, cut as the plan says. TrainerFailed if one is removed for good."""
+    """The pictures to train on, in order, cropped as planned. Raises TrainerFailed if one has been purged."""
     manifest = snapshots.read(job.snapshot)
     frozen = trained_on(job, manifest)
     images = DatasetImage.everything.in_bulk([each.image for each in frozen])
@@ -64,9 +64,9 @@ def training_pictures(job: TrainingJob) -> list[TrainingPicture]:
 
 
 def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | None, state: str) -> Checkpoint | None:
-    """Take a complete LoRA file into our storage. None where this step is stored already.
+    """Store a complete LoRA file. None if this step is stored already.
 
-    Raises TrainerFailed for a file that is no LoRA, OSError where it cannot be stored.
+    Raises TrainerFailed if the file is not a LoRA, OSError if it cannot be stored.
     """
     if Checkpoint.objects.filter(job=job, step=step).exists():
         return None
@@ -75,7 +75,7 @@ def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | 
             found = lora.inspect(opened, file.name, with_hashes=True)
         except lora.BadLora as error:
             raise TrainerFailed("trainer", f"{file.name}: {error}") from error
-        assert found.hashes is not None  # asked for
+        assert found.hashes is not None  # with_hashes is set
         opened.seek(0)
         stored = default_storage.save(importing.storage_name(file.name), File(opened))
     made = found.architecture
@@ -85,7 +85,7 @@ def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | 
         state=State.DRAFT,
         source=Source.TRAINED,
         file=stored,
-        # ComfyUI goes on only from names that hold `<number>_steps_`.
+        # ComfyUI only continues from names that contain `<number>_steps_`.
         lora_name=engine_name(job.style, f"t{job.pk}_{step}_steps", found.hashes.file),
         size=found.header.size,
         sha256=found.hashes.file,
@@ -110,7 +110,7 @@ def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | 
     try:
         with transaction.atomic():
             if is_sketch and all(each.is_blank for each in job.style.versions.all()):
-                # Nothing of it is of use to a real engine, so it is not offered where one serves.
+                # A real engine cannot use any of it, so it is not offered while one serves.
                 Style.objects.filter(pk=job.style_id).update(preview_only=True)
             version.save()
             return Checkpoint.objects.create(job=job, step=step, epoch=epoch, loss=loss, version=version, state=state)
@@ -120,7 +120,7 @@ def store(job: TrainingJob, step: int, file: Path, *, epoch: int, loss: float | 
 
 
 def use(checkpoint: Checkpoint, user: User, *, publish: bool) -> StyleVersion:
-    """Make a version of the style of it, published or a draft, and ask for its preview sheet."""
+    """Make a version of the style from it, published or a draft, and order its preview sheet."""
     version = checkpoint.version
     if checkpoint.deleted_at:
         raise ValidationError(_("The file of this checkpoint was deleted."))
@@ -144,12 +144,12 @@ class Listed:
 
     @property
     def used(self) -> bool:
-        """Whether it became a version of the style."""
+        """Whether it has become a version of the style."""
         return used(self.checkpoint)
 
     @property
     def size(self) -> int:
-        """Bytes of its file."""
+        """The size of its file in bytes."""
         return self.checkpoint.version.size or 0
 
 
@@ -162,12 +162,12 @@ def listed(job: TrainingJob) -> list[Listed]:
 
 
 def used(checkpoint: Checkpoint) -> bool:
-    """Whether it became a version of the style."""
+    """Whether it has become a version of the style."""
     return not checkpoint.version.is_checkpoint
 
 
 def remove(checkpoint: Checkpoint) -> None:
-    """Delete its file to make room. Its step and its sample pictures stay. ValidationError where it is protected."""
+    """Delete its file to make room. Its step and sample pictures stay. Raises ValidationError if it is protected."""
     if checkpoint.starred or used(checkpoint) or checkpoint.continued_by.exists():
         raise ValidationError(
             _("This checkpoint is protected: it is starred, in use, or another training goes on from it.")
@@ -184,13 +184,13 @@ def remove(checkpoint: Checkpoint) -> None:
 
 
 def best(job: TrainingJob) -> Checkpoint | None:
-    """The checkpoint to use where nobody looked: a starred one, else the last."""
+    """The checkpoint to use if nobody has chosen: a starred one, else the last."""
     there = job.checkpoints.filter(deleted_at=None).select_related("version__style")
     return there.filter(starred=True).last() or there.last()
 
 
 def new_style(name: str, user: User) -> Style:
-    """A style that a training is for: it shows in the picker when one of its checkpoints is published."""
+    """Create the style of a training: the picker shows it once one of its checkpoints is published."""
     style = Style.objects.create(name=name, owner=user)
     style.versions.update(state=State.DRAFT)
     return style

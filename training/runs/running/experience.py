@@ -1,4 +1,4 @@
-"""What earlier trainings, and earlier pictures, tell about how long a new training takes."""
+"""Estimates of how long a new training takes, from earlier trainings and pictures."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from training.runs.models import TrainingJob
 from training.runs.remaining import Now, Paces, Way
 from training.runs.running.samples import side_of
 
-LIKE = 20  # past trainings that estimates look at
+LIKE = 20  # past trainings considered for estimates
 
 
 def paces(trainer: str, config: Mapping[str, Any]) -> dict[str, float]:
-    """Of `remaining.Paces` what the newest training with the same work in each step tells, and pictures like its."""
+    """The fields of `remaining.Paces` from the newest training with the same work per step, and from
+    similar pictures.
+    """
     found = _newest_like(trainer, config)
     known = {} if found is None else {**found.paces, "step": found.seconds_per_step}
     if known.get("picture") is None:
@@ -43,7 +45,9 @@ def _work(config: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def picture_seconds(config: Mapping[str, Any]) -> float | None:
-    """About how long one sample picture takes when all engines make some; None before there were enough like it."""
+    """About how many seconds one sample picture takes if all engines make some; None before there are enough similar
+    ones.
+    """
     usual = Order(prompt="")
     side = side_of(config)
     like = Like(GenerationTask.Mode.TEXT, side * side, usual.steps)
@@ -51,15 +55,17 @@ def picture_seconds(config: Mapping[str, Any]) -> float | None:
 
 
 def seconds(trainer: str, config: Mapping[str, Any], probes: int) -> float | None:
-    """About how long a whole training takes, with its sample pictures; None where nothing like it was done here."""
+    """About how many seconds a whole training takes, with its sample pictures;
+    None if nothing similar was done here.
+    """
     way = Way(0, int(config["steps"]), int(config.get("segments") or 1), probes)
     return way.seconds(Now(0), Paces(**paces(trainer, config)))
 
 
 def waiting_pictures() -> tuple[int, float]:
-    """How many pictures wait or are being made, and about how long all engines together take for them.
+    """How many pictures wait or are being made, and about how many seconds all engines together need for them.
 
-    The seconds are 0 before enough pictures like them were made.
+    The seconds are 0 before there are enough similar pictures.
     """
     forecast = Forecast()
     seconds = sum(forecast.duration(place.rest, place.like) or 0.0 for place in forecast.places)
@@ -67,7 +73,7 @@ def waiting_pictures() -> tuple[int, float]:
 
 
 def pictures_ahead() -> float:
-    """Seconds of work on pictures that wait until a training lends its engine; 0 where another engine makes them."""
+    """Seconds of work on pictures that wait until a training lends its engine; 0 if another engine makes them."""
     if any(not engine.is_held for engine in roster.serving()):
         return 0.0
     return waiting_pictures()[1]

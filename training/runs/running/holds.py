@@ -23,11 +23,11 @@ from stylestudio.processes import workers
 from training.runs import known_trainers
 from training.runs.models import TrainingJob
 
-AWAY_LIMIT = timedelta(minutes=10)  # how long work on an engine that is away is waited for before another one is taken
+AWAY_LIMIT = timedelta(minutes=10)  # how long to wait for work on an engine that is away before taking another one
 
 
 def holder(training: int) -> str:
-    """How a training is named on the engine that it holds."""
+    """The name of a training on the engine it holds."""
     return f"{TrainingJob.kind}-{training}"
 
 
@@ -43,7 +43,7 @@ held: Holder[int | None] = Holder(_renew)
 
 
 def sweep() -> None:
-    """What a dead worker left is free for others, and so are its engines."""
+    """Free what a dead worker left, including its engines."""
     for job in held.recover(TrainingJob.objects.all(), workers.worker_name()):
         publisher.changed(job)
     if Engine.objects.filter(held_until__lt=Now()).exclude(held_by="").update(held_by="", held_until=None):
@@ -53,7 +53,7 @@ def sweep() -> None:
 
 
 def claim(worker: str) -> TrainingJob | None:
-    """The next training that this worker can do, running and with its engine held when this returns it."""
+    """Claim the next training that this worker can do; on return it is running and its engine is held."""
     workers.give_connection_back()
     with held.turn:
         rested = Q(not_before=None) | Q(not_before__lte=Now())
@@ -86,7 +86,7 @@ def _local_is_busy() -> bool:
 
 def _engine_for(job: TrainingJob) -> Engine | None:
     """A free engine that can train it. One that is away and may still work on it is waited for."""
-    # An engine that another training lent to pictures between two segments is taken back by it.
+    # An engine that another training has lent to pictures between two segments will be taken back by that one.
     lent = {engine for pk, engine in held.places.items() if pk != job.pk}
     able_now = [
         engine for engine in known_trainers.named(job.trainer).able(job.base, job.config) if engine.pk not in lent
@@ -118,5 +118,5 @@ def release(engine: int, job: TrainingJob) -> None:
 def let_go(job: TrainingJob) -> None:
     engine = held.drop(job.pk)
     if engine:
-        with suppress(DatabaseError):  # then the hold runs out by itself
+        with suppress(DatabaseError):  # then the hold expires by itself
             release(engine, job)

@@ -1,6 +1,6 @@
-"""What a trainer is told of its training and tells of it: how far it is, losses, checkpoints, and who wants it to stop.
+"""The interface between a trainer and its training: progress, losses, checkpoints, and requests to stop.
 
-Between segments a training lets go of its engine for a while, so that pictures which wait are made.
+Between segments a training releases its engine for a while, so that waiting pictures are made.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from training.runs.running.holds import held, hold, release
 from training.runs.running.stopwatch import Stopwatch
 from training.runs.trainer import Stop, TakenOver, TrainerLost, TrainerStopped, TrainingPicture
 
-PAUSE_LIMIT = remaining.LONGEST_LENDING  # seconds that waiting pictures get between two segments
-SECONDS_BETWEEN_WRITES = 1.0  # seconds for each write of what only goes on; a change of state is written at once
-DRAW = 2.0  # seconds between two curves
-SECONDS_BETWEEN_STOP_LOOKS = 1.0  # seconds between two looks whether somebody wants it to stop
-LOOK_AHEAD = 5.0  # seconds between two looks at how long the pictures that wait take
-SHIFT, LEAST_SHIFT = 0.05, 2.0  # share of what is left, and seconds, by which an end moves until that is written
-CARDS = 10.0  # seconds between two pushes of the engines' cards, which tell what is left too
+PAUSE_LIMIT = remaining.LONGEST_LENDING  # seconds for waiting pictures between two segments
+SECONDS_BETWEEN_WRITES = 1.0  # for each write of mere progress; a change of state is written at once
+DRAW = 2.0  # seconds between two pushes of the curve
+SECONDS_BETWEEN_STOP_LOOKS = 1.0  # between checks for a request to stop
+LOOK_AHEAD = 5.0  # seconds between two estimates of the waiting pictures' time
+SHIFT, LEAST_SHIFT = 0.05, 2.0  # share of the remaining time, and seconds, by which the end must move to be written
+CARDS = 10.0  # seconds between two pushes of the engines' cards, which show the remaining time too
 PROGRESS = "training/runs/_training_moved.html"
 # Sent, with the class TrainingJob as its sender, when something happened to `job`: `what` is "checkpoint" or "ended".
 happened = Signal()
@@ -44,7 +44,7 @@ happened = Signal()
 
 @dataclass(slots=True)
 class _Pending:
-    """What was said and is not written yet."""
+    """What was reported and is not written yet."""
 
     losses: dict[int, list[float]] = field(default_factory=dict)  # by their first step
     lines: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class _Pending:
 
 
 class AskedCourse:
-    """What was asked of a training: see training.runs.trainer.Asked. Only looks; pages use it too."""
+    """The order of a training: see training.runs.trainer.Asked. Read-only; pages use it too."""
 
     def __init__(self, job: TrainingJob) -> None:
         self.job = job
@@ -67,7 +67,7 @@ class AskedCourse:
 
     @property
     def state(self) -> Mapping[str, Any]:
-        """What `remember` kept in earlier attempts."""
+        """What `remember` stored in earlier attempts."""
         state: Mapping[str, Any] = self.job.state
         return state
 
@@ -80,7 +80,7 @@ class AskedCourse:
 
     @cached_property
     def pictures(self) -> Sequence[TrainingPicture]:
-        """Pictures of the frozen dataset that take part, in order."""
+        """The pictures of the frozen dataset to train on, in order."""
         return checkpoints.training_pictures(self.job)
 
     @property
@@ -91,10 +91,10 @@ class AskedCourse:
 
 
 class LiveCourse(AskedCourse):
-    """What a trainer is given: see training.runs.trainer.Course. One thread uses it.
+    """What a trainer gets: see training.runs.trainer.Course. Used by one thread.
 
-    What it is told is written when it changes the state of the training, and else once a second at most, and not at all
-    where nothing is new.
+    Reports are written when they change the state of the training, otherwise at most once a second, and not at all if
+    nothing is new.
     """
 
     def __init__(self, job: TrainingJob) -> None:
@@ -103,16 +103,16 @@ class LiveCourse(AskedCourse):
         self._looked = self._drawn = self._weighed = self._pushed = self._showed = 0.0
         self._written = 0.0
         self._ahead = 0.0
-        self._shown: float | None = None  # what was left when open pages were told last
-        self._on_card: float | None = None  # the same on the card of the engine
+        self._shown: float | None = None  # the remaining time last pushed to open pages
+        self._on_card: float | None = None  # the same for the engine's card
         self._watch = Stopwatch(job.way, self._pending.step, time.monotonic())
         self._watch.go_on(job.seconds, job.timed_steps, job.paces)
         self._stop = Stop.NO
-        losses.forget(job, self._pending.step + 1)  # steps that are done again are not shown twice
+        losses.forget(job, self._pending.step + 1)  # repeated steps are not shown twice
 
     @property
     def stop(self) -> Stop:
-        """What somebody wants now. Raises TakenOver where the lease ran out and another worker has the training."""
+        """Whether and how to stop. Raises TakenOver if the lease has expired and another worker has the training."""
         if time.monotonic() - self._looked >= SECONDS_BETWEEN_STOP_LOOKS:
             self._looked = time.monotonic()
             row = TrainingJob.objects.filter(pk=self.job.pk).values("status", "stop", "worker").first()
@@ -130,19 +130,21 @@ class LiveCourse(AskedCourse):
         return workers.stopping.is_set()
 
     def remember(self, **state: Any) -> None:
-        """Keep facts for the next attempt; None forgets one."""
+        """Store facts for the next attempt; None removes one."""
         if self._remembers(state):
             TrainingJob.objects.filter(pk=self.job.pk).update(state=self.job.state)
 
     def _remembers(self, state: Mapping[str, Any]) -> bool:
-        """Take it in. False where nothing changed."""
+        """Merge the facts. False if nothing changed."""
         before = self.job.state
         kept = {**before, **state}
         self.job.state = {name: value for name, value in kept.items() if value is not None}
         return bool(self.job.state != before)
 
     def progress(self, step: int, *, epoch: int = 0, doing: Doing | None = None) -> None:
-        """How many steps are done, and what it does before the next. Raises TrainerStopped when the worker stops."""
+        """Report how many steps are done, and what is done before the next.
+        Raises TrainerStopped if the worker stops.
+        """
         now, pending = time.monotonic(), self._pending
         self._watch.tell(step, doing, now)
         turned = _phase(doing) != _phase(pending.doing)
@@ -154,7 +156,7 @@ class LiveCourse(AskedCourse):
             raise TrainerStopped
 
     def losses(self, first_step: int, values: Sequence[float]) -> None:
-        """Raw loss of consecutive steps."""
+        """Report the raw losses of consecutive steps."""
         for begun, block in self._pending.losses.items():
             if begun + len(block) == first_step:
                 block.extend(values)
@@ -162,7 +164,7 @@ class LiveCourse(AskedCourse):
         self._pending.losses[first_step] = list(values)
 
     def log(self, text: str) -> None:
-        """Lines for the log."""
+        """Add lines to the log."""
         self._pending.lines.append(text)
 
     def checkpoint(self, step: int, file: Path, *, epoch: int = 0, loss: float | None = None, state: str = "") -> None:
@@ -181,7 +183,7 @@ class LiveCourse(AskedCourse):
             happened.send(TrainingJob, job=self.job, what="checkpoint")
 
     def pause(self) -> None:
-        """Give the engine to pictures that wait, then take it back. Raises TrainerLost where it is gone by then."""
+        """Lend the engine to waiting pictures, then take it back. Raises TrainerLost if it is gone by then."""
         engine = held.places.get(self.job.pk)
         if not engine or not _pictures_wait(engine):
             return
@@ -208,18 +210,18 @@ class LiveCourse(AskedCourse):
         self.progress(self._pending.step, doing=Doing(Phase.LENDING))
 
     def flush(self) -> None:
-        """Write what was said, where it is new."""
+        """Write what was reported, if it is new."""
         self._write_said()
         self._write_row()
         self._written = time.monotonic()
 
     @property
     def _statements(self) -> int:
-        """How many writes a flush would take: so many seconds it waits, and what is said meanwhile goes with them."""
+        """How many writes a flush would take: it waits that many seconds, and later reports are included."""
         return len(self._pending.losses) + bool(self._pending.lines) + 1
 
     def _write_said(self) -> None:
-        """Losses and lines of the log."""
+        """Write losses and log lines."""
         job, pending = self.job, self._pending
         for first, values in sorted(pending.losses.items()):
             losses.append(job, first, values)
@@ -232,7 +234,7 @@ class LiveCourse(AskedCourse):
             pending.lines = []
 
     def _write_row(self, **more: Any) -> None:
-        """How far it is, and when it ends, unless that stands there already."""
+        """Write the progress and the estimated end, unless the row has them already."""
         job, pending = self.job, self._pending
         fields = {
             "step": pending.step,
@@ -249,7 +251,7 @@ class LiveCourse(AskedCourse):
         self._push()
 
     def _reckoned_end(self) -> datetime | None:
-        """About when it ends, as far as anybody knows now."""
+        """The estimated end, as far as it is known now."""
         now = time.monotonic()
         is_lent = _phase(self._pending.doing) is Phase.LENDING
         if now - self._weighed >= LOOK_AHEAD:
@@ -260,7 +262,7 @@ class LiveCourse(AskedCourse):
         return None if left is None else timezone.now() + timedelta(seconds=left)
 
     def _tell_pages(self, now: float) -> None:
-        """What is left gets less by itself: open pages are told when it reads otherwise, without a write."""
+        """Push the remaining time to open pages when its text changes, without a write: it decreases by itself."""
         shown = self.job.left_shown
         if shown != self._shown and now - self._pushed >= SECONDS_BETWEEN_STOP_LOOKS:
             self._push()
@@ -278,7 +280,7 @@ def _phase(doing: Doing | None) -> Phase | None:
 
 
 def _is_off(told: datetime | None, ends_at: datetime | None) -> bool:
-    """Whether the end that was told last is so far from what is reckoned now that people would notice."""
+    """Whether the stored end differs from the current estimate so much that people would notice."""
     if told is None or ends_at is None:
         return told is not ends_at
     left = (ends_at - timezone.now()).total_seconds()

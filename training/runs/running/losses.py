@@ -1,4 +1,4 @@
-"""Losses of a training: kept in blocks, read as arrays, smoothed, and drawn as an SVG line of few points."""
+"""Losses of a training: stored in blocks, read as arrays, smoothed, and drawn as an SVG line of few points."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from training.runs.models import Checkpoint, LossBlock, TrainingJob
 
-BLOCK = 2000  # values in a row of the database at most
-WINDOWS = (50, 200)  # steps that smoothed lines are the mean of
+BLOCK = 2000  # values per database row at most
+WINDOWS = (50, 200)  # steps averaged by the smoothed lines
 WIDTH, HEIGHT = 720, 300  # units of the drawing
-LEFT, RIGHT, TOP, BOTTOM = 84, 12, 12, 36  # room around the curve for axes
-COLUMNS = 360  # places across the drawing; each shows the least and the highest loss of its steps
-HOVERS = 60  # places that tell their values
+LEFT, RIGHT, TOP, BOTTOM = 84, 12, 12, 36  # room for the axes
+COLUMNS = 360  # columns of the drawing; each shows the lowest and the highest loss of its steps
+HOVERS = 60  # strips that show their values
 MOST_ROWS = 50  # of the table
 
 Values = NDArray[np.float64]
 
 
 def append(job: TrainingJob, first_step: int, values: Sequence[float]) -> None:
-    """Keep the losses of consecutive steps, `first_step` (from 1) the first. What was kept of them is replaced."""
+    """Store the losses of consecutive steps from `first_step` (from 1). Stored losses of these steps are replaced."""
     packed = array("f", values).tobytes()
     with transaction.atomic():
         forget(job, first_step)
@@ -37,10 +37,10 @@ def append(job: TrainingJob, first_step: int, values: Sequence[float]) -> None:
 
 
 def forget(job: TrainingJob, from_step: int) -> None:
-    """Drop the losses of this step and all later ones: they are done again."""
+    """Drop the losses of this step and all later ones: they are repeated."""
     blocks = LossBlock.objects.filter(job=job)
     later = blocks.filter(first_step__gte=from_step)
-    if later.exists():  # hardly ever, and a statement that deletes nothing is a write all the same
+    if later.exists():  # rarely, and a DELETE that deletes nothing is still a write
         later.delete()
     last = blocks.last()
     if last and last.first_step + _count(last) > from_step:
@@ -53,7 +53,7 @@ def _count(block: LossBlock) -> int:
 
 
 def read(job: TrainingJob) -> tuple[NDArray[np.int64], Values]:
-    """(steps, losses) of the whole way, that of the trainings which it goes on from included."""
+    """(steps, losses) of the whole training, including the trainings it continues."""
     steps: list[NDArray[np.int64]] = []
     values: list[Values] = []
     for run, until in reversed(_way(job)):
@@ -71,7 +71,7 @@ def read(job: TrainingJob) -> tuple[NDArray[np.int64], Values]:
 
 
 def _way(job: TrainingJob) -> list[tuple[TrainingJob, int]]:
-    """The training and those that it goes on from, with the last step that counts of each; newest first."""
+    """The training and those it continues, each with the last step that counts; newest first."""
     way = [(job, job.steps)]
     resumed = job.resumes
     while resumed and len(way) < 100:
@@ -81,7 +81,7 @@ def _way(job: TrainingJob) -> list[tuple[TrainingJob, int]]:
 
 
 def smooth(values: Values, window: int) -> Values:
-    """The mean of the last `window` values at every place; of those that there are at the beginning."""
+    """The mean of the last `window` values at every position; at the beginning, of those there are."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     begins = np.maximum(0, ends - window)
@@ -91,7 +91,7 @@ def smooth(values: Values, window: int) -> Values:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on an axis."""
+    """A tick on an axis."""
 
     at: float
     label: str
@@ -108,7 +108,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Hover:
-    """A strip of the drawing that tells its values."""
+    """A strip of the drawing that shows its values."""
 
     x: float
     width: float
@@ -119,7 +119,7 @@ class Hover:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table behind the drawing."""
+    """A row of the table behind the drawing."""
 
     step: int
     loss: float
@@ -128,7 +128,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the template draws. `raw` and `lines` (by window) are the `d` of SVG paths."""
+    """The data of the drawing. `raw` and `lines` (by window) are the `d` of SVG paths."""
 
     raw: str
     lines: dict[int, str]
@@ -146,37 +146,37 @@ class Chart:
 
     @property
     def right(self) -> int:
-        """Where the curve ends."""
+        """The right end of the curve."""
         return WIDTH - RIGHT
 
     @property
     def bottom(self) -> int:
-        """Where the lower axis is."""
+        """The position of the lower axis."""
         return HEIGHT - BOTTOM
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """From steps and losses to places in the drawing."""
+    """Converts steps and losses to positions in the drawing."""
 
     steps: int
     low: float
     high: float
 
     def x(self, steps: Values) -> Values:
-        """Across: step 0 is at the left edge of the curve, the last one of the training at its right."""
+        """Horizontal positions: step 0 is at the left edge of the curve, the last one of the training at its right."""
         places: Values = LEFT + (WIDTH - LEFT - RIGHT) * steps / max(1, self.steps)
         return places
 
     def y(self, losses: Values) -> Values:
-        """Down from the top; what is beyond the axis stands at its end."""
+        """Vertical positions from the top; values beyond the axis are clipped."""
         share = (np.clip(losses, self.low, self.high) - self.low) / (self.high - self.low)
         places: Values = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
         return places
 
 
 def chart(job: TrainingJob) -> Chart | None:
-    """The drawing of all losses; None before the first two."""
+    """The drawing of all losses; None before there are two."""
     steps, values = read(job)
     if len(values) < 2:
         return None
@@ -200,14 +200,14 @@ def chart(job: TrainingJob) -> Chart | None:
 
 
 def _range(values: Values, calm: Values) -> tuple[float, float]:
-    """What the upright axis spans: nearly all losses; a few wild ones are cut off at the top."""
+    """The range of the vertical axis: nearly all losses; a few outliers are clipped at the top."""
     low = float(min(values.min(), calm.min()))
     high = float(max(np.quantile(values, 0.995), calm.max()))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 def _evenly(count: int, most: int) -> NDArray[np.int64]:
-    """At most `most` places among `count`, the first and the last one with them."""
+    """At most `most` indices among `count`, including the first and the last one."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
@@ -222,12 +222,12 @@ def _marks(checkpoints: Sequence[Checkpoint], steps: NDArray[np.int64], calm: Va
 
 
 def _line(x: Values, y: Values) -> str:
-    """A path through at most COLUMNS places."""
+    """A path through at most COLUMNS points."""
     return "M" + "L".join(f"{x[place]:.1f} {y[place]:.1f}" for place in _evenly(len(x), COLUMNS))
 
 
 def _spread(x: Values, y: Values) -> str:
-    """A path that goes, in every column, from the least to the highest value: no peak is lost."""
+    """A path that goes, in every column, from the lowest to the highest value, so that no peak is lost."""
     if len(x) <= 2 * COLUMNS:
         return "M" + "L".join(f"{across:.1f} {down:.1f}" for across, down in zip(x, y, strict=True))
     points = []
@@ -248,10 +248,10 @@ def _hovers(steps: NDArray[np.int64], values: Values, calm: Values, scale: _Scal
 
 
 def _round_numbers(low: float, high: float, about: int, least: float = 0.0) -> Values:
-    """About so many round numbers between the two, at least `least` apart."""
+    """About that many round numbers between the two, at least `least` apart."""
     rough = max((high - low) / about, least)
     size = 10.0 ** np.floor(np.log10(rough))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough * 0.999)
     numbers: Values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step + 0.0  # no -0
-    # So wide a step may have no multiple between the two: 500 has none from 1 to 402.
+    # A step this wide may have no multiple between the two: 500 has none from 1 to 402.
     return numbers if len(numbers) or rough <= least else _round_numbers(low, high, about + 1, least)

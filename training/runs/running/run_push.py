@@ -1,4 +1,4 @@
-"""What open pages of a training are told beside its progress: the curve, and its checkpoints."""
+"""What is pushed to open pages of a training besides its progress: the curve and the list of checkpoints."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from training.runs.running import checkpoints, losses
 
 
 def publish_chart(job: TrainingJob) -> None:
-    """Show the curve as it is now, soon."""
+    """Push the current curve, soon."""
     publisher.publisher.note_act(f"chart {job.pk}", partial(_push_chart, job.pk))
 
 
 def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
-    """A checkpoint came, or the training ended: list and curve changed."""
+    """Push list and curve: a checkpoint was stored, or the training ended."""
     publisher.publisher.note_act(f"checkpoints {job.pk}", partial(_push_checkpoints, job.pk))
     publish_chart(job)
 

@@ -1,4 +1,4 @@
-"""Trainings: one attempt with its trainer, and what follows from its end.
+"""Trainings: one attempt with its trainer, and the consequences of its end.
 
 Trainings have threads of their own, so that none occupies a thread that makes pictures.
 """
@@ -28,7 +28,7 @@ from training.runs.trainer import TakenOver, TrainerFailed, TrainerLost, Trainer
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5  # without a new checkpoint
-MOST_ERRORS = 22  # attempts without a new checkpoint that ended because the engine, which is there, had an error
+MOST_ERRORS = 22  # attempts without a new checkpoint that ended because an engine that is up had an error
 REST = timedelta(seconds=10)  # after a lost engine, times the number of attempts
 LONGEST_REST = timedelta(seconds=30)  # after an error of an engine; with MOST_ERRORS ten minutes in all
 
@@ -36,7 +36,7 @@ THREAD = "training"
 
 
 def begin_thread() -> None:
-    """In a worker: look for something to train in a thread of its own, if one is free."""
+    """In a worker: look for a training in a thread of its own, if one is free."""
     workers.give_connection_back()
     with held.turn:
         if sum(thread.name == THREAD for thread in threading.enumerate()) < slots():
@@ -44,7 +44,7 @@ def begin_thread() -> None:
 
 
 def slots() -> int:
-    """How many trainings this worker does at once: one for each engine, and one on its own machine."""
+    """How many trainings this worker runs at once: one per engine, and one on its own machine."""
     return max(1, len(roster.serving())) + any(not trainer.on_engine for trainer in known_trainers.offered())
 
 
@@ -72,9 +72,11 @@ def _train_one() -> bool:
 
 
 def run(job: TrainingJob) -> None:
-    """One attempt, to whatever end. Raises DatabaseError alone: then the lease runs out and another attempt follows."""
+    """One attempt, however it ends. Only DatabaseError is raised:
+    then the lease expires and another attempt follows.
+    """
     course, worker = LiveCourse(job), job.worker
-    job.advance(attempts=job.attempts + 1, ends_at=None)  # an end that an earlier attempt reckoned is past
+    job.advance(attempts=job.attempts + 1, ends_at=None)  # an end estimated by an earlier attempt is obsolete
     if job.attempts > MOST_ATTEMPTS:
         _fail(course, "no_engine" if known_trainers.named(job.trainer).on_engine else "trainer")
         return
@@ -94,14 +96,14 @@ def run(job: TrainingJob) -> None:
     except OSError as error:
         log.exception("Training %s could not be stored", job.pk)
         _fail(course, "storage", str(error))
-    except Exception as error:  # the boundary: our own bug ends this training with a reason, not the worker
+    except Exception as error:  # the boundary: a bug of ours ends this training with a reason, not the worker
         log.exception("Training %s failed", job.pk)
         _fail(course, "internal", repr(error))
     else:
         if job.publish_best and (best := checkpoints.best(job)):
             try:
                 checkpoints.use(best, job.owner, publish=True)
-            except ValidationError as error:  # it is trained all the same
+            except ValidationError as error:  # the training succeeded all the same
                 course.log(" ".join(error.messages))
         course.flush()
         job.complete()
@@ -109,7 +111,7 @@ def run(job: TrainingJob) -> None:
 
 
 def _attempt(course: LiveCourse, worker: str) -> None:
-    """Let its trainer do it. However that ends: raises TakenOver if another worker has the training by then."""
+    """Run the trainer. However that ends, raise TakenOver if another worker has the training by then."""
     try:
         known_trainers.named(course.job.trainer).run(course)
     finally:
@@ -118,7 +120,7 @@ def _attempt(course: LiveCourse, worker: str) -> None:
 
 
 def _lost(course: LiveCourse, error: TrainerLost) -> None:
-    """Another attempt follows after a rest. Errors of an engine that is there are counted by themselves."""
+    """Schedule another attempt after a rest. Errors of an engine that is up are counted separately."""
     job = course.job
     course.log(str(error))
     course.flush()
@@ -140,12 +142,14 @@ def _lost(course: LiveCourse, error: TrainerLost) -> None:
 
 
 def _stopped(course: LiveCourse) -> None:
-    """Somebody wanted it, or the worker stops: then it goes on after the restart and the attempt does not count."""
+    """Stop at a request, or because the worker stops: then it continues after the restart, and the attempt does not
+    count.
+    """
     job = course.job
     course.flush()
     job.refresh_from_db()
     if job.status == Status.RUNNING and not job.stop:
-        job.advance(attempts=max(0, job.attempts - 1))  # 0 after a checkpoint, which this attempt has stored
+        job.advance(attempts=max(0, job.attempts - 1))  # 0 after a checkpoint stored by this attempt
         job.recover()
         publisher.changed(job)
         return
@@ -170,7 +174,7 @@ def _ended(job: TrainingJob) -> None:
 
 
 def stop(job: TrainingJob, wish: str) -> bool:
-    """End a training: KEEP with its next checkpoint, FORCE at once. What waits ends now. False where it has ended."""
+    """Stop a training: KEEP with its next checkpoint, FORCE at once. A waiting one ends now. False if it has ended."""
     if job.withdraw():
         _ended(job)
         return True
@@ -182,7 +186,7 @@ def stop(job: TrainingJob, wish: str) -> bool:
 
 
 def gather(jobs: Sequence[TrainingJob]) -> None:
-    """Fetch at once what the rows of many trainings show."""
+    """Fetch together what the rows of many trainings show."""
     from django.db.models import prefetch_related_objects
 
     prefetch_related_objects(list(jobs), "engine", "style", "snapshot__dataset", "resumes")
@@ -192,7 +196,7 @@ def gather(jobs: Sequence[TrainingJob]) -> None:
 
 
 def holding(pk: int) -> roster.Holding | None:
-    """What people read of the training that holds an engine."""
+    """What people see of the training that holds an engine."""
     job = TrainingJob.objects.filter(pk=pk).select_related("owner", "resumes").first()
     if job is None:
         return None
@@ -200,7 +204,7 @@ def holding(pk: int) -> roster.Holding | None:
 
 
 def facts(job: TrainingJob) -> dict[str, object]:
-    """What scripts get beside status and progress."""
+    """What scripts get besides status and progress."""
     return {
         "step": job.step,
         "steps": job.steps,

@@ -1,4 +1,4 @@
-"""Sample pictures of checkpoints: asked for as ordinary pictures, shown as a table while the training goes on."""
+"""Sample pictures of checkpoints: ordered as ordinary pictures, shown as a table while the training runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from styles.models import triggers
 from stylestudio.live import publisher
 from training.runs.models import Checkpoint, Sample, TrainingJob
 
-USUAL = 1.0  # the strength of the samples that are made by themselves
-LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels; pictures are square, as large as what was trained on
+USUAL = 1.0  # the strength of the samples that are ordered automatically
+LEAST_SIDE, MOST_SIDE = 256, 1024  # pixels; pictures are square, as large as the training pictures
 TEMPLATE = "training/runs/_samples.html"
-_PRESSES = uuid.UUID("0a3f4a0e-9f53-4d6e-8f3f-3b0f3a3a9b52")  # what these orders are named in
+_PRESSES = uuid.UUID("0a3f4a0e-9f53-4d6e-8f3f-3b0f3a3a9b52")  # the namespace of the ids of these orders
 
 
 Place = tuple[int | None, int, float]  # checkpoint, test prompt, strength
@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def state(self) -> str:
-        """Where its picture is."""
+        """Where its picture is: done, making, wait, gone or none."""
         if self.picture:
             return "done"
         if self.sample is None:
@@ -60,7 +60,7 @@ class Row:
 
 
 def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: User) -> list[Sample]:
-    """Ask for the sample of every probe prompt; those that were asked for already, but for failed ones, stay."""
+    """Order the sample of every probe prompt. Samples ordered before stay, unless they failed."""
     samples = []
     for place, (prompt, seed) in enumerate(job.probes):
         order = _order(job, checkpoint, strength, prompt, seed)
@@ -74,7 +74,7 @@ def ask(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, user: 
             tries = 0 if there is None else there.task_id
             press = uuid.uuid5(_PRESSES, f"{job.pk} {checkpoint and checkpoint.pk} {place} {strength} {tries}")
             with suppress(ValidationError):  # a probe that cannot be drawn leaves its place empty
-                task = asking.made(order) or orders.place(order, user, request_id=press, is_face=True)
+                task = asking.existing_task(order) or orders.place(order, user, request_id=press, is_face=True)
                 kept, _new = Sample.objects.update_or_create(
                     job=job,
                     checkpoint=checkpoint,
@@ -96,7 +96,7 @@ def _order(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, pro
     side = side_of(job.config)
     mix = (Ingredient(checkpoint.version, strength),) if checkpoint else ()
     return Order(
-        # The same words with and without: others make another picture by themselves.
+        # The same words with and without the style, because other words alone change a picture.
         prompt=prompt if checkpoint else final_prompt(prompt, triggers(job.trigger_words)),
         seed=seed,
         width=side,
@@ -107,7 +107,7 @@ def _order(job: TrainingJob, checkpoint: Checkpoint | None, strength: float, pro
 
 
 def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
-    """A checkpoint was stored: ask for its samples, and once for those of the base model."""
+    """Order the samples of a stored checkpoint, and once those of the base model."""
     if what != "checkpoint":
         return
     checkpoint = job.checkpoints.select_related("version__style").last()
@@ -117,13 +117,13 @@ def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any)
 
 
 def hear_of_preview(sender: object, task: int, **_facts: Any) -> None:
-    """A picture ended: show it in the tables that it stands in."""
+    """Push the tables that include a finished picture."""
     for job in TrainingJob.objects.filter(samples__task=task).distinct():
         publish(job)
 
 
 def publish(job: TrainingJob) -> None:
-    """Show the table as it is now on all open pages of the training, soon."""
+    """Push the current table to all open pages of the training, soon."""
     publisher.publisher.note_act(f"samples {job.pk}", partial(_push, job.pk))
 
 
@@ -136,7 +136,7 @@ def _push(pk: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All samples of a training that were asked for, by their place, with the pictures that are there."""
+    """All ordered samples of a training, by place, with the pictures there are."""
 
     job: TrainingJob
     samples: Mapping[Place, Sample]
@@ -144,14 +144,14 @@ class Board:
 
     @classmethod
     def of(cls, job: TrainingJob) -> Board:
-        """As they are now, with one question for samples and one for pictures."""
+        """The current samples, with one query for samples and one for pictures."""
         samples = {(each.checkpoint_id, each.probe, each.strength): each for each in job.samples.select_related("task")}
         tasks = {each.task_id for each in samples.values()}
         pictures = {picture.task_id: picture for picture in GeneratedImage.with_previews.filter(task__in=tasks)}
         return cls(job, samples, pictures)
 
     def sample(self, checkpoint: Checkpoint | None, probe: int, strength: float) -> Sample | None:
-        """What was asked for at a place; without a checkpoint the strength is 0."""
+        """The sample of a place; without a checkpoint the strength is 0."""
         return self.samples.get((checkpoint.pk if checkpoint else None, probe, strength))
 
     def cell(self, checkpoint: Checkpoint | None, probe: int, strength: float) -> Cell:

@@ -1,4 +1,4 @@
-"""Measures one attempt at a training while it goes on: how long steps take, and everything between them."""
+"""Measures one attempt at a training while it runs: the duration of steps, and of everything between them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from training.runs.remaining import Now, Paces, Part, Way, part_of
 
 
 class Stopwatch:
-    """Told of every move, it knows where the training is. All moments are seconds of one clock that only goes on.
+    """Tracks where a training is from the reports it gets. All moments are seconds of one monotonic clock.
 
-    `seconds` were spent on `timed` steps; `paces` are kept as `remaining.Paces` reads them.
+    `seconds` were spent on `timed` steps; `paces` is in the form of `remaining.Paces`.
     """
 
     def __init__(self, way: Way, step: int, moment: float) -> None:
         self._way = way
         self._step = step
-        self._origin = step  # where this run began, as far as it is known
+        self._origin = step  # where this run started, as far as known
         self._stored: int | None = None  # the step of the newest checkpoint of this attempt
         self._part = Part.SETUP
         self._since = self._last = moment
         self._setup = 0.0  # spent on the setup of this run
-        self._mark: float | None = None  # since when the next step is under way
+        self._mark: float | None = None  # since when the next step has been under way
         self._doing: Doing | None = None
         self.seconds = 0.0
         self.timed = 0
@@ -34,11 +34,11 @@ class Stopwatch:
         self.seconds, self.timed, self.paces = seconds, timed, dict(paces)
 
     def tell(self, step: int, doing: Doing | None, moment: float) -> None:
-        """So many steps are done, and this is done before the next; None: the next is under way."""
+        """Report that `step` steps are done, and what is done before the next; None: the next is under way."""
         if self._part is Part.SETUP:
             self._setup += moment - self._last
         self._last, self._doing = moment, doing
-        if step < self._step:  # an engine lost what it had done: it is done again
+        if step < self._step:  # an engine lost what it had done: it is repeated
             self._origin, self._mark = step, None
         if self._part is Part.STEPS and step > self._step:
             self._move(step, moment)
@@ -60,7 +60,7 @@ class Stopwatch:
 
     def _enter(self, part: Part, step: int, moment: float) -> None:
         if part is Part.STEPS:
-            # Whoever takes a run over that goes on elsewhere saw neither its setup nor its last step begin.
+            # Whoever takes over a run that continues elsewhere saw neither its setup nor its last step begin.
             begun = step - self._origin
             if begun <= 1 and self._setup:
                 self.paces["setup"] = round(self._setup, 3)
@@ -69,23 +69,23 @@ class Stopwatch:
         self._part, self._since = part, moment
 
     def store(self, step: int, moment: float) -> None:
-        """The checkpoint of this step is stored."""
+        """Report that the checkpoint of this step is stored."""
         self._stored = self._origin = step
         if self._way.is_end(step):
             if self._part is Part.FINISH:
                 self.paces["finish"] = round(moment - self._since, 3)
-            # Its samples are asked for now, and whatever waits by then has the engine next.
+            # Its samples are ordered now, and whatever waits by then gets the engine next.
             self._begin(Part.LENDING, moment)
 
     def take_back(self, pictures: int, moment: float) -> None:
-        """The engine is taken back from pictures, so many of which waited when they got it."""
+        """Report that the engine is taken back from pictures, `pictures` of which waited when they got it."""
         if pictures:
             self.paces["picture"] = round((moment - self._since) / pictures, 3)
         self._begin(Part.SETUP, moment)
 
     @property
     def known(self) -> Paces:
-        """How long what takes: as it was measured, else as earlier trainings tell."""
+        """The durations: as measured, else from earlier trainings."""
         measured = {"step": self.seconds / self.timed} if self.timed else {}
         return Paces(**{**self.paces, **measured})
 
@@ -94,7 +94,7 @@ class Stopwatch:
         self._doing = None
 
     def now(self, moment: float, *, ahead: float = 0.0) -> Now:
-        """Where it is. `ahead`: seconds of work on pictures that wait at this moment."""
+        """The current state. `ahead`: seconds of work on currently waiting pictures."""
         elapsed = moment - self._since
         match self._part:
             case Part.STEPS:

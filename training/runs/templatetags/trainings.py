@@ -1,4 +1,4 @@
-"""What templates ask of trainers."""
+"""Template filters about trainers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ register = template.Library()
 
 @register.filter
 def trainer_label(name: str) -> str:
-    """What people call the trainer of this name."""
+    """The label of the trainer of this name."""
     return known_trainers.label(name)
 
 
 @register.filter
 def trains_on_engine(name: str) -> bool:
-    """Whether this trainer has an engine for itself."""
+    """Whether this trainer has an engine to itself."""
     trainer = known_trainers.find(name)
     return trainer is None or trainer.on_engine

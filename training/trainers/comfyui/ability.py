@@ -1,4 +1,4 @@
-"""What the training nodes of engines can do, by what is kept of them: nobody is asked."""
+"""What the training nodes of engines can do, from their stored node details; sends no requests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from training.trainers.comfyui import graph
 
 
 def missing_switches() -> frozenset[str]:
-    """Names of the settings that no engine that serves now has."""
+    """Names of the settings that none of the serving engines supports."""
     there = [graph.switches(engine.node_infos) for engine in roster.serving()]
     return frozenset(graph.SWITCHES).difference(*there)
 
 
 def obstacle(engine: Engine, config: Mapping[str, Any]) -> str:
-    """Why the engine's training nodes cannot be given a training with these settings; "" if they can."""
+    """Why the engine's training nodes cannot run a training with these settings; "" if they can."""
     lack = graph.lack(engine.node_infos, engine.node_classes, config)
     if lack is None:
         return ""
@@ -32,4 +32,4 @@ def obstacle(engine: Engine, config: Mapping[str, Any]) -> str:
         )
         return words % {**facts, "setting": SETTINGS[lack.name].label}
     words = _("%(engine)s (ComfyUI %(version)s) cannot be given this training. %(lack)s")
-    return words % {**facts, "lack": lacks.words(lack)}
+    return words % {**facts, "lack": lacks.lack_in_words(lack)}

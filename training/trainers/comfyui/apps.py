@@ -1,4 +1,4 @@
-"""Registers the trainer that trains with ComfyUI's own nodes."""
+"""Registers the trainer that uses ComfyUI's own nodes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ComfyuiConfig(AppConfig):
     label = "trainers_comfyui"
 
     def ready(self) -> None:
-        """Make the trainer known, and what of it others look at."""
+        """Register the trainer, its node classes, its diagnostics, its converter of exports and its sweep."""
         from generation.engines import diagnostics as engine_diagnostics
         from generation.engines import node_facts
         from styles import cards
@@ -27,4 +27,4 @@ class ComfyuiConfig(AppConfig):
         node_facts.keep(graph.every_class())
         engine_diagnostics.register(diagnostics.look)
         cards.register_converter(lora.exported)
-        workers.register_sweep(leftovers.sweep, guarded=True)
+        workers.register_sweep(leftovers.cancel_leftovers, guarded=True)

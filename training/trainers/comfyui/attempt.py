@@ -1,8 +1,7 @@
 """One attempt at a training on one engine, segment by segment.
 
-One segment is one prompt. What is needed to find it again is remembered before it is posted, so that whoever goes on
-after a crash follows it, or collects what it left, and trains again only what is really gone: never more than one
-segment.
+One segment is one prompt. What is needed to find it again is stored before it is posted, so that whoever continues
+after a crash follows it, or collects its result, and only repeats what is really lost: never more than one segment.
 """
 
 from __future__ import annotations
@@ -41,24 +40,24 @@ from training.trainers.comfyui.prompt_watch import Watch
 from training.trainers.comfyui.segments import Segment
 
 SECONDS_WITHOUT_CONNECTION = 60.0  # seconds without a connection until the engine counts as lost
-# Seconds without any sign, while the engine works. Encoding shows nothing, nor does a step of a slow machine.
+# Seconds without any sign, while the engine works. Encoding reports no progress, nor does one step of a slow machine.
 SILENT = 1800.0
 SILENT_PER_PICTURE = 60.0
-# New engines tell nothing of less than UNTOLD of a segment: so many steps may pass, each of them as slow as this.
+# New engines do not report less than UNTOLD of a segment: that many steps may pass, each as slow as this.
 SLOWEST_STEP = 300.0
-SLOW_TIMES = 10  # or so many times as slow as they were so far
-SILENT_OLD = 24 * 3600.0  # old engines show nothing from the first step to the last
-SENT_TOGETHER = 20  # pictures between two notes of how many are there
-LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists what it saved
-FETCHES = 3  # times at once that a file is fetched which is damaged
-# What is remembered of a prompt, and of one engine; `file` is what it saved after step `file_step`, and `made` that the
+SLOW_TIMES = 10  # or this many times slower than the steps so far
+SILENT_OLD = 24 * 3600.0  # old engines report nothing from the first step to the last
+SENT_TOGETHER = 20  # pictures between two stored counts of those sent
+LISTED_WITHIN = 20  # tries, half a second apart, until the engine lists the file it saved
+FETCHES = 3  # immediate attempts at fetching a file that arrives damaged
+# What is stored of a prompt, and of one engine. `file` is what it saved after step `file_step`; `made` says that the
 # engine lists what the prompt saved.
 PROMPT = ("prompt", "prefix", "first", "last", "made")
 _KEPT = (*PROMPT, "folder", "sent", "file", "file_step", "pace")
 
 
 def longest_silence(steps: int, pictures: int, pace: float | None) -> float:
-    """Seconds without a sign after which a segment of so many steps counts as stalled; `pace`: of a step, if known."""
+    """Seconds without a sign after which a segment counts as stalled. `pace`: seconds per step, if known."""
     step = min(SLOWEST_STEP, SLOW_TIMES * pace) if pace else SLOWEST_STEP
     return SILENT + SILENT_PER_PICTURE * pictures + step * math.ceil(UNTOLD * steps)
 
@@ -72,12 +71,12 @@ class Attempt:
         self.client = client
         self.loop = roster.pool.loop
         self.done = course.start.step if course.start else 0
-        self.reached = course.job.step  # as it was told last, perhaps by a worker that is gone
-        if course.state.get("engine") != engine.pk:  # what was left on another one is of no use here
+        self.reached = course.job.step  # as last reported, perhaps by a worker that is gone
+        if course.state.get("engine") != engine.pk:  # what was left on another engine is useless here
             course.remember(**dict.fromkeys(_KEPT), engine=engine.pk)
-        self.pace = 0.0  # seconds that a step of the last segment took
+        self.pace = 0.0  # seconds per step of the last segment
         self.generation = self._generation()
-        self.stand_in = course.job.trigger_words or "picture"  # where the engine wants a caption
+        self.stand_in = course.job.trigger_words or "picture"  # for engines that require a caption
         self.items, self.resized, self.uncaptioned = dataset.items(
             course.pictures, mixed=self.generation.mixed, stand_in=self.stand_in
         )
@@ -89,7 +88,7 @@ class Attempt:
         return found
 
     def run(self) -> None:
-        """Segment by segment to the last step."""
+        """Train segment by segment to the last step."""
         self._greet()
         job, config = self.course.job, self.course.config
         while self.done < job.steps:
@@ -136,7 +135,7 @@ class Attempt:
             say(text % {"count": self.uncaptioned, "caption": self.stand_in})
 
     def _heed(self) -> None:
-        """Between two segments nothing is lost by stopping."""
+        """Stop if requested: between two segments nothing is lost by it."""
         if self.course.stop is not Stop.NO:
             raise TrainerStopped
 
@@ -151,7 +150,7 @@ class Attempt:
         return Segment(left["first"], left["last"]) if known and left["first"] == self.done else None
 
     def _resume(self, segment: Segment) -> bool:
-        """Follow or collect the prompt of an earlier attempt. False where the engine knows nothing of it."""
+        """Follow or collect the prompt of an earlier attempt. False if the engine does not know it."""
         prompt, prefix = self.course.state.get("prompt"), self.course.state["prefix"]
         self.course.log(_("Looking on the engine for the segment that was begun before."))
         losses: list[float] = []
@@ -168,7 +167,7 @@ class Attempt:
         except TrainerLost as error:
             if error.answered:
                 raise
-            return False  # the engine ended while it wrote the file
+            return False  # the engine died while it wrote the file
         return True
 
     # One segment.
@@ -176,7 +175,7 @@ class Attempt:
     def _train(self, segment: Segment) -> None:
         folder = self._send_pictures()
         values = self._values(segment, folder, self._existing())
-        self.client.forget()  # it lists the new folder by now, spelled in its own way
+        self.client.forget()  # it lists the new folder by now, in its own spelling
         nodes = self.loop.call(graph.adapted(self.client, self.generation, values))
         prompt = str(uuid.uuid4())
         prefix = values["prefix"]
@@ -192,12 +191,12 @@ class Attempt:
             "steps": segment.steps,
             "seed": segments.seed_of(segment, job.seed, int(config["accumulation"])),
             "existing_lora": existing,
-            # Unique to the prompt: the node counts files by the steps in their names and would overwrite one.
+            # Unique to the prompt: the node numbers files by the steps in their names and would overwrite one.
             "prefix": f"loras/{job.saved_as}{uuid.uuid4().hex[:12]}",
         }
 
     def _existing(self) -> str:
-        """The file on the engine that the segment goes on from, put there where it is lacking."""
+        """The file on the engine from which the segment continues; installs it there if it is missing."""
         if not self.done:
             return graph.NOTHING
         start = self.course.start
@@ -208,7 +207,7 @@ class Attempt:
             )
         state = self.course.state
         if not ours or not installs.can_install(self.engine, ours.version):
-            # The engine's own file is the same but for alpha, which begins at 1 again.
+            # The engine's own file differs only in alpha, which starts at 1 again.
             if state.get("file_step") == self.done and self.loop.call(self.client.has_lora(state["file"])):
                 return str(state["file"])
             if not ours:
@@ -219,7 +218,7 @@ class Attempt:
         return str(ours.version.lora_name)
 
     def _send_pictures(self) -> str:
-        """The folder on the engine that holds the pictures, sent where they are not there yet."""
+        """The folder on the engine with the pictures; sends those that are missing."""
         folder, sent = dataset.folder_name(self.items), 0
         known = str(self.course.state.get("folder", ""))
         if known.startswith(folder) and self._lists(known):
@@ -256,14 +255,14 @@ class Attempt:
         self.progress(self.done, doing)
 
     def progress(self, step: int, doing: Doing | None = None) -> None:
-        """Say how far it is."""
+        """Report the progress."""
         epoch = segments.epoch(step, len(self.items), self.course.config)
         self.course.progress(step, epoch=epoch, doing=doing)
 
     def _follow(self, segment: Segment, prompt: str, nodes: Mapping[str, Any] | None, reached: int = 0) -> list[float]:
-        """Post the graph, or without one follow what was posted before, to its end. The loss of each step.
+        """Post the graph, or without one follow a prompt posted before, to its end. Returns the loss of each step.
 
-        `reached`: how far what was posted before had come when it was looked at last.
+        `reached`: the last known step of a prompt posted before.
         """
         watch = Watch(self, segment, prompt, reached)
         pace = self.course.job.seconds_per_step
@@ -280,7 +279,7 @@ class Attempt:
                     watch.look()
         except ExecutionFailed as error:
             if error.node_id == graph.LOADER:
-                self.course.remember(folder=None, sent=None)  # what lies there may be broken
+                self.course.remember(folder=None, sent=None)  # the files there may be broken
                 raise TrainerFailed("bad_pictures", error.detail, picture=self._named_in(error.detail)) from error
             raise
         self.pace = watch.pace
@@ -288,12 +287,12 @@ class Attempt:
         return graph.losses(watch.losses, int(self.course.config["accumulation"]), divided=divided)
 
     def _named_in(self, text: str) -> str:
-        """The dataset's name for the picture whose file on the engine a text names; "" where it names none."""
+        """The dataset's name of the picture whose file on the engine the text names; "" if it names none."""
         named = {f"{item.picture.name}.png": item.picture.source for item in self.items}
         return next((named[name] for name in re.findall(r"\d+\.png", text) if name in named), "")
 
     def stop_now(self, prompt: str) -> None:
-        """End the prompt on the engine, and the attempt. Where the engine cannot be told, `leftovers` does it later."""
+        """End the prompt on the engine, and the attempt. If the engine is unreachable, `leftovers` does it later."""
         with suppress(ComfyError):
             self.loop.call(self.client.cancel(prompt))
             self._forget_prompt()
@@ -304,7 +303,7 @@ class Attempt:
     # Its result.
 
     def _saved_as(self, prefix: str, tries: int = LISTED_WITHIN) -> str | None:
-        """The name among the engine's LoRAs of what was saved under the prefix."""
+        """The name, among the engine's LoRAs, of the file saved with this prefix."""
         start = prefix.removeprefix("loras/") + "_"
         for tried in range(tries):
             if tried:
@@ -328,7 +327,7 @@ class Attempt:
                     self.progress(step, Doing(Phase.FETCHING, size))
 
     def _fetch_whole(self, name: str, whole: Path, ready: Path, step: int) -> None:
-        """Fetch a file and make a checkpoint of it; again where it came damaged. Raises BadLora or EOFError."""
+        """Fetch a file and make a checkpoint of it; retry if it arrives damaged. Raises BadLora or EOFError."""
         for left in reversed(range(FETCHES)):
             self._fetch(name, whole, step)
             try:
@@ -341,7 +340,7 @@ class Attempt:
                     raise
 
     def _collect(self, segment: Segment, prefix: str, losses: list[float]) -> None:
-        """Fetch the file of a segment and hand it over as a checkpoint."""
+        """Fetch the file of a segment and pass it on as a checkpoint."""
         name = self._saved_as(prefix)
         if name is None:
             self._forget_prompt()

@@ -1,7 +1,7 @@
 """The pictures and captions of a training as files on an engine.
 
-An engine remembers a folder by its name alone, so a folder is named after what is in it, and never changed once it is
-whole. No engine has a way to delete one.
+An engine caches a folder by its name alone, so a folder is named after its content, and never changed once it is
+complete. No engine has a way to delete one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from training.datasets import picture_files
 from training.datasets.picture_files import Box, Size
 from training.runs.trainer import TrainingPicture
 
-RECIPE = 2  # raised when the same picture would become other bytes
+RECIPE = 2  # raise it if the same picture would be encoded differently
 ROOT = "train"
 
 
@@ -28,12 +28,12 @@ class Unreadable(Exception):
 
 
 class Occupied(Exception):
-    """The engine has another file of this name in the folder already."""
+    """The engine already has another file of this name in the folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A picture as the engine gets it."""
+    """A picture as it is sent to the engine."""
 
     picture: TrainingPicture
     size: Size
@@ -41,9 +41,9 @@ class Item:
 
 
 def items(pictures: Sequence[TrainingPicture], *, mixed: bool, stand_in: str) -> tuple[list[Item], int, int]:
-    """What to send, how many pictures change their size, and how many get `stand_in` as caption.
+    """What to send, how many pictures are resized, and how many get `stand_in` as caption.
 
-    Unless `mixed`, all get the most frequent size, and a caption: such an engine takes nothing else.
+    Unless `mixed`, all get the most frequent size, and a caption: such an engine accepts nothing else.
     """
     if mixed:
         return [Item(picture, picture.bucket, _caption(picture)) for picture in pictures], 0, 0
@@ -54,7 +54,7 @@ def items(pictures: Sequence[TrainingPicture], *, mixed: bool, stand_in: str) ->
 
 
 def _caption(picture: TrainingPicture) -> str:
-    """The engine reads captions as it reads prompts: parentheses that are letters need their backslashes."""
+    """The engine reads captions as it reads prompts, so literal parentheses need backslashes."""
     return grammar.for_comfyui(picture.caption.strip())
 
 
@@ -76,20 +76,20 @@ def folder_name(every: Sequence[Item]) -> str:
 
 
 def encoded(item: Item) -> bytes:
-    """The picture cut, laid on its background and brought to its size, as a PNG. Raises Unreadable."""
+    """The picture cropped, flattened onto its background and resized, as a PNG. Raises Unreadable."""
     picture = item.picture
     if not min(item.size):
         raise Unreadable(f"{picture.name}: {picture.width} × {picture.height} pixels are too few")
     try:
         return picture_files.trained(picture.open(), picture.background, item.size, _fitted(picture.crop, item.size))
-    except StoreUnreachable:  # no fault of the picture
+    except StoreUnreachable:  # not the picture's fault
         raise
     except (OSError, picture_files.BadPicture) as error:
         raise Unreadable(f"{picture.name}: {error}") from error
 
 
 def _fitted(crop: Box, size: Size) -> Box:
-    """The largest box of this shape in the middle of the crop."""
+    """The largest box of this shape in the centre of the crop."""
     left, top, right, bottom = crop
     width, height = right - left, bottom - top
     scale = min(width / size[0], height / size[1])
@@ -98,9 +98,9 @@ def _fitted(crop: Box, size: Size) -> Box:
 
 
 async def send(client: ComfyClient, folder: str, item: Item, png: bytes) -> None:
-    """Put one picture and its caption into the folder. Raises Occupied, or what `ComfyClient.upload_image` does.
+    """Upload one picture and its caption into the folder. Raises Occupied, or what `ComfyClient.upload_image` does.
 
-    Where the engine has the same bytes there already nothing changes.
+    If the engine already has the same bytes there, nothing changes.
     """
     await _put(client, folder, f"{item.picture.name}.png", png)
     if item.caption:

@@ -1,4 +1,4 @@
-"""What `manage.py doctor` says of an engine's training nodes."""
+"""What `manage.py doctor` reports about an engine's training nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.trainers.comfyui import graph
 
 
 def look(version: str, nodes: NodeFacts) -> Iterable[Finding]:
-    """Whether they are there, can be wired, and which settings they do not have."""
+    """Whether they are present, can be wired, and which settings they lack."""
     title = _("Training nodes")
     if absent := graph.absent(nodes.classes):
         yield Finding(title, _("not present: %s") % ", ".join(absent), str(UPDATE))
@@ -23,7 +23,7 @@ def look(version: str, nodes: NodeFacts) -> Iterable[Finding]:
         yield Finding(title, _("not present: this engine makes pictures but cannot train"))
     elif lack := graph.lack(nodes.infos, nodes.classes, {}):
         words = _("present, but those of ComfyUI %(version)s cannot be used. %(lack)s")
-        yield Finding(title, words % {"version": version, "lack": lacks.words(lack)}, str(UPDATE))
+        yield Finding(title, words % {"version": version, "lack": lacks.lack_in_words(lack)}, str(UPDATE))
     else:
         without = [name for name in graph.SWITCHES if name not in graph.switches(nodes.infos)]
         labels = ", ".join(f"“{SETTINGS[name].label}”" for name in without)

@@ -17,13 +17,13 @@ from stylestudio.comfy.graphs.graph import Graph
 from stylestudio.comfy.lack import Lack
 from training.runs import parameters
 
-# Nodes of both workflows.
+# Node ids in both workflows.
 LOADER, TRAINING, LORA, LOSS = "2", "4", "5", "6"
-NOTHING = "[None]"  # what the training node calls no LoRA
+NOTHING = "[None]"  # the training node's choice for no LoRA
 _SAVERS = ("SaveLoRA", "SaveLoRANode")  # the same node under two names
 _TRAINER = "TrainLoraNode"
-SWITCHES = ("offloading", "bypass_mode")  # off where a version does not have them
-# What stands for files and settings where only the wiring is looked at.
+SWITCHES = ("offloading", "bypass_mode")  # off if a version does not have them
+# Placeholders for files and settings when only the wiring is checked.
 _ANY_VALUES = {"checkpoint": "", "folder": "", "steps": 2, "seed": 2, "existing_lora": NOTHING, "prefix": "loras/x"}
 _USUAL = {"batch_size": 1, "accumulation": 1, "learning_rate": 1e-4, "rank": 8}
 
@@ -32,7 +32,7 @@ _USUAL = {"batch_size": 1, "accumulation": 1, "learning_rate": 1e-4, "rank": 8}
 class Generation:
     """A generation of the training nodes.
 
-    `tells`: it shows each step and can be interrupted. `mixed`: pictures may differ in size and lack a caption.
+    `tells`: it reports each step and can be interrupted. `mixed`: pictures may differ in size and lack a caption.
     """
 
     workflow: str
@@ -46,7 +46,7 @@ OLD = Generation("train_lora_v0_3", "LoadImageTextSetFromFolderNode", tells=Fals
 
 
 def generation(classes: Collection[str]) -> Generation | None:
-    """The newest generation whose nodes are all among `classes`; None where there is none."""
+    """The newest generation whose nodes are all among `classes`; None if there is none."""
     for each in (NEW, OLD):
         needed = workflow(each).classes.difference(_SAVERS)
         if needed <= set(classes) and any(saver in classes for saver in _SAVERS):
@@ -55,7 +55,9 @@ def generation(classes: Collection[str]) -> Generation | None:
 
 
 def absent(classes: Collection[str]) -> list[str]:
-    """Nodes that an engine lacks although it has the one that trains; empty where a generation is whole, or none is."""
+    """Nodes that an engine with the training node lacks; empty if a generation is complete, or if it cannot train at
+    all.
+    """
     if _TRAINER not in classes or generation(classes):
         return []
     there = {*classes, *(_SAVERS if any(saver in classes for saver in _SAVERS) else ())}
@@ -76,13 +78,13 @@ def every_class() -> frozenset[str]:
 
 
 async def detect(client: ComfyClient) -> Generation | None:
-    """The generation that an engine has, asked node by node."""
+    """The generation that an engine has, requested node by node."""
     classes = [name for name in sorted(every_class()) if await client.object_info(name)]
     return generation(classes) or generation([*classes, *await client.replacements()])
 
 
 def chosen(config: Mapping[str, Any]) -> dict[str, object]:
-    """What the settings of a training fill into a workflow."""
+    """The values that a training's settings fill into a workflow."""
     dtype = str(config.get("dtype", "bf16"))
     computed = str(config.get("training_dtype", parameters.SAME))
     return {
@@ -100,10 +102,10 @@ def chosen(config: Mapping[str, Any]) -> dict[str, object]:
 
 
 async def adapted(client: ComfyClient, generation: Generation, values: Mapping[str, object]) -> Graph:
-    """The filled workflow as this engine wants it.
+    """The filled workflow, adapted to this engine.
 
-    Inputs that a later version needs besides get the defaults that the engine names. GraphInvalid where it lacks a
-    node, an output or an input that is needed, and where a choice is not among its own.
+    Inputs that only a later version needs get the engine's defaults. Raises GraphInvalid if the engine lacks a node, an
+    output or an input that is needed, or if a choice is not among its own.
     """
     filled = _filled(generation, values)
     saver = str(filled[LORA]["class_type"])
@@ -113,9 +115,9 @@ async def adapted(client: ComfyClient, generation: Generation, values: Mapping[s
 
 
 def lack(infos: Mapping[str, Any], classes: Collection[str], config: Mapping[str, Any]) -> Lack | None:
-    """Why an engine with these node classes cannot be given this training; None if it can, or if it is not known.
+    """Why an engine with these node classes cannot run this training; None if it can, or if that is not known.
 
-    `infos` is what was kept of what it said of them. Its files are not looked at.
+    `infos` are the stored details of its nodes. Does not check its files.
     """
     found = generation(classes)
     if found is None:
@@ -133,12 +135,14 @@ def lack(infos: Mapping[str, Any], classes: Collection[str], config: Mapping[str
 
 
 def switches(infos: Mapping[str, Any]) -> frozenset[str]:
-    """Which of the switches that came with newer versions the training node has."""
+    """Which of the switches that newer versions introduced the training node has."""
     return frozenset(SWITCHES).intersection(node_info.inputs(infos.get(_TRAINER, {}), {}))
 
 
 def _filled(generation: Generation, values: Mapping[str, object]) -> Graph:
-    """The workflow with these values. A switch that is on is insisted on: without it, it would train otherwise."""
+    """The workflow with these values. A switch that is on is mandatory:
+    without it the training would be another one.
+    """
     usual = {"training_dtype": values["dtype"], **dict.fromkeys(SWITCHES, False)}
     graph = workflow(generation).fill({**usual, **values})
     inputs = graph[TRAINING]["inputs"]
@@ -154,10 +158,10 @@ def _saved_by(graph: Graph, saver: str) -> Graph:
 
 
 def losses(texts: Sequence[str], accumulation: int, *, divided: bool) -> list[float]:
-    """The loss of each step, from what the engine shows of its loss map; empty where it is not readable.
+    """The loss of each step, from the text the engine shows of its loss map; empty if it is not readable.
 
-    The node counts micro-steps, `accumulation` to a step. `divided`: it has divided each by that number already, as it
-    does where pictures differ in size.
+    The node counts micro-steps, `accumulation` to a step. `divided`: it has already divided each by that number, as it
+    does if pictures differ in size.
     """
     try:
         told = json.loads("".join(texts))

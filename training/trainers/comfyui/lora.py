@@ -1,10 +1,9 @@
-"""The LoRA files that ComfyUI's training nodes write: made fit to go on from, and spelled as other programs read them.
+"""The LoRA files of ComfyUI's training nodes: prepared for continuing, and respelled for other programs.
 
 They hold `diffusion_model.<module>.lora_up.weight`, `.lora_down.weight` and `.alpha` for every layer of the U-Net, all
-matrices flat, also those of convolutions; `.diff` for every norm and `.diff_b` for every bias. Alpha begins at 1 and is
-trained too.
-
-One tensor is in memory at a time.
+as flat matrices, even those of convolutions; `.diff` for every norm and `.diff_b` for every bias. Alpha starts at 1 and
+is trained too.
+Only one tensor is in memory at a time.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from styles.lora.file.header import Header, Tensor
 from styles.lora.metadata.write import head
 from styles.models import Source, StyleVersion
 
-_NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, convolutions among them
+_NUMBERS_PER_RANK = 3_088_000  # in the layers of SDXL's U-Net, including convolutions
 _MODEL = "diffusion_model."
 _UP, _ALPHA = ".lora_up.weight", ".alpha"
 _DTYPES = {"F32": "<f4", "F16": "<f2"}
@@ -37,8 +36,8 @@ _KERNELS = {
     ".conv": 3,
 }
 
-# What kohya's network knows of SDXL: attention, feed-forward and projections of transformer blocks, and, when it has
-# a rank for convolutions, the layers of residual blocks and what stands between two resolutions.
+# The layers kohya's network knows of SDXL: attention, feed-forward and projections of transformer blocks, and, if it
+# has a rank for convolutions, the layers of residual blocks and the resampling between two resolutions.
 _TRANSFORMER = re.compile(
     r"(?:input_blocks\.\d+\.1|middle_block\.1|output_blocks\.\d+\.1)\."
     r"(?:proj_in|proj_out|transformer_blocks\.\d+\.(?:attn[12]\.to_(?:q|k|v|out\.0)|ff\.net\.(?:0\.proj|2)))"
@@ -49,7 +48,7 @@ _RESIDUAL = re.compile(
 )
 _RESAMPLING = re.compile(r"input_blocks\.\d+\.0\.op|output_blocks\.\d+\.[12]\.conv")
 
-# What the beginning of a module's name stands for, where kohya's network has no such layer.
+# What the prefix of a module's name stands for, if kohya's network has no such layer.
 _WORDS = {
     "time_embed": _("how noisy the picture is (time embedding)"),
     "label_emb": _("size and crop (label embedding)"),
@@ -62,7 +61,7 @@ _OTHERS = _("other layers")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A tensor that goes into the new file, under what name and shape, its numbers multiplied by `scale`."""
+    """A tensor to copy into the new file, with its name and shape there; its numbers are multiplied by `scale`."""
 
     source: Tensor
     name: str
@@ -71,14 +70,14 @@ class Kept:
 
 
 def file_size(rank: int, dtype: str) -> int:
-    """About how many bytes a checkpoint of this rank has; `dtype` is bf16 or fp32."""
+    """The approximate size in bytes of a checkpoint of this rank; `dtype` is bf16 or fp32."""
     return rank * _NUMBERS_PER_RANK * (4 if dtype == "fp32" else 2)
 
 
 def copy(
     source: IO[bytes], header: Header, target: IO[bytes], kept: Iterable[Kept], metadata: Mapping[str, str]
 ) -> None:
-    """Write a safetensors file with these tensors of `source`, in this order. EOFError where one is cut off."""
+    """Write a safetensors file with these tensors of `source`, in this order. Raises EOFError if one is truncated."""
     every = list(kept)
     tensors: dict[str, Tensor] = {}
     at = 0
@@ -93,10 +92,10 @@ def copy(
 
 
 def checkpoint(source: IO[bytes], header: Header) -> list[Kept]:
-    """What of a file the training goes on with: the state that the next segment begins with, in every layer.
+    """The tensors a training continues with: the state in which the next segment starts, in every layer.
 
-    When the node goes on it begins `.diff` and `.diff_b` at zero and alpha at 1 again, whatever the file says. So the
-    first are left out, and what alpha has become is multiplied into the weights, which changes nothing in pictures.
+    When the node continues, it starts `.diff` and `.diff_b` at zero and alpha at 1 again, whatever the file says. So
+    the former are left out, and the learned alpha is multiplied into the weights, which changes nothing in pictures.
     """
     alphas = {
         name.removesuffix(_ALPHA): _number(_data(source, header, tensor), tensor.dtype)
@@ -136,15 +135,15 @@ def _scaled(data: bytes, dtype: str, scale: float) -> bytes:
     if dtype != "BF16":
         return values.astype(_DTYPES[dtype]).tobytes()
     bits = values.view(np.uint32)
-    nearest = bits + 0x7FFF + ((bits >> 16) & 1)  # to the nearest, halves to the even one
+    nearest = bits + 0x7FFF + ((bits >> 16) & 1)  # round to nearest, ties to even
     return (nearest >> 16).astype("<u2").tobytes()
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A file in kohya's layout. `foreign` are modules that ComfyUI reads there and sd-scripts passes over.
+    """A file in kohya's layout. `foreign` are modules that ComfyUI reads there but sd-scripts ignores.
 
-    `left_out` are biases and norms, which have no place in it.
+    `left_out` are biases and norms, for which it has no place.
     """
 
     kept: list[Kept]
@@ -154,7 +153,7 @@ class Conversion:
 
     @property
     def losses(self) -> list[str]:
-        """What programs that know kohya's own layers alone do not carry over, in the reader's language."""
+        """What is lost in programs that only know kohya's own layers, in the reader's language."""
         return [str(words) for words in dict.fromkeys(map(_word, (*self.foreign, *self.left_out)))]
 
 
@@ -164,10 +163,10 @@ def is_native(header: Header) -> bool:
 
 
 def to_kohya(header: Header) -> Conversion:
-    """How to write the file as kohya's scripts, and whoever reads those, spell an SDXL LoRA.
+    """How to write the file in the spelling of kohya's scripts, which most programs read for SDXL.
 
-    Layers that kohya's network does not have are spelled in the same way: programs that have them use them, and
-    pictures differ visibly without.
+    Layers that kohya's network lacks are spelled in the same way: programs that have them use them, and without them
+    pictures differ visibly.
     """
     kept: list[Kept] = []
     foreign: dict[str, None] = {}
@@ -201,12 +200,12 @@ def _is_known(module: str) -> bool:
 
 
 def _kernel(module: str) -> int:
-    """The side of the kernel where the module is a convolution, otherwise 0."""
+    """The side of the kernel if the module is a convolution, otherwise 0."""
     return next((side for end, side in _KERNELS.items() if module.endswith(end)), 0)
 
 
 def _unfolded(tensor: Tensor, part: str, kernel: int) -> tuple[int, ...]:
-    """The shape with the kernel's sides, which the node folds into the second one."""
+    """The shape with the kernel's sides, which the node folds into the second dimension."""
     if not kernel or len(tensor.shape) != 2:
         return tensor.shape
     rows, columns = tensor.shape
@@ -235,11 +234,11 @@ def _word(module: str) -> object:
 
 
 def exported(version: StyleVersion, source: IO[bytes], header: Header) -> IO[bytes] | None:
-    """A file that was trained here, in kohya's layout; None for all others, which leave as they came."""
+    """A file trained here, in kohya's layout; None for all others, which are exported unchanged."""
     if version.source != Source.TRAINED or not is_native(header):
         return None
     conversion = to_kohya(header)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     copy(source, header, file, conversion.kept, conversion.metadata)
     file.seek(0)
     return file

@@ -16,7 +16,7 @@ from training.trainers.comfyui import ability, graph, lora
 
 
 def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = None) -> str:
-    """Why this engine cannot train, or not with these settings, in a sentence; "" where it can. Asks nobody."""
+    """Why this engine cannot train, or not with these settings; "" if it can. Sends no requests."""
     facts = {"engine": roster.title(engine), "version": engine.engine_version, "base": base}
     if absent := graph.absent(engine.node_classes):
         words = _(
@@ -38,9 +38,9 @@ def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = 
 
 
 def hint(engine: Engine, config: Mapping[str, Any]) -> str:
-    """What will be missing although this engine can train; "" where nothing will.
+    """What will be missing although this engine can train; "" if nothing will.
 
-    Checkpoints larger than it takes over HTTP cannot be put on it, so there are no sample pictures.
+    Checkpoints larger than its upload limit cannot be installed on it, so there are no sample pictures.
     """
     size = lora.file_size(int(config["rank"]), str(config["dtype"]))
     if conf.LORA_DIR or size <= installs.limit(engine):

@@ -1,8 +1,8 @@
-"""The settings that ComfyUI's training nodes honour, and with what values their presets begin.
+"""The settings that ComfyUI's training nodes honour, and the values of their presets.
 
 The native nodes have alpha 1, which divides what is learned by the rank, so their learning rates are higher than those
-of others. They train every layer, so half the rank holds as much; a file of rank 16 (99 MB) is also what ComfyUI takes
-over HTTP without being told more.
+of others. They train every layer, so half the rank holds as much; a file of rank 16 (99 MB) also stays within ComfyUI's
+default upload limit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SETTINGS = (
         "steps", "rank", "learning_rate", "batch_size", "accumulation", "resolution", "segments", "loss_function",
         "optimizer", "dtype", "training_dtype", "gradient_checkpointing", "offloading", "bypass_mode",
 )  # fmt: skip
-# The native nodes know these alone.
+# The only values the native nodes know.
 CHOICES = {"optimizer": ("AdamW", "Adam", "SGD", "RMSprop"), "dtype": ("bf16", "fp32")}
 BYTES_PER_RANK = 6_180_000  # of a file at 16 bits: all layers of SDXL's U-Net
 

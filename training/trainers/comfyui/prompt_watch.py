@@ -1,4 +1,4 @@
-"""What is seen of one prompt while it runs on the engine."""
+"""Watching one prompt while it runs on the engine."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from training.runs.trainer import Course, Stop
 from training.trainers.comfyui import graph
 from training.trainers.comfyui.segments import Segment
 
-SECONDS_BETWEEN_WISH_LOOKS = 0.25  # seconds between two looks at what somebody wants
+SECONDS_BETWEEN_WISH_LOOKS = 0.25  # seconds between two checks for a request to stop
 
 
 class Watched(Protocol):
-    """The attempt whose prompt it is, as far as a watch needs it."""
+    """The attempt that the prompt belongs to, as far as a watch needs it."""
 
     course: Course
     generation: graph.Generation
 
     def progress(self, step: int, doing: Doing | None = None) -> None:
-        """Say how far it is."""
+        """Report the progress."""
 
     def stop_now(self, prompt: str) -> None:
         """End the prompt on the engine, and the attempt. Raises TrainerStopped."""
 
 
 class Watch:
-    """What is seen of one prompt while it runs. Engines leave out steps, so one may be told long after the last."""
+    """The state of one prompt while it runs. Engines skip steps, so reports may be far apart."""
 
     def __init__(self, attempt: Watched, segment: Segment, prompt: str, reached: int = 0) -> None:
         self.attempt = attempt
         self.segment = segment
         self.prompt = prompt
         self.losses: tuple[str, ...] = ()
-        self.pace: float = 0.0  # seconds that a step took
+        self.pace: float = 0.0  # seconds per step
         self.doing = Doing(Phase.WAITING)
         self.waits = False  # in the engine's queue
         self.step = segment.first
-        self.told = False  # the engine shows its steps
+        self.told = False  # the engine reports its steps
         self.reached = reached if segment.first < reached <= segment.last else 0
         self.training_since: float | None = None
         self.looked = 0.0
 
     def on(self, event: events.Event) -> None:
-        """Take in one event."""
+        """Process one event."""
         match event:
             case events.Posted():
                 self.waits = True
@@ -68,7 +68,7 @@ class Watch:
                 pass
 
     def _take_up(self) -> None:
-        """It runs since an earlier attempt: it is at least where it was then, and its next sign may take a while."""
+        """Continue at the step an earlier attempt saw: the prompt already runs, and its next sign may take a while."""
         if self.reached:
             self.told, self.step = self.attempt.generation.tells, self.reached
             if pace := self.attempt.course.state.get("pace"):
@@ -82,13 +82,13 @@ class Watch:
             self.pace = (now - self.training_since) / self.segment.steps
 
     def look(self) -> None:
-        """Say how far it is, and do what somebody wants."""
+        """Report the progress, and stop if requested."""
         now = time.monotonic()
         if now - self.looked < SECONDS_BETWEEN_WISH_LOOKS:
             return
         self.looked = now
         stop = self.attempt.course.stop
-        # What only waits has nothing that could be kept.
+        # A waiting prompt has nothing that could be kept.
         if stop is Stop.NOW or (stop is Stop.KEEP and self.waits):
             self.attempt.stop_now(self.prompt)
         if self.training_since is None and not self.told:
@@ -97,9 +97,9 @@ class Watch:
             self.attempt.progress(self.step if self.told else self._estimate(now))
 
     def _estimate(self, now: float) -> int:
-        """The step that an engine without progress may be at, by the pace of the segment before.
+        """The estimated step of an engine that reports no progress, from the pace of the previous segment.
 
-        One that tells its steps has done none before it tells the first.
+        An engine that reports its steps has done none before the first report.
         """
         pace = self.attempt.course.state.get("pace")
         if not pace or self.training_since is None or self.attempt.generation.tells:

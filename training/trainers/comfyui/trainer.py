@@ -1,4 +1,4 @@
-"""The trainer that trains on an engine with ComfyUI's own nodes, and what an engine's errors mean for a training."""
+"""The trainer that uses ComfyUI's own nodes on an engine, and what an engine's errors mean for a training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ComfyTrainer(Trainer):
     on_engine = True
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
-        """Why no engine can train now; empty where one can. `config["base"]` is the checkpoint, where it is known."""
+        """Why no engine can train now; empty if one can. `config["base"]` is the checkpoint, if known."""
         serving = roster.serving()
         if not serving:
             return [_("No engine answers. Start ComfyUI, then look at the engines on the Queue page.")]
@@ -55,7 +55,7 @@ class ComfyTrainer(Trainer):
         return [] if "" in found else list(dict.fromkeys(found))
 
     def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
-        """Engines that serve now, whose nodes can do this, and that have the base checkpoint, if one is named."""
+        """Serving engines whose nodes support these settings and that have the base checkpoint, if one is given."""
         return [engine for engine in roster.serving() if not obstacle(engine, base, config)]
 
     def hidden(self, values: Mapping[str, Any]) -> Collection[str]:
@@ -63,7 +63,7 @@ class ComfyTrainer(Trainer):
         return [name for name in ability.missing_switches() if not parameters.setting(name).clean(values.get(name))]
 
     def hints(self, base: str, config: Mapping[str, Any]) -> list[str]:
-        """Files that are too large for engines, and engines that draw sketches."""
+        """Warnings: files too large for engines, and engines that draw sketches."""
         real = (engine for engine in self.able(base, config) if not engine.is_preview)
         found = [words for words in dict.fromkeys(hint(engine, config) for engine in real) if words]
         if roster.preview_serves():
@@ -76,8 +76,8 @@ class ComfyTrainer(Trainer):
     def run(self, course: Course) -> None:
         """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
         engine = course.job.engine
-        assert engine is not None  # the runner chose one
-        # The same id in every process: after a restart the engine goes on telling us of what we posted.
+        assert engine is not None  # the runner has chosen one
+        # The same id in every process: after a restart the engine still sends the events of our prompts.
         with roster.pool.own_client(engine, f"stylestudio-training-{course.job.pk}") as client:
             try:
                 Attempt(course, engine, client).run()

@@ -1,1 +1,1 @@
-"""Trains with kohya's sd-scripts, a program of its own on the worker's machine."""
+"""Trains with kohya's sd-scripts, a separate program on the worker's machine."""

@@ -1,4 +1,4 @@
-"""Registers the trainer that drives sd-scripts."""
+"""Registers the trainer that runs sd-scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class KohyaConfig(AppConfig):
     label = "trainers_kohya"
 
     def ready(self) -> None:
-        """Make the trainer known."""
+        """Register the trainer."""
         from training.runs import known_trainers
         from training.runs.running import live_course
         from training.trainers.kohya import trainer

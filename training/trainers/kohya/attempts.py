@@ -17,10 +17,10 @@ class Attempt:
     folder: Path
     first_step: int
     logged: int = 0  # bytes of its output whose lines are in the log of the training
-    over: bool = False  # its end was dealt with
+    over: bool = False  # its end has been handled
 
     def save(self) -> None:
-        """Write it down."""
+        """Write it to disk."""
         facts = asdict(self)
         del facts["folder"]
         aside = self.folder / f"{_FILE}.new"
@@ -35,7 +35,7 @@ def newest(training: Path) -> Attempt | None:
 
 
 def begin(training: Path, first_step: int) -> Attempt:
-    """A folder for another start."""
+    """Create the folder of another start."""
     numbers = [int(folder.name) for folder in (training / FOLDER).glob("[0-9]*")]
     folder = training / FOLDER / f"{max(numbers, default=0) + 1:04}"
     folder.mkdir(parents=True)

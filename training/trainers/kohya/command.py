@@ -1,4 +1,4 @@
-"""The command that trains, for the worker and for people; and everything it needs as one archive."""
+"""The training command, for the worker and for people; and everything it needs as one archive."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ SCRIPT = "sdxl_train_network.py"
 
 
 def arguments(python: str, scripts: Path, config_file: str, precision: str) -> list[str]:
-    """What is executed, in the folder of the training. `precision`: no, fp16 or bf16."""
-    # The module, not the program `accelerate`: that one need not be the one of this Python.
+    """The command line, to be run in the folder of the training. `precision`: no, fp16 or bf16."""
+    # The module, not the program `accelerate`, which may belong to another Python.
     launcher = [python, "-m", "accelerate.commands.launch"]
     return [*launcher, *_launch_options(precision), str(scripts / SCRIPT), "--config_file", config_file]
 
 
-def shown(folder: Path, words: Sequence[str]) -> str:
+def shell_line(folder: Path, words: Sequence[str]) -> str:
     """The same as one line to paste into a POSIX shell."""
     return f"cd {shlex.quote(str(folder))} && {shlex.join(words)}"
 
 
-def write(folder: Path, plan: config.Plan, config_file: str = config.CONFIG_FILE) -> None:
-    """The two files that the command reads. The one about the pictures stands beside their folder."""
-    for name, text in texts(plan, config_file).items():
+def write_config(folder: Path, plan: config.Plan, config_file: str = config.CONFIG_FILE) -> None:
+    """Write the two files that the command reads. The one about the pictures is next to their folder."""
+    for name, text in config_texts(plan, config_file).items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def texts(plan: config.Plan, config_file: str = config.CONFIG_FILE) -> dict[str, str]:
-    """Those two files, by their names."""
+def config_texts(plan: config.Plan, config_file: str = config.CONFIG_FILE) -> dict[str, str]:
+    """The content of those two files, by name."""
     return {
         config.DATASET_FILE: config.toml(config.dataset_settings(plan)),
         config_file: config.toml(config.training_settings(plan)),
     }
 
 
-def exported(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[tuple[str, bytes]]:
+def exported_files(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[tuple[str, bytes]]:
     """Pictures, captions, both files and the command as (path, content), to train on another machine.
 
-    Of the base checkpoint it says the name alone: where it lies is said when it is started there. A picture whose file
-    is gone or broken is left out, and the notes say so. Raises OSError at once where a picture fits no bucket.
+    Only the name of the base checkpoint is included: its location is given at the start there. A picture whose file is
+    missing or broken is left out, and the notes list it. Raises OSError at once if a picture fits no bucket.
     """
     for image in images:
         pictures.check(image)
@@ -57,19 +57,19 @@ def _exported(plan: config.Plan, images: Sequence[TrainingPicture]) -> Iterator[
         try:
             yield f"{plan.pictures}/{image.name}.png", pictures.cut(image)
         except StoreUnreachable:
-            raise  # then all the others would be left out too
+            raise  # otherwise all the rest would be left out too
         except OSError as error:
             broken.append(f"{image.name}: {error}")
         else:
             yield f"{plan.pictures}/{image.name}.txt", pictures.caption(image)
-    for name, text in texts(plan).items():
+    for name, text in config_texts(plan).items():
         yield name, text.encode()
     yield "train.sh", _script(plan).encode()
     yield "READ ME.txt", _notes(plan, broken).encode()
 
 
 def _launch_options(precision: str) -> list[str]:
-    # All said, so that no default of this machine's accelerate starts it on several cards or in another precision.
+    # All stated, so that no default of this machine's accelerate runs it on several cards or in another precision.
     return [
         "--num_processes", "1", "--num_machines", "1", "--mixed_precision", precision,
         "--dynamo_backend", "no", "--num_cpu_threads_per_process", "2",

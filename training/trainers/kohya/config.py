@@ -1,7 +1,7 @@
-"""What sd-scripts is told: a file about the pictures and one about the training, both in TOML.
+"""The configuration of sd-scripts: a file about the pictures and one about the training, both in TOML.
 
-All paths are relative to the folder of the training, in which sd-scripts is started, so that the folder can be carried
-to another machine. Every option stands in the file; sd-scripts checks nothing there, so a wrong name would be silent.
+All paths are relative to the folder of the training, in which sd-scripts is started, so that the folder can be moved to
+another machine. Every option is in the file; sd-scripts does not validate it, so a wrong name would go unnoticed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SAVED_AS = {"bf16": "bf16", "fp16": "fp16", "fp32": "float"}
 _LOSSES = {"MSE": "l2", "L1": "l1", "Huber": "huber", "SmoothL1": "smooth_l1"}
 _OPTIMIZER_ARGUMENTS = {
     "Prodigy": ["decouple=True", "weight_decay=0.01", "use_bias_correction=True", "safeguard_warmup=True"],
-    # By itself Adafactor would choose the learning rate and disregard ours.
+    # By default Adafactor would choose the learning rate and ignore ours.
     "Adafactor": ["scale_parameter=False", "relative_step=False", "warmup_init=False"],
 }
 # The same schedules as functions, which can be given the length of the whole training.
@@ -42,10 +42,10 @@ _SCHEDULE_FUNCTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one start of sd-scripts is to do. Paths are absolute or relative to the folder of the training.
+    """What one start of sd-scripts has to do. Paths are absolute or relative to the folder of the training.
 
-    `first_step` steps are done already: `state` is the folder that sd-scripts saved then, or `weights` the LoRA file
-    alone, without what the optimizer had gathered. At most one of the two is set.
+    `first_step` steps are already done: `state` is the folder that sd-scripts saved then, or `weights` the LoRA file
+    alone, without the optimizer's state. At most one of the two is set.
     """
 
     settings: Mapping[str, Any]
@@ -62,17 +62,17 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """How many are left to do."""
+        """The number of steps left."""
         return int(self.settings["steps"]) - self.first_step
 
     @property
     def save_every(self) -> int:
-        """Steps between two checkpoints, so that the whole training has about as many as were asked for."""
+        """Steps between two checkpoints, so that the whole training has about as many as requested."""
         return max(1, math.ceil(int(self.settings["steps"]) / int(self.settings.get("save_count", 4))))
 
     @property
     def warmup_steps(self) -> int:
-        """Steps in which the learning rate rises, of the whole training."""
+        """Warm-up steps of the learning rate, of the whole training."""
         return round(int(self.settings["steps"]) * float(self.settings.get("warmup", 0)))
 
 
@@ -115,7 +115,7 @@ def training_settings(plan: Plan) -> dict[str, Any]:
         "save_precision": _SAVED_AS[dtype],
         "save_every_n_steps": plan.save_every,
         "save_state": True,
-        # Older states go: each is several times as large as its LoRA, and only the newest is gone on from.
+        # Older states are deleted: each is several times as large as its LoRA, and only the newest is resumed from.
         "save_last_n_steps_state": plan.save_every,
         "logging_dir": plan.logs,
         "log_with": "tensorboard",
@@ -142,10 +142,10 @@ def training_settings(plan: Plan) -> dict[str, Any]:
     if arguments := _OPTIMIZER_ARGUMENTS.get(told["optimizer_type"]):
         told["optimizer_args"] = arguments
     if not float(asked.get("caption_dropout", 0)):
-        # With this sd-scripts can drop no captions: they are read once, before the first step.
+        # With this, sd-scripts cannot drop captions: they are encoded once, before the first step.
         told["cache_text_encoder_outputs"] = True
     if dtype == "fp16":
-        told["no_half_vae"] = True  # SDXL's own VAE answers with nothing but NaN in fp16
+        told["no_half_vae"] = True  # in fp16 SDXL's own VAE returns only NaN
     for name in ("noise_offset", "min_snr_gamma"):
         if value := float(asked.get(name, 0)):
             told[name] = value
@@ -153,13 +153,13 @@ def training_settings(plan: Plan) -> dict[str, Any]:
 
 
 def _schedule(plan: Plan) -> dict[str, Any]:
-    """How the learning rate goes on."""
+    """The schedule of the learning rate."""
     name, warmup = str(plan.settings.get("scheduler", "constant")), plan.warmup_steps
     if name.startswith("constant"):
         return {"lr_scheduler": "constant_with_warmup" if warmup else "constant", "lr_warmup_steps": warmup}
     if not plan.state:
         return {"lr_scheduler": name, "lr_warmup_steps": min(warmup, plan.steps)}
-    # By its name it would be stretched over the steps that are left, from wherever the saved state is.
+    # By name, it would be stretched over the remaining steps, starting wherever the saved state is.
     return {
         "lr_scheduler_type": _SCHEDULE_FUNCTIONS[name],
         "lr_scheduler_args": [f"num_warmup_steps={warmup}", f"num_training_steps={plan.settings['steps']}"],
@@ -168,11 +168,11 @@ def _schedule(plan: Plan) -> dict[str, Any]:
 
 
 def _beginning(plan: Plan) -> dict[str, Any]:
-    """Where it goes on from.
+    """What it resumes from.
 
-    sd-scripts counts steps anew after a resume: it takes the saved count for the epoch alone, and when told to skip to
-    it (`skip_until_initial_step`) it is wrong by the accumulation. So it is asked for the steps that are left, counted
-    from 0, and whoever reads its output adds what was done before.
+    sd-scripts counts steps anew after a resume: it uses the saved count only for the epoch, and if it should skip to it
+    (`skip_until_initial_step`), it is wrong by the accumulation. So it is given the remaining steps, counted from 0,
+    and whoever reads its output adds those done before.
     """
     if plan.state:
         return {"resume": plan.state, "initial_step": 0}

@@ -1,4 +1,4 @@
-"""Reads what sd-scripts prints: the bar of its steps, what it says, and why it ended."""
+"""Parses what sd-scripts prints: the progress bar of its steps, its messages, and why it ended."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LOSS = re.compile(r"\bavr_loss=(?P<loss>[^,\s\]]+)")
 _BAR = re.compile(r"\d+%\|[^|]*\|\s*(?P<done>\d+)/(?P<total>\d+)\s*\[")
 _BATCHES = re.compile(r"num batches per epoch\b.*:\s*(?P<count>\d+)\s*$")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-MOST_LINE = 2000  # characters of one line that are kept
+MOST_LINE = 2000  # characters of a line that are stored
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`step` of `total` is done; `loss` is the average that the bar shows, None where it shows none yet."""
+    """`step` of `total` is done; `loss` is the average shown by the bar, None if it does not show one yet."""
 
     step: int
     total: int
@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Another bar, before the first step: pictures are read and encoded."""
+    """Another progress bar, before the first step: pictures are read and encoded."""
 
     done: int
     total: int
@@ -36,7 +36,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """How many batches one epoch has."""
+    """The number of batches per epoch."""
 
     count: int
 
@@ -52,9 +52,10 @@ Event = Step | Bar | Batches | Line
 
 
 def read(data: bytes, *, final: bool = False) -> tuple[list[Event], int]:
-    """What whole lines in `data` say, and how many bytes they are. A bar's line ends with a carriage return.
+    """The events in the complete lines of `data`, and how many bytes those are. A bar's line ends with a carriage
+    return.
 
-    With `final` the last line counts even where it has no end.
+    With `final` the last line counts even without a line end.
     """
     end = len(data) if final else max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
     events: list[Event] = []
@@ -86,7 +87,7 @@ def _loss(rest: str) -> float | None:
         return math.nan
 
 
-# In this order, after what is said of memory: that or the disk is the cause of what follows.
+# In this order, after out of memory: that or the disk causes what follows.
 _CAUSES: Sequence[tuple[str, re.Pattern[str]]] = (
     ("storage", re.compile(r"No space left on device|Disk quota exceeded", re.I)),
     ("black_pictures", re.compile(r"NaN detected in latents")),
@@ -98,7 +99,7 @@ _CAUSES: Sequence[tuple[str, re.Pattern[str]]] = (
     ("bad_options", re.compile(r"error: (unrecognized arguments|argument |the following arguments)|voluptuous\.error")),
 )  # fmt: skip
 _PYTHON_ERROR = re.compile(r"^[\w.]*(Error|Exception|Interrupt|Exit)\b(:|$)")
-# Its launcher says of every failure that the command failed.
+# Its launcher reports every failure as a failed command.
 _LAUNCHER = re.compile(r"CalledProcessError")
 _KILLED = re.compile(r"SIGKILL: 9")
 

@@ -1,4 +1,4 @@
-"""The settings that are given to sd-scripts, and with what values its presets begin.
+"""The settings passed to sd-scripts, and the values of its presets.
 
 Rank 16 to 64, U-Net only, noise offset 0.0357 as the SDXL base model was trained with, min-SNR 5.
 """

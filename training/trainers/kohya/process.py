@@ -1,6 +1,6 @@
-"""sd-scripts as a process that outlives the worker: who it is is on the disk, and the next worker takes it over.
+"""sd-scripts as a process that outlives the worker: its identity is on disk, and the next worker takes it over.
 
-POSIX alone. Windows has no process groups that end as a whole; a job object would be needed there.
+POSIX only. Windows has no process groups that end as a whole; it would need a job object.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 LINUX = Path("/proc/self/stat").exists()
 OUTPUT = "output.log"
 _RECORD, _CODE = "process.json", "code"
-GRACE = 10.0  # seconds between asking it to end and killing it
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 _POLL = 0.05
-# The shell waits to be told to go until its pid is on the disk: a worker that is killed in between leaves nothing
-# running. It leads the group and writes down how the command ended, which only a parent learns. $1 is its folder.
+# The shell waits for a "go" until its pid is on disk: a worker that is killed in between leaves nothing running. It
+# leads the group and writes down the command's exit status, which only a parent learns. $1 is its folder.
 _SHELL = """
 trap : TERM INT HUP
 folder=$1
@@ -31,11 +31,11 @@ read -r go || exit 1
 echo $? >"$folder/code.new"
 mv "$folder/code.new" "$folder/code"
 """
-# Nothing of the studio's own settings: they hold passwords, and its Python is another one.
+# None of the studio's own settings: they contain passwords, and its Python is another one.
 _OURS = ("STYLESTUDIO_", "DATABASE_URL", "REDIS_URL", "S3_", "COMFYUI_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
 _FOR_OUTPUT = {
     "PYTHONUNBUFFERED": "1",
-    "PYTHONUTF8": "1",  # it prints Japanese, which is an error in some encodings
+    "PYTHONUTF8": "1",  # it prints Japanese, which fails in some encodings
     "COLUMNS": "200",
     "TERM": "dumb",
     "NO_COLOR": "1",
@@ -66,7 +66,7 @@ children = Children()
 class Process:
     """A trainer that was started in `folder` and leads the process group `pid`.
 
-    `started` tells it from another process that got the same pid later; all of the group work in `cwd`.
+    `started` distinguishes it from another process that got the same pid later; the whole group works in `cwd`.
     """
 
     folder: Path
@@ -82,14 +82,14 @@ class Process:
 
     @property
     def code(self) -> int | None:
-        """How it ended: its exit status, or None while it runs and where it was ended together with its shell."""
+        """Its exit status; None while it runs, or if it was killed together with its shell."""
         try:
             return int((self.folder / _CODE).read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def end(self, grace: float = GRACE) -> None:
-        """Ask the whole group to end, and kill after `grace` seconds what has not. Returns when nobody is left."""
+        """Terminate the whole group, and kill after `grace` seconds what is left. Returns when nobody is left."""
         deadline = time.monotonic() + grace
         self._signal(signal.SIGTERM)
         while self._members() and time.monotonic() < deadline:
@@ -97,7 +97,7 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """End the whole group at once. Returns when nobody is left, after 5 s at most."""
+        """Kill the whole group at once. Returns when nobody is left, after 5 s at most."""
         deadline = time.monotonic() + 5
         while self._members() and time.monotonic() < deadline:
             self._signal(signal.SIGKILL)
@@ -108,7 +108,8 @@ class Process:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
             return
-        # Where the shell alone is gone, its pid may belong to somebody else by now: one by one, each looked at.
+        # If only the shell is gone, its pid may belong to somebody else by now: signal the members one by one, each
+        # checked.
         for pid in self._members():
             try:
                 os.kill(pid, number)
@@ -116,7 +117,7 @@ class Process:
                 continue
 
     def _members(self) -> list[int]:
-        """Who of the group is left."""
+        """The pids left of the group."""
         children.reap(self.pid)
         if not LINUX:
             return [self.pid] if self.running else []
@@ -131,7 +132,7 @@ class Process:
 
 
 def start(folder: Path, words: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None) -> Process:
-    """Start a command in a session of its own; what it prints goes to a file in `folder`, which is beneath `cwd`."""
+    """Start a command in a session of its own; its output goes to a file in `folder`, which is below `cwd`."""
     folder.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     shell = subprocess.Popen(  # noqa: S603 (the operator's settings and our own words)
@@ -155,7 +156,7 @@ def start(folder: Path, words: Sequence[str], *, cwd: Path, environment: Mapping
 
 
 def find(folder: Path) -> Process | None:
-    """The process that was started in `folder`, running or not; None where none was."""
+    """The process that was started in `folder`, running or not; None if none was."""
     try:
         record = json.loads((folder / _RECORD).read_text())
         return Process(folder, int(record["pid"]), str(record["started"]), str(record["cwd"]))
@@ -164,10 +165,10 @@ def find(folder: Path) -> Process | None:
 
 
 def started(pid: int) -> str:
-    """When a process started, in whatever form this system tells it; empty where it does not run."""
+    """When a process started, in this system's own format; empty if it does not run."""
     if LINUX:
         fields = _stat(pid)
-        # Counted from the start of the machine, so that one is part of it.
+        # Counted from the start of the machine, so the boot is part of it.
         return f"{_boot()} {fields[19]}" if fields and fields[0] != "Z" else ""
     told = subprocess.run(  # noqa: S603
         ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
@@ -177,7 +178,7 @@ def started(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/<pid>/stat from the state on, which follows the name in brackets; empty where it is gone."""
+    """Fields of /proc/<pid>/stat from the state on, which follows the name in brackets; empty if it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -193,7 +194,7 @@ def _boot() -> str:
 
 
 def _works_in(entry: Path, cwd: str) -> bool:
-    """Whether a process of /proc works in that folder; no where it has just ended."""
+    """Whether a process of /proc works in that folder; False if it has just ended."""
     try:
         return str((entry / "cwd").readlink()) == cwd
     except (FileNotFoundError, ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""Why sd-scripts failed, in words, for the kinds of failure that it alone has."""
+"""Why sd-scripts failed, in words, for the kinds of failure that only it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains with sd-scripts: starts it or takes a running one over, tells the course what it does, and ends it."""
+"""Trains with sd-scripts: starts it or takes a running one over, reports to the course, and ends it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from stylestudio.processes import workers
 from training.runs.models import TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.trainer import Asked, Course, Stop, Trainer, TrainerFailed, TrainerLost, TrainerStopped
-from training.trainers.kohya import attempts, checkpoints, command, config, output, pictures, process
+from training.trainers.kohya import attempts, checkpoint_files, command, config, output, pictures, process
 from training.trainers.kohya.attempts import Attempt
-from training.trainers.kohya.losses import Losses
+from training.trainers.kohya.loss_log import Losses
 from training.trainers.kohya.presets import BYTES_PER_RANK, NAME, PRESETS, SETTINGS
 from training.trainers.kohya.sentences import SENTENCES
 
-POLL = 0.5  # seconds between two looks at the process
-REMEMBERED = 200  # last lines, in which the cause of a failure is looked for
-MOST_BAD = 20  # losses in a row that are no number, after which nothing can become of it
+POLL = 0.5  # seconds between two checks of the process
+REMEMBERED = 200  # last lines, which are searched for the cause of a failure
+MOST_BAD = 20  # consecutive losses that are not finite before the training counts as diverged
 PROBE_TIMEOUT = 60  # seconds
 PACKAGES = ("torch", "accelerate", "diffusers", "transformers", "safetensors")
 OPTIMIZER_PACKAGES = {"AdamW8bit": "bitsandbytes", "Prodigy": "prodigyopt"}
@@ -53,11 +53,11 @@ class KohyaTrainer(Trainer):
     )
 
     def is_offered(self) -> bool:
-        """Whether sd-scripts is on this machine."""
+        """Whether sd-scripts is installed on this machine."""
         return settings.SD_SCRIPTS_DIR is not None
 
     def obstacles(self, config: Mapping[str, Any]) -> list[str]:
-        """Why it cannot train now. Takes a moment, since its Python is asked what is installed."""
+        """Why it cannot train now. Takes a moment, since its Python is run to check its packages."""
         if os.name != "posix":
             return [_("Training with sd-scripts needs Linux or macOS. Export the training and start it by hand.")]
         if settings.SD_SCRIPTS_DIR is None:
@@ -76,7 +76,7 @@ class KohyaTrainer(Trainer):
         return found
 
     def able(self, base: str = "", config: Mapping[str, Any] | None = None) -> list[Engine]:
-        """None, for it trains on this machine."""
+        """Always empty: it trains on this machine."""
         return []
 
     def command(self, asked: Asked) -> str:
@@ -85,10 +85,10 @@ class KohyaTrainer(Trainer):
 
     def exported(self, asked: Asked) -> Iterator[tuple[str, bytes]]:
         """Pictures, captions, configuration and command."""
-        return command.exported(plan(asked), asked.pictures)
+        return command.exported_files(plan(asked), asked.pictures)
 
     def run(self, course: Course) -> None:
-        """Train up to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
+        """Train to the job's last step. Raises TrainerStopped, TrainerFailed or TrainerLost."""
         attempt = attempts.newest(course.folder)
         if attempt is None or attempt.over:
             attempt = _begin(course)
@@ -98,20 +98,20 @@ class KohyaTrainer(Trainer):
 
 
 def end_leftover(folder: Path) -> None:
-    """End a trainer that still runs in a training's folder, for a job that ended while no worker was there."""
+    """End a trainer that still runs in a training's folder, for a job that ended while no worker was running."""
     attempt = attempts.newest(folder)
     if attempt and (left := process.find(attempt.folder)):
         left.kill()
 
 
 def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
-    """Told by the runner. A training that was withdrawn between two workers may still have its process here."""
+    """End the process of a training that has ended: one withdrawn between two workers may still have it here."""
     if what == "ended" and job.trainer == KohyaTrainer.name:
         end_leftover(job.folder)
 
 
 def plan(course: Asked) -> config.Plan:
-    """The whole training, from its first step. Its base is a name alone where this machine has no such file."""
+    """The whole training, from its first step. Its base is only a name if this machine has no such file."""
     job = course.job
     repeats = int(course.config["repeats"])
     return config.Plan(
@@ -125,13 +125,13 @@ def plan(course: Asked) -> config.Plan:
 
 
 def command_line(course: Asked) -> str:
-    """The command of the newest start, to look at and to paste; empty before the first."""
+    """The command of the newest start, to show and to paste; empty before the first."""
     attempt = attempts.newest(course.folder)
-    return command.shown(course.folder, _words(course, attempt.folder)) if attempt else ""
+    return command.shell_line(course.folder, _words(course, attempt.folder)) if attempt else ""
 
 
 def find_base(name: str) -> Path | None:
-    """The base checkpoint on this machine: beneath SD_SCRIPTS_MODELS, or `models` in the folder of sd-scripts."""
+    """The base checkpoint on this machine: below SD_SCRIPTS_MODELS, or `models` in the folder of sd-scripts."""
     wanted = PurePosixPath(canonical(name))
     if wanted.is_absolute() or ".." in wanted.parts:
         return None
@@ -140,7 +140,7 @@ def find_base(name: str) -> Path | None:
             continue
         if (folder / wanted).is_file():
             return Path(folder / wanted)
-        # Elsewhere beneath it: a walk through all of the folder, which can be large and far away.
+        # Elsewhere below it: a walk through the whole folder, which can be large and on a slow disk.
         for file in sorted(folder.rglob(glob.escape(wanted.name))):
             if file.is_file():
                 return Path(file)
@@ -148,7 +148,7 @@ def find_base(name: str) -> Path | None:
 
 
 def _missing_packages(names: Sequence[str]) -> list[str] | None:
-    """Which of them the Python of sd-scripts does not have; None where it does not answer."""
+    """Which of them the Python of sd-scripts lacks; None if it does not run."""
     try:
         answer = subprocess.run(  # noqa: S603
             [settings.SD_SCRIPTS_PYTHON, "-c", _PROBE, *names],
@@ -166,7 +166,7 @@ def _words(course: Asked, folder: Path) -> list[str]:
 
 
 def _begin(course: Course) -> Attempt:
-    """Lay everything out and start sd-scripts, from the newest checkpoint where there is one."""
+    """Write all files and start sd-scripts, from the newest checkpoint if there is one."""
     if obstacles := KohyaTrainer().obstacles(course.config):
         raise TrainerFailed("trainer", " ".join(obstacles))
     if find_base(course.job.base) is None:
@@ -179,10 +179,10 @@ def _begin(course: Course) -> Attempt:
     attempt = attempts.begin(course.folder, course.start.step if course.start else 0)
     home = attempt.folder.relative_to(course.folder).as_posix()
     now = _going_on(course, whole, attempt, home)
-    command.write(course.folder, now, f"{home}/{config.CONFIG_FILE}")
+    command.write_config(course.folder, now, f"{home}/{config.CONFIG_FILE}")
     words = _words(course, attempt.folder)
-    course.log(command.shown(course.folder, words))
-    # Before the process: were the worker killed between the two, the next one would find that nothing runs.
+    course.log(command.shell_line(course.folder, words))
+    # Before the process starts: if the worker is killed between the two, the next one finds that nothing runs.
     attempt.save()
     process.start(attempt.folder, words, cwd=course.folder)
     return attempt
@@ -196,11 +196,11 @@ def _preparing(course: Course, done: int) -> None:
 
 
 def _going_on(course: Course, whole: config.Plan, attempt: Attempt, home: str) -> config.Plan:
-    """The plan of one start, and a line about what it goes on with."""
+    """The plan of one start, and a log line about what it resumes from."""
     state = weights = ""
     if course.start:
         saved = course.folder.parent / course.start.state
-        if course.start.state and checkpoints.is_whole_state(saved):
+        if course.start.state and checkpoint_files.is_whole_state(saved):
             state = str(saved)
             course.log(
                 f"Goes on from step {attempt.first_step} with the saved state of the optimizer. Pictures are shuffled "
@@ -220,7 +220,7 @@ def _going_on(course: Course, whole: config.Plan, attempt: Attempt, home: str) -
 
 
 def _copy_weights(course: Course, attempt: Attempt) -> Path:
-    """The LoRA file of the checkpoint that is gone on from; its storage need not be a disk."""
+    """Copy the LoRA file of the checkpoint to resume from; its storage need not be a disk."""
     assert course.start
     target = attempt.folder / "start.safetensors"
     with course.start.version.file.open("rb") as source, target.open("wb") as copy:
@@ -229,10 +229,10 @@ def _copy_weights(course: Course, attempt: Attempt) -> Path:
 
 
 class _Watch:
-    """Follows one start of sd-scripts to its end. After a restart of the worker it reads all from the beginning again.
+    """Follows one start of sd-scripts to its end. After a restart of the worker it reads everything again.
 
-    Losses and steps are then told again from the last checkpoint on, which is where the course has forgotten them;
-    lines of the log are not.
+    Losses and steps are then reported again from the last checkpoint on, where the course has dropped them; log lines
+    are not.
     """
 
     def __init__(self, course: Course, attempt: Attempt) -> None:
@@ -246,20 +246,20 @@ class _Watch:
         self.lines: deque[str] = deque(maxlen=REMEMBERED)
         self.step = 0  # of this start
         self.doing = Doing(Phase.STARTING)  # before its first step
-        self.batches = 0  # of one epoch; 0 while unknown
-        self.average: float | None = None  # the last loss that the bar showed
+        self.batches = 0  # per epoch; 0 while unknown
+        self.average: float | None = None  # the last loss shown by the bar
         self.since: dict[int, float] = {}  # losses by step, since the last checkpoint
         self.bad = 0
-        self.ends_at = 0  # the step of the checkpoint with which somebody wants it to end
-        self.sizes: dict[Path, int] = {}  # of files, as they were seen last
+        self.ends_at = 0  # the step of the checkpoint at which to end, if requested
+        self.sizes: dict[Path, int] = {}  # of files, as last seen
 
     @property
     def left(self) -> int:
-        """Steps that this start has to do."""
+        """The number of steps of this start."""
         return self.course.job.steps - self.attempt.first_step
 
     def follow(self) -> None:
-        """Until it ends. Where the worker stops it goes on, and is found again."""
+        """Follow until it ends. If the worker stops, the process goes on and is found again."""
         try:
             while self._runs():
                 self._look()
@@ -292,7 +292,7 @@ class _Watch:
         self._take_checkpoints(final)
 
     def _read(self, final: bool) -> list[str]:
-        """Take in what was printed; the lines that are not in the log yet."""
+        """Read new output. Returns the lines that are not in the log yet."""
         try:
             with (self.attempt.folder / process.OUTPUT).open("rb") as file:
                 file.seek(self.read)
@@ -305,7 +305,7 @@ class _Watch:
         self.read += length + more
         if self.read > self.attempt.logged:
             self.attempt.logged = self.read
-            # Before they are passed on: a worker that is killed here loses a line rather than counts it twice.
+            # Before they are passed on: a worker that is killed here loses a line instead of logging it twice.
             self.attempt.save()
         for event in (*before, *after):
             self._understand(event)
@@ -323,7 +323,7 @@ class _Watch:
                 self.step, self.average = step, self.average if loss is None else loss
 
     def _epoch(self, step: int) -> int:
-        """In which epoch a step lies, from 1; 0 while unknown."""
+        """The epoch of a step, from 1; 0 while unknown."""
         accumulation = int(self.course.config.get("accumulation", 1))
         steps = math.ceil(self.batches / accumulation)
         return math.ceil(step / steps) if steps else 0
@@ -343,8 +343,10 @@ class _Watch:
             self._fail("diverged", f"The loss is not a number since about step {first}.")
 
     def _take_checkpoints(self, final: bool) -> None:
-        """Hand over what is whole. While it runs a file waits for its state, and for a second look at its size."""
-        for one in checkpoints.saved(self.attempt.folder / "output", self.left):
+        """Pass on complete checkpoints.
+        While it runs, a file waits for its state and until its size no longer changes.
+        """
+        for one in checkpoint_files.saved(self.attempt.folder / "output", self.left):
             step = self.attempt.first_step + one.step
             if step <= self.stored or (not final and (self._grows(one.file) or one.state is None)):
                 continue
@@ -359,7 +361,7 @@ class _Watch:
         return seen != size
 
     def _mean(self, step: int) -> float | None:
-        """The mean loss from the checkpoint before to this step, or what the bar shows."""
+        """The mean loss from the previous checkpoint to this step, or the bar's average."""
         values = [value for at, value in self.since.items() if at <= step and math.isfinite(value)]
         self.since = {at: value for at, value in self.since.items() if at > step}
         if values:
@@ -367,7 +369,9 @@ class _Watch:
         return self.average if self.average is not None and math.isfinite(self.average) else None
 
     def _obey(self) -> None:
-        """Do what somebody wants. sd-scripts saves at fixed steps alone, so keeping means waiting for the next."""
+        """Stop if requested. sd-scripts only saves at fixed steps, so keeping a checkpoint means waiting
+        for the next.
+        """
         done = self.stored - self.attempt.first_step
         match self.course.stop:
             case Stop.NOW:
@@ -382,7 +386,7 @@ class _Watch:
                 raise TrainerStopped
 
     def _finish(self) -> None:
-        """It ended by itself: pass on the rest and say how."""
+        """It ended by itself: pass on the rest and report how."""
         self._look(final=True)
         code = self.process.code if self.process else None
         if code == 0 and self.stored == self.course.job.steps:
@@ -406,7 +410,7 @@ class _Watch:
         return pictures.blamed([*self.lines, detail], self.course.pictures)
 
     def _over(self, *, keep: bool = False) -> None:
-        """Note that this start was dealt with. Unless another one follows, what nobody needs any more goes."""
+        """Mark this start as handled. Unless another one follows, delete what is no longer needed."""
         self.attempt.over = True
         self.attempt.save()
         if keep:
@@ -415,5 +419,5 @@ class _Watch:
         saved = self.attempt.folder / "output"
         for file in saved.glob("*.safetensors"):
             file.unlink()
-        if (saved / checkpoints.state_name(self.left)).is_dir():
-            shutil.rmtree(saved / checkpoints.LAST_STATE, ignore_errors=True)  # the same again
+        if (saved / checkpoint_files.state_name(self.left)).is_dir():
+            shutil.rmtree(saved / checkpoint_files.LAST_STATE, ignore_errors=True)  # a duplicate

@@ -1,4 +1,4 @@
-"""`manage.py scan_loras`: LoRAs that engines have and no style uses; with --make they become styles."""
+"""`manage.py scan_loras`: list the LoRAs on engines that no style uses; with --make, make styles of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 
 from generation.engines import roster, unclaimed_loras
 from generation.engines.models import Engine
-from generation.engines.unclaimed_loras import Found
+from generation.engines.unclaimed_loras import FoundLora
 from stylestudio.comfy.file_names import distinct
 from stylestudio.live.terminal import plain_words
 from stylestudio.people.accounts import NobodyFound, acting
 
 
 class Command(BaseCommand):
-    """Asks all engines first, so that the list is as it is now."""
+    """Probes all engines first, so that the list is current."""
 
     help = (
         "List the LoRAs on the engines that no style uses. With --make styles are made of them, with name and trigger "
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Options."""
+        """Add the options."""
         parser.add_argument(
             "names", nargs="*", metavar="NAME", help='only these, such as ink*; "*" stands for anything'
         )
@@ -41,7 +41,7 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, names: list[str], make: bool, as_style: bool, user: str | None, **options: Any
     ) -> None:
-        """One line for each file. The exit code is 1 where a file was refused."""
+        """Write one line per file. The exit code is 1 if a file was refused."""
         try:
             owner = acting(user) if make else None
         except NobodyFound as error:
@@ -63,7 +63,7 @@ class Command(BaseCommand):
                     having = ", ".join(str(engine) for engine in one.engines)
                     self.stdout.write(plain_words(f"{one.name}  ({having})"))
 
-    def _make(self, chosen: list[Found], owner: User, as_style: bool) -> None:
+    def _make(self, chosen: list[FoundLora], owner: User, as_style: bool) -> None:
         made, refused = unclaimed_loras.make_styles([one.name for one in chosen], owner, accelerators=as_style)
         for version in made:
             self.stdout.write(plain_words(f"{version}: {version.lora_name}"))

@@ -1,4 +1,4 @@
-"""`manage.py generate`: ask for pictures from a terminal or a script, and wait for them."""
+"""`manage.py generate`: order pictures from a terminal or a script, and wait for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from stylestudio.people.accounts import NobodyFound, acting
 
 
 def size(text: str) -> tuple[int, int]:
-    """1024x1024 or 1024×1024."""
+    """Parse 1024x1024 or 1024×1024."""
     width, x, height = text.lower().replace("×", "x").partition("x")
     if not (x and width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
         raise argparse.ArgumentTypeError(_("%r is no size. Use one such as 1216x832.") % text)
@@ -41,7 +41,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def weighted(text: str) -> tuple[str, float | None]:
-    """A style's short name, with :0.8 behind it for a weight."""
+    """Parse a style's short name with an optional weight, such as ink-mist:0.8."""
     slug, colon, weight = text.partition(":")
     try:
         return slug, float(weight) if colon else None
@@ -50,7 +50,7 @@ def weighted(text: str) -> tuple[str, float | None]:
 
 
 class Command(BaseCommand):
-    """Queue one job, show its progress, save its pictures. Exit code 0 only when all came."""
+    """Queue one job, show its progress, save its pictures. Exit code 0 only if all were made."""
 
     help = (
         "Make pictures from a terminal or a script, with a progress bar, while the studio (or a worker) runs. The "
@@ -58,7 +58,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Options."""
+        """Add the options."""
         parser.add_argument("--prompt", required=True, metavar="TEXT", help="what should be in the picture")
         parser.add_argument(
             "--style",
@@ -136,7 +136,7 @@ class Command(BaseCommand):
             task = terminal.follow(task, self.stdout, _bar, as_json=options["json"])
         except NoWorker:
             raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % task.pk) from None
-        except BrokenPipeError:  # whoever read our lines has enough; the job goes on
+        except BrokenPipeError:  # the reader of our output has closed it; the job goes on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except KeyboardInterrupt:
@@ -150,7 +150,7 @@ class Command(BaseCommand):
             raise CommandError(terminal.plain_words(_why(task)))
 
     def _save(self, task: GenerationTask, folder: Path, *, quiet: bool) -> None:
-        """Copy what was made, the pictures of a failed job too."""
+        """Copy the finished pictures, of a failed job too."""
         for picture in task.pictures.order_by("index"):
             target = folder / f"{task.pk}-{picture.index + 1}-{picture.seed}{Path(str(picture.file.name)).suffix}"
             data = _read(picture)
@@ -179,7 +179,7 @@ def _read(picture: GeneratedImage) -> bytes:
 
 def _order(options: dict[str, Any], user: User) -> Order:
     mix = [one for one in (_ingredient(slug, weight) for slug, weight in options["style"]) if one]
-    # What is said beside a preset counts more.
+    # Options given besides a preset override it.
     usual = _preset(options["preset"], mix) if options["preset"] is not None else Preset(steps=graphs.STEPS)
     said = {name: options[name] for name in ("negative", "steps") if options[name] is not None}
     width, height = options["size"] or (usual.width, usual.height)
@@ -200,7 +200,7 @@ def _order(options: dict[str, Any], user: User) -> Order:
 
 
 def _preset(name: str, mix: Sequence[Ingredient]) -> Preset:
-    """The preset of this name of the first style that has one, without styles of the base style."""
+    """The preset of this name from the first style that has one; without styles, from the base style."""
     styles = [ingredient.version.style for ingredient in mix] or list(Style.objects.filter(is_base=True))
     found = {preset.style_id: preset for preset in Preset.objects.filter(style__in=styles, name=name)}
     for style in styles:

@@ -12,13 +12,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
-from tests.pages import tight
+from tests.pages import Answer, tight
+from tests.training.conftest import AddPicture
 from training.datasets.captions import grid
 from training.datasets.models import MOST_PICTURES, CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
-HTMX = {"headers": {"HX-Request": "true"}}
+HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def shown(client: Client, dataset: Dataset, query: str = "") -> list[int]:
     return [int(number) for number in re.findall(r'aria-label="Picture (\d+)"', answer.content.decode())]
 
 
-def saved(client: Client, image: DatasetImage, text: str, version: int = 1, **more: Any) -> Any:
+def saved(client: Client, image: DatasetImage, text: str, version: int = 1, **more: Any) -> Answer:
     return client.post(reverse("training:caption", args=[image.pk]), {"caption": text, "version": version}, **more)
 
 
@@ -43,7 +45,7 @@ def saved(client: Client, image: DatasetImage, text: str, version: int = 1, **mo
 
 
 def test_cards_show_caption_size_tags_tokens_and_what_the_trainer_reads(
-    as_ada: Client, dataset: Dataset, add: Any
+    as_ada: Client, dataset: Dataset, add: AddPicture
 ) -> None:
     add("hills, <dusk>", width=640, height=480)
     page = as_ada.get(dataset.get_absolute_url()).content.decode()
@@ -73,7 +75,7 @@ def test_cards_show_caption_size_tags_tokens_and_what_the_trainer_reads(
     ],
 )
 def test_every_filter_is_in_the_address(
-    as_ada: Client, dataset: Dataset, add: Any, query: str, numbers: list[int]
+    as_ada: Client, dataset: Dataset, add: AddPicture, query: str, numbers: list[int]
 ) -> None:
     add("hills, dusk")
     add("hills", proposal="hills, night")
@@ -83,20 +85,20 @@ def test_every_filter_is_in_the_address(
     assert shown(as_ada, dataset, query) == numbers
 
 
-def test_links_from_elsewhere_name_pictures(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_links_from_elsewhere_name_pictures(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     images = [add(), add(), add()]
     assert shown(as_ada, dataset, f"pictures={images[2].pk},{images[0].pk},x,{10**30}") == [1, 3]
 
 
 def test_what_the_health_check_flags_is_a_filter(
-    as_ada: Client, dataset: Dataset, add: Any, monkeypatch: pytest.MonkeyPatch
+    as_ada: Client, dataset: Dataset, add: AddPicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [add(), add()]
     monkeypatch.setattr(grid, "_flaggers", [lambda dataset: {images[1].pk}])
     assert shown(as_ada, dataset, "only=flagged") == [2]
 
 
-def test_pages_of_48_follow_each_other_and_keep_the_filters(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_pages_of_48_follow_each_other_and_keep_the_filters(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     for number in range(100):
         add("hills" if number % 2 else "hills, dusk")
     assert shown(as_ada, dataset) == [*range(1, 49)]
@@ -110,7 +112,7 @@ def test_pages_of_48_follow_each_other_and_keep_the_filters(as_ada: Client, data
     assert 'data-arrivals="dataset-' in last
 
 
-def test_what_arrives_comes_behind_what_is_shown(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_what_arrives_comes_behind_what_is_shown(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     page = tight(as_ada.get(dataset.get_absolute_url()).content.decode())
     [arrivals] = re.findall(r'data-arrivals="[^"]*" hx-get="([^"]*/captions/[^"]*)"', page)
     add("hills")
@@ -127,7 +129,7 @@ def test_a_page_that_cannot_be_is_not_found(as_ada: Client, dataset: Dataset) ->
         assert as_ada.get(f"{dataset.get_absolute_url()}?after={after}").status_code == 404
 
 
-def test_tags_come_with_counts_and_are_found_by_typing(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_tags_come_with_counts_and_are_found_by_typing(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     for caption in ("hills, dusk", "Hills", "dusk, hills", "red roof"):
         add(caption)
     page = as_ada.get(dataset.get_absolute_url()).content.decode()
@@ -141,7 +143,7 @@ def test_tags_come_with_counts_and_are_found_by_typing(as_ada: Client, dataset: 
 
 
 def test_the_page_asks_the_database_as_often_for_many_pictures_as_for_few(
-    as_ada: Client, dataset: Dataset, add: Any, django_assert_max_num_queries: Any
+    as_ada: Client, dataset: Dataset, add: AddPicture, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(60):
         add(f"hills, number {number}", proposal="dusk" if number % 2 else "")
@@ -173,9 +175,9 @@ def test_the_page_of_two_thousand_pictures_opens_in_a_moment(as_ada: Client, dat
 # --- Saving
 
 
-def test_saving_answers_the_foot_with_the_new_version(as_ada: Client, add: Any) -> None:
+def test_saving_answers_the_foot_with_the_new_version(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
-    answer = saved(as_ada, image, "hills, dusk", **HTMX)
+    answer = saved(as_ada, image, "hills, dusk", headers=HTMX)
     page = answer.content.decode()
     assert answer.status_code == 200
     assert f'id="foot-{image.pk}"' in page
@@ -185,10 +187,10 @@ def test_saving_answers_the_foot_with_the_new_version(as_ada: Client, add: Any) 
     assert image.caption == "hills, dusk"
 
 
-def test_a_newer_text_comes_back_beside_ones_own_and_nothing_is_lost(as_ada: Client, add: Any) -> None:
+def test_a_newer_text_comes_back_beside_ones_own_and_nothing_is_lost(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
     saved(as_ada, image, "theirs")
-    answer = saved(as_ada, image, "mine", **HTMX)
+    answer = saved(as_ada, image, "mine", headers=HTMX)
     assert answer.status_code == 422
     assert "theirs" in answer.content.decode()
     assert 'name="version" value="2"' in answer.content.decode()
@@ -198,26 +200,26 @@ def test_a_newer_text_comes_back_beside_ones_own_and_nothing_is_lost(as_ada: Cli
     assert plain.status_code == 422
     assert "mine</textarea>" in plain.content.decode()
     assert "theirs" in plain.content.decode()
-    assert saved(as_ada, image, "mine", 2, **HTMX).status_code == 200
+    assert saved(as_ada, image, "mine", 2, headers=HTMX).status_code == 200
 
 
-def test_their_text_can_be_taken(as_ada: Client, add: Any) -> None:
+def test_their_text_can_be_taken(as_ada: Client, add: AddPicture) -> None:
     image = add("theirs")
     address = reverse("training:caption", args=[image.pk])
-    answer = as_ada.post(address, {"caption": "mine", "version": "0", "theirs": "1"}, **HTMX)
+    answer = as_ada.post(address, {"caption": "mine", "version": "0", "theirs": "1"}, headers=HTMX)
     assert answer["HX-Retarget"] == f"#image-{image.pk}"
     assert "theirs</textarea>" in answer.content.decode()
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "²", "9" * 40])
-def test_nonsense_as_a_version_overwrites_nothing(as_ada: Client, add: Any, version: str) -> None:
+def test_nonsense_as_a_version_overwrites_nothing(as_ada: Client, add: AddPicture, version: str) -> None:
     image = add("hills")
     address = reverse("training:caption", args=[image.pk])
-    assert as_ada.post(address, {"caption": "x", "version": version}, **HTMX).status_code == 422
+    assert as_ada.post(address, {"caption": "x", "version": version}, headers=HTMX).status_code == 422
 
 
 def test_without_javascript_saving_leads_back_to_the_card_with_the_filters(
-    as_ada: Client, dataset: Dataset, add: Any
+    as_ada: Client, dataset: Dataset, add: AddPicture
 ) -> None:
     image = add("hills")
     address = reverse("training:caption", args=[image.pk]) + "?tag=hills&only=empty"
@@ -225,8 +227,8 @@ def test_without_javascript_saving_leads_back_to_the_card_with_the_filters(
     assert answer["Location"] == f"{dataset.get_absolute_url()}?only=empty&tag=hills#image-{image.pk}"
 
 
-def test_a_caption_that_is_too_long_is_said_in_place(as_ada: Client, add: Any) -> None:
-    answer = saved(as_ada, add("hills"), "x" * 4001, **HTMX)
+def test_a_caption_that_is_too_long_is_said_in_place(as_ada: Client, add: AddPicture) -> None:
+    answer = saved(as_ada, add("hills"), "x" * 4001, headers=HTMX)
     assert answer.status_code == 422
     assert "at most 4,000" in answer.content.decode()
 
@@ -250,7 +252,7 @@ ADDRESSES: list[Callable[[Dataset, DatasetImage], str]] = [
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_others_of_the_team_look_and_change_nothing(
-    client: Client, bob: User, dataset: Dataset, add: Any, address: Callable[[Dataset, DatasetImage], str]
+    client: Client, bob: User, dataset: Dataset, add: AddPicture, address: Callable[[Dataset, DatasetImage], str]
 ) -> None:
     image = add("hills", proposal="dusk")
     client.force_login(bob)
@@ -260,7 +262,9 @@ def test_others_of_the_team_look_and_change_nothing(
     assert (image.caption, image.proposal, image.deleted_at) == ("hills", "dusk", None)
 
 
-def test_others_see_no_button_that_changes_anything(client: Client, bob: User, dataset: Dataset, add: Any) -> None:
+def test_others_see_no_button_that_changes_anything(
+    client: Client, bob: User, dataset: Dataset, add: AddPicture
+) -> None:
     image = add("hills", proposal="dusk")
     client.force_login(bob)
     for address in (dataset.get_absolute_url(), image.get_absolute_url()):
@@ -270,7 +274,7 @@ def test_others_see_no_button_that_changes_anything(client: Client, bob: User, d
 
 
 def test_pictures_of_private_datasets_are_not_there_for_others(
-    client: Client, bob: User, dataset: Dataset, add: Any
+    client: Client, bob: User, dataset: Dataset, add: AddPicture
 ) -> None:
     image = add("hills")
     Dataset.objects.update(visibility="private")
@@ -283,10 +287,10 @@ def test_pictures_of_private_datasets_are_not_there_for_others(
 # --- Single pictures
 
 
-def test_a_picture_is_left_out_and_taken_in_again(as_ada: Client, add: Any) -> None:
+def test_a_picture_is_left_out_and_taken_in_again(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
     address = reverse("training:include", args=[image.pk])
-    page = as_ada.post(address, {"included": "0"}, **HTMX).content.decode()
+    page = as_ada.post(address, {"included": "0"}, headers=HTMX).content.decode()
     assert "Left out" in page
     image.refresh_from_db()
     assert not image.included
@@ -295,9 +299,9 @@ def test_a_picture_is_left_out_and_taken_in_again(as_ada: Client, add: Any) -> N
     assert image.included
 
 
-def test_a_removed_picture_comes_back_by_undo(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_a_removed_picture_comes_back_by_undo(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     image = add("hills")
-    answer = as_ada.post(reverse("training:image-remove", args=[image.pk]), **HTMX)
+    answer = as_ada.post(reverse("training:image-remove", args=[image.pk]), headers=HTMX)
     undo = reverse("training:image-restore", args=[image.pk])
     assert undo in answer.content.decode()
     assert shown(as_ada, dataset) == []
@@ -306,7 +310,9 @@ def test_a_removed_picture_comes_back_by_undo(as_ada: Client, dataset: Dataset, 
     assert as_ada.post(undo).status_code == 404
 
 
-def test_a_removed_picture_that_was_added_again_stays_removed(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_a_removed_picture_that_was_added_again_stays_removed(
+    as_ada: Client, dataset: Dataset, add: AddPicture
+) -> None:
     image = add("hills")
     as_ada.post(reverse("training:image-remove", args=[image.pk]))
     add("dusk", sha256=image.sha256)
@@ -314,14 +320,14 @@ def test_a_removed_picture_that_was_added_again_stays_removed(as_ada: Client, da
     assert [row.caption for row in dataset.images.all()] == ["dusk"]
 
 
-def test_pictures_that_share_a_place_are_neighbours_all_the_same(as_ada: Client, add: Any) -> None:
+def test_pictures_that_share_a_place_are_neighbours_all_the_same(as_ada: Client, add: AddPicture) -> None:
     first, second, third = (add(text, position=5) for text in ("hills", "dusk", "mill"))
     page = as_ada.get(second.get_absolute_url()).content.decode()
     assert f'href="{first.get_absolute_url()}"' in page
     assert f'href="{third.get_absolute_url()}"' in page
 
 
-def test_the_page_of_a_picture_has_its_history_and_puts_old_texts_back(as_ada: Client, add: Any) -> None:
+def test_the_page_of_a_picture_has_its_history_and_puts_old_texts_back(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
     saved(as_ada, image, "hills, dusk")
     page = as_ada.get(image.get_absolute_url()).content.decode()
@@ -332,7 +338,7 @@ def test_the_page_of_a_picture_has_its_history_and_puts_old_texts_back(as_ada: C
     assert image.caption == "hills"
 
 
-def test_stars_are_given_and_taken_away(as_ada: Client, add: Any) -> None:
+def test_stars_are_given_and_taken_away(as_ada: Client, add: AddPicture) -> None:
     image = add("hills")
     address = reverse("training:rate", args=[image.pk])
     for stars, kept in (("4", 4), ("2", 2), ("2", None)):
@@ -347,7 +353,9 @@ def test_stars_are_given_and_taken_away(as_ada: Client, add: Any) -> None:
 RENAME = {"group": "replace", "how_replace": "rename_tag", "find": "cottage", "replacement": "white cottage"}
 
 
-def test_the_preview_says_how_many_change_and_shows_the_words(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_the_preview_says_how_many_change_and_shows_the_words(
+    as_ada: Client, dataset: Dataset, add: AddPicture
+) -> None:
     for caption in ("cottage, hills", "hills", "dusk, cottage"):
         add(caption)
     page = as_ada.post(reverse("training:bulk-preview", args=[dataset.slug]), RENAME).content.decode()
@@ -358,7 +366,7 @@ def test_the_preview_says_how_many_change_and_shows_the_words(as_ada: Client, da
 
 
 def test_a_change_acts_on_what_is_selected_or_else_on_what_the_filters_show(
-    as_ada: Client, dataset: Dataset, add: Any
+    as_ada: Client, dataset: Dataset, add: AddPicture
 ) -> None:
     images = [add("cottage, hills"), add("cottage"), add("cottage, hills")]
     address = reverse("training:bulk-preview", args=[dataset.slug])
@@ -367,7 +375,7 @@ def test_a_change_acts_on_what_is_selected_or_else_on_what_the_filters_show(
     assert "1 of 1 change" in as_ada.post(address + "?tag=hills", chosen).content.decode()
 
 
-def test_a_change_is_applied_and_undone_with_the_toast(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_a_change_is_applied_and_undone_with_the_toast(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     image = add("cottage, hills")
     add("hills")
     answer = as_ada.post(reverse("training:bulk", args=[dataset.slug]) + "?tag=hills", RENAME, follow=True)
@@ -395,7 +403,7 @@ def test_a_change_is_applied_and_undone_with_the_toast(as_ada: Client, dataset: 
     ],
 )
 def test_a_change_that_cannot_be_done_says_why_and_changes_nothing(
-    as_ada: Client, dataset: Dataset, add: Any, sent: dict[str, str], words: str
+    as_ada: Client, dataset: Dataset, add: AddPicture, sent: dict[str, str], words: str
 ) -> None:
     add("a" * 100)
     for name in ("training:bulk-preview", "training:bulk"):
@@ -403,7 +411,9 @@ def test_a_change_that_cannot_be_done_says_why_and_changes_nothing(
     assert dataset.images.get().caption == "a" * 100
 
 
-def test_without_javascript_the_dialog_is_a_page_with_a_preview(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_without_javascript_the_dialog_is_a_page_with_a_preview(
+    as_ada: Client, dataset: Dataset, add: AddPicture
+) -> None:
     image = add("cottage")
     address = reverse("training:bulk", args=[dataset.slug])
     assert "all" not in as_ada.get(address).content.decode().split("This acts on")[1][:15]
@@ -423,9 +433,11 @@ def test_the_answer_to_a_look_says_whether_the_change_can_be_done(as_ada: Client
 # --- Proposals
 
 
-def test_a_proposal_is_accepted_or_dismissed_on_its_card(as_ada: Client, add: Any) -> None:
+def test_a_proposal_is_accepted_or_dismissed_on_its_card(as_ada: Client, add: AddPicture) -> None:
     image, other = add("hills", proposal="hills, dusk"), add("", proposal="night")
-    page = as_ada.post(reverse("training:proposal", args=[image.pk]), {"answer": "accept"}, **HTMX).content.decode()
+    page = as_ada.post(
+        reverse("training:proposal", args=[image.pk]), {"answer": "accept"}, headers=HTMX
+    ).content.decode()
     assert "hills, dusk</textarea>" in page
     assert "Accept" not in page
     as_ada.post(reverse("training:proposal", args=[other.pk]), {"answer": "dismiss"})
@@ -433,7 +445,7 @@ def test_a_proposal_is_accepted_or_dismissed_on_its_card(as_ada: Client, add: An
     assert (other.caption, other.proposal) == ("", "")
 
 
-def test_all_proposals_are_accepted_with_undo_or_dismissed(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_all_proposals_are_accepted_with_undo_or_dismissed(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     add("", proposal="night")
     add("hills", proposal="dusk")
     assert "2 captions are proposed" in as_ada.get(dataset.get_absolute_url()).content.decode()
@@ -445,7 +457,7 @@ def test_all_proposals_are_accepted_with_undo_or_dismissed(as_ada: Client, datas
     assert "are proposed" not in page
 
 
-def test_captions_are_proposed_for_pictures_without_one(as_ada: Client, dataset: Dataset, add: Any) -> None:
+def test_captions_are_proposed_for_pictures_without_one(as_ada: Client, dataset: Dataset, add: AddPicture) -> None:
     add("hills")
     empty = add("")
     address = reverse("training:propose", args=[dataset.slug])
@@ -460,7 +472,9 @@ def test_captions_are_proposed_for_pictures_without_one(as_ada: Client, dataset:
 @pytest.mark.parametrize(
     "sent", [{}, {"who": "nobody", "scope": "shown"}, {"who": "workflow:colours_and_size", "scope": "shown"}]
 )
-def test_who_cannot_propose_now_is_refused(as_ada: Client, dataset: Dataset, add: Any, sent: dict[str, str]) -> None:
+def test_who_cannot_propose_now_is_refused(
+    as_ada: Client, dataset: Dataset, add: AddPicture, sent: dict[str, str]
+) -> None:
     add("")
     answer = as_ada.post(reverse("training:propose", args=[dataset.slug]), sent)
     assert answer.status_code == 422

@@ -13,11 +13,13 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image, PngImagePlugin
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from stylestudio.jobs.kinds import Status
 from stylestudio.preview_engine.server import PreviewThread
+from tests.training.conftest import AddPicture
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
 from training.datasets.captions.captioners.notes import FromNotes
@@ -53,7 +55,7 @@ def jpeg(description: str) -> bytes:
     return out.getvalue()
 
 
-def test_the_name_of_the_file_is_proposed_without_its_numbering(add: Any) -> None:
+def test_the_name_of_the_file_is_proposed_without_its_numbering(add: AddPicture) -> None:
     assert said(add(source_name="012_red-roof.png")) == "red roof"
     assert said(add(source_name="IMG_0042.JPG")) == ""
 
@@ -68,11 +70,11 @@ def test_the_name_of_the_file_is_proposed_without_its_numbering(add: Any) -> Non
         (b"no picture at all", "fallback name"),
     ],
 )
-def test_notes_inside_the_file_come_before_its_name(add: Any, data: bytes, words: str) -> None:
+def test_notes_inside_the_file_come_before_its_name(add: AddPicture, data: bytes, words: str) -> None:
     assert said(store(add(source_name="fallback name.png"), data)) == words
 
 
-def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: Any, ada: User) -> None:
+def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: AddPicture, ada: User) -> None:
     task = GenerationTask.objects.create(
         owner=ada, prompt="a fox in the snow", width=512, height=512, count=1, seeds=[7], checkpoint="base.safetensors",
         lightning="l.safetensors", snapshot={}, status=Status.COMPLETED, ended_at=timezone.now(),
@@ -88,13 +90,13 @@ def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: Any, ada: User) ->
 
 
 def ordered(dataset: Dataset, user: User, name: str, images: list[DatasetImage]) -> DatasetJob:
-    job = captioners.order(dataset, user, captioners.known()[name], [image.pk for image in images])
+    job = captioners.order_proposals(dataset, user, captioners.known()[name], [image.pk for image in images])
     dataset_jobs.work()
     job.refresh_from_db()
     return job
 
 
-def test_proposals_wait_beside_the_captions(dataset: Dataset, add: Any, ada: User) -> None:
+def test_proposals_wait_beside_the_captions(dataset: Dataset, add: AddPicture, ada: User) -> None:
     images = [add("hills", source_name="old mill.png"), add("old mill", source_name="old mill.png"), add()]
     job = ordered(dataset, ada, "notes", images)
     assert (job.status, job.done, job.report["proposed"]) == (Status.COMPLETED, 3, 1)
@@ -105,9 +107,9 @@ def test_proposals_wait_beside_the_captions(dataset: Dataset, add: Any, ada: Use
     ]
 
 
-def test_an_attempt_after_a_crash_goes_on_where_the_first_one_was(dataset: Dataset, add: Any, ada: User) -> None:
+def test_an_attempt_after_a_crash_goes_on_where_the_first_one_was(dataset: Dataset, add: AddPicture, ada: User) -> None:
     images = [add(source_name=f"mill {name}.png") for name in ("one", "two", "three")]
-    job = captioners.order(dataset, ada, captioners.known()["notes"], [image.pk for image in images])
+    job = captioners.order_proposals(dataset, ada, captioners.known()["notes"], [image.pk for image in images])
     DatasetJob.objects.filter(pk=job.pk).update(done=2, report={"proposed": 2})
     dataset_jobs.work()
     job.refresh_from_db()
@@ -115,14 +117,14 @@ def test_an_attempt_after_a_crash_goes_on_where_the_first_one_was(dataset: Datas
     assert list(dataset.images.order_by("pk").values_list("proposal", flat=True)) == ["", "", "mill three"]
 
 
-def test_a_picture_that_was_removed_meanwhile_is_passed_over(dataset: Dataset, add: Any, ada: User) -> None:
+def test_a_picture_that_was_removed_meanwhile_is_passed_over(dataset: Dataset, add: AddPicture, ada: User) -> None:
     images = [add(source_name="mill one.png"), add(source_name="mill two.png")]
     DatasetImage.objects.filter(pk=images[0].pk).delete()
     job = ordered(dataset, ada, "notes", images)
     assert (job.status, job.done, job.report["proposed"]) == (Status.COMPLETED, 2, 1)
 
 
-def test_a_captioner_that_is_gone_fails_with_a_sentence(dataset: Dataset, add: Any, ada: User) -> None:
+def test_a_captioner_that_is_gone_fails_with_a_sentence(dataset: Dataset, add: AddPicture, ada: User) -> None:
     parameters = {"captioner": "workflow:gone", "pictures": [add().pk]}
     job = dataset_jobs.order(dataset, ada, DatasetJob.Work.CAPTION, parameters=parameters, total=1)
     dataset_jobs.work()
@@ -132,7 +134,7 @@ def test_a_captioner_that_is_gone_fails_with_a_sentence(dataset: Dataset, add: A
 
 
 def test_the_example_workflow_tells_colours_and_size_on_the_preview_engine(
-    dataset: Dataset, add: Any, ada: User, engine: Engine
+    dataset: Dataset, add: AddPicture, ada: User, engine: Engine
 ) -> None:
     image = store(add(), colour((20, 40, 200)))
     other = store(add(), colour((255, 255, 255, 0)))
@@ -149,7 +151,7 @@ def colour(value: tuple[int, ...]) -> bytes:
 
 
 def test_one_broken_picture_is_named_and_the_rest_goes_on(
-    dataset: Dataset, add: Any, ada: User, engine: Engine
+    dataset: Dataset, add: AddPicture, ada: User, engine: Engine
 ) -> None:
     broken, good = store(add(source_name="broken.png"), b"nothing"), store(add(), colour((20, 40, 200)))
     job = ordered(dataset, ada, EXAMPLE, [broken, good])
@@ -160,10 +162,15 @@ def test_one_broken_picture_is_named_and_the_rest_goes_on(
 
 
 def test_an_engine_that_goes_away_fails_the_work_and_keeps_what_was_proposed(
-    dataset: Dataset, add: Any, ada: User, engine: Engine, preview: PreviewThread, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset,
+    add: AddPicture,
+    ada: User,
+    engine: Engine,
+    preview: PreviewThread,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = [store(add(), colour((20, 40, 200))), store(add(), colour((20, 200, 40)))]
-    keep = captioners.propose._keep  # type: ignore[attr-defined]
+    keep = captioners.propose._keep
 
     def then_dies(*given: Any) -> None:
         keep(*given)
@@ -176,7 +183,7 @@ def test_an_engine_that_goes_away_fails_the_work_and_keeps_what_was_proposed(
 
 
 def test_pictures_that_are_no_longer_named_are_still_counted(
-    dataset: Dataset, add: Any, ada: User, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, add: AddPicture, ada: User, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.datasets.captions.captioners.propose.MOST_REFUSED", 1)
     images = [store(add(), data) for data in (b"nothing", colour((20, 40, 200)), b"nothing")]
@@ -189,7 +196,7 @@ def test_without_an_engine_the_workflow_says_so() -> None:
 
 
 @pytest.fixture
-def own(settings: Any, tmp_path: Path) -> Callable[..., FromWorkflow]:
+def own(settings: Settings, tmp_path: Path) -> Callable[..., FromWorkflow]:
     """Put a workflow into the operator's folder: own("my_captions", nodes)."""
     settings.CAPTIONERS_DIR = tmp_path / "captioners"
     settings.CAPTIONERS_DIR.mkdir()
@@ -211,7 +218,7 @@ NODES: dict[str, Any] = {
 
 
 def test_a_workflow_of_the_operator_is_offered_by_its_name_and_its_node_titled_caption_counts(
-    own: Callable[..., FromWorkflow], dataset: Dataset, add: Any, ada: User, engine: Engine
+    own: Callable[..., FromWorkflow], dataset: Dataset, add: AddPicture, ada: User, engine: Engine
 ) -> None:
     own("my_captions", NODES)
     captioner = captioners.known()["workflow:my_captions"]

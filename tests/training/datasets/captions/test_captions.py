@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.datasets.captions import writing
+from tests.training.conftest import AddPicture
+from training.datasets.captions import operations, writing
 from training.datasets.captions.operations import BadOperation, build
 from training.datasets.captions.writing import Outcome, Part
 from training.datasets.models import MOST_CAPTION, CaptionChange, CaptionOperation, Dataset, DatasetImage
@@ -21,7 +22,7 @@ def texts(dataset: Dataset) -> list[str]:
     return list(dataset.images.values_list("caption", flat=True))
 
 
-def test_a_caption_is_saved_with_its_history(dataset: Dataset, add: Any, ada: User) -> None:
+def test_a_caption_is_saved_with_its_history(dataset: Dataset, add: AddPicture, ada: User) -> None:
     image, before = add("hills"), dataset.updated_at
     assert writing.save(image, " hills, dusk\r\nriver \0", 1, ada)
     image.refresh_from_db()
@@ -32,14 +33,14 @@ def test_a_caption_is_saved_with_its_history(dataset: Dataset, add: Any, ada: Us
     assert (change.user, change.before, change.after) == (ada, "hills", "hills, dusk\nriver")
 
 
-def test_saving_the_same_text_again_leaves_no_trace(add: Any, ada: User) -> None:
+def test_saving_the_same_text_again_leaves_no_trace(add: AddPicture, ada: User) -> None:
     image = add("hills")
     assert not writing.save(image, "hills", 1, ada)
     assert not writing.save(image, " hills\n", 7, ada)
     assert not CaptionChange.objects.exists()
 
 
-def test_a_newer_text_is_not_overwritten_and_comes_back_with_its_version(add: Any, ada: User, bob: User) -> None:
+def test_a_newer_text_is_not_overwritten_and_comes_back_with_its_version(add: AddPicture, ada: User, bob: User) -> None:
     image = add("hills")
     writing.save(image, "hills, dusk", 1, bob)
     with pytest.raises(writing.Newer) as newer:
@@ -48,14 +49,14 @@ def test_a_newer_text_is_not_overwritten_and_comes_back_with_its_version(add: An
     assert writing.save(image, "hills, night", newer.value.image.caption_version, ada)
 
 
-def test_a_caption_that_is_too_long_is_refused_with_a_sentence(add: Any, ada: User) -> None:
+def test_a_caption_that_is_too_long_is_refused_with_a_sentence(add: AddPicture, ada: User) -> None:
     image = add("hills")
     with pytest.raises(writing.TooLong, match="4,000"):
         writing.save(image, "x" * (MOST_CAPTION + 1), 1, ada)
     assert writing.save(image, "x" * MOST_CAPTION, 1, ada)
 
 
-def test_a_preview_counts_what_would_be_stored_differently(dataset: Dataset, add: Any, ada: User) -> None:
+def test_a_preview_counts_what_would_be_stored_differently(dataset: Dataset, add: AddPicture, ada: User) -> None:
     add("hills, dusk")
     add("dusk, hills")
     operation = build("replace", {"find": "dusk", "replacement": "dusk "})
@@ -64,7 +65,7 @@ def test_a_preview_counts_what_would_be_stored_differently(dataset: Dataset, add
     assert made is not None and made.changed == 1
 
 
-def test_an_old_text_is_put_back(add: Any, ada: User) -> None:
+def test_an_old_text_is_put_back(add: AddPicture, ada: User) -> None:
     image = add("hills")
     writing.save(image, "dusk", 1, ada)
     assert writing.put_back(CaptionChange.objects.get(), ada)
@@ -72,7 +73,7 @@ def test_an_old_text_is_put_back(add: Any, ada: User) -> None:
     assert (image.caption, image.caption_version) == ("hills", 3)
 
 
-def test_a_preview_counts_all_and_shows_the_first(dataset: Dataset, add: Any) -> None:
+def test_a_preview_counts_all_and_shows_the_first(dataset: Dataset, add: AddPicture) -> None:
     for number in range(5):
         add(f"cottage, number {number}")
     add("hills")
@@ -83,7 +84,9 @@ def test_a_preview_counts_all_and_shows_the_first(dataset: Dataset, add: Any) ->
     assert texts(dataset)[0] == "cottage, number 0"
 
 
-def test_many_captions_change_as_one_operation_and_come_back_as_one(dataset: Dataset, add: Any, ada: User) -> None:
+def test_many_captions_change_as_one_operation_and_come_back_as_one(
+    dataset: Dataset, add: AddPicture, ada: User
+) -> None:
     for caption in ("cottage, hills", "hills", "Cottage", "cottage"):
         add(caption)
     operation = writing.apply(
@@ -98,7 +101,9 @@ def test_many_captions_change_as_one_operation_and_come_back_as_one(dataset: Dat
     assert CaptionChange.objects.count() == 6
 
 
-def test_undo_keeps_what_somebody_wrote_since_and_counts_it(dataset: Dataset, add: Any, ada: User, bob: User) -> None:
+def test_undo_keeps_what_somebody_wrote_since_and_counts_it(
+    dataset: Dataset, add: AddPicture, ada: User, bob: User
+) -> None:
     images = [add("Cottage"), add("Hills"), add("Dusk")]
     operation = writing.apply(dataset, dataset.images.all(), build("lower", {}), ada)
     assert operation is not None
@@ -113,31 +118,31 @@ def test_undo_keeps_what_somebody_wrote_since_and_counts_it(dataset: Dataset, ad
 
 
 def test_what_others_wrote_while_an_operation_was_computed_stays(
-    dataset: Dataset, add: Any, ada: User, bob: User, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, add: AddPicture, ada: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = add("Cottage")
     add("Hills")
-    change = writing.operations.change
+    change = operations.change
 
     def meanwhile(*given: Any) -> list[str]:
         new = list(change(*given))
         writing.save(first, "Bob was here", 1, bob)
         return new
 
-    monkeypatch.setattr(writing.operations, "change", meanwhile)
+    monkeypatch.setattr(operations, "change", meanwhile)
     operation = writing.apply(dataset, dataset.images.all(), build("lower", {}), ada)
     assert operation is not None
     assert operation.changed == 1
     assert texts(dataset) == ["Bob was here", "hills"]
 
 
-def test_an_operation_that_changes_nothing_is_none(dataset: Dataset, add: Any, ada: User) -> None:
+def test_an_operation_that_changes_nothing_is_none(dataset: Dataset, add: AddPicture, ada: User) -> None:
     add("hills")
     assert writing.apply(dataset, dataset.images.all(), build("lower", {}), ada) is None
     assert not CaptionOperation.objects.exists()
 
 
-def test_a_refused_operation_changes_no_caption(dataset: Dataset, add: Any, ada: User) -> None:
+def test_a_refused_operation_changes_no_caption(dataset: Dataset, add: AddPicture, ada: User) -> None:
     add("Hills")
     add("a" * 300)
     with pytest.raises(BadOperation):
@@ -145,7 +150,7 @@ def test_a_refused_operation_changes_no_caption(dataset: Dataset, add: Any, ada:
     assert texts(dataset) == ["Hills", "a" * 300]
 
 
-def test_a_proposal_is_accepted_into_the_history_or_dismissed(add: Any, ada: User) -> None:
+def test_a_proposal_is_accepted_into_the_history_or_dismissed(add: AddPicture, ada: User) -> None:
     image, other = add("hills", proposal="hills, dusk", proposed_by="notes"), add("", proposal="night")
     assert writing.accept(image, ada)
     assert (image.caption, image.proposal, image.proposed_by) == ("hills, dusk", "", "")
@@ -156,7 +161,9 @@ def test_a_proposal_is_accepted_into_the_history_or_dismissed(add: Any, ada: Use
     assert (other.caption, other.proposal) == ("", "")
 
 
-def test_all_proposals_are_accepted_at_once_and_undo_brings_them_back(dataset: Dataset, add: Any, ada: User) -> None:
+def test_all_proposals_are_accepted_at_once_and_undo_brings_them_back(
+    dataset: Dataset, add: AddPicture, ada: User
+) -> None:
     add("hills", proposal="hills, dusk")
     add("", proposal="night")
     add("river")

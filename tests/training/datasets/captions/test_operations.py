@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -45,7 +46,7 @@ def done(name: str, caption: str, source_name: str = "a.png", **given: object) -
         ("file_name", {}, "hills", "hills"),
     ],
 )  # fmt: skip
-def test_each_operation_does_what_it_says(name: str, given_: dict[str, object], before: str, after: str) -> None:
+def test_each_operation_does_what_it_says(name: str, given_: dict[str, Any], before: str, after: str) -> None:
     assert done(name, before, "012_red-roof (3).png", **given_) == after
 
 
@@ -85,7 +86,7 @@ def test_the_words_of_a_file_name_come_without_numbering_and_ending(source_name:
         ("replace", {"find": "x" * 501}),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused_with_a_sentence(name: str, given_: dict[str, object]) -> None:
+def test_parameters_that_make_no_sense_are_refused_with_a_sentence(name: str, given_: dict[str, Any]) -> None:
     with pytest.raises(BadOperation) as refused:
         done(name, "a caption", **given_)
     assert str(refused.value).endswith(".")

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.test import Client
 from PIL import Image, PngImagePlugin
 
+from tests.training.conftest import AddPicture
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
-from training.datasets.captions.captioners import prompts
+from training.datasets.captions.captioners import embedded_prompts
 from training.datasets.captions.captioners.notes import FromNotes
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -128,13 +130,13 @@ def png(**texts: str) -> bytes:
     return file.getvalue()
 
 
-def photo(kind: str, tags: dict[int, Any], user: bytes = b"", **options: object) -> bytes:
+def photo(kind: str, tags: dict[int, Any], user: bytes = b"", **options: Any) -> bytes:
     exif, file = Image.Exif(), BytesIO()
     for tag, text in tags.items():
         exif[tag] = text
     if user:
         exif.get_ifd(0x8769)[0x9286] = user
-    Image.new("RGB", (8, 8)).save(file, kind, exif=exif, **options)  # type: ignore[arg-type]
+    Image.new("RGB", (8, 8)).save(file, kind, exif=exif, **options)
     return file.getvalue()
 
 
@@ -219,7 +221,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 }
 
 
-def stored(add: Any, data: bytes, name: str = "IMG_0042.png") -> DatasetImage:
+def stored(add: AddPicture, data: bytes, name: str = "IMG_0042.png") -> DatasetImage:
     image: DatasetImage = add(source_name=name)
     image.file.save("with-notes", ContentFile(data))
     return image
@@ -231,7 +233,7 @@ def said(image: DatasetImage) -> str:
 
 
 @pytest.mark.parametrize("program", FILES)
-def test_the_prompt_of_every_program_is_proposed(add: Any, program: str) -> None:
+def test_the_prompt_of_every_program_is_proposed(add: AddPicture, program: str) -> None:
     data, words = FILES[program]
     assert said(stored(add, data)) == words
 
@@ -249,14 +251,14 @@ def test_the_prompt_of_every_program_is_proposed(add: Any, program: str) -> None
         (b"no picture at all", "nothing"),
     ],
 )
-def test_where_nothing_is_found_the_reason_is_told(add: Any, data: bytes, reason: str) -> None:
+def test_where_nothing_is_found_the_reason_is_told(add: AddPicture, data: bytes, reason: str) -> None:
     [proposal] = FromNotes().propose([stored(add, data)], lambda: None)
     assert (proposal.text, proposal.silent) == ("", reason)
 
 
 @pytest.mark.parametrize("unwanted", ["Negative prompt: blurry\nSteps: 20, Seed: 5", "Steps: 20, Seed: 5"])
 @pytest.mark.parametrize("key", ["parameters", "Description"])
-def test_what_was_not_wanted_is_never_a_caption(add: Any, key: str, unwanted: str) -> None:
+def test_what_was_not_wanted_is_never_a_caption(add: AddPicture, key: str, unwanted: str) -> None:
     assert said(stored(add, png(**{key: unwanted}))) == ""
 
 
@@ -266,13 +268,13 @@ def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:
         "2": {"class_type": "Combine", "inputs": {"conditioning_1": ["3", 0], "conditioning_2": ["2", 0]}},
         "3": {"class_type": "Combine", "inputs": {"conditioning_1": ["2", 0], "conditioning_2": ["9", 0]}},
     }
-    assert prompts.comfyui(json.dumps(circle)) == ""
+    assert embedded_prompts.comfyui(json.dumps(circle)) == ""
     wide = {
         str(at): {"class_type": "Join", "inputs": {"string_a": [str(at + 1), 0], "string_b": [str(at + 1), 0]}}
         for at in range(2, 60)
     }
     wide["1"] = {"class_type": "KSampler", "inputs": {"positive": ["2", 0]}}
-    assert prompts.comfyui(json.dumps(wide)) == ""
+    assert embedded_prompts.comfyui(json.dumps(wide)) == ""
     for odd in (
         [],
         [1, 2],
@@ -280,10 +282,10 @@ def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:
         {"1": {"class_type": 5, "inputs": []}},
         {"1": {"class_type": "KSampler", "inputs": {"positive": {}}}},
     ):
-        assert prompts.comfyui(json.dumps(odd)) == ""
+        assert embedded_prompts.comfyui(json.dumps(odd)) == ""
 
 
-def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, dataset: Dataset) -> None:
+def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: AddPicture, dataset: Dataset) -> None:
     words = json.dumps(
         {**API, "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "gouachefield painting, a mill"}}}
     )
@@ -291,13 +293,13 @@ def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: Any, d
 
 
 def test_the_report_counts_what_was_found_and_why_nothing_was(
-    dataset: Dataset, add: Any, ada: User, monkeypatch: pytest.MonkeyPatch, client: Any
+    dataset: Dataset, add: AddPicture, ada: User, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
     images = [stored(add, png(parameters=A1111)), stored(add, png()), stored(add, png(Comment="Created with GIMP"))]
     same = stored(add, png(parameters=A1111))
     DatasetImage.objects.filter(pk=same.pk).update(caption="a fox in the snow")
-    job = captioners.order(dataset, ada, captioners.known()["notes"], [image.pk for image in [*images, same]])
+    job = captioners.order_proposals(dataset, ada, captioners.known()["notes"], [image.pk for image in [*images, same]])
     dataset_jobs.work()
     job = DatasetJob.objects.get(pk=job.pk)
     assert job.report["proposed"] == 1
@@ -317,7 +319,14 @@ Reader = Callable[[str], str]
 
 
 @pytest.mark.parametrize(
-    "reader", [prompts.comfyui, prompts.comfyui_workflow, prompts.of_json, prompts.a1111, prompts.dream]
+    "reader",
+    [
+        embedded_prompts.comfyui,
+        embedded_prompts.comfyui_workflow,
+        embedded_prompts.of_json,
+        embedded_prompts.a1111,
+        embedded_prompts.dream,
+    ],
 )
 @pytest.mark.parametrize(
     "text",

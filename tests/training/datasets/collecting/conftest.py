@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ from training.datasets.models import DatasetJob
 Files = dict[str, bytes]
 
 
-def picture(seed: int = 1, size: tuple[int, int] = (48, 32), kind: str = "PNG", **options: object) -> bytes:
+def picture(seed: int = 1, size: tuple[int, int] = (48, 32), kind: str = "PNG", **options: Any) -> bytes:
     """The file of a picture; another one for every seed."""
     patches = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC).save(file, kind, **options)  # type: ignore[arg-type]
+    Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC).save(file, kind, **options)
     return file.getvalue()
 
 

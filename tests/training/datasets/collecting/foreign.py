@@ -32,7 +32,7 @@ def sentences(language: str, encoding: str) -> list[str]:
     found = []
     for path in sorted(Path(django.__file__).parent.glob(f"**/locale/{language}/LC_MESSAGES/django.mo")):
         with path.open("rb") as file:
-            catalog: dict[object, str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+            catalog: dict[object, str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # gettext's own
         found += [text for text in catalog.values() if 3 < len(text) < 60 and "%" not in text and "\n" not in text]
     return [text for text in found if not text.isascii() and _fits(text, encoding)]
 

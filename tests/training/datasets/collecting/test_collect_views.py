@@ -14,7 +14,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
+from pytest_django import Settings
 
+from tests.pages import Answer, downloaded
 from tests.training.datasets.collecting.conftest import Files, content, packed, picture
 from training.datasets import picture_files
 from training.datasets.collecting import intake
@@ -29,15 +31,17 @@ def client(user: User) -> Client:
     return browser
 
 
-def send(user: User, dataset: Dataset, files: Files, *, paths: bool = True, htmx: bool = True) -> Any:
-    form = {"file": [SimpleUploadedFile(name.split("/")[-1], data) for name, data in files.items()]}
+def send(user: User, dataset: Dataset, files: Files, *, paths: bool = True, htmx: bool = True) -> Answer:
+    form: dict[str, list[Any]] = {
+        "file": [SimpleUploadedFile(name.split("/")[-1], data) for name, data in files.items()]
+    }
     if paths:
-        form["path"] = list(files)  # type: ignore[assignment]
+        form["path"] = list(files)
     headers = {"HX-Request": "true"} if htmx else {}
     return client(user).post(reverse("training:add", args=[dataset.slug]), form, headers=headers)
 
 
-def upload(user: User, dataset: Dataset, name: str, data: bytes, **fields: str) -> Any:
+def upload(user: User, dataset: Dataset, name: str, data: bytes, **fields: str) -> Answer:
     """In parts, as the page sends large files: the answer to the last step that was taken."""
     browser = client(user)
     form = {"purpose": "dataset", "name": name, "size": len(data), "fingerprint": "1", "into": dataset.slug, **fields}
@@ -64,7 +68,7 @@ def test_small_files_come_together_and_what_is_refused_is_named(dataset: Dataset
     assert send(ada, dataset, {"other.png": picture(1)}).json()["known"] == 1
 
 
-def test_reasons_are_in_the_language_of_the_reader(dataset: Dataset, ada: User, settings: Any) -> None:
+def test_reasons_are_in_the_language_of_the_reader(dataset: Dataset, ada: User, settings: Settings) -> None:
     browser = client(ada)
     form = {"file": SimpleUploadedFile("1.png", b"")}
     headers = {"HX-Request": "true", "Accept-Language": "zh-hans"}
@@ -72,12 +76,14 @@ def test_reasons_are_in_the_language_of_the_reader(dataset: Dataset, ada: User, 
     assert not answer.json()["refused"][0][1].isascii()
 
 
-def test_a_plain_form_brings_several_files_or_a_zip(dataset: Dataset, ada: User, monkeypatch: Any) -> None:
+def test_a_plain_form_brings_several_files_or_a_zip(
+    dataset: Dataset, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = send(ada, dataset, {"1.png": picture(1), "2.png": picture(2)}, paths=False, htmx=False)
     assert answer.status_code == 302
     assert names(dataset) == ["1.png", "2.png"]
     answer = send(ada, dataset, {"set.zip": packed({"3.png": picture(3)})}, paths=False, htmx=False)
-    assert answer.url == dataset.get_absolute_url()
+    assert answer.headers["Location"] == dataset.get_absolute_url()
     job = DatasetJob.objects.get(work=DatasetJob.Work.IMPORT)
     assert (job.source_name, job.owner) == ("set.zip", ada)
     assert content(job.file)[:2] == b"PK"
@@ -183,11 +189,7 @@ def test_the_zip_of_a_dataset_holds_what_the_command_writes(dataset: Dataset, bo
     send(dataset.owner, dataset, {"1.png": picture(1), "1.txt": b"hills"})
     answer = client(bob).get(reverse("training:export", args=[dataset.slug]), {"layout": layout})
     assert answer["Content-Disposition"] == 'attachment; filename="gouache-studies.zip"'
-
-    async def whole() -> bytes:
-        return b"".join([piece async for piece in answer.streaming_content])
-
-    data = async_to_sync(whole)()
+    data = async_to_sync(downloaded)(answer)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         if layout == "kohya":

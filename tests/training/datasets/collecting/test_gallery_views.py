@@ -127,7 +127,7 @@ def test_further_pictures_of_the_wall_come_by_themselves(
 
 def test_a_file_that_is_gone_is_named_and_the_others_come_in(dataset: Dataset, ada: User, made: GeneratedImage) -> None:
     gone = paint(ada, "a lost lighthouse", 8)
-    gone.file.storage.delete(gone.file.name)
+    gone.file.storage.delete(str(gone.file.name))
     answer = client(ada).post(reverse("training:choose", args=[dataset.slug]), {"picture": [made.pk, gone.pk]})
     assert answer.status_code == 422
     assert "a-lost-lighthouse-8" in answer.content.decode()

@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
 @pytest.fixture(autouse=True)
 def only_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks that are ordered wait."""
-    monkeypatch.setattr(dataset_jobs, "_handlers", {IMPORT: intake.run, CHECK: lambda run: None})
+    monkeypatch.setattr(dataset_jobs, "_handlers", {IMPORT: intake.run_import, CHECK: lambda run: None})
 
 
 def ordered(dataset: Dataset, files: Files | bytes) -> DatasetJob:
@@ -52,7 +53,7 @@ def imported(dataset: Dataset, files: Files | bytes) -> DatasetJob:
 def brought(dataset: Dataset, files: Files) -> intake.Tally:
     tally = intake.Tally()
     with archives.opened(io.BytesIO(packed(files))) as contents:
-        intake.bring(contents, dataset, dataset.owner, tally, lambda done: None)
+        intake.import_source(contents, dataset, dataset.owner, tally, lambda done: None)
     return tally
 
 
@@ -209,7 +210,7 @@ def test_files_of_a_batch_that_was_lost_are_swept(dataset: Dataset, media: Path)
             raise Killed
 
     with archives.opened(io.BytesIO(packed({"1.png": picture(1)}))) as contents, pytest.raises(Killed):
-        intake.bring(contents, dataset, dataset.owner, tally, die)
+        intake.import_source(contents, dataset, dataset.owner, tally, die)
     assert names(dataset) == []
     assert len(stored(media)) == 2
     brought(dataset, {"2.png": picture(2)})
@@ -303,7 +304,7 @@ def test_a_full_dataset_takes_no_more(dataset: Dataset, monkeypatch: pytest.Monk
     assert brought(dataset, {"0.png": picture(0)}).known == 1
 
 
-def test_folders_of_kohyas_layout_give_an_empty_dataset_repeats_and_trigger_words(people: Any) -> None:
+def test_folders_of_kohyas_layout_give_an_empty_dataset_repeats_and_trigger_words(people: Callable[..., User]) -> None:
     dataset = Dataset.objects.create(name="New", owner=people("eve"))
     brought(dataset, {"img/7_inkmist/1.png": picture(1), "img/7_inkmist/1.txt": b"inkmist, red hills"})
     dataset.refresh_from_db()
@@ -360,7 +361,7 @@ def test_captions_lose_the_trigger_words_whenever_they_come(dataset: Dataset) ->
 def test_captions_of_no_picture_are_forgotten_after_a_week(dataset: Dataset) -> None:
     brought(dataset, {"1.txt": b"one", "2.txt": b"two"})
     WaitingCaption.objects.filter(key="1").update(created_at=timezone.now() - timedelta(days=8))
-    intake.sweep()
+    intake.discard_old()
     assert list(WaitingCaption.objects.values_list("key", flat=True)) == ["2"]
 
 
@@ -375,12 +376,12 @@ def test_after_a_month_removed_pictures_go_for_good_but_those_that_a_version_nee
     snapshots.freeze(dataset, ada)
     brought(dataset, {f"{at}.png": picture(at) for at in range(2, 5)})
     dataset.images.exclude(source_name="4.png").delete()
-    intake.sweep()
+    intake.discard_old()
     assert DatasetImage.everything.count() == 5
     DatasetImage.everything.exclude(source_name="3.png").exclude(deleted_at=None).update(
         deleted_at=timezone.now() - timedelta(days=31)
     )
-    intake.sweep()
+    intake.discard_old()
     left = set(DatasetImage.everything.values_list("source_name", flat=True))
     assert left == {"0.png", "1.png", "3.png", "4.png"}
     assert len(stored(media)) == 8
@@ -416,7 +417,7 @@ def test_two_who_add_the_same_files_at_once_add_them_once(dataset: Dataset, bob:
             (entry,) = intake.enter(dataset, bob, [intake.Arrival(f"{at}.png", each.sha256, each)])
             outcomes.append(entry.how)
 
-    run_together([lambda mine=mine: add(mine) for mine in kept])
+    run_together([partial(add, mine) for mine in kept])
     assert sorted(outcomes) == ["added"] * 6 + ["known"] * 6
     assert sorted(dataset.images.values_list("position", flat=True)) == list(range(6))
 

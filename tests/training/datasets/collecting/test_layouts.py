@@ -35,7 +35,7 @@ def filled(dataset: Dataset, folder: Path, files: Files) -> Dataset:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    intake.bring(sources.folder(folder), dataset, dataset.owner, intake.Tally(), lambda done: None)
+    intake.import_source(sources.folder(folder), dataset, dataset.owner, intake.Tally(), lambda done: None)
     return dataset
 
 

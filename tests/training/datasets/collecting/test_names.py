@@ -21,7 +21,7 @@ def brought(dataset: Dataset, folder: Path, files: Files) -> intake.Tally:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     tally = intake.Tally()
-    intake.bring(sources.folder(folder), dataset, dataset.owner, tally, lambda done: None)
+    intake.import_source(sources.folder(folder), dataset, dataset.owner, tally, lambda done: None)
     return tally
 
 

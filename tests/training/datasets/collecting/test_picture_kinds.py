@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 
 from stylestudio.images import colour_tags, picture_kinds
 from stylestudio.images.decoding import BadPicture
+from tests.pixels import pixel
 from tests.training.datasets.collecting.test_take import scene
 from training.datasets import picture_files
 from training.datasets.collecting import sources
@@ -23,9 +25,9 @@ from training.datasets.models import Dataset
 pytestmark = pytest.mark.django_db
 
 
-def tga(picture: Image.Image, **options: object) -> bytes:
+def tga(picture: Image.Image, **options: Any) -> bytes:
     file = BytesIO()
-    picture.save(file, "TGA", **options)  # type: ignore[arg-type]
+    picture.save(file, "TGA", **options)
     return file.getvalue()
 
 
@@ -45,8 +47,8 @@ def psd(picture: Image.Image, *, layers: int = 0, composite: bool = True) -> byt
 
 def near(picture: Image.Image, data: bytes) -> bool:
     with Image.open(BytesIO(data)) as made:
-        made_pixel, pixel = made.convert("RGB").getpixel((40, 20)), picture.convert("RGB").getpixel((40, 20))
-    return all(abs(one - other) < 6 for one, other in zip(made_pixel, pixel, strict=True))  # type: ignore[arg-type]
+        made_pixel, picture_pixel = pixel(made.convert("RGB"), (40, 20)), pixel(picture.convert("RGB"), (40, 20))
+    return all(abs(one - other) < 6 for one, other in zip(made_pixel, picture_pixel, strict=True))
 
 
 @pytest.mark.parametrize("compression", [None, "tga_rle"])
@@ -144,7 +146,7 @@ def test_a_photograph_of_a_telephone_is_kept_as_jpeg_upright_and_with_its_colour
     assert (taken.format, taken.width, taken.height, taken.has_alpha) == ("JPEG", 64, 96, False)
     with Image.open(BytesIO(taken.data)) as image:
         assert image.getexif().get(0x0112, 1) == 1
-        assert image.getpixel((30, 30))[0] > 205  # type: ignore[index]
+        assert pixel(image, (30, 30))[0] > 205
     for end in (-300, 60, 24):
         with pytest.raises(BadPicture, match=r"broken|HEIC picture cannot be read"):
             picture_files.take(file.getvalue()[:end])

@@ -6,9 +6,9 @@ import io
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from struct import pack
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -28,7 +28,7 @@ CHINESE = ["雾中的石桥和灯笼", "穿蓝色长裙的少女", "秋天的竹
 
 
 @pytest.fixture
-def fresh(people: Any) -> Dataset:
+def fresh(people: Callable[..., User]) -> Dataset:
     """Empty, without trigger words."""
     return Dataset.objects.create(name="Fresh", owner=people("eve"))
 
@@ -44,7 +44,7 @@ def with_captions(texts: list[str], encoding: str) -> Files:
 def brought(dataset: Dataset, files: Files, data: bytes = b"") -> intake.Tally:
     tally = intake.Tally()
     with archives.opened(io.BytesIO(data or packed(files))) as contents:
-        intake.bring(contents, dataset, dataset.owner, tally, lambda done: None)
+        intake.import_source(contents, dataset, dataset.owner, tally, lambda done: None)
     dataset.refresh_from_db()
     return tally
 
@@ -68,7 +68,7 @@ def names(dataset: Dataset) -> list[str]:
 
 
 @pytest.fixture
-def owner(people: Any) -> User:
+def owner(people: Callable[..., User]) -> User:
     """Whom commands act for."""
     return User.objects.create_superuser("olga", password="drawing-room-7")
 
@@ -85,6 +85,7 @@ def test_a_set_in_an_old_encoding_is_read_said_changed_and_brought_back(fresh: D
     page = client.get(fresh.get_absolute_url()).content.decode()
     assert "KOI8-R" in page and RUSSIAN[0] in page
     kept = fresh.images.first()
+    assert kept
     fresh.images.filter(pk=kept.pk).update(caption="written meanwhile")
     client.post(f"/datasets/readings/{reading.pk}/choose/", {"choice": "cp1251"})
     assert captions(fresh)[0] == "written meanwhile"

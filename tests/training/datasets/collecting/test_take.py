@@ -7,6 +7,7 @@ import struct
 import warnings
 import zlib
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from tests.pixels import pixel
 from training.datasets import picture_files
 from training.datasets.picture_files import BadPicture
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "PNG": {},
     "JPEG": {"quality": 90},
     "WEBP": {"quality": 90},
@@ -34,9 +36,9 @@ def scene(width: int = 96, height: int = 64, seed: int = 1) -> Image.Image:
     return Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     file = BytesIO()
-    picture.save(file, kind, **options)  # type: ignore[arg-type]
+    picture.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -87,7 +89,7 @@ def test_what_is_stored_lying_is_turned_upright(kind: str, orientation: int) -> 
     picture = reread(taken.data)
     assert picture.size == (64, 32)
     assert picture.getexif().get(0x0112, 1) == 1
-    red, green, _blue = picture.convert("RGB").getpixel((5, 5))  # type: ignore[misc]
+    red, green, _blue = pixel(picture.convert("RGB"), (5, 5))
     assert red > 150 > green
     assert taken.sha256 == hashlib.sha256(data).hexdigest()
 
@@ -146,7 +148,7 @@ def test_colours_of_another_profile_become_srgb_and_those_of_srgb_stay() -> None
     taken = picture_files.take(dark)
     picture = reread(taken.data)
     assert "icc_profile" not in picture.info
-    assert picture.getpixel((5, 5))[0] > 150  # type: ignore[index]
+    assert pixel(picture, (5, 5))[0] > 150
 
 
 def test_a_profile_that_is_broken_or_for_other_channels_changes_nothing() -> None:
@@ -184,7 +186,7 @@ def test_the_first_frame_of_an_animation_counts() -> None:
     data = saved(first, "GIF", save_all=True, append_images=[second])
     taken = picture_files.take(data)
     assert taken.data == data
-    assert reread(taken.thumbnail).convert("RGB").getpixel((9, 9))[0] > 200  # type: ignore[index]
+    assert pixel(reread(taken.thumbnail).convert("RGB"), (9, 9))[0] > 200
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"<svg/>", b"PK\x03\x04" + bytes(60), b"GIF89a", b"BM" + bytes(60)])

@@ -17,7 +17,7 @@ from tests.training.datasets.collecting.test_take import scene
 from tests.training.datasets.icons import INK, TEAL, Colour, icon, png
 from training.datasets.captions.captioners import workflow
 from training.datasets.collecting import intake, sources
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.models import Dataset, DatasetImage
 from training.datasets.versions import layouts, snapshots
 from training.runs.models import TrainingJob
@@ -32,7 +32,7 @@ def drop(dataset: Dataset, folder: Path, *pictures: Image.Image) -> Dataset:
     folder.mkdir(parents=True, exist_ok=True)
     for number, picture in enumerate(pictures):
         (folder / f"{number}.png").write_bytes(png(picture))
-    intake.bring(sources.folder(folder), dataset, dataset.owner, intake.Tally(), lambda done: None)
+    intake.import_source(sources.folder(folder), dataset, dataset.owner, intake.Tally(), lambda done: None)
     return dataset
 
 
@@ -83,7 +83,7 @@ def glow() -> Image.Image:
 def test_the_ground_is_proposed_from_what_is_there(
     dataset: Dataset, tmp_path: Path, pictures: list[Image.Image], ground: str
 ) -> None:
-    found = clear.ground(drop(dataset, tmp_path, *pictures))
+    found = backgrounds.ground(drop(dataset, tmp_path, *pictures))
     assert (found.colour, found.chosen, list(found.hidden)) == (ground, "", [])
 
 
@@ -101,7 +101,7 @@ def test_whatever_the_colours_of_icons_are_the_proposal_hides_none_of_them(colou
 def test_where_no_colour_shows_every_picture_as_few_as_possible_are_hidden_and_named() -> None:
     lattice = [(red, green, blue) for red in (0, 128, 255) for green in (0, 128, 255) for blue in (0, 128, 255)]
     pictures = [grounds.colours(icon(number, each, 64)) for number, each in enumerate([*lattice, (0, 0, 0)])]
-    ground = clear.Ground("", [clear.Clear(pk, "", each) for pk, each in enumerate(pictures)])
+    ground = backgrounds.Ground("", [backgrounds.TransparentPicture(pk, "", each) for pk, each in enumerate(pictures)])
     assert len(ground.hidden) == 1
 
 
@@ -111,7 +111,7 @@ def test_pictures_that_are_left_out_or_lie_on_a_colour_of_their_own_do_not_count
     drop(dataset, tmp_path, icon(1, INK), icon(2), icon(3))
     dataset.images.filter(source_name="1.png").update(included=False)
     dataset.images.filter(source_name="2.png").update(background="#102030")
-    found = clear.ground(dataset)
+    found = backgrounds.ground(dataset)
     assert found.colour == "#ffffff"
     assert [each.own for each in found.own] == ["#102030"]
 
@@ -119,7 +119,7 @@ def test_pictures_that_are_left_out_or_lie_on_a_colour_of_their_own_do_not_count
 def test_pictures_from_before_there_was_a_choice_are_looked_at_once(dataset: Dataset, tmp_path: Path) -> None:
     drop(dataset, tmp_path, icon(1), icon(2))
     dataset.images.update(colours=None)
-    assert clear.ground(dataset).colour == "#000000"
+    assert backgrounds.ground(dataset).colour == "#000000"
     assert not dataset.images.filter(colours__isnull=True).exists()
 
 

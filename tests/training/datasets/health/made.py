@@ -81,8 +81,8 @@ def _cut(image: Image.Image, dice: random.Random, most: float) -> Image.Image:
     """Up to `most` of each side is missing, anyhow divided between its ends."""
     across, down = (dice.uniform(most / 2, most) * side for side in image.size)
     left, top = dice.uniform(0, across), dice.uniform(0, down)
-    box = (left, top, image.width - across + left, image.height - down + top)
-    return image.crop(tuple(map(round, box)))
+    right, bottom = image.width - across + left, image.height - down + top
+    return image.crop((round(left), round(top), round(right), round(bottom)))
 
 
 COPIES: dict[str, Maker] = {

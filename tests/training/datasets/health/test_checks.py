@@ -9,12 +9,12 @@ import pytest
 
 from training.datasets.health import measures
 from training.datasets.health.checks import CHECKS
-from training.datasets.health.facts import Facts, Picture
+from training.datasets.health.dataset_facts import Facts, Picture
 from training.datasets.health.findings import Finding, Level, tally
 from training.datasets.health.report import find
 from training.datasets.models import Dataset
 
-MEASURED = {
+MEASURED: dict[str, Any] = {
     "version": measures.VERSION, "sharpness": 0.6, "one_colour": 0.2, "quality": None, "blocks": 1.1, "twins": [],
 }  # fmt: skip
 FEATURES = np.full(measures.FEATURES, 0.5, np.float32)

@@ -9,22 +9,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
-from django.http import HttpResponse
 from django.test import Client
 
+from tests.pages import Answer
 from tests.training.conftest import AddPicture
 from training.datasets.health import fixes, measures
-from training.datasets.health.facts import gather
+from training.datasets.health.dataset_facts import gather
 from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
-Press = Callable[..., HttpResponse]
-
-
-@pytest.fixture(autouse=True)
-def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worker is woken."""
-    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
+Press = Callable[..., Answer]
 
 
 @pytest.fixture
@@ -32,7 +26,7 @@ def press(client: Client, ada: User, dataset: Dataset) -> Press:
     """Press the button of a finding: press("trigger", place="dataset")."""
     client.force_login(ada)
 
-    def post(finding: str, **values: Any) -> HttpResponse:
+    def post(finding: str, **values: Any) -> Answer:
         return client.post(f"/datasets/{dataset.slug}/health/fix/", {"finding": finding, **values})
 
     return post
@@ -44,9 +38,9 @@ def figures(**other: Any) -> dict[str, Any]:
     return {**good, "pixels": str(other), "twins": [], **other}
 
 
-def undo(client: Client, answer: HttpResponse) -> HttpResponse:
+def undo(client: Client, answer: Answer) -> Answer:
     """Press Undo in the toast that `answer` leads to."""
-    note = list(get_messages(answer.wsgi_request))[-1]  # type: ignore[attr-defined]
+    note = list(get_messages(answer.wsgi_request))[-1]
     assert note.extra_tags, note.message
     return client.post(note.extra_tags)
 
@@ -157,7 +151,7 @@ def test_an_undo_works_once_and_only_for_who_did_it(
 ) -> None:
     add("a", width=10, height=10, measures=figures())
     answer = press("too_small")
-    address = next(iter(get_messages(answer.wsgi_request))).extra_tags  # type: ignore[attr-defined]
+    address = next(iter(get_messages(answer.wsgi_request))).extra_tags
     other = Client()
     other.force_login(curator)
     other.post(address)
@@ -174,7 +168,7 @@ def test_an_undo_belongs_to_its_dataset(client: Client, press: Press, dataset: D
     Dataset.objects.filter(pk=dataset.pk).update(repeats=500)
     add("hills")
     answer = press("repeats")
-    address = next(iter(get_messages(answer.wsgi_request))).extra_tags  # type: ignore[attr-defined]
+    address = next(iter(get_messages(answer.wsgi_request))).extra_tags
     client.post(address.replace(dataset.slug, other.slug))
     other.refresh_from_db()
     dataset.refresh_from_db()
@@ -209,7 +203,7 @@ def test_captions_that_cannot_be_changed_are_said(press: Press, dataset: Dataset
     typo = add("trees, " + "x" * (MOST_CAPTION - len("trees, ")))
     answer = press("typos-trees")
     assert answer.status_code == 302
-    note = list(get_messages(answer.wsgi_request))[-1]  # type: ignore[attr-defined]
+    note = list(get_messages(answer.wsgi_request))[-1]
     assert "nothing was changed" in note.message
     typo.refresh_from_db()
     assert typo.caption.startswith("trees, ")
@@ -220,7 +214,7 @@ def test_what_is_fixed_already_is_said_and_nothing_happens(press: Press, dataset
     for finding in ("exact_duplicates", "nonsense", "amount", ""):
         answer = press(finding, place="//evil.example")
         assert answer.headers["Location"] == f"/datasets/{dataset.slug}/health/"
-        note = next(iter(get_messages(answer.wsgi_request)))  # type: ignore[attr-defined]
+        note = next(iter(get_messages(answer.wsgi_request)))
         assert note.message == "There is nothing left to fix here."
 
 

@@ -24,9 +24,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def signed_in(client: Client, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ada looks; no worker is woken."""
-    monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
+def signed_in(client: Client, ada: User) -> None:
+    """Ada looks."""
     client.force_login(ada)
 
 

@@ -20,7 +20,7 @@ def drawn(size: tuple[int, int] = (900, 600), seed: int = 1) -> Image.Image:
     image = Image.new("RGB", size, (200, 190, 170))
     pen = ImageDraw.Draw(image)
     for _ in range(60):
-        x, y, r = rng.integers(0, size[0]), rng.integers(0, size[1]), rng.integers(20, 120)
+        x, y, r = (int(rng.integers(low, high)) for low, high in ((0, size[0]), (0, size[1]), (20, 120)))
         pen.ellipse((x - r, y - r, x + r, y + r), fill=tuple(map(int, rng.integers(0, 256, 3))))
     return image
 

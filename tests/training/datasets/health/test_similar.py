@@ -37,7 +37,7 @@ def examine(distinct: list[Image.Image], each: int) -> None:
             copies.append(make(distinct[source], dice))
     patches, ratios = compared([*distinct, *copies])
     started = time.process_time()
-    pairs = similar.find(patches, ratios)
+    pairs = similar.find_copies(patches, ratios)
     seconds = time.process_time() - started
 
     origin = [*range(len(distinct)), *sources]
@@ -71,10 +71,10 @@ def test_among_500_different_pictures_of_the_same_subjects_no_pair_is_found_and_
 def test_two_thousand_pictures_are_compared_in_seconds() -> None:
     patches, ratios = compared([made.shapes(seed) for seed in range(2000)])
     started = time.process_time()
-    pairs = similar.find(patches, ratios)
+    pairs = similar.find_copies(patches, ratios)
     whole = time.process_time() - started
     started = time.process_time()
-    similar.find(patches, ratios, new=range(1980, 2000))
+    similar.find_copies(patches, ratios, new=range(1980, 2000))
     few = time.process_time() - started
     print(f"\n2,000 pictures: {whole:.1f} s of processor time, {len(pairs)} pairs; 20 new ones: {few:.1f} s")
     assert pairs == []
@@ -84,24 +84,24 @@ def test_two_thousand_pictures_are_compared_in_seconds() -> None:
 def test_a_mirrored_copy_is_called_so() -> None:
     one, other = made.shapes(1), made.shapes(2)
     patches, ratios = compared([one, other, one.transpose(Image.Transpose.FLIP_LEFT_RIGHT), one.resize((200, 200))])
-    pairs = similar.find(patches, [ratios[0]] * 4)
+    pairs = similar.find_copies(patches, [ratios[0]] * 4)
     assert [(pair.first, pair.second, pair.mirrored) for pair in pairs][:2] == [(0, 2, True), (0, 3, False)]
 
 
 def test_only_pairs_with_a_new_picture_are_looked_for() -> None:
     one = made.shapes(1)
     patches, ratios = compared([one, one, made.shapes(2), one])
-    assert [(pair.first, pair.second) for pair in similar.find(patches, ratios, new=[3])] == [(0, 3), (1, 3)]
-    assert similar.find(patches, ratios, new=[]) == []
+    assert [(pair.first, pair.second) for pair in similar.find_copies(patches, ratios, new=[3])] == [(0, 3), (1, 3)]
+    assert similar.find_copies(patches, ratios, new=[]) == []
 
 
 def test_another_shape_is_another_picture() -> None:
     patches, _ratios = compared([made.shapes(3), made.shapes(3)])
-    assert similar.find(patches, [1.0, 1.6]) == []
+    assert similar.find_copies(patches, [1.0, 1.6]) == []
 
 
 def test_empty_pictures_and_few_pictures_are_no_trouble() -> None:
     patches, ratios = compared([Image.new("RGB", (64, 64), colour) for colour in ("white", "black", "white")])
-    assert similar.find(patches, ratios) == []
-    assert similar.find(patches[:1], ratios[:1]) == []
-    assert similar.find(patches[:0], []) == []
+    assert similar.find_copies(patches, ratios) == []
+    assert similar.find_copies(patches[:1], ratios[:1]) == []
+    assert similar.find_copies(patches[:0], []) == []

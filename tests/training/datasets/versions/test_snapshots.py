@@ -12,13 +12,13 @@ from django.db.models import ProtectedError
 from django.test import Client
 
 from tests.training.conftest import AddPicture
-from training.datasets.models import CaptionChange, Dataset, DatasetImage
+from training.datasets.models import CaptionChange, Dataset, DatasetImage, DatasetSnapshot
 from training.datasets.versions import snapshots
 
 pytestmark = pytest.mark.django_db
 
 
-def frozen(dataset: Dataset, user: User, note: str = "") -> snapshots.DatasetSnapshot:
+def frozen(dataset: Dataset, user: User, note: str = "") -> DatasetSnapshot:
     return snapshots.freeze(dataset, user, note)[0]
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import claim
@@ -30,7 +31,7 @@ from training.runs.models import Checkpoint, LossBlock, TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.placing import place_run
 from training.runs.running import checkpoints, holds, live_course, runner
-from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped
+from training.runs.trainer import Course, Stop, TrainerFailed, TrainerLost, TrainerStopped, TrainingPicture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet")]
 
@@ -56,7 +57,7 @@ def test_the_trainer_gets_cut_pictures_with_captions_as_they_are_read(
     job: TrainingJob, dataset: Dataset, add: AddPicture
 ) -> None:
     add("came later")
-    seen = []
+    seen: list[TrainingPicture] = []
     train(lambda course: seen.extend(course.pictures))
     assert [(each.name, each.caption) for each in seen] == [
         ("0001", "gouachefield painting, red hills"),
@@ -227,7 +228,7 @@ def test_two_trainings_never_share_an_engine(job: TrainingJob, dataset: Dataset,
 
 def test_the_hold_of_a_dead_worker_runs_out(job: TrainingJob, engine: Engine) -> None:
     assert holds.claim("dead") is not None
-    holds.held.clear()
+    holds.held._held.clear()
     past = timezone.now() - timedelta(seconds=1)
     TrainingJob.objects.update(lease_until=past)
     Engine.objects.update(held_until=past)
@@ -238,14 +239,14 @@ def test_the_hold_of_a_dead_worker_runs_out(job: TrainingJob, engine: Engine) ->
 
 
 def test_a_worker_of_the_same_name_takes_over_at_once(
-    job: TrainingJob, engine: Engine, settings: Any, tmp_path: Path
+    job: TrainingJob, engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
     settings.WORKER_NAME = "studio"
     assert holds.claim("studio") is not None
     holds.sweep()
     job.refresh_from_db()
     assert job.status == Status.RUNNING, "what this process does is not taken away from it"
-    holds.held.clear()  # it was killed, and started again
+    holds.held._held.clear()  # it was killed, and started again
     holds.sweep()
     starts = []
     train(lambda course: starts.append(course.job.pk))
@@ -253,9 +254,9 @@ def test_a_worker_of_the_same_name_takes_over_at_once(
     assert (starts, job.status, job.attempts) == ([job.pk], Status.COMPLETED, 1)
 
 
-def test_a_worker_of_another_name_waits_until_the_lease_is_over(job: TrainingJob, settings: Any) -> None:
+def test_a_worker_of_another_name_waits_until_the_lease_is_over(job: TrainingJob, settings: Settings) -> None:
     assert holds.claim("other") is not None
-    holds.held.clear()
+    holds.held._held.clear()
     settings.WORKER_NAME = "studio"
     holds.sweep()
     job.refresh_from_db()
@@ -321,7 +322,7 @@ def test_renewing_keeps_lease_and_hold(job: TrainingJob, engine: Engine) -> None
     soon = timezone.now() + timedelta(seconds=2)
     TrainingJob.objects.update(lease_until=soon)
     Engine.objects.update(held_until=soon)
-    holds.renew()
+    holds.held.renew()
     job.refresh_from_db()
     engine.refresh_from_db()
     assert job.lease_until is not None
@@ -377,7 +378,7 @@ def test_protected_checkpoints_are_not_deleted(job: TrainingJob, tmp_path: Path,
     starred.refresh_from_db()
     used.refresh_from_db()
     for protected in (starred, used):
-        with pytest.raises(Exception, match="protected"):
+        with pytest.raises(ValidationError, match="protected"):
             checkpoints.remove(protected)
     name = str(plain.version.file.name)
     checkpoints.remove(plain)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,10 +39,9 @@ def trained(dataset: Dataset, add: AddPicture, ada: User, engine: Engine, tmp_pa
 
 
 @pytest.fixture(autouse=True)
-def no_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are asked for, never made."""
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    return
 
 
 def test_every_checkpoint_shows_every_probe_beside_the_base_model(trained: TrainingJob) -> None:
@@ -94,7 +92,7 @@ def test_a_picture_that_ended_is_shown_on_the_pages_of_its_training(
 ) -> None:
     published: list[int] = []
     monkeypatch.setattr(samples, "publish", lambda job: published.append(job.pk))
-    following.follow(Sample.objects.filter(job=trained).first().task_id)  # type: ignore[union-attr]
+    following.finish_previews(Sample.objects.filter(job=trained).first().task_id)  # type: ignore[union-attr]
     assert published == [trained.pk]
 
 

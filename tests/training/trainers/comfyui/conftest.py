@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -51,7 +52,7 @@ def old_engine() -> Iterator[PreviewThread]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> Iterator[None]:
     """The real trainer and no other; nothing rests, messages go nowhere, folders are this test's."""
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
@@ -66,7 +67,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Ite
     workers.stopping.clear()
     yield
     workers.stopping.clear()
-    holds.held.clear()
+    holds.held._held.clear()
     roster.pool.close()
 
 

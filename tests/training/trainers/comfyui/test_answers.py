@@ -18,6 +18,7 @@ from training.runs import known_trainers
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import runner
+from training.runs.trainer import TrainerLost
 from training.trainers.comfyui import attempt, leftovers
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +100,7 @@ def test_what_an_engine_does_not_hand_over_for_long_ends_and_is_fetched_by_whoev
     assert (job.status, job.error_kind, ran()) == (Status.FAILED, "engine_errors", 1)
     asked = list(new_engine.engine.requests).count("GET /view")
     assert asked == runner.MOST_ERRORS
-    leftovers.sweep()
+    leftovers.cancel_leftovers()
     broken.release()
     again = trained(place_run.resume(TrainingJob.objects.get(pk=job.pk), job.owner))
     assert (again.status, ran()) == (Status.COMPLETED, 2)
@@ -122,7 +123,7 @@ def test_every_way_to_lose_an_engine_ends(engine: Engine, ask: Ask, monkeypatch:
     def lose(course: Any) -> None:
         tries.append(1)
         answered = kind == "errors" or len(tries) % 2 == 0
-        raise runner.TrainerLost("gone", answered=answered)
+        raise TrainerLost("gone", answered=answered)
 
     monkeypatch.setattr(known_trainers.named("comfyui"), "run", lose, raising=False)
     job = trained(ask())

@@ -132,7 +132,7 @@ def test_a_header_that_nobody_here_reads_again_is_not_written() -> None:
 def test_a_trained_alpha_is_multiplied_into_the_weights(dtype: str, bits: int) -> None:
     name, up, down = "diffusion_model.middle_block.1.proj_in", np.linspace(-1, 1, 12), np.ones((RANK, 5))
     numbers = {f"{name}.lora_up.weight": up.reshape(3, RANK), f"{name}.lora_down.weight": down}
-    packed = {f"{name}.alpha": (_packed(np.array(0.75), dtype), ())}
+    packed: dict[str, tuple[bytes, tuple[int, ...]]] = {f"{name}.alpha": (_packed(np.array(0.75), dtype), ())}
     packed |= {key: (_packed(value, dtype), value.shape) for key, value in numbers.items()}
     after = kept(_file(packed, dtype))
     header = read_header(BytesIO(after))
@@ -147,7 +147,7 @@ def test_a_trained_alpha_is_multiplied_into_the_weights(dtype: str, bits: int) -
 
 def _packed(values: Any, dtype: str) -> bytes:
     if dtype == "BF16":
-        return (values.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes()
+        return bytes((values.astype("<f4").view("<u4") >> 16).astype("<u2").tobytes())
     return bytes(values.astype({"F32": "<f4", "F16": "<f2"}[dtype]).tobytes())
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from generation.engines import roster
 from generation.engines.models import Engine
@@ -43,7 +43,7 @@ def engine(on_windows: PreviewThread) -> Engine:
 
 @pytest.mark.parametrize("base", [BASE, BASE.replace("\\", "/")])
 def test_the_engine_has_the_base_in_either_spelling_and_trains_with_it(
-    engine: Engine, ask: Ask, settings: Any, base: str
+    engine: Engine, ask: Ask, settings: Settings, base: str
 ) -> None:
     settings.CHECKPOINT = base
     assert obstacle(engine, base) == "" and ComfyTrainer().able(base) == [engine]
@@ -52,7 +52,8 @@ def test_the_engine_has_the_base_in_either_spelling_and_trains_with_it(
     job = TrainingJob.objects.get(pk=job.pk)
     assert job.status == Status.COMPLETED, job.error_detail
     assert job.base == BASE.replace("\\", "/")
-    assert job.checkpoints.first().version.checkpoint == "", "the studio's own"
+    first = job.checkpoints.first()
+    assert first and first.version.checkpoint == "", "the studio's own"
 
 
 def test_checkpoints_of_one_name_are_told_apart_where_one_is_picked(engine: Engine, client: Client, ada: User) -> None:

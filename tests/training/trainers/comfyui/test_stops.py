@@ -95,15 +95,15 @@ def test_a_training_that_is_stopped_between_two_workers_ends_on_the_engine_too(
     with at_work(until=hold.wait_reached):
         workers.stopping.set()
     workers.stopping.clear()
-    leftovers.sweep()
+    leftovers.cancel_leftovers()
     job.refresh_from_db()
     assert on_engine(engine) == [job.state["prompt"]], "whoever goes on follows it"
     assert runner.stop(job, TrainingJob.Stop.FORCE)
     Engine.objects.update(health=Engine.Health.UNREACHABLE)
-    leftovers.sweep()
+    leftovers.cancel_leftovers()
     assert on_engine(engine) == [job.state["prompt"]]
     Engine.objects.update(health=Engine.Health.OK)
-    leftovers.sweep()
+    leftovers.cancel_leftovers()
     assert on_engine(engine) == []
     job.refresh_from_db()
     assert (job.status, set(job.state) & set(PROMPT)) == (Status.CANCELLED, set())
@@ -114,7 +114,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
     engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[None] = []
-    monkeypatch.setattr(leftovers, "sweep_soon", lambda: told.append(None))
+    monkeypatch.setattr(leftovers, "cancel_leftovers_soon", lambda: told.append(None))
     live_course.happened.connect(leftovers.hear_of_training)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))
@@ -124,7 +124,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
         runner.stop(job, TrainingJob.Stop.FORCE)
     job.refresh_from_db()
     assert (job.status, on_engine(engine), told) == (Status.CANCELLED, [job.state["prompt"]], [None])
-    leftovers.sweep()
+    leftovers.cancel_leftovers()
     assert on_engine(engine) == []
 
 

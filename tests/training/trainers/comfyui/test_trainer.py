@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 from safetensors.numpy import load
 
 from generation.engines.models import Engine
@@ -151,7 +153,7 @@ def test_an_old_engine_trains_and_what_it_cannot_do_is_said(old: Engine, ask: As
 
 
 def test_a_resumed_training_goes_on_from_the_last_checkpoint(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: Any
+    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: User
 ) -> None:
     failing = new_engine.troubles.add(OutOfMemoryStep(times=1, after_step=3))
     job = ask(steps=12, segments=3)
@@ -230,7 +232,9 @@ def test_an_engine_that_was_restarted_trains_the_segment_again(
 
     def restart(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
         if what == "checkpoint" and not seen:
-            seen.append(job.checkpoints.last().step)
+            last = job.checkpoints.last()
+            assert last
+            seen.append(last.step)
             new_engine.troubles.add(_RestartAt(times=1, after_step=2))
 
     live_course.happened.connect(restart)
@@ -312,7 +316,7 @@ def test_a_finished_prompt_is_collected_with_its_losses(engine: Engine, ask: Ask
 
 
 def test_a_checkpoint_that_the_engine_lost_is_sent_there_again(
-    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: Any
+    engine: Engine, ask: Ask, new_engine: PreviewThread, ada: User
 ) -> None:
     job = trained(ask(steps=4, segments=2))
     loras = Path(str(new_engine.engine._own_folder), "output", "loras")
@@ -355,7 +359,9 @@ def test_what_stands_in_the_way_is_said(engine: Engine) -> None:
     assert "No engine answers" in ComfyTrainer().obstacles({})[0]
 
 
-def test_checkpoints_larger_than_the_engine_takes_are_announced(engine: Engine, settings: Any, tmp_path: Path) -> None:
+def test_checkpoints_larger_than_the_engine_takes_are_announced(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
     small, large = {"rank": 8, "dtype": "bf16"}, {"rank": 32, "dtype": "bf16"}
     assert hint(engine, small) == ""
     assert "--max-upload-size 208" in hint(engine, large)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pytest_django import Settings
 
 from stylestudio.processes import workers
 from training.runs.phases import Doing
@@ -137,7 +138,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def scripts(tmp_path: Path, settings: Any) -> SdScripts:
+def scripts(tmp_path: Path, settings: Settings) -> SdScripts:
     """sd-scripts, as far as the studio can tell."""
     folder = tmp_path / "sd scripts"
     (folder / "models").mkdir(parents=True)

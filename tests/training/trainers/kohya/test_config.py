@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stylestudio.media.storage import StoreUnreachable
-from tests.training.trainers.kohya.conftest import SETTINGS, picture
+from tests.training.trainers.kohya.conftest import SETTINGS, Picture, picture
 from training.trainers.kohya import command, config, pictures, presets
 
 
@@ -111,7 +111,7 @@ def test_the_folder_is_called_as_other_programs_want_it(trigger: str, name: str)
 
 
 def test_pictures_are_cut_flattened_and_captioned(tmp_path: Path) -> None:
-    class Clear(type(picture(1))):  # type: ignore[misc]
+    class Clear(Picture):
         def open(self) -> bytes:
             image = Image.new("RGBA", (128, 64), (0, 0, 0, 0))
             image.paste((250, 0, 0, 255), (96, 0, 128, 64))
@@ -138,7 +138,7 @@ def test_what_is_laid_out_is_not_made_again(tmp_path: Path) -> None:
 
 
 def test_an_export_holds_everything_and_no_path_of_this_machine(tmp_path: Path) -> None:
-    files = dict(command.exported(plan(base="/secret/models/base.safetensors"), [picture(1), picture(2)]))
+    files = dict(command.exported_files(plan(base="/secret/models/base.safetensors"), [picture(1), picture(2)]))
     assert set(files) == {
         "READ ME.txt", "config.toml", "dataset.toml", "train.sh", "dataset/10_gouachefield/0001.png",
         "dataset/10_gouachefield/0001.txt", "dataset/10_gouachefield/0002.png", "dataset/10_gouachefield/0002.txt",
@@ -151,7 +151,7 @@ def test_an_export_holds_everything_and_no_path_of_this_machine(tmp_path: Path) 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_a_broken_picture_is_named_and_refused(data: bytes, tmp_path: Path) -> None:
-    class Broken(type(picture(1))):  # type: ignore[misc]
+    class Broken(Picture):
         def open(self) -> bytes:
             return data
 
@@ -159,16 +159,16 @@ def test_a_broken_picture_is_named_and_refused(data: bytes, tmp_path: Path) -> N
     with pytest.raises(OSError, match="0001"):
         pictures.lay_out(tmp_path, [one], lambda done: None)
     assert not list(tmp_path.glob("*.png"))
-    files = dict(command.exported(plan(), [one, picture(2)]))
+    files = dict(command.exported_files(plan(), [one, picture(2)]))
     assert [name for name in files if name.endswith((".png", "1.txt"))] == ["dataset/10_gouachefield/0002.png"]
     assert files["READ ME.txt"].decode().startswith("Pictures that could not be read are not here:\n\n0001: ")
 
 
 def test_a_bucket_that_does_not_answer_ends_an_export_and_leaves_no_picture_out() -> None:
-    class Away(type(picture(1))):  # type: ignore[misc]
+    class Away(Picture):
         def open(self) -> bytes:
             raise StoreUnreachable("The bucket b could not be used")
 
     one = Away("0001", "", "", 128, 64, (64, 64), (64.0, 0.0, 128.0, 64.0), "")
     with pytest.raises(StoreUnreachable):
-        dict(command.exported(plan(), [one, picture(2)]))
+        dict(command.exported_files(plan(), [one, picture(2)]))

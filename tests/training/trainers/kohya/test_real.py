@@ -16,6 +16,7 @@ import pytest
 from tests.training.trainers.kohya.conftest import picture
 from training.runs import parameters as known
 from training.trainers.kohya import command, config, pictures
+from training.trainers.kohya.presets import NAME
 
 SCRIPTS, PYTHON = os.environ.get("SD_SCRIPTS_DIR", ""), os.environ.get("SD_SCRIPTS_PYTHON", "")
 EXAMINE = Path(__file__).with_name("examine.py")
@@ -38,8 +39,8 @@ def cases() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """What is asked for and what is different in the plan, by name: presets, choices, schedules resumed."""
     found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for preset in known.PRESETS:
-        found[preset] = known.preset_values(preset, known.KOHYA), {}
-    short = {**known.preset_values("balanced", known.KOHYA), "steps": 60, "optimizer": "AdamW"}
+        found[preset] = known.preset_values(preset, NAME), {}
+    short = {**known.preset_values("balanced", NAME), "steps": 60, "optimizer": "AdamW"}
     for optimizer in known.SETTINGS["optimizer"].choices:
         for dtype in known.SETTINGS["dtype"].choices:
             found[f"{optimizer} {dtype}"] = {**short, "optimizer": optimizer, "dtype": dtype}, {}
@@ -65,7 +66,7 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         )  # fmt: skip
         shapes = SHAPES if name in known.PRESETS else SHAPES[2:]
         pictures.lay_out(folder / plan.pictures, shapes, lambda done: None)
-        command.write(folder, plan)
+        command.write_config(folder, plan)
         words = command.arguments(PYTHON, Path(SCRIPTS), config.CONFIG_FILE, config.PRECISIONS[values["dtype"]])
         asked.append([name, str(folder), plan.first_step, words[3:]])
     answer = subprocess.run(

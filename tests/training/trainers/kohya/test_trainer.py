@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from stylestudio.checks import the_trainer_is_there
 from stylestudio.processes import workers
 from tests.training.trainers.kohya.conftest import InThread, SdScripts, Told, alive, group, until
 from training.runs.trainer import Stop, TrainerFailed, TrainerLost, TrainerStopped
-from training.trainers.kohya import attempts, checkpoints, trainer
+from training.trainers.kohya import attempts, checkpoint_files, trainer
 
 
 def failure(course: Told) -> TrainerFailed:
@@ -65,7 +66,7 @@ def test_what_nobody_needs_is_gone_afterwards(scripts: SdScripts, course: Told) 
     assert not (course.folder / "dataset").exists()
     assert list(course.folder.rglob("style*.safetensors")) == []
     assert not (course.folder / "starts/0001/output/style-state").exists(), "the same as that of the last step"
-    assert checkpoints.is_whole_state(course.folder.parent / course.kept[-1].state)
+    assert checkpoint_files.is_whole_state(course.folder.parent / course.kept[-1].state)
 
 
 def test_where_tensorboard_is_missing_checkpoints_have_the_loss_of_the_bar(scripts: SdScripts, course: Told) -> None:
@@ -286,7 +287,7 @@ def test_a_group_is_told_once_to_end(scripts: SdScripts, course: Told, monkeypat
     assert group(course.folder) == [] and told == []
 
 
-def test_obstacles_say_what_is_missing(scripts: SdScripts, settings: Any, tmp_path: Path) -> None:
+def test_obstacles_say_what_is_missing(scripts: SdScripts, settings: Settings, tmp_path: Path) -> None:
     ours = trainer.KohyaTrainer()
     assert ours.obstacles({"optimizer": "AdamW8bit"}) == []
     lacking = tmp_path / "lacking"
@@ -334,7 +335,7 @@ def test_the_record_tells_a_process_from_another_with_its_pid(scripts: SdScripts
 
 
 def test_a_setting_that_leads_nowhere_is_refused_at_the_start(
-    scripts: SdScripts, settings: Any, tmp_path: Path
+    scripts: SdScripts, settings: Settings, tmp_path: Path
 ) -> None:
     assert the_trainer_is_there() == []
     settings.SD_SCRIPTS_MODELS = settings.SD_SCRIPTS_DIR = tmp_path / "nowhere"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
+from pytest_django import Settings
 
 from stylestudio.jobs.kinds import Status
 from stylestudio.processes import workers
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iterator[None]:
+def here(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> Iterator[None]:
     """Messages go nowhere, and folders are this test's."""
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
@@ -40,7 +40,7 @@ def here(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Iter
 
 
 @pytest.fixture
-def job(dataset: Dataset, add: AddPicture, ada: User, settings: Any, scripts: SdScripts) -> TrainingJob:
+def job(dataset: Dataset, add: AddPicture, ada: User, settings: Settings, scripts: SdScripts) -> TrainingJob:
     """A training of 8 steps that waits."""
     (scripts.folder / "models" / settings.CHECKPOINT).touch()
     add("red hills", width=128, height=64)
@@ -132,7 +132,7 @@ def test_a_resumed_training_goes_on_from_the_state_of_the_other(
     assert any("with the saved state" in block.text for block in again.log.all())
 
 
-def test_a_withdrawn_training_leaves_no_process(job: TrainingJob, scripts: SdScripts, settings: Any) -> None:
+def test_a_withdrawn_training_leaves_no_process(job: TrainingJob, scripts: SdScripts, settings: Settings) -> None:
     scripts.plays(hold=2)
     folder = job.folder
     job.start("a worker that died")

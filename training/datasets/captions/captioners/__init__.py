@@ -1,10 +1,10 @@
-"""Who proposes captions. People accept proposals; nothing here writes a caption.
+"""Programs that propose captions. People accept proposals; nothing here writes a caption.
 
-A new captioner is a class that does what `base.Captioner` says, named in `known`.
+A new captioner is a class that implements `base.Captioner` and is listed in `known`.
 """
 
 from __future__ import annotations
 
-from training.datasets.captions.captioners.propose import known, order, run
+from training.datasets.captions.captioners.propose import known, order_proposals, propose_captions
 
-__all__ = ["known", "order", "run"]
+__all__ = ["known", "order_proposals", "propose_captions"]

@@ -1,4 +1,4 @@
-"""What a captioner is."""
+"""The interface of captioners."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from training.datasets.models import DatasetImage
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A caption for one picture, "" where there is nothing to say.
+    """A caption for one picture, "" if there is none.
 
-    `trouble` tells why it could not be looked at; `silent` is why there is nothing to say, one of `Silence`.
+    `trouble` says why the picture could not be processed; `silent` why there is no caption, one of `Silence`.
     """
 
     text: str = ""
@@ -23,11 +23,11 @@ class Proposal:
 
 
 class Silence(StrEnum):
-    """Why a picture that was looked at gets no proposal. The report counts each."""
+    """Why a processed picture gets no proposal. The report counts each reason."""
 
     NOTHING = "nothing"  # neither the file nor its name says anything
-    UNREAD = "unread"  # the file says something that is not understood
-    SAME = "same"  # it would be the caption that is there
+    UNREAD = "unread"  # the file contains something that could not be parsed
+    SAME = "same"  # the proposal would equal the current caption
 
 
 class Captioner(Protocol):
@@ -35,22 +35,22 @@ class Captioner(Protocol):
 
     @property
     def name(self) -> str:
-        """At most 40 characters, kept with what it proposes; never changes."""
+        """At most 40 characters, stored with its proposals; never changes."""
 
     @property
     def label(self) -> str:
-        """What people read where they choose one."""
+        """The label people choose it by."""
 
     @property
     def needs(self) -> str:
         """A sentence that says what it works with and what to expect of it."""
 
     def trouble(self) -> str:
-        """Why it cannot work now, and what to do; "" when it can."""
+        """Why it cannot work now, and what to do; "" if it can."""
 
     def propose(self, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
-        """One proposal for each picture, in their order.
+        """Yield one proposal for each picture, in order.
 
-        `check` raises when nobody wants them any more: call it once a second where one picture takes longer.
-        Raises work.Failed where no picture can be looked at.
+        `check` raises if the job was cancelled: call it once a second if one picture takes longer. Raises
+        dataset_jobs.Failed if no picture can be processed.
         """

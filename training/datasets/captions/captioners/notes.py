@@ -12,12 +12,12 @@ from PIL import ExifTags, Image
 
 from stylestudio.images import decoding as pictures
 from stylestudio.text import grammar
-from training.datasets.captions.captioners import prompts
+from training.datasets.captions.captioners import embedded_prompts
 from training.datasets.captions.captioners.base import Proposal, Silence
 from training.datasets.captions.operations import words_of
 from training.datasets.models import MOST_CAPTION, DatasetImage
 
-_MOST_WORDS = 2000  # characters of a note that is still a caption and not a program
+_MOST_WORDS = 2000  # characters up to which a note counts as a caption and not as a program
 _LEAST_WORDS = 3
 # What cameras and programs write into descriptions by themselves.
 _ADVERTISING = re.compile(
@@ -25,7 +25,7 @@ _ADVERTISING = re.compile(
     r"screenshot$|lead technologies|file (source|written)|digital camera|minolta|exif_|cof$|sdr$|ycbcr|\W*$",
     re.IGNORECASE,
 )
-# What A1111 and SwarmUI read as a command, and what the latter says of a part of the picture alone.
+# What A1111 and SwarmUI read as a command, and SwarmUI's prompts for a part of the picture only.
 _NETWORKS = re.compile(r"<(?:lora|lyco|hypernet|lbw|embed):[^<>]*>|<(?:segment|object|region|refiner|video|extend)\b.*")
 # ComfyUI and nodes for it write "prompt:{...}" and "workflow:{...}" into these tags of WebP and JPEG files.
 _TAGS = (ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.XPComment)
@@ -40,7 +40,7 @@ class FromNotes:
 
     @property
     def label(self) -> str:
-        """What people choose."""
+        """Its label."""
         return _("File names and notes")
 
     @property
@@ -52,23 +52,23 @@ class FromNotes:
         )
 
     def trouble(self) -> str:
-        """It always works."""
+        """Always "": it needs nothing."""
         return ""
 
     def propose(self, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
-        """The first of the three that says something."""
+        """Propose the first of the three that says something."""
         prefetch_related_objects(list(images), "picture__task", "dataset")
         for image in images:
             prompt = image.picture.task.prompt if image.picture else ""
             texts = {} if prompt else _texts(image)
-            words = prompt or _words(prompts.of_texts(texts)) or words_of(image.source_name)
+            words = prompt or _words(embedded_prompts.of_texts(texts)) or words_of(image.source_name)
             text = grammar.without_front(words, image.dataset.trigger_words)[:MOST_CAPTION]
-            told = any(texts.get(name) for name in prompts.NAMES)
+            told = any(texts.get(name) for name in embedded_prompts.NAMES)
             yield Proposal(text, silent="" if text else Silence.UNREAD if told else Silence.NOTHING)
 
 
 def _texts(image: DatasetImage) -> dict[str, str]:
-    """What the file says of itself, by the names of its texts in small letters; empty where it cannot be read."""
+    """The file's texts by lower-case name; empty if the file cannot be read."""
     try:
         with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
             found = {str(key).lower(): text for key, text in picture.info.items() if isinstance(text, str)}
@@ -77,8 +77,8 @@ def _texts(image: DatasetImage) -> dict[str, str]:
             if isinstance(comment, bytes):
                 found["comment"] = comment.decode("utf-8", "replace")
             packed = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
-            told = {**prompts.xmp(packed), **_exif(picture), **found}
-            if picture.format == "PNG" and not told.keys() & prompts.NAMES:
+            told = {**embedded_prompts.xmp(packed), **_exif(picture), **found}
+            if picture.format == "PNG" and not told.keys() & embedded_prompts.NAMES:
                 told |= _behind_pixels(handle)
             return told
     except pictures.BROKEN:
@@ -86,14 +86,14 @@ def _texts(image: DatasetImage) -> dict[str, str]:
 
 
 def _behind_pixels(file: IO[bytes]) -> dict[str, str]:
-    """The texts of a PNG, those behind its pixels too, which Pillow reads only once it has decoded them."""
+    """The texts of a PNG, including those after its pixels, which Pillow only reads once it has decoded them."""
     file.seek(0)
     found = {key.lower(): text for key, text in pictures.read_png_metadata(file.read()).items()}
-    return {**prompts.xmp(found.get("xml:com.adobe.xmp", "")), **found}
+    return {**embedded_prompts.xmp(found.get("xml:com.adobe.xmp", "")), **found}
 
 
 def _exif(picture: Image.Image) -> dict[str, str]:
-    """The texts of EXIF under the names that PNG files have for them."""
+    """The texts of EXIF, under the names PNG files use for them."""
     exif = picture.getexif()
     # Fooocus writes it among the tags of the picture, where it does not belong.
     inner, outer = exif.get_ifd(ExifTags.IFD.Exif), exif
@@ -109,23 +109,23 @@ def _exif(picture: Image.Image) -> dict[str, str]:
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, bytes):  # what Windows writes
+    if isinstance(value, bytes):  # Windows writes these
         return value.decode("utf-16-le", "replace").strip("\0 ")
     return value.strip("\0 ") if isinstance(value, str) else ""
 
 
 def _comment(value: object) -> str:
-    """EXIF's UserComment begins with the name of its character set."""
+    """Decode EXIF's UserComment, which starts with the name of its character set."""
     if not isinstance(value, bytes):
         return _plain(value)
     charset, text = _CHARSETS.get(value[:8]), value[8:]
     if charset == "utf-16-be" and text[1::2].count(0) > text[::2].count(0):
-        charset = "utf-16-le"  # some write it in the byte order of their machine
+        charset = "utf-16-le"  # some write it in their machine's byte order
     return (text if charset else value).decode(charset or "utf-8", "replace").strip("\0 ")
 
 
 def _words(prompt: str) -> str:
-    """A prompt or note as a caption on one line; "" where it is too short or too long to be one."""
+    """A prompt or note as a caption on one line; "" if it is too short or too long for one."""
     one_line = " ".join(prompt.replace("\0", "").split())
     words = " ".join(_NETWORKS.sub(" ", one_line).split()).strip(" ,")
     return words if _LEAST_WORDS <= len(words) <= _MOST_WORDS and not _ADVERTISING.match(words) else ""

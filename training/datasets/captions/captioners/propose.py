@@ -1,4 +1,4 @@
-"""The work of a captioner on a dataset: asked for, done picture by picture, left as proposals."""
+"""Running a captioner on a dataset: ordered, done picture by picture, stored as proposals."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from training.datasets.captions.captioners.notes import FromNotes
 from training.datasets.captions.captioners.workflow import workflows
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
-BATCH = 32  # pictures that are fetched at a time
-MOST_REFUSED = 50  # named in the report
+BATCH = 32  # pictures fetched at a time
+MOST_REFUSED = 50  # refusals named in the report
 
 
 def known() -> dict[str, Captioner]:
@@ -25,8 +25,8 @@ def known() -> dict[str, Captioner]:
     return {captioner.name: captioner for captioner in every}
 
 
-def order(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence[int]) -> DatasetJob:
-    """Have `captioner` look at these pictures of the dataset, which are named by their keys."""
+def order_proposals(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence[int]) -> DatasetJob:
+    """Order captions from `captioner` for these pictures of the dataset, given by primary key."""
     parameters = {"captioner": captioner.name, "pictures": list(pictures)}
     return dataset_jobs.order(
         dataset,
@@ -38,8 +38,8 @@ def order(dataset: Dataset, user: User, captioner: Captioner, pictures: Sequence
     )
 
 
-def run(run: dataset_jobs.Run) -> None:
-    """Propose captions, beginning where an earlier attempt ended."""
+def propose_captions(run: dataset_jobs.Run) -> None:
+    """Propose captions, starting after the last picture of an earlier attempt."""
     job = run.job
     captioner = known().get(job.parameters["captioner"])
     trouble = captioner.trouble() if captioner else _("This captioner is not there any more.")
@@ -52,7 +52,7 @@ def run(run: dataset_jobs.Run) -> None:
 def _proposals(
     run: dataset_jobs.Run, captioner: Captioner, pictures: Sequence[int]
 ) -> Iterator[tuple[DatasetImage | None, Proposal]]:
-    """What the captioner says of each picture; None for those that were removed meanwhile."""
+    """What the captioner proposes for each picture; None for those removed meanwhile."""
 
     def check() -> None:
         run.step(run.job.done, run.job.total, now=True)
@@ -66,7 +66,7 @@ def _proposals(
 
 
 def _keep(run: dataset_jobs.Run, captioner: Captioner, image: DatasetImage | None, proposal: Proposal) -> None:
-    """Store one proposal together with how far the work is, so that neither is there without the other."""
+    """Store one proposal together with the progress, so that neither is stored without the other."""
     report = run.job.report
     proposed, refused = report.get("proposed", 0), report.get("refused", [])
     count = report.get("refused_count", len(refused))
@@ -85,7 +85,7 @@ def _keep(run: dataset_jobs.Run, captioner: Captioner, image: DatasetImage | Non
 
 
 def _silence(image: DatasetImage | None, proposal: Proposal) -> str:
-    """Why nothing is proposed for a picture that was looked at, one of `Silence`; "" where something is."""
+    """Why a processed picture gets no proposal, one of `Silence`; "" if it gets one."""
     if image is None or proposal.trouble:
         return ""
     if proposal.text:

@@ -1,6 +1,6 @@
-"""Captions by a workflow of ComfyUI that the studio's operator provides.
+"""Captions from a ComfyUI workflow that the studio's operator provides.
 
-The file is a graph in API format with {{image}} as the picture of a LoadImage node, and a node that shows the caption
+The file is a graph in API format with {{image}} as the picture of a LoadImage node, and a node that outputs the caption
 as text, such as PreviewAny; of several the one titled "Caption" counts.
 """
 
@@ -39,13 +39,13 @@ from stylestudio.images import grounds
 from training.datasets import dataset_jobs
 from training.datasets.captions.captioners.base import Proposal
 from training.datasets.captions.writing import clean
-from training.datasets.crops import clear
+from training.datasets.crops import backgrounds
 from training.datasets.models import MOST_CAPTION, DatasetImage
 
 OURS = Path(__file__).parent / "workflows"
-SIDE = 1024  # pixels of the longer side; captioners look at less
-POLL = 0.5  # seconds between two looks whether the work is still wanted
-MOST_FAILURES = 3  # pictures in a row, after which the rest would fail as well
+SIDE = 1024  # pixels of the longer side; captioners need less
+POLL = 0.5  # seconds between two checks whether the job was cancelled
+MOST_FAILURES = 3  # consecutive pictures, after which the rest would fail as well
 PAUSES = (
     1.0,
     2.0,
@@ -53,7 +53,7 @@ PAUSES = (
     8.0,
     15.0,
     30.0,
-)  # seconds before a picture is asked for again that an engine had an error with
+)  # seconds before retrying a picture that failed because of an engine error
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class FromWorkflow:
         return ""
 
     def propose(self, images: Sequence[DatasetImage], check: Callable[[], None]) -> Iterator[Proposal]:
-        """Each picture as one prompt, on the engine that has the least to do."""
+        """Run each picture as one prompt, on the engine with the least to do."""
         workflow, failures = self._load(), 0
         for image in images:
             try:
@@ -114,7 +114,7 @@ class FromWorkflow:
         return workflow
 
     def _ask_patiently(self, workflow: graph.Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
-        """`_ask`, again after a pause while engines have errors of their own."""
+        """`_ask`, retried after a pause while engines have errors of their own."""
         for pause in PAUSES:
             try:
                 return self._ask(workflow, image, check)
@@ -123,7 +123,7 @@ class FromWorkflow:
         return self._ask(workflow, image, check)
 
     def _ask(self, workflow: graph.Workflow, image: DatasetImage, check: Callable[[], None]) -> str:
-        """The caption that the workflow gives for one picture."""
+        """The caption that the workflow returns for one picture."""
         data = _small(image)
         client = roster.pool.client(_least_busy(workflow))
         call = roster.pool.loop.call
@@ -134,23 +134,25 @@ class FromWorkflow:
 
 
 def folder() -> Path:
-    """Where the operator puts workflow files."""
+    """The folder for the operator's workflow files."""
     return Path(settings.CAPTIONERS_DIR)
 
 
 def workflows() -> list[FromWorkflow]:
-    """The operator's files by name, then our example, which is of use only where the preview engine serves."""
+    """The operator's files by name, then our example, which is only useful while the preview engine serves."""
     own = sorted(folder().glob("*.json")) if folder().is_dir() else []
     return [FromWorkflow(path) for path in (*own, *sorted(OURS.glob("*.json")))]
 
 
 def _small(image: DatasetImage) -> bytes:
-    """The picture as a JPEG of at most SIDE pixels, laid on what it can be seen on. Raises OSError and BadPicture."""
+    """The picture as a JPEG of at most SIDE pixels, flattened onto a visible background.
+    Raises OSError and BadPicture.
+    """
     out = BytesIO()
     with image.file.open("rb") as handle, pictures.open_picture(handle, pictures.MORE_FORMATS) as picture:
         try:
             picture.draft("RGB", (SIDE, SIDE))
-            ground = clear.measured_on(image.background, image.colours, grounds.WHITE)
+            ground = backgrounds.measured_on(image.background, image.colours, grounds.WHITE)
             pictures.shrunk(pictures.flat(picture, ground), SIDE).save(out, "JPEG", quality=92)
         except pictures.BROKEN as error:
             raise pictures.broken() from error
@@ -158,7 +160,9 @@ def _small(image: DatasetImage) -> bytes:
 
 
 def _least_busy(workflow: graph.Workflow) -> Engine:
-    """Of the engines that can run it the one with the fewest prompts of ours. Raises work.Failed without any."""
+    """Of the engines that can run it, the one with the fewest prompts of ours. Raises dataset_jobs.Failed if there is
+    none.
+    """
     fit = [engine.pk for engine in roster.serving() if roster.has_all(engine, (), workflow.classes)]
     live = Count("prompts", filter=Q(prompts__state__in=EnginePrompt.LIVE))
     chosen = Engine.objects.filter(pk__in=fit).annotate(live=live).order_by("live", "pk").first()
@@ -168,7 +172,7 @@ def _least_busy(workflow: graph.Workflow) -> Engine:
 
 
 def _follow(client: ComfyClient, nodes: graph.Graph, check: Callable[[], None]) -> Mapping[str, tuple[str, ...]]:
-    """Run the graph; the texts that its nodes showed. What nobody wants any more is cancelled on the engine."""
+    """Run the graph and return the texts that its nodes output. Cancelled work is cancelled on the engine too."""
     prompt_id = str(uuid.uuid4())
     events = client.run(nodes, prompt_id, stall_timeout=settings.COMFYUI_TIMEOUT)
     try:
@@ -179,7 +183,7 @@ def _follow(client: ComfyClient, nodes: graph.Graph, check: Callable[[], None]) 
                 if event is None:
                     check()
     except (dataset_jobs.Stopped, EngineUnreachable, EngineTimeout, FateUnknown):
-        with suppress(ComfyError):  # it may still be there, and its caption is asked for anew if at all
+        with suppress(ComfyError):  # it may still be there, and its caption would be requested anew if at all
             roster.pool.loop.call(client.cancel(prompt_id))
         raise
     return {}
@@ -193,6 +197,6 @@ def _wait(seconds: float, check: Callable[[], None]) -> None:
 
 
 def _text(workflow: graph.Workflow, texts: Mapping[str, tuple[str, ...]]) -> str:
-    """What the node titled Caption showed, or else the first one that showed anything."""
+    """The output of the node titled Caption, or else the first output that is not empty."""
     titled = [node for node in texts if workflow.nodes[node].get("_meta", {}).get("title") == "Caption"]
     return next((", ".join(texts[node]) for node in (*titled, *texts) if "".join(texts[node]).strip()), "")

@@ -1,4 +1,4 @@
-"""`manage.py export_dataset`: a dataset as a folder that trainers read."""
+"""`manage.py export_dataset`: write a dataset as a folder for trainers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.datasets.versions import layouts, snapshots
 
 
 class Command(BaseCommand):
-    """Pictures that are left out of training are left out here."""
+    """Pictures left out of training are left out of the export."""
 
     help = (
         "Write a dataset, or a frozen version of it, as a folder for trainers. Pictures that are left out of training "
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Options."""
+        """Add the options."""
         parser.add_argument("slug", metavar="SLUG", help="short name of the dataset, as in its address")
         parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a folder that is empty or new")
         parser.add_argument(
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, slug: str, output: Path, layout: str, frozen: int | None, **options: Any) -> None:
-        """Says how many files were written."""
+        """Write the files and report how many."""
         dataset = Dataset.objects.filter(slug=slug).first()
         if dataset is None:
             raise CommandError(_("There is no dataset %s.") % slug)

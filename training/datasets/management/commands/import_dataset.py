@@ -1,4 +1,4 @@
-"""`manage.py import_dataset`: a folder or a zip file of this machine becomes a dataset."""
+"""`manage.py import_dataset`: import a folder or a zip file of this machine as a dataset."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from training.datasets.collecting import archives, encodings, intake, reading_wo
 from training.datasets.collecting.sources import Contents
 from training.datasets.models import MOST_NAME, Dataset
 
-# What people call it -> the codec that reads all of it, and what Windows added.
+# Common names -> the codec that covers them, including Microsoft's additions.
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949"}
 _WIDER |= {"iso8859_1": "cp1252", "latin_1": "cp1252", "ascii": ""}
 
 
 class Command(BaseCommand):
-    """Running it again adds what is new: a file that is there already is known by its content."""
+    """Running it again adds what is new: files already there are recognised by their content."""
 
     help = (
         "Take a folder or a zip file into a dataset: pictures (PNG, JPEG, WebP, AVIF, HEIC, GIF, TIFF, BMP, TGA, "
@@ -37,7 +37,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Options."""
+        """Add the options."""
         parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a zip file")
         parser.add_argument("--name", required=True, help="name of the dataset; if it exists, pictures are added to it")
         parser.add_argument("--user", help="who imports (default: the first owner)")
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, path: Path, name: str, user: str | None, encoding: str, **options: Any) -> None:
-        """Files that are refused are said, and the rest goes on. The exit code tells of refusals and questions."""
+        """Report refused files and continue with the rest. The exit code reports refusals and questions."""
         try:
             owner = acting(user)
         except NobodyFound as error:
@@ -61,14 +61,14 @@ class Command(BaseCommand):
             with _opened(path, encoding) as contents:
                 dataset = _dataset(name.strip(), owner)
                 before = {reading.pk for reading in readings.open_readings(dataset)}
-                intake.bring(contents, dataset, owner, tally, lambda done: None, encoding=encoding)
+                intake.import_source(contents, dataset, owner, tally, lambda done: None, encoding=encoding)
         except (OSError, archives.BadArchive) as error:
-            # Where the media folder refuses a file, it is that folder which is named, and not the one that was read.
+            # If the media folder refuses a file, the message names that folder and not the one that was read.
             raise CommandError(
                 failures.plainly(error, path) if isinstance(error, OSError) else f"{path}: {error}"
             ) from None
         if tally.added:
-            intake.settle(dataset, owner)
+            intake.announce_pictures(dataset, owner)
         for file, sentence in tally.remarks:
             self.stdout.write(plain_words(f"{file}: {sentence}"))
         for file, reason in tally.refused:
@@ -112,5 +112,5 @@ def _opened(path: Path, encoding: str) -> Iterator[Contents]:
 
 
 def _dataset(name: str, owner: Any) -> Dataset:
-    """The newest dataset that is called so, or a new one."""
+    """The newest dataset of this name, or a new one."""
     return Dataset.objects.filter(name=name).first() or Dataset.objects.create(name=name, owner=owner)

@@ -1,4 +1,4 @@
-"""`manage.py train`: train a style from a dataset, from a terminal or a script."""
+"""`manage.py train`: train a style on a dataset, from a terminal or a script."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDTH = 24  # characters of the bar
 
 
 class Command(BaseCommand):
-    """Queue a run; with --wait follow it. Its best checkpoint becomes the published version of the style."""
+    """Queue a run; with --wait follow it. Its best checkpoint becomes the style's published version."""
 
     help = (
         "Train a style from a dataset. The style is made if it does not exist. When the run completes, its best "
@@ -38,7 +38,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Options."""
+        """Add the options."""
         parser.add_argument(
             "--dataset", required=True, metavar="SLUG", help="short name of the dataset, as in its address"
         )
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON message a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Queue, and wait where that is wanted."""
+        """Queue the run, and wait for it if requested."""
         try:
             user = acting(options["user"])
         except NobodyFound as error:
@@ -106,7 +106,7 @@ class Command(BaseCommand):
         values |= dict(_pair(text, values) for text in options["set"])
         if options["steps"] is not None:
             values["steps"] = options["steps"]
-            # A short run has as many segments as it has pairs of steps.
+            # A short run has at most as many segments as pairs of steps.
             if "segments" in values:
                 values["segments"] = max(1, min(int(values["segments"]), options["steps"] // 2))
         clean = parameters.clean(trainer, values)
@@ -131,7 +131,9 @@ class Command(BaseCommand):
         )
 
     def _left_out(self, dataset: Dataset, resolution: int, *, wanted: bool) -> list[int]:
-        """The pictures that cannot be trained on, with their names said. CommandError unless they are `wanted` out."""
+        """The pictures that cannot be trained on; reports their names. Raises CommandError unless they are `wanted`
+        out.
+        """
         found = unfit.find(dataset, resolution)
         said = [terminal.plain_words(sentence) for sentence in unfit.sentences(found, resolution)]
         if found and not wanted:
@@ -145,7 +147,7 @@ class Command(BaseCommand):
             job = terminal.follow(job, self.stdout, _bar, as_json=as_json)
         except NoWorker:
             raise CommandError(_("No worker is alive. Run %d waits until one is.") % job.pk) from None
-        except BrokenPipeError:  # whoever read our lines has enough; the run goes on
+        except BrokenPipeError:  # the reader of our output has closed it; the run goes on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except KeyboardInterrupt:

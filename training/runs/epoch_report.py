@@ -1,10 +1,10 @@
 """The epoch report: every checkpoint at three strengths beside the base model, with two numbers that are hints.
 
-Both numbers are relative to the base model's picture of the same words and seed, since descriptors say nothing absolute
-about style. They need no model: colours and texture as the health check measures them.
+Both numbers are relative to the base model's picture with the same prompt and seed, since descriptors say nothing
+absolute about style. They need no model, only colours and texture as the health check measures them.
 
-style gain    how much nearer the pictures come to the dataset than the base model's: 0 not at all, 1 all the way
-prompt drift  how much of what is where changes: 0 nothing, 1 everything
+style gain    how much closer the pictures are to the dataset than the base model's: 0 not at all, 1 all the way
+prompt drift  how much the composition changes: 0 nothing, 1 everything
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
 from generation.pictures.models import GeneratedImage
-from training.datasets.health import check, measures
+from training.datasets.health import check_work, measures
 from training.datasets.models import DatasetImage
 from training.datasets.versions import snapshots
 from training.runs.models import Checkpoint, Sample, TrainingJob
@@ -28,16 +28,16 @@ from training.runs.running import samples
 from training.runs.running.checkpoints import trained_on
 
 STRENGTHS = (0.6, 0.8, 1.0)
-# Features of one set differ by about this much at least; smaller spreads would make a chance difference look large.
+# Features of one set differ by about this much at least; smaller spreads would exaggerate chance differences.
 LEAST_SPREAD = 0.05
-DRIFT_COUNTS = 0.5  # how much drift weighs against gain in the suggestion
+DRIFT_COUNTS = 0.5  # the weight of drift against gain in the suggestion
 
 Row = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A checkpoint at a strength. None where its pictures are not all there."""
+    """A checkpoint at a strength. None if its pictures are not complete."""
 
     strength: float
     gain: float | None
@@ -45,7 +45,7 @@ class Score:
 
     @property
     def worth(self) -> float:
-        """What the suggestion goes by."""
+        """What the suggestion is based on."""
         return -1.0 if self.gain is None or self.drift is None else self.gain - DRIFT_COUNTS * self.drift
 
 
@@ -54,7 +54,7 @@ class Line:
     """One checkpoint of the report; None is the base model."""
 
     checkpoint: Checkpoint | None
-    cells: Sequence[samples.Cell]  # of the chosen prompt: one for each strength; one for the base model
+    cells: Sequence[samples.Cell]  # of the chosen prompt: one per strength; one for the base model
     scores: Sequence[Score]
     suggested: bool
 
@@ -65,24 +65,24 @@ class Report:
 
     probe: int
     lines: Sequence[Line]
-    missing: int  # pictures that were not asked for yet
-    waiting: int  # pictures that are still to come
+    missing: int  # pictures not ordered yet
+    waiting: int  # pictures still to come
 
 
-def ask_by(training: int, user: int) -> None:
-    """`ask` by numbers, for the queue; what is gone meanwhile is not asked for."""
+def order_report_by_keys(training: int, user: int) -> None:
+    """`order_report` by primary keys, for the queue. Does nothing if one no longer exists."""
     job, asking = TrainingJob.objects.filter(pk=training).first(), User.objects.filter(pk=user).first()
     if job and asking:
-        ask(job, asking)
+        order_report(job, asking)
 
 
-def ask(job: TrainingJob, user: User) -> None:
-    """Ask for every picture of the report that is not there or on its way, and for figures of the dataset."""
+def order_report(job: TrainingJob, user: User) -> None:
+    """Order all pictures of the report that do not exist and are not pending, and measures of the dataset."""
     samples.ask(job, None, 0.0, user)
     for checkpoint in _checkpoints(job):
         for strength in STRENGTHS:
             samples.ask(job, checkpoint, strength, user)
-    check.want(job.snapshot.dataset, user)
+    check_work.order_check(job.snapshot.dataset, user)
 
 
 def _checkpoints(job: TrainingJob) -> list[Checkpoint]:
@@ -90,7 +90,7 @@ def _checkpoints(job: TrainingJob) -> list[Checkpoint]:
 
 
 def report(job: TrainingJob, probe: int = 0) -> Report:
-    """The report as far as its pictures are there. `probe`: which test prompt its pictures are of."""
+    """The report with the pictures there are. `probe`: which test prompt its pictures are of."""
     board, checkpoints = samples.Board.of(job), _checkpoints(job)
     scores = _Judge.of(board)
     judged = {each.pk: [scores.score(each, strength) for strength in STRENGTHS] for each in checkpoints}
@@ -114,11 +114,11 @@ def report(job: TrainingJob, probe: int = 0) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """Measures pictures against the dataset's centre and the base model's pictures."""
+    """Scores pictures against the dataset's centre and the base model's pictures."""
 
     board: samples.Board
-    described: Mapping[int, tuple[Row, Row]]  # by sample: colours and texture, and where its edges are
-    centre: Row | None  # of the dataset; None before the health check measured it
+    described: Mapping[int, tuple[Row, Row]]  # by sample: colours and texture, and its edges
+    centre: Row | None  # of the dataset; None before the health check has measured it
     spread: Row
 
     @classmethod
@@ -132,7 +132,7 @@ class _Judge:
         return cls(board, described, own.mean(axis=0), np.maximum(every.std(axis=0), LEAST_SPREAD))
 
     def score(self, checkpoint: Checkpoint, strength: float) -> Score:
-        """Means over all test prompts whose pictures are there with and without the style."""
+        """Means over all test prompts whose pictures exist with and without the style."""
         gains, drifts = [], []
         for probe in range(len(self.board.job.probes)):
             base, made = self._at(None, probe, 0.0), self._at(checkpoint, probe, strength)
@@ -155,14 +155,14 @@ def _distance(features: Row, centre: Row, spread: Row) -> float:
 
 
 def _alike(one: Row, two: Row) -> float:
-    """How alike two drawings are: the correlation of their edges, 1 for the same."""
+    """The similarity of two drawings: the correlation of their edges, 1 for equal ones."""
     one, two = one - one.mean(), two - two.mean()
     size = float(np.linalg.norm(one) * np.linalg.norm(two))
     return float((one * two).sum() / size) if size else 1.0
 
 
 def _read(sample: Sample) -> tuple[Row, Row]:
-    """Colours and texture of a sample's picture, and where its edges are."""
+    """Colours and texture of a sample's picture, and its edges."""
     data = base64.b64decode((sample.measures or {})["descriptor"])
     light = measures.read_patches([data])[0][: measures.PATCH**2].reshape(measures.PATCH, -1).astype(np.float32)
     down, across = np.gradient(light)
@@ -170,14 +170,14 @@ def _read(sample: Sample) -> tuple[Row, Row]:
 
 
 def _features(job: TrainingJob) -> NDArray[np.float32]:
-    """What the health check measured of the pictures that take part, a row each."""
+    """The health check's features of the included pictures, one row each."""
     pks = [each.image for each in trained_on(job, snapshots.read(job.snapshot))]
     rows = DatasetImage.everything.filter(pk__in=pks).exclude(descriptor=None).values_list("descriptor", flat=True)
     return measures.read_features([bytes(row or b"") for row in rows])
 
 
 def hear_of_preview(sender: object, task: int, **_facts: Any) -> None:
-    """A picture ended: measure it, once for all the places that it stands in."""
+    """Measure a finished picture, once for all samples that share it."""
     waiting = Sample.objects.filter(task=task, measures__isnull=True)
     picture = GeneratedImage.with_previews.filter(task=task).first() if waiting.exists() else None
     if picture is None:
@@ -186,5 +186,5 @@ def hear_of_preview(sender: object, task: int, **_facts: Any) -> None:
         with picture.file.open("rb") as file:
             descriptor = measures.measure(BytesIO(file.read())).descriptor
     except (OSError, ValueError):
-        return  # without a file it has no numbers; the report leaves it out
+        return  # without a file there are no measures; the report leaves it out
     waiting.update(measures={"descriptor": base64.b64encode(descriptor).decode()})

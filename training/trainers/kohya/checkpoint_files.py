@@ -1,4 +1,4 @@
-"""What sd-scripts has saved: LoRA files and states, and whether they are whole."""
+"""What sd-scripts has saved: LoRA files and states, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATE_FILES = ("optimizer.bin", "scheduler.bin", "random_states_0.pkl")
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A whole LoRA file after `step` steps of this start, and the folder of its state where that is whole too."""
+    """A complete LoRA file after `step` steps of this start, and the folder of its state if that is complete too."""
 
     step: int
     file: Path
@@ -34,7 +34,7 @@ def state_name(step: int) -> str:
 
 
 def saved(output: Path, last_step: int) -> list[Saved]:
-    """All that is whole, in order of steps. The file that is written at the very end belongs to `last_step`."""
+    """All complete files, by step. The file written at the very end belongs to `last_step`."""
     found: dict[int, Saved] = {}
     for file in sorted(output.glob("*.safetensors")):
         named = _NAME.fullmatch(file.name)
@@ -63,6 +63,6 @@ def is_whole(file: Path) -> bool:
 
 
 def is_whole_state(folder: Path) -> bool:
-    """Whether a saved state can be gone on from."""
+    """Whether a training can be resumed from a saved state."""
     # torch writes zip files, whose table of contents comes last.
     return is_whole(folder / "model.safetensors") and all(zipfile.is_zipfile(folder / name) for name in _STATE_FILES)

@@ -1,4 +1,4 @@
-"""What the checks look at: a dataset's settings, and its pictures with what was measured of them."""
+"""The input of the checks: a dataset's settings, and its pictures with their measures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from django.db.models.functions import Substr
 
 from stylestudio.images import grounds
 from training.datasets.captions import tags
-from training.datasets.crops import clear, plan
+from training.datasets.crops import backgrounds, plan
 from training.datasets.health import measures
 from training.datasets.models import Dataset
 
 
 class Picture(NamedTuple):
-    """One picture, in the order of the database's columns below. `measured` is None until the worker came by."""
+    """One picture, in the order of the database columns below. `measured` is None until the worker has measured it."""
 
     pk: int
     width: int
@@ -36,7 +36,7 @@ class Picture(NamedTuple):
 
     @property
     def is_current(self) -> bool:
-        """Whether it was measured by today's code, broken or not."""
+        """Whether it was measured by the current code, broken or not."""
         return self.measured is not None and is_current(self.measured)
 
     @property
@@ -46,17 +46,17 @@ class Picture(NamedTuple):
 
     @property
     def area(self) -> int:
-        """Pixels."""
+        """In pixels."""
         return self.width * self.height
 
     def number(self, name: str) -> float | None:
-        """A figure of `measures.Measures`; None where there is none."""
+        """A field of `measures.Measures`; None if it has none."""
         value = self.measured.get(name) if self.measured else None
         return None if value is None else float(value)
 
 
 class Twin(NamedTuple):
-    """Two pictures that are nearly the same, by their keys."""
+    """Two pictures that are nearly the same, by primary key."""
 
     first: int
     second: int
@@ -65,51 +65,51 @@ class Twin(NamedTuple):
 
 
 def is_measured(measured: Mapping[str, Any], ground: str | None = None) -> bool:
-    """Whether figures are of today's code, and of a transparent picture on `ground`.
+    """Whether measures are from the current code, and for a transparent picture on `ground`.
 
-    Before there was a choice of grounds nobody wrote down which it was: usually white.
+    Before the background could be chosen it was not stored: usually it was white.
     """
     return measured.get("version") == measures.VERSION and (not ground or measured.get("on", grounds.WHITE) == ground)
 
 
 def is_current(measured: Mapping[str, Any], ground: str | None = None) -> bool:
-    """Whether figures are of today's code and the picture was compared with the others."""
+    """Whether measures are from the current code and the picture was compared with the others."""
     return is_measured(measured, ground) and "twins" in measured
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A dataset as the checks see it. `pictures` are those that take part in training."""
+    """A dataset as the checks see it. `pictures` are those included in training."""
 
     dataset: Dataset
     pictures: Sequence[Picture]
     unmeasured: int
 
     @cached_property
-    def ground(self) -> clear.Ground:
-        """What transparent pictures lie on."""
+    def ground(self) -> backgrounds.Ground:
+        """The background of transparent pictures."""
         return _ground(self.dataset, self.pictures)
 
     @cached_property
     def by_pk(self) -> Mapping[int, Picture]:
-        """Pictures by their key."""
+        """Pictures by primary key."""
         return {picture.pk: picture for picture in self.pictures}
 
     @cached_property
     def plan(self) -> plan.Plan:
-        """How they are scaled and cut."""
+        """How they are scaled and cropped."""
         sizes = [(picture.width, picture.height) for picture in self.pictures]
         places = [(picture.crop_x, picture.crop_y) for picture in self.pictures]
         return plan.plan(sizes, self.dataset.resolution, places=places)
 
     @cached_property
     def measured(self) -> Sequence[Picture]:
-        """Pictures with figures of today's code."""
+        """Pictures with current measures."""
         return [picture for picture in self.pictures if picture.is_current and not picture.is_broken]
 
     @cached_property
     def twins(self) -> Sequence[Twin]:
-        """Pairs of copies of which both take part."""
+        """Pairs of copies that are both included."""
         return [
             Twin(picture.pk, other, likeness, mirrored)
             for picture in self.measured
@@ -125,12 +125,14 @@ class Facts:
 
 def gather(dataset: Dataset) -> Facts:
     """Read a dataset with one query."""
-    # Of the descriptor only the features: the patches of 2,000 pictures are 5 MB that no check looks at.
+    # Only the features of the descriptor: the patches of 2,000 pictures are 5 MB that no check needs.
     head = Substr("descriptor", 1, measures.FEATURES * 4, output_field=BinaryField())
     columns = (*Picture._fields[:10], "measures", "head", "colours")
     rows = dataset.images.annotate(head=head).order_by("position", "pk").values_list(*columns)
     found = [Picture(*row) for row in rows]
-    known = clear.look(picture.pk for picture in found if picture.has_alpha and picture.colours is None)
+    known = backgrounds.compute_colours(
+        picture.pk for picture in found if picture.has_alpha and picture.colours is None
+    )
     found = [picture._replace(colours=known[picture.pk]) if picture.pk in known else picture for picture in found]
     ground = _ground(dataset, found)
     found = [picture if _lies_right(picture, ground.colour) else picture._replace(measured=None) for picture in found]
@@ -139,15 +141,16 @@ def gather(dataset: Dataset) -> Facts:
     return Facts(dataset, pictures, unmeasured)
 
 
-def _ground(dataset: Dataset, pictures: Iterable[Picture]) -> clear.Ground:
+def _ground(dataset: Dataset, pictures: Iterable[Picture]) -> backgrounds.Ground:
     every = (picture for picture in pictures if picture.has_alpha)
-    return clear.Ground(
-        dataset.ground, [clear.Clear(each.pk, each.background, each.colours or [], each.included) for each in every]
+    return backgrounds.Ground(
+        dataset.ground,
+        [backgrounds.TransparentPicture(each.pk, each.background, each.colours or [], each.included) for each in every],
     )
 
 
 def _lies_right(picture: Picture, colour: str) -> bool:
-    """Whether a picture was measured on what it is laid on now that its dataset lies on `colour`."""
+    """Whether a picture was measured on its current background, given that the dataset's is `colour`."""
     if not picture.has_alpha or picture.measured is None:
         return True
-    return is_measured(picture.measured, clear.measured_on(picture.background, picture.colours, colour))
+    return is_measured(picture.measured, backgrounds.measured_on(picture.background, picture.colours, colour))

@@ -1,4 +1,4 @@
-"""What the cards and rows of many tasks show, fetched at once."""
+"""What the cards and rows of many tasks show, fetched together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationT
 
 
 def gather(tasks: Sequence[GenerationTask]) -> None:
-    """Fetch with one question each what the cards and rows of all these tasks show."""
+    """Fetch what the cards and rows of all these tasks show, with one query per table."""
     forecast = estimates.Forecast()
     mixes: defaultdict[int, list[TaskStyle]] = defaultdict(list)
     stored: defaultdict[int, dict[int, GeneratedImage]] = defaultdict(dict)
@@ -37,7 +37,7 @@ def gather(tasks: Sequence[GenerationTask]) -> None:
 
 
 def facts(task: GenerationTask) -> dict[str, object]:
-    """What scripts get beside status and progress."""
+    """What scripts get besides status and progress."""
     odd = [
         {"picture": picture.index + 1, "width": picture.width, "height": picture.height}
         for picture in task.odd_pictures

@@ -1,7 +1,7 @@
-"""The prompts that pictures carry: of ComfyUI, and of the other programs that write what a picture was made with.
+"""The prompts in pictures: of ComfyUI, and of other programs that write what a picture was made with.
 
-Every reader takes a text and gives the prompt in it, or "" if the text is of another program. Texts are of strangers:
-graphs may be circular, of other types, or very deep.
+Every reader takes a text and returns its prompt, or "" if the text is from another program. Texts are untrusted: graphs
+may be circular, of other types, or very deep.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 _Nodes = Mapping[str, Any]
 
-MOST_STEPS = 2000  # links of a graph that are followed for one picture
-_POSITIVE = ("positive", "conditioning", "cond", "guider")  # inputs that lead from a sampler to the words
-# Inputs that hold words, the ones that say the most first. "text_g" and "text_l" are for the two encoders of SDXL.
-# A node that fills in wildcards keeps what came of them beside what was asked; one that shows a text keeps it.
+MOST_STEPS = 2000  # links of a graph followed per picture
+_POSITIVE = ("positive", "conditioning", "cond", "guider")  # inputs that lead from a sampler to the prompt
+# Inputs that hold words, the most informative first. "text_g" and "text_l" are for the two encoders of SDXL. A node
+# that fills in wildcards stores the result beside its input; one that displays a text stores it.
 _WORDS = (
     "populated_text", "text_positive", "text", "text_0", "text_g", "text_l", "t5xxl", "clip_l", "prompt",
     "positive_prompt", "positive", "string", "value",
@@ -28,14 +28,14 @@ _JOINED = (
 )  # fmt: skip
 _SAMPLERS = re.compile(r"sampler", re.IGNORECASE)
 _NEVER = ("negative", "vae", "model", "clip", "latent_image", "samples", "control_net", "image", "mask")
-_SETTINGS = re.compile(r"(?:^|\n)(?:Negative prompt:|Steps: \d)")  # where A1111's prompt ends
-_UNWANTED = re.compile(r"\[[^\[\]]*\]")  # what InvokeAI before version 2.3 kept out of the picture
+_SETTINGS = re.compile(r"(?:^|\n)(?:Negative prompt:|Steps: \d)")  # the end of A1111's prompt
+_UNWANTED = re.compile(r"\[[^\[\]]*\]")  # what InvokeAI before version 2.3 excluded from the picture
 _DREAM = re.compile(r'^"(?P<prompt>.+)" -[sWHCAS] ?', re.DOTALL)  # InvokeAI before version 2
 _MIDJOURNEY = re.compile(r"\s+--[a-z]+\b.*|\s*Job ID: [0-9a-f-]{36}.*", re.DOTALL)
 
 
 def of_texts(texts: Mapping[str, str]) -> str:
-    """The prompt in the texts of a picture, by their names in small letters; "" where there is none."""
+    """The prompt in a picture's texts, given by lower-case name; "" if there is none."""
     for name, read in _READERS:
         if (text := texts.get(name)) and (prompt := read(text)):
             return prompt
@@ -55,7 +55,7 @@ def comfyui(text: str) -> str:
 
 
 def comfyui_workflow(text: str) -> str:
-    """From a graph as ComfyUI's page saves it, which is all that some pictures carry."""
+    """From a graph as ComfyUI's page saves it, which is all that some pictures contain."""
     saved = _json(text)
     nodes = saved.get("nodes") if isinstance(saved, dict) else None
     links = saved.get("links") if isinstance(saved, dict) else None
@@ -72,7 +72,7 @@ def comfyui_workflow(text: str) -> str:
 
 
 def _inputs(node: Mapping[str, Any], origins: Mapping[Any, list[Any]]) -> dict[str, Any]:
-    """Its links by name; its fields have no names there, and the words are the first text that is one."""
+    """A node's links by name. Its fields have no names in this format: the first string counts as the words."""
     entries = node.get("inputs")
     links = {
         str(entry.get("name")): entry.get("link")
@@ -90,14 +90,14 @@ def _inputs(node: Mapping[str, Any], origins: Mapping[Any, list[Any]]) -> dict[s
 
 
 class _Graph:
-    """Follows the links of a graph from its samplers to the words that say what is wanted."""
+    """Follows the links of a graph from its samplers to the words of the positive prompt."""
 
     def __init__(self, nodes: _Nodes) -> None:
         self._nodes = nodes
         self._steps = 0
 
     def prompt(self) -> str:
-        """The words of the node that is told most of what is wanted, and not of what is unwanted."""
+        """The longest positive prompt of any node."""
         found = [" ".join(words.split()) for node in self._nodes.values() if (words := self._positive(node))]
         return max(found, key=len, default="")
 
@@ -110,7 +110,7 @@ class _Graph:
         return ""
 
     def _words(self, value: Any, behind: frozenset[str]) -> str:
-        """What a link leads to in words, or the words themselves."""
+        """The words a link leads to, or the words themselves."""
         if isinstance(value, str):
             return value.strip()
         self._steps += 1
@@ -132,7 +132,7 @@ class _Graph:
 
 
 def _likely(name: str) -> int:
-    """Conditionings before anything else that a node combines."""
+    """A sort key: conditionings before everything else that a node combines."""
     return 0 if name.startswith(("cond", "positive", "text", "string", "prompt")) else 1
 
 
@@ -144,9 +144,9 @@ def _dict(value: Any) -> Mapping[str, Any]:
 
 
 def a1111(text: str) -> str:
-    """From the settings that A1111, Forge, SD.Next and many that follow them write into "parameters".
+    """From the settings that A1111, Forge, SD.Next and many others write into "parameters".
 
-    Others write JSON there: their own, or as Civitai the graph that was run.
+    Some programs write JSON there: their own, or, as Civitai does, the graph that was run.
     """
     if found := of_json(text) or comfyui(text):
         return found
@@ -164,12 +164,12 @@ def of_json(text: str) -> str:
 
 
 def _tables(found: Any) -> Iterator[Mapping[str, Any]]:
-    """The table itself, and those in it that hold what the picture was made with."""
+    """The table itself, and the nested ones with generation settings."""
     if isinstance(found, dict):
         yield found
         for name in ("sui_image_params", "image", "metadata", "v2", "meta", "parameters", "Comment", "extraMetadata"):
             inner = found.get(name)
-            # NovelAI and Civitai put JSON into a text of JSON.
+            # NovelAI and Civitai put JSON into a string of JSON.
             if isinstance(table := _json(inner) if isinstance(inner, str) else inner, dict):
                 yield table
 
@@ -201,7 +201,7 @@ def dream(text: str) -> str:
 
 
 def xmp(text: str) -> dict[str, str]:
-    """The description and the comment in an XMP packet, under the names that readers know."""
+    """The description and the comment in an XMP packet, under the names the readers use."""
     packet = {}
     for name, element in (("usercomment", "exif:UserComment"), ("description", "dc:description")):
         found = re.search(rf"<{element}\b[^>]*>(.*?)</{element}>|\b{element}=\"([^\"]*)\"", text, re.DOTALL)
@@ -212,7 +212,7 @@ def xmp(text: str) -> dict[str, str]:
 
 
 def description(text: str) -> str:
-    """From a description that is words, without settings, and without the switches and numbers that Midjourney adds."""
+    """From a description in words, without settings and without the options Midjourney appends."""
     return "" if text.lstrip()[:1] in {"{", "[", "<"} else _MIDJOURNEY.sub("", _without_settings(text)).strip()
 
 
@@ -226,7 +226,7 @@ def _json(text: str) -> Any:
         return None
 
 
-# In this order: what says exactly what was wanted before what a person may have written about the picture.
+# In this order: exact prompts before what a person may have written about the picture.
 _READERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("prompt", comfyui),
     ("prompt", of_json),
@@ -243,4 +243,4 @@ _READERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("description", description),
     ("comment", description),
 )
-NAMES = frozenset(name for name, _reader in _READERS)  # of the texts that are looked into
+NAMES = frozenset(name for name, _reader in _READERS)  # of the texts that are read

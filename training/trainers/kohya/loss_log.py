@@ -13,26 +13,27 @@ from pathlib import Path
 
 TAG = "loss/current"
 MOST_RECORD = 2**20  # bytes; ours have about a hundred
-MOST_GAP = 1000  # steps without a record; more is a damaged one
+MOST_GAP = 1000  # steps without a record; more means a damaged one
 _HEADER, _FOOTER = 12, 4
 
 
 @dataclass(slots=True)
 class Losses:
-    """The mean loss of each step of one attempt, read on from where it was."""
+    """The mean loss of each step of one attempt, read incrementally."""
 
     folder: Path
-    step: int = 0  # the last one that was given
+    step: int = 0  # the last one returned
     _read: dict[Path, int] = field(default_factory=dict)  # bytes of each file
     _pending: list[float] = field(default_factory=list)  # of batches that belong to the next step
 
     def new(self) -> list[float]:
-        """Losses of the steps after `step`, consecutive. With accumulation several batches make one."""
+        """The losses of the steps after `step`, consecutive. With accumulation several batches make one."""
         means: list[float] = []
         for file in sorted(self.folder.rglob("events.out.tfevents.*")):
             for step, value in self._values(file):
                 self._pending.append(value)
-                # A batch is noted with the steps done after it, so the one that completes a step is the first with it.
+                # A batch is logged with the number of completed steps, so the one that completes a step is the first
+                # with it.
                 if self.step < step <= self.step + MOST_GAP:
                     means += [math.fsum(self._pending) / len(self._pending)] * (step - self.step)
                     self.step, self._pending = step, []
@@ -70,7 +71,7 @@ def _scalars(event: bytes) -> Iterator[tuple[int, float]]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field numbers and raw values of a protobuf message; ends where it is damaged."""
+    """Field numbers and raw values of a protobuf message; stops at damaged data."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

@@ -1,4 +1,4 @@
-"""What stands around the form of a new training: presets, settings, and what would happen, in numbers."""
+"""The page around the form of a new training: presets, settings, and what would happen, in numbers."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What pressing Start training will do, or what keeps it from being done. Warnings keep nobody from training."""
+    """What Start training will do, or what prevents it. Warnings do not prevent a training."""
 
     steps: int
     seconds: float | None
     pictures: int
-    seen: float  # times that each picture is seen
+    seen: float  # how often each picture is seen
     checkpoints: int
     every: int  # steps between two checkpoints
-    size: int  # bytes of all checkpoints, about
+    size: int  # approximate bytes of all checkpoints
     free: int  # bytes on the disk
     engine: str
     waits: str
@@ -53,7 +53,7 @@ class Outlook:
 
     @property
     def unfit_keys(self) -> str:
-        """What the form sends back when these pictures are to be left out."""
+        """What the form sends back to leave these pictures out."""
         return " ".join(str(each.image) for each in self.unfit)
 
     @property
@@ -72,9 +72,9 @@ def outlook(
     probes: int = 0,
     left_out: Collection[int] = (),
 ) -> Outlook:
-    """The numbers for what is in the form now. Values that are out of range are problems, and count as the preset's.
+    """The outlook for the form's current values. Values out of range are problems, and are replaced by the preset's.
 
-    `probes`: how many test prompts there are; `left_out`: pictures that somebody chose to go without.
+    `probes`: the number of test prompts; `left_out`: pictures that somebody chose to leave out.
     """
     included = dataset.images.included().count() if dataset else 0
     clean, wrong = _sound(trainer, values, parameters.preset_values(preset, trainer, included))
@@ -109,7 +109,7 @@ def outlook(
 
 
 def _sound(trainer: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The values with the usual ones in place of those that are out of range, and what is wrong with these."""
+    """The values with the preset's in place of invalid ones, and the problems with these."""
     try:
         return parameters.clean(trainer, values), []
     except ValidationError as error:
@@ -120,12 +120,12 @@ def _sound(trainer: str, values: Mapping[str, Any], usual: Mapping[str, Any]) ->
     ]
     try:
         return parameters.clean(trainer, {**values, **{name: usual[name] for name in wrong}}), problems
-    except ValidationError:  # they do not go together
+    except ValidationError:  # the combination is invalid
         return dict(usual), problems
 
 
 def checkpoint_size(trainer: str, rank: int) -> int:
-    """About how many bytes one checkpoint takes: as the last one of this trainer and rank did."""
+    """The approximate size of one checkpoint in bytes: that of the last one of this trainer and rank."""
     like = Checkpoint.objects.filter(job__trainer=trainer, job__config__rank=rank, version__size__gt=0)
     size = like.order_by("-pk").values_list("version__size", flat=True).first()
     return size or known_trainers.named(trainer).bytes_per_rank * rank
@@ -146,7 +146,7 @@ def _where(trainer: str, base: str, clean: Mapping[str, Any]) -> tuple[str, str]
 
 
 def _unfit_problems(dataset: Dataset | None, refused: Sequence[Unfit], resolution: int) -> list[Problem]:
-    """Pictures that cannot be trained on: somebody leaves them out, or puts them right."""
+    """Pictures that cannot be trained on: somebody has to leave them out, or fix them."""
     if not dataset:
         return []
     place = reverse("training:health", args=[dataset.slug])

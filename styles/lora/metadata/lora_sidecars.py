@@ -24,7 +24,7 @@ _PICTURES = tuple(f"{middle}.{kind}" for middle in (".preview", "") for kind in 
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """What lies beside a LoRA, where there is any."""
+    """The files beside a LoRA, if there are any."""
 
     notes: tuple[Path, ...] = ()
     picture: Path | None = None
@@ -33,9 +33,9 @@ class Sidecars:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a note says; empty where it says nothing. `base` is the model that it names, as Pony or Illustrious.
+    """What a note says; empty if it says nothing. `base` is the model it names, such as Pony or Illustrious.
 
-    `safe` goes from one strength to another. `settings` are those of PEFT, which some files do not hold themselves.
+    `safe` is the lowest and highest recommended strength. `settings` are PEFT's, which some files lack themselves.
     """
 
     title: str = ""
@@ -52,7 +52,7 @@ class Note:
 
 
 def find_sidecars(path: Path) -> Sidecars:
-    """The notes and the preview picture beside the LoRA at `path`. Links are not followed."""
+    """Find the notes and the preview picture beside the LoRA at `path`. Symbolic links are not followed."""
     notes = tuple(note for end in _NOTES if _is_file(note := path.with_name(path.stem + end)))
     pictures = (path.with_name(path.stem + end) for end in _PICTURES)
     settings = path.with_name(_SETTINGS)
@@ -61,9 +61,9 @@ def find_sidecars(path: Path) -> Sidecars:
 
 
 def read_notes(paths: tuple[Path, ...], settings: Path | None = None) -> Note:
-    """What several notes say together, the first that says something about a thing. Unreadable ones say nothing.
+    """Merge several notes; the first that has a value counts. Unreadable ones are empty.
 
-    `settings` is PEFT's file of them.
+    `settings` is PEFT's settings file.
     """
     read = [parse_note(_bytes(path)) for path in paths]
 
@@ -86,14 +86,14 @@ def read_notes(paths: tuple[Path, ...], settings: Path | None = None) -> Note:
 
 
 def parse_note(data: bytes) -> Note:
-    """What a note says. Never raises; one that is broken or longer than 512 kB says nothing."""
+    """Parse a note. Never raises; one that is broken or longer than 512 kB is empty."""
     try:
         said = parsed(data.decode(json.detect_encoding(data)), MOST_JSON)
     except UnicodeDecodeError:
         return Note()
     if not isinstance(said, dict):
         return Note()
-    # The same things have other names with every program, and stand at other depths.
+    # Every program has other names and other nesting for the same things.
     inner = _dict(said.get("__metadata__"))
     civitai = _dict(said.get("civitai"))
     places = (said, inner, civitai, _dict(said.get("model")), _dict(civitai.get("model")))
@@ -121,7 +121,7 @@ _DESCRIPTIONS = ("modelDescription", "ModelDescription", "modelspec.description"
 
 
 def _title(said: Mapping[str, Any], inner: Mapping[str, Any], civitai: Mapping[str, Any]) -> str:
-    """What the model is called. A mere "name" is that of one version, such as v2.0."""
+    """The model's name. A plain "name" is that of one version, such as v2.0."""
     models = (_dict(said.get("model")), _dict(civitai.get("model")))
     named = (
         *_values((said, inner), "UserTitle", "model_name", "ModelName", "modelspec.title"),
@@ -178,7 +178,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _plain(value: object) -> str:
-    """Text without the HTML that Civitai's descriptions are written in."""
+    """Plain text of Civitai's descriptions, which are HTML."""
     if not isinstance(value, str):
         return ""
     broken_up = re.sub(r"</p>|<br ?/?>", "\n", value[: 2 * LONG])

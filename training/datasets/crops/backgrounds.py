@@ -1,7 +1,7 @@
-"""The transparent pictures of a dataset, and what they lie on in training: one colour on which none disappears.
+"""The transparent pictures of a dataset, and their background in training: one colour on which all are visible.
 
-Trainers know no transparency. A picture is laid on the colour that was chosen for it alone (`DatasetImage.background`),
-else on that of its dataset (`Dataset.ground`), else on the colour that is proposed here.
+Trainers know no transparency. A picture is flattened onto its own colour (`DatasetImage.background`), else onto that of
+its dataset (`Dataset.ground`), else onto the colour proposed here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from training.datasets.models import Dataset, DatasetImage
 
 
 @dataclass(frozen=True)
-class Clear:
-    """A transparent picture. `own`: the colour that was chosen for it alone, or "". `included`: in training."""
+class TransparentPicture:
+    """A transparent picture. `own`: the colour chosen for it alone, or "". `included`: in training."""
 
     pk: int
     own: str
@@ -31,59 +31,65 @@ class Clear:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a dataset's transparent pictures lie on. `chosen`: by somebody, "" if nobody did. `every`: all of them."""
+    """The background of a dataset's transparent pictures. `chosen` by somebody, "" if nobody did. `every`:
+    all of them.
+    """
 
     chosen: str
-    every: Sequence[Clear]
+    every: Sequence[TransparentPicture]
 
     @cached_property
-    def pictures(self) -> Sequence[Clear]:
-        """Those that take part in training."""
+    def pictures(self) -> Sequence[TransparentPicture]:
+        """Those included in training."""
         return [each for each in self.every if each.included]
 
     @cached_property
     def proposed(self) -> str:
-        """The colour on which those can be seen that have none of their own."""
+        """A colour on which the pictures without one of their own are visible."""
         return propose(each.colours for each in self.pictures if not each.own)
 
     @property
     def colour(self) -> str:
-        """The one that counts."""
+        """The effective colour."""
         return self.chosen or self.proposed
 
-    def under(self, picture: Clear) -> str:
-        """What one picture lies on."""
+    def under(self, picture: TransparentPicture) -> str:
+        """The background of one picture."""
         return picture.own or self.colour
 
     @cached_property
-    def hidden(self) -> Sequence[Clear]:
-        """Pictures of which next to nothing can be seen."""
+    def hidden(self) -> Sequence[TransparentPicture]:
+        """Pictures of which next to nothing is visible."""
         return [each for each in self.pictures if seen(each.colours, self.under(each)) < HIDDEN]
 
     @cached_property
-    def own(self) -> Sequence[Clear]:
-        """Pictures that lie on a colour of their own."""
+    def own(self) -> Sequence[TransparentPicture]:
+        """Pictures with a background of their own."""
         return [each for each in self.pictures if each.own]
 
 
 def measured_on(own: str, found: Colours | None, colour: str) -> str:
-    """What the health check lays a picture on: what it is trained on, or another colour where it could not be seen."""
+    """The background the health check measures a picture on:
+    that of training, or another one if it would be invisible.
+    """
     return unless_hidden(found, own or colour)
 
 
 def ground(dataset: Dataset) -> Ground:
-    """What the dataset's transparent pictures lie on, chosen or proposed from what is there."""
+    """The background of the dataset's transparent pictures, chosen or proposed from them."""
     rows = dataset.images.filter(has_alpha=True).order_by("position", "pk")
     found = list(rows.values_list("pk", "background", "colours", "included"))
-    known = look(pk for pk, _own, colours, _included in found if colours is None)
+    known = compute_colours(pk for pk, _own, colours, _included in found if colours is None)
     return Ground(
         dataset.ground,
-        [Clear(pk, own, known.get(pk, colours or []), included) for pk, own, colours, included in found],
+        [TransparentPicture(pk, own, known.get(pk, colours or []), included) for pk, own, colours, included in found],
     )
 
 
-def look(pictures: Iterable[int]) -> dict[int, Colours]:
-    """The colours of pictures by their keys, noted from their small pictures: they came before anybody asked."""
+def compute_colours(pictures: Iterable[int]) -> dict[int, Colours]:
+    """The colours of pictures by primary key, computed from their thumbnails and stored, for pictures added before
+    this.
+    """
     found = {}
     if missing := list(pictures):
         for image in DatasetImage.everything.filter(pk__in=missing).only("thumbnail"):
@@ -93,7 +99,7 @@ def look(pictures: Iterable[int]) -> dict[int, Colours]:
 
 
 def _colours(image: DatasetImage) -> Colours:
-    """None that are known where the small picture cannot be read."""
+    """The visible colours; empty if the thumbnail cannot be read."""
     try:
         with image.thumbnail.open("rb") as file, Image.open(BytesIO(file.read())) as small:
             return grounds.colours(small)
