@@ -2,12 +2,12 @@
 """Starts StyleStudio from a fresh clone, with nothing but Python.
 
     python3 run.py [--host 127.0.0.1] [--port 8000] [--no-browser]
-    python3 run.py test [pytest arguments]    # without any: all tests, in two processes
-    python3 run.py dev [arguments as above]    # the studio, started again when its code was saved
+    python3 run.py test [pytest arguments]    # without arguments: all tests, in two processes
+    python3 run.py dev [arguments as above]    # the studio, restarted whenever its code is saved
 
-Makes .venv beside this file, installs what requirements.txt names whenever that changed (requirements-scale.txt
-instead, where DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old Pythons must be
-able to read this file to the end, so that they can say they are too old.
+Creates .venv beside this file, installs the packages in requirements.txt whenever it has changed (or those in
+requirements-scale.txt, if DATABASE_URL, REDIS_URL or S3_BUCKET is set), and hands over to `manage.py studio`. Old
+Pythons must be able to parse this whole file, so that it can report that they are too old.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class Trouble(Exception):
-    """What the person at the keyboard should read."""
+    """An error message for the person at the keyboard."""
 
 
 def main(argv: "list[str]") -> int:
-    """The exit code; on POSIX the studio replaces this process."""
+    """Return the exit code; on POSIX the studio replaces this process."""
     if sys.version_info[:2] < OLDEST:
         raise Trouble(f"StyleStudio needs Python {OLDEST[0]}.{OLDEST[1]} or newer, this is Python {VERSION}.")
     if argv[:1] == ["test"]:
@@ -53,12 +53,12 @@ def main(argv: "list[str]") -> int:
 
 
 def install(name: str) -> None:
-    """Bring .venv to what the lock `name` says. Every lock holds the runtime's too."""
+    """Bring .venv to the state of the lock `name`. Every lock includes the runtime's packages."""
     if PYTHON.exists() and up_to_date(name):
         return
     if not venv_works():
         make_venv()
-    # What this removes or replaces may be of another lock, and an interruption leaves something in between.
+    # This may remove or replace packages of another lock, and an interruption leaves something in between.
     for old in VENV.glob("*.installed"):
         old.unlink()
     say(f"Installing what {name} lists into .venv; this takes about a minute the first time.")
@@ -72,22 +72,22 @@ def install(name: str) -> None:
 
 
 def up_to_date(name: str) -> bool:
-    """Whether the lock `name` was installed as it is now, by this version of Python."""
+    """Whether the lock `name` was installed in its current version, by this version of Python."""
     return stamp(name).exists() and stamp(name).read_text() == fingerprint(name)
 
 
 def stamp(name: str) -> Path:
-    """Where .venv remembers that the lock `name` was installed."""
+    """The file in .venv that records that the lock `name` was installed."""
     return VENV / f"{name}.installed"
 
 
 def fingerprint(name: str) -> str:
-    """Changes with the content of the lock `name` and with the version of Python."""
+    """A digest of the lock `name` and the version of Python."""
     return hashlib.sha256(VERSION.encode() + (ROOT / name).read_bytes()).hexdigest()
 
 
 def venv_works() -> bool:
-    """Whether .venv is whole and of this version of Python: an interrupted start may have left half of one."""
+    """Whether .venv is complete and of this version of Python: an interrupted start may have left half of one."""
     probe = "import sys, pip._internal.cli.main; print('%d.%d' % sys.version_info[:2], sys.prefix)"
     try:
         result = subprocess.run(
@@ -95,13 +95,13 @@ def venv_works() -> bool:
         )
     except OSError:
         return False
-    # Without its pyvenv.cfg it would be the system's Python, into which nothing of ours may be installed.
+    # Without its pyvenv.cfg it would be the system's Python, into which nothing may be installed.
     version, _, prefix = result.stdout.decode(errors="replace").strip().partition(" ")
     return result.returncode == 0 and version == VERSION and Path(prefix).samefile(VENV)
 
 
 def make_venv() -> None:
-    """Make .venv, in place of what may be there."""
+    """Create .venv, replacing an existing one."""
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
@@ -117,7 +117,7 @@ def make_venv() -> None:
 
 
 def what_pip_means(errors: str, name: str) -> str:
-    """One sentence for what pip wrote to stderr."""
+    """Summarise what pip wrote to stderr in one sentence."""
     signs = (
         "NewConnectionError",
         "ConnectTimeout",
@@ -148,20 +148,20 @@ def what_pip_means(errors: str, name: str) -> str:
 
 
 def first(pattern: str, text: str) -> "str | None":
-    """What the first group of `pattern` matches first in `text`."""
+    """The first group of the first match of `pattern` in `text`; None without a match."""
     found = re.search(pattern, text, re.MULTILINE)
     return found.group(1) if found else None
 
 
 def last_line(text: str) -> str:
-    """The last thing said, errors first."""
+    """The last line of a text, preferring errors."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return (errors or lines or ["no reason was given."])[-1]
 
 
 def find_chromium() -> "str | None":
-    """A browser that the browser tests can drive."""
+    """A browser that the browser tests can drive; None if there is none."""
     #: [Read, but not ours] For `run.py test`: the browser to test with, if it is not found by itself.
     chosen = os.environ.get("STYLESTUDIO_CHROMIUM")
     if chosen:
@@ -180,7 +180,7 @@ def find_chromium() -> "str | None":
 
 
 def environment_for_tests() -> "dict[str, str]":
-    """Tells the tests which browser to use; says so when there is none, and on CI refuses to go on."""
+    """Tell the tests which browser to use. If there is none, say so, or on CI refuse to go on."""
     chromium = find_chromium()
     if chromium:
         return dict(os.environ, STYLESTUDIO_CHROMIUM=chromium)
@@ -193,18 +193,18 @@ def environment_for_tests() -> "dict[str, str]":
 
 
 def become(command: "list[str]", env: "dict[str, str]") -> int:
-    """Go on as `command`. On Windows, which cannot do that, run it and answer with its exit code."""
+    """Replace this process by `command`. On Windows, which cannot, run it and return its exit code."""
     sys.stdout.flush()
     if not WINDOWS:
         os.execve(command[0], command, env)
-    # The console sends Ctrl-C to the command too; here it must not end the wait for it.
+    # The console sends Ctrl-C to the command too; it must not end our wait for it.
     for number in (signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGINT)):
         signal.signal(number, lambda *_: None)
     return subprocess.Popen(command, env=env).wait()
 
 
 def say(line: str) -> None:
-    """Tell what happens."""
+    """Print a line."""
     print(line, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Makes the site: `.venv/bin/python docs/build.py [FOLDER]`, into build/docs if you name none.
+"""Builds the site: `.venv/bin/python docs/build.py [FOLDER]`, by default into build/docs.
 
-It installs what requirements-docs.txt lists, builds as strictly as Sphinx can (a broken link, a page that no other one
-lists, a picture that is not there), and refuses pages that would make a browser ask a foreign host for anything.
+It installs requirements-docs.txt, builds as strictly as Sphinx can (a broken link, a page that no other page lists, a
+missing picture), and rejects pages that would make a browser request anything from a foreign host.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FETCHED = {"src", "srcset", "data", "poster", "background", "xlink:href"}
 FOREIGN = re.compile(r"^\s*(?:[a-z][a-z+.-]*:)?//", re.IGNORECASE)
 IN_STYLES = re.compile(r"""(?:url\(\s*["']?|@import\s*["'])((?:[a-z+.-]+:)?//[^"')\s]+)""", re.IGNORECASE)
 IN_SCRIPTS = re.compile(r"""["'`](https?://[^"'`\s]+)""")
-# Names of XML vocabularies look like addresses, and nothing asks for them.
+# Names of XML vocabularies look like addresses, but nothing requests them.
 VOCABULARIES = ("http://www.w3.org/",)
 
 
 class Fetches(HTMLParser):
-    """Collects what a browser fetches by itself while it shows a page; links that people press are not fetched."""
+    """Collects what a browser fetches automatically to show a page, as opposed to links that people click."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Fetches(HTMLParser):
         self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Attributes that are fetched, and styles in attributes."""
+        """Collect fetched attributes, and styles in attributes."""
         self._in_style = tag == "style"
         for name, value in attrs:
             if not value:
@@ -42,17 +42,17 @@ class Fetches(HTMLParser):
                 self.found += IN_STYLES.findall(value)
 
     def handle_endtag(self, tag: str) -> None:
-        """A style ends."""
+        """Leave a style element."""
         self._in_style = False
 
     def handle_data(self, data: str) -> None:
-        """Styles between tags."""
+        """Collect addresses in style elements."""
         if self._in_style:
             self.found += IN_STYLES.findall(data)
 
 
 def foreign(name: str, text: str) -> list[str]:
-    """The foreign addresses that a page, a style or a script of this name makes a browser ask for."""
+    """The foreign addresses that a page, style or script of this name makes a browser request."""
     if name.endswith(".html"):
         page = Fetches()
         page.feed(text)
@@ -62,18 +62,18 @@ def foreign(name: str, text: str) -> list[str]:
 
 
 def requests(site: Path) -> Iterator[str]:
-    """What the site would ask of foreign hosts, one sentence each."""
+    """The requests to foreign hosts that the site would cause, one sentence each."""
     for file in sorted(path for path in site.rglob("*") if path.suffix in {".html", ".css", ".js", ".svg"}):
         for address in foreign(file.name, file.read_text(encoding="utf-8")):
             yield f"{file.relative_to(site)} asks for {address}"
 
 
 def main(arguments: list[str]) -> int:
-    """Install, build, look."""
+    """Install, build, check."""
     site = Path(arguments[0]) if arguments else ROOT / "build/docs"
     python = [sys.executable, "-m"]
     lock = str(ROOT / "requirements-docs.txt")
-    # The lock names everything, and most modules that come along are never imported: half of the time for neither.
+    # The lock names everything, and most modules of the packages are never imported: checking neither halves the time.
     pip = ["pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"]
     subprocess.run([*python, *pip, "-r", lock], check=True)
     sphinx = ["sphinx", "--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"]

@@ -1,4 +1,4 @@
-"""How Sphinx makes a site of this folder; docs/build.py calls it. The pages themselves are plain Markdown."""
+"""How Sphinx turns this folder into a site; docs/build.py runs it. The pages themselves are plain Markdown."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from sphinx.application import Sphinx
 project = "StyleStudio"
 html_title = "StyleStudio"
 extensions = ["myst_parser"]
-highlight_language = "none"  # blocks are commands and settings; those in a language say so
-myst_heading_anchors = 3  # links to headings, spelled as forges spell them
-smartquotes = False  # two dashes are an option
+highlight_language = "none"  # blocks are commands and settings; blocks in a language name it
+myst_heading_anchors = 3  # links to headings, spelled as code forges do
+smartquotes = False  # two dashes are an option of a command
 html_theme = "furo"
 html_show_copyright = False
 html_copy_source = False
 templates_path: list[str] = []
 
-# The order of the pages. It stands here and not in the pages, since a forge would show Sphinx's directive as code.
+# The order of the pages. It is here rather than in the pages because a forge would show Sphinx's directive as code.
 ARTISTS = ("pictures", "prompts", "styles", "gallery")
 CURATORS = ("styles", "datasets", "captions", "training", "people")
 OPERATORS = ("install", "engines", "sizes", "proxy", "machines", "data", "terminal", "troubles")
@@ -40,11 +40,11 @@ CONTENTS = {
 
 
 def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
-    """Tell Sphinx which pages belong under this one."""
+    """Append the table of contents for the pages below this one."""
     if pages := CONTENTS.get(page):
         source[0] += "\n".join(("\n\n```{toctree}", ":hidden:", ":glob:", "", *pages, "```", ""))
 
 
 def setup(app: Sphinx) -> None:
-    """Called by Sphinx."""
+    """The entry point for Sphinx."""
     app.connect("source-read", add_contents)

@@ -1,7 +1,7 @@
-"""Takes the pictures of the documents from a real studio: `python docs/take_pictures.py` (some minutes).
+"""Takes the documents' pictures from a real studio: `python docs/take_pictures.py` (some minutes).
 
-It starts the studio with the preview engine in a folder of its own, fills it with the commands of the guides, and
-writes what Chromium shows into docs/pictures. Seeds and sizes are fixed; times of day and durations differ.
+It starts a studio with the preview engine in a folder of its own, fills it with the commands of the guides, and saves
+screenshots from Chromium to docs/pictures. Seeds and sizes are fixed; times of day and durations vary.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.browser.conftest import CHROMIUM, FLAGS, Studio, sign_in, until  # no
 PICTURES = ROOT / "docs/pictures"
 WIDTH, HEIGHT = 1440, 900
 PATIENCE = 180_000  # milliseconds
-# Whether all images in the window are there; those below it are not fetched before somebody scrolls.
+# Whether all images in the window are loaded; those below it are not fetched before somebody scrolls.
 SEEN = """() => [...document.images].every((image) => {
   const box = image.getBoundingClientRect();
   return box.bottom < 0 || box.top > innerHeight || !box.width || image.complete;
@@ -34,7 +34,7 @@ PEOPLE = """
 from django.contrib.auth.models import User
 User.objects.create_superuser("ada", password="drawing-room-7")
 """
-# What is in the gallery, oldest first: prompt, style, shape.
+# The contents of the gallery, oldest first: prompt, style, shape.
 PAINTED = (
     ("a fishing village at dawn, boats", "gouache-fields", "1216x832"),
     ("an old oak on a hill, autumn", "gouache-fields", "1024x1024"),
@@ -45,25 +45,25 @@ PAINTED = (
     ("a mountain lake, pines, moon", "ink-mist", "1024x1024"),
     ("a sailing boat at sunset", "gouache-fields", "1024x1024"),
 )
-# What is in the dataset, four pictures of each; two sizes are no buckets, so something is cut away.
+# The contents of the dataset, four pictures each; two of the sizes are not buckets, so something is cropped.
 COLLECTED = (
     ("a fishing village at dawn, boats", "1200x800"),
     ("an old oak on a hill, autumn", "1024x1024"),
     ("a lighthouse on a cliff, storm clouds", "880x1200"),
 )
-ORDERED = "a castle above a sea of fog, red sun, birds"  # what the picture of the Studio page orders
+ORDERED = "a castle above a sea of fog, red sun, birds"  # what the screenshot of the Studio page orders
 
 
 def paint(studio: Studio, prompt: str, *options: str) -> None:
-    """One job from the terminal."""
+    """Run one job from the terminal."""
     studio.manage("generate", "--prompt", prompt, "--seed", "7", *options)
 
 
 def fill(studio: Studio, folder: Path) -> None:
-    """A gallery, a dataset of pictures with captions, and a style that was trained on it."""
+    """Create a gallery, a dataset of pictures with captions, and a style trained on it."""
     for prompt, style, size in PAINTED:
         paint(studio, prompt, "--style", style, "--size", size)
-    # As kohya's scripts name it: ten repeats, and the trigger word.
+    # Named as for kohya's scripts: ten repeats, and the trigger word.
     pictures = folder / "10_gouachefield"
     for prompt, size in COLLECTED:
         paint(
@@ -80,7 +80,7 @@ def fill(studio: Studio, folder: Path) -> None:
 
 
 def keep(page: Page, name: str) -> None:
-    """What the window shows, as a WebP of some ten kilobytes."""
+    """Save a screenshot of the window as a WebP of some ten kilobytes."""
     page.wait_for_load_state("networkidle")
     until(lambda: page.evaluate(SEEN))
     with Image.open(io.BytesIO(page.screenshot())) as shot:
@@ -89,7 +89,7 @@ def keep(page: Page, name: str) -> None:
 
 
 def show_studio(page: Page, studio: Studio) -> None:
-    """A mix of two styles, and a job that is being made."""
+    """A mix of two styles, and a job in progress."""
     page.goto(studio.url)
     page.get_by_role("textbox", name="Prompt").fill(ORDERED)
     page.get_by_role("checkbox", name=re.compile("^Ink & mist")).check()
@@ -131,7 +131,7 @@ def show_dataset(page: Page, studio: Studio) -> None:
 
 
 def show_training(page: Page, studio: Studio) -> None:
-    """The run that is over: losses, samples, checkpoints; and the queue."""
+    """A finished run: losses, samples, checkpoints; and the queue."""
     page.goto(f"{studio.url}/training/1/")
     expect(page.get_by_role("region", name="Progress")).to_contain_text("The training is done.", timeout=PATIENCE)
     keep(page, "training")
@@ -141,7 +141,7 @@ def show_training(page: Page, studio: Studio) -> None:
 
 @contextmanager
 def window(browser: Browser) -> Iterator[Page]:
-    """A page of the size of a laptop."""
+    """A page with the window size of a laptop."""
     context = browser.new_context(
         viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce", color_scheme="dark"
     )
@@ -160,7 +160,7 @@ STORIES: tuple[Callable[[Page, Studio], None], ...] = (
 
 
 def main() -> None:
-    """Start, fill, look, and end."""
+    """Start, fill, take screenshots, stop."""
     if CHROMIUM is None:
         raise SystemExit("No Chromium was found. Install it: sudo apt install chromium")
     PICTURES.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md and docs/reference/commands.md from the code: `python docs/write_reference.py`.
+"""Generates docs/reference/settings.md and docs/reference/commands.md: `python docs/write_reference.py`.
 
 A setting's text is the `#:` comment above the line that reads it; a command's is its `help` and that of its options.
 """
@@ -38,7 +38,7 @@ NOTE = "<!-- Written by docs/write_reference.py from the code. Change the text t
 
 @dataclass(frozen=True)
 class Variable:
-    """An environment variable as the reference tells it; several that mean one thing share a text."""
+    """An environment variable as the reference describes it; several with one meaning share a text."""
 
     names: tuple[str, ...]
     group: str
@@ -61,8 +61,8 @@ def literals(node: ast.AST) -> list[str]:
 
 
 def variables_read(source: str) -> list[str]:
-    """The environment variables that a module names where it reads them, each once."""
-    # Every way to read one has these letters in it, and most modules are done with them.
+    """The environment variables that a module reads by name, without duplicates."""
+    # Every way to read one contains these letters, so most modules need no parsing.
     return _read(ast.parse(source)) if "env" in source else []
 
 
@@ -122,7 +122,7 @@ def _variable(statement: ast.stmt, comment: list[str]) -> Variable:
 
 
 def _default(statement: ast.stmt) -> tuple[str, str]:
-    """The default and the range that the statement tells `env`."""
+    """The default and the range that the statement passes to `env`."""
     for node in ast.walk(statement):
         if (
             isinstance(node, ast.Call)
@@ -140,7 +140,7 @@ def _default(statement: ast.stmt) -> tuple[str, str]:
 
 
 def variables() -> list[Variable]:
-    """All that are described, in the order of the code. Whatever is read without a text, or has two, is an error."""
+    """All described variables, in code order. It is an error if one that is read has no text, or two."""
     found: list[Variable] = []
     read: set[str] = set()
     for file in modules():
@@ -180,12 +180,12 @@ def settings_page() -> str:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    """The parsers of our management commands, by name. Django has to be set up."""
+    """The parsers of our management commands, by name. Requires Django to be set up."""
     from django.core import management  # Django reads the settings when it is imported
 
     files = [file for app in APPS for file in (ROOT / app).glob("**/management/commands/*.py")]
     apps = {file.stem: ".".join(file.relative_to(ROOT).parts[:-3]) for file in files if not file.stem.startswith("_")}
-    # Of Django's commands ours are those with another way inside; they are told in its own documents.
+    # A Django command that we extend is left out: it is described in Django's own documents.
     ours = sorted(apps.keys() - set(management.find_commands(management.__path__[0])))
     return {name: management.load_command_class(apps[name], name).create_parser("manage.py", name) for name in ours}
 
@@ -251,7 +251,7 @@ def _meaning(action: argparse.Action) -> str:
 
 
 def _marked(text: str) -> str:
-    """Options and names of variables in a sentence, as code."""
+    """Format options and variable names in a sentence as code."""
     return re.sub(r"(?<![\w`-])(--[a-z][a-z-]*|[A-Z]+(?:_[A-Z]+)+)\b(?!`)", r"`\1`", text)
 
 

@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import IntegrityError, transaction
+from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext, gettext_lazy
 
 from styles import importing
@@ -22,10 +23,12 @@ from styles.lora import Behaviour, behaviour_in_words
 from styles.models import Kind, Preset, Style, StyleVersion
 from styles.queries import face
 from stylestudio.comfy.file_names import canonical, distinct
+from stylestudio.forms.fields import StudioFields, StudioForm
+from stylestudio.forms.widgets import PICTURES, Slider, TextBox, Ticks
 from stylestudio.images import decoding
 from stylestudio.live import page_frame
 from stylestudio.media import identity
-from stylestudio.templatetags.studio import SHAPES
+from stylestudio.templatetags.studio import SHAPES, weight
 
 COVER_SIDE = 1024  # pixels; covers are never shown larger
 MOST_BYTES = 10 * 2**20
@@ -46,12 +49,12 @@ FAR_OFF_SCALE = {
 
 def strength_field(label: Any, *, slider: bool = False, **more: Any) -> forms.FloatField:
     """A strength from 0 to 2, as a text field or, with `slider`, as a slider. See `widen`."""
-    looks = {"step": "0.05", "type": "range"} if slider else {"step": "0.05", "inputmode": "decimal"}
+    widget = Slider(attrs={"step": "0.05"}) if slider else forms.NumberInput({"step": "0.05", "inputmode": "decimal"})
     return forms.FloatField(
         label=label,
         min_value=USUAL_STRENGTHS[0],
         max_value=USUAL_STRENGTHS[1],
-        widget=forms.NumberInput(attrs=looks),
+        widget=widget,
         error_messages=OFF_SCALE,
         **more,
     )
@@ -64,7 +67,6 @@ def widen(form: forms.BaseForm, *names: str) -> None:
         field.min_value, field.max_value = LEAST_STRENGTH, MOST_STRENGTH
         field.validators = [MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)]
         field.error_messages.update(FAR_OFF_SCALE)
-        field.widget.attrs |= {"min": LEAST_STRENGTH, "max": MOST_STRENGTH}
 
 
 def safe_range_fields() -> tuple[forms.FloatField, forms.FloatField]:
@@ -101,11 +103,22 @@ def clean_cover(value: Any) -> Any:
     return ContentFile(cover, name=identity.new_name(".webp"))
 
 
-class StyleForm(forms.ModelForm[Style]):
+class CoverInput(forms.ClearableFileInput):
+    """A picture to choose, beside the one that is there."""
+
+    template_name = "styles/_cover_input.html"
+    present: FieldFile | None = None
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """With the picture that is there, also while another one is refused."""
+        return {**super().get_context(name, value, attrs), "present": self.present}
+
+
+class StyleForm(StudioFields, forms.ModelForm[Style]):
     """A style and its published version in one form. The base style's name is fixed, and it has no file."""
 
     cover = forms.FileField(
-        label=gettext_lazy("Cover"), required=False, widget=forms.ClearableFileInput,
+        label=gettext_lazy("Cover"), required=False, widget=CoverInput({"accept": PICTURES}),
         help_text=gettext_lazy("PNG, JPEG or WebP up to 10 MB. Without one the preview pictures are shown."),
     )  # fmt: skip
     lora_name = forms.CharField(
@@ -136,6 +149,7 @@ class StyleForm(forms.ModelForm[Style]):
         help_text=gettext_lazy("The Lightning LoRA that goes with that checkpoint. Empty: the studio's."),
     )  # fmt: skip
     is_another = forms.BooleanField(label=gettext_lazy("This is another style"), required=False)
+    bare = ("slider",)
 
     class Meta:
         model = Style
@@ -154,8 +168,9 @@ class StyleForm(forms.ModelForm[Style]):
             self.fields["lora_name"].disabled = True  # StyleStudio installs the file under exactly this name
         if "slider" in self.fields and self["slider"].value():
             widen(self, "default_strength", "safe_from", "safe_to")
-        for name in self.fields.keys() - {"cover", "default_strength", "slider", "is_another"}:
-            self.fields[name].widget.attrs["class"] = "in"
+        cover = self.fields["cover"].widget
+        assert isinstance(cover, CoverInput)
+        cover.present = self.instance.cover if self.instance.pk and self.instance.cover else None
 
     @property
     def advanced(self) -> list[forms.BoundField]:
@@ -231,7 +246,7 @@ class StyleForm(forms.ModelForm[Style]):
         return style
 
 
-class StrengthForm(forms.Form):
+class StrengthForm(StudioForm):
     """A version's default strength. With `slider` the range is wider."""
 
     strength = strength_field(gettext_lazy("Default strength"))
@@ -242,15 +257,21 @@ class StrengthForm(forms.Form):
             widen(self, "strength")
 
 
-class SafeRangeForm(forms.Form):
+class SafeRangeForm(StudioForm):
     """The range of strengths at which pictures stay intact; both ends or neither. With `slider` the range is wider."""
 
+    errors_at = "safe-range-error"
     safe_from, safe_to = safe_range_fields()
 
-    def __init__(self, data: Any = None, *, slider: bool = False) -> None:
-        super().__init__(data)
-        if slider:
+    def __init__(self, data: Any = None, *, version: StyleVersion) -> None:
+        ends = {name: getattr(version, name) for name in ("safe_from", "safe_to")}
+        shown = {name: weight(end) for name, end in ends.items() if end is not None}
+        super().__init__(data, initial=shown, auto_id="%s")
+        if version.slider:
             widen(self, "safe_from", "safe_to")
+        for field in self.fields.values():
+            field.help_text = ""  # there is no room for it
+            field.widget.attrs["class"] = "in num"
 
     def clean(self) -> dict[str, Any]:
         """A range needs both ends, in order."""
@@ -259,7 +280,7 @@ class SafeRangeForm(forms.Form):
         return cleaned
 
 
-class PresetForm(forms.ModelForm[Preset]):
+class PresetForm(StudioFields, forms.ModelForm[Preset]):
     """A preset. Its style is the instance's; its size is one of the eight shapes."""
 
     shape = forms.ChoiceField(label=gettext_lazy("Shape"), choices=SHAPE_CHOICES)
@@ -274,7 +295,7 @@ class PresetForm(forms.ModelForm[Preset]):
             "negative": gettext_lazy("Negative prompt"),
             "steps": gettext_lazy("Steps"),
         }
-        widgets = {"negative": forms.Textarea(attrs={"rows": "2"})}
+        widgets = {"negative": TextBox(attrs={"rows": "2"})}
         error_messages = {"name": {"required": gettext_lazy("Give the preset a name.")}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -282,8 +303,6 @@ class PresetForm(forms.ModelForm[Preset]):
         self.initial["shape"] = self.instance.shape
         if self.instance.shape not in dict(SHAPE_CHOICES):  # made in the admin
             self.fields["shape"].choices = [(self.instance.shape, self.instance.shape), *SHAPE_CHOICES]  # type: ignore[attr-defined]
-        for field in self.fields.values():
-            field.widget.attrs["class"] = "in"
 
     def clean_name(self) -> str:
         """Names are unique within a style."""
@@ -313,7 +332,7 @@ class PresetForm(forms.ModelForm[Preset]):
         return words % {"style": self.instance.style.title}
 
 
-class ImportForm(forms.Form):
+class ImportForm(StudioForm):
     """What to make of an imported LoRA file, prefilled from the file."""
 
     name = forms.CharField(
@@ -338,10 +357,10 @@ class ImportForm(forms.Form):
     )  # fmt: skip
     author = forms.CharField(label=gettext_lazy("Author"), required=False, max_length=200)
     notes = forms.CharField(
-        label=gettext_lazy("Notes"), required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 3})
+        label=gettext_lazy("Notes"), required=False, max_length=4000, widget=TextBox(attrs={"rows": 3})
     )
     same_name = forms.ChoiceField(
-        label=gettext_lazy("A style has this name already"), required=False, widget=forms.RadioSelect,
+        label=gettext_lazy("A style has this name already"), required=False, widget=Ticks,
         choices=[
             ("version", gettext_lazy("This is a new version of it")), ("style", gettext_lazy("This is another style")),
         ],
@@ -364,10 +383,10 @@ class ImportForm(forms.Form):
         self.proposed = row.found.get("proposed", [])
         if wish.slider:
             widen(self, "default_strength")
+        words = gettext("Import all %(number)s files of this training run as versions")
+        self.fields["together"].label = words % {"number": len(self.epochs)}
         styles = Style.objects.visible_to(row.owner).filter(is_base=False, preview_only=importing.is_sketch(row))
         self.fields["style"].queryset = styles  # type: ignore[attr-defined]
-        for name in ("name", "kind", "style", "trigger_words", "licence", "author", "notes"):
-            self.fields[name].widget.attrs["class"] = "in"
 
     @property
     def namesake(self) -> Style | None:

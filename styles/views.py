@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from styles import cards, copies, history, importing, queries
-from styles.forms import PresetForm, StyleForm
+from styles.forms import PresetForm, SafeRangeForm, StyleForm
 from styles.lora import BadLora
 from styles.models import Preset, Style, StyleVersion
 from styles.refusals import BaseStyleIsProtected
-from stylestudio.edge.downloads import FilesMissing, attachment, refused
+from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
 from stylestudio.jobs.presses import once
 from stylestudio.media import lost_files
 from stylestudio.people.access import StudioRequest, require_curator, require_maker, visible, whole_number
@@ -44,9 +44,11 @@ def style(request: StudioRequest, slug: str) -> HttpResponse:
     """One style: its sheet, facts, versions, and the newest pictures made with it. ?version= shows another version."""
     found = _style(request, slug)
     number = request.GET.get("version", "")
+    version = _version(request, found, whole_number(number)) if number else queries.face(found)
     context = {
         "style": found,
-        "version": _version(request, found, whole_number(number)) if number else queries.face(found),
+        "version": version,
+        "safe_range": SafeRangeForm(version=version) if version else None,
         "kept": queries.kept_versions(found),
         "presets": found.presets.select_related("owner"),
         "pictures": queries.picture_counts([found], request.user).get(found.pk, 0),
@@ -201,7 +203,7 @@ def _attachment(
 ) -> StreamingHttpResponse | HttpResponse:
     """Written to disk first, so that the length is known and memory use stays small."""
     if gone := lost_files.missing([str(version.file.name)]):
-        return refused(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
+        return missing_files_page(request, FilesMissing([f"{name} ({gone[0]})"]), version.style.get_absolute_url())
     file = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed when the answer has left
     try:
         write(version, file)

@@ -1,4 +1,4 @@
-"""The kernel as a Django app: commands, checks, worker rows, sockets that end with their session."""
+"""The kernel as a Django app: commands, checks, worker rows, and sockets that close with their session."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.apps import AppConfig
 
 
 class StyleStudioConfig(AppConfig):
-    """Registers the system checks and the end of sessions."""
+    """Registers the system checks and the handlers for the end of sessions."""
 
     name = "stylestudio"
     verbose_name = "StyleStudio"
 
     def ready(self) -> None:
-        """Importing registers."""
+        """Register by importing."""
         from django.conf import settings
         from django.contrib.auth.signals import user_logged_out
         from django.db.backends.signals import connection_created
@@ -29,19 +29,19 @@ class StyleStudioConfig(AppConfig):
         from stylestudio.people import sessions
         from stylestudio.processes import workers
 
-        startup.register(identity.begin)
-        health_facts.register(integrity.tell)
-        health_facts.register(identity.tell)
+        startup.register(identity.record_start)
+        health_facts.register(integrity.facts_for_health)
+        health_facts.register(identity.facts_for_health)
         connection_created.connect(_opened, dispatch_uid="stylestudio.host.private")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
-        workers.register_sweep(presses.forget)
-        workers.register_sweep(sessions.sweep_when_due)
+        workers.register_sweep(presses.delete_old_presses)
+        workers.register_sweep(sessions.sweep_sessions_when_due)
 
 
 def _opened(connection: Any, **_: Any) -> None:
-    """SQLite makes its file as readable as the system lets it."""
+    """Make the SQLite file private: SQLite creates it with the permissions that the umask allows."""
     from django.conf import settings
 
     from stylestudio.host import private
@@ -55,13 +55,13 @@ def _signed_out(request: Any, user: Any, **_: Any) -> None:
 
     if user is None:
         return
-    # Django tells before it ends the session; a socket that looked now would find it still good.
+    # Django sends the signal before it ends the session; a socket that checked now would find it still valid.
     request.session.flush()
     live.check_sessions(user.pk)
 
 
 def _person_changed(instance: Any, update_fields: Any, **_: Any) -> None:
-    """A new password ends other sessions, and somebody who left has none."""
+    """A new password ends other sessions, and a deactivated person has none."""
     from django.db import transaction
 
     from stylestudio.live import publisher as live

@@ -1,4 +1,4 @@
-"""The web process: Django for pages, the media mount for private files, the socket for live fragments."""
+"""The web process: Django for pages, the media app for private files, the WebSocket for live fragments."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from stylestudio.live.page_socket import ProgressConsumer, same_origin  # noqa: 
 
 
 def pages_and_files(pages: Application) -> Application:
-    """Send private files past Django: several times faster, and large ones do not fill memory."""
+    """Serve private files without Django: several times faster, and large ones do not fill the memory."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        # daphne takes it from a header that anybody can send, and every address on the page would begin with it.
+        # daphne takes this from a header that anybody can send, and every address on the page would begin with it.
         scope["root_path"] = ""
         app = media_app if is_file(scope["path"]) else pages
         await app(scope, receive, send)
@@ -34,7 +34,7 @@ def pages_and_files(pages: Application) -> Application:
     return route
 
 
-http_app = pages_and_files(static_files.before(cast(Application, django_app)))
+http_app = pages_and_files(static_files.with_static_files(cast(Application, django_app)))
 application = ProtocolTypeRouter(
     {
         "http": in_words(limit_bodies(http_app, settings.UPLOAD_BODY_LIMIT)),

@@ -1,4 +1,4 @@
-"""System checks: settings that contradict each other are refused with a hint, before anything starts."""
+"""System checks: contradictory settings are rejected with a hint before anything starts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def the_certificates_can_be_read(**kwargs: Any) -> list[CheckMessage]:
-    """COMFYUI_CA_FILE holds certificates."""
+    """COMFYUI_CA_FILE contains certificates."""
     if settings.COMFYUI_CA_FILE is None:
         return []
     try:
@@ -47,7 +47,7 @@ def the_certificates_can_be_read(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def the_shared_folder_is_there(**kwargs: Any) -> list[CheckMessage]:
-    """COMFYUI_LORA_DIR is a folder that we may write into."""
+    """COMFYUI_LORA_DIR is a folder with write permission."""
     folder = settings.LORA_DIR
     if folder is None or (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         return []
@@ -62,7 +62,7 @@ def the_shared_folder_is_there(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def the_trainer_is_there(**kwargs: Any) -> list[CheckMessage]:
-    """SD_SCRIPTS_DIR, SD_SCRIPTS_PYTHON and SD_SCRIPTS_MODELS lead to what they are for."""
+    """SD_SCRIPTS_DIR, SD_SCRIPTS_PYTHON and SD_SCRIPTS_MODELS point to what they should."""
     found: list[CheckMessage] = []
     scripts, models = settings.SD_SCRIPTS_DIR, settings.SD_SCRIPTS_MODELS
     if models is not None and not models.is_dir():
@@ -89,7 +89,7 @@ def the_trainer_is_there(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def proxies_are_for_a_public_address(**kwargs: Any) -> list[CheckMessage]:
-    """Behind a proxy people type an address that only STYLESTUDIO_PUBLIC_URL can tell."""
+    """Behind a proxy people use an address that only STYLESTUDIO_PUBLIC_URL can provide."""
     if settings.PUBLIC_URL or not settings.PROXIES:
         return []
     hint = "Set STYLESTUDIO_PUBLIC_URL to the address people type, or unset STYLESTUDIO_PROXIES."
@@ -98,7 +98,7 @@ def proxies_are_for_a_public_address(**kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def a_public_address_is_set(**kwargs: Any) -> list[CheckMessage]:
-    """Behind a proxy the address matters for cookies and origins."""
+    """Behind a proxy, cookies and origins depend on the public address."""
     if settings.PUBLIC_URL:
         return []
     return [

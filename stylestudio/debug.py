@@ -1,4 +1,4 @@
-"""What Django's debug pages may show of the settings."""
+"""Limits what Django's debug pages show of the settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.views.debug import SafeExceptionReporterFilter
 
 
 class SecretSettings(SafeExceptionReporterFilter):
-    """Hides addresses too: those of engines, databases and Redis may hold passwords."""
+    """Hides addresses too: those of engines, databases and Redis may contain passwords."""
 
     hidden_settings = re.compile(
         f"{SafeExceptionReporterFilter.hidden_settings.pattern}|URL|HUEY|CHANNEL_LAYERS", flags=re.IGNORECASE

@@ -1,4 +1,4 @@
-"""Typed readers for environment variables. A value that makes no sense stops the start with a sentence."""
+"""Typed readers for environment variables. An invalid value stops the start with a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's text without surrounding space; `default` where unset or blank."""
+    """The variable without surrounding whitespace; `default` if unset or blank."""
     return os.environ.get(name, "").strip() or default
 
 
@@ -61,7 +61,7 @@ def path(name: str, default: Path) -> Path:
 
 
 def folder(name: str) -> Path | None:
-    """An absolute path as of `path`, of a file too; None where unset."""
+    """An absolute path as from `path`, also of a file; None if unset."""
     return path(name, Path()) if text(name) else None
 
 
@@ -89,7 +89,7 @@ def _network(name: str, item: str) -> Network:
 
 
 def require(setting: str, *packages: str) -> None:
-    """Refuse `setting` while a package that it needs is not installed."""
+    """Reject `setting` if a package that it needs is not installed."""
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise ImproperlyConfigured(
@@ -102,7 +102,7 @@ def postgres(setting: str, url: str) -> dict[str, Any]:
     """Django's settings for a database such as postgresql://user:password@host:5432/name?sslmode=require."""
     parts = _address(url, "postgres", "postgresql")
     if parts is None or not parts.path.strip("/"):
-        # The address itself stays unsaid: it may hold a password, and this goes to logs.
+        # Do not show the address: it may contain a password, and this is logged.
         raise ImproperlyConfigured(
             f"{setting} is no address of a PostgreSQL database. Use one such as "
             "postgresql://user:password@host:5432/name, or unset it for SQLite."
@@ -120,7 +120,7 @@ def postgres(setting: str, url: str) -> dict[str, Any]:
 
 
 def redis(setting: str, url: str, **defaults: int) -> str:
-    """A redis:// or rediss:// address, with those `defaults` in its query that it does not set itself."""
+    """A redis:// or rediss:// address, with `defaults` added to its query unless it sets them itself."""
     parts = _address(url, "redis", "rediss")
     if parts is None or not parts.hostname:
         raise ImproperlyConfigured(f"{setting} is no address of Redis. Use one such as redis://:password@host:6379/0.")
@@ -139,12 +139,12 @@ def origin(setting: str, url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """An address for a sentence about what is wrong with it: nothing of one that may hold a password."""
+    """An address for an error message: hidden if it may contain a password."""
     return "an address with @ in it" if "@" in url else repr(url)
 
 
 def passwords(url: str) -> set[str]:
-    """What is secret in the address of a database or of Redis, as it stands there and decoded."""
+    """The secrets in the address of a database or of Redis, both as written and decoded."""
     try:
         parts = urlsplit(url)
         query = parse_qsl(parts.query)
@@ -157,9 +157,9 @@ def passwords(url: str) -> set[str]:
 def _address(url: str, *schemes: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _port = parts.port  # raises where it is no number
+        _port = parts.port  # raises if it is not a number
     except ValueError:
         return None
-    # With a bare / in the password, the host is what stands before it, and messages would name the rest.
+    # With a bare / in the password, the host is cut off before it, and messages would show the rest.
     cut = "@" not in parts.netloc and "@" in parts.path
     return parts if parts.scheme in schemes and not cut else None

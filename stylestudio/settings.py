@@ -1,7 +1,7 @@
 """All settings, from the environment.
 
-`#:` comments are the text of docs/reference/settings.md (docs/write_reference.py): the group in brackets, what the
-variable means, and the default if it does not stand in the code.
+`#:` comments are the text of docs/reference/settings.md (docs/write_reference.py): the group in brackets, the meaning
+of the variable, and the default if the code does not show it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from stylestudio.text import concealed
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-#: [The studio] The folder in which everything is kept.
+#: [The studio] The folder in which everything is stored.
 #: Default: `data` in the clone
 DATA = env.path("STYLESTUDIO_DATA", BASE_DIR / "data")
 
 
 def _kept_secret(file: Path) -> str:
-    """The secret in `file`, made on first use and readable by this user only."""
+    """The secret in `file`, created on first use and readable by this user only."""
     private.folder(file.parent)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -42,11 +42,11 @@ def _kept_secret(file: Path) -> str:
     return secret
 
 
-#: [The studio] Django's debug pages, and templates and style are read anew for every page. For development only, since
-#: they show code and settings to everybody who causes an error; `run.py dev` sets it.
+#: [The studio] Django's debug pages, and templates and styles are read anew for every page. For development only,
+#: because they show code and settings to everybody who causes an error; `run.py dev` sets it.
 DEBUG = env.boolean("STYLESTUDIO_DEBUG")
 #: [The studio] Signs sessions and cookies. Several machines need the same one.
-#: Default: made on the first start and kept in `secret_key` in the data folder
+#: Default: created on the first start and stored in `secret_key` in the data folder
 SECRET_KEY = env.text("STYLESTUDIO_SECRET_KEY") or _kept_secret(DATA / "secret_key")
 DEFAULT_EXCEPTION_REPORTER_FILTER = "stylestudio.debug.SecretSettings"
 
@@ -68,8 +68,8 @@ if PUBLIC_URL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
         SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 #: [Address and proxies] Addresses and networks of proxies on other machines, such as `10.0.0.5,172.18.0.0/16`. What
-#: they say about the sender of a request in `X-Forwarded-…` and `Forwarded` is believed, as it is of a proxy on this
-#: machine; what others say is thrown away. See [Behind a TLS proxy](../operators/proxy.md).
+#: they say about the sender of a request in `X-Forwarded-…` and `Forwarded` is believed, as is a proxy on this machine;
+#: the headers of all others are discarded. See [Behind a TLS proxy](../operators/proxy.md).
 PROXIES = env.networks("STYLESTUDIO_PROXIES")
 
 INSTALLED_APPS = [
@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",  # its templates of widgets, for FORM_RENDERER
     "django_htmx",
     "huey.contrib.djhuey",
     "stylestudio",
@@ -107,7 +108,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "stylestudio.people.door.SignInRequired",
+    "stylestudio.people.sign_in_required.SignInRequired",
     "stylestudio.edge.middleware.media_cookie",
     "django.contrib.messages.middleware.MessageMiddleware",
     "stylestudio.edge.failures.WordsForFailures",
@@ -116,13 +117,14 @@ MIDDLEWARE = [
 ROOT_URLCONF = "stylestudio.urls"
 ASGI_APPLICATION = "stylestudio.asgi.application"
 
+FORM_RENDERER = "stylestudio.forms.fields.Renderer"
 _LOADERS = ["stylestudio.template_loader.Loader", "django.template.loaders.app_directories.Loader"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            # With DEBUG a saved template is seen with the next page.
+            # With DEBUG, a saved template takes effect with the next page.
             "loaders": _LOADERS if DEBUG else [("django.template.loaders.cached.Loader", _LOADERS)],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -149,7 +151,7 @@ DATABASES: dict[str, dict[str, Any]] = {
                 "PRAGMA mmap_size=134217728;PRAGMA temp_store=MEMORY;"
             ),
         },
-        # A file, so that threads of a test see the same rows through connections of their own.
+        # A file, so that threads of a test see the same rows through their own connections.
         "TEST": {"NAME": DATA / f"test-{os.getpid()}.sqlite3"},
     }
 }
@@ -158,7 +160,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 #: [Workers and turns] Threads of a worker. 0: two for each engine, and two more; engines that you add while it runs
 #: get theirs within seconds.
 WORKERS = env.integer("STYLESTUDIO_WORKERS", 0, most=64)
-# Messages carry no data, only "there is work": rows are the truth. `immediate` is set because Huey would take DEBUG.
+# Messages carry no data, only "there is work": rows are the truth. `immediate` is set because Huey would use DEBUG.
 HUEY: dict[str, Any] = {
     "huey_class": "stylestudio.processes.workers.WakingHuey",
     "name": "stylestudio",
@@ -185,36 +187,36 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
-#: [The studio] Time zone of commands and logs, such as `Europe/Berlin`. Pages show times in the zone of the browser
-#: that reads them, and in this one until the browser has told its own.
+#: [The studio] Time zone of commands and logs, such as `Europe/Berlin`. Pages show times in the browser's time zone,
+#: and in this one until the browser has sent its own.
 TIME_ZONE = env.time_zone("STYLESTUDIO_TIME_ZONE", "UTC")
 USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 SERVESTATIC_USE_FINDERS = True
-# Names decide the address: "outputs/…" and "uploads/…" are served by stylestudio.edge.serving, never by Django.
+# Names determine the address: "outputs/…" and "uploads/…" are served by stylestudio.edge.serving, never by Django.
 MEDIA_ROOT = DATA / "media"
 MEDIA_URL = "/"
-MEDIA_ORIGIN = ""  # of the files, where it is not the studio's own
+MEDIA_ORIGIN = ""  # of the files, if it is not the studio's own
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "stylestudio.media.storage.AsideStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-#: [The studio] Minutes after the last start of a worker, and then between two looks, until [files that no row
+#: [The studio] Minutes after the last start of a worker, and then between two sweeps, until [files that no row
 #: names](../operators/data.md#files-that-no-row-names) are moved to the bin.
 SWEEP_MINUTES = env.integer("STYLESTUDIO_SWEEP_MINUTES", 60, least=1, most=1440)
-#: [The studio] Days that files stay in the bin, the folder `bin` of the media, until they are deleted for good.
+#: [The studio] Days that files stay in the bin, the folder `bin` of the media, before they are deleted for good.
 BIN_DAYS = env.integer("STYLESTUDIO_BIN_DAYS", 30, least=1, most=3650)
 FILE_UPLOAD_MAX_MEMORY_SIZE = DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 2**20
 UPLOAD_BODY_LIMIT = 16 * 2**20
 
-#: [Engines] Address of a ComfyUI, or several with commas. `user:password@`, `bearer:TOKEN@` and `?token=…` are sent
-#: and [never shown](../operators/engines.md#an-engine-behind-a-sign-in). Unset: `127.0.0.1:8188` is asked every few
-#: seconds, and the preview engine serves while nothing answers there.
+#: [Engines] Address of a ComfyUI, or several separated by commas. `user:password@`, `bearer:TOKEN@` and `?token=…` are
+#: sent and [never shown](../operators/engines.md#an-engine-behind-a-sign-in). Unset: `127.0.0.1:8188` is tried every
+#: few seconds, and the preview engine serves while nothing answers there.
 COMFYUI_URLS = env.items("COMFYUI_URL")
-#: [Engines] A file with certificates in PEM format to believe engines by, beside those that the system believes.
-#: Read at the start.
+#: [Engines] A file with certificates in PEM format that are accepted from engines, in addition to those that the system
+#: trusts. Read at the start.
 COMFYUI_CA_FILE = env.folder("COMFYUI_CA_FILE")
 #: [Engines] A folder that StyleStudio can write into and that the engines list as one of their LoRA folders, on the
 #: same machine or shared. Files of styles that are too large for an engine's uploads (100 MB, unless its ComfyUI
@@ -246,15 +248,15 @@ SD_SCRIPTS_PYTHON = env.text("SD_SCRIPTS_PYTHON") or (
 #: as `models/checkpoints` of a ComfyUI there; folders in it are searched too.
 #: Default: `models` in `SD_SCRIPTS_DIR`
 SD_SCRIPTS_MODELS = env.folder("SD_SCRIPTS_MODELS")
-#: [Workers and turns] Name of the worker. Two workers never share a name.
+#: [Workers and turns] Name of the worker. Two workers must never share a name.
 #: Default: `studio`; for one that you start by hand, host and process id
 WORKER_NAME = env.text("STYLESTUDIO_WORKER_NAME")
-#: [Workers and turns] Jobs that one person may have waiting, pictures and trainings together. Whoever has that many
-#: reads how many wait, and loses nothing of the form. 0: any number. Neither this limit nor the next counts what the
-#: studio makes by itself (previews of styles, samples of trainings) and work on datasets.
+#: [Workers and turns] Jobs that one person may have waiting, pictures and trainings together. Whoever reaches the limit
+#: is shown how many are waiting, and loses nothing of the form. 0: no limit. Neither this limit nor the next counts
+#: what the studio makes by itself (previews of styles, samples of trainings) or work on datasets.
 MAX_WAITING = env.integer("STYLESTUDIO_MAX_WAITING", 0, most=100000)
-#: [Workers and turns] Jobs of one person that engines work on at the same time, counted for pictures and for
-#: trainings each by itself: a training of hours keeps nobody from making pictures. 0: any number.
+#: [Workers and turns] Jobs of one person that engines work on at the same time, counted separately for pictures and
+#: for trainings: a training that takes hours keeps nobody from making pictures. 0: no limit.
 MAX_RUNNING = env.integer("STYLESTUDIO_MAX_RUNNING", 0, most=1000)
 
 LOGGING = {
@@ -285,34 +287,34 @@ LOGGING = {
         "django.request": {"filters": ["asked_for_health"]},
         "daphne": {"level": "WARNING"},
         "huey": {"level": "WARNING"},
-        # The supervisor says on the console, in plain words, what it notes here.
+        # The supervisor prints to the console, in plain words, what it logs here.
         "stylestudio.processes.supervisor": {"handlers": ["file"], "propagate": False},
     },
 }
 
-# One machine is not enough any more: the same code on PostgreSQL, Redis and S3.
-#: [Several machines] A PostgreSQL database in place of the SQLite file, such as
+# If one machine is not enough: the same code on PostgreSQL, Redis and S3.
+#: [Several machines] A PostgreSQL database instead of the SQLite file, such as
 #: `postgresql://user:password@host:5432/name`. How many connections it takes is in [Settings by machine
 #: size](../operators/sizes.md#connections-to-postgresql).
 DATABASE_URL = env.text("DATABASE_URL")
 #: [Several machines] Redis for the queue and the live updates, such as `redis://:password@host:6379/0`.
 REDIS_URL = env.text("REDIS_URL")
-#: [Several machines] A private S3 bucket for pictures and uploads, in place of `media` in the data folder.
+#: [Several machines] A private S3 bucket for pictures and uploads, instead of `media` in the data folder.
 S3_BUCKET = env.text("S3_BUCKET")
 
 if DATABASE_URL:
     env.require("DATABASE_URL", "psycopg", "psycopg_pool")
     DATABASES["default"] = env.postgres("DATABASE_URL", DATABASE_URL)
     DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
-    # For web processes and commands. A request takes one connection, whatever it does, and where more come at once
-    # they wait up to 10 s for each other. A worker's threads never wait: see `workers.let_every_thread_connect`.
+    # For web processes and commands. A request takes one connection, whatever it does; if there are too few, requests
+    # wait up to 10 s for each other. A worker's threads never wait: see `workers.let_every_thread_connect`.
     _most = min(24, max(8, (WORKERS or 2 * max(1, len(COMFYUI_URLS)) + 2) + 4))
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _most, "timeout": 10}
 
 if REDIS_URL:
     env.require("REDIS_URL", "redis", "channels_redis")
-    # Waiting for a message takes up to 5 s, so a shorter timeout would end silent sockets; each socket waits on a
-    # connection of its own, and with a small pool their closing fails.
+    # Waiting for a message takes up to 5 s, so a shorter timeout would end silent sockets. Each socket waits on its own
+    # connection, and with a small pool closing them fails.
     _redis = env.redis("REDIS_URL", REDIS_URL, socket_timeout=30, max_connections=4096)
     CHANNEL_LAYERS["default"] = {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -341,7 +343,7 @@ if S3_BUCKET:
     #: reach it too.
     #: Default: Amazon's
     _endpoint = env.origin("S3_ENDPOINT_URL", env.text("S3_ENDPOINT_URL", f"https://s3.{_region}.amazonaws.com"))
-    # Servers of one's own rarely know a host name for each bucket.
+    # Self-hosted servers rarely have a host name for each bucket.
     _own = bool(env.text("S3_ENDPOINT_URL"))
     MEDIA_ORIGIN = _endpoint if _own else f"https://{S3_BUCKET}.s3.{_region}.amazonaws.com"
     STORAGES["default"] = {
@@ -352,11 +354,11 @@ if S3_BUCKET:
             "region_name": _region,
             "addressing_style": "path" if _own else "virtual",
             "signature_version": "s3v4",
-            "max_memory_size": 8 * 2**20,  # what is read is kept in memory up to here, then in a temporary file
+            "max_memory_size": 8 * 2**20,  # reads are buffered in memory up to this size, then in a temporary file
             **{name: key for name, key in _keys.items() if key},
         },
     }
 
-# Drivers and engines may repeat these in their own words, which are logged.
+# Drivers and engines may repeat these in their own messages, which are logged.
 concealed.remember({SECRET_KEY, env.text("S3_SECRET_KEY"), *env.passwords(DATABASE_URL), *env.passwords(REDIS_URL)})
 concealed.remember(secrets_in_all(COMFYUI_URLS))

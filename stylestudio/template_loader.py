@@ -1,7 +1,7 @@
-"""Templates without the white space at the beginning of their lines, which is for those who read them.
+"""Removes the indentation of templates, which is only for their readers.
 
-It is taken away once, when a template is read: pages and pushed fragments stay as small as if they were written in one
-line. Lines stay, so that errors name the right one. In a `pre` and in a `textarea` they begin with a tag.
+It is removed once, when a template is loaded: pages and pushed fragments stay as small as if they were written in one
+line. Line breaks stay, so that errors name the right line. In `pre` and `textarea`, lines begin with a tag.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
 class Loader(filesystem.Loader):
-    """Reads the templates of the project."""
+    """Loads the templates of the project."""
 
     def get_contents(self, origin: Origin) -> str:
-        """The source of a template, its lines beginning at the first column."""
+        """The source of a template without indentation."""
         return _INDENT.sub("", super().get_contents(origin))

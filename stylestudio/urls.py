@@ -1,4 +1,4 @@
-"""All addresses. The only module besides asgi.py that knows every app."""
+"""All addresses. Besides asgi.py the only module that knows every app."""
 
 from __future__ import annotations
 

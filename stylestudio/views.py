@@ -1,4 +1,4 @@
-"""The queue page of all kinds of jobs, and what monitoring asks."""
+"""The queue page for all kinds of jobs, and the health check for monitoring."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from stylestudio.live import page_frame
 from stylestudio.models import Worker
 from stylestudio.people.access import StudioRequest
 
-MOST_ACTIVE = 100  # rows of each group
+MOST_ACTIVE = 100  # rows per group
 MOST_ENDED = 20
 
 
@@ -40,7 +40,7 @@ class Row:
 
 @require_safe
 def queue(request: StudioRequest) -> HttpResponse:
-    """All active jobs, one's own first, then those that ended today; and the engines. With ?who=mine one's own only."""
+    """All active jobs, one's own first, those that ended today, and the engines. ?who=mine shows only one's own."""
     who = "mine" if request.GET.get("who") == "mine" else "all"
     own, more_own = _active(request.user, Q(owner=request.user))
     others, more_others = _active(request.user, ~Q(owner=request.user)) if who == "all" else ([], 0)
@@ -59,15 +59,15 @@ def queue(request: StudioRequest) -> HttpResponse:
 
 
 def _gather(rows: list[Row]) -> None:
-    """What all rows show is fetched at once."""
+    """Fetch at once what all rows show."""
     for kind in kinds.kinds():
         kind.gather([row.job for row in rows if row.job.kind == kind.name])
 
 
 def _active(user: User, whose: Q) -> tuple[list[Row], int]:
-    """What runs, then what waits: first what was moved to the front, then in the order in which it was asked for.
+    """Running jobs, then waiting ones: first those moved to the front, then in the order in which they were queued.
 
-    The first MOST_ACTIVE, and how many more there are.
+    Returns the first MOST_ACTIVE and how many more there are.
     """
     runs = Case(
         When(status=kinds.Status.RUNNING, then=MOST_PRIORITY + 1), default=F("priority"), output_field=IntegerField()
@@ -88,7 +88,7 @@ def _turn(job: Job) -> tuple[int, bool, datetime, int]:
 
 
 def _ended_today(user: User, *, mine: bool) -> list[Row]:
-    """The jobs that ended last since midnight, newest first."""
+    """The latest jobs that ended since midnight, newest first."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = []
     for kind in kinds.kinds():
@@ -105,8 +105,8 @@ def _ended_today(user: User, *, mine: bool) -> list[Row]:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """Whether the studio can work: 200 with "ok", or 503 with "error" where something is wrong."""
-    database, worker, comfyui, more = _look()
+    """Whether the studio can work: 200 with "ok", or 503 with "error" if something is wrong."""
+    database, worker, comfyui, more = _health()
     well = database and worker and all(fact.well for fact in more)
     told = {
         "status": "ok" if well else "error",
@@ -119,8 +119,8 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse(told, status=200 if well else 503)
 
 
-def _look() -> tuple[bool, bool, str, Sequence[Fact]]:
-    """Does the database answer, does a worker's heart beat, who makes pictures, and what apps have to say."""
+def _health() -> tuple[bool, bool, str, Sequence[Fact]]:
+    """Whether the database answers, whether a worker is alive, who makes pictures, and the facts of the apps."""
     try:
         beating = Worker.objects.alive().exists()
         serving = [engine for engine in page_frame.engine_facts() if engine.serves]
@@ -136,5 +136,5 @@ def _look() -> tuple[bool, bool, str, Sequence[Fact]]:
 @cache_control(public=True, max_age=24 * 60 * 60)
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
-    """Browsers ask for this on pages that name no icon, such as the admin's."""
+    """Browsers request this on pages that name no icon, such as the admin's."""
     return redirect(static("icons/favicon.svg"), permanent=True)

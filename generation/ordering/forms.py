@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,48 +24,150 @@ from generation.pictures.prompts import Frame
 from generation.pictures.shapes import SHAPES, nearest
 from styles.for_engines import USUAL_STRENGTHS
 from styles.models import MOST_NAME, MOST_WORDS, Preset, Style
+from stylestudio.forms.fields import StudioForm
+from stylestudio.forms.widgets import PICTURES, Line, Names, Segments, Slider, TextBox
 from stylestudio.images.decoding import BadPicture
 
 # What every ComfyUI offers; the engine validates them again.
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_sde", "ddim", "lcm", "uni_pc")
 SCHEDULERS = ("sgm_uniform", "normal", "karras", "exponential", "simple", "ddim_uniform", "beta")
+COUNTS = (1, 2, 4, 8, 12)  # pictures that are offered
+LEAST_CHANGE = 0.05  # of a reference; also how finely it is chosen
+# A reference is sent as soon as it is chosen, so that mistakes show before Generate.
+SENT_AT_ONCE = {
+    "hx-post": reverse_lazy("generation:reference"),
+    "hx-trigger": "change consume",
+    "hx-sync": "this:replace",
+    "hx-encoding": "multipart/form-data",
+    "hx-params": "reference",
+    "hx-target": "#reference",
+    "hx-swap": "outerHTML",
+}
+TO_SAVE = {"data-enter": "save-preset"}  # Enter in these fields keeps a preset, and orders nothing
 
 
-class OrderForm(forms.Form):
+class ShapePicker(Segments):
+    """The shapes to choose from, each drawn."""
+
+    template_name = "generation/ordering/_shape_choices.html"
+
+    def create_option(self, name: str, value: Any, label: int | str, *rest: Any, **more: Any) -> dict[str, Any]:
+        """With the shape itself, and with what the heading says once it is chosen."""
+        option = super().create_option(name, value, label, *rest, **more)
+        shape = next(shape for shape in SHAPES if shape.value == value)
+        option["attrs"] |= {"aria-label": label, "data-text": shape.size}
+        return {**option, "shape": shape}
+
+
+class OrderForm(StudioForm):
     """The order. `picked` reads the styles of the mix, because their fields are named after style numbers."""
 
-    mode = forms.ChoiceField(choices=GenerationTask.Mode.choices, initial=GenerationTask.Mode.TEXT)
-    prompt = forms.CharField(
-        max_length=4000, error_messages={"required": gettext_lazy("Say what should be in the picture.")}
+    joint, hint = "-", "hint"
+
+    mode = forms.ChoiceField(
+        label=gettext_lazy("Mode"),
+        choices=[
+            (GenerationTask.Mode.TEXT, gettext_lazy("Text to image")),
+            (GenerationTask.Mode.IMAGE, gettext_lazy("Image to image")),
+        ],
+        initial=GenerationTask.Mode.TEXT,
+        widget=Segments(hidden_legend=True),
     )
-    negative = forms.CharField(required=False, max_length=4000)
-    shape = forms.ChoiceField(choices=[(shape.value, shape.label) for shape in SHAPES], initial=SHAPES[0].value)
-    count = forms.IntegerField(min_value=1, max_value=MOST_PICTURES, initial=4)
+    prompt = forms.CharField(
+        label=gettext_lazy("Prompt"),
+        max_length=4000,
+        widget=TextBox({"rows": 4, "placeholder": gettext_lazy("What should be in the picture?")}),
+        error_messages={"required": gettext_lazy("Say what should be in the picture.")},
+    )
+    negative = forms.CharField(
+        label=gettext_lazy("Negative prompt"),
+        required=False,
+        max_length=4000,
+        widget=TextBox({"rows": 2}),
+        help_text=gettext_lazy("Does nothing at cfg 1. Raise cfg above 1 to use it."),
+    )
+    shape = forms.ChoiceField(
+        label=gettext_lazy("Shape"),
+        choices=[(shape.value, shape.label) for shape in SHAPES],
+        initial=SHAPES[0].value,
+        widget=ShapePicker,
+    )
+    count = forms.IntegerField(
+        label=gettext_lazy("Pictures"), min_value=1, max_value=MOST_PICTURES, initial=4, widget=Segments
+    )
     seed = forms.IntegerField(
+        label=gettext_lazy("Seed"),
         required=False,
         min_value=0,
         max_value=MOST_SEED,
+        widget=Line({"inputmode": "numeric", "autocomplete": "off", "placeholder": gettext_lazy("Random")}),
         error_messages={"invalid": gettext_lazy("A seed is a whole number. Leave it empty for a random one.")},
     )
-    steps = forms.IntegerField(min_value=1, max_value=orders.MOST_STEPS, initial=graphs.STEPS)
-    cfg = forms.FloatField(min_value=0, max_value=orders.MOST_CFG, initial=graphs.CFG)
-    sampler = forms.ChoiceField(choices=[(name, name) for name in SAMPLERS], initial=graphs.SAMPLER)
-    scheduler = forms.ChoiceField(choices=[(name, name) for name in SCHEDULERS], initial=graphs.SCHEDULER)
-    style = forms.CharField(required=False)  # for errors of the mix; `picked` reads its values
-    denoise = forms.FloatField(required=False, min_value=0.05, max_value=1.0, initial=graphs.DENOISE)
-    preset = forms.CharField(required=False, max_length=MOST_NAME)
-    before = forms.CharField(required=False, max_length=MOST_WORDS)
-    after = forms.CharField(required=False, max_length=MOST_WORDS)
-    reference = forms.FileField(required=False)
-    reference_id = forms.IntegerField(required=False)
-    request_id = forms.UUIDField(required=False)
+    steps = forms.IntegerField(
+        label=gettext_lazy("Steps"), min_value=1, max_value=orders.MOST_STEPS, initial=graphs.STEPS
+    )
+    cfg = forms.FloatField(
+        label=gettext_lazy("Cfg"),
+        min_value=0,
+        max_value=orders.MOST_CFG,
+        initial=graphs.CFG,
+        widget=forms.NumberInput({"step": "0.1"}),
+    )
+    sampler = forms.ChoiceField(
+        label=gettext_lazy("Sampler"), choices=[(name, name) for name in SAMPLERS], initial=graphs.SAMPLER, widget=Names
+    )
+    scheduler = forms.ChoiceField(
+        label=gettext_lazy("Scheduler"),
+        choices=[(name, name) for name in SCHEDULERS],
+        initial=graphs.SCHEDULER,
+        widget=Names,
+    )
+    denoise = forms.FloatField(
+        label=gettext_lazy("Strength of change"),
+        required=False,
+        min_value=LEAST_CHANGE,
+        max_value=1.0,
+        initial=graphs.DENOISE,
+        widget=Slider({"step": LEAST_CHANGE, "aria-describedby": "denoise-ends"}),
+    )
+    before = forms.CharField(
+        label=gettext_lazy("Before the prompt"), required=False, max_length=MOST_WORDS, widget=Line(TO_SAVE)
+    )
+    after = forms.CharField(
+        label=gettext_lazy("After the prompt"), required=False, max_length=MOST_WORDS, widget=Line(TO_SAVE)
+    )
+    preset_name = forms.CharField(
+        label=gettext_lazy("Name of the preset"),
+        required=False,
+        max_length=MOST_NAME,
+        widget=Line({**TO_SAVE, "autocomplete": "off", "aria-describedby": "preset-hint"}),
+    )
+    reference = forms.FileField(
+        label=gettext_lazy("Reference picture"),
+        required=False,
+        widget=forms.FileInput({"class": "sr", "id": "reference-file", "accept": PICTURES, **SENT_AT_ONCE}),
+    )
+    # What the page says of these it says where they stand.
+    style = forms.CharField(required=False, widget=forms.HiddenInput)  # what is wrong with the mix; see `picked`
+    preset = forms.CharField(required=False, max_length=MOST_NAME, widget=forms.HiddenInput)
+    reference_id = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    request_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"auto_id": "%s", **kwargs})
         self.user = user
         self.mix: list[Ingredient] = (
             picked(self.data, user) if self.is_bound else list(kwargs.get("initial", {}).get("mix", ()))
         )
+        counts = cast(Segments, self.fields["count"].widget)
+        now = row_number(str(self["count"].value()))
+        own = {now} if now is not None and 1 <= now <= MOST_PICTURES else set()
+        counts.choices = [(number, number) for number in sorted({*COUNTS, *own})]
+
+    @property
+    def size(self) -> str:
+        """The size of the shape that is chosen."""
+        return next((shape.size for shape in SHAPES if shape.value == self["shape"].value()), "")
 
     def clean(self) -> dict[str, Any]:
         """Store an uploaded file as a reference; image mode needs one."""
@@ -190,6 +293,13 @@ def random_seed() -> int:
     return secrets.randbelow(orders.RANDOM_SEEDS)
 
 
+def say(form: OrderForm, field: str, messages: Any) -> None:
+    """Show something at a field of a form that was not sent: it shows this as it shows errors."""
+    if not form.is_bound and not form.errors:
+        form.cleaned_data = {}  # an unbound form needs this to accept errors
+    form.add_error(field, messages)
+
+
 def complain(form: OrderForm, error: ValidationError) -> None:
     """Show why an order was not placed, at the fields concerned, else above the button."""
     wrong: dict[str, list[ValidationError]] = error.update_error_dict({})
@@ -203,5 +313,4 @@ def explain(form: OrderForm, task: GenerationTask) -> None:
     The form has not been sent yet: it shows the message as an error, and may be sent as it is.
     """
     if task.error_field in form.fields and not form.errors:
-        form.cleaned_data = {}  # an unbound form needs this to accept errors
-        form.add_error(task.error_field, task.error or task.explanation)
+        say(form, task.error_field, task.error or task.explanation)

@@ -19,11 +19,9 @@ from generation.ordering.orders import Ingredient, Order
 from generation.pictures import estimates, graphs
 from generation.pictures.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
-from generation.pictures.shapes import SHAPES
 from styles.models import Preset, Style
 from stylestudio.templatetags.studio import about
 
-COUNTS = (1, 2, 4, 8, 12)
 LATELY = 30  # newest tasks of a person that determine the recently used styles
 RECENT = 4  # recently used styles at the top of the picker
 
@@ -133,10 +131,6 @@ def around(form: OrderForm) -> dict[str, Any]:
         ),
         "reference": reference,
         "request_id": uuid.uuid4(),
-        "shapes": SHAPES,
-        "counts": sorted({*COUNTS, _whole(values["count"], COUNTS[0])}),
-        "samplers": forms.SAMPLERS,
-        "schedulers": forms.SCHEDULERS,
     }
 
 

@@ -23,7 +23,7 @@ from generation.making import fetching, runner, tasks
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
-from generation.pictures import graphs, job_cards, signals
+from generation.pictures import job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask
 from styles.forms import PresetForm
 from styles.models import Preset, Style
@@ -104,7 +104,9 @@ def save_preset(request: StudioRequest) -> HttpResponse:
         data["preset"] = preset.name
         messages.success(request, _("The preset is saved for %(style)s.") % {"style": style.title})
     form = forms.OrderForm(user=request.user, initial={**data.dict(), "mix": mix})
-    context = {**order_page.around(form), "preset_errors": wish.errors, "preset_name": data.get("preset_name", "")}
+    for messages_of_field in wish.errors.values():
+        forms.say(form, "preset_name", messages_of_field)
+    context = order_page.around(form)
     status = 422 if wish.errors else 200
     if request.htmx:
         return render(request, "generation/ordering/_preset_saved.html", {**context, "oob": True}, status=status)
@@ -114,15 +116,15 @@ def save_preset(request: StudioRequest) -> HttpResponse:
 @require_POST
 def reference(request: StudioRequest) -> HttpResponse:
     """Store a reference as soon as it is chosen, so that errors show before Generate."""
-    context: dict[str, Any] = {
-        "form": forms.OrderForm(user=request.user, initial={"denoise": request.POST.get("denoise", graphs.DENOISE)})
-    }
+    form = forms.OrderForm(user=request.user)
+    context: dict[str, Any] = {"form": form}
     status = 200
     if file := request.FILES.get("reference"):
         try:
             context["reference"] = add_reference(file, request.user)
         except BadPicture as error:
-            context["error"], status = str(error), 422
+            forms.say(form, "reference", str(error))
+            status = 422
     return render(request, "generation/ordering/_reference.html", context, status=status)
 
 

@@ -26,7 +26,7 @@ def finish(pk: int) -> None:
         return
     try:
         if isinstance(picture.file.storage, AsideStorage):
-            picture.file.storage.settle(str(picture.file.name))
+            picture.file.storage.sync(str(picture.file.name))
         with picture.file.open("rb") as handle:
             data = handle.read()
     except FileNotFoundError:

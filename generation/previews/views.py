@@ -73,7 +73,7 @@ def safe_range(request: StudioRequest, pk: int) -> HttpResponse:
     """Set the range of strengths at which pictures stay intact. Both fields empty: not known."""
     version = _version(request, pk)
     require_curator(request.user)
-    form = SafeRangeForm(request.POST, slider=version.slider)
+    form = SafeRangeForm(request.POST, version=version)
     if not form.is_valid():
         return _page(request, version, form)
     StyleVersion.everything.filter(pk=version.pk).update(**form.cleaned_data)
@@ -118,7 +118,7 @@ def _page(request: StudioRequest, version: StyleVersion, form: SafeRangeForm | N
     context = {
         "style": version.style,
         "version": version,
-        "form": form,
+        "safe_range": form or SafeRangeForm(version=version),
         "steps": wishes.strengths(version),
         "panels": shown_panels,
         "making": any(panel.making for panel in shown_panels.values()),

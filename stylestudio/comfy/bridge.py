@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for synchronous workers that talk to engines."""
+"""An event loop in its own thread, for synchronous workers that talk to engines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLOSE_TIMEOUT = 5.0
 
 
 class LoopThread:
-    """One event loop in a daemon thread. Its methods are for other threads, any number of them."""
+    """One event loop in a daemon thread. Its methods may be called from any number of other threads."""
 
     def __init__(self, name: str = "engine-loop") -> None:
         self._loop = asyncio.new_event_loop()
@@ -26,7 +26,7 @@ class LoopThread:
         self._thread.start()
 
     def submit(self, coro: Coroutine[Any, Any, T]) -> Future[T]:
-        """Starts `coro` on the loop. Raises RuntimeError after `stop`."""
+        """Start `coro` on the loop. Raises RuntimeError after `stop`."""
         with self._lock:
             if self._stopped:
                 coro.close()
@@ -34,10 +34,10 @@ class LoopThread:
             return asyncio.run_coroutine_threadsafe(coro, self._loop)
 
     def call(self, coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Runs `coro` and returns its result; its exceptions pass through.
+        """Run `coro` and return its result; its exceptions pass through.
 
-        After `timeout` seconds it is cancelled and TimeoutError raised. CancelledError (of concurrent.futures) when
-        the loop stops meanwhile.
+        After `timeout` seconds it is cancelled and TimeoutError is raised. Raises CancelledError (from
+        concurrent.futures) if the loop stops in the meantime.
         """
         if threading.current_thread() is self._thread:
             coro.close()
@@ -49,10 +49,11 @@ class LoopThread:
             future.cancel()
 
     def iterate(self, events: AsyncGenerator[T, None], poll: float) -> Generator[T | None, None, None]:
-        """The items of `events` as they come, and None whenever `poll` seconds pass without one.
+        """Yield the items of `events` as they come, and None whenever `poll` seconds pass without one.
 
-        Exceptions of `events` pass through. Closing the iterator closes `events` before it returns, so use
-        `contextlib.closing` where the loop may be left early. CancelledError when the loop thread stops meanwhile.
+        Exceptions from `events` pass through. Closing the iterator closes `events` before returning, so use
+        `contextlib.closing` if the loop may be left early. Raises CancelledError if the loop thread stops in the
+        meantime.
         """
         items: queue.SimpleQueue[_Item[T] | _End] = queue.SimpleQueue()
         pump = self._start(_pump(events, items), lambda task: items.put(_End(_outcome(task))))
@@ -79,7 +80,7 @@ class LoopThread:
                         pass
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Cancels what still runs, then ends the thread. May be called again."""
+        """Cancel whatever is still running, then end the thread. May be called again."""
         with self._lock:
             if self._stopped:
                 return

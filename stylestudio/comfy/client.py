@@ -1,7 +1,7 @@
-"""ComfyClient: runs graphs on one engine as streams of events, and asks it everything else.
+"""ComfyClient: runs graphs on one engine as streams of events, and wraps the rest of its API.
 
-The socket is a hint, /history and /queue are the truth. On the healthy path nothing is asked between the POST and the
-fetch of the picture.
+The socket is only a hint; /history and /queue are the truth. On the healthy path nothing is requested between the POST
+and the download of the picture.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _CANCEL_PAUSE = 0.25
 
 
 class ComfyClient:
-    """One engine, seen by one client id. Belongs to one event loop; the session stays the caller's.
+    """One engine, seen through one client id. Bound to one event loop; the caller owns the session.
 
-    `url` may hold user:password@ (sent as basic authentication), bearer:TOKEN@ or a query, none of which is ever shown,
-    and a path prefix. `client_id` must be one that no other living client uses. `request_timeout` is in seconds; 10 or
-    more, a busy engine answers late.
+    `url` may contain a path prefix and user:password@ (sent as basic authentication), bearer:TOKEN@ or a query, none of
+    which is ever shown. No other living client may use the same `client_id`. `request_timeout` is in seconds; use at
+    least 10, because a busy engine answers late.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ComfyClient:
         self.transport = Transport(session, url, request_timeout)
         self.socket = EventSocket(self.transport, client_id)
         self._infos: dict[str, dict[str, Any] | None] = {}
-        self._cancels: bool | None = None  # whether it ends a job in one step; None until it was asked
+        self._cancels: bool | None = None  # whether the engine can end a job in one step; None until tried
         self._replacements: dict[str, Replacement] | None = None
 
     def __repr__(self) -> str:
@@ -71,26 +71,26 @@ class ComfyClient:
         stall_timeout: float = 300.0,
         patience: float = 60.0,
     ) -> AsyncGenerator[Event, None]:
-        """One prompt as a stream of events; the last is Completed, every other end is an error of the tree.
+        """Run one prompt as a stream of events. The last is Completed; every other outcome raises a ComfyError.
 
-        `prompt_id` is a fresh one, stored by the caller before, so that `attach=True` finds the prompt again after a
-        crash: nothing is posted then (`graph` is not looked at), and PromptLost says that the engine does not know it.
-        Posting is never repeated. When it is unknown whether the engine took the graph, it is asked: found there, the
-        prompt is followed; surely not there, NotTaken or the engine's own error is raised and the caller may post again
-        under a new id; where the engine does not say, FateUnknown, and the caller asks again later with `attach`.
+        `prompt_id` is a fresh id that the caller has stored before, so that `attach=True` finds the prompt again after
+        a crash: then nothing is posted (`graph` is ignored), and PromptLost means that the engine does not know it.
+        Posting is never repeated. If it is unclear whether the engine took the graph, the engine is queried. If the
+        prompt is there, it is followed. If it certainly is not, NotTaken or the engine's own error is raised and the
+        caller may post again under a new id. If the engine does not say, FateUnknown is raised and the caller tries
+        `attach` later.
 
-        Seconds: after `silence` without a frame the engine is asked; `stall_timeout` without any sign of progress
-        while it really runs the prompt raises PromptStalled; `patience` is how long an engine may be away before
-        EngineUnreachable, or have errors answering before FateUnknown. Closing the generator only stops following: see
-        `cancel`.
+        Times are in seconds. After `silence` without a frame the engine is queried. `stall_timeout` without any sign of
+        progress while it runs the prompt raises PromptStalled. `patience` is how long an engine may be away before
+        EngineUnreachable, or answer with errors before FateUnknown. Closing the generator only stops following: see
         """
         run = Run(self, graph, prompt_id, extra_data or {}, silence, stall_timeout, patience)
         return run.events(attach)
 
     async def submit(self, graph: Mapping[str, Any], prompt_id: str, extra_data: Mapping[str, Any]) -> float | None:
-        """POST /prompt, without following it. Returns the engine's number.
+        """POST /prompt without following it. Returns the engine's number.
 
-        Raises GraphInvalid or MissingFile; with any other error the engine may have taken the graph all the same.
+        Raises GraphInvalid or MissingFile. After any other error the engine may still have taken the graph.
         """
         payload = {
             "prompt": graph,
@@ -111,7 +111,7 @@ class ComfyClient:
                 await self.cancel(answer["prompt_id"])
             raise BadResponse("This engine does not let its clients choose prompt ids. Update its ComfyUI.")
         if answer.get("node_errors"):
-            # It took a part of the graph: some outputs would be missing, so none is wanted.
+            # It took only part of the graph: some outputs would be missing, so withdraw all of it.
             refusal = answers.graph_error(answer, graph, f"accepted in part: {str(answer['node_errors'])[:300]}")
             refusal.left_behind = not await self._withdrawn(prompt_id)
             raise refusal
@@ -119,9 +119,10 @@ class ComfyClient:
         return number if isinstance(number, int | float) else None
 
     async def _withdrawn(self, prompt_id: str) -> bool:
-        """End what the engine accepted of a graph, which may run by now. Whether it is over.
+        """End a partly accepted graph, which may be running by now. Returns whether it is over.
 
-        It is looked for first: an engine of before September 2025 cannot aim an interrupt, and would end what it runs.
+        Check first that it is there: an engine from before September 2025 cannot target an interrupt and would end
+        whatever it runs.
         """
         with suppress(ComfyError):
             if await self._holds(prompt_id):
@@ -130,17 +131,17 @@ class ComfyClient:
         return False
 
     async def _holds(self, prompt_id: str) -> bool:
-        """Whether the prompt waits or runs there now."""
+        """Whether the prompt is waiting or running there now."""
         queue = await self.queue()
         return prompt_id in (*queue.running, *queue.pending)
 
     async def cancel(self, prompt_id: str) -> None:
-        """Ends a prompt that waits or runs; safe in every state, and no other prompt is touched.
+        """End a prompt that waits or runs. Safe in every state; no other prompt is affected.
 
-        A node that cannot be interrupted goes on to its end, so the prompt's own stream of events tells how it ended.
+        A node that cannot be interrupted runs to its end, so how the prompt ended shows in its own stream of events.
         """
         for tried in range(_CANCEL_TRIES):
-            # An interrupt between taking a prompt from the queue and its first node has no effect: look, and repeat.
+            # An interrupt between taking a prompt from the queue and its first node has no effect: check, and repeat.
             if tried:
                 await asyncio.sleep(_CANCEL_PAUSE)
             ended = await self.cancel_job(prompt_id)
@@ -151,43 +152,43 @@ class ComfyClient:
                 return
 
     async def cancel_job(self, prompt_id: str) -> bool | None:
-        """Ends a prompt in one step, whether it waits or runs, without looking; False if it did neither.
+        """End a prompt in one step, whether it waits or runs, without checking first. False if it did neither.
 
-        None if this engine does not do that (ComfyUI before 0.26.0), which is remembered: nothing was ended then.
+        None if this engine does not support it (ComfyUI before 0.26.0), which is remembered: nothing was ended then.
         """
         if self._cancels is False:
             return None
         try:
             answer = await self.transport.json("POST", "api", "jobs", prompt_id, "cancel")
-        except (EngineErred, SignInNeeded):  # of this route alone, or for this once: the others will say
+        except (EngineErred, SignInNeeded):  # only this route or only this time: the other routes will show
             return None
-        except BadResponse:  # 405 from 0.8.0, 404 from older ones, a page from a proxy
+        except BadResponse:  # 405 from 0.8.0 on, 404 from older ones, a page from a proxy
             answer = None
         ended = answer.get("cancelled") if isinstance(answer, dict) else None
         self._cancels = isinstance(ended, bool)
         return ended if isinstance(ended, bool) else None
 
     async def interrupt(self, prompt_id: str) -> None:
-        """Stops the prompt if it runs now, at its next step; otherwise does nothing."""
+        """Stop the prompt at its next step if it is running; otherwise do nothing."""
         await self.transport.send("POST", "interrupt", payload={"prompt_id": prompt_id})
 
     async def delete(self, prompt_ids: Iterable[str]) -> None:
-        """Takes waiting prompts out of the engine's queue; unknown and running ones are left alone."""
+        """Remove waiting prompts from the engine's queue; unknown and running ones are left alone."""
         await self.transport.send("POST", "queue", payload={"delete": list(prompt_ids)})
 
     async def history(self, prompt_id: str) -> HistoryEntry | None:
-        """How the prompt ended; None when it has not, or when the engine does not know it."""
+        """How the prompt ended; None if it has not, or if the engine does not know it."""
         return answers.history_entry(prompt_id, await self.transport.json("GET", "history", prompt_id))
 
     async def queue(self) -> QueueState:
-        """What the engine runs and what waits there, of all its clients."""
+        """What is running and waiting on the engine, from all its clients."""
         return answers.queue_state(await self.transport.json("GET", "queue"))
 
     async def upload_image(self, data: bytes, filename: str, *, subfolder: str = "", type: str = "input") -> ImageRef:
-        """Stores a file on the engine. The returned name is what counts: another file may have had `filename`.
+        """Store a file on the engine. Use the returned name: `filename` may have been taken by another file.
 
-        `filename` is one that we chose: letters, digits, dots and such. Raises ValueError for quotes, slashes and
-        control characters.
+        We choose `filename`: letters, digits, dots and the like. Raises ValueError for quotes, slashes and control
+        characters.
         """
         form = _form(data, filename, subfolder, type)
         return _stored(await self.transport.json("POST", "upload", "image", data=form))
@@ -202,14 +203,14 @@ class ComfyClient:
         stall_timeout: float = 120.0,
         overwrite: bool = False,
     ) -> None:
-        """Stores `size` bytes of an open file as the LoRA `name`, and looks whether the engine has and lists it.
+        """Store `size` bytes of an open file as the LoRA `name`, then check that the engine has it and lists it.
 
-        The file is read in parts, in other threads, and never held in memory; `sent` hears the bytes that left so far.
-        There is no limit to the time as long as bytes move: after `stall_timeout` seconds without it is UploadBroken,
-        as when the connection ends. Raises NotInstalled where the engine refuses the file, has another one of that
-        name, does not list it, or stored a part of it. A file that the engine holds already under this name is sent
-        again and left as it is; with `overwrite` it is written anew, which is for one that no engine can have loaded:
-        they do not read a file of the same name again.
+        The file is read in chunks, in other threads, and never held in memory as a whole; `sent` is called with the
+        number of bytes sent so far. There is no time limit as long as bytes move: after `stall_timeout` seconds without
+        progress UploadBroken is raised, as when the connection ends. Raises NotInstalled if the engine rejects the
+        file, has a different file of that name, does not list it, or stored only part of it. A file that the engine
+        already has under this name is sent again and left as it is. With `overwrite` it is written anew, which is only
+        for files that no engine can have loaded: engines do not read a file of the same name again.
         """
         patience = asyncio.timeout(stall_timeout)
 
@@ -250,15 +251,18 @@ class ComfyClient:
         return UploadBroken(name, f"Sending {name} to the engine at {self.transport.name} broke off.", detail)
 
     async def lora_size(self, name: str) -> int | None:
-        """Bytes of a LoRA that was installed over HTTP; None where there is none, as for those in other folders."""
+        """Size in bytes of a LoRA installed over HTTP; None if there is none, as for files in other folders."""
         return await self.transport.size("view", params=_place(ImageRef(name, "loras", "output")))
 
     async def has_lora(self, name: str) -> bool:
-        """Whether the engine lists this LoRA now, however it spells the path."""
+        """Whether the engine lists this LoRA now, in either spelling of the path."""
         return is_listed(name, await self.models("loras"))
 
     async def fetch(self, ref: ImageRef, *, limit: int = 256 * 2**20) -> bytes:
-        """The bytes of a file on the engine, never empty. NotFound when it is gone, BadResponse above `limit` bytes."""
+        """Download a file from the engine, never empty.
+
+        Raises NotFound if it is gone, BadResponse above `limit` bytes.
+        """
         return await self.transport.file("view", params=_place(ref), limit=limit)
 
     async def fetch_to(
@@ -270,9 +274,9 @@ class ComfyClient:
         received: Callable[[int], None] = lambda done: None,
         stall_timeout: float = 120.0,
     ) -> None:
-        """Write a large file of the engine to `file`, a piece at a time; `received` hears the bytes that came so far.
+        """Download a large file to `file` in chunks; `received` is called with the number of bytes so far.
 
-        What is written is whole only when this returns. NotFound when it is gone, BadResponse above `limit` bytes,
+        The file is complete only once this returns. Raises NotFound if it is gone, BadResponse above `limit` bytes,
         EngineTimeout after `stall_timeout` seconds without a byte.
         """
         done = 0
@@ -288,9 +292,9 @@ class ComfyClient:
         return answers.system_stats(await self.transport.json("GET", "system_stats"))
 
     async def models(self, folder: str) -> tuple[str, ...]:
-        """The files in one of the engine's model folders ("checkpoints", "loras"), spelled as it does.
+        """List one of the engine's model folders ("checkpoints", "loras"), spelled as the engine spells them.
 
-        NotFound for an unknown folder.
+        Raises NotFound if there is no such folder.
         """
         try:
             return answers.names(await self.transport.json("GET", "models", folder), "models")
@@ -300,7 +304,7 @@ class ComfyClient:
             raise
 
     async def lora_metadata(self, name: str) -> dict[str, str]:
-        """What the file of a LoRA says of itself; empty where it says nothing, or the engine cannot tell."""
+        """The metadata of a LoRA file; empty if it has none or the engine cannot read it."""
         try:
             answer = await self.transport.json("GET", "view_metadata", "loras", params={"filename": name})
         except (Refused, BadResponse):
@@ -309,11 +313,11 @@ class ComfyClient:
         return {key: value for key, value in told.items() if isinstance(value, str)}
 
     async def node_classes(self) -> frozenset[str]:
-        """The names of all node classes the engine knows. Large: ask seldom."""
+        """The names of all node classes that the engine knows. A large answer: call it rarely."""
         return frozenset(await self.object_infos())
 
     async def object_infos(self) -> dict[str, dict[str, Any]]:
-        """What the engine says about all its node classes, by name. Large: ask seldom."""
+        """/object_info for all node classes, by name. A large answer: call it rarely."""
         answer = await self.transport.json("GET", "object_info")
         if not isinstance(answer, dict):
             raise BadResponse("The engine's answer is not what ComfyUI sends.", f"object_info: {str(answer)[:300]}")
@@ -321,7 +325,7 @@ class ComfyClient:
         return {name: answer[name] if isinstance(answer[name], dict) else {} for name in known}
 
     async def object_info(self, class_type: str) -> dict[str, Any] | None:
-        """What the engine says about one node class, None when it has none such. Remembered until `forget`."""
+        """/object_info for one node class; None if the engine lacks it. Cached until `forget`."""
         if class_type not in self._infos:
             answer = await self.transport.json("GET", "object_info", class_type)
             info = answer.get(class_type) if isinstance(answer, dict) else None
@@ -329,9 +333,9 @@ class ComfyClient:
         return self._infos[class_type]
 
     async def replacements(self) -> dict[str, Replacement]:
-        """The node classes that it replaces by others, by their old name; none before ComfyUI 0.14.0.
+        """The node classes that the engine replaces by others, by their old name. Empty before ComfyUI 0.14.0.
 
-        Remembered until `forget`.
+        Cached until `forget`.
         """
         if self._replacements is None:
             try:
@@ -343,43 +347,43 @@ class ComfyClient:
         return self._replacements
 
     def forget(self) -> None:
-        """Asks the engine anew about node classes and routes; due when it was restarted."""
+        """Drop what is cached about node classes and routes. Call it when the engine was restarted."""
         self._infos.clear()
         self._cancels = None
         self._replacements = None
 
     async def features(self) -> dict[str, Any]:
-        """What the engine can do, with `max_upload_size` in bytes."""
+        """The engine's feature flags, with `max_upload_size` in bytes."""
         answer = await self.transport.json("GET", "features")
         return answer if isinstance(answer, dict) else {}
 
     async def max_upload(self) -> int | None:
-        """Bytes that one request may have; None where the engine does not say."""
+        """The largest request body in bytes; None if the engine does not say."""
         try:
             size = (await self.features()).get("max_upload_size")
         except Refused:  # older than the route
             return None
-        # ComfyUI says a float where it was started with a limit of its own.
+        # ComfyUI sends a float if it was started with its own limit.
         return int(size) if isinstance(size, int | float) and 1 <= size < 2**63 else None
 
     async def free(self) -> None:
-        """Lets the engine unload its models and forget cached results as soon as it is idle."""
+        """Let the engine unload its models and drop cached results as soon as it is idle."""
         await self.transport.send("POST", "free", payload={"unload_models": True, "free_memory": True})
 
     async def close(self) -> None:
-        """Closes the socket. The session stays open."""
+        """Close the socket. The session stays open."""
         await self.socket.close()
 
 
 def _place(ref: ImageRef) -> dict[str, str]:
-    """A file as /view is asked for it."""
+    """The query for a file on /view."""
     return {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
 
 
 def _form(
     content: bytes | FilePart, filename: str, subfolder: str, type: str, *, overwrite: bool = False
 ) -> aiohttp.FormData:
-    """An upload as ComfyUI takes it."""
+    """An upload as a form for ComfyUI."""
     if not filename or any(sign in '"\\/' or not sign.isprintable() for sign in filename):
         raise ValueError(f"{filename!r} cannot be the name of an upload.")
     form = aiohttp.FormData(quote_fields=False)
@@ -392,7 +396,7 @@ def _form(
 
 
 def _stored(answer: object) -> ImageRef:
-    """What an upload was stored as."""
+    """The reference under which an upload was stored."""
     ref = image_ref({**answer, "filename": answer.get("name")} if isinstance(answer, dict) else None)
     if ref is None:
         raise BadResponse("The engine's answer is not what ComfyUI sends.", f"upload: {str(answer)[:300]}")

@@ -1,26 +1,26 @@
-"""Everything that can go wrong with an engine, as one tree.
+"""Everything that can go wrong with an engine, as one hierarchy.
 
 ComfyError                 str() is one plain sentence for users; .detail is for operators and may hold everything
   EngineUnreachable        refused, no such host, or gone and not back within patience
-    UploadBroken           while a file was sent to it: .name
+    UploadBroken           the connection broke during an upload: .name
   EngineTimeout            one request took too long
   BadResponse              it answers, but not as ComfyUI does
     Refused                with a status of 400 or more: .status, .body
-      EngineErred          it has an error of its own, or too much to do: the same may pass next time
+      EngineErred          it has an error of its own or is overloaded: a retry may succeed
     EmptyFile              a file without content
   NotFound                 it has no such file, folder or node class
-  NotInstalled             a LoRA could not be put on it: .name
+  NotInstalled             a LoRA could not be installed on it: .name
   GraphInvalid             it does not accept the graph: .node_errors, .lack, .left_behind
-    MissingFile            a checkpoint, LoRA or input picture is not there: .folder, .name
+    MissingFile            a checkpoint, LoRA or input picture is missing: .folder, .name
   ExecutionFailed          a node raised: .node_id, .node_type, .exception_type
     OutOfMemory
   PromptInterrupted        somebody stopped it while it ran
   PromptLost               the engine knows the prompt neither as done nor as waiting: restarted, or deleted there
     NotTaken               it never had it: the request broke off before
-  FateUnknown              the engine may have the prompt, and does not say what became of it
-  NotFetched               it made the file, which did not come whole: .reason, .damaged
+  FateUnknown              the engine may have the prompt and does not say what became of it
+  NotFetched               it made the file, but the download was not complete: .reason, .damaged
   PromptStalled            the engine shows no progress
-    QueueStuck             it does not even begin: its worker is dead
+    QueueStuck             it does not even start: its worker is dead
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from stylestudio.comfy.memory import says_memory_ran_out
 from stylestudio.text import plain
 from stylestudio.text.concealed import conceal
 
-# Which folder of the engine's models an input takes its file from.
+# The folder of the engine's models from which an input takes its file.
 FILE_INPUTS = {
     "ckpt_name": "checkpoints",
     "lora_name": "loras",
@@ -52,9 +52,9 @@ _PATH = re.compile(r"""(?:[A-Za-z]:[\\/]|\\\\|(?<![\w.])/)[^\s'"<>|]*?([^\\/\s'"
 
 
 class ComfyError(Exception):
-    """An engine did not do what was asked.
+    """An engine did not do what it was asked to.
 
-    Neither text holds a secret or what cannot be stored, whatever the engine's own words are.
+    Neither text contains secrets or characters that cannot be stored, whatever the engine wrote.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -67,7 +67,7 @@ class EngineUnreachable(ComfyError):
 
 
 class UploadBroken(EngineUnreachable):
-    """The connection ended, or nothing moved any more, while a LoRA was sent. It may be the engine, or a proxy."""
+    """The connection ended or stalled while a LoRA was being sent. The cause may be the engine or a proxy."""
 
     def __init__(self, name: str, message: str, detail: str = "") -> None:
         super().__init__(message, detail)
@@ -79,11 +79,11 @@ class EngineTimeout(ComfyError):
 
 
 class BadResponse(ComfyError):
-    """The engine's answer is not ComfyUI's."""
+    """The answer is not ComfyUI's."""
 
 
 class Refused(BadResponse):
-    """An answer with a status of 400 or more. `body` is its JSON, None when it is something else."""
+    """An answer with a status of 400 or more. `body` is its JSON, or None if it is something else."""
 
     def __init__(self, message: str, detail: str, status: int, body: object) -> None:
         super().__init__(message, detail)
@@ -92,24 +92,24 @@ class Refused(BadResponse):
 
 
 class EngineErred(Refused):
-    """The engine, or a proxy before it, has an error of its own or too much to do. The same request may pass later."""
+    """The engine, or a proxy in front of it, has an error of its own or is overloaded. A retry may succeed."""
 
 
 def may_pass(status: int) -> bool:
-    """Whether an HTTP status tells of a trouble of the server, which may be over when it is asked again."""
+    """Whether an HTTP status means a problem of the server that may be over at the next try."""
     return status >= 500 or status in _PASSING
 
 
 class EmptyFile(BadResponse):
-    """The engine handed out a file without content."""
+    """The engine returned a file without content."""
 
 
 class NotFound(ComfyError):
-    """The engine has no such thing."""
+    """The engine does not have what was requested."""
 
 
 class NotInstalled(ComfyError):
-    """A LoRA could not be put on the engine, and trying the same again would end the same."""
+    """A LoRA could not be installed on the engine, and another try would end the same way."""
 
     def __init__(self, name: str, message: str, detail: str = "") -> None:
         super().__init__(message, detail)
@@ -118,7 +118,7 @@ class NotInstalled(ComfyError):
 
 @dataclass(frozen=True, slots=True)
 class NodeError:
-    """One reason why the engine does not accept one node. `message` and `details` are the engine's own."""
+    """One reason why the engine rejects one node. `message` and `details` are the engine's own words."""
 
     node_id: str
     class_type: str
@@ -132,8 +132,8 @@ class NodeError:
 class GraphInvalid(ComfyError):
     """The engine does not accept the graph; nothing of it is queued.
 
-    `lack`: what keeps it from being wired, if that was found before it was posted. `left_behind`: the engine had begun
-    a part of it and could not be told to end that, so that somebody has to tell it later.
+    `lack`: what prevents wiring it, if that was found before it was posted. `left_behind`: the engine had started part
+    of it and could not be told to stop, so this has to be done later.
     """
 
     left_behind = False
@@ -148,7 +148,7 @@ class GraphInvalid(ComfyError):
 
 def lacking(lack: Lack) -> GraphInvalid:
     """The error for a graph that cannot be wired."""
-    # Only what is set in the graph can be set otherwise.
+    # Only values set in the graph can be set differently.
     name = lack.name if lack.kind in ("need", "choice", "range") else None
     kind = {"class": "unknown_class", "need": "required_input_missing"}.get(lack.kind, f"lacks_{lack.kind}")
     reason = NodeError(lack.node_id, lack.class_type, kind, name, lack.words)
@@ -156,7 +156,7 @@ def lacking(lack: Lack) -> GraphInvalid:
 
 
 class MissingFile(GraphInvalid):
-    """The graph names a file that the engine does not have. `name` is canonical, however the graph spelled it."""
+    """The graph names a file that the engine does not have. `name` is canonical, however the graph spells it."""
 
     def __init__(self, folder: str, name: str, detail: str = "", node_errors: tuple[NodeError, ...] = ()) -> None:
         name = canonical(name)
@@ -186,21 +186,21 @@ class PromptInterrupted(ComfyError):
 
 
 class PromptLost(ComfyError):
-    """The engine does not know the prompt any more. It may be posted again under a new id."""
+    """The engine no longer knows the prompt. It may be posted again under a new id."""
 
 
 class NotTaken(PromptLost):
-    """The engine never had the prompt: the connection broke off before it was sent whole."""
+    """The engine never had the prompt: the connection broke before it was completely sent."""
 
 
 class FateUnknown(ComfyError):
-    """The engine may have the prompt. It answers, but not to the question what became of it."""
+    """The engine may have the prompt. It answers, but does not say what became of it."""
 
 
 class NotFetched(ComfyError):
-    """The engine made a file that did not come whole. It can be fetched again, without making it anew.
+    """The engine made a file that did not arrive complete. It can be fetched again without making it again.
 
-    `reason` is the error of the last try, None when a file came. `damaged`: it was empty or cut off.
+    `reason` is the error of the last try, or None if a file arrived. `damaged`: it was empty or truncated.
     """
 
     def __init__(self, message: str, detail: str = "", reason: ComfyError | None = None, *, damaged: bool) -> None:
@@ -214,14 +214,14 @@ class PromptStalled(ComfyError):
 
 
 def without_paths(text: str, longest: int = 300) -> str:
-    """The first line of an engine's message with folders of its machine cut away and at most `longest` characters."""
+    """The first line of an engine's message, without the folders of its machine, in at most `longest` characters."""
     line = text.strip().split("\n", 1)[0][: 10 * longest]
     cleaned = _PATH.sub(r"\1", line)
     return cleaned if len(cleaned) <= longest else cleaned[: longest - 1] + "…"
 
 
 def execution_error(node_id: str | None, node_type: str, exception_type: str, message: str) -> ExecutionFailed:
-    """The typed error for what a node raised."""
+    """The typed error for an exception raised by a node."""
     detail = f"{node_type} (node {node_id}): {exception_type}: {message}"
     if says_memory_ran_out(message, exception_type):
         return OutOfMemory(
@@ -242,4 +242,4 @@ def execution_error(node_id: str | None, node_type: str, exception_type: str, me
 
 
 class QueueStuck(PromptStalled):
-    """The engine takes prompts and runs none. Only a restart of the engine helps."""
+    """The engine accepts prompts but runs none. Only restarting it helps."""

@@ -1,8 +1,8 @@
 """Names of the model files that engines list.
 
 ComfyUI on Windows lists a file in a folder as `SDXL\\x.safetensors`, on other systems as `SDXL/x.safetensors`. It is
-one file, and an engine takes it in its own spelling alone. Here it has one name, `canonical`; when a graph goes to an
-engine, `graph.adapt` spells it as that one does.
+the same file, but an engine accepts only its own spelling. Here it has one name, `canonical`; when a graph is sent to
+an engine, `wiring.adapt` spells the name as that engine does.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable
 
 
 def canonical(name: str) -> str:
-    """The one name of a file, by which two spellings are compared: its folders with forward slashes."""
+    """The canonical name of a file, used to compare spellings: its folders separated by forward slashes."""
     return name.replace("\\", "/")
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The canonical names of these files, each once, in the same order."""
+    """The canonical names of these files without duplicates, in the same order."""
     return list(dict.fromkeys(canonical(name) for name in names))
 
 
@@ -25,7 +25,7 @@ def is_listed(name: str, listed: Collection[str]) -> bool:
     wanted = canonical(name)
     if wanted in listed:
         return True
-    # An engine may list a hundred thousand files, mostly without a backslash; one look at all of them is quick.
+    # An engine may list a hundred thousand files, mostly without a backslash; one search in the joined text is fast.
     return "\\" in "".join(listed) and as_listed(name, listed) is not None
 
 
@@ -36,5 +36,5 @@ def as_listed(name: str, listed: Iterable[str]) -> str | None:
 
 
 def folder_of(name: str) -> str:
-    """The folders in front of the file's own name, such as `SDXL/styles`; empty without any."""
+    """The folders in front of the file name, such as `SDXL/styles`; empty if there are none."""
     return canonical(name).rpartition("/")[0]

@@ -1,25 +1,25 @@
-"""What an engine lacks for a graph, as facts that can be told in any language."""
+"""What an engine lacks for a graph, as facts that can be put into words in any language."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-# class: it does not know the node. output: a node gives no such output. input: a node takes no such link. value: a node
-# has no such setting. need: a node needs an input that the graph does not give. choice, range: a value is none that the
-# node takes. link: a node takes no value there.
+# class: it does not know the node. output: a node has no such output. input: a node has no such input for a link.
+# value: a node has no such setting. need: a node needs an input that the graph does not set. choice, range: a value is
+# not one that the node accepts. link: a node accepts no plain value there.
 LackKind = Literal["class", "output", "input", "value", "need", "choice", "range", "link"]
 
 
-MOST_NAMED = 24  # of what is there instead
+MOST_NAMED = 24  # how many alternatives are listed
 
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One thing for which a graph cannot be wired.
+    """One reason why a graph cannot be wired.
 
-    `name` is the input, or for "output" the input of `taker` that would take it. `type` is the type of a link, or the
-    value that does not fit. `has` is what is there in its place.
+    `name` is the input; for "output" it is the input of `taker` that would receive it. `type` is the type of a link, or
+    the value that does not fit. `has` lists what exists instead.
     """
 
     kind: LackKind
@@ -33,7 +33,7 @@ class Lack:
 
     @property
     def node(self) -> str:
-        """The node for a sentence: its class, and its title if it has one."""
+        """The node in a sentence: its class, and its title if it has one."""
         return called(self.class_type, self.title)
 
     @property
@@ -44,12 +44,12 @@ class Lack:
 
     @property
     def listed(self) -> str:
-        """What is there instead, the first few of many; "" for nothing."""
+        """What exists instead, the first few of many; "" for nothing."""
         return ", ".join(self.has[:MOST_NAMED]) + (", …" if len(self.has) > MOST_NAMED else "")
 
 
 def called(class_type: str, title: str) -> str:
-    """A node for a sentence: its class, and its title if it has one."""
+    """A node in a sentence: its class, and its title if it has one."""
     return f"{class_type} (“{title}”)" if title else class_type
 
 

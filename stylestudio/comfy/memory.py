@@ -1,23 +1,23 @@
-"""How engines and trainers say that memory ran out, whatever they compute on.
+"""How engines and trainers report that memory ran out, whatever they compute on.
 
-One list for both. The words are those of torch 2.14.1 and its builds for CUDA, ROCm, Metal and Intel, torch-directml,
-IPEX, numpy, Rust and Windows, as they stand in their sources and in what people reported of ComfyUI.
+One list for both. The patterns come from the sources of torch 2.14.1 and its builds for CUDA, ROCm, Metal and Intel,
+torch-directml, IPEX, numpy, Rust and Windows, and from what people reported about ComfyUI.
 """
 
 from __future__ import annotations
 
 import re
 
-_MOST_LINE = 2000  # characters of a line that are looked at
+_MOST_LINE = 2000  # characters of a line that are searched
 _TYPES = ("OutOfMemoryError", "MemoryError")
 _MEMORY = r"(?:(?:gpu|cuda|video|graphics|device|host|system|virtual|unified|free)[ -]){0,2}(?:memory|vram|ram)\b"
 _AMOUNT = r"\d[\d.,]* ?(?:[kmgt]i?b|b|bytes?)\b"
 _SAID = re.compile(
     "|".join(
         (
-            # CUDA, HIP, XPU, NPU and "MPS backend" in front; on its own from older drivers.
+            # Preceded by CUDA, HIP, XPU, NPU or "MPS backend"; on its own from older drivers.
             rf"\bout[ -]of[ -]{_MEMORY}",
-            r"allocation on device *(?:$|\d)",  # cudaMallocAsync; ComfyUI passes on the first line of it
+            r"allocation on device *(?:$|\d)",  # cudaMallocAsync; ComfyUI passes on its first line
             r"would exceed allowed memory",
             # torch's CPU allocator, torch-directml, Metal's "Insufficient Memory (IOAF code 8)", Windows' E_OUTOFMEMORY
             rf"\b(?:not enough|insufficient) {_MEMORY}",
@@ -28,9 +28,10 @@ _SAID = re.compile(
             rf"\binvalid buffer size: {_AMOUNT}",  # Metal, above the largest buffer
             # torch_npu: the words and the code of Ascend's runtime
             r"\bfailed to apply for memory\b|\berror code(?: is|:)? 207001\b|_insufficient_host_memory\b",
-            # cuDNN, when no algorithm fits into what is left; also of a cuDNN that is unfit for the card.
+            # cuDNN, if no algorithm fits into the memory left; also if cuDNN does not support the card.
             r"unable to find an engine to execute this computation",
-            # torch's own bookkeeping when a card is full: NVML is away (MIG, Jetson, containers), or Windows lent RAM.
+            # torch's own bookkeeping when a card is full: NVML is missing (MIG, Jetson, containers), or Windows lent
+            # RAM.
             r"\bnvml_success == r internal assert failed|\bpytorch_used_bytes\[\w+\] <= device_total",
             # Codes: cuBLAS, cuDNN, hipBLAS, MIOpen, CUDA, HIP, Level Zero, SYCL, OpenCL, Metal
             r"_alloc(?:ation)?_fail(?:ed|ure)\b",
@@ -54,21 +55,21 @@ _SAID = re.compile(
 _SENTENCE = re.compile(r"[.!?;:]\s")
 _SUPPOSED = re.compile(r"\b(?:likely|possibly|probably|perhaps|maybe)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[.!?;:]\s|[,(\[]|\b(?:because|since|but|due to|caused by)\b", re.IGNORECASE)
-# What stands before the words, in the same clause, when they are advice, a possibility or a denial.
+# What precedes the words in the same clause if they are advice, a possibility or a denial.
 _NOT_SO = re.compile(
     r"\b(?:if|unless|in case|avoid\w*|prevent\w*|may|might|can|could|would|will|risk\w*|not|never|without)\b"
     r"|\bwhen(?:ever)? (?:you|it|they|we|(?:the|your) \w+)\b",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"(?<!\()[\"'`]$")
-# What stands behind them: a name of a file, the subject as such, or that it went on in another way.
+# What follows the words if they are part of a file name, a mere topic, or if the work went on in another way.
 _PASSED = re.compile(
     r"[\w -]{0,40}\.(?:png|jpe?g|webp|safetensors|sft|ckpt|pth?|txt|json|py)\b"
     r"|[- ](?:errors|issues|problems|situations|conditions|handling|handler|killer|detection|protection)\b"
     r"|[^.!?;]*\b(?:retrying|trying again|falling back|fell back|switch(?:ed|ing) to|offloading|unloading)\b",
     re.IGNORECASE,
 )
-# The machine's own memory, where the words say so.
+# The machine's own memory, if the message says so.
 _OF_THE_MACHINE = re.compile(
     r"cpuallocator|alloc_cpu|\bpaging file\b|\berror 14(?:50|55)\b|\bwinerror (?:8|14|1450|1455)\b|\berrno 12\b"
     r"|\bbad[_ ]alloc"
@@ -78,9 +79,9 @@ _OF_THE_MACHINE = re.compile(
 
 
 def says_memory_ran_out(text: str, exception_type: str = "") -> bool:
-    """Whether an error says that the memory of a card or of the machine was not enough.
+    """Whether an error says that the memory of a card or of the machine ran out.
 
-    `exception_type` is the error's class, where it is known. Sentences that only mention memory (advice, file names, an
+    `exception_type` is the class of the error, if known. Sentences that merely mention memory (advice, file names, an
     illegal access, a step that was done in another way) do not count.
     """
     return exception_type.endswith(_TYPES) or any(_is_said(line[:_MOST_LINE]) for line in text.splitlines())
@@ -98,5 +99,5 @@ def _is_meant(line: str, match: re.Match[str]) -> bool:
 
 
 def is_of_the_machine(text: str) -> bool:
-    """Whether an error that says that memory ran out is about the machine's RAM, and not about a card."""
+    """Whether an out-of-memory error is about the machine's RAM rather than a card."""
     return bool(_OF_THE_MACHINE.search(text))

@@ -1,7 +1,7 @@
 """One prompt on one engine, from the POST to its outputs.
 
-As long as the socket holds, its frames are all there is to it. Whatever makes them doubtful (a gap, silence, a lost
-answer) leads to one question, `_look`: what do /history and /queue say?
+As long as the socket holds, its frames are all that is needed. Whatever casts doubt on them (a gap, silence, a lost
+answer) leads to one query, `_query`: what do /history and /queue say?
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _FIRST_LOOK = 1.0
 _LONGEST_SILENCE = 60.0
 _LAST_FRAME = 1.0
 _WITHOUT_SOCKET = 1.0
-_STUCK_AFTER = 30.0  # a queue that holds prompts and runs none for so long has lost its worker
+_STUCK_AFTER = 30.0  # a queue that holds prompts but runs none for this long has lost its worker
 _STUCK_LOOK = 5.0
 _SEARCH_PAUSES = (0.0, 1.0)  # the request may still be on its way through a proxy
 _RETRY_PAUSE = 0.5
@@ -63,8 +63,8 @@ _HISTORY_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What the engine knows about a prompt. All empty: nothing."""
+class PromptState:
+    """What the engine knows about a prompt. All fields empty: nothing."""
 
     entry: HistoryEntry | None = None
     running: bool = False
@@ -76,8 +76,8 @@ class Standing:
         return self.entry is not None or self.running or self.position is not None
 
 
-class Asked(Protocol):
-    """What following a prompt asks of an engine, as `ComfyClient` does it."""
+class PromptClient(Protocol):
+    """What following a prompt needs of an engine; `ComfyClient` provides it."""
 
     socket: EventSocket
 
@@ -88,13 +88,13 @@ class Asked(Protocol):
         """End the prompt in one step; None if this engine cannot."""
 
     async def delete(self, prompt_ids: Iterable[str], /) -> None:
-        """Take prompts out of the queue."""
+        """Remove prompts from the queue."""
 
     async def history(self, prompt_id: str, /) -> HistoryEntry | None:
         """How the prompt ended."""
 
     async def queue(self) -> QueueState:
-        """What runs and waits."""
+        """What is running and waiting."""
 
 
 class Run:
@@ -102,7 +102,7 @@ class Run:
 
     def __init__(
         self,
-        client: Asked,
+        client: PromptClient,
         graph: Mapping[str, Any],
         prompt_id: str,
         extra_data: Mapping[str, Any],
@@ -130,7 +130,7 @@ class Run:
         self._due = 0.0
 
     async def events(self, attach: bool) -> AsyncGenerator[Event, None]:
-        """Every event of the prompt, Completed at last; any other end raises."""
+        """Yield every event of the prompt, Completed last; any other outcome raises."""
         socket = self._client.socket
         inbox = socket.register(self._prompt_id)
         try:
@@ -151,7 +151,7 @@ class Run:
             socket.unregister(self._prompt_id)
 
     async def _listen(self) -> None:
-        """Opens the socket. Goes on without one when the engine is in trouble and gives none: it is asked instead."""
+        """Open the socket. If the engine is in trouble and offers none, go on without it and query instead."""
         try:
             await self._client.socket.open()
         except NotConnected:
@@ -164,7 +164,7 @@ class Run:
         if item is None:
             self._intact = self._intact and not self._succeeded
             self._quiet = min(2 * self._quiet, max(self._silence, _LONGEST_SILENCE))
-            return await self._ask(inbox)
+            return await self._query_after_silence(inbox)
         if isinstance(item, Gap):
             self._intact = False
             return await self._recover()
@@ -174,8 +174,8 @@ class Run:
             return [item]
         return await self._take(item)
 
-    async def _ask(self, inbox: Inbox) -> list[Event]:
-        """It was silent for long. What the socket told meanwhile counts more than an engine that answers badly."""
+    async def _query_after_silence(self, inbox: Inbox) -> list[Event]:
+        """Query the engine after a long silence. Events received meanwhile outweigh an engine that answers badly."""
         try:
             return await (self._finish() if self._succeeded else self._recover())
         except FateUnknown:
@@ -229,33 +229,33 @@ class Run:
         return Posted(self._prompt_id, number)
 
     async def _search(self, error: ComfyError) -> None:
-        """Returns when the engine took the graph although it did not say so; otherwise raises."""
+        """Return if the engine took the graph although it did not confirm it; otherwise raise."""
         for pause in _SEARCH_PAUSES:
             await asyncio.sleep(pause)
-            if (await self._where_it_is(error)).known:
+            if (await self._state_after(error)).known:
                 return
         with suppress(ComfyError):
-            # Not by `cancel`: where this prompt never came, an old engine's interrupt might end somebody else's.
+            # Not with `cancel`: if this prompt never arrived, an old engine's interrupt might end somebody else's.
             if await self._client.cancel_job(self._prompt_id) is None:
                 await self._client.delete([self._prompt_id])
         if isinstance(error, BadResponse):
             raise error
         raise NotTaken("The engine did not take the work. It can be sent again.", error.detail) from error
 
-    async def _where_it_is(self, error: ComfyError) -> Standing:
-        """What the engine knows of a graph that it may have taken, although posting it ended in `error`."""
+    async def _state_after(self, error: ComfyError) -> PromptState:
+        """What the engine knows about a graph that it may have taken although posting it ended in `error`."""
         try:
-            return await self._patiently(self._standing)
+            return await self._patiently(self._state)
         except FateUnknown as unknown:
             if _is_foreign(error) and _is_foreign(unknown.__cause__):
                 raise error from unknown
             raise
         except NotConnected as error:
-            # Nothing answers by now, but something did when the graph was sent.
+            # Nothing answers now, but something did when the graph was sent.
             raise EngineUnreachable(str(error), error.detail) from error
 
     async def _finish(self) -> list[Event]:
-        """The result, when the socket says that the prompt is over."""
+        """Return the result once the socket says that the prompt is over."""
         if self._intact and self._succeeded and self._outputs:
             return [Completed(self._prompt_id, self._outputs, self._texts)]
         for pause in _HISTORY_PAUSES:
@@ -263,30 +263,30 @@ class Run:
             entry = await self._patiently(lambda: self._client.history(self._prompt_id))
             if entry is not None:
                 return [self._completed(entry)]
-        return await self._look()
+        return await self._query()
 
     async def _recover(self) -> list[Event]:
-        """Opens the socket where it is closed, and asks the engine. Goes on without a socket where there is none."""
+        """Open the socket if it is closed, and query the engine. Goes on without a socket if there is none."""
         socket = self._client.socket
         with suppress(EngineUnreachable, EngineTimeout, BadResponse):
             await socket.open()
-        news = await self._look()
+        news = await self._query()
         if not socket.is_open():
             self._due = min(self._due, self._now() + _WITHOUT_SOCKET)
         return news
 
-    async def _look(self) -> list[Event]:
-        """What the engine itself says: news since the last time, or the end."""
-        standing = await self._patiently(self._standing)
+    async def _query(self) -> list[Event]:
+        """Query the engine: returns news since the last time, or the end."""
+        state = await self._patiently(self._state)
         now = self._now()
-        if standing.entry is not None:
-            return [self._completed(standing.entry)]
-        if standing.running:
+        if state.entry is not None:
+            return [self._completed(state.entry)]
+        if state.running:
             return await self._still_running(now)
-        if standing.position is None:
+        if state.position is None:
             raise PromptLost("The engine does not know this work any more. It was restarted, or somebody deleted it.")
-        # Waiting may take for ever, but only while the engine works on something.
-        if standing.engine_works:
+        # A prompt may wait for ever, but only while the engine works on something.
+        if state.engine_works:
             self._idle_since = None
         elif now - (self._idle_since or now) >= min(_STUCK_AFTER, self._stall_timeout):
             raise QueueStuck("The engine has stopped working through its queue. Restart it.")
@@ -295,8 +295,8 @@ class Run:
         self._sign_of_life = now
         self._started = False
         self._due = now + (self._quiet if self._idle_since is None else min(_STUCK_LOOK, self._stall_timeout))
-        moved, self._position = standing.position != self._position, standing.position
-        return [Waiting(self._prompt_id, standing.position)] if moved else []
+        moved, self._position = state.position != self._position, state.position
+        return [Waiting(self._prompt_id, state.position)] if moved else []
 
     async def _still_running(self, now: float) -> list[Event]:
         socket = self._client.socket
@@ -308,7 +308,7 @@ class Run:
         socket.executing = socket.executing or self._prompt_id
         self._wait_for_frames()
         if socket.silence >= self._silence:
-            # It may be one that the engine has forgotten: open, but without frames. The Gap it leaves opens another.
+            # The engine may have forgotten this socket: open, but without frames. The Gap it leaves opens a new one.
             await socket.close()
         return news
 
@@ -317,23 +317,23 @@ class Run:
             raise error
         return Completed(self._prompt_id, entry.outputs, entry.texts)
 
-    async def _standing(self) -> Standing:
-        # A prompt can end between the two questions, so history is asked again before it counts as unknown.
+    async def _state(self) -> PromptState:
+        # A prompt can end between the two requests, so history is checked again before it counts as unknown.
         client, prompt_id = self._client, self._prompt_id
         if entry := await client.history(prompt_id):
-            return Standing(entry)
+            return PromptState(entry)
         queue = await client.queue()
         if prompt_id in queue.running:
-            return Standing(running=True)
+            return PromptState(running=True)
         if prompt_id in queue.pending:
             ahead = len(queue.running) + queue.pending.index(prompt_id)
-            return Standing(position=ahead, engine_works=bool(queue.running))
-        return Standing(await client.history(prompt_id))
+            return PromptState(position=ahead, engine_works=bool(queue.running))
+        return PromptState(await client.history(prompt_id))
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Asks until the engine answers, for `patience` seconds after the first failure.
+        """Retry until the engine answers, for `patience` seconds after the first failure.
 
-        Raises EngineUnreachable, EngineTimeout, or FateUnknown when it answers something else.
+        Raises EngineUnreachable, EngineTimeout, or FateUnknown if it answers something else.
         """
         deadline: float | None = None
         pause = _RETRY_PAUSE
@@ -354,5 +354,5 @@ class Run:
 
 
 def _is_foreign(error: BaseException | None) -> bool:
-    """Whether this is the answer of something else than an engine, such as the page of a proxy."""
+    """Whether this answer comes from something other than an engine, such as the page of a proxy."""
     return isinstance(error, BadResponse) and not isinstance(error, EngineErred)

@@ -1,4 +1,4 @@
-"""How a LoRA that the preview engine trained is told from one for real engines. Loads no other package."""
+"""Tells a LoRA trained by the preview engine from one for real engines. Imports no other package."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ METADATA = {
 
 
 def is_sketch(metadata: Mapping[str, str], names: Iterable[str] = ()) -> bool:
-    """Whether a safetensors file with this metadata and these tensors is of use to the preview engine alone.
+    """Whether a safetensors file with this metadata and these tensors is of use only to the preview engine.
 
-    Its metadata says so; where another program dropped that, the names of its weights do.
+    Its metadata says so; if another program dropped that, the names of its weights do.
     """
     return MARK in metadata or any(name.startswith(PREFIX) for name in names)

@@ -1,4 +1,4 @@
-"""Whether the database is whole and fits this program, and what can be saved of a damaged one.
+"""Whether the database is undamaged and fits this program, and what can be salvaged from a damaged one.
 
 Uses `host`. Begin with `integrity`.
 """

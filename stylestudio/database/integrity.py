@@ -1,8 +1,8 @@
-"""Whether the SQLite database is whole: its header and schema before a start, every table in a worker at least daily.
+"""Checks the SQLite database for damage: header and schema before a start, every table at least daily in a worker.
 
-A table is looked through at a time, on a connection that cannot write, and what was found is kept in a file beside the
-database: a worker goes on where the last one was, and web processes and commands read it without the database. A
-PostgreSQL server looks after its files itself.
+Tables are examined one at a time, on a read-only connection, and the results are stored in a file beside the database:
+a worker continues where the last one stopped, and web processes and commands read the results without the database. A
+PostgreSQL server checks its files itself.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from stylestudio.host.locks import FileLock, Locked
 
 log = logging.getLogger(__name__)
 
-AFTER_START = 10.0  # seconds that a worker leaves to whoever waits for a picture
-DAY = 86_400.0  # seconds after which everything is looked through again
-HOUR = 3_600.0  # the same for what was damaged: somebody may have mended it
-SOON = 600.0  # the same where somebody met a damaged page, so that meeting it all the time does not read all the time
-SECONDS_BETWEEN_LOOKS = 60.0  # seconds between two looks whether it is time
+AFTER_START = 10.0  # seconds that a worker first leaves to people who wait for a picture
+DAY = 86_400.0  # seconds after which everything is examined again
+HOUR = 3_600.0  # the same for damaged tables: somebody may have repaired them
+SOON = 600.0  # the same after a damaged page was met, so that frequent hits do not cause constant reading
+SECONDS_BETWEEN_LOOKS = 60.0  # seconds between checks whether an examination is due
 LONGEST_REST = 5.0  # seconds between two tables
 LEAST_SIZE = 100  # bytes of a database's header
 NICE = 10  # of the thread that reads
@@ -47,11 +47,12 @@ class Damaged(Exception):
 
 
 @dataclass(slots=True)
-class Standing:
-    """What is known of one database file. Times are seconds since 1970, 0.0 where there is none.
+class Examination:
+    """What is known about one database file. Times are in seconds since 1970, 0.0 if unset.
 
-    `done` are the tables of the round that began at `begun`. `faults`: table -> what SQLite says. `readable` are those
-    tables of `faults` whose rows can all be read: only an index, or the list of free pages, is damaged there.
+    `done` are the tables examined in the round that began at `begun`. `faults` maps tables to SQLite's messages.
+    `readable` are the tables in `faults` whose rows can all be read: only an index or the list of free pages is
+    damaged.
     """
 
     database: str = ""
@@ -64,7 +65,7 @@ class Standing:
 
     @classmethod
     def of(cls, file: Path) -> Self:
-        """As it was kept; a new one where nothing was, or where another file lies there now."""
+        """Load what is stored; a new one if there is nothing, or if the database file was replaced."""
         identity = _identity(file)
         try:
             kept = cls(**json.loads(_notes(file).read_text()))
@@ -73,17 +74,17 @@ class Standing:
         return kept if kept.database == identity else cls(identity)
 
     def keep(self, file: Path) -> None:
-        """Write it beside the database, whole or not at all."""
+        """Store it beside the database, atomically."""
         draft = _notes(file).with_suffix(".draft")
         draft.write_text(json.dumps(asdict(self)))
         draft.replace(_notes(file))
 
     def is_due(self, now: float) -> bool:
-        """Whether there is something to look at."""
+        """Whether there is something to examine."""
         return not self.ended or now - self.ended >= (HOUR if self.faults else DAY) or self.ended > now
 
     def begin(self, now: float) -> None:
-        """A new round, unless one is going on. Until a day is over it is for what was damaged alone."""
+        """Start a new round unless one is running. Within a day of the last one it covers only damaged tables."""
         if self.ended:
             again = self.faults and 0 <= now - self.begun < DAY
             self.done = [name for name in self.done if name not in self.faults] if again else []
@@ -91,7 +92,7 @@ class Standing:
         self.begun = self.begun or now
 
     def note(self, table: str, said: list[str], *, readable: bool) -> None:
-        """Keep what was found of a table."""
+        """Record the result for a table."""
         self.done.append(table)
         self.faults.pop(table, None)
         self.readable = [name for name in self.readable if name != table]
@@ -115,7 +116,7 @@ def _suspicion(file: Path) -> Path:
 
 
 def _suspected_at(file: Path) -> float:
-    """When somebody last met a damaged page, in seconds since 1970; 0.0 where nobody did."""
+    """When a damaged page was last met, in seconds since 1970; 0.0 if never."""
     with contextlib.suppress(OSError):
         return _suspicion(file).stat().st_mtime
     return 0.0
@@ -127,7 +128,7 @@ def database_file() -> Path | None:
 
 
 def free_bytes() -> int:
-    """What is free on the disk of the data folder."""
+    """Free space on the disk of the data folder, in bytes."""
     with contextlib.suppress(OSError):
         return shutil.disk_usage(settings.DATA).free
     return 2**63
@@ -136,10 +137,10 @@ def free_bytes() -> int:
 # --- Before a start
 
 
-def look_at_header(file: Path) -> None:
-    """Raises Damaged where the database cannot even be opened. Takes milliseconds, whatever the size.
+def check_header(file: Path) -> None:
+    """Raise Damaged if the database cannot even be opened. Takes milliseconds, whatever the size.
 
-    A missing file is a new studio. An empty one is too, unless there are pictures: SQLite would begin anew in it.
+    A missing file means a new studio. So does an empty one, unless there are pictures: SQLite would start afresh in it.
     """
     if not file.exists():
         return
@@ -158,7 +159,7 @@ def look_at_header(file: Path) -> None:
             database.execute(f"SELECT count(*) FROM {SCHEMA}").fetchone()  # noqa: S608 - a constant
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            return  # whoever opens it next says what that is
+            return  # whoever opens it next reports what is wrong
         raise Damaged(_cannot_be_read(file, error)) from error
 
 
@@ -176,7 +177,7 @@ def _has_files() -> bool:
 
 
 def remedy(*, whole_rows: bool) -> str:
-    """What whoever runs the studio does about a damaged database."""
+    """What the operator should do about a damaged database."""
     if whole_rows:
         return _(
             "No row is lost: indexes or the list of free pages are damaged. Stop the studio, run "
@@ -192,24 +193,24 @@ def remedy(*, whole_rows: bool) -> str:
 
 
 def reading(file: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Nothing is mapped into memory: a bad sector would end the process there."""
+    """Open a read-only connection. No memory mapping: a bad sector would then kill the process."""
     database = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
     database.execute("PRAGMA mmap_size = 0")
     return database
 
 
 def tables(file: Path) -> list[str]:
-    """What is looked through, in order. Raises sqlite3.Error."""
+    """The tables to examine, in order. Raises sqlite3.Error."""
     with closing(reading(file)) as database:
         ordinary = "type = 'table' AND rootpage > 0 AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
         rows = database.execute(f"SELECT name FROM {SCHEMA} WHERE {ordinary}").fetchall()  # noqa: S608 - constants
     return [SCHEMA, *(str(name) for (name,) in rows)]
 
 
-def look_through(file: Path, table: str) -> tuple[list[str], bool]:
-    """What SQLite finds wrong with a table and its indexes, and whether all its rows can be read none the less.
+def examine_table(file: Path, table: str) -> tuple[list[str], bool]:
+    """Return SQLite's complaints about a table and its indexes, and whether all rows can be read in spite of them.
 
-    Raises sqlite3.Error where that could not be found out, as for a table that is gone meanwhile.
+    Raises sqlite3.Error if that cannot be determined, as for a table that was dropped in the meantime.
     """
     name = '"' + table.replace('"', '""') + '"'
     with closing(reading(file)) as database:
@@ -220,7 +221,7 @@ def look_through(file: Path, table: str) -> tuple[list[str], bool]:
                 raise
             found = [str(error)]
         said = [" ".join(text.removeprefix("*** in database main ***").split()) for text in found if text != "ok"]
-        # What it says of single rows is about the table; anything else may be about an index.
+        # Messages about single rows concern the table itself; all others may concern an index.
         return said, bool(said) and not any("NULL value" in text for text in said) and _reads(database, name)
 
 
@@ -234,7 +235,7 @@ def _reads(database: sqlite3.Connection, name: str) -> bool:
 
 
 class Examiner(threading.Thread):
-    """Looks the database through in a worker, with pauses and at a low priority. One worker at a time does so."""
+    """Examines the database in a worker, with pauses and at low priority. One worker at a time does this."""
 
     def __init__(self, file: Path, stopping: threading.Event) -> None:
         super().__init__(name="integrity", daemon=True)
@@ -242,10 +243,10 @@ class Examiner(threading.Thread):
         self._stopping = stopping
 
     def run(self) -> None:
-        """Until the worker stops."""
-        with contextlib.suppress(AttributeError, OSError):  # where the system knows no priority of threads
+        """Run until the worker stops."""
+        with contextlib.suppress(AttributeError, OSError):  # if the system has no thread priorities
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-        # What is known to be damaged may have been put right while nothing ran.
+        # Known damage may have been repaired while nothing was running.
         pause = 0.0 if trouble(self._file) else AFTER_START
         while not self._stopping.wait(pause):
             pause = SECONDS_BETWEEN_LOOKS
@@ -255,9 +256,9 @@ class Examiner(threading.Thread):
                 log.warning("The database could not be looked through: %s", error)
 
     def examine(self) -> None:
-        """One round, or the rest of one, where it is time for it. Raises OSError and sqlite3.Error."""
+        """Run one round, or the rest of one, if it is due. Raises OSError and sqlite3.Error."""
         with contextlib.suppress(Locked), FileLock(self._file.with_name("integrity.lock")):
-            standing, now = Standing.of(self._file), time.time()
+            standing, now = Examination.of(self._file), time.time()
             if _suspected_at(self._file) > standing.begun and not 0 <= now - standing.ended < SOON:
                 standing.done, standing.begun, standing.ended = [], now, 0.0
             elif not standing.is_due(now):
@@ -265,7 +266,7 @@ class Examiner(threading.Thread):
             standing.begin(now)
             self._go_on(standing)
 
-    def _go_on(self, standing: Standing) -> None:
+    def _go_on(self, standing: Examination) -> None:
         names = tables(self._file)
         standing.tables = len(names)
         standing.faults = {name: said for name, said in standing.faults.items() if name in names}
@@ -273,7 +274,7 @@ class Examiner(threading.Thread):
             if name in standing.done:
                 continue
             began = time.monotonic()
-            said, readable = look_through(self._file, name)
+            said, readable = examine_table(self._file, name)
             if said:
                 log.error("The database is damaged in %s: %s", name, said[0])
             standing.note(name, said, readable=readable)
@@ -286,35 +287,35 @@ class Examiner(threading.Thread):
             _suspicion(self._file).unlink(missing_ok=True)
 
 
-# --- What others ask
+# --- What others call
 
 
 def suspect() -> None:
-    """Somebody met a damaged page: say so at once, and let a worker look through everything soon."""
+    """Report a damaged page at once, and let a worker examine everything soon."""
     file = database_file()
     if file is not None:
         with contextlib.suppress(OSError):
             _suspicion(file).touch()
 
 
-def tell() -> Iterable[Fact]:
-    """A fact for `/health` when the database is known to be damaged."""
+def facts_for_health() -> Iterable[Fact]:
+    """A fact for `/health` if the database is known to be damaged."""
     if trouble():
         yield Fact("damaged", True, well=False)
 
 
 def trouble(file: Path | None = None) -> bool:
-    """Whether the database is known, or with good reason suspected, to be damaged. Reads one small file."""
+    """Whether the database is known or strongly suspected to be damaged. Reads one small file."""
     file = file or database_file()
-    return file is not None and (bool(Standing.of(file).faults) or _suspicion(file).exists())
+    return file is not None and (bool(Examination.of(file).faults) or _suspicion(file).exists())
 
 
 def examined() -> Iterable[tuple[str, str]]:
-    """State and remedy for doctor; the remedy is empty where all is well. Nothing with PostgreSQL."""
+    """State and remedy for doctor; the remedy is empty if all is well. Yields nothing with PostgreSQL."""
     file = database_file()
     if file is None or not file.exists():
         return
-    standing = Standing.of(file)
+    standing = Examination.of(file)
     if standing.faults:
         named = "; ".join(f"{table}: {said}" for table, said in sorted(standing.faults.items()))
         whole_rows = set(standing.faults) == set(standing.readable)
@@ -328,7 +329,7 @@ def examined() -> Iterable[tuple[str, str]]:
         yield _progress(standing), ""
 
 
-def _progress(standing: Standing) -> str:
+def _progress(standing: Examination) -> str:
     if standing.ended:
         hours = max(0, int(time.time() - standing.ended)) // 3600
         if not hours:

@@ -1,6 +1,6 @@
-"""The rows of a damaged SQLite database that can still be read, in a new one.
+"""Copies the readable rows of a damaged SQLite database into a new one.
 
-SQLite's own ways stop too early: `VACUUM INTO` and `REINDEX` at the first damaged page, also of an index, and
+SQLite's own tools stop too early: `VACUUM INTO` and `REINDEX` stop at the first damaged page, even of an index, and
 `.recover` is not in every build of its shell.
 """
 
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from stylestudio.database import integrity
 
-ROWS = 500  # written at once
+ROWS = 500  # rows per write
 
 
 class Hopeless(Exception):
@@ -25,7 +25,7 @@ class Hopeless(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A table, how many of its rows came, and what stopped the others; "" where all came."""
+    """A table, how many of its rows were copied, and what stopped the others; "" if all were copied."""
 
     name: str
     rows: int
@@ -33,9 +33,9 @@ class Saved:
 
 
 def salvage(damaged: Path, target: Path) -> list[Saved]:
-    """Write all rows that can be read into `target`, which must not exist; indexes are made anew.
+    """Write all readable rows to `target`, which must not exist; indexes are rebuilt.
 
-    A table is read from its first row on, and where that stops from its last one backwards: what lies between is lost.
+    A table is read from its first row on, and if that stops, backwards from its last one: what lies between is lost.
     Raises Hopeless and OSError; then there is no target.
     """
     try:
@@ -61,7 +61,7 @@ def _copied(source: sqlite3.Connection, copy: sqlite3.Connection) -> list[Saved]
             _make(copy, str(sql), saved)
     if any(table.trouble for table in saved):
         _keep_files(copy)
-    # Numbers of rows that were deleted are not given again.
+    # Ids of deleted rows are not reused.
     with suppress(sqlite3.DatabaseError):
         counters = source.execute("SELECT seq, name FROM sqlite_sequence").fetchall()
         copy.executemany("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", counters)
@@ -71,8 +71,8 @@ def _copied(source: sqlite3.Connection, copy: sqlite3.Connection) -> list[Saved]
 
 
 def _keep_files(copy: sqlite3.Connection) -> None:
-    """Files whose rows did not come are no orphans of a crash: as after `adopt_media` nothing takes them for lost."""
-    with suppress(sqlite3.DatabaseError):  # of a version that does not look for orphans in this way
+    """Protect files whose rows were lost from the sweep for orphans, as `adopt_media` does."""
+    with suppress(sqlite3.DatabaseError):  # from a version that does not detect orphans in this way
         copy.execute("UPDATE stylestudio_mediastore SET adopted_at = datetime('now')")
         copy.execute("DELETE FROM stylestudio_start")
 
@@ -87,7 +87,7 @@ def _table(source: sqlite3.Connection, copy: sqlite3.Connection, name: str) -> S
 
 
 def _rows(source: sqlite3.Connection, copy: sqlite3.Connection, table: str, order: str) -> str:
-    """Copy rows until one cannot be read, and say what stopped it; those that came already are passed over."""
+    """Copy rows until one cannot be read, and return what stopped it. Rows copied before are skipped."""
     try:
         rows = source.execute(f"SELECT * FROM {table} NOT INDEXED ORDER BY {order}")  # noqa: S608 - a name of the schema
         places = ", ".join("?" * len(rows.description))
@@ -99,7 +99,7 @@ def _rows(source: sqlite3.Connection, copy: sqlite3.Connection, table: str, orde
 
 
 def _batches(rows: sqlite3.Cursor) -> Iterator[list[tuple[object, ...]]]:
-    """Whole batches, and before an error what was read until then."""
+    """Yield full batches, and before an error the rows read until then."""
     batch: list[tuple[object, ...]] = []
     try:
         for row in rows:
@@ -114,7 +114,7 @@ def _batches(rows: sqlite3.Cursor) -> Iterator[list[tuple[object, ...]]]:
 
 
 def _make(copy: sqlite3.Connection, sql: str, saved: list[Saved]) -> None:
-    """An index, view or trigger. One that what came does not allow is left to the next migration or to a person."""
+    """Create an index, view or trigger. If the copied rows do not allow it, the next migration or a person must."""
     try:
         copy.execute(sql)
     except sqlite3.DatabaseError as error:

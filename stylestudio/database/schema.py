@@ -1,4 +1,4 @@
-"""Whether the database fits this program: what is recorded there as done, against what there is to do here."""
+"""Whether the database fits this program: compares the migrations recorded there with those known here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils.translation import gettext as _
 
-from stylestudio.database import take_along
+from stylestudio.database import conversion
 from stylestudio.models import DatabaseSchema
 
-NUMBER = 1  # of the schema that this program needs; a migration after which older programs must not start raises it
-NAMED = 3  # migrations that a sentence names
+NUMBER = 1  # the schema that this program needs; raised by a migration after which older programs must not start
+NAMED = 3  # how many migrations a sentence lists
 
-Migration = tuple[str, str]  # label of the app, name
+Migration = tuple[str, str]  # app label, name
 
 
 class NewerDatabase(Exception):
@@ -25,20 +25,20 @@ class NewerDatabase(Exception):
 
 
 def unknown_migrations() -> list[Migration]:
-    """What was done to the database and nobody here knows, in the order in which it was done.
+    """Migrations applied to the database that are unknown here, in the order in which they were applied.
 
-    Migrations of Django itself and of other packages count like ours: an older package misreads its tables as well.
+    Those of Django itself and of other packages count like ours: an older package misreads its tables as well.
     Raises django.db.DatabaseError.
     """
     recorded = list(MigrationRecorder(connection).applied_migrations())
-    unknown = set(recorded) - _on_disk() - take_along.recorded()
+    unknown = set(recorded) - _on_disk() - conversion.recorded()
     if unknown:
         unknown -= _replaced()
     return [migration for migration in recorded if migration in unknown]
 
 
 def refuse_newer() -> None:
-    """Raises NewerDatabase before anything is changed."""
+    """Raise NewerDatabase before anything is changed."""
     if (theirs := number()) > NUMBER:
         raise NewerDatabase(
             _(
@@ -63,7 +63,7 @@ def refuse_newer() -> None:
 
 
 def number() -> int:
-    """The number of the database's schema; 0 if it has none. Raises django.db.DatabaseError."""
+    """The schema number of the database; 0 if it has none. Raises django.db.DatabaseError."""
     try:
         return DatabaseSchema.objects.values_list("number", flat=True).first() or 0
     except (OperationalError, ProgrammingError):  # what SQLite and PostgreSQL say of a table that is not there
@@ -74,7 +74,7 @@ def number() -> int:
 
 
 def _on_disk() -> set[Migration]:
-    """By their files' names alone: importing them all takes longer than most commands."""
+    """Found by file name alone: importing them all takes longer than most commands."""
     found: set[Migration] = set()
     for app in apps.get_app_configs():
         module, _explicit = MigrationLoader.migrations_module(app.label)
@@ -85,7 +85,7 @@ def _on_disk() -> set[Migration]:
 
 
 def _replaced() -> set[Migration]:
-    """Those that were squashed into one of ours, and whose files are gone."""
+    """Migrations that were squashed into one of ours and whose files are gone."""
     loader = MigrationLoader(None, load=False)
     loader.load_disk()
     return {(label, name) for migration in loader.disk_migrations.values() for label, name in migration.replaces}

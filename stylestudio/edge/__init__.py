@@ -1,4 +1,4 @@
-"""What stands between the world and Django: private files, headers, limits, proxies, failures told in words.
+"""Everything between the network and Django: private files, headers, limits, proxies, failures put into words.
 
 Uses `media`, `database` and `host`. Begin with `middleware`, then `serving`.
 """

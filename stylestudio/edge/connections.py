@@ -1,8 +1,8 @@
-"""How many unfinished connections one sender may hold, and how many files the web process may open.
+"""Limits on the unfinished connections of one sender, and on the files that the web process may open.
 
 A connection is unfinished until the head and the body of a request have arrived, and again while it waits for the next
-request. Somebody with many of them would take all of them from everybody else. Sockets, requests that are answered and
-what waits after a request of somebody who is signed in do not count, nor do the proxies: who asked is behind them.
+request. A sender with many of them could starve everybody else. Not counted are WebSockets, requests being answered,
+connections idle after a request of somebody who is signed in, and proxies, because the real senders are behind them.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from daphne import http_protocol, server
 
 from stylestudio.edge import proxies, serving
 
-MOST_UNFINISHED = 512  # of one sender; an office of thirty people with ten each stays below, all at the same moment
+MOST_UNFINISHED = 512  # per sender; thirty people in one office with ten each at the same moment stay below
 LEAST_UNFINISHED = 32
-SETTLE = 0.25  # seconds; of many that come at once the requests are read only after all are there
-SHARE = 8  # one sender gets at most one in so many of the files that may be open
-PORTABLE_FILES = 10240  # what macOS grants where it says "any number"
+SECONDS_BEFORE_CLOSING = 0.25  # seconds; if many arrive at once, requests are read only after all have connected
+SHARE = 8  # one sender may use at most one in this many of the files that may be open
+PORTABLE_FILES = 10240  # what macOS allows if it reports "unlimited"
 
 
 class Waiting:
-    """The unfinished connections of each sender; the one that was silent for longest is the first."""
+    """The unfinished connections of each sender, the one that has been silent longest first."""
 
     def __init__(self, later: Callable[..., Any] = server.reactor.callLater) -> None:
         self.most = MOST_UNFINISHED
         self._later = later
         self._held: dict[str, dict[Any, None]] = {}
-        self._settling: set[str] = set()
+        self._closing_soon: set[str] = set()
 
     def add(self, sender: str, channel: Any) -> None:
-        """Count `channel`. Those that are too many are closed soon, the ones that were silent for longest."""
+        """Count `channel`. If there are too many, those that have been silent longest are closed soon."""
         held = self._held.setdefault(sender, {})
         held.pop(channel, None)
         held[channel] = None
         self._close(sender, 2 * self.most)
-        if len(held) > self.most and sender not in self._settling:
-            self._settling.add(sender)
-            self._later(SETTLE, self._settle, sender)
+        if len(held) > self.most and sender not in self._closing_soon:
+            self._closing_soon.add(sender)
+            self._later(SECONDS_BEFORE_CLOSING, self._close_excess, sender)
 
-    def _settle(self, sender: str) -> None:
-        self._settling.discard(sender)
+    def _close_excess(self, sender: str) -> None:
+        self._closing_soon.discard(sender)
         self._close(sender, self.most)
 
     def _close(self, sender: str, most: int) -> None:
@@ -54,14 +54,14 @@ class Waiting:
             silent.transport.abortConnection()
 
     def heard(self, sender: str, channel: Any) -> None:
-        """Something arrived."""
+        """Note that data arrived."""
         held = self._held.get(sender, {})
         if channel in held:
             del held[channel]
             held[channel] = None
 
     def remove(self, sender: str, channel: Any) -> None:
-        """Its request is complete, or it is gone."""
+        """Stop counting `channel`: its request is complete, or it is gone."""
         held = self._held.get(sender, {})
         held.pop(channel, None)
         if not held:
@@ -72,13 +72,13 @@ waiting = Waiting()
 
 
 class CountedChannel(http_protocol.http.HTTPChannel):  # type: ignore[misc]
-    """Twisted's side of a connection, which counts while it is unfinished."""
+    """Twisted's side of a connection, counted while it is unfinished."""
 
-    _sender: str | None = None  # None: a proxy, which does not count
+    _sender: str | None = None  # None: a proxy, which is not counted
     _in_head = False
 
     def connectionMade(self) -> None:
-        """Somebody connected."""
+        """A client connected."""
         super().connectionMade()
         host = str(getattr(self.transport.getPeer(), "host", ""))
         if not proxies.is_proxy(host):
@@ -86,13 +86,13 @@ class CountedChannel(http_protocol.http.HTTPChannel):  # type: ignore[misc]
             waiting.add(self._sender, self)
 
     def dataReceived(self, data: bytes) -> None:
-        """A piece of a request."""
+        """Part of a request arrived."""
         if self._sender is not None:
             waiting.heard(self._sender, self)
         super().dataReceived(data)
 
     def resetTimeout(self) -> None:
-        """Start to wait anew, but not for each piece of a head: one letter a minute would hold it for ever."""
+        """Restart the timeout, but not for each piece of a head: one letter a minute would hold it open for ever."""
         if self._in_head and self.line_mode:
             return
         self._in_head = bool(self.line_mode)
@@ -105,13 +105,13 @@ class CountedChannel(http_protocol.http.HTTPChannel):  # type: ignore[misc]
         super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:
-        """The answer has left; from now on the connection waits for another request."""
+        """The response was sent; from now on the connection waits for the next request."""
         if self._sender is not None and self.persistent and not _is_member(request):
             waiting.add(self._sender, self)
         super().requestDone(request)
 
     def connectionLost(self, reason: Any) -> None:
-        """It is gone."""
+        """The connection was closed."""
         self._finished()
         super().connectionLost(reason)
 
@@ -126,19 +126,19 @@ def _is_member(request: Any) -> bool:
 
 
 class CountedFactory(http_protocol.HTTPFactory):  # type: ignore[misc]
-    """daphne's factory, with channels that count."""
+    """daphne's factory, with counted channels."""
 
     protocol = CountedChannel
 
 
 def install() -> None:
-    """Make daphne count. Call before `daphne.server.Server(...).run()`."""
+    """Make daphne count connections. Call before `daphne.server.Server(...).run()`."""
     waiting.most = max(LEAST_UNFINISHED, min(MOST_UNFINISHED, raise_file_limit() // SHARE))
     server.HTTPFactory = CountedFactory
 
 
 def raise_file_limit() -> int:
-    """Open as many files as the system lets this user, not only as many as it proposes; the number."""
+    """Raise the soft limit on open files to the hard limit, and return it."""
     if sys.platform == "win32":
         return MOST_UNFINISHED * SHARE
     import resource

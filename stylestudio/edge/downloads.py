@@ -1,4 +1,4 @@
-"""Answers that are files: sent in pieces without holding up other requests, and zips that are made while they leave."""
+"""Responses that are files: sent in chunks without blocking other requests, and zips made while they are sent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from django.utils.translation import ngettext
 from stylestudio.text import plain
 
 CHUNK = 2**20
-NAMED = 20  # missing files that a page or a command names
+NAMED = 20  # how many missing files a page or a command lists
 
 
 class FilesMissing(Exception):
-    """What was asked for cannot be put together. `names`: what people call the files that the store has not."""
+    """A download cannot be assembled. `names` are the names, as people know them, of files missing in the store."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
@@ -35,22 +35,22 @@ class FilesMissing(Exception):
         super().__init__(sentence % {"count": len(names), "names": shown})
 
 
-def refused(request: HttpRequest, missing: FilesMissing, back: str) -> HttpResponse:
-    """A page in place of a download: what is missing, what to do, and the way `back`."""
+def missing_files_page(request: HttpRequest, missing: FilesMissing, back: str) -> HttpResponse:
+    """The page shown instead of a download: what is missing, what to do, and a link `back`."""
     return render(request, "409.html", {"missing": missing, "back": back}, status=HTTPStatus.CONFLICT)
 
 
 def attachment(name: str, file: IO[bytes], content_type: str = "application/octet-stream") -> StreamingHttpResponse:
-    """The rest of a file, saved as `name` by the browser. It is closed when the answer has left."""
+    """The rest of a file, saved as `name` by the browser. The file is closed once it was sent."""
     response = StreamingHttpResponse(_chunks(file), content_type=content_type)
     response["Content-Disposition"] = content_disposition_header(True, plain.name(name))
     return response
 
 
 def zipped(name: str, found: Iterable[tuple[str, bytes]]) -> StreamingHttpResponse:
-    """Files, each a path and its content, as a zip that is made while it leaves.
+    """Files, each a path and its content, as a zip that is made while it is sent.
 
-    They are asked for in threads without a connection to the database.
+    `found` is iterated in threads that have no database connection.
     """
     return attachment(name, cast(IO[bytes], Zipped(found)), "application/zip")
 
@@ -64,7 +64,7 @@ async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
 
 
 class Zipped(RawIOBase):
-    """Files as a zip that is made while it is read, so that it needs neither disk nor memory for all of them."""
+    """Files as a zip that is made while it is read, so that it needs neither disk space nor memory for all of them."""
 
     def __init__(self, found: Iterable[tuple[str, bytes]]) -> None:
         self._found = iter(found)
@@ -73,7 +73,7 @@ class Zipped(RawIOBase):
         self._ended = False
 
     def read(self, size: int = -1, /) -> bytes:
-        """At least a piece, of `size` bytes at most; nothing at the end."""
+        """Return between one and `size` bytes; nothing at the end."""
         while not self._ended and (size < 0 or self._out.waiting < size):
             pair = next(self._found, None)
             if pair is None:
@@ -84,36 +84,39 @@ class Zipped(RawIOBase):
         return self._out.take(size)
 
     def close(self) -> None:
-        """Give up what was not read. The zip goes first: by itself it would end after what it writes to."""
+        """Drop what was not read.
+
+        Close the zip first: left to itself it would be closed after the file it writes to.
+        """
         if not self.closed:
-            with suppress(ValueError):  # it broke in the middle of a file
+            with suppress(ValueError):  # it stopped in the middle of a file
                 self._zip.close()
         super().close()
 
 
 class _Outlet(RawIOBase):
-    """What was written and not yet read. It cannot go back, so zipfile writes sizes after the files."""
+    """Buffers what was written and not yet read. It cannot seek, so zipfile writes sizes after the files."""
 
     def __init__(self) -> None:
         self._pieces = bytearray()
 
     @property
     def waiting(self) -> int:
-        """Bytes that can be read."""
+        """The number of bytes that can be read."""
         return len(self._pieces)
 
     def writable(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
     def write(self, data: object, /) -> int:
-        """Keep a piece."""
+        """Buffer some bytes."""
         piece = bytes(data)  # type: ignore[call-overload]
         self._pieces += piece
         return len(piece)
 
     def take(self, size: int) -> bytes:
-        """The oldest `size` bytes, all where it is negative."""
+        """Remove and return the oldest `size` bytes; all if it is negative."""
         end = len(self._pieces) if size < 0 else size
         piece = bytes(self._pieces[:end])
         del self._pieces[:end]

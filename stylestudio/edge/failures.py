@@ -1,7 +1,8 @@
-"""What a database, a disk or a bucket refuses, in words: for pages, fragments and scripts, for commands and the log.
+"""Errors of a database, a disk or a bucket in words: for pages, fragments and scripts, for commands and the log.
 
-Whatever code meets such an error, it ends here: the middleware and `handler500` turn it into an answer, `in_words` does
-so for files and bodies beside Django, and `stylestudio.processes.command_line` for commands.
+Whatever code meets such an error, it is handled here: the middleware and `handler500` turn it into a response,
+`in_words` does so for files and request bodies handled outside Django, and `stylestudio.processes.command_line` for
+commands.
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ from stylestudio.media.storage import StoreUnreachable
 
 log = logging.getLogger(__name__)
 
-QUIET = 60.0  # seconds for which a logger does not repeat itself
-SOON, LATER = 5, 300  # seconds after which a browser or script may try again
+QUIET = 60.0  # seconds during which a logger does not repeat itself
+SOON, LATER = 5, 300  # seconds after which a browser or script may retry
 
 
 class Kind(Enum):
-    """What went wrong, as far as people have to tell it apart."""
+    """What went wrong, as far as people have to distinguish it."""
 
-    BUSY = auto()  # somebody else writes
+    BUSY = auto()  # somebody else is writing
     AWAY = auto()  # the database server does not answer
-    STORE = auto()  # the bucket does not answer, or refuses
+    STORE = auto()  # the bucket does not answer, or refuses access
     FULL = auto()
     READ_ONLY = auto()
-    FORBIDDEN = auto()  # the studio's user may not
-    BROKEN = auto()  # the disk itself
+    FORBIDDEN = auto()  # the studio's user lacks permission
+    BROKEN = auto()  # the disk itself failed
     DAMAGED = auto()  # the database file
-    MESSAGES = auto()  # the file of messages to the worker is
-    GONE = auto()  # a file that a row names
+    MESSAGES = auto()  # the queue file is damaged
+    GONE = auto()  # a file that a row names is missing
 
 
 # SQLite's primary result codes: https://www.sqlite.org/rescode.html
@@ -69,7 +70,7 @@ _SQLITE = {
     sqlite3.SQLITE_PERM: Kind.FORBIDDEN,
 }
 
-# The beginnings of PostgreSQL's SQLSTATE, the longest first.
+# Prefixes of PostgreSQL's SQLSTATE, longest first.
 _POSTGRES = {
     "53100": Kind.FULL,
     "25006": Kind.READ_ONLY,
@@ -101,14 +102,14 @@ _SYSTEM = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What was refused. `detail` is the system's own words with the file where it names one: for whoever runs it."""
+    """What failed. `detail` is the system's own message, with the file if it names one; for operators."""
 
     kind: Kind
     detail: str
 
     @property
     def passes(self) -> bool:
-        """Whether trying again in a moment may do, without anybody mending anything."""
+        """Whether a retry in a moment may succeed without anybody fixing anything."""
         return self.kind in {Kind.BUSY, Kind.AWAY, Kind.STORE}
 
     @property
@@ -129,7 +130,7 @@ class Failure:
 
     @property
     def advice(self) -> str:
-        """What to do, for whoever uses the studio."""
+        """What to do, addressed to a user of the studio."""
         if self.kind == Kind.GONE:
             return _("A backup of the media folder may have it.")
         if self.passes:
@@ -137,42 +138,42 @@ class Failure:
         return _("Tell whoever runs the studio, who finds out more with doctor.")
 
     def sentence(self, *, changing: bool = True) -> str:
-        """What happened and what to do. `changing`: something was to be stored, and people wonder whether it is."""
+        """What happened and what to do. `changing`: something was to be stored, so say whether it was."""
         kept = _("Nothing was kept.") if changing and self.kind != Kind.GONE else ""
         return " ".join(filter(None, (self.what, kept, self.advice)))
 
     @property
     def told(self) -> str:
-        """What happened in our words and in the system's, for the log and for whoever typed a command. In English."""
+        """What happened in our words and the system's, in English; for the log and for commands."""
         with translation.override(None):
             return f"{self.what} ({self.detail})"
 
     @property
     def status(self) -> int:
-        """Of an answer that shows the sentence."""
+        """The HTTP status of a response that shows the sentence."""
         return HTTPStatus.NOT_FOUND if self.kind == Kind.GONE else HTTPStatus.SERVICE_UNAVAILABLE
 
     @property
     def headers(self) -> dict[str, str]:
-        """When to try again; nobody keeps the answer."""
+        """When to retry, and that the response must not be cached."""
         later = {} if self.kind == Kind.GONE else {"Retry-After": str(SOON if self.passes else LATER)}
         return {"Cache-Control": "no-store", **later}
 
 
 def of(error: BaseException | None) -> Failure | None:
-    """What `error`, or an error that caused it, says of database or disk; None for any other error."""
+    """Classify `error` or an error that caused it as a failure of database or disk; None for any other error."""
     while error is not None:
         kind = _kind(error)
         if kind:
             return Failure(kind, _detail(error))
-        # Django's session says "deleted" of any error of the database, and does not name it as the cause.
+        # Django's session reports any database error as a deleted session, without naming it as the cause.
         hidden = isinstance(error, SessionInterrupted | UpdateError)
         error = error.__context__ if hidden else error.__cause__
     return None
 
 
 def plainly(error: OSError, place: object) -> str:
-    """For a command that goes on or ends with a line of its own: the file that the error names, else `place`."""
+    """Describe the error for a command's own output: the file that the error names, or else `place`."""
     return f"{error.filename or place}: {error.strerror or error}"
 
 
@@ -180,14 +181,14 @@ def _kind(error: BaseException) -> Kind | None:
     if isinstance(error, DatabaseFailure):
         cause = error.__cause__
         return _sqlite_kind(cause) if isinstance(cause, sqlite3.Error) else _postgres_kind(cause)
-    if isinstance(error, sqlite3.Error):  # not by way of Django: only the messages to the worker are read so
+    if isinstance(error, sqlite3.Error):  # raised outside Django: only the queue file is read that way
         kind = _sqlite_kind(error)
         return Kind.MESSAGES if kind == Kind.DAMAGED else kind
     if isinstance(error, StoreUnreachable):
         return Kind.STORE
     if isinstance(error, FileNotFoundError):
         return Kind.GONE if _is_media(error.filename) else None
-    if isinstance(error, FileExistsError):  # Django raises it without a number for a file in the place of a folder
+    if isinstance(error, FileExistsError):  # Django raises it without an errno if a file is where a folder belongs
         return Kind.FORBIDDEN
     return _SYSTEM.get(error.errno or 0) if isinstance(error, OSError) else None
 
@@ -195,12 +196,12 @@ def _kind(error: BaseException) -> Kind | None:
 def _sqlite_kind(error: sqlite3.Error) -> Kind | None:
     kind = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     if kind == Kind.BROKEN and integrity.free_bytes() < 2**20:
-        return Kind.FULL  # the index of the write-ahead log finds no room: SQLite calls that an I/O error
+        return Kind.FULL  # there is no room for the index of the write-ahead log: SQLite calls that an I/O error
     return kind
 
 
 def _postgres_kind(cause: BaseException | None) -> Kind | None:
-    """None for what is wrong with a statement; without a state there is no connection."""
+    """None if the statement is wrong. An error without a state means that there is no connection."""
     state = getattr(cause, "sqlstate", None)
     if state is None:
         return Kind.AWAY if type(cause).__name__ in {"OperationalError", "PoolTimeout", "InterfaceError"} else None
@@ -208,7 +209,7 @@ def _postgres_kind(cause: BaseException | None) -> Kind | None:
 
 
 def _is_media(name: Any) -> bool:
-    """Whether a file that is missing is one of the store: a name in it, or a path beneath its folder."""
+    """Whether a missing file belongs to the media store: a name in it, or a path in its folder."""
     if not isinstance(name, str):
         return False
     return f"/{name}".startswith(MOUNTS) or Path(name).is_relative_to(settings.MEDIA_ROOT)
@@ -224,7 +225,7 @@ def _detail(error: BaseException) -> str:
 
 
 class WordsForFailures:
-    """Middleware: a view that met such an error answers with a page, a sentence or JSON that says so."""
+    """Middleware: answers a failed view with a page, a sentence or JSON that says what happened."""
 
     sync_capable = async_capable = True
 
@@ -234,32 +235,32 @@ class WordsForFailures:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
-        """On to the view; in the asynchronous chain the answer is awaited by whoever called."""
+        """Pass on to the view; in the asynchronous chain the caller awaits the result."""
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """The answer, or None for any other error."""
+        """Return the response for a failure, or None for any other error."""
         failure = of(exception)
         return answer(request, failure) if failure else None
 
 
 def handler500(request: HttpRequest) -> HttpResponseBase:
-    """The same for what other middleware meets, such as a session that cannot be stored; else the page "broke"."""
+    """Handle failures in other middleware, such as a session that cannot be stored; else show the page "broke"."""
     failure = of(sys.exc_info()[1])
     return answer(request, failure) if failure else server_error(request)
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """The same for a session of before that cannot be stored, which Django takes for a bad request."""
+    """Handle a session that cannot be stored, which Django reports as a bad request."""
     failure = of(exception)
     return answer(request, failure) if failure else bad_request(request, exception)
 
 
 def answer(request: HttpRequest, failure: Failure) -> HttpResponse:
-    """Say it in the form in which the request wants to be answered. The database is not asked for anything."""
+    """Answer in the form that the request expects. Runs no database query."""
     note(f"{request.method} {request.path}", failure)
     if session := getattr(request, "session", None):
-        session.modified = False  # storing it would only fail again, after waiting again
+        session.modified = False  # storing it would only fail again, after another wait
     response = _worded(request, failure)
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django would add the traceback
     return response
@@ -270,7 +271,7 @@ def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
     looking = request.method in {"GET", "HEAD"}
     sentence = failure.sentence(changing=not looking)
     if request.headers.get("HX-Request"):
-        # A sentence alone is shown in the corner, and the form stays as it is.
+        # A bare sentence is shown in the corner, and the form stays as it is.
         return HttpResponse(sentence, content_type="text/plain; charset=utf-8", **facts)
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse({"error": sentence}, **facts)
@@ -280,16 +281,16 @@ def _worded(request: HttpRequest, failure: Failure) -> HttpResponse:
 
 
 def note(what: str, failure: Failure) -> None:
-    """One line in the log. A worker looks the database through soon, if it is damaged."""
+    """Write one line to the log. If the database is damaged, a worker examines it soon."""
     if failure.kind == Kind.DAMAGED:
         integrity.suspect()
     log.warning("%s: %s", what, failure.told)
 
 
 class WithoutTraceback(logging.Filter):
-    """Says in one line what a disk or a database refuses, wherever it was met and however often.
+    """Logs failures of disk or database as one line, wherever and however often they occur.
 
-    The place in the code is not what is wrong then, and a full disk is met many times a minute.
+    The place in the code is not the problem in such cases, and a full disk is met many times a minute.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -297,7 +298,10 @@ class WithoutTraceback(logging.Filter):
         self._said: dict[tuple[str, Kind], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False for what the same logger said less than QUIET seconds ago. Both handlers of a record get one answer."""
+        """False if the same logger reported the same kind less than QUIET seconds ago.
+
+        Both handlers get the same answer.
+        """
         failure = of(record.exc_info[1]) if record.exc_info else None
         if failure:
             record.msg, record.args = f"{record.getMessage()} {failure.told}", ()
@@ -316,7 +320,7 @@ class WithoutTraceback(logging.Filter):
 
 
 def in_words(app: Application) -> Application:
-    """`app`, whose refused reads and writes become a sentence as long as no answer has begun. For the whole of ASGI."""
+    """Wrap the whole ASGI application: failures become a sentence as long as no response has started."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -344,7 +348,7 @@ def in_words(app: Application) -> Application:
 
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
-    """Wait for a lock of the SQLite database no longer than this, where somebody looks at an empty page meanwhile."""
+    """Wait for a lock of the SQLite database at most this long, because somebody is looking at an empty page."""
     if connection.vendor != "sqlite":
         yield
         return

@@ -1,10 +1,10 @@
-"""The security headers of every answer, pages and private media alike."""
+"""The security headers of every response, for pages and private media alike."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
-# Browsers take 'self' in connect-src to include this origin's sockets. `data:` is for step previews.
+# Browsers take 'self' in connect-src to include this origin's WebSockets. `data:` is for step previews.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -19,20 +19,20 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "manifest-src 'self'",
     )
 )
-# A file opened by itself: browsers show it in a page of their own making, with inline styles that the policy above
-# would block and log. Nothing in a sandbox without rights runs or sends anything.
+# For a file opened by itself: browsers show it in their own page, with inline styles that the policy above would block
+# and log. Nothing in a sandbox without permissions can run or send anything.
 FILE_POLICY = (
     "sandbox; script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-# Asked for again each time, so that nobody sees an old page; but kept, so that Back shows what was there, at once.
+# Revalidated each time, so that nobody sees an outdated page; but cached, so that Back is instant.
 PAGES = "private, no-cache"
-# Thirty days in which browsers take no other way than TLS. Other hosts beneath the name are not ours to speak for.
+# For thirty days browsers use only TLS. Other hosts under the domain are not ours to decide about.
 TRANSPORT_SECURITY = f"max-age={30 * 24 * 60 * 60}"
 
 
 def security_headers(policy: str = CONTENT_SECURITY_POLICY) -> dict[str, str]:
-    """What every answer carries, by header name."""
+    """The headers of every response, by name."""
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
@@ -40,7 +40,7 @@ def security_headers(policy: str = CONTENT_SECURITY_POLICY) -> dict[str, str]:
         "X-Frame-Options": settings.X_FRAME_OPTIONS,
     }
     if not settings.PUBLIC_URL.startswith("http:"):
-        # Without TLS and off this machine browsers ignore it and log an error on every page.
+        # Without TLS and on other machines browsers ignore it and log an error on every page.
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if settings.PUBLIC_URL.startswith("https:"):
         headers["Strict-Transport-Security"] = TRANSPORT_SECURITY

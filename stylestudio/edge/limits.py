@@ -1,4 +1,4 @@
-"""No request body over the limit is taken in: it is refused with 413 while it arrives.
+"""Rejects request bodies over the limit with 413 while they arrive.
 
 Two guards. `limit_bodies` wraps the ASGI application and works under every server. daphne calls an application only
 when the body is complete, so `install` puts the same limit into daphne's own request.
@@ -16,8 +16,8 @@ from stylestudio.edge.serving import Application, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
-# Seconds for which the rest of a refused body is read and thrown away. Closing at once would reset the connection,
-# and many browsers would then show a broken connection in place of the answer.
+# Seconds during which the rest of a rejected body is read and discarded. Closing at once would reset the connection,
+# and many browsers would then show a broken connection instead of the response.
 LINGER = 5.0
 
 
@@ -36,7 +36,7 @@ class _TooLarge(Exception):
 
 
 def limit_bodies(app: Application, limit: int) -> Application:
-    """`app` behind a guard that answers 413 as soon as a body, announced or chunked, is over `limit` bytes."""
+    """Wrap `app` with a guard that answers 413 as soon as a body, announced or chunked, exceeds `limit` bytes."""
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,12 +83,12 @@ def _announced(scope: Scope) -> int:
 
 
 class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
-    """daphne's request, which refuses a body over `limit` bytes while it arrives."""
+    """daphne's request, which rejects a body over `limit` bytes while it arrives."""
 
     limit = 16 * 2**20
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # daphne never looks at the form that Twisted parses, and parsing takes twelve times the body in memory.
+        # daphne never uses the form that Twisted parses, and parsing takes twelve times the body in memory.
         super().__init__(*args, parsePOSTFormSubmission=False, **kwargs)
         self._arrived = 0
         self._refused = False
@@ -101,12 +101,12 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
             return
         try:
             super().gotLength(length)
-        except OSError:  # what is over 100 kB is kept in a temporary file
+        except OSError:  # bodies over 100 kB go into a temporary file
             super().gotLength(0)
             self._refuse_for_room()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """One more piece of the body, already without the chunked framing."""
+        """One more piece of the body, with the chunked framing removed."""
         if self._refused:
             return
         self._arrived += len(data)
@@ -121,14 +121,14 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
             self._refuse_for_room()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """The body is complete; nothing of a refused one reaches the application."""
+        """The body is complete. A rejected one does not reach the application."""
         if self._refused:
             self.channel.loseConnection()
         else:
             super().requestReceived(command, path, version)
 
     def handle_exception(self, exception: BaseException) -> None:
-        """The application failed. Of an answer that has begun nothing can be said any more but that it is not whole."""
+        """The application failed. If the response has started, all we can do is to cut it off."""
         if not self._response_started:
             super().handle_exception(exception)
         elif self.channel is not None:
@@ -140,10 +140,10 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
 
     def _refuse(self, status: bytes = b"413 Content Too Large", body: bytes = b"") -> None:
         self._refused = True
-        # Otherwise Twisted goes on to ask for the body that was just refused.
+        # Otherwise Twisted would go on to ask for the body that was just rejected.
         self.requestHeaders.removeHeader(b"Expect")
         body = body or _sentence(self.limit)
-        # Written by hand: Twisted's own answer would read the rest of the body as the next request.
+        # Written by hand: Twisted's own response would read the rest of the body as the next request.
         transport = self.channel.transport
         transport.write(
             b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
@@ -154,6 +154,6 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
 
 
 def install(limit: int) -> None:
-    """Make daphne refuse bodies over `limit` bytes. Call before `daphne.server.Server(...).run()`."""
+    """Make daphne reject bodies over `limit` bytes. Call before `daphne.server.Server(...).run()`."""
     LimitedRequest.limit = limit
     http_protocol.WebRequest = LimitedRequest

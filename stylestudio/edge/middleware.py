@@ -1,4 +1,4 @@
-"""What every request passes: clean address, security headers, the reader's time zone, the media cookie.
+"""Middleware for every request: address clean-up, security headers, the reader's time zone, the media cookie.
 
 All of it is async-capable.
 """
@@ -24,7 +24,7 @@ GetResponse = Callable[[HttpRequest], Any]
 
 
 def _finishing(get_response: GetResponse, finish: Callable[[HttpRequest, HttpResponseBase], None]) -> GetResponse:
-    """A middleware that only touches the response. Without Django's mixin it costs no change of thread."""
+    """A middleware that only changes the response. Without Django's mixin it needs no thread switch."""
     if iscoroutinefunction(get_response):
 
         async def later(request: HttpRequest) -> HttpResponseBase:
@@ -44,7 +44,7 @@ def _finishing(get_response: GetResponse, finish: Callable[[HttpRequest, HttpRes
 
 
 def _beginning(get_response: GetResponse, begin: Callable[[HttpRequest], None]) -> GetResponse:
-    """A middleware that only touches the request."""
+    """A middleware that only changes the request."""
     if iscoroutinefunction(get_response):
 
         async def later(request: HttpRequest) -> HttpResponseBase:
@@ -64,16 +64,16 @@ def _beginning(get_response: GetResponse, begin: Callable[[HttpRequest], None]) 
 
 @sync_and_async_middleware
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """Add the security headers to every answer, and how long it is kept unless its view says that."""
+    """Add the security headers to every response, and a caching policy unless its view sets one."""
     headers = common_headers()
 
     def finish(request: HttpRequest, response: HttpResponseBase) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
-        # Django forbids browsers to keep anything of the admin, even for Back; there are no secrets in it.
+        # Django forbids browsers to cache anything of the admin, even for Back; there are no secrets in it.
         if "Cache-Control" not in response.headers or _is_admin(request):
             response.headers["Cache-Control"] = PAGES
-            # Some addresses answer htmx with a part of their page, which Back must not show for the page.
+            # Some addresses answer htmx with a part of their page, which Back must not show as the page.
             patch_vary_headers(response, ["HX-Request"])
 
     return _finishing(get_response, finish)
@@ -86,7 +86,7 @@ def _is_admin(request: HttpRequest) -> bool:
 
 @sync_and_async_middleware
 def only_proxies_forward(get_response: GetResponse) -> GetResponse:
-    """Throw away what a sender that is no proxy of ours says about itself, such as that it came over TLS."""
+    """Drop forwarding headers from senders that are not our proxies, such as the claim that they used TLS."""
 
     def clean(request: HttpRequest) -> None:
         proxies.believe_proxies_only(request.META)
@@ -96,7 +96,7 @@ def only_proxies_forward(get_response: GetResponse) -> GetResponse:
 
 @sync_and_async_middleware
 def without_nul(get_response: GetResponse) -> GetResponse:
-    """Show NUL characters in the address as �, as browsers do: PostgreSQL fails when it is asked for one."""
+    """Replace NUL characters in the address by �, as browsers do: PostgreSQL fails on them."""
 
     def clean(request: HttpRequest) -> None:
         request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%EF%BF%BD")
@@ -107,13 +107,13 @@ def without_nul(get_response: GetResponse) -> GetResponse:
 
 @sync_and_async_middleware
 def readers_zone(get_response: GetResponse) -> GetResponse:
-    """Times and days of pages in the time zone of whoever reads them."""
+    """Show times and dates of pages in the reader's time zone."""
     return _beginning(get_response, zones.activate)
 
 
 @sync_and_async_middleware
 def media_cookie(get_response: GetResponse) -> GetResponse:
-    """Give whoever is signed in the cookie that stylestudio.edge.serving asks for, and take it away at sign-out."""
+    """Set the cookie that `stylestudio.edge.serving` requires for signed-in people, and delete it at sign-out."""
 
     def finish(request: HttpRequest, response: HttpResponseBase) -> None:
         if not request.META.get("stylestudio.user_known"):

@@ -1,8 +1,8 @@
-"""Who may still fetch files and listen, asked without a query: the sessions that are good, kept in memory.
+"""Who may still fetch files and listen, answered without a query: the valid sessions, cached in memory.
 
-A pass names a person, their password and a session. It is good while the person is active, the password is the same
-and the session is there. Every web process reads all of that at once, at most AGE seconds before it answers: a
-sign-out, a new password, a deactivation or a deletion counts by then, in whatever way it was done.
+A pass names a person, their password and a session. It is valid while the person is active, the password is unchanged
+and the session exists. Every web process loads all of that at once, at most AGE seconds before it answers: by then a
+sign-out, a new password, a deactivation or a deletion takes effect, however it was made.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ AGE = (
     25.0  # seconds; sockets look every SECONDS_BETWEEN_SESSION_LOOKS, so that nothing outlives its session by a minute
 )
 SECONDS_BETWEEN_SESSION_LOOKS = 30.0
-PAUSE = 5.0  # seconds before a database that did not answer is asked again
-REJOIN = 3600.0  # seconds; Redis forgets a group that nobody joined anew for a week
-GROUP = "passes"  # of the web processes: what they hold is old
+PAUSE = 5.0  # seconds before a database that did not answer is queried again
+REJOIN = 3600.0  # seconds; Redis forgets a group that nobody has joined for a week
+GROUP = "passes"  # the group of web processes that drop their cache on a message
 
 
 class Unknown(Exception):
@@ -42,7 +42,7 @@ class Unknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a session proves: whose it is, by which password, and which one. The last two are digests."""
+    """What a session proves: its person, their password, and which session it is. The last two are digests."""
 
     person: int
     password: str
@@ -53,7 +53,7 @@ class Pass:
 
 
 def parse(text: str) -> Pass | None:
-    """The opposite of `str`; None for anything else."""
+    """Inverse of `str`; None for anything else."""
     person, _dot, digests = text.partition(".")
     password, _dot, session = digests.partition(".")
     if not (person.isascii() and person.isdigit() and password and session):
@@ -62,7 +62,7 @@ def parse(text: str) -> Pass | None:
 
 
 def of(user: AbstractBaseUser, session_key: str | None) -> Pass | None:
-    """The pass of somebody who is signed in; None while the session is not stored yet."""
+    """The pass of a signed-in person; None if the session has not been stored yet."""
     return Pass(user.pk, _digest(user.password), _digest(session_key)) if session_key else None
 
 
@@ -77,18 +77,18 @@ def _key(secret: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Everybody who is active with the digest of their password, and the digests of all sessions."""
+    """All active people with the digests of their passwords, and the digests of all sessions."""
 
     people: dict[int, str]
     sessions: frozenset[str]
 
     def has(self, held: Pass) -> bool:
-        """Whether the person is active, and password and session are those."""
+        """Whether the person is active and both password and session are current."""
         return self.people.get(held.person) == held.password and held.session in self.sessions
 
 
 def read() -> Table:
-    """What the database says now: two queries."""
+    """Load the table from the database, with two queries."""
     from django.contrib.auth.models import User
     from django.contrib.sessions.models import Session
 
@@ -97,13 +97,13 @@ def read() -> Table:
         keys = Session.objects.filter(expire_date__gt=timezone.now()).values_list("session_key", flat=True)
         return Table({pk: _digest(password) for pk, password in people}, frozenset(map(_digest, keys)))
     finally:
-        # Any thread may be the one that reads; none keeps a connection for that.
+        # Any thread may do the reading, and none should keep a connection for it.
         if not connection.in_atomic_block:
             connection.close()
 
 
 class Register:
-    """The passes that are good, as the database said at most AGE seconds ago. For threads, not for event loops."""
+    """The valid passes as of at most AGE seconds ago. Call it from threads, not from event loops."""
 
     def __init__(self, read: Callable[[], Table] = read) -> None:
         self._read = read
@@ -113,14 +113,14 @@ class Register:
         self._reading = threading.Lock()
 
     def has(self, held: Pass) -> bool:
-        """Whether `held` is still good. Raises Unknown."""
+        """Whether `held` is still valid. Raises Unknown."""
         if time.monotonic() >= self._due:
             self._refresh()
         if self._known().has(held):
             return True
         if held in self._gone:
             return False
-        # Perhaps somebody who signed in a moment ago.
+        # It may belong to somebody who signed in a moment ago.
         self._refresh(wait=True)
         if self._known().has(held):
             return True
@@ -128,7 +128,7 @@ class Register:
         return False
 
     def forget(self) -> None:
-        """Ask the database before the next answer: something changed. For any thread."""
+        """Reload from the database before the next answer, because something changed. For any thread."""
         self._due = 0.0
 
     def _known(self) -> Table:
@@ -140,16 +140,16 @@ class Register:
         return self._table
 
     def _refresh(self, wait: bool = False) -> None:
-        """Read, unless another thread does; with `wait`, when that one is done."""
+        """Reload unless another thread is doing so; with `wait`, reload after it."""
         if not self._reading.acquire(blocking=wait):
             return
         try:
-            # Before reading: what changes while the database answers makes it due again.
+            # Set before reading: a change while the database answers makes it due again.
             self._due = time.monotonic() + AGE
             self._table = self._read()
             self._gone = set()
         except DatabaseError:
-            # Where nothing can be read nothing can be changed either: the last answer stands.
+            # If the database cannot be read it cannot be changed either: the last answer stands.
             self._due = time.monotonic() + PAUSE
             log.warning("Who is signed in cannot be read; asking again in %g s.", PAUSE, exc_info=True)
         finally:
@@ -159,21 +159,21 @@ class Register:
 register = Register()
 
 
-async def hear_of_ends() -> None:
-    """Let the register ask again whenever another process says that a session may have ended. Never comes back.
+async def listen_for_session_ends() -> None:
+    """Reload the register whenever another process reports that a session may have ended. Never returns.
 
-    A hint, like all messages: without it the register is right some seconds later.
+    The message is only a hint: without it the register is up to date some seconds later.
     """
     layer = get_channel_layer()
     while True:
         try:
-            # Of the sockets' kind: with channels-redis a process waits for one kind alone, and the others stay silent.
+            # The same kind of channel as the sockets': with channels-redis a process waits for one kind only.
             channel = await layer.new_channel()
             await layer.group_add(GROUP, channel)
             while await asyncio.wait_for(layer.receive(channel), REJOIN):
                 register.forget()
         except TimeoutError:
             continue
-        except Exception:  # the layer's client has errors of its own, and none of them may end this
+        except Exception:  # the layer's client raises its own errors, and none of them may end this
             log.debug("Ends of sessions are not heard of.", exc_info=True)
             await asyncio.sleep(PAUSE)

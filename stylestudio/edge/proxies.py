@@ -1,7 +1,7 @@
-"""Whose word counts about where a request comes from: this machine's, and that of STYLESTUDIO_PROXIES.
+"""Which senders are believed about the origin of a request: this machine, and those in STYLESTUDIO_PROXIES.
 
-A proxy says in X-Forwarded-For who asked, in X-Forwarded-Proto whether over TLS. Anybody can send these headers, so
-those of strangers are thrown away before any page sees them.
+A proxy reports the client in X-Forwarded-For, and in X-Forwarded-Proto whether it used TLS. Anybody can send these
+headers, so they are removed from requests of other senders before any view sees them.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
-MOST_NOTED = 10  # senders that are told of; a stranger with many addresses must not fill the log
-HOUSEHOLD = 64  # bits of an IPv6 address that one connection to the internet has in common
+MOST_NOTED = 10  # how many senders are reported; a stranger with many addresses must not fill the log
+HOUSEHOLD = 64  # bits that the IPv6 addresses of one internet connection have in common
 FORWARDING = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 noted = FirstFew(MOST_NOTED)
 
 
 def parse(text: str) -> Address | None:
-    """The address in `text`, which may have brackets, a port and a zone. None for "unix:", "unknown" and nonsense."""
+    """Parse an address with or without brackets, port and zone. None for "unix:", "unknown" and anything malformed."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -43,7 +43,7 @@ def parse(text: str) -> Address | None:
 
 
 def is_proxy(peer: str) -> bool:
-    """Whether what `peer` says of the sender is believed. "" is a socket file, which only this machine can reach.
+    """Whether to believe what `peer` says about the client. "" is a Unix socket, which only this machine can reach.
 
     Without a public address nothing is behind a proxy, so nobody is believed.
     """
@@ -59,10 +59,10 @@ def _is_ours(address: Address | None) -> bool:
 
 
 def sender(peer: str, forwarded: str) -> Address | None:
-    """Who sent a request that came from `peer` with `forwarded` in X-Forwarded-For; None where nobody can tell.
+    """Return who sent a request that came from `peer` with `forwarded` in X-Forwarded-For; None if unknown.
 
-    Each proxy adds at the end whom it got the request from, so the list is read from its end for as long as a proxy of
-    ours wrote it. What stands before is hearsay.
+    Each proxy appends the address it got the request from, so the list is read from the end for as long as our own
+    proxies wrote it. Whatever precedes that is unverified.
     """
     address = parse(peer)
     if not is_proxy(peer):
@@ -75,17 +75,17 @@ def sender(peer: str, forwarded: str) -> Address | None:
 
 
 def household(address: Address | None) -> str | None:
-    """What counts as one address: an IPv6 connection has more addresses than anybody can count."""
+    """The unit that counts as one sender: an IPv6 connection has more addresses than anybody can count."""
     if isinstance(address, IPv6Address):
         return str(ip_network((address, HOUSEHOLD), strict=False).network_address)
     return str(address) if address else None
 
 
 def believe_proxies_only(meta: MutableMapping[str, Any]) -> None:
-    """Leave in a request's `meta` of the forwarding headers what a proxy of ours wrote."""
+    """Remove forwarding headers from a request's `meta`, except what our own proxies wrote."""
     peer = meta.get("REMOTE_ADDR") or ""
     if is_proxy(peer):
-        # Django would take the first of several, which may be the sender's own.
+        # Django would take the first of several, which may come from the client itself.
         if scheme := meta.get("HTTP_X_FORWARDED_PROTO"):
             meta["HTTP_X_FORWARDED_PROTO"] = scheme.rpartition(",")[2].strip()
         return
@@ -97,7 +97,7 @@ def believe_proxies_only(meta: MutableMapping[str, Any]) -> None:
 
 
 def _note(peer: str) -> None:
-    """Say once that `peer` may be a proxy that nobody listed, in the log and for doctor."""
+    """Report once, in the log and for doctor, that `peer` may be an unlisted proxy."""
     if not noted.is_new(peer):
         return
     log.warning(
@@ -107,13 +107,13 @@ def _note(peer: str) -> None:
         peer,
         peer,
     )
-    # Doctor can do without, and a full disk must not fail the request.
+    # Doctor can do without it, and a full disk must not fail the request.
     with contextlib.suppress(OSError), _notes().open("a") as file:
         file.write(f"{peer}\n")
 
 
 def unlisted() -> list[str]:
-    """Senders of forwarding headers since the start of the web process that are in no setting yet."""
+    """Senders of forwarding headers since the web process started that are still not in the settings."""
     try:
         peers = _notes().read_text().split()
     except OSError:
@@ -122,7 +122,7 @@ def unlisted() -> list[str]:
 
 
 def forget_unlisted() -> None:
-    """At the start of the web process: what was noted may be mended."""
+    """Clear the notes when the web process starts: the settings may have been corrected."""
     with contextlib.suppress(OSError):
         _notes().unlink()
 

@@ -1,8 +1,8 @@
-"""Private files under /outputs/ and /uploads/, served to whoever holds the media cookie.
+"""Private files under /outputs/ and /uploads/, served to holders of the media cookie.
 
-A small ASGI application beside Django: no query and none of Django's request handling, which makes a page of
-thumbnails about ten times cheaper. `stylestudio.edge.middleware.media_cookie` hands the cookie out;
-`stylestudio.edge.passes` knows whether what it names is still good.
+A small ASGI application beside Django. It runs no query and none of Django's request handling, which makes a page of
+thumbnails about ten times cheaper. `stylestudio.edge.middleware.media_cookie` sets the cookie;
+`stylestudio.edge.passes` checks whether the pass in it is still valid.
 """
 
 from __future__ import annotations
@@ -39,27 +39,28 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 COOKIE = "media"
 COOKIE_AGE = 24 * 60 * 60  # seconds
 MOUNTS = ("/outputs/", "/uploads/")
-# Django's, though they look like files: uploads in parts (stylestudio.uploads.views). No file has such a name.
+# Handled by Django although they look like files: uploads in parts (stylestudio.uploads.views). No file has such a
+# name.
 PAGES = re.compile(r"/uploads/(start|(parts|finish)/[0-9a-f-]{36})", re.ASCII)
 CHUNK = 256 * 1024
-ELSEWHERE_AGE = 600  # seconds; less than what a signed address is valid for (stylestudio.media.buckets)
+ELSEWHERE_AGE = 600  # seconds; less than a signed address is valid (stylestudio.media.buckets)
 # What may be shown in the page; everything else is a download.
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _UNSAFE_IN_NAMES = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 
 
 def is_file(path: str) -> bool:
-    """Whether this decoded path is answered here and not by Django."""
+    """Whether this decoded path is served here rather than by Django."""
     return path.startswith(MOUNTS) and not PAGES.fullmatch(path)
 
 
 def sign(held: Pass) -> str:
-    """The cookie's value for this pass."""
+    """Sign a pass for the cookie."""
     return _signer().sign(str(held))
 
 
 def held(value: str, age: int = COOKIE_AGE) -> Pass | None:
-    """The pass in this cookie, or None where it is forged or more than `age` seconds old. It may have ended since."""
+    """Return the pass in this cookie; None if it is forged or older than `age` seconds. It may have ended since."""
     try:
         return passes.parse(_signer().unsign(value, max_age=age))
     except BadSignature:
@@ -109,7 +110,7 @@ async def _stream(file: BinaryIO, rest: int, receive: Receive, send: Send) -> No
         while rest and not gone.done():
             chunk = await asyncio.to_thread(file.read, min(CHUNK, rest))
             if not chunk:
-                # The browser waits for the length that was announced: only the end of the connection tells it.
+                # The browser waits for the announced length, so only closing the connection reports the failure.
                 raise EOFError("A file became shorter while it was sent.")
             rest -= len(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": rest > 0})
@@ -123,7 +124,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def respond(method: str, path: str, query: str, headers: Mapping[str, str]) -> Answer:
-    """The answer to one request. `path` is decoded; header names are in lower case. The caller closes the file."""
+    """Answer one request. `path` is decoded and header names are in lower case. The caller closes the file."""
     try:
         if not _is_signed_in(headers.get("cookie", "")):
             return _sentence(403, gettext("Sign in to see this file."))
@@ -145,12 +146,12 @@ def respond(method: str, path: str, query: str, headers: Mapping[str, str]) -> A
 
 
 def _elsewhere(path: str, query: str) -> Answer:
-    """On to the bucket, with an address that it takes for a while."""
+    """Redirect to a presigned URL of the bucket."""
     place = _place(path)
     if place is None:
         return _sentence(404, gettext("There is no such file."))
     name = PurePosixPath(*place)
-    # What the bucket itself says of a missing file nobody can read. For what pages show, asking first costs too much.
+    # The bucket's own answer to a missing file is unreadable. For pictures on pages a check in advance costs too much.
     if "download" in parse_qs(query, keep_blank_values=True) and not default_storage.exists(str(name)):
         return _sentence(404, gettext("There is no such file."))
     disposition = _disposition(query, name)
@@ -178,7 +179,7 @@ def _sentence(status: int, text: str, **headers: str) -> Answer:
 
 
 def _place(path: str) -> tuple[str, ...] | None:
-    """The mount and what follows it, or None for anything that leads elsewhere."""
+    """Split a path into its mount and the rest; None if it leads outside."""
     mount = next((mount for mount in MOUNTS if path.startswith(mount)), None)
     if mount is None:
         return None
@@ -189,11 +190,11 @@ def _place(path: str) -> tuple[str, ...] | None:
 
 
 def locate(path: str) -> Path | None:
-    """The file that `path` names beneath the media root, or None for anything that leads elsewhere."""
+    """Map `path` to a file in the media root; None if it leads outside or does not exist."""
     place = _place(path)
     if place is None:
         return None
-    # The folder itself may be a link to another disk; what is in it may not lead out.
+    # The folder itself may be a link to another disk, but nothing in it may lead outside.
     root = Path(settings.MEDIA_ROOT, place[0]).resolve()
     try:
         location = root.joinpath(*place[1:]).resolve(strict=True)
@@ -246,7 +247,7 @@ def _matches(header: str, etag: str) -> bool:
 
 
 def _wanted(headers: Mapping[str, str], etag: str) -> tuple[int | None, int | None] | None:
-    """First and last byte asked for; None where all of the file is: no range, several, or one without sense."""
+    """The first and last byte requested; None for the whole file: no range, several, or an invalid one."""
     match = _RANGE.fullmatch(headers.get("range", ""))
     if not match or headers.get("if-range", etag) != etag:
         return None
@@ -257,7 +258,7 @@ def _wanted(headers: Mapping[str, str], etag: str) -> tuple[int | None, int | No
 
 
 def _slice(first: int | None, last: int | None, size: int) -> tuple[int, int]:
-    """Where the range starts and how many bytes it has; none or less where it lies outside the file."""
+    """Start and length of the range in bytes; the length is 0 or negative if it lies outside the file."""
     if first is None:
         length = min(last or 0, size)
         return size - length, length
@@ -265,7 +266,7 @@ def _slice(first: int | None, last: int | None, size: int) -> tuple[int, int]:
 
 
 def _disposition(query: str, location: PurePath) -> str | None:
-    """Save it, and under which name; None for what is shown in the page."""
+    """The Content-Disposition for a download; None if it is to be shown in the page."""
     name = _download_name(query, location)
     if name is None and location.suffix.lower() in CONTENT_TYPES:
         return None
@@ -273,7 +274,7 @@ def _disposition(query: str, location: PurePath) -> str | None:
 
 
 def _download_name(query: str, location: PurePath) -> str | None:
-    """The name asked for with ?download=, made harmless and with the file's own ending; None without ?download."""
+    """The name requested with ?download=, sanitised and with the file's own suffix; None without ?download."""
     asked = parse_qs(query, keep_blank_values=True).get("download")
     if asked is None:
         return None

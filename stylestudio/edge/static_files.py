@@ -1,8 +1,8 @@
-"""Style, script and icons, answered beside Django.
+"""Style, script and icons, served beside Django.
 
-A page has two dozen of them, and Django's handling of a request costs several times what such a file costs: the first
-visit would wait for it. ServeStatic knows the files and decides what a request gets: all of a file, a range, or "not
-modified".
+A page has two dozen of them, and Django's request handling costs several times as much as serving such a file, so the
+first visit would have to wait for it. ServeStatic knows the files and decides on the response: the whole file, a
+range, or "not modified".
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from stylestudio.edge.headers import security_headers
 from stylestudio.edge.serving import Application, Receive, Scope, Send
 
 
-def before(pages: Application) -> Application:
-    """Answer requests for static files, and pass all others on to `pages`. The files are looked up once, at start."""
+def with_static_files(pages: Application) -> Application:
+    """Serve static files, and pass all other requests on to `pages`. The files are listed once, at start."""
     known = ServeStaticMiddleware(_nobody)
     common = security_headers()
 
@@ -41,14 +41,14 @@ def before(pages: Application) -> Application:
 
 
 async def _find(known: Any, path: str) -> Any | None:
-    """What ServeStatic has under this address. While debugging it looks anew, so that changes are seen."""
+    """The static file at this address, or None. With DEBUG it is looked up anew, so that changes show."""
     if not path.startswith(known.static_prefix):
         return None
     return await asyncio.to_thread(known.find_file, path) if known.autorefresh else known.files.get(path)
 
 
 def _read(file: Any, method: str, environ: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body. Files are small, so each is read in one go; more trips to a thread cost more."""
+    """Status, headers and body. Files are small, so each is read in one go; more thread switches would cost more."""
     answer = file.get_response(method, environ)
     headers = {name: value for name, value in answer.headers if value is not None}
     if answer.file is None:
@@ -58,5 +58,5 @@ def _read(file: Any, method: str, environ: Mapping[str, str]) -> tuple[int, dict
 
 
 async def _nobody(request: HttpRequest) -> HttpResponseBase:
-    """ServeStatic wants to know whom to ask about other addresses. It is never asked about them."""
+    """The fallback that ServeStatic requires for other addresses. It is never called."""
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Dark, light or as the system is: the theme that a browser asks for."""
+"""The theme of a browser: dark, light, or following the system."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ THEMES = ("dark", "light", "system")
 
 
 def theme(request: HttpRequest) -> str:
-    """dark, light or system, from the cookie; written into the page by the server so that nothing flashes."""
+    """dark, light or system, from the cookie. The server writes it into the page, so that nothing flashes."""
     chosen = request.COOKIES.get("theme", "")
     return chosen if chosen in THEMES else THEMES[0]

@@ -1,4 +1,4 @@
-"""Times are the reader's: the browser tells its time zone in a cookie, and pages are made in it."""
+"""Shows times in the reader's time zone: the browser sends it in a cookie, and pages are rendered in it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def _known() -> frozenset[str]:
 
 
 def activate(request: HttpRequest) -> None:
-    """Make times of this request's answer those of its reader; without the cookie those of STYLESTUDIO_TIME_ZONE."""
+    """Use the reader's time zone for this response; without the cookie, that of STYLESTUDIO_TIME_ZONE."""
     name = request.COOKIES.get(COOKIE, "").replace("%2F", "/")
-    # Looked up among names, or a cookie could name any file.
+    # Looked up among known names, because a cookie could otherwise name any file.
     if name in _known():
         timezone.activate(ZoneInfo(name))
     else:

@@ -1,4 +1,4 @@
 """The machine that the program runs on: private files, locks between processes, the log, child processes.
 
-Apps add their steps of a start and their facts for /health here. Stands on `text` alone.
+Apps register their startup steps and their facts for /health here. Uses only `text`.
 """

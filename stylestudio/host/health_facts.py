@@ -1,4 +1,4 @@
-"""What `/health` tells beside whether database and worker answer: apps and the kernel register who knows more."""
+"""What `/health` reports besides the state of database and worker. Apps and the kernel register functions for it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A name and a value of the answer, which JSON can say. Without `well` the studio as a whole is not."""
+    """A name and a JSON value of the response. If `well` is false, the whole studio counts as unhealthy."""
 
     name: str
     value: object
     well: bool = True
 
 
-Look = Callable[[], Iterable[Fact]]
-_looks: list[Look] = []
+FactSource = Callable[[], Iterable[Fact]]
+_sources: list[FactSource] = []
 
 
-def register(look: Look) -> None:
-    """Add a look that tells facts, or none while there is nothing to say.
+def register(source: FactSource) -> None:
+    """Add a function that returns facts, or none while there is nothing to report.
 
-    It must be cheap: it is asked every few seconds. A DatabaseError that it raises is told as a database that does
-    not answer.
+    It must be cheap, because it is called every few seconds. If it raises DatabaseError, /health reports that the
+    database does not answer.
     """
-    _looks.append(look)
+    _sources.append(source)
 
 
 def facts() -> list[Fact]:
-    """All facts, in the order in which looks were registered."""
-    return [fact for look in _looks for fact in look()]
+    """All facts, in order of registration."""
+    return [fact for source in _sources for fact in source()]

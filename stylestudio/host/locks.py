@@ -1,4 +1,4 @@
-"""A lock between processes that the system lets go of when its holder dies, however it dies."""
+"""A lock between processes that the system releases when its holder dies in any way."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Self
 
 from stylestudio.host import private
 
-SECONDS_BETWEEN_TRIES = 0.02  # seconds between two looks whether a lock is free
+SECONDS_BETWEEN_TRIES = 0.02
 
 if sys.platform == "win32":
     import msvcrt
 
     def _try(descriptor: int) -> None:
-        # Far behind the end, because Windows lets nobody read the bytes that are locked.
+        # Far behind the end of the file, because Windows does not let anybody read the locked bytes.
         os.lseek(descriptor, 2**30, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 else:
@@ -31,13 +31,13 @@ else:
 
 
 class Locked(Exception):
-    """Another process holds the lock. The text is what it wrote into the file."""
+    """Another process holds the lock. The text is the note that it left."""
 
 
 class FileLock:
-    """Held from entering to leaving; entering raises `Locked` at once where another process has it.
+    """Held from entering to leaving the context. Entering raises `Locked` at once if another process holds it.
 
-    The holder may leave a note for others. `abandoned` tells that the last holder died without letting go.
+    The holder may leave a note for others. `abandoned` says that the last holder died without releasing it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -64,7 +64,7 @@ class FileLock:
         os.close(self._descriptor)
 
     def note(self, text: str) -> None:
-        """Leave `text` for those who find the lock taken."""
+        """Leave `text` for others that find the lock taken."""
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.write(self._descriptor, text.encode())
@@ -75,8 +75,8 @@ class FileLock:
 
 
 @contextmanager
-def waited_for(file: Path, patience: float) -> Iterator[None]:
-    """Hold the lock of a file, once others let go of it. TimeoutError, an OSError, after `patience` seconds."""
+def wait_for_lock(file: Path, patience: float) -> Iterator[None]:
+    """Hold the lock of a file once others release it. TimeoutError, an OSError, after `patience` seconds."""
     deadline = time.monotonic() + patience
     with ExitStack() as held:
         while True:

@@ -1,4 +1,4 @@
-"""One log for all processes of a studio, in the data folder, and what is not worth a line of it."""
+"""One log for all processes of a studio, in the data folder, and filters for what is not worth logging."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 class PlainFormatter(logging.Formatter):
-    """One line for each record, whatever words of others are in it, without secrets that this process knows.
+    """Formats each record as one line, whatever foreign text it contains, without secrets known to this process.
 
-    Only a traceback has more lines. They are set in, so that none of them can look like the beginning of a record.
+    Only a traceback has more lines. They are indented, so that none of them can look like the start of a record.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's line, and its traceback beneath."""
+        """The record's line, followed by its traceback."""
         record.message = record.getMessage()
         record.asctime = self.formatTime(record, self.datefmt)
         written = [plain.line(concealed.conceal(self.formatMessage(record)))]
@@ -37,18 +37,18 @@ def _set_in(trace: str) -> list[str]:
 
 
 class HealthIsTold(logging.Filter):
-    """Drops what Django notes of a 503 at /health: whoever asks reads it there, and some ask every second."""
+    """Drops Django's record of a 503 at /health: callers see the status themselves, and some call every second."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether `record` is of another request."""
+        """Whether `record` is about another request."""
         return getattr(getattr(record, "request", None), "path", "") != "/health"
 
 
 class SharedRotatingFile(logging.Handler):
-    """Appends each record with one write to a file that several processes share, and rotates it.
+    """Appends each record with a single write to a file that several processes share, and rotates it.
 
-    The file is opened for every record: then no process writes on into a file that another has rotated away, and
-    Windows lets it be renamed. Rotated files are called name.1 (newest) to name.`keep`.
+    The file is opened for every record, so that no process goes on writing to a file that another has rotated away, and
+    so that Windows allows renaming it. Rotated files are called name.1 (newest) to name.`keep`.
     """
 
     def __init__(self, filename: str | Path, size: int = 5 * 2**20, keep: int = 3) -> None:
@@ -58,13 +58,13 @@ class SharedRotatingFile(logging.Handler):
         self._keep = keep
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write `record`; trouble is reported as logging does, never raised."""
+        """Write `record`. Errors are reported in the way of the logging module, never raised."""
         try:
             line = self.format(record) + "\n"
             if self._append(line.encode(errors="backslashreplace")) > self._size:
                 self._rotate()
         except OSError as error:
-            # The console has the line too, and a traceback for each would bury it.
+            # The console has the line too, and a traceback for each record would bury it.
             if error.errno not in _FULL_OR_READ_ONLY:
                 self.handleError(record)
         except Exception:  # noqa: BLE001 - the contract of logging handlers
@@ -93,7 +93,7 @@ class SharedRotatingFile(logging.Handler):
                         self._numbered(f".{number}").replace(self._numbered(f".{number + 1}"))
                 self._file.replace(self._numbered(".1"))
         except (Locked, FileNotFoundError, PermissionError):
-            pass  # another process rotates, or on Windows writes, right now; the next record tries again
+            pass  # another process is rotating, or on Windows writing, right now; the next record tries again
 
     def _numbered(self, suffix: str) -> Path:
         return self._file.with_name(self._file.name + suffix)

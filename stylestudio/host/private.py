@@ -1,8 +1,8 @@
-"""What only the user who runs the studio may read: database, queue, log, keys, backups, and the data folder itself.
+"""Makes files readable only by the user who runs the studio: database, queue, log, keys, backups, the data folder.
 
-The folder alone would be enough. What holds secrets is private by itself too, because files are copied and moved, and
-because a folder may be opened by hand. Windows has no such permissions; there a folder belongs to whoever may open the
-one above it.
+A private folder would be enough. Files with secrets are private themselves as well, because files are copied and
+moved, and because somebody may open up the folder by hand. Windows has no such permissions; there a folder is
+accessible to whoever may open the one above it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _FOLDERS = ("media", "preview", "backups")
 
 
 def folder(place: Path) -> None:
-    """Make `place` where it is missing, with those above it, so that nobody else can look into it."""
+    """Create `place` and missing parents, so that nobody else can look into it."""
     place.parent.mkdir(parents=True, exist_ok=True)
     place.mkdir(mode=0o700, exist_ok=True)
 
 
 def file(place: Path) -> None:
-    """Let nobody else read `place`, if it is there and ours to change."""
+    """Remove other users' access to `place`, if it exists and we may change it."""
     with suppress(OSError):
         _close(place)
 
 
-def begin(data: Path) -> None:
-    """Mend the data folder of an older version, and let this process and its children make private files only."""
+def make_data_private(data: Path) -> None:
+    """Fix the data folder of an older version, and set a umask so that all new files are private."""
     if os.name == "nt":
         return
     os.umask(os.umask(OTHERS) | OTHERS)
@@ -43,15 +43,15 @@ def begin(data: Path) -> None:
 
 
 def exposed(data: Path) -> list[Path]:
-    """What other users of this machine may read or write: the folder itself first. Nothing on Windows.
+    """Our files that other users of this machine may read or write, the folder itself first. Empty on Windows.
 
-    Only what is ours by its name: the folder may be one that has other things in it.
+    Only files with names of ours: the folder may contain other things.
     """
     return [] if os.name == "nt" else [place for place in _ours(data) if _is_open(place)]
 
 
 def database(place: Path) -> None:
-    """Make an SQLite database private, with the files that SQLite has beside it; later ones take after it."""
+    """Make an SQLite database private, with its -wal and -shm files; new ones inherit its mode."""
     for part in (place, place.with_name(f"{place.name}-wal"), place.with_name(f"{place.name}-shm")):
         if os.name != "nt" and _is_open(part):
             file(part)
@@ -71,7 +71,7 @@ def _is_open(place: Path) -> bool:
         mode = place.lstat().st_mode
     except OSError:
         return False
-    # A sticky folder is one that all share, such as /tmp.
+    # A sticky folder is a shared one, such as /tmp.
     return bool(mode & OTHERS) and not stat.S_ISLNK(mode) and not mode & stat.S_ISVTX
 
 

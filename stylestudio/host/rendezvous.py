@@ -1,4 +1,5 @@
-"""What the processes of one studio tell each other: ports and secrets, by environment or by files in the data folder.
+"""How the processes of one studio find each other: ports and secrets, in the environment or in files of the data
+folder.
 
 The supervisor picks them once and hands them to its children. The files are for commands that run beside it.
 """
@@ -17,27 +18,27 @@ from typing import Self
 
 from stylestudio.host import private
 
-# Below the range from which systems take ports for outgoing connections, so that a port that was picked is still free
-# when a child that was killed comes back.
+# Below the range that systems use for outgoing connections, so that a chosen port is still free when a killed child is
+# restarted.
 _PORTS = range(20000, 30000)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """A port on 127.0.0.1 and the secret that opens it ("" where none is needed)."""
+class Endpoint:
+    """A port on 127.0.0.1 and the secret for it ("" if none is needed)."""
 
     port: int
     secret: str = ""
 
     @classmethod
     def from_environment(cls, name: str) -> Self | None:
-        """From "port" or "port:secret" in the variable `name`; None where unset or senseless."""
+        """Parse "port" or "port:secret" from the variable `name`; None if it is unset or malformed."""
         port, _, secret = os.environ.get(name, "").partition(":")
         return cls(int(port), secret) if port.isdigit() else None
 
     @classmethod
     def from_file(cls, file: Path) -> Self | None:
-        """What `write` left in `file`; None where there is nothing usable."""
+        """Read what `write` stored in `file`; None if there is nothing usable."""
         try:
             content = json.loads(file.read_text())
             return cls(int(content["port"]), str(content["secret"]))
@@ -45,7 +46,7 @@ class Door:
             return None
 
     def write(self, file: Path) -> None:
-        """Put it into `file`, whole or not at all, readable by this user only."""
+        """Write `file` atomically, readable by this user only."""
         private.folder(file.parent)
         draft = file.with_name(f".{file.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -58,7 +59,7 @@ class Door:
 
 
 def free_port(host: str = "127.0.0.1", but: Container[int] = ()) -> int:
-    """A port nobody listens on now, for TCP and UDP. It is not reserved: `but` are those that were picked before."""
+    """A port that is free now for TCP and UDP. It is not reserved; `but` are ports picked before."""
     for port in random.sample(_PORTS, 100):
         if port in but:
             continue

@@ -1,4 +1,4 @@
-"""What must be true before the first page is served. `studio` and `worker` call `prepare` after migrating."""
+"""Steps to run before the first page is served. `studio` and `worker` call `prepare` after migrating."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _steps: list[Callable[[], None]] = []
 
 
 def register(step: Callable[[], None]) -> None:
-    """Apps add their step when they are ready. Steps run in order and may run again at every start."""
+    """Add a step. Apps call this when they are ready. Steps run in order, again at every start."""
     _steps.append(step)
 
 

@@ -1,4 +1,4 @@
-"""Pictures from outside: which kinds are read, decoding within limits, colours, grounds, thumbnails.
+"""Pictures from outside: supported formats, decoding within limits, colours, backgrounds, thumbnails.
 
 Knows no models and no requests. Begin with `decoding`.
 """

@@ -1,7 +1,7 @@
-"""What a file says of its colours without a profile, as a profile: gAMA and cHRM of PNG, and the code points of cICP.
+"""Converts colour information that is not a profile into one: gAMA and cHRM of PNG, and the code points of cICP.
 
-PNG (third edition, 2025) puts cICP before iCCP before sRGB before gAMA with cHRM. Code points are those of ITU-T H.273,
-which AVIF and HEIF use too, in their `colr` box.
+In PNG (third edition, 2025) cICP takes precedence over iCCP, then sRGB, then gAMA with cHRM. The code points are those
+of ITU-T H.273, which AVIF and HEIF use as well, in their `colr` box.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Chromaticity = tuple[float, ...]  # x and y of white, red, green and blue
 
 _D65 = (0.3127, 0.3290)
 _SRGB = (*_D65, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
-# ITU-T H.273, table 2: colour primaries. 2 means that nobody said anything.
+# ITU-T H.273, table 2: colour primaries. 2 means unspecified.
 _PRIMARIES: dict[int, Chromaticity] = {
     1: _SRGB,
     2: _SRGB,
@@ -32,17 +32,17 @@ _PRIMARIES: dict[int, Chromaticity] = {
     22: (*_D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
 }
 # Table 3: transfer characteristics, as an exponent; None is the curve of sRGB. The curves of cameras (1, 6, 14, 15) are
-# shown like sRGB, which is what the monitors of their time did with them.
+# treated like sRGB, as the monitors of their time did.
 _CURVES: dict[int, float | None] = {1: None, 2: None, 6: None, 13: None, 14: None, 15: None, 4: 2.2, 5: 2.8, 8: 1.0}
-_USUAL_GAMMA, _NEAR = 0.45455, 0.05  # libpng counts what is within 5 % as the same
+_USUAL_GAMMA, _NEAR = 0.45455, 0.05  # libpng treats values within 5 % as equal
 _BOX = re.compile(rb"colrnclx(....)", re.DOTALL)  # primaries and transfer, two bytes each
-_HEAD = 64 * 2**10  # bytes in which that box is looked for
-_D50 = np.array([0.9642, 1.0, 0.8249])  # the white of every profile
+_HEAD = 64 * 2**10  # bytes that are searched for that box
+_D50 = np.array([0.9642, 1.0, 0.8249])  # the white point of every profile
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
 class NotUnderstood(ValueError):
-    """The colours are told in a way that is not read here, such as HDR."""
+    """The colours are encoded in a way that is not supported here, such as HDR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Codes:
 
 
 def codes(kind: str, head: bytes) -> Codes | None:
-    """The code points that a file of this kind (as Pillow calls it) has in its first bytes; None if there are none."""
+    """The code points in the first bytes of a file of this kind (Pillow's name for it); None if there are none."""
     if kind == "PNG":
         return _png_codes(head)
     if kind in {"AVIF", "HEIF"} and (box := _BOX.search(head[:_HEAD])):
@@ -75,7 +75,7 @@ def _png_codes(head: bytes) -> Codes | None:
 
 
 def profile(image: Image.Image, found: Codes | None) -> bytes | None:
-    """A profile that says what the file says otherwise; None if it has one that counts, or means sRGB.
+    """A profile equivalent to the file's other colour information; None if it has a valid profile or means sRGB.
 
     Raises NotUnderstood.
     """
@@ -94,7 +94,7 @@ def profile(image: Image.Image, found: Codes | None) -> bytes | None:
     try:
         return made(chromaticity, gamma, grey=_is_grey(image))
     except (ArithmeticError, ValueError, struct.error):
-        return None  # numbers that no eye has: the colours are taken as they are
+        return None  # impossible numbers: ignore them
 
 
 def _is_grey(image: Image.Image) -> bool:
@@ -102,7 +102,7 @@ def _is_grey(image: Image.Image) -> bool:
 
 
 def made(chromaticity: Chromaticity, gamma: float | None, *, grey: bool = False) -> bytes:
-    """An ICC profile. `gamma`: light is the number to this power; None is the curve of sRGB. Raises ValueError."""
+    """Build an ICC profile. `gamma`: light is the value to this power; None is the curve of sRGB. Raises ValueError."""
     curve = _curve(gamma)
     if grey:
         return _packed(b"GRAY", {b"wtpt": _xyz(_D50), b"kTRC": curve})
@@ -115,7 +115,7 @@ def made(chromaticity: Chromaticity, gamma: float | None, *, grey: bool = False)
 
 
 def _to_d50(chromaticity: Chromaticity) -> NDArray[np.float64]:
-    """What red, green and blue are in XYZ, as seen by an eye that is used to the white of profiles."""
+    """Red, green and blue in XYZ, adapted to the white point of profiles."""
     white, *colours = (
         np.array([x / y, 1.0, (1 - x - y) / y]) for x, y in zip(chromaticity[::2], chromaticity[1::2], strict=True)
     )
@@ -129,7 +129,7 @@ def _to_d50(chromaticity: Chromaticity) -> NDArray[np.float64]:
 
 
 def _curve(gamma: float | None) -> bytes:
-    """A tag of ICC.1:2022, 10.18: of type 0 a power, of type 3 one with a straight piece at its beginning."""
+    """A curve tag as in ICC.1:2022, 10.18: type 0 is a power, type 3 one with a linear segment at the start."""
     of_srgb = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     numbers = of_srgb if gamma is None else (gamma,)
     return b"para" + bytes(4) + struct.pack(">HH", 3 if gamma is None else 0, 0) + b"".join(map(_fixed, numbers))
@@ -140,12 +140,12 @@ def _xyz(numbers: NDArray[np.float64]) -> bytes:
 
 
 def _fixed(number: float) -> bytes:
-    """A number with 16 bits behind the point."""
+    """A fixed-point number with 16 fractional bits."""
     return struct.pack(">i", round(float(number) * 2**16))
 
 
 def _packed(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """The file of a profile: its header, the list of its tags, the tags."""
+    """Serialise a profile: its header, the table of its tags, the tags."""
     directory, bodies, place = b"", b"", 128 + 4 + 12 * len(tags)
     for name, body in tags.items():
         directory += name + struct.pack(">II", place + len(bodies), len(body))

@@ -1,4 +1,4 @@
-"""Pictures that come from outside: uploads are validated and made anew, engines' files are checked as they arrive."""
+"""Pictures from outside: uploads are validated and re-encoded, engines' files are checked as they arrive."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from stylestudio.images import colour_tags, grounds, levels, picture_kinds, png_
 
 MOST_BYTES = 10 * 2**20
 MOST_PIXELS = 40_000_000
-# No engine input is larger, so a larger reference would only cost time and room.
+# No engine input is larger, so a larger reference would only cost time and space.
 MOST_SIDE = 4096
-_HEAD = 64 * 2**10  # bytes in which a file says of what kind it is and what its colours mean
-# Notes of ours in `Image.info`.
+_HEAD = 64 * 2**10  # bytes in which a file declares its format and colours
+# Our own entries in `Image.info`.
 _LEFT_OUT, _DEEP, _ODD_COLOURS = "studio: texts left out", "studio: 16 bits", "studio: odd colours"
 _BITS_PER_SAMPLE = 258  # a tag of TIFF
-_SAME = 3  # of 255: profiles that call themselves sRGB differ by so much from each other
+_SAME = 3  # of 255: profiles that call themselves sRGB differ from each other by this much
 
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
-# What Pillow has to say about broken metadata helps nobody.
+# Pillow's warnings about broken metadata help nobody.
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-# Pillow only warns up to twice the limit.
+# Pillow only warns up to twice its limit.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-KEPT_FORMATS = (*FORMATS, "AVIF", "GIF", "TIFF", "BMP")  # that datasets keep as they come
+KEPT_FORMATS = (*FORMATS, "AVIF", "GIF", "TIFF", "BMP")  # formats that datasets store unchanged
 MORE_FORMATS = (*KEPT_FORMATS, *picture_kinds.READ)
 _PNG = b"\x89PNG\r\n\x1a\n"
-# What a picture needs to look the same; everything else in a PNG is about it, not of it.
+# The chunks that determine how a picture looks; all others in a PNG are metadata.
 _PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT"}
-# What Pillow and its decoders were seen to raise on broken files.
+# Exceptions that Pillow and its decoders were seen to raise for broken files.
 BROKEN = (
     OSError,
     ValueError,
@@ -62,7 +62,7 @@ class BadPicture(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An uploaded picture made anew: an RGB PNG in sRGB without any metadata."""
+    """An uploaded picture re-encoded: an RGB PNG in sRGB without metadata."""
 
     png: bytes
     width: int
@@ -72,7 +72,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What is known of an engine's file without decoding it. `format` is PNG, JPEG or WEBP."""
+    """What is known about an engine's file without decoding it. `format` is PNG, JPEG or WEBP."""
 
     format: str
     width: int
@@ -83,19 +83,19 @@ class PictureFacts:
 
 @dataclass(frozen=True, slots=True)
 class Developed:
-    """What one decode of a stored picture gives."""
+    """The results of decoding a stored picture once."""
 
     thumbnail: bytes
     pixel_sha256: str
 
 
 def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
-    """The picture in `file`, checked by decoding it and written anew.
+    """Decode the picture in `file` and re-encode it.
 
-    Orientation is applied, colours are brought to sRGB, transparency goes on white, or on a colour on which the
-    picture is seen if it would disappear there. An animation gives its first frame, metadata is left behind. A side of
-    more than 4096 pixels is scaled down to that. BadPicture says why a file is refused: over `most_bytes` (10 MB), over
-    40 megapixels, not a PNG, JPEG or WebP, broken.
+    Orientation is applied and colours are converted to sRGB. Transparency is put on white, or on a contrasting colour
+    if the picture would disappear there. Of an animation the first frame is used; metadata is dropped. A side of more
+    than 4096 pixels is scaled down to that. Raises BadPicture if a file is rejected: over `most_bytes` (10 MB), over 40
+    megapixels, not a PNG, JPEG or WebP, broken.
     """
     data = file.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -123,7 +123,7 @@ def read_reference(file: IO[bytes], most_bytes: int = MOST_BYTES) -> Reference:
 
 
 def check_output(data: bytes) -> PictureFacts:
-    """The facts of a picture that an engine sent, or BadPicture where it is empty, cut off or no picture.
+    """Check a picture that an engine sent. Raises BadPicture if it is empty, truncated or not a picture.
 
     Cheap on purpose (a few ms for a megapixel): structure and checksums are verified, pixels are not decoded.
     """
@@ -147,26 +147,26 @@ def check_output(data: bytes) -> PictureFacts:
 
 
 def begins_as_picture(data: bytes) -> bool:
-    """Whether these bytes begin like a picture, or are none at all: not like the page of another program."""
+    """Whether these bytes begin like a picture, or are empty, as opposed to a web page of another program."""
     return not data or data.startswith((b"\x89PNG", b"\xff\xd8", b"RIFF"))
 
 
 def develop(source: bytes | Path, side: int = 512) -> Developed:
-    """Thumbnail and pixel hash of a stored picture from one decode. BadPicture where it cannot be decoded."""
+    """Thumbnail and pixel hash of a stored picture from a single decode. Raises BadPicture if it cannot be decoded."""
     with open_picture(source) as image:
         full = _decoded(image)
     return Developed(webp(shrunk(full, side)), _pixel_sha256(full))
 
 
 def thumbnail(source: bytes | Path, side: int = 512) -> bytes:
-    """A WebP with the longer side at most `side` pixels, never enlarged, transparency kept, metadata left behind."""
+    """A WebP whose longer side has at most `side` pixels, never enlarged, with transparency and without metadata."""
     with open_picture(source) as image:
         full = _decoded(image, (side, side))
     return webp(shrunk(full, side))
 
 
 def _decoded(image: Image.Image, enough: tuple[int, int] | None = None) -> Image.Image:
-    """The picture upright, not much larger than `enough` where that saves work. BadPicture where it is broken."""
+    """The upright picture, not much larger than `enough` if that saves work. Raises BadPicture if it is broken."""
     try:
         if enough:
             image.draft("RGB", enough)
@@ -178,14 +178,14 @@ def _decoded(image: Image.Image, enough: tuple[int, int] | None = None) -> Image
 
 
 def pixel_sha256(source: bytes | Path) -> str:
-    """A hash of size and pixels alone: equal for equal pictures, whatever their metadata and compression."""
+    """A hash of size and pixels only: equal for equal pictures, whatever their metadata and compression."""
     return develop(source, side=1).pixel_sha256
 
 
 def read_png_metadata(data: bytes) -> dict[str, str]:
-    """The texts in a PNG by keyword (ComfyUI writes "prompt" and "workflow"). BadPicture where it is no PNG.
+    """The texts in a PNG by keyword (ComfyUI writes "prompt" and "workflow"). Raises BadPicture if it is not a PNG.
 
-    A text that is broken is left out, and so are those beyond 8 MB together.
+    Broken texts are skipped, and so are those beyond 8 MB in total.
     """
     texts = {}
     for kind, body in _png_chunks(png_texts.spare(BytesIO(data)).file.read()):
@@ -198,7 +198,7 @@ def read_png_metadata(data: bytes) -> dict[str, str]:
 
 
 def strip_metadata(data: bytes) -> bytes:
-    """The same PNG, pixel for pixel and without decoding, with nothing in it but the picture."""
+    """The same PNG without metadata, pixel for pixel and without decoding."""
     kept = [_PNG]
     for kind, body in _png_chunks(data):
         if kind in _PICTURE_CHUNKS:
@@ -212,10 +212,10 @@ def strip_metadata(data: bytes) -> bytes:
 
 
 def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """The picture, its pixels not yet decoded; the caller closes it. `formats`: FORMATS or MORE_FORMATS.
+    """Open a picture without decoding its pixels; the caller closes it. `formats`: FORMATS or MORE_FORMATS.
 
-    What a PNG says of its colours in other ways than by a profile becomes a profile; its texts beyond 8 MB are left out
-    (see `remarks`). BadPicture if it is of another format or has more than 40 megapixels.
+    Colour information of a PNG that is not a profile is converted to one; texts beyond 8 MB are dropped (see
+    `remarks`). Raises BadPicture if it has another format or more than 40 megapixels.
     """
     file = _file(source)
     head = file.read(_HEAD)
@@ -229,7 +229,7 @@ def open_picture(source: bytes | Path | IO[bytes], formats: tuple[str, ...] = FO
     try:
         if image.width * image.height > MOST_PIXELS:
             raise _too_many_pixels()
-        if trouble := picture_kinds.settle(image, spared.file):
+        if trouble := picture_kinds.adjust_unusual_format(image, spared.file):
             raise BadPicture(trouble)
         _note(image, head, spared)
     except BadPicture:
@@ -251,12 +251,12 @@ def _file(source: bytes | Path | IO[bytes]) -> IO[bytes]:
 
 
 def _note(image: Image.Image, head: bytes, spared: png_texts.Spared) -> None:
-    """Note in `image.info` what is known of the file beyond what Pillow tells."""
+    """Record in `image.info` what is known about the file beyond what Pillow reports."""
     try:
         if profile := colour_tags.profile(image, colour_tags.codes(image.format or "", head)):
             image.info["icc_profile"] = profile
     except colour_tags.NotUnderstood:
-        image.info[_ODD_COLOURS] = True  # whoever needs its colours is told, see `in_srgb`
+        image.info[_ODD_COLOURS] = True  # reported once its colours are needed, see `in_srgb`
     image.info[_LEFT_OUT] = spared.left_out
     image.info[_DEEP] = head[24:25] == b"\x10" if image.format == "PNG" else _sixteen_bits(image)
 
@@ -266,7 +266,7 @@ def _sixteen_bits(image: Image.Image) -> bool:
 
 
 def remarks(image: Image.Image) -> list[str]:
-    """What somebody who sent this decoded picture should hear of how it was read, in translated sentences."""
+    """What to tell the sender of this decoded picture about how it was read, in translated sentences."""
     said = []
     if image.info.get(_LEFT_OUT):
         said.append(gettext("The text inside this file is longer than 8 MB, so that much of it was not read."))
@@ -276,7 +276,7 @@ def remarks(image: Image.Image) -> list[str]:
 
 
 def _unknown(file: IO[bytes], formats: tuple[str, ...]) -> BadPicture:
-    """Why a file could not be opened: named where its kind is known."""
+    """Why a file could not be opened, with the name of its format if known."""
     if formats == FORMATS:
         return BadPicture(gettext("This file is not a PNG, JPEG or WebP picture."))
     named = picture_kinds.refusal_of(file)
@@ -290,12 +290,12 @@ def _too_many_pixels() -> BadPicture:
 
 
 def broken() -> BadPicture:
-    """What to raise where a picture cannot be decoded."""
+    """The error for a picture that cannot be decoded."""
     return BadPicture(gettext("This picture is broken or not complete. Save it again and send the new file."))
 
 
 def means_srgb(image: Image.Image) -> bool:
-    """Whether whoever takes the file's numbers for 8-bit sRGB or grey, as trainers do, sees the right colours."""
+    """Whether reading the file's values as 8-bit sRGB or grey, as trainers do, gives the right colours."""
     if image.mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}:
         return False
     if image.info.get(_ODD_COLOURS):
@@ -308,11 +308,11 @@ def means_srgb(image: Image.Image) -> bool:
 
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes, mode: str) -> bool:
-    """Whether converting from this profile changes next to nothing. A broken one changes nothing."""
+    """Whether converting from this profile makes next to no difference. A broken one makes none."""
     steps = range(0, 256, 51)
     cube = bytes(value for red in steps for green in steps for blue in steps for value in (red, green, blue))
     sample = Image.frombytes("RGB", (len(cube) // 3, 1), cube).convert(mode)
-    if mode == "LA":  # is brought to sRGB with its transparency, as colours
+    if mode == "LA":  # it is converted to sRGB together with its transparency, as colours
         sample = sample.convert("RGBA")
     sample.info["icc_profile"] = profile
     difference = ImageChops.difference(in_srgb(sample).convert("RGB"), sample.convert("RGB"))
@@ -320,9 +320,9 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """The decoded picture as L, RGB, CMYK or RGBA, its colours brought to sRGB if it has a profile.
+    """The decoded picture as L, RGB, CMYK or RGBA, converted to sRGB if it has a profile.
 
-    Raises BadPicture for colours that 8 bits cannot hold, such as those of HDR, and if nothing tells what is white.
+    Raises BadPicture for colours that 8 bits cannot hold, such as HDR, and if the white level cannot be determined.
     """
     if image.info.get(_ODD_COLOURS):
         text = gettext("The colours of this picture are of a kind that is not read here, such as HDR. Save it as sRGB.")
@@ -334,15 +334,15 @@ def in_srgb(image: Image.Image) -> Image.Image:
     try:
         return _converted(image, ImageCms.ImageCmsProfile(BytesIO(profile)))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image  # a profile that is broken or for other channels: its colours are taken as they are
+        return image  # a profile that is broken or for other channels is ignored
 
 
 def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
-    """From a profile to sRGB. Raises PyCMSError and ValueError."""
+    """Convert from a profile to sRGB. Raises PyCMSError and ValueError."""
     target = ImageCms.createProfile("sRGB")
     if image.mode == "RGBA" and source.profile.xcolor_space == "GRAY":
         grey = ImageCms.profileToProfile(image.convert("L"), source, target, outputMode="RGB")
-        assert grey is not None  # it is not converted in place
+        assert grey is not None  # because it is not converted in place
         grey.putalpha(image.getchannel("A"))
         return grey
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
@@ -350,7 +350,7 @@ def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The decoded picture as L, RGB, CMYK or, where anything is transparent, RGBA. Raises BadPicture."""
+    """The decoded picture as L, RGB, CMYK or, if anything is transparent, RGBA. Raises BadPicture."""
     try:
         if levels.is_deep(image):
             return _with_info(levels.eight_bits(image), image)
@@ -376,7 +376,7 @@ def _with_info(made: Image.Image, image: Image.Image) -> Image.Image:
 
 
 def flat(image: Image.Image, background: str = "") -> Image.Image:
-    """The picture as RGB without metadata, its transparent parts on `background` (#rrggbb, else white)."""
+    """The picture as RGB without metadata, its transparent parts on `background` (#rrggbb, by default white)."""
     if not image.has_transparency_data:
         return _bare(image.convert("RGB"))
     clear = image.convert("RGBA")
@@ -386,27 +386,27 @@ def flat(image: Image.Image, background: str = "") -> Image.Image:
 
 
 def _bare(image: Image.Image) -> Image.Image:
-    """Without what Pillow carries along from the file and would write into the next one."""
+    """Drop what Pillow copies from the file and would write to the next one."""
     image.info.clear()
     return image
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The decoded picture as RGB or RGBA, turned as its orientation says."""
-    image.info.pop(_DEEP, None)  # an engine means a dark picture to be dark
+    """The decoded picture as RGB or RGBA, rotated according to its orientation."""
+    image.info.pop(_DEEP, None)  # from an engine, a dark picture is meant to be dark
     turned = _eight_bits(ImageOps.exif_transpose(image))
     return turned if turned.mode == "RGBA" else turned.convert("RGB")
 
 
 def shrunk(full: Image.Image, side: int) -> Image.Image:
-    """A copy whose longer side has at most `side` pixels, without metadata."""
+    """A copy without metadata whose longer side has at most `side` pixels."""
     scale = min(1.0, side / max(full.size))
     size = max(1, round(full.width * scale)), max(1, round(full.height * scale))
     return _bare(full.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
 def webp(small: Image.Image) -> bytes:
-    """A thumbnail as it is stored."""
+    """Encode a thumbnail for storing."""
     file = BytesIO()
     small.save(file, "WEBP", quality=80, method=2)
     return file.getvalue()
@@ -419,14 +419,14 @@ def _pixel_sha256(full: Image.Image) -> str:
 
 
 def check_png(data: bytes) -> None:
-    """BadPicture where a PNG ends early or one of its checksums is wrong, which Pillow would not always notice."""
+    """Raise BadPicture if a PNG is truncated or a checksum is wrong, which Pillow does not always notice."""
     kinds = [kind for kind, _ in _png_chunks(data)]
     if kinds[0] != b"IHDR" or b"IDAT" not in kinds:
         raise broken()
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Every chunk up to IEND with its checksum verified. BadPicture where the file is no PNG or ends early."""
+    """Every chunk up to IEND with its checksum verified. Raises BadPicture if it is not a PNG or is truncated."""
     if not data.startswith(_PNG):
         raise BadPicture(gettext("This file is not a PNG picture."))
     position = len(_PNG)
@@ -436,7 +436,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if len(head) < 8:
             raise broken()
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        body = memoryview(data)[position + 8 : position + 8 + length]  # not copied: it may be most of 100 MB
+        body = memoryview(data)[position + 8 : position + 8 + length]  # not copied, because it may be most of 100 MB
         checksum = data[position + 8 + length : position + 12 + length]
         if len(checksum) < 4 or zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
             raise broken()
@@ -445,7 +445,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _png_text(kind: bytes, rest: bytes) -> str | None:
-    """The text after the keyword of a tEXt, zTXt or iTXt chunk, or None where it cannot be read."""
+    """The text after the keyword of a tEXt, zTXt or iTXt chunk; None if it cannot be decoded."""
     try:
         if kind == b"tEXt":
             return rest.decode("latin-1")

@@ -1,4 +1,4 @@
-"""What to lay transparent pictures on, where nobody knows transparency, so that none of them disappears."""
+"""Backgrounds for transparent pictures, used by programs without transparency, on which no picture disappears."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 WHITE, BLACK = "#ffffff", "#000000"
-Colours = list[list[int]]  # red, green, blue, and the share of what can be seen, in thousandths; most frequent first
+Colours = list[list[int]]  # red, green, blue, and the share of the visible area, in thousandths; most frequent first
 
-_STEP = 16  # levels of a channel that count as one colour
-_MOST = 64  # colours that are kept of a picture: what is left has next to no area
-_APART = 40  # levels of a channel by which a colour must differ from the ground to be seen on it
-_SIDE = 128  # pixels of the longer side on which colours are counted: an icon of thin lines still has them
-HIDDEN = 0.1  # share of a picture that can be seen, below which it has disappeared
-WELL = 0.3  # share that is enough; an outline with some shading has about this
-# White first, since most base models know pictures on it best; then black and grey; then whatever differs.
+_STEP = 16  # levels of a channel that are counted as one colour
+_MOST = 64  # colours stored per picture: the rest covers next to no area
+_APART = 40  # levels of a channel by which a colour must differ from the background to be visible
+_SIDE = 128  # pixels of the longer side when counting colours: thin lines of an icon survive at this size
+HIDDEN = 0.1  # visible share of a picture, below which it has disappeared
+WELL = 0.3  # a sufficient share; an outline with some shading has about this
+# White first, because most base models know pictures on it best; then black and grey; then anything that differs.
 _PLAIN = (WHITE, BLACK, "#808080")
 _CANDIDATES = (
     *_PLAIN,
@@ -27,7 +27,7 @@ _CANDIDATES = (
 
 
 def colours(image: Image.Image) -> Colours:
-    """The colours of what can be seen of a transparent picture, each counted as much as it covers."""
+    """The colours of a transparent picture, weighted by the visible area that they cover."""
     small = image.convert("RGBA")
     small.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, np.uint32).reshape(-1, 4)
@@ -37,7 +37,7 @@ def colours(image: Image.Image) -> Colours:
     total = float(weights.sum())
     if not total:
         return []
-    # The middle of what is in a bin, and not of the bin: pure white is white.
+    # The mean of the bin's contents rather than the middle of the bin: pure white stays white.
     means = [np.bincount(keys, pixels[:, 3] * pixels[:, channel], 4096) for channel in range(3)]
     order = np.argsort(-weights, kind="stable")[:_MOST]
     return [
@@ -48,12 +48,12 @@ def colours(image: Image.Image) -> Colours:
 
 
 def seen(found: Colours, ground: str) -> float:
-    """The share of a picture, 0 to 1, that differs from what it lies on."""
+    """The share of a picture, 0 to 1, that differs from its background."""
     return float(_seen([found], [ground])[0, 0])
 
 
 def _seen(pictures: Sequence[Colours], grounds: Sequence[str]) -> NDArray[np.float64]:
-    """A row for each picture, a column for each ground. A picture of which nothing is known is seen on every one."""
+    """A row per picture, a column per background. A picture without known colours counts as visible on all."""
     colours = np.array([_rgb(ground) for ground in grounds])
     table = np.ones((len(pictures), len(grounds)))
     for row, found in enumerate(pictures):
@@ -70,7 +70,7 @@ def _rgb(ground: str) -> tuple[int, int, int]:
 
 
 def propose(pictures: Iterable[Colours]) -> str:
-    """The first colour on which all of these pictures can be seen well, or else the one that hides the fewest.
+    """The first colour on which all of these pictures are clearly visible, or else the one that hides the fewest.
 
     White if there are no pictures.
     """
@@ -81,27 +81,27 @@ def propose(pictures: Iterable[Colours]) -> str:
     well = np.flatnonzero(worst >= WELL)
     if len(well):
         return str(_CANDIDATES[int(well[0])])
-    # Where none shows every picture, as few as possible disappear.
+    # If no colour shows every picture, let as few as possible disappear.
     gone = (table < HIDDEN).sum(axis=0)
     return str(_CANDIDATES[int(np.lexsort((-table.mean(axis=0), -worst, gone))[0])])
 
 
 def unless_hidden(found: Colours | None, ground: str) -> str:
-    """This ground, or another colour where next to nothing of the picture could be seen on it."""
+    """This background, or another colour if next to nothing of the picture would be visible on it."""
     return ground if not found or seen(found, ground) >= HIDDEN else contrasting(found)
 
 
 def contrasting(found: Colours | None) -> str:
-    """A colour on which this picture alone can be seen."""
+    """A colour on which this picture is visible."""
     return propose([found]) if found else WHITE
 
 
 def behind(image: Image.Image) -> str:
-    """A colour on which a decoded picture can be seen, for whoever asks of it alone; white if it is opaque."""
+    """A colour on which a single decoded picture is visible; white if it is opaque."""
     return contrasting(colours(image)) if image.has_transparency_data else WHITE
 
 
 def is_light(found: Colours) -> bool:
-    """Whether a picture is seen better on black than on white."""
+    """Whether a picture is more visible on black than on white."""
     on_white, on_black = _seen([found], [WHITE, BLACK])[0]
     return bool(on_black > on_white)

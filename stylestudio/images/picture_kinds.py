@@ -1,4 +1,4 @@
-"""Kinds of pictures beside the usual ones: which are read, which are named when they are refused, and their quirks."""
+"""Less common picture formats: those that can be read, those that are named when rejected, and their quirks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image, ImageFile
 
 try:
     import pillow_heif
-except ImportError:  # there is no wheel for this machine: the kind is named when it is refused
+except ImportError:  # there is no wheel for this machine: the format is named when rejected
     HEIF: tuple[str, ...] = ()
 else:
-    # Embedded previews and depth maps are not wanted, and threads are ours to count.
+    # Embedded previews and depth maps are not needed, and we decide on the number of threads.
     pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
     HEIF = ("HEIF",)
 
-READ = ("PSD", *HEIF, "TGA")  # TGA comes last: its files have no mark, so anything might be one
+READ = ("PSD", *HEIF, "TGA")  # TGA comes last: its files have no signature, so anything might be one
 SUFFIXES = (".psd", ".tga", *((".heic", ".heif", ".hif") if HEIF else ()))
 
 _HEIC = gettext_noop("HEIC pictures cannot be read on this machine. Save it as JPEG or PNG.")
@@ -75,24 +75,24 @@ _BY_CONTENT = {
     **dict.fromkeys((b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR"), _RAW),
     **dict.fromkeys((b"qoif", b"II\xbc", b"BPG\xfb", b"FLIF", b"icns", b"\x8aMNG", b"\x01\xda", b"SIMPLE  ="), _OTHER),
     **dict.fromkeys((b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"P7\n", b"Pf\n", b"PF\n"), _OTHER),
-    b"\0\0\1\0": _OTHER,  # icons of Windows
+    b"\0\0\1\0": _OTHER,  # Windows icons
     b"version https://git-lfs": _POINTER,
 }
-_HEAD = 1024  # bytes in which a file of text says what it is
+_HEAD = 1024  # bytes in which a text file shows what it is
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-MOST_TAGS = 4096  # of one picture in a TIFF; usual are twenty
+MOST_TAGS = 4096  # per picture in a TIFF; twenty are usual
 _BROKEN = gettext_noop("This picture is broken or not complete. Save it again and send the new file.")
 _READABLE = (*_TIFF, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"8BPS\x00\x01")
 
 
 def refusal(name: str) -> str:
-    """Why a file of this name is not taken, in a translated sentence; "" if its ending tells of no such picture."""
+    """Why a file of this name is rejected, in a translated sentence; "" if its suffix is not of a known format."""
     sentence = _REASONS.get(PurePosixPath(name.lower()).suffix)
     return _(sentence) if sentence else ""
 
 
 def refusal_of(file: IO[bytes]) -> str:
-    """Why a picture could not be opened; "" if that is not known."""
+    """Why a picture could not be opened; "" if unknown."""
     file.seek(0)
     head = file.read(_HEAD)
     if head.startswith(_TIFF) and head[8:10] == b"CR":
@@ -109,7 +109,7 @@ def refusal_of(file: IO[bytes]) -> str:
 
 
 def _of_boxes(head: bytes) -> str:
-    """What a file of boxes holds, as ISO 14496-12 calls them: pictures and films are packed alike."""
+    """The contents of an ISO 14496-12 box file: pictures and films share this container."""
     if head.startswith(b"RIFF"):
         return _FILM if head[8:12] == b"AVI " else ""
     if head[4:8] != b"ftyp":
@@ -130,7 +130,7 @@ def _of_text(head: bytes) -> str:
 
 
 def _is_whole_tiff(file: IO[bytes], head: bytes) -> bool:
-    """Whether the list of what a TIFF says of itself is all there, wherever it lies."""
+    """Whether the TIFF's directory is complete, wherever it is."""
     order: Literal["little", "big"] = "little" if head.startswith(b"II") else "big"
     is_big = head[2:4] in {b"+\0", b"\0+"}
     file.seek(int.from_bytes(head[8:16] if is_big else head[4:8], order))
@@ -139,23 +139,23 @@ def _is_whole_tiff(file: IO[bytes], head: bytes) -> bool:
     return 0 < count <= MOST_TAGS and len(file.read(length)) == length
 
 
-def settle(image: Image.Image, file: IO[bytes]) -> str:
-    """Make an opened picture of an odd kind mean what its program meant; why it cannot be used, or ""."""
+def adjust_unusual_format(image: Image.Image, file: IO[bytes]) -> str:
+    """Adjust an opened picture of an unusual format to its program's meaning. Returns why it is unusable, or ""."""
     return _photoshop(image, file) if image.format == "PSD" else ""
 
 
-_COMPOSITE = 1057  # the resource that tells whether the picture as a whole is in the file (Photoshop file format, 2019)
+_COMPOSITE = 1057  # the resource that says whether the composite picture is in the file (Photoshop file format, 2019)
 
 
 def _photoshop(image: Image.Image, file: IO[bytes]) -> str:
-    """Of layers only the picture that Photoshop put together is read, and it is there only if that was wished."""
+    """Only the composite made by Photoshop is read, not layers, and it exists only if the author chose so."""
     for number, _name, data in getattr(image, "resources", ()):
         if number == _COMPOSITE and len(data) > 4 and not data[4]:
             return _(
                 "This Photoshop file holds its layers alone. Save it with maximum compatibility, or save it as PNG."
             )
     if image.mode == "RGBA" and not _has_transparency(file):
-        # The fourth channel is a selection that somebody kept, not what can be seen through.
+        # The fourth channel is a saved selection, not transparency.
         assert isinstance(image, ImageFile.ImageFile)
         image._mode = "RGB"  # noqa: SLF001 - nothing public changes it before the pixels are read
         image.tile = image.tile[:3]
@@ -163,13 +163,13 @@ def _photoshop(image: Image.Image, file: IO[bytes]) -> str:
 
 
 def _has_transparency(file: IO[bytes]) -> bool:
-    """Whether the first extra channel is the transparency of the whole: its number of layers is negative then."""
+    """Whether the first extra channel is the transparency of the composite: its layer count is negative then."""
     place = file.tell()
     try:
         file.seek(26)
         for _section in range(2):  # colours of the mode, resources
             file.seek(_long(file), 1)
-        if not _long(file) or not _long(file):  # layers and masks, and of that the layers
+        if not _long(file) or not _long(file):  # layers and masks, and within that the layers
             return False
         (count,) = struct.unpack(">h", file.read(2))
         return int(count) < 0
@@ -184,5 +184,5 @@ def _long(file: IO[bytes]) -> int:
 
 
 def is_blank(image: Image.Image) -> bool:
-    """Whether a decoded TGA has a fourth byte for each pixel that means nothing: all of it would be transparent."""
+    """Whether a decoded TGA has a meaningless fourth byte per pixel, with which all of it would be transparent."""
     return image.format == "TGA" and image.mode in {"RGBA", "LA"} and image.getchannel("A").getextrema() == (0, 0)

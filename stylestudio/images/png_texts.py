@@ -1,4 +1,4 @@
-"""Texts in PNG files, within limits: those that are too long are left out before anything opens the picture."""
+"""Texts in PNG files, within limits: those that are too long are removed before anything opens the picture."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import IO
 from PIL import PngImagePlugin
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
-MOST_TEXT = 8 * 2**20  # bytes of all texts of a file together, unpacked
-MOST_TRIED = 8 * MOST_TEXT  # bytes that are unpacked at most to learn which texts fit, so that no file keeps us busy
-OTHERS_MOST = 2**20  # bytes of one packed text, unpacked, at which Pillow refuses the picture unless told otherwise
-_PIECE = 64 * 2**10  # packed bytes that are looked at together
+MOST_TEXT = 8 * 2**20  # bytes of all texts of a file together, decompressed
+MOST_TRIED = 8 * MOST_TEXT  # bytes decompressed at most to find out which texts fit, so that no file keeps us busy
+OTHERS_MOST = 2**20  # bytes of one compressed text, decompressed, at which Pillow by default rejects the picture
+_PIECE = 64 * 2**10  # compressed bytes that are processed together
 _KINDS = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
 
-# Pillow refuses a whole picture for one packed text of more than 1 MB. What is too long never reaches it here; a little
-# more than the limit, because it also refuses a text of exactly this length if its checksum is still to come.
+# Pillow rejects a whole picture for one compressed text of more than 1 MB. Longer texts never reach it here; the limit
+# is raised a little further because Pillow also rejects a text of exactly this length if its checksum is still to come.
 PngImagePlugin.MAX_TEXT_CHUNK = MOST_TEXT + 2**16
 
 
 @dataclass(frozen=True, slots=True)
 class Spared:
-    """A file to open, from its start. `left_out`: whether it had texts or a profile that are not in it any more."""
+    """A file to open, from its start. `left_out`: whether texts or a profile were removed from it."""
 
     file: IO[bytes]
     left_out: bool = False
@@ -33,7 +33,7 @@ class Spared:
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     kind: bytes
-    start: int  # of the chunk in the file
+    start: int  # offset of the chunk in the file
     length: int  # bytes of its body
 
     @property
@@ -42,10 +42,10 @@ class _Chunk:
 
 
 def spare(file: IO[bytes]) -> Spared:
-    """The same picture without texts beyond `MOST_TEXT` bytes, all together and unpacked; other files as they are.
+    """The same picture without texts beyond `MOST_TEXT` bytes in total, decompressed; other files unchanged.
 
-    Texts are kept in the order of the file as long as they fit. A colour profile longer than that is left out too.
-    Needs as much memory as the file once more if something is left out, else next to nothing.
+    Texts are kept in file order as long as they fit. A longer colour profile is removed too. Needs as much memory as
+    the file again if something is removed, otherwise next to none.
     """
     file.seek(0)
     if file.read(len(MAGIC)) != MAGIC:
@@ -66,7 +66,7 @@ def spare(file: IO[bytes]) -> Spared:
 
 
 def stops_others(file: IO[bytes]) -> bool:
-    """Whether programs with an ordinary Pillow refuse the picture for a packed text or profile that is too long."""
+    """Whether programs with an unmodified Pillow reject the picture because of a long compressed text or profile."""
     file.seek(0)
     if file.read(len(MAGIC)) != MAGIC:
         return False
@@ -75,7 +75,7 @@ def stops_others(file: IO[bytes]) -> bool:
 
 
 def _copy(file: IO[bytes], target: IO[bytes], count: int) -> None:
-    """Carry over `count` bytes, or all that are left if that is negative."""
+    """Copy `count` bytes, or everything left if it is negative."""
     while count and (piece := file.read(2**20 if count < 0 else min(count, 2**20))):
         target.write(piece)
         count -= len(piece) if count > 0 else 0
@@ -96,7 +96,7 @@ def _too_long(file: IO[bytes]) -> Iterator[_Chunk]:
 
 
 def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
-    """Where each chunk lies, as far as the file is whole; what is wrong with it is for others to say."""
+    """The location of each chunk, as far as the file is intact; others report what is wrong with it."""
     place = len(MAGIC)
     while True:
         file.seek(place)
@@ -109,7 +109,7 @@ def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
 
 
 def _unpacked(file: IO[bytes], chunk: _Chunk, limit: int) -> int:
-    """How many bytes the text has; more than `limit` if it has more than that, however many."""
+    """The decompressed size of the text in bytes; if it exceeds `limit`, some value above that."""
     packed = _packed_at(file, chunk)
     if packed is None:
         return chunk.length
@@ -125,12 +125,12 @@ def _unpacked(file: IO[bytes], chunk: _Chunk, limit: int) -> int:
                 found += len(stream.decompress(piece, limit + 1 - found))
                 piece = stream.unconsumed_tail
     except zlib.error:
-        return found  # Pillow passes over a text that is broken
+        return found  # Pillow skips a broken text
     return found
 
 
 def _packed_at(file: IO[bytes], chunk: _Chunk) -> int | None:
-    """Where in the body packed bytes begin; None if the text is not packed."""
+    """Offset of the compressed bytes in the body; None if the text is not compressed."""
     if chunk.kind == b"tEXt":
         return None
     file.seek(chunk.start + 8)

@@ -1,4 +1,4 @@
-"""Holding leases: the heartbeat renews what threads of this process work on, so that nobody else takes it."""
+"""Holding leases: the heartbeat renews those of this process's threads, so that nobody else takes over their work."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ J = TypeVar("J", bound=Job)
 class Holder(Generic[Place]):
     """Rows of one kind that this process holds, by primary key, each with what it occupies: an engine, or a task.
 
-    `renew` gets all of them and pushes the end of their leases away. Threads claim under `turn`, one at a time: what is
-    claimed is held before the next one looks, which would take it for something of an earlier life. A claim may wait
-    for the database, so the heartbeat does not wait for its turn.
+    `renew` receives all of them and extends their leases. Threads claim under `turn`, one at a time, so that a claimed
+    row is held before the next thread looks, which would otherwise take it for one of an earlier life. A claim may
+    wait for the database, so the heartbeat does not wait for its turn.
     """
 
     def __init__(self, renew: Callable[[Mapping[int, Place]], None]) -> None:
@@ -35,7 +35,7 @@ class Holder(Generic[Place]):
 
     @property
     def places(self) -> dict[int, Place]:
-        """What is held now, and what each occupies."""
+        """The rows held now, with what each occupies."""
         with self._lock:
             return dict(self._held)
 
@@ -45,7 +45,7 @@ class Holder(Generic[Place]):
             self._held[pk] = place
 
     def drop(self, pk: int) -> Place | None:
-        """Hold it no longer. What it occupied; None if it was not held."""
+        """Stop holding a row and return what it occupied; None if it was not held."""
         with self._lock:
             return self._held.pop(pk, None)
 
@@ -59,12 +59,12 @@ class Holder(Generic[Place]):
             self.drop(pk)
 
     def renew(self) -> None:
-        """Push the end of all leases away; called by the worker's heartbeat."""
+        """Extend all leases. Called by the worker's heartbeat."""
         if held := self.places:
             self._renew(held)
 
     def recover(self, jobs: JobQuerySet[J], worker: str) -> list[J]:
-        """Of `jobs` free those whose worker is gone, and those that an earlier life of `worker` left. Returns them."""
+        """Free and return those of `jobs` whose worker is gone or that an earlier life of `worker` left."""
         with self.turn:
             left = list(jobs.abandoned(worker, self.places))
         return [job for job in left if job.recover()]

@@ -1,7 +1,8 @@
 """The life of a job: statuses, legal moves, lease, and the registry of job kinds.
 
-A job is asked for by a person, waits, runs on an engine and ends once. Apps subclass `Job` and register their kind;
-queue page, badge, socket and sweep iterate the registry and know no app. Only this module writes `status`.
+A person orders a job; it waits, runs on an engine and ends exactly once. Apps subclass `Job` and register their kind.
+The queue page, the badge, the socket and the sweep iterate over the registry and know no app. Only this module writes
+`status`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MOST_PRIORITY = 2**15 - 1  # what the column holds
 
 
 class Status(models.TextChoices):
-    """Where a job stands. The last three are final, but for `Job.reopen`."""
+    """The state of a job. The last three are final, except for `Job.reopen`."""
 
     QUEUED = "queued", _("Waiting")
     RUNNING = "running", _("Running")
@@ -55,20 +56,20 @@ MOVES: dict[Status, tuple[Status, ...]] = {
 
 J = TypeVar("J", bound="Job")
 
-# Which jobs have ended, in words that the indexes below have too: SQLite compares the condition of an index with what a
-# query says literally, and a status is a parameter.
+# Whether jobs have ended, in the same SQL as in the indexes below: SQLite compares the condition of an index literally
+# with that of a query, and a status would be a parameter.
 _OPEN, _OVER = Q(ended_at__isnull=True), Q(ended_at__isnull=False)
 
 
 class JobQuerySet(OwnedQuerySet[J]):
-    """Questions about jobs, in plain words."""
+    """Filters for jobs by status, owner and lease."""
 
     def waiting(self) -> Self:
-        """Not begun."""
+        """Not started yet."""
         return self.filter(_OPEN, status=Status.QUEUED)
 
     def running(self) -> Self:
-        """Begun and not ended."""
+        """Started and not ended."""
         return self.filter(_OPEN, status=Status.RUNNING)
 
     def active(self) -> Self:
@@ -84,9 +85,10 @@ class JobQuerySet(OwnedQuerySet[J]):
         return self.filter(updated_at__gte=moment).order_by("updated_at")
 
     def abandoned(self, worker: str = "", held: Iterable[int] = ()) -> Self:
-        """Running under a lease that is over by the database's clock.
+        """Running jobs whose lease has expired by the database's clock.
 
-        With the name of the worker who asks, also what an earlier process of that name had: of its own it holds `held`.
+        If `worker` is given, include jobs leased to an earlier process of that name: the current one holds only `held`
+        (primary keys).
         """
         over = Q(lease_until__lt=Now()) | Q(lease_until=None)
         if worker:
@@ -95,7 +97,7 @@ class JobQuerySet(OwnedQuerySet[J]):
 
 
 class Job(models.Model):
-    """Base of every long piece of work. Its verbs answer True where this call made the move."""
+    """Base class of all long-running work. The methods that change its state return True if this call made the move."""
 
     kind: ClassVar[str]
 
@@ -134,7 +136,7 @@ class Job(models.Model):
             models.UniqueConstraint(fields=["owner", "request_id"], name="%(class)s_one_job_per_request"),
         ]
         indexes = [
-            # The claim and the queue page read what is active and what ended today; the socket what changed lately.
+            # The claim and the queue page read active jobs and those that ended today; the socket reads recent changes.
             models.Index(fields=["queued_at"], condition=_OPEN, name="%(class)s_active"),
             models.Index(fields=["-ended_at"], condition=_OVER, name="%(class)s_ended"),
             models.Index(fields=["updated_at"], name="%(class)s_updated"),
@@ -148,12 +150,12 @@ class Job(models.Model):
 
     @property
     def comes_after(self) -> bool:
-        """Whether it is made after everything that people wait for."""
+        """Whether it runs only after everything that people are waiting for."""
         return False
 
     @classmethod
     def wake(cls, seconds: float = 0.0) -> None:
-        """Tell workers that there may be jobs of this kind to do, now or after so many seconds."""
+        """Tell the workers that there may be jobs of this kind, now or in `seconds` seconds."""
         _kinds[cls.kind].wake(seconds)
 
     @property
@@ -168,7 +170,7 @@ class Job(models.Model):
         )
 
     def recover(self) -> bool:
-        """Running -> waiting, because its worker is gone."""
+        """Running -> waiting, because its worker died."""
         return self._move(Status.QUEUED, worker="", lease_until=None)
 
     def complete(self) -> bool:
@@ -176,49 +178,52 @@ class Job(models.Model):
         return self._end(Status.COMPLETED, progress=100)
 
     def fail(self, kind: str, error: str = "", detail: str = "", **fields: Any) -> bool:
-        """End with a reason: a kind that the app explains in words, what the engine said, and the operator's detail."""
+        """End with an error.
+
+        `kind` is a code that the app puts into words, `error` is the engine's message, `detail` is for operators.
+        """
         return self._end(Status.FAILED, error_kind=kind, error=error, error_detail=detail, **fields)
 
     def cancel(self) -> bool:
-        """End because somebody asked for it."""
+        """End at somebody's request."""
         return self._end(Status.CANCELLED)
 
     def withdraw(self) -> bool:
-        """Waiting -> cancelled. One that has begun meanwhile goes on."""
+        """Waiting -> cancelled. A job that has started in the meantime keeps running."""
         return self._write(Q(status=Status.QUEUED), status=Status.CANCELLED, ended_at=timezone.now(), lease_until=None)
 
     def reopen(self, **fields: Any) -> bool:
-        """Failed or cancelled -> waiting, for what an engine still has of it. The only way out of an end."""
+        """Failed or cancelled -> waiting, to fetch what an engine still holds of it. The only way out of an end."""
         ended = Q(status__in=(Status.FAILED, Status.CANCELLED))
         clean = {"error_kind": "", "error": "", "error_detail": "", "worker": "", "started_at": None, "ended_at": None}
         return self._write(ended, status=Status.QUEUED, **clean, **fields)
 
     def move_to_front(self) -> bool:
-        """Put a waiting or running job before every other one of its kind."""
+        """Put an active job ahead of all others of its kind."""
         rows = type(self).everything.active().exclude(pk=self.pk)
         most = rows.aggregate(most=Max("priority"))["most"] or 0
         return self._write(Q(status__in=ACTIVE), priority=min(max(most, 0) + 1, MOST_PRIORITY))
 
     def advance(self, **fields: Any) -> bool:
-        """Write progress of a running job and raise its version. False when it no longer runs.
+        """Write the progress of a running job and raise its version. Return False if it is no longer running.
 
-        This is written often, so the row is not read back: `version` here stays what it was.
+        This happens often, so the row is not read back: `version` on this object stays as it was.
         """
         for name, value in fields.items():
             setattr(self, name, value)
         return self._update(Q(status=Status.RUNNING), **fields)
 
     def touch(self, **fields: Any) -> bool:
-        """Write fields that are no move (cleared, thumbnails) and raise the version."""
+        """Write fields that do not change the status (cleared, thumbnails) and raise the version."""
         return self._write(Q(), **fields)
 
     def renew(self, worker: str) -> bool:
-        """Push the end of the lease away. No change that a page shows, so the version stays."""
+        """Extend the lease. No page shows it, so the version stays."""
         running = type(self).everything.filter(pk=self.pk, status=Status.RUNNING)
         return bool(running.update(worker=worker, lease_until=Now() + LEASE))
 
     def is_taken_from(self, worker: str) -> bool:
-        """Whether the lease of `worker` ran out and others decide about this job. One that ended keeps its worker."""
+        """Whether `worker` lost its lease and others decide about this job. A job that has ended keeps its worker."""
         row = type(self).everything.filter(pk=self.pk).values("status", "worker").first()
         return row is not None and (row["status"] == Status.QUEUED or row["worker"] != worker)
 
@@ -235,20 +240,19 @@ class Job(models.Model):
         return won
 
     def _update(self, where: Q, **fields: Any) -> bool:
-        """One filtered UPDATE: exactly one of several callers wins."""
+        """Run one filtered UPDATE, so that exactly one of several callers wins."""
         mine = type(self).everything.filter(where, pk=self.pk)
         return bool(mine.update(version=F("version") + 1, updated_at=timezone.now(), **fields))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What the kernel needs to know of one kind of job.
+    """What the kernel needs to know about one kind of job.
 
-    `fragments(job)` names the templates that show a job as a whole, each with one root; `facts(job)` adds
-    to the JSON that scripts get; `sweep()` frees what dead workers held; `gather(jobs)` fetches at once what the views
-    of many jobs on one page show; `wake(seconds)` tells workers that there may be something to do, now or
-    after so many seconds; `limited(jobs)` leaves those that count against the limits of a person, None if no limit
-    holds for this kind.
+    `fragments` names the templates that show a whole job; each has one root element. `facts(job)` returns what the
+    kind adds to the JSON for scripts. `sweep()` frees what dead workers held. `gather(jobs)` prefetches what the views
+    of many jobs on one page need. `wake(seconds)` tells the workers that there may be something to do, now or in that
+    many seconds. `limited(jobs)` filters the jobs that count against a person's limits; None if there are no limits.
     """
 
     name: str
@@ -265,7 +269,7 @@ _kinds: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> None:
-    """Called once by each app when it is ready."""
+    """Add a kind of job. Each app calls this once, when Django is ready."""
     _kinds[kind.name] = kind
 
 
@@ -275,18 +279,18 @@ def kinds() -> Iterable[Kind]:
 
 
 def kind_of(job: Job) -> Kind:
-    """The kind that `job` was registered with."""
+    """The registered kind of `job`."""
     return _kinds[job.kind]
 
 
 def active() -> Iterator[Job]:
-    """All waiting and running jobs of every kind, in the order in which they were asked for."""
+    """All waiting and running jobs of every kind, oldest first by the time they were queued."""
     jobs = [job for kind in kinds() for job in kind.model.everything.active().select_related("owner")]
     yield from sorted(jobs, key=lambda job: (job.queued_at, job.pk))
 
 
 def counts(user: User) -> tuple[int, int]:
-    """How many active jobs are `user`'s, and how many there are in all that `user` may see."""
+    """Return how many active jobs belong to `user`, and how many of all `user` may see."""
     mine = total = 0
     for kind in kinds():
         found = (
@@ -300,9 +304,9 @@ def counts(user: User) -> tuple[int, int]:
 
 
 def require_room(user: User) -> None:
-    """Raise ValidationError if `user` has as many jobs waiting as one person may (STYLESTUDIO_MAX_WAITING).
+    """Raise ValidationError if `user` already has as many waiting jobs as one person may (STYLESTUDIO_MAX_WAITING).
 
-    Call it in the transaction that stores the next one: until that ends, no other request of this person passes.
+    Call it in the transaction that stores the next job: it blocks this person's other requests until that ends.
     """
     if not settings.MAX_WAITING:
         return
@@ -321,7 +325,7 @@ def require_room(user: User) -> None:
 
 
 def may_run(job: Job) -> bool:
-    """Whether fewer jobs of this kind of the same person run than one may have running (STYLESTUDIO_MAX_RUNNING)."""
+    """Whether the job's owner has fewer running jobs of this kind than allowed (STYLESTUDIO_MAX_RUNNING)."""
     if not settings.MAX_RUNNING:
         return True
     running = type(job).everything.running().filter(owner=job.owner_id).exclude(pk=job.pk)
@@ -329,7 +333,7 @@ def may_run(job: Job) -> bool:
 
 
 def start_within_limit(job: Job, worker: str) -> bool:
-    """Waiting -> running if `may_run`. Of several workers one at a time looks, so that together they start no more."""
+    """Waiting -> running if `may_run`. Workers check one at a time, so that together they do not exceed the limit."""
     with transaction.atomic():
         if settings.MAX_RUNNING:
             _lock(job.owner_id)
@@ -337,5 +341,5 @@ def start_within_limit(job: Job, worker: str) -> bool:
 
 
 def _lock(person: int) -> None:
-    """Let nobody else count this person's jobs before the transaction ends. SQLite has one writer at a time anyway."""
+    """Keep others from counting this person's jobs until the transaction ends. SQLite has a single writer anyway."""
     list(get_user_model()._default_manager.select_for_update(no_key=True).filter(pk=person).values_list("pk"))

@@ -1,7 +1,7 @@
 """One press of a button makes one thing, however often the browser sends it.
 
-A form that makes something carries a request id (`{% press %}`). The first request with an id and these contents does
-the work; the same again, at once or later, is answered as the first one was. If any field differs it is another press.
+A form that makes something carries a request id (`{% press %}`). The first request with this id and these contents
+does the work; a repeat, at once or later, gets the same answer. If any field differs, it counts as another press.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from stylestudio.models import Press
 from stylestudio.people.access import StudioRequest
 
 FIELD = "request_id"
-SECONDS_BETWEEN_ANSWER_LOOKS = 0.1  # seconds between looks whether the first request is done
-LONGEST_REQUEST = timedelta(seconds=60)  # a request that takes longer was cut off, with its process
-KEPT = timedelta(days=2)  # a page that was left open for longer is a new press
+SECONDS_BETWEEN_ANSWER_LOOKS = 0.1  # seconds between checks whether the first request has finished
+LONGEST_REQUEST = timedelta(seconds=60)  # a request that takes longer was cut off when its process died
+KEPT = timedelta(days=2)  # submitting a page that was open for longer counts as a new press
 _TOLD = ("Location", "Content-Type", "HX-Redirect", "HX-Refresh", "HX-Retarget", "HX-Reswap", "HX-Trigger")
 
-_MADE = (200, 302)  # statuses of an answer to something made
+_MADE = (200, 302)  # status codes of an answer to a request that made something
 
 View = Callable[..., HttpResponseBase]
 Make = Callable[[], HttpResponseBase]
 
 
 def once(view: View) -> View:
-    """Let a view make things once for each press. Without a request id it is called as it is.
+    """Make a view act once per press. Requests without a request id are passed through.
 
-    What made nothing (a form that was refused, a page that only shows something, an error) is not remembered: pressed
-    again it is tried again.
+    An answer that made nothing (a rejected form, a page that only shows something, an error) is not remembered, so the
+    next press tries again.
     """
 
     @wraps(view)
@@ -51,7 +51,7 @@ def once(view: View) -> View:
 
 
 def once_with_page(view: View) -> View:
-    """Like `once`, for a view that answers with a whole page after it made something."""
+    """Like `once`, for a view that answers with a whole page after making something."""
 
     @wraps(view)
     def answer(request: StudioRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -66,7 +66,7 @@ def _answer(request: StudioRequest, make: Make, *, made_by_pages: bool) -> HttpR
 
 
 def number_of(request: StudioRequest) -> uuid.UUID | None:
-    """What names this press: the form's request id together with everything that was filled in. None without an id."""
+    """Identify this press: the form's request id combined with everything that was filled in. None without an id."""
     if request.method != "POST":
         return None
     try:
@@ -77,7 +77,7 @@ def number_of(request: StudioRequest) -> uuid.UUID | None:
 
 
 def _contents(request: StudioRequest) -> str:
-    """A digest of address, fields and the names and sizes of files."""
+    """Digest of the address, the fields, and the names and sizes of the files."""
     found = hashlib.sha256(repr(request.get_full_path()).encode())
     for name, values in sorted(request.POST.lists()):
         if name != "csrfmiddlewaretoken":
@@ -93,7 +93,7 @@ def _label(file: Any) -> tuple[str | None, int | None]:
 
 
 def _first_answer(user: User, number: uuid.UUID, make: Make, made_by_pages: bool) -> HttpResponseBase:
-    """Do it if nobody did, else wait for the one that does and say what it said."""
+    """Do the work if nobody has; otherwise wait for the request that does and repeat its answer."""
     while True:
         press, is_first = _begin(user, number)
         if is_first:
@@ -104,14 +104,14 @@ def _first_answer(user: User, number: uuid.UUID, make: Make, made_by_pages: bool
 
 
 def _begin(user: User, number: uuid.UUID) -> tuple[Press, bool]:
-    """The row of this press, and whether the caller is the one who does it."""
+    """Return the row of this press, and whether the caller is the one to do the work."""
     try:
         with transaction.atomic():
             return Press.objects.create(owner=user, number=number), True
     except IntegrityError:
         pass
     press = Press.objects.filter(owner=user, number=number).first()
-    if press is None:  # the first one made nothing, and is forgotten
+    if press is None:  # the first request made nothing and its row was deleted
         return _begin(user, number)
     now = timezone.now()
     is_left = not press.answer and press.at < now - LONGEST_REQUEST
@@ -138,6 +138,6 @@ def _said_again(answer: dict[str, Any]) -> HttpResponse:
     return HttpResponse(answer["text"], status=answer["status"], headers=answer["headers"])
 
 
-def forget() -> None:
-    """Presses of long ago go; called by the sweep of every minute."""
+def delete_old_presses() -> None:
+    """Delete old presses; called by the sweep every minute."""
     Press.objects.filter(at__lt=timezone.now() - KEPT).delete()

@@ -1,8 +1,8 @@
-"""The hub: the channel layer of a studio without Redis; and publishing from threads, with either.
+"""The hub: the channel layer of a studio without Redis. Also publishing from threads, with or without Redis.
 
-The process whose event loop first receives is the hub and holds all queues. Every other process hands its messages to
-a thread that carries them to the hub over loopback. Sending never waits and never raises: messages are hints, the rows
-are the truth.
+The process whose event loop receives first becomes the hub and holds all queues. Every other process hands its messages
+to a thread that carries them to the hub over loopback. Sending never waits and never raises: messages are only hints,
+and the database rows are the truth.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from uuid import uuid4
 
 from channels.layers import BaseChannelLayer, get_channel_layer
 
-from stylestudio.host.rendezvous import Door
+from stylestudio.host.rendezvous import Endpoint
 
 log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
 LARGEST = 2**20  # bytes in one frame
-BACK_OFF = 1.0  # seconds between two attempts to reach a hub, or a Redis, that is not there
-SECONDS_FOR_REDIS = 5.0  # seconds that Redis has to take a message
+BACK_OFF = 1.0  # seconds between attempts to reach a hub or a Redis that is down
+SECONDS_FOR_REDIS = 5.0  # how long Redis may take to accept a message
 _HEAD = struct.Struct("!I")
 
 
 class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
-    """Channels' interface, plus `open` for the web process and `group_send_sync` for threads.
+    """The interface of Channels, plus `open` for the web process and `group_send_sync` for threads.
 
-    `file` is where the hub leaves its port and secret. `capacity` is how many messages a reader may be behind; the
-    oldest are dropped then, because a newer fragment replaces an older one.
+    `file` is where the hub stores its port and secret. `capacity` is how many messages a reader may fall behind; beyond
+    that the oldest are dropped, because a newer fragment replaces an older one.
     """
 
     extensions = ("groups", "flush")
@@ -56,10 +56,10 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
         self._queues: dict[str, _Queue] = {}
         self._groups: dict[str, set[str]] = {}
         self._secret = b""
-        self._carrier = _Carrier(self._door, capacity)
+        self._carrier = _HubSender(self._endpoint, capacity)
 
     async def open(self) -> None:
-        """Make this process the hub. Raises OSError where the port handed down is taken: there is one web process."""
+        """Make this process the hub. Raises OSError if the port handed down is taken: there is only one web process."""
         loop = asyncio.get_running_loop()
         with self._opening:
             if self._is_hub():
@@ -70,27 +70,27 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
             self._groups.clear()
             self._hub = loop
         #: [Set by `studio`] Port and secret of the channel that carries live updates to the web process.
-        door = Door.from_environment("STYLESTUDIO_HUB") or Door(0, secrets.token_urlsafe(32))
-        self._secret = door.secret.encode()
+        endpoint = Endpoint.from_environment("STYLESTUDIO_HUB") or Endpoint(0, secrets.token_urlsafe(32))
+        self._secret = endpoint.secret.encode()
         try:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", door.port)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", endpoint.port)
         except OSError:
             self._hub = None
             raise
-        Door(self._server.sockets[0].getsockname()[1], door.secret).write(self._file)
+        Endpoint(self._server.sockets[0].getsockname()[1], endpoint.secret).write(self._file)
 
     async def close(self) -> None:
-        """Stop being the hub; for tests."""
+        """Stop being the hub. For tests."""
         if self._server and self._is_hub():
             self._server.close()
         self._server = self._hub = None
 
     async def new_channel(self, prefix: str = "specific") -> str:
-        """A name for one reader."""
+        """Return a new channel name for one reader."""
         return f"{prefix}.hub!{uuid4().hex}"
 
     async def receive(self, channel: str) -> Message:
-        """The oldest message waiting in `channel`. This process becomes the hub."""
+        """Return the oldest message waiting in `channel`. Makes this process the hub."""
         self.require_valid_channel_name(channel)
         await self.open()
         queue = self._queue(channel)
@@ -108,7 +108,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
         self._send("channel", channel, message)
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Let `channel` get what is sent to `group`. This process becomes the hub."""
+        """Subscribe `channel` to `group`. Makes this process the hub."""
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
         await self.open()
@@ -116,7 +116,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
         self._groups.setdefault(group, set()).add(channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
-        """The opposite of `group_add`."""
+        """Undo `group_add`."""
         self.require_valid_group_name(group)
         self.require_valid_channel_name(channel)
         self._leave(group, channel)
@@ -127,24 +127,24 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
         self.group_send_sync(group, message)
 
     def group_send_sync(self, group: str, message: Message) -> None:
-        """`group_send` for any thread."""
+        """`group_send` for use from any thread."""
         self.require_valid_group_name(group)
         self._send("group", group, message)
 
     def drain(self) -> None:
-        """Let what was sent last leave this process, for half a second at most. Needed only before `os._exit`."""
+        """Wait up to half a second for queued messages to leave this process. Needed only before `os._exit`."""
         self._carrier.drain()
 
     async def flush(self) -> None:
-        """Forget every message and every group."""
+        """Drop every message and every group."""
         self._queues.clear()
         self._groups.clear()
 
     def _is_hub(self) -> bool:
         return self._hub is not None and not self._hub.is_closed()
 
-    def _door(self) -> Door | None:
-        return Door.from_environment("STYLESTUDIO_HUB") or Door.from_file(self._file)
+    def _endpoint(self) -> Endpoint | None:
+        return Endpoint.from_environment("STYLESTUDIO_HUB") or Endpoint.from_file(self._file)
 
     def _send(self, kind: str, target: str, message: Message) -> None:
         hub = self._hub
@@ -200,7 +200,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
                 kind, target, message = json.loads(await _read(reader, LARGEST))
                 self._deliver(kind, target, message)
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
-            pass  # the other process ended, or was never one of ours
+            pass  # the other process ended, or was not one of ours
         except (ValueError, TypeError) as error:
             log.warning("A connection to the hub sent something unreadable and was closed: %s", error)
         finally:
@@ -208,7 +208,7 @@ class HubChannelLayer(BaseChannelLayer):  # type: ignore[misc]
 
 
 class _Queue(asyncio.Queue[Message]):
-    """The messages waiting for one reader, its groups, and when it last took one (monotonic seconds)."""
+    """The messages waiting for one reader, its groups, and when it last took a message (monotonic seconds)."""
 
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
@@ -234,8 +234,8 @@ async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
 T = TypeVar("T")
 
 
-class _Courier(Generic[T]):
-    """Takes messages away from the thread that has them, in order. While nobody takes them it keeps the newest."""
+class _BackgroundSender(Generic[T]):
+    """Sends messages in order from a thread of its own. While they cannot be sent, it keeps the newest."""
 
     def __init__(self, capacity: int) -> None:
         self._waiting: deque[T] = deque(maxlen=capacity)
@@ -244,7 +244,7 @@ class _Courier(Generic[T]):
         self._idle = True
 
     def take(self, item: T) -> None:
-        """Returns at once and never raises."""
+        """Queue a message. Returns at once and never raises."""
         with self._changed:
             self._waiting.append(item)
             if self._thread is None:
@@ -254,7 +254,7 @@ class _Courier(Generic[T]):
             self._changed.notify_all()
 
     def drain(self, seconds: float = 0.5) -> None:
-        """Wait until all that was taken has left, `seconds` at most; there may be nobody to get it."""
+        """Wait up to `seconds` until everything queued has been sent; there may be nobody to receive it."""
         with self._changed:
             self._changed.wait_for(lambda: self._idle and not self._waiting, seconds)
 
@@ -267,24 +267,24 @@ class _Courier(Generic[T]):
                     self._changed.wait()
                 self._idle = False
                 item = self._waiting.popleft()
-            while not self._carry(item):
+            while not self._send_one(item):
                 time.sleep(BACK_OFF)
 
-    def _carry(self, item: T) -> bool:
-        """Whether it is done with."""
+    def _send_one(self, item: T) -> bool:
+        """Send one message. Return False to try the same one again."""
         raise NotImplementedError
 
 
-class _Carrier(_Courier[bytes]):
-    """Carries messages to the hub of another process."""
+class _HubSender(_BackgroundSender[bytes]):
+    """Sends messages to the hub in another process."""
 
-    def __init__(self, door: Callable[[], Door | None], capacity: int) -> None:
+    def __init__(self, endpoint: Callable[[], Endpoint | None], capacity: int) -> None:
         super().__init__(capacity)
-        self._door = door
+        self._endpoint = endpoint
         self._socket: socket.socket | None = None
 
     def put(self, kind: str, target: str, message: Message) -> None:
-        """Take a message along. Returns at once and never raises."""
+        """Queue a message. Returns at once and never raises."""
         try:
             frame = json.dumps([kind, target, message]).encode()
         except (TypeError, ValueError):
@@ -295,8 +295,8 @@ class _Carrier(_Courier[bytes]):
             return
         self.take(_HEAD.pack(len(frame)) + frame)
 
-    def _carry(self, frame: bytes) -> bool:
-        # Twice, because a connection that broke long ago is only noticed by using it.
+    def _send_one(self, frame: bytes) -> bool:
+        # Twice, because a connection that broke long ago shows it only when it is used.
         for _attempt in range(2):
             try:
                 self._connection().sendall(frame)
@@ -309,14 +309,14 @@ class _Carrier(_Courier[bytes]):
         if self._socket and _is_closed(self._socket):
             self._disconnect()
         if self._socket is None:
-            door = self._door()
-            if door is None:
+            endpoint = self._endpoint()
+            if endpoint is None:
                 raise ConnectionError("no hub has left its address")
-            # Short, because Windows takes seconds to find out that nobody listens.
-            self._socket = socket.create_connection(("127.0.0.1", door.port), timeout=0.25)
+            # Short, because Windows takes seconds to report that nobody listens.
+            self._socket = socket.create_connection(("127.0.0.1", endpoint.port), timeout=0.25)
             self._socket.settimeout(5)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            secret = door.secret.encode()
+            secret = endpoint.secret.encode()
             self._socket.sendall(_HEAD.pack(len(secret)) + secret)
         return self._socket
 
@@ -326,10 +326,10 @@ class _Carrier(_Courier[bytes]):
         self._socket = None
 
 
-class _Sender(_Courier[tuple[str, Message]]):
-    """Sends to groups of a layer that only coroutines can use, such as Redis, from one event loop that stays.
+class _LayerSender(_BackgroundSender[tuple[str, Message]]):
+    """Sends to groups of a layer that only coroutines can use, such as Redis, from one permanent event loop.
 
-    A loop for each message would open a connection for each message.
+    A new loop for each message would open a new connection for each message.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -338,13 +338,13 @@ class _Sender(_Courier[tuple[str, Message]]):
         self._loop = asyncio.new_event_loop()
         self._failing = False
 
-    def _carry(self, item: tuple[str, Message]) -> bool:
+    def _send_one(self, item: tuple[str, Message]) -> bool:
         group, message = item
         try:
             self._loop.run_until_complete(asyncio.wait_for(self._layer.group_send(group, message), SECONDS_FOR_REDIS))
         except (TypeError, ValueError, OverflowError):
             log.exception("A message for %s cannot be sent and was dropped.", group)
-        except Exception:  # the layer's client has errors of its own; the message is kept, and tried again
+        except Exception:  # the layer's client raises its own errors; keep the message and try again
             if not self._failing:
                 log.warning("Live updates cannot be sent.", exc_info=True)
             self._failing = True
@@ -354,7 +354,7 @@ class _Sender(_Courier[tuple[str, Message]]):
 
 
 def _is_closed(connection: socket.socket) -> bool:
-    """Whether the other side hung up. The hub never says anything, so anything to read is the end."""
+    """Whether the other side hung up. The hub never sends anything, so anything readable means the end."""
     connection.setblocking(False)
     try:
         connection.recv(1)
@@ -369,23 +369,23 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 @cache
-def _sender(layer: Any) -> _Sender:
-    return _Sender(layer)
+def _layer_sender(layer: Any) -> _LayerSender:
+    return _LayerSender(layer)
 
 
 def publish(group: str, message: Message) -> None:
-    """Send `message` to `group` from any thread, through whichever layer is configured. Never waits, never raises."""
+    """Send `message` to `group` from any thread, through the configured layer. Never waits, never raises."""
     layer = get_channel_layer()
     if hasattr(layer, "group_send_sync"):
         layer.group_send_sync(group, message)
     else:
-        _sender(layer).take((group, message))
+        _layer_sender(layer).take((group, message))
 
 
 def drain() -> None:
-    """Before `os._exit`: let what was published last leave this process."""
+    """Let what was published last leave this process. Call it before `os._exit`."""
     layer = get_channel_layer()
     if hasattr(layer, "drain"):
         layer.drain()
     else:
-        _sender(layer).drain()
+        _layer_sender(layer).drain()

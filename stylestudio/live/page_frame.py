@@ -1,4 +1,4 @@
-"""What surrounds every page: theme, badge of running work, engines, the page's socket."""
+"""The frame of every page: theme, badge of running work, engines, the page's socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stylestudio.people.access import is_curator
 
 @dataclass(frozen=True, slots=True)
 class MemoryFact:
-    """The memory of one device of an engine, in bytes. `label` says which kind; `device` is "" where there is one."""
+    """Memory of one device of an engine, in bytes. `label` names the kind; `device` is "" if there is only one."""
 
     label: str
     device: str
@@ -34,11 +34,11 @@ class MemoryFact:
 class EngineFact:
     """One engine as pages show it; the same for everybody.
 
-    `state` is idle, busy, held (by a training), unknown, paused, draining (paused, but not done yet), bad (not
-    reachable), stuck or exhausted (out of memory too often). `state_text` follows its name, `label` stands alone,
-    `tone` colours both.
-    `now` is the job it works on, without `now_url` and `now_by` where that is private, and `now_left` the seconds that
-    it still takes, where that is known; `prompts` counts all pictures of ours that it holds.
+    `state` is idle, busy, held (by a training), unknown, paused, draining (paused, but still finishing), bad (not
+    reachable), closed, stuck or exhausted (out of memory too often). `state_text` goes after its name, `label` stands
+    alone, `tone` colours both.
+    `now` is the job it works on. `now_url` and `now_by` are empty if that job is private; `now_left` is the seconds
+    remaining, or None if unknown. `prompts` counts all our pictures that it holds.
     """
 
     id: int
@@ -68,32 +68,32 @@ class EngineFact:
 
     @property
     def failed(self) -> bool:
-        """Whether somebody has to look after it."""
+        """Whether somebody has to look into it."""
         return self.state in ("bad", "closed", "stuck", "exhausted")
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing is known of it at the moment."""
+        """Whether its current state is unknown."""
         return self.state in ("bad", "closed")
 
     @property
     def is_out(self) -> bool:
-        """Whether it gets no work until somebody says so, or for a while."""
+        """Whether it gets no work, either for a while or until somebody resumes it."""
         return self.state in ("paused", "draining", "stuck", "exhausted")
 
     @property
     def host(self) -> str:
-        """The address without http:// in front."""
+        """The address without the scheme."""
         return self.address.partition("://")[2] or self.address
 
     @property
     def away_seconds(self) -> float:
-        """How long it has been in this health."""
+        """Seconds since its health last changed."""
         return (timezone.now() - self.since).total_seconds()
 
     @property
     def waiting(self) -> int:
-        """Pictures of ours that wait there behind the current one."""
+        """How many of our pictures wait there behind the current one."""
         return max(self.prompts - 1, 0)
 
 
@@ -101,23 +101,23 @@ _engine_sources: list[Callable[[], Sequence[EngineFact]]] = []
 
 
 def register_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
-    """The app that knows engines says how to ask for them."""
+    """Set the function that lists the engines. Called by the app that knows them."""
     _engine_sources[:] = [source]
 
 
 def engine_facts() -> Sequence[EngineFact]:
-    """All engines, as the last probes saw them."""
+    """All engines, as of the last probes."""
     return [fact for source in _engine_sources for fact in source()]
 
 
 def socket_url(watch: str) -> str:
-    """The address of the page's one socket: whose jobs, since when, in which language."""
+    """The address of the page's socket: whose jobs, changed since when, in which language."""
     query = {"watch": watch, "since": timezone.now().isoformat(), "lang": get_language() or "en"}
     return f"/ws/progress?{urlencode(query)}"
 
 
 def media_trouble() -> str:
-    """What is wrong between database and media, as a worker saw it last; empty if all is well."""
+    """What is wrong between database and media, as a worker last saw it; empty if all is well."""
     row = MediaStore.objects.first()
     return identity.sentence(row.relation) if row and not row.is_settled else ""
 

@@ -1,4 +1,4 @@
-"""The page's one socket: says who may listen, sends the current state, then forwards what is published."""
+"""The page's one socket: checks who may listen, sends the current state, then forwards what is published."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Scope = dict[str, Any]
 ASGIApp = Callable[[Scope, Any, Any], Awaitable[None]]
 
 MARGIN = timedelta(seconds=5)  # clocks of the hosts that write `updated_at` may differ by this much
-COUNT_AFTER = 0.2  # seconds in which several changes of the counts become one
+COUNT_AFTER = 0.2  # seconds within which several changes of the counts are merged into one message
 MOST_AT_ONCE = 200  # jobs sent on connect; a page shows far fewer
-MOST_DIGITS = 18  # of a job's number
-SIGNED_OUT = 4401  # not one of the codes that make the page connect again
+MOST_DIGITS = 18  # in a job's number
+SIGNED_OUT = 4401  # not one of the codes that make the page reconnect
 
 
 def same_origin(app: ASGIApp) -> ASGIApp:
-    """Refuse sockets that another site's page opens. Scripts send no Origin and are welcome (they need a session)."""
+    """Refuse sockets opened by another site's page. Scripts send no Origin and are accepted (they need a session)."""
 
     async def guarded(scope: Scope, receive: Any, send: Any) -> None:
         headers = dict(scope["headers"])
@@ -51,7 +51,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """`/ws/progress?watch=mine|all|<kind>-<id>&since=<ISO time>&lang=<code>[&format=json]`."""
 
     async def connect(self) -> None:
-        """Join first, then send what changed since the page was rendered: nothing falls between."""
+        """Join first, then send what changed since the page was rendered, so that nothing is missed in between."""
         user = self.scope.get("user")
         if not isinstance(user, User) or not user.is_active:
             await self.close(SIGNED_OUT)
@@ -76,7 +76,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for name in self.joined:
             await self.channel_layer.group_add(name, self.channel_name)
         await self.accept()
-        self.looking = asyncio.create_task(self._look_at_times())
+        self.session_watch = asyncio.create_task(self._close_when_session_ends())
         for message in await self._current(_moment(query.get("since", ""))):
             await self.push(message)
         if not self.json:
@@ -84,13 +84,13 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         """Leave the groups."""
-        if looking := getattr(self, "looking", None):
-            looking.cancel()
+        if session_watch := getattr(self, "session_watch", None):
+            session_watch.cancel()
         for name in getattr(self, "joined", ()):
             await self.channel_layer.group_discard(name, self.channel_name)
 
     async def push(self, message: dict[str, Any]) -> None:
-        """Forward a fragment in the page's language, or the facts to a script; a message may have only one of them."""
+        """Forward a fragment in the page's language, or the facts to a script. A message may carry only one of them."""
         if not self.json:
             if html := message["html"].get(self.language):
                 await self.send(text_data=html)
@@ -98,18 +98,18 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send(text_data=json.dumps(message["data"]))
 
     async def counts(self, message: dict[str, Any]) -> None:
-        """Somebody's job came or ended. Several in a row are answered once, and the last one always is."""
+        """Send new counts, because a job was added or ended. A burst is answered once, after its last change."""
         self.uncounted = True
         if self.counting is None or self.counting.done():
             self.counting = asyncio.create_task(self._count())
 
     async def check_session(self, message: dict[str, Any]) -> None:
-        """The person signed out somewhere: close unless this session is still good."""
+        """The person signed out somewhere: close unless this session is still valid."""
         if not await self._still_signed_in():
             await self.close(SIGNED_OUT)
 
-    async def _look_at_times(self) -> None:
-        """Not every end of a session is told: some are made in the database itself."""
+    async def _close_when_session_ends(self) -> None:
+        """Check the session regularly, because some sessions end in the database without any message."""
         while await asyncio.to_thread(_is_good, self.held):
             await asyncio.sleep(passes.SECONDS_BETWEEN_SESSION_LOOKS)
         await self.close(SIGNED_OUT)
@@ -117,7 +117,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _count(self) -> None:
         while self.uncounted:
             await asyncio.sleep(COUNT_AFTER)
-            # Before asking: what changes while the database answers is counted in another round.
+            # Cleared before the query: a change while the database answers gets another round.
             self.uncounted = False
             await self._send_counts()
 
@@ -139,7 +139,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     @database_sync_to_async  # type: ignore[untyped-decorator]
     def _group(self) -> str | None:
-        """The group to join; None where there is nothing to see."""
+        """The group to join; None if there is nothing to see."""
         if self.watch == "mine":
             return publisher.mine(self.user)
         if self.watch == "all":
@@ -156,7 +156,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     @database_sync_to_async  # type: ignore[untyped-decorator]
     def _current(self, since: datetime | None) -> list[dict[str, Any]]:
-        """Watched jobs that changed since the page was rendered, ended ones too; without a time all active ones."""
+        """Watched jobs that changed since the page was rendered, ended ones too; without a time, all active ones."""
         found: list[kinds.Job] = []
         for kind in kinds.kinds():
             rows = kind.model.everything.visible_to(self.user).select_related("owner")
@@ -179,11 +179,11 @@ def _is_good(held: passes.Pass | None) -> bool:
     try:
         return held is not None and passes.register.has(held)
     except passes.Unknown:
-        return True  # asked again soon
+        return True  # it is checked again soon
 
 
 def _moment(text: str) -> datetime | None:
-    """The time in `since` with its margin; None for nonsense, which then means "everything active"."""
+    """Parse `since` and subtract the margin. None if it is malformed, which means "everything active"."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) - MARGIN if moment.tzinfo else None

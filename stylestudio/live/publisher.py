@@ -1,7 +1,8 @@
 """Live pages: render a fragment once per language and push it to whoever watches.
 
 Nothing here is on the path of the work itself. `changed` notes that a job changed and returns; one thread reads the
-job's row, renders and publishes, at most 4 times a second for each job, the last state always and ends at once.
+job's row, renders and publishes it at most 4 times a second per job. The last state is never skipped, and the end of a
+job is pushed at once.
 """
 
 from __future__ import annotations
@@ -34,35 +35,35 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.25  # seconds between pushes for one job
-PAUSE = 0.05  # seconds before the first push: what ends sooner is pushed once
+PAUSE = 0.05  # seconds before the first push, so that a job that ends sooner is pushed once
 LANGUAGES = tuple(dict(settings.LANGUAGES))
-SHELL = "shell"  # everybody's frame: engines, counts
+SHELL = "shell"  # the frame that everybody shares: engines, counts
 EVERYONE = "jobs.all"
 
 
 def mine(user: User) -> str:
-    """The group of all jobs of one person."""
+    """The group for all jobs of one person."""
     return f"jobs.user.{user.pk}"
 
 
 def one(kind: str, pk: int) -> str:
-    """The group of one job."""
+    """The group for one job."""
     return f"jobs.{kind}.{pk}"
 
 
 def person(user_id: int) -> str:
-    """The group of one person's frame."""
+    """The group for one person's page frame."""
     return f"shell.user.{user_id}"
 
 
 def groups(job: Job) -> list[str]:
-    """Who hears of `job`. A private job is not everyone's."""
+    """The groups to notify about `job`. A private job is not sent to everyone."""
     watched = [f"jobs.user.{job.owner_id}", one(job.kind, job.pk)]
     return watched if job.visibility == Visibility.PRIVATE else [*watched, EVERYONE]
 
 
 def render(template: str, languages: Iterable[str] = LANGUAGES, **context: object) -> dict[str, str]:
-    """The fragment in every language. It depends on its context alone, never on a request."""
+    """Render the template in every language. The result depends on the context alone, never on a request."""
     html: dict[str, str] = {}
     for language in languages:
         with translation.override(language):
@@ -71,13 +72,13 @@ def render(template: str, languages: Iterable[str] = LANGUAGES, **context: objec
 
 
 def fragments(job: Job, languages: Iterable[str] = LANGUAGES) -> dict[str, str]:
-    """All whole views of a job (card, row), in one message for each language."""
+    """All complete views of a job (card, row), concatenated per language."""
     rendered = [render(template, languages, job=job) for template in kind_of(job).fragments]
     return {language: "".join(html[language] for html in rendered) for language in languages}
 
 
 def facts(job: Job) -> dict[str, object]:
-    """The job as scripts get it."""
+    """The job as JSON for scripts."""
     return {
         "kind": job.kind,
         "id": job.pk,
@@ -90,20 +91,20 @@ def facts(job: Job) -> dict[str, object]:
 
 
 _VERSION = re.compile(r'\bdata-version="\d+"')
-# Facts that change by themselves while a job does not.
+# Facts that change with time although the job does not.
 _PASSING = ("version", "timestamp", "left_seconds")
 
 
 def substance(told: Mapping[str, object]) -> dict[str, object]:
-    """What of a job's facts is news when it changes: everything but the time."""
+    """The facts whose change counts as news: everything but the version and the time."""
     return {name: value for name, value in told.items() if name not in _PASSING}
 
 
 class Published:
-    """Remembers what was published last under each name, so that nothing is published twice in a row.
+    """Remembers what was last published under each name, so that nothing is published twice in a row.
 
-    What a process publishes under a name must change whenever another process published something else there in
-    between: the fragments of a job carry its version.
+    What this process publishes under a name must differ whenever another process published something else there in
+    between. The fragments of a job do, because they carry its version.
     """
 
     def __init__(self, most: int = 1000) -> None:
@@ -112,7 +113,7 @@ class Published:
         self._lock = threading.Lock()
 
     def is_new(self, name: Hashable, what: object) -> bool:
-        """Whether `what` is something else than the last time; it is the last one from here on."""
+        """Whether `what` differs from the last time. Remembers it as the last one."""
         digest = hashlib.sha256(repr(what).encode()).digest()
         with self._lock:
             is_new = self._last.get(name) != digest
@@ -146,19 +147,19 @@ def publish_engines() -> None:
 
 
 def counts_changed() -> None:
-    """A job came or ended: every socket asks for its own badge."""
+    """A job was added or ended: every socket queries its own counts."""
     hub.publish(SHELL, {"type": "counts"})
 
 
 def check_sessions(user_id: int) -> None:
-    """A session of this person may have ended: each of their sockets looks whether it was its own, and files do too."""
+    """A session of this person may have ended: their sockets check their own session, and so does the file cache."""
     hub.publish(passes.GROUP, {"type": "forget"})
     hub.publish(person(user_id), {"type": "check_session"})
 
 
 @dataclass(slots=True)
 class _Due:
-    """What is waiting to be pushed: for one job, or whatever `act` publishes."""
+    """What is waiting to be pushed: views of one job, or whatever `act` publishes."""
 
     act: Callable[[], None] | None = None
     whole: bool = False
@@ -171,7 +172,7 @@ Key = tuple[type[Job], int] | str
 
 
 class Publisher:
-    """The thread that pushes. Newer news of a job replaces older news that has not left yet."""
+    """The thread that pushes. Newer changes of a job replace older ones that have not been sent yet."""
 
     def __init__(self) -> None:
         self._due: dict[Key, _Due] = {}
@@ -190,7 +191,7 @@ class Publisher:
             due.preview = preview or due.preview
 
     def note_act(self, name: str, act: Callable[[], None]) -> None:
-        """Call `act` in the thread soon, however often it is noted until then under the same name."""
+        """Call `act` in the thread soon; calls with the same name are merged until then."""
         with self._wake:
             self._soon(name).act = act
 
@@ -205,7 +206,7 @@ class Publisher:
         return due
 
     def flush(self, timeout: float = 5.0) -> None:
-        """Wait until everything noted so far has left; for tests and for an orderly stop."""
+        """Wait until everything noted so far has been sent. For tests and for an orderly shutdown."""
         end = time.monotonic() + timeout
         with self._wake:
             for due in self._due.values():
@@ -227,11 +228,11 @@ class Publisher:
             try:
                 close_old_connections()
                 self._push(key, due)
-            except Exception:  # a push is a hint: whatever is wrong with one must not end the others
+            except Exception:  # a push is a hint: a failure of one must not stop the others
                 log.exception("Could not push %s", key)
 
     def _next(self) -> Key | None:
-        """What is due first; waits when nothing is due yet. Called with the lock held."""
+        """Return what is due first, or wait and return None if nothing is due yet. Called with the lock held."""
         if not self._due:
             self._sent = {key: at for key, at in self._sent.items() if time.monotonic() - at < INTERVAL}
             self._wake.wait()
@@ -261,12 +262,12 @@ class Publisher:
             publish(groups(job), render(template, job=job, src=source))
 
     def publish_new(self, name: str, group: str, html: dict[str, str]) -> None:
-        """Publish a part of a page of which this process alone pushes news, unless it reads as the last time."""
+        """Publish a part of a page that only this process updates, unless it equals the last one."""
         if self._published.is_new(name, {language: _VERSION.sub("", text) for language, text in html.items()}):
             publish([group], html)
 
     def _publish(self, key: Key, job: Job, html: dict[str, str], *, whole: bool = False) -> None:
-        """Pages get the fragments and scripts the facts: progress only where it is not what they got last."""
+        """Send the fragments to pages and the facts to scripts; mere progress only if it differs from the last."""
         told = facts(job)
         is_new = self._published.is_new((key, "html"), html) or whole
         is_news = self._published.is_new((key, "data"), substance(told)) or whole
@@ -278,12 +279,12 @@ publisher = Publisher()
 
 
 def changed(job: Job) -> None:
-    """The job moved or got a picture: push all its views. An ended job is pushed at once."""
+    """Push all views of a job that moved or got a picture. An ended job is pushed at once."""
     publisher.note(job, whole=True, now=not job.is_active)
 
 
 def announce(job: Job, send: Callable[[], None]) -> None:
-    """After the commit, show a job that somebody asked for, and tell the workers of it by `send`."""
+    """On commit, wake the workers with `send`, and push the new job and the counts."""
 
     def tell() -> None:
         send()
@@ -294,16 +295,16 @@ def announce(job: Job, send: Callable[[], None]) -> None:
 
 
 def engines_changed() -> None:
-    """An engine began or ended something: the pill and the cards follow soon."""
+    """An engine started or finished something: push the pill and the cards soon."""
     publisher.note_act("engines", publish_engines)
 
 
 def progressed(job: Job, template: str) -> None:
-    """Only the small part that shows progress."""
+    """Push only the small part that shows progress."""
     publisher.note(job, part=template)
 
 
 def previewed(job: Job, template: str, mime: str, data: bytes) -> None:
-    """A step preview. Never stored; the picture is sent inside the fragment (at most 20 kB, see the runner)."""
+    """Push a step preview. It is never stored; the fragment contains the picture (at most 20 kB, see the runner)."""
     source = f"data:{mime};base64,{base64.b64encode(data).decode()}"
     publisher.note(job, preview=f"{template}\n{source}")

@@ -1,4 +1,4 @@
-"""A job followed from a terminal: what management commands print until it ends."""
+"""Following a job from a terminal: what management commands print until it ends."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stylestudio.models import Worker
 from stylestudio.text import concealed, plain
 
 J = TypeVar("J", bound=Job)
-SECONDS_BETWEEN_JOB_LOOKS = 0.1  # seconds between looks at the job
-BETWEEN = 1.0  # seconds between looks at a job whose row did not change
-SECONDS_WITHOUT_WORKER = 60.0  # seconds without any living worker before giving up
+SECONDS_BETWEEN_JOB_LOOKS = 0.1
+BETWEEN = 1.0  # seconds between checks of a job whose row did not change
+SECONDS_WITHOUT_WORKER = 60.0  # how long no worker may be alive before giving up
 
 
 def plain_words(text: object) -> str:
-    """Words that may be others' as one harmless line of a terminal: of an engine, of a file, of a driver."""
+    """Turn text of an engine, a file or a driver into one harmless line for a terminal."""
     return plain.line(concealed.conceal(" ".join(str(text).splitlines())))
 
 
@@ -28,19 +28,19 @@ class Out(Protocol):
     """Where a command prints."""
 
     def write(self, text: str, /, *, ending: str) -> object:
-        """Print, with `ending` behind it."""
+        """Print `text` followed by `ending`."""
 
     def flush(self) -> object:
-        """Show it now."""
+        """Flush the output."""
 
 
 class NoWorker(Exception):
-    """No worker is alive for longer than SECONDS_WITHOUT_WORKER; the job waits until one is."""
+    """No worker has been alive for SECONDS_WITHOUT_WORKER; the job waits until one is."""
 
 
 @dataclass(slots=True)
 class _Lines(Generic[J]):
-    """What is printed of a job: nothing that says the same as the line before it, but for the time."""
+    """The lines printed for a job, leaving out any that differ from the one before only in time."""
 
     bar: Callable[[J], str]
     as_json: bool
@@ -49,9 +49,9 @@ class _Lines(Generic[J]):
     last: object = None
 
     def next(self, job: J) -> str | None:
-        """The line for what `job` is now; None where there is nothing new."""
+        """The line for the current state of `job`; None if there is nothing new."""
         now = time.monotonic()
-        # What is left gets less without a change of the row, so that is looked at once a second.
+        # The time left shrinks without a change of the row, so it is printed once a second.
         if job.version == self.version and now - self.looked < BETWEEN:
             return None
         self.version, self.looked = job.version, now
@@ -69,17 +69,17 @@ class _Lines(Generic[J]):
         return json.dumps(facts), publisher.substance(facts)
 
 
-def follow(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J:
-    """Print every change of `job` until it ends, and return it as it is then.
+def follow_job(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J:
+    """Print every change of `job` until it ends, and return it in its final state.
 
-    What changed its time alone is no change. Each is `bar(job)`, a line that is written over, or a JSON message in a
-    line of its own. Raises NoWorker, and KeyboardInterrupt and BrokenPipeError as they come; the job goes on in all of
-    these.
+    A change of time alone does not count. Each change is printed as `bar(job)`, a line that overwrites the last one, or
+    as one line of JSON. Raises NoWorker; KeyboardInterrupt and BrokenPipeError pass through. The job itself continues
+    in all these cases.
     """
     rows: Any = type(job).everything
     lines, alone_since = _Lines(bar, as_json), None
     while True:
-        job = rows.get(pk=job.pk)  # anew: what a row has worked out it remembers
+        job = rows.get(pk=job.pk)  # a new object, because a row caches what it has computed
         if (line := lines.next(job)) is not None:
             out.write(line, ending="\n" if as_json else "")
             out.flush()

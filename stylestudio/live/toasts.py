@@ -1,4 +1,4 @@
-"""A sentence in the corner of the page, as the answer to a press."""
+"""A sentence in the corner of the page, as the answer to a press of a button."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stylestudio.people.access import StudioRequest
 
 
 def toast(request: StudioRequest, words: str) -> HttpResponse:
-    """The sentence as a fragment; a plain form gets it with the queue page."""
+    """Answer with the sentence as a fragment; a plain form gets it on the queue page."""
     if request.htmx:
         return render(request, "shell/_toast.html", {"message": words})
     messages.info(request, words)

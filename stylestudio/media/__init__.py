@@ -1,4 +1,4 @@
-"""The folder or bucket that holds everybody's files: storing, whose it is, what was lost and found.
+"""The folder or bucket that holds everybody's files: storing them, which database owns them, what is missing or stray.
 
-`identity` is where to begin: it decides whether anything may be deleted. Uses `host` and the models of the project.
+Begin with `identity`, which decides whether anything may be deleted. Uses `host` and the project's models.
 """

@@ -1,7 +1,7 @@
 """Private files in an S3 bucket, for studios on several machines.
 
-Pages name them by the studio's own addresses, which never change, so that fragments need no signature and browsers may
-keep them. `stylestudio.edge.serving` checks the cookie and sends on to an address that is signed and soon expires.
+Pages use the studio's own addresses, which never change, so fragments need no signature and browsers may cache the
+files. `stylestudio.edge.serving` checks the cookie and redirects to a presigned URL that expires soon.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VALID = 3600  # seconds
 
 @contextmanager
 def _as_os_error() -> Iterator[None]:
-    """Who stores files expects what a disk would raise."""
+    """Raise the errors that callers expect from a disk."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
@@ -39,56 +39,56 @@ def _as_os_error() -> Iterator[None]:
 
 
 class PrivateBucket(S3Storage):  # type: ignore[misc]
-    """Django's storage interface to the bucket."""
+    """The bucket behind Django's storage interface."""
 
     def url(self, name: str, *args: Any, **kwargs: Any) -> str:
         """The studio's own address of a file."""
         return f"{settings.MEDIA_URL}{filepath_to_uri(name)}"
 
     def signed(self, name: str, disposition: str | None = None) -> str:
-        """An address at which the bucket itself serves the file for VALID seconds, to whoever has it."""
+        """A URL at which the bucket itself serves the file for VALID seconds, to anybody who has it."""
         parameters = {"ResponseContentDisposition": disposition} if disposition else {}
         return str(super().url(name, parameters, expire=VALID))
 
     def get_object_parameters(self, name: str) -> dict[str, str]:
-        """What the bucket sends along with the file."""
+        """The headers that the bucket sends with the file."""
         kind = CONTENT_TYPES.get(PurePosixPath(name).suffix.lower(), "application/octet-stream")
         return {"ContentType": kind, "CacheControl": "private, max-age=31536000, immutable"}
 
     def check(self) -> None:
-        """OSError where the bucket is missing or refuses us."""
+        """Raise OSError if the bucket is missing or refuses access."""
         with _as_os_error():
             self.connection.meta.client.head_bucket(Bucket=self.bucket_name)
 
     def read(self, name: str) -> bytes:
-        """All of a small file. Raises OSError."""
+        """Read a small file. Raises OSError."""
         with self.open(name, "rb") as file:
             return bytes(file.read())
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a small file, in place of one that is there. Raises OSError."""
+        """Write a small file, replacing an existing one. Raises OSError."""
         self._save(name, ContentFile(data))
 
     def move(self, name: str, target: str) -> None:
-        """Give a file another name. Raises OSError."""
+        """Rename a file. Raises OSError."""
         with _as_os_error():
             source = {"Bucket": self.bucket_name, "Key": name}
             self.connection.meta.client.copy(source, self.bucket_name, target)
             self.connection.meta.client.delete_object(**source)
 
     def delete(self, name: str) -> None:
-        """Delete a file; not from a bucket that may be another database's: there it stays."""
+        """Delete a file, unless the bucket may belong to another database: then it stays."""
         if may_delete():
             with _as_os_error():
                 super().delete(name)
 
     def discard(self, name: str) -> None:
-        """Delete a file that the caller stored a moment ago and no row names, whoever's the bucket is."""
+        """Delete a file that the caller has just stored and no row names, whoever owns the bucket."""
         with _as_os_error():
             super().delete(name)
 
     def listdir(self, name: str) -> tuple[list[str], list[str]]:
-        """The folders and the files in a folder."""
+        """The folders and files in a folder."""
         with _as_os_error():
             folders, files = super().listdir(name)
             return folders, files
@@ -104,12 +104,12 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
             return str(super()._save(name, content))
 
     def exists(self, name: str) -> bool:
-        """Whether the bucket has it. Raises StoreUnreachable."""
+        """Whether the bucket has the file. Raises StoreUnreachable."""
         with _as_os_error():
             return bool(super().exists(name))
 
     def names(self, folder: str) -> Iterator[str]:
-        """The full names of all files beneath a folder, fetched a thousand at a time. Raises StoreUnreachable."""
+        """The full names of all files in a folder and below, fetched a thousand at a time. Raises StoreUnreachable."""
         with _as_os_error():
             for found in self.bucket.objects.filter(Prefix=f"{folder.rstrip('/')}/"):
                 yield str(found.key)
@@ -121,5 +121,5 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
             except FileNotFoundError as error:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from error
             if "r" in mode:
-                _fetched = opened.file  # now and not with the first read, which would raise errors of another kind
+                _fetched = opened.file  # now, because the first read would raise errors of another kind
             return opened

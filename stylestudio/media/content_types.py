@@ -1,4 +1,4 @@
-"""What the files of a studio are served as, by their endings."""
+"""The content types of a studio's files, by suffix."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Whose media these are: the mark by which a database knows the folder or bucket that belongs to it.
+"""Which database owns the media: the mark by which a database recognises its folder or bucket.
 
-The store carries a mark (`MARK`): the identity of its database, a counter that every start raises, and a token that is
-new with each turn of the counter. The database has the same in its `MediaStore` row. While both agree, what nobody
-needs any more may be deleted. If they differ, the database is an older copy, a copy that runs elsewhere or another one,
-and what it does not know may be somebody's work: then nothing is deleted or moved until a person has looked at the
-numbers (`manage.py adopt_media`).
+The store contains a mark (`MARK`): the identity of its database, a counter that every start increments, and a token
+that changes with every increment. The database has the same values in its `MediaStore` row. While both agree, files
+that nobody needs may be deleted. If they differ, the database is an older copy, a copy that runs elsewhere, or a
+different one, and files that it does not know may be somebody's work: then nothing is deleted or moved until a person
+has looked at the numbers (`manage.py adopt_media`).
 
-Names of files begin with the prefix of the start that they were stored after (`new_name`). So of a file that no row
-names it can be told whether this database stored and lost it, or another one knows it.
+File names begin with the prefix of the start after which the file was stored (`new_name`). This shows for a file that
+no row names whether this database stored and lost it, or whether it belongs to another one.
 """
 
 from __future__ import annotations
@@ -41,42 +41,45 @@ from stylestudio.models import MediaStore, Start, Worker
 log = logging.getLogger(__name__)
 
 Relation = MediaStore.Relation
-MARK = "studio.json"  # at the top of the store, which is never served
+MARK = "studio.json"  # at the root of the store, where it is never served
 ABOUT = "Tells which StyleStudio database these files belong to. Please leave it where it is."
-PREFIX = 12  # hexadecimal digits of a file's name that tell the start; the other 20 cannot be guessed
-KNOWN_SHARE = 0.95  # of the files of a store without a mark must be known, or it is not this database's
-TURN = timedelta(minutes=10)  # between two turns of the counter while a worker runs
-SECONDS_FOR_THE_MARK = 30.0  # seconds for another process that reads or writes the mark
-LATE = timedelta(seconds=30)  # a database may live for so long after its last heartbeat that is known
+PREFIX = 12  # hexadecimal digits of a file name that identify the start; the other 20 cannot be guessed
+KNOWN_SHARE = 0.95  # of the files in a store without a mark must be known, or the store is not this database's
+TURN = timedelta(minutes=10)  # between increments of the counter while a worker runs
+SECONDS_FOR_THE_MARK = 30.0  # how long to wait for another process that reads or writes the mark
+LATE = timedelta(seconds=30)  # how long a database may live after its last recorded heartbeat
 
-# What the sweep notes in the row meanwhile stays.
+# Saving leaves alone what the sweep writes to the row in the meantime.
 _STANDING = ("counter", "token", "held", "marked_at", "relation", "adopted_at")
 
 
 class MarkedStorage(Protocol):
-    """What our storages offer beside what Django's do."""
+    """What our storages offer in addition to Django's interface."""
 
     def read(self, name: str) -> bytes:
-        """All of a small file. FileNotFoundError when it is not there, OSError when the store does not answer."""
+        """Read a small file. Raises FileNotFoundError if it does not exist, OSError if the store does not answer."""
         ...
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a small file, in place of one that is there. Raises OSError."""
+        """Write a small file, replacing an existing one. Raises OSError."""
         ...
 
     def move(self, name: str, target: str) -> None:
-        """Give a file another name. Raises OSError."""
+        """Rename a file. Raises OSError."""
         ...
 
 
 def storage() -> MarkedStorage:
-    """The store of the media."""
+    """The media store."""
     return cast(MarkedStorage, default_storage)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the store says of itself. `contested` is set by a database that lost the store to another while it ran."""
+    """What the store says about itself.
+
+    `contested` is set by a database that lost the store to another while running.
+    """
 
     database: str
     counter: int
@@ -87,7 +90,7 @@ class Mark:
 
     @property
     def moment(self) -> datetime | None:
-        """When it was written; None if that cannot be read."""
+        """When it was written; None if that is malformed."""
         try:
             return datetime.fromisoformat(self.at)
         except ValueError:
@@ -95,7 +98,10 @@ class Mark:
 
 
 def read_mark() -> Mark | None:
-    """The mark of the store; None if it has none. ValueError if it is damaged, OSError if the store does not answer."""
+    """Read the mark of the store; None if it has none.
+
+    Raises ValueError if it is damaged, OSError without an answer.
+    """
     try:
         told = json.loads(storage().read(MARK))
         return Mark(
@@ -112,7 +118,7 @@ def read_mark() -> Mark | None:
 
 
 def compare(row: MediaStore, mark: Mark | None) -> Relation:
-    """How the database of `row` stands to a store with this mark."""
+    """How the database of `row` relates to a store with this mark."""
     if mark is None:
         return Relation.UNMARKED
     if mark.database != str(row.identity):
@@ -127,15 +133,15 @@ def compare(row: MediaStore, mark: Mark | None) -> Relation:
 
 
 def new_name(suffix: str) -> str:
-    """A name for a file that is stored now: 32 hexadecimal digits, which nobody can guess, and `suffix` (".png")."""
+    """A name for a new file: 32 hexadecimal digits that nobody can guess, and `suffix` (such as ".png")."""
     prefix = Start.objects.order_by("-pk").values_list("prefix", flat=True).first() or secrets.token_hex(PREFIX // 2)
     return f"{prefix}{secrets.token_hex(10)}{suffix}"
 
 
-def begin() -> None:
-    """A studio or worker starts: raise the counter here and in the store, if the two belong together.
+def record_start() -> None:
+    """Record the start of a studio or worker, and increment the counter if database and store belong together.
 
-    A store without a mark becomes this database's when nearly all of its newest files are known here.
+    A store without a mark becomes this database's if nearly all of its newest files are known here.
     """
     Start.objects.filter(over_at=None).update(over_at=Greatest(F("at"), _last_alive()))
     Start.objects.create(prefix=secrets.token_hex(PREFIX // 2))
@@ -147,7 +153,7 @@ def begin() -> None:
                 relation = recognised
             if relation == Relation.SAME:
                 row.adopted_at = row.adopted_at if mark else timezone.now()
-                _turn(row, mark)
+                _advance(row, mark)
             _note(row, relation)
         if row.is_settled:
             _write_mark()
@@ -155,11 +161,12 @@ def begin() -> None:
         log.exception("The media cannot be read or written. Nothing of them is deleted.")
 
 
-def look() -> bool:
-    """Whether database and store belong together now; called every minute by each worker, and the counter goes on.
+def check_relation() -> bool:
+    """Whether database and store belong together now. Each worker calls this every minute; it also moves the counter
+    on.
 
-    A database that finds the store taken over by another one while it runs writes that into the mark, so that the other
-    one deletes nothing either.
+    A running database that finds its store taken over by another one records this in the mark, so that the other one
+    deletes nothing either.
     """
     try:
         row, mark = current()
@@ -167,18 +174,18 @@ def look() -> bool:
         if stored is None:
             return may_delete()
         if stored != row.relation or (row.is_settled and (_is_due(row) or (mark and mark.token != row.token))):
-            row = _look_closely()
+            row = _check_and_record()
     except OSError:
         log.exception("The media cannot be read or written. Nothing of them is deleted.")
         return False
     return row.is_settled
 
 
-def _look_closely() -> MediaStore:
+def _check_and_record() -> MediaStore:
     with _alone() as row:
         relation, mark = _seen(row)
         if relation == Relation.SAME and _is_due(row):
-            _turn(row, mark)
+            _advance(row, mark)
         elif row.is_settled and relation != Relation.SAME and mark and not mark.contested:
             _put(replace(mark, contested=True))
         _note(row, relation)
@@ -187,16 +194,16 @@ def _look_closely() -> MediaStore:
     return row
 
 
-def turn() -> None:
-    """A worker stops: every copy of the database that was made before is older than the store.
+def advance_counter() -> None:
+    """Increment the counter when a worker stops: every copy of the database made before is then older than the store.
 
-    Raises neither OSError nor DatabaseError: a worker ends although one of the two does not answer.
+    Raises neither OSError nor DatabaseError, because a worker must end even if one of the two does not answer.
     """
     try:
         with _alone() as row:
             relation, mark = _relation(row)
             if relation == Relation.SAME:
-                _turn(row, mark)
+                _advance(row, mark)
                 row.save(update_fields=_STANDING)
         if relation == Relation.SAME:
             _write_mark()
@@ -205,7 +212,7 @@ def turn() -> None:
 
 
 def may_delete() -> bool:
-    """Whether files may be deleted at all: not from a store that may be another database's.
+    """Whether files may be deleted at all: never from a store that may belong to another database.
 
     Before the first start of a studio on this database there is no row. Then a store without a mark is its own.
     """
@@ -217,10 +224,10 @@ def may_delete() -> bool:
 
 
 def mark_of_copy(database: Path) -> bytes | None:
-    """The mark that belongs beside a copy of the SQLite database; None if it is not there or never had any media.
+    """The mark to save with a copy of the SQLite database; None if there is no copy or it never had any media.
 
-    Nor has one from before media were marked, as somebody saves it between a `git pull` and the first start.
-
+    The same holds for a copy from before media had marks, as people make it between a `git pull` and the first start.
+    A backup of both uses this mark, because the counter may move on between the copies of database and media.
     Whoever saves both takes this one: the counter may go on between the copies of database and media.
     """
     if not database.is_file():
@@ -236,7 +243,7 @@ def mark_of_copy(database: Path) -> bytes | None:
 
 
 def adopt() -> None:
-    """Make the store this database's from now on: what no row names stays there. OSError if it cannot be marked."""
+    """Make this database own the store from now on; files that no row names stay. OSError if it cannot be marked."""
     with _alone() as row, transaction.atomic():
         try:
             mark = read_mark()
@@ -246,15 +253,15 @@ def adopt() -> None:
         Start.objects.all().delete()
         Start.objects.create(prefix=secrets.token_hex(PREFIX // 2))
         row.counter = max(row.counter, mark.counter if mark else 0)
-        _turn(row, None)
+        _advance(row, None)
         row.relation, row.adopted_at, row.swept_at, row.swept = Relation.SAME, timezone.now(), None, {}
         row.save()
-        # Inside: after a crash in between the store is unknown, and can be adopted again.
+        # Inside the transaction: after a crash in between the store is unknown and can be adopted again.
         _put(_mark_of(row))
 
 
 def current() -> tuple[MediaStore, Mark | None]:
-    """Row and mark as they are now, for those who tell people. The row is not saved; its relation is of this moment.
+    """Return row and mark as they are now, to be shown. The row is not saved; its relation is computed.
 
     OSError if the store does not answer.
     """
@@ -263,15 +270,15 @@ def current() -> tuple[MediaStore, Mark | None]:
     return row, mark
 
 
-def tell() -> Iterable[Fact]:
-    """A fact for `/health` when a worker saw that database and media do not belong together. The studio works on."""
+def facts_for_health() -> Iterable[Fact]:
+    """A fact for `/health` if a worker saw that database and media do not belong together. The studio still works."""
     row = MediaStore.objects.first()
     if row and not row.is_settled:
         yield Fact("media", row.relation)
 
 
 def sentence(relation: str) -> str:
-    """What is the case, for people."""
+    """The relation in words for people."""
     return {
         Relation.SAME: _("The media belong to this database."),
         Relation.UNMARKED: _(
@@ -292,7 +299,7 @@ def sentence(relation: str) -> str:
 
 
 def remedy(relation: str) -> str:
-    """What to do about it; nothing if all is well."""
+    """What to do about it; empty if all is well."""
     if relation == Relation.SAME:
         return ""
     if relation == Relation.CONTESTED:
@@ -307,7 +314,7 @@ def remedy(relation: str) -> str:
 
 
 def newer(row: MediaStore, mark: Mark | None) -> str:
-    """Which of the two went on for longer, in words; empty if that cannot be told."""
+    """Which of the two went on for longer, in words; empty if unknown."""
     if mark is None or row.relation in (Relation.SAME, Relation.CONTESTED):
         return ""
     if row.marked_at is None:
@@ -321,9 +328,9 @@ def newer(row: MediaStore, mark: Mark | None) -> str:
 
 
 def owned(times: Mapping[str, datetime]) -> set[str]:
-    """Those of the files, given with the time when each was written, that this database stored itself.
+    """The files, given with the time when each was written, that this database itself stored.
 
-    That is after one of its starts, and while it was alive: later than that another copy of it gave the name.
+    These were written after one of its starts and while it was alive: later ones were named by another copy of it.
     """
     starts = {start.prefix: start for start in Start.objects.all()}
 
@@ -355,14 +362,14 @@ def _relation(row: MediaStore) -> tuple[Relation, Mark | None]:
 
 
 def _seen(row: MediaStore) -> tuple[Relation, Mark | None]:
-    """As `_relation`; a store that was empty at the start stays so called until the next one."""
+    """`_relation`, except that a store that was empty at the start stays EMPTY until the next start."""
     relation, mark = _relation(row)
     was_empty = relation == Relation.UNMARKED and row.relation == Relation.EMPTY
     return (Relation.EMPTY if was_empty else relation), mark
 
 
 def _note(row: MediaStore, relation: Relation) -> None:
-    """Keep the relation in the row, for the pages; say so in the log when it is not the same as before."""
+    """Store the relation in the row for the pages, and log it if it has changed."""
     if relation != Relation.SAME and relation != row.relation:
         log.warning("%s %s", sentence(relation), remedy(relation))
     row.relation = relation
@@ -375,26 +382,26 @@ def _is_due(row: MediaStore) -> bool:
 
 @contextmanager
 def _alone() -> Iterator[MediaStore]:
-    """The row. Until the block ends no other process changes it or writes the mark. Raises OSError.
+    """Lock and return the row: until the block ends no other process changes it or the mark. Raises OSError.
 
-    On SQLite a file is the lock: with its own nobody could write anything for as long as the store takes to answer.
+    On SQLite the lock is a file: its own lock would block all writers for as long as the store takes to answer.
     """
     MediaStore.objects.get_or_create(pk=1)
     if connection.vendor == "sqlite":
-        with locks.waited_for(Path(settings.DATA, "media.lock"), SECONDS_FOR_THE_MARK):
+        with locks.wait_for_lock(Path(settings.DATA, "media.lock"), SECONDS_FOR_THE_MARK):
             yield MediaStore.objects.get(pk=1)
     else:
         with transaction.atomic():
             yield MediaStore.objects.select_for_update().get(pk=1)
 
 
-def _turn(row: MediaStore, mark: Mark | None) -> None:
+def _advance(row: MediaStore, mark: Mark | None) -> None:
     row.held = mark.token if mark else row.token
     row.token, row.counter, row.marked_at = secrets.token_hex(16), row.counter + 1, timezone.now()
 
 
 def _write_mark() -> None:
-    """Give the store the database's token. Under the lock: of several starts at once the last one stays."""
+    """Write the database's token to the store. Under the lock: of several concurrent starts the last one stays."""
     with _alone() as row:
         _put(_mark_of(row))
 

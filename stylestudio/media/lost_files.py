@@ -1,4 +1,4 @@
-"""Files that rows name and the store has not: what a lost disk, a half restored backup or a slip of the hand leaves."""
+"""Files that rows name but the store lacks, after a lost disk, an incomplete restore or an accident."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from django.core.files.storage import Storage, default_storage
 from django.db.models import FileField, Model
 from django.utils.translation import gettext as _
 
-SECONDS = 20.0  # of one look, whatever the number of files
-BATCH = 5_000  # names that are compared at once
-FEW = 20  # names for which a bucket is asked one by one
-NAMED = 3  # examples
+SECONDS = 20.0  # for one search, whatever the number of files
+BATCH = 5_000  # names compared at once
+FEW = 20  # up to this many names a bucket is queried one by one
+NAMED = 3  # how many examples to show
 
 
 @dataclass(slots=True)
 class Found:
-    """What one look saw: how many files of how many were looked for, and the missing ones as (what it is, name)."""
+    """The result of a search: how many known files, how many looked for, and the missing ones as (what it is, name)."""
 
     known: int = 0
     looked: int = 0
@@ -30,14 +30,14 @@ class Found:
     examples: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, what: str, lost: list[str], *, looked: int) -> None:
-        """Count what was looked for."""
+        """Add the result for some files."""
         self.looked += looked
         self.lost += len(lost)
         self.examples += [(what, name) for name in lost[: NAMED - len(self.examples)]]
 
     @property
     def state(self) -> str:
-        """For doctor."""
+        """A sentence for doctor."""
         numbers = {"looked": f"{self.looked:,}", "known": f"{self.known:,}", "lost": f"{self.lost:,}"}
         if self.looked < self.known:
             told = _("%(lost)s of the newest %(looked)s are missing (%(known)s are known)") % numbers
@@ -48,7 +48,7 @@ class Found:
 
     @property
     def remedy(self) -> str:
-        """Empty where none is missing."""
+        """What to do; empty if none is missing."""
         if not self.lost:
             return ""
         return _(
@@ -57,16 +57,16 @@ class Found:
         )
 
 
-def look(seconds: float = SECONDS) -> Found:
-    """Look for the files of all rows, the newest of each kind first, until the time is over.
+def find_lost_files(seconds: float = SECONDS) -> Found:
+    """Look for the files of all rows, the newest of each kind first, until the time is up.
 
-    Trashed rows count: they can come back. Raises django.db.DatabaseError and OSError.
+    Rows in the trash count, because they can be restored. Raises django.db.DatabaseError and OSError.
     """
     found, fields = Found(), list(_fields())
     for number, (model, name) in enumerate(fields):
         rows = model._base_manager.exclude(**{name: ""}).exclude(**{name: None})
         found.known += rows.count()
-        # What a kind with few files leaves is for those that follow.
+        # Time that a kind with few files does not use goes to those after it.
         began = time.monotonic()
         deadline = began + seconds / (len(fields) - number)
         names = rows.order_by("-pk").values_list(name, flat=True).iterator(BATCH)
@@ -80,12 +80,12 @@ def look(seconds: float = SECONDS) -> Found:
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Those of `names` that the store does not have. Raises OSError."""
+    """The `names` that the store does not have. Raises OSError."""
     return _missing(list(dict.fromkeys(names)), default_storage, math.inf)[0]
 
 
 def _missing(names: list[str], storage: Storage, deadline: float) -> tuple[list[str], int]:
-    """What is not there, and of how many that could not be found out before `deadline`, by the monotonic clock."""
+    """The missing names, and how many could not be checked before `deadline` (monotonic seconds)."""
     if hasattr(storage, "names") and len(names) > FEW:
         return _missing_in_lists(names, storage.names, deadline)
     return [name for name in names if not _is_there(storage, name)], 0
@@ -94,7 +94,7 @@ def _missing(names: list[str], storage: Storage, deadline: float) -> tuple[list[
 def _missing_in_lists(
     names: list[str], listed: Callable[[str], Iterator[str]], deadline: float
 ) -> tuple[list[str], int]:
-    """A bucket lists a thousand names at once, in the time in which it says of one whether it is there."""
+    """A bucket lists a thousand names in the time that it takes to say whether one exists."""
     folders: dict[str, set[str]] = {}
     for name in names:
         folders.setdefault(str(PurePosixPath(name).parent), set()).add(name)
@@ -133,5 +133,5 @@ def _batches(names: Iterable[str]) -> Iterator[list[str]]:
 def _is_there(storage: Storage, name: str) -> bool:
     try:
         return storage.exists(name)
-    except SuspiciousOperation:  # a name that leads out of the store: nothing of ours is there
+    except SuspiciousOperation:  # a name that leads outside the store: none of our files is there
         return False

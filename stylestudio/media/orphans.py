@@ -1,9 +1,9 @@
-"""Files that this database stored and lost, as a crash leaves them between a file and its row. They go to a bin.
+"""Files that this database stored and lost, as a crash between a file and its row leaves them. They go to a bin.
 
-A file goes only if its name says that it was stored after a start of this database (`media_store.owned`), if no row
-names it, and if it is older than any row takes to be committed. It is moved to a folder with the day's date in BIN, and
-deleted for good after `settings.BIN_DAYS`. Files of other databases are counted, never touched. If there are many of
-them, or if much was lost, nothing is moved, since something else must be wrong.
+A file is moved only if its name says that it was stored after a start of this database (`identity.owned`), if no row
+names it, and if it is older than any row takes to be committed. It goes to a folder with the day's date in BIN, and is
+deleted for good after `settings.BIN_DAYS`. Files of other databases are counted but never touched. If there are many of
+them, or if much was lost, nothing is moved, because something else must be wrong.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from stylestudio.models import MediaStore, Start
 log = logging.getLogger(__name__)
 
 BIN = "bin"
-MOST_UNKNOWN = 20  # files; more of them were not lost by crashes
-MOST_FOREIGN_SHARE = 0.01  # of the files that were looked at
+MOST_UNKNOWN = 20  # files; a larger number was not lost by crashes
+MOST_FOREIGN_SHARE = 0.01  # of the files that were examined
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sweep found: how many files in all, of other databases, lost by this one, and moved to the bin."""
+    """The result of a sweep: how many files in all, from other databases, lost by this one, and moved to the bin."""
 
     files: int = 0
     foreign: int = 0
@@ -42,27 +42,27 @@ class Found:
 
     @property
     def stopped(self) -> bool:
-        """Whether too much is unknown for anything to be moved."""
+        """Whether too many files are unknown to move anything."""
         too_foreign = self.foreign > min(MOST_UNKNOWN, MOST_FOREIGN_SHARE * self.files)
         return too_foreign or self.lost > MOST_UNKNOWN
 
 
-def sweep_when_due() -> None:
-    """Sweep and empty the bin, so long after the last start of any worker, and then again after as long a time.
+def sweep_orphans_when_due() -> None:
+    """Sweep and empty the bin SWEEP_MINUTES after the last start of any worker, and then again at that interval.
 
-    Only while database and store belong together. Of several workers one does it.
+    Only while database and store belong together. Of several workers, one does it.
     """
     now, pause = timezone.now(), timedelta(minutes=settings.SWEEP_MINUTES)
     if Start.objects.filter(at__gt=now - pause).exists():
         return
     rested = Q(swept_at=None) | Q(swept_at__lte=now - pause)
-    if MediaStore.objects.filter(rested).update(swept_at=now) and identity.look():
-        sweep(pause)
+    if MediaStore.objects.filter(rested).update(swept_at=now) and identity.check_relation():
+        sweep_orphans(pause)
         empty_bin(timedelta(days=settings.BIN_DAYS))
 
 
-def sweep(older_than: timedelta) -> Found:
-    """Move what this database stored and lost longer ago than `older_than` to the bin. OSError if that fails."""
+def sweep_orphans(older_than: timedelta) -> Found:
+    """Move files that this database stored and lost more than `older_than` ago to the bin. Raises OSError."""
     foreign, lost, files = unknown(older_than)
     found = Found(files, len(foreign), len(lost))
     if found.stopped:
@@ -80,7 +80,8 @@ def sweep(older_than: timedelta) -> Found:
 def unknown(older_than: timedelta) -> tuple[list[str], list[str], int]:
     """Files that no row names: those of other databases, those that this one lost; and the number of all files.
 
-    What was there when the store was adopted belongs to neither, and what is younger than `older_than` is on its way.
+    Files that existed when the store was adopted count as neither; files younger than `older_than` may get their row
+    yet.
     """
     seen, adopted = survey(), MediaStore.objects.values_list("adopted_at", flat=True).first()
     times = dict(_times([*seen.unknown, *listed(ASIDE)], timezone.now() - older_than))
@@ -90,7 +91,7 @@ def unknown(older_than: timedelta) -> tuple[list[str], list[str], int]:
 
 
 def to_bin(names: Iterable[str]) -> int:
-    """Move files into today's folder of the bin. Returns how many."""
+    """Move files to today's folder in the bin. Returns how many."""
     moved, folder = 0, f"{BIN}/{timezone.localdate().isoformat()}"
     for name in names:
         identity.storage().move(name, f"{folder}/{name}")
@@ -100,7 +101,7 @@ def to_bin(names: Iterable[str]) -> int:
 
 
 def empty_bin(older_than: timedelta) -> int:
-    """Delete what was moved to the bin longer ago than that, for good. Returns how many files."""
+    """Delete for good what was moved to the bin more than `older_than` ago. Returns the number of files."""
     deleted, last = 0, timezone.localdate() - older_than
     for name in contents(BIN)[0]:
         if (day := _day(name)) and day < last:
@@ -111,12 +112,12 @@ def empty_bin(older_than: timedelta) -> int:
 
 
 def _empty(folder: str) -> int:
-    """Delete what the studio stored. What else is there belongs to others who use the same folder or bucket."""
+    """Delete what the studio stored. Anything else there belongs to others who use the same folder or bucket."""
     deleted = sum(_empty(f"{folder}/{name}") for name in contents(folder)[0])
     for name in listed(folder):
         default_storage.delete(name)
         deleted += 1
-    # A bucket has no folders, and a disk keeps one that has something in it.
+    # A bucket has no folders, and a disk refuses to remove one that is not empty.
     with suppress(OSError):
         default_storage.delete(folder)
     return deleted

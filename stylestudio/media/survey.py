@@ -1,4 +1,4 @@
-"""Which files are in the media, and which of them rows name. Looks only: nothing here changes anything."""
+"""Which files the media contain, and which of them rows name. Read only: nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django.core.files.storage import default_storage
 from django.db import models
 from django.utils import timezone
 
-MONTHS = timedelta(days=35)  # folders are named by month; the newest and the one before are looked at
+MONTHS = timedelta(days=35)  # folders are named by month; the newest and the one before are examined
 NAME = re.compile(r"[0-9a-f]{32}(\.[a-z0-9]{1,12})?", re.ASCII)  # of every file that the studio stores
 _BY_MONTH = "/%Y/%m"
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the looked-at months hold. No row names the `unknown` files; the `missing` ones only rows name."""
+    """The contents of the months examined. `unknown`: files that no row names. `missing`: names only in rows."""
 
     files: int = 0
     unknown: tuple[str, ...] = ()
@@ -27,12 +27,12 @@ class Survey:
 
     @property
     def known(self) -> int:
-        """How many of the files a row names."""
+        """How many of the files are named by a row."""
         return self.files - len(self.unknown)
 
 
 def columns() -> dict[str, list[models.FileField]]:
-    """Every column that names files, by the folder that its files are in. A folder belongs to all of its columns."""
+    """All columns that name files, by the folder that holds them. Several columns may share a folder."""
     found: dict[str, list[models.FileField]] = {}
     for model in apps.get_models():
         for column in model._meta.local_fields:
@@ -42,11 +42,11 @@ def columns() -> dict[str, list[models.FileField]]:
 
 
 def survey() -> Survey:
-    """Look through the months in which files are written now, and the newest two that there are."""
+    """Examine the months in which files are being written, and the newest two that exist."""
     files, unknown, missing = 0, list[str](), list[str]()
     for folder, owners in columns().items():
         for month in sorted(_months(folder)):
-            # Files first, rows afterwards: a row that is committed meanwhile belongs to a file that was there.
+            # List files first, then rows: a row committed in the meantime belongs to a file that already existed.
             stored = set(listed(f"{folder}/{month}"))
             named = _named(f"{folder}/{month}/", owners)
             files += len(stored)
@@ -68,12 +68,12 @@ def is_named(name: str) -> bool:
 
 
 def listed(folder: str) -> Iterator[str]:
-    """The files in a folder that the studio may have stored, with the folder in front."""
+    """The files in a folder that the studio may have stored, prefixed with the folder."""
     return (f"{folder}/{name}" for name in contents(folder)[1] if NAME.fullmatch(name))
 
 
 def contents(folder: str) -> tuple[list[str], list[str]]:
-    """The folders and the files in a folder; nothing when it is not there."""
+    """The folders and files in a folder; empty if it does not exist."""
     try:
         folders, files = default_storage.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -82,7 +82,7 @@ def contents(folder: str) -> tuple[list[str], list[str]]:
 
 
 def modified(name: str) -> datetime | None:
-    """When a file was written; None when it is gone."""
+    """When a file was written; None if it is gone."""
     try:
         return default_storage.get_modified_time(name)
     except FileNotFoundError:
@@ -102,7 +102,7 @@ def _months(folder: str) -> set[str]:
 def _named(folder: str, owners: list[models.FileField]) -> set[str]:
     named: set[str] = set()
     for column in owners:
-        # Deleted rows too, as long as they can come back: the plain manager hides none.
+        # Deleted rows too, as long as they can be restored: the base manager hides none.
         rows = column.model._base_manager.filter(**{f"{column.name}__startswith": folder})
         named.update(rows.values_list(column.name, flat=True).iterator())
     return named

@@ -1,4 +1,4 @@
-"""Who is who: accounts, the door, sessions, and who may see and change what.
+"""People: accounts, sign-in, sessions, and who may see and change what.
 
-Uses `edge`. Every view begins with `access`.
+Uses `edge`. Every view starts with `access`.
 """

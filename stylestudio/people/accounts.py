@@ -1,4 +1,4 @@
-"""Who may come in: the first owner, signing in and out, one's own account, what curators may do."""
+"""Accounts: the first owner, signing in and out, one's own account, the rights of curators."""
 
 from __future__ import annotations
 
@@ -28,24 +28,25 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import get_language_info, gettext, ngettext
+from django.utils.translation import get_language, get_language_info, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.i18n import set_language
 
-from stylestudio.edge import failures, proxies
-from stylestudio.edge.themes import THEMES
+from stylestudio.edge import failures, proxies, themes
+from stylestudio.forms.fields import StudioFields, StudioForm
+from stylestudio.forms.widgets import Segments
 from stylestudio.host.cadence import UntilYes
 from stylestudio.models import SignInFailure
 from stylestudio.people.access import StudioRequest
 
-LONGEST_NAME = 150  # of a user; PostgreSQL takes no more
-MOST_FAILURES = 10  # of one name from one address within FAILURE_WINDOW
-MOST_FROM_ADDRESS = 100  # of all names together: a whole office may share an address
+LONGEST_NAME = 150  # of a user name; PostgreSQL does not take more
+MOST_FAILURES = 10  # for one name from one address within FAILURE_WINDOW
+MOST_FROM_ADDRESS = 100  # for all names together: a whole office may share an address
 FAILURE_WINDOW = timedelta(minutes=10)
-SIGN_IN_PATIENCE = 5.0  # seconds that a sign-in waits for a lock of the database, before it says so
+SIGN_IN_PATIENCE = 5.0  # seconds that a sign-in waits for a database lock before it reports the failure
 A_YEAR = 365 * 24 * 60 * 60
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -68,7 +69,7 @@ def _curates(user: Any, app_label: str) -> bool:
 
 @cache
 def _curated() -> frozenset[str]:
-    """The apps whose rows curators may change: those that say so in their configuration."""
+    """The apps whose rows curators may change: those with `is_curated` in their configuration."""
     return frozenset(config.label for config in apps.get_app_configs() if getattr(config, "is_curated", False))
 
 
@@ -77,7 +78,7 @@ accounts_exist = UntilYes(lambda: get_user_model().objects.exists())
 
 
 def first_run_link(base_url: str) -> str | None:
-    """The one-time address that creates the owner, or None once an account exists."""
+    """The one-time address for creating the owner; None once an account exists."""
     if accounts_exist():
         _token_file().unlink(missing_ok=True)
         return None
@@ -89,7 +90,7 @@ def _token_file() -> Path:
 
 
 def _kept_token() -> str:
-    """The token, the same at every start until it was used; readable by this user only."""
+    """The token, stored so that it stays the same at every start until used; readable by this user only."""
     try:
         descriptor = os.open(_token_file(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -107,16 +108,16 @@ def _is_token(token: str) -> bool:
         return False
 
 
-class OwnerForm(BaseUserCreationForm):  # type: ignore[type-arg]
+class OwnerForm(StudioFields, BaseUserCreationForm):  # type: ignore[type-arg]
     """Name and password of the first owner."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _dress(self, username=_("Username"), password1=_("Password"), password2=_("Password again"))
+        _label_fields(self, username=_("Username"), password1=_("Password"), password2=_("Password again"))
         self.fields["username"].widget.attrs["autocomplete"] = "username"
 
     def create_owner(self) -> User | None:
-        """The new owner, or None where another request was first. Uses the token up."""
+        """Create the owner and use up the token; None if another request was first."""
         try:
             with transaction.atomic():
                 owner: User = self.save(commit=False)
@@ -133,8 +134,8 @@ class NobodyFound(ValueError):
     """There is no such account. The text says what to do."""
 
 
-def acting(name: str | None) -> User:
-    """The person whom a command acts for: the one of this name, else the first owner. Raises NobodyFound."""
+def person_for_command(name: str | None) -> User:
+    """The person on whose behalf a command acts: the one of this name, or else the first owner. Raises NobodyFound."""
     people = User.objects.filter(is_active=True)
     found = people.filter(username=name).first() if name else people.filter(is_superuser=True).order_by("pk").first()
     if found is None:
@@ -146,8 +147,8 @@ def acting(name: str | None) -> User:
     return found
 
 
-class SignInForm(AuthenticationForm):
-    """Name and password. After too many failures of a name from an address, or of an address, it has to wait."""
+class SignInForm(StudioFields, AuthenticationForm):
+    """Name and password. Blocks for a while after too many failures of a name from an address, or of an address."""
 
     error_messages = {
         "invalid_login": _("That name and password do not match. Try again."),
@@ -157,11 +158,11 @@ class SignInForm(AuthenticationForm):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.address = address_of(request)
-        _dress(self, username=_("Username"), password=_("Password"))
+        _label_fields(self, username=_("Username"), password=_("Password"))
         self.fields["username"].widget.attrs["autocomplete"] = "username"
 
     def clean(self) -> dict[str, Any]:
-        """Signs in, or says why not."""
+        """Check name and password. Raises ValidationError with the reason."""
         name = self.cleaned_data.get("username", "")[:LONGEST_NAME]
         if not name or not self.cleaned_data.get("password"):
             return self.cleaned_data
@@ -171,7 +172,7 @@ class SignInForm(AuthenticationForm):
         return cleaned
 
     def point_at_mistake(self) -> None:
-        """Put the cursor into the password after a failed try."""
+        """Focus the password field after a failed attempt."""
         self.fields["username"].widget.attrs.pop("autofocus", None)
         self.fields["password"].widget.attrs |= {"autofocus": True, "aria-describedby": "sign-in-error"}
         if self.has_error("__all__", "invalid_login"):
@@ -179,12 +180,12 @@ class SignInForm(AuthenticationForm):
 
 
 def _try_once(name: str, address: str | None) -> None:
-    """Count one try of a password before it is made. Raises ValidationError after too many failures.
+    """Count one attempt before the password is checked. Raises ValidationError after too many failures.
 
-    Counting first means that tries at the same moment cannot slip through; a good password takes the count back.
+    Counting first means that simultaneous attempts cannot slip through; a correct password takes the count back.
     """
     now = timezone.now()
-    # Those of the future are left from a clock that was put back.
+    # Those in the future were recorded before the clock was set back.
     SignInFailure.objects.exclude(at__range=(now - FAILURE_WINDOW, now + FAILURE_WINDOW)).delete()
     attempt = SignInFailure.objects.create(name=name, address=address)
     earlier = SignInFailure.objects.filter(address=address, id__lt=attempt.id).order_by("-at")
@@ -195,7 +196,7 @@ def _try_once(name: str, address: str | None) -> None:
 
 
 def _free_again(failures: QuerySet[SignInFailure], most: int) -> datetime:
-    """When there are fewer than `most` of these failures, which are ordered from the newest."""
+    """When fewer than `most` of these failures will remain. They are ordered from the newest."""
     times = list(failures.values_list("at", flat=True)[most - 1 : most])
     return times[0] + FAILURE_WINDOW if times else LONG_AGO
 
@@ -209,7 +210,7 @@ def _too_many(minutes: int) -> str:
 
 
 def _succeeded(name: str, address: str | None) -> None:
-    """A good password takes back what was counted of this name from this address, and nothing else."""
+    """A correct password resets the count for this name from this address, and nothing else."""
     SignInFailure.objects.filter(name=name, address=address).delete()
 
 
@@ -219,18 +220,18 @@ def sweep_failures() -> None:
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The address that a sender's failures are counted by, as its proxy says; None where nobody can tell."""
+    """The address under which a client's failures are counted, as reported by its proxy; None if unknown."""
     forwarded = request.headers.get("X-Forwarded-For", "")
     return proxies.household(proxies.sender(request.META.get("REMOTE_ADDR", ""), forwarded))
 
 
-class NewPasswordForm(PasswordChangeForm):
-    """The current password and a new one, twice. Wrong current ones count like those at sign-in."""
+class NewPasswordForm(StudioFields, PasswordChangeForm):
+    """The current password and a new one, twice. Wrong current passwords count as failed sign-ins."""
 
     def __init__(self, *args: Any, address: str | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.address = address
-        _dress(
+        _label_fields(
             self,
             old_password=_("Current password"),
             new_password1=_("New password"),
@@ -239,7 +240,7 @@ class NewPasswordForm(PasswordChangeForm):
         self.fields["old_password"].widget.attrs.pop("autofocus", None)
 
     def clean_old_password(self) -> str:
-        """The current password; whoever found a browser open may not guess it."""
+        """Check the current password, with a limit on attempts: whoever finds an open browser may not guess it."""
         name = self.user.get_username()
         _try_once(name, self.address)
         password: str = super().clean_old_password()
@@ -247,20 +248,40 @@ class NewPasswordForm(PasswordChangeForm):
         return password
 
 
-def _dress(form: forms.BaseForm, **labels: Any) -> None:
+class ThemeForm(StudioForm):
+    """How light the studio is in this browser."""
+
+    theme = forms.ChoiceField(
+        label=_("Theme"),
+        choices=[("dark", _("Dark")), ("light", _("Light")), ("system", _("As the system"))],
+        widget=Segments,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Choose dark, light or system.")),
+    )
+
+
+class LanguageForm(StudioForm):
+    """What language the studio speaks in this browser. Django's own view takes it."""
+
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=[(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES],
+        widget=Segments(languages=True),
+    )
+
+
+def _label_fields(form: forms.BaseForm, **labels: Any) -> None:
     for name, label in labels.items():
         form.fields[name].label = label
         form.fields[name].help_text = ""
-        form.fields[name].widget.attrs["class"] = "in"
 
 
 def first_run_help(request: HttpRequest) -> HttpResponse:
-    """Says where the one-time link is, in place of any page while nobody has an account."""
+    """Tell where the one-time link is. Replaces every page while nobody has an account."""
     return render(request, "accounts/first_run_help.html", {"origin": f"{request.scheme}://{request.get_host()}"})
 
 
 @login_not_required
-@cache_control(private=True, no_store=True)  # its address is the secret
+@cache_control(private=True, no_store=True)  # the address itself is the secret
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "HEAD", "POST"])
 def first_run(request: HttpRequest, token: str) -> HttpResponse:
@@ -283,7 +304,7 @@ def first_run(request: HttpRequest, token: str) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Sign in, then on to the page that was asked for."""
+    """Sign in, then redirect to the page that was requested."""
     onward = _safe_next(request)
     if request.method != "POST" and _may_go_on(request, onward):
         return redirect(onward)
@@ -301,7 +322,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _signed_in(request: HttpRequest, form: SignInForm) -> bool:
-    """Whether the try was good; the session is stored here, and not after the page, so that its failure is told too."""
+    """Whether the attempt succeeded.
+
+    The session is stored here rather than after the page, to report its failure too.
+    """
     with failures.patience(SIGN_IN_PATIENCE):
         if not form.is_valid():
             return False
@@ -312,7 +336,7 @@ def _signed_in(request: HttpRequest, form: SignInForm) -> bool:
 
 
 def _not_now(request: HttpRequest, form: SignInForm, onward: str, error: Exception) -> HttpResponse:
-    """The form with why nobody can sign in just now. The name stays in it."""
+    """The form with the reason why nobody can sign in just now. The name stays in it."""
     failure = failures.of(error)
     if failure is None:
         raise error
@@ -336,7 +360,7 @@ def _safe_next(request: HttpRequest) -> str:
 
 
 def _may_go_on(request: HttpRequest, onward: str) -> bool:
-    """Whether the person is signed in already and not sent here because the admin wants somebody else."""
+    """Whether the person is already signed in, and not sent here because the admin requires somebody else."""
     user = request.user
     return user.is_authenticated and (user.is_staff or not onward.startswith(reverse("admin:index")))
 
@@ -344,7 +368,7 @@ def _may_go_on(request: HttpRequest, onward: str) -> bool:
 @login_not_required
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """Sign out here; the media cookie goes with the session."""
+    """Sign out of this browser; the media cookie goes with the session."""
     logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL or "sign-in")
 
@@ -368,18 +392,21 @@ def account_password(request: StudioRequest) -> HttpResponse:
 
 
 def _account_page(request: StudioRequest, form: NewPasswordForm, status: int = 200) -> HttpResponse:
-    themes = [("dark", gettext("Dark")), ("light", gettext("Light")), ("system", gettext("As the system"))]
-    languages = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
-    context = {"form": form, "themes": themes, "languages": languages}
+    context = {
+        "form": form,
+        "theme_form": ThemeForm(initial={"theme": themes.theme(request)}),
+        "language_form": LanguageForm(initial={"language": get_language()}),
+    }
     return render(request, "accounts/account.html", context, status=status)
 
 
 @require_POST
 def account_theme(request: StudioRequest) -> HttpResponse:
-    """Keep the chosen theme in a cookie of this browser."""
-    theme = request.POST.get("theme", "")
-    if theme not in THEMES:
-        return HttpResponse(gettext("Choose dark, light or system."), status=422, content_type="text/plain")
+    """Store the chosen theme in a cookie of this browser."""
+    form = ThemeForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(form.errors["theme"][0], status=422, content_type="text/plain")
+    theme = form.cleaned_data["theme"]
     response = HttpResponse(status=204) if request.htmx else redirect(_page_before(request))
     response.set_cookie("theme", theme, max_age=A_YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE)
     return response

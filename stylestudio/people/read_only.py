@@ -1,4 +1,4 @@
-"""Admin pages of what only jobs write."""
+"""Admin pages for rows that only jobs write."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ else:
 
 
 class ReadOnlyAdmin(ReadOnlyBase):
-    """What happened can be looked at, not rewritten."""
+    """Shows records that may be read but not changed."""
 
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Made by jobs only."""
+        """Rows are created only by jobs."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""Runs prompts, one at a time, in a thread of its own."""
+"""Runs prompts, one at a time, in its own thread."""
 
 from __future__ import annotations
 
@@ -40,14 +40,17 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a node gave: outputs for other nodes, and what an output node shows."""
+    """The result of a node: outputs for other nodes, and what an output node shows."""
 
     outputs: tuple[Any, ...] = ()
     shown: dict[str, Any] | None = None
 
 
 class Worker:
-    """Takes prompts from the queue and tells the sockets about them. Keeps the results of the last prompt's nodes."""
+    """Takes prompts from the queue and reports on them to the sockets.
+
+    Caches the results of the last prompt's nodes.
+    """
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class Worker:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Waits at most `timeout` seconds; a node that draws longer is left to itself."""
+        """Wait at most `timeout` seconds; a node that draws for longer is abandoned."""
         self.queue.close()
         self._thread.join(timeout)
 
@@ -86,7 +89,7 @@ class Worker:
         self.sockets.send("status", {"status": {"exec_info": {"queue_remaining": self.queue.remaining()}}})
 
     def _work(self) -> None:
-        # Loading the painter takes a moment, so it happens before the first prompt and off the event loop.
+        # Loading the painter takes a moment, so do it before the first prompt and off the event loop.
         painter = self._make_painter()
         while not self.queue.closed:
             item = self.queue.take()
@@ -97,7 +100,7 @@ class Worker:
                 self._learned = {}
 
     def learned(self, name: str) -> Learned | None:
-        """What a LoRA that was trained here holds. As in ComfyUI a file is not read again until memory is freed."""
+        """The contents of a LoRA trained here. As in ComfyUI, a file is not read again until memory is freed."""
         if name not in self._learned:
             try:
                 path = self.files.lora(name)
@@ -108,7 +111,7 @@ class Worker:
 
 
 class _Run:
-    """One prompt on its way through its graph."""
+    """One prompt while it is executed."""
 
     def __init__(self, worker: Worker, item: Item, painter: Painter) -> None:
         self._worker = worker
@@ -163,7 +166,7 @@ class _Run:
                 worker.cache[key] = done
 
     def _repeat(self, node_id: str, done: Done) -> None:
-        """A cached output node says again what it showed, but only to a client that has a name."""
+        """Report a cached output node's result again, but only to a client with an id."""
         if self._sid is not None:
             output = done.shown
             self._tell("executed", node=node_id, display_node=node_id, output=output)
@@ -233,7 +236,7 @@ class _Run:
         self._stepped(value, quiet)
 
     def _stepped(self, value: int, quiet: bool = False) -> None:
-        """After every step troubles may come in, and an interrupt takes effect."""
+        """After every step troubles may strike, and an interrupt takes effect."""
         halted = self._ended if quiet else self._halted
         self._step_began = time.monotonic()
         if extra := self._worker.troubles.step(self._class_type(), value, halted):
@@ -242,7 +245,7 @@ class _Run:
             raise Interrupted
 
     def _rest(self, seconds: float, quiet: bool = False) -> None:
-        """Lets the step last `seconds` at least; an interrupt ends it early, unless `quiet`."""
+        """Make the step last at least `seconds`; an interrupt ends it early, unless `quiet`."""
         while (left := self._step_began + seconds - time.monotonic()) > 0:
             if not quiet:
                 self._worker.queue.interrupted.wait(left)
@@ -252,7 +255,7 @@ class _Run:
                 return
 
     def _ended(self) -> bool:
-        """Whether the engine ends or was restarted, which stops a node that hears no interrupt too."""
+        """Whether the engine is stopping or was restarted, which also ends a node that ignores interrupts."""
         return self._worker.queue.closed or self._item.lost
 
     def _halted(self) -> bool:
@@ -264,7 +267,7 @@ class _Run:
 
     def _interrupted(self) -> None:
         node = {"node_id": self._node, "node_type": self._class_type(), "executed": self._executed}
-        # The one message of a nameless prompt that everybody hears.
+        # The only message about a prompt without a client that everybody receives.
         data = self._keep("execution_interrupted", node)
         self._send("execution_interrupted", data)
 
@@ -322,7 +325,7 @@ class _Run:
         return kept
 
     def _tell(self, event: str, **data: Any) -> None:
-        """Only a client with a name hears of it; nameless prompts tell nobody."""
+        """Send to the prompt's own client; nobody hears about prompts without one."""
         if self._sid is not None:
             self._send(event, {**data, "prompt_id": self._item.prompt_id})
 
@@ -346,17 +349,18 @@ class _Run:
 
 
 def _wants_previews(item: Item, manners: Manners) -> bool:
-    """Whether pictures are shown while they are sampled. ComfyUI shows none unless asked; a word it does not know asks
-    for nothing.
+    """Whether to send pictures during sampling.
+
+    ComfyUI sends none unless a prompt requests them with a method it knows.
     """
     method = item.extra_data.get("preview_method")
     return method in PREVIEW_METHODS if manners.previews_on_request else method != "none"
 
 
 def _cache_keys(graph: Graph, files: Files, nodes: Mapping[str, NodeClass]) -> dict[str, str]:
-    """A key for each node that says what its result depends on: class, inputs, ancestors, never the node id.
+    """A key per node that captures what its result depends on: class, inputs and ancestors, never the node id.
 
-    Nodes on a cycle or above a missing one have none.
+    Nodes on a cycle or with a missing ancestor have no key.
     """
     keys: dict[str, str] = {}
     visiting: set[str] = set()
@@ -383,13 +387,13 @@ def _cache_keys(graph: Graph, files: Files, nodes: Mapping[str, NodeClass]) -> d
         try:
             key(node_id)
         except (LookupError, TypeError, RecursionError):
-            # Partly invalid graphs are accepted; what is invalid is never run and needs no key.
+            # Partly invalid graphs are accepted; the invalid parts never run and need no key.
             visiting.clear()
     return keys
 
 
 def _order(graph: Graph, outputs: list[str], cached: set[str]) -> list[str]:
-    """The nodes to visit, ancestors first, outputs as early as they can be. Nothing below a cached node is visited."""
+    """The nodes to visit, ancestors first, outputs as early as possible. Ancestors of a cached node are not visited."""
     order: dict[str, None] = {}
 
     def visit(node_id: str) -> None:

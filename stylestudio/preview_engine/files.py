@@ -1,4 +1,4 @@
-"""The engine's folders: what is uploaded, loaded, saved, numbered and looked at."""
+"""The engine's folders: uploading, loading, saving, numbering and viewing files."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ANNOTATION = re.compile(r" \[(input|output|temp)\]$")
 
 
 class OutsideFolder(Exception):
-    """A name that leads out of the engine's folders."""
+    """A name that leads outside the engine's folders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """One file as the API names it."""
+    """A file as the API refers to it."""
 
     filename: str
     subfolder: str
@@ -39,10 +39,10 @@ class Saved:
 
 
 class Files:
-    """Three folders below `root`, and the names of the models this engine claims to have.
+    """Three folders in `root`, and the names of the models that this engine claims to have.
 
-    With `real_paths` what a symbolic link leads out to is outside, for LoadImage and for saving; never for uploads and
-    /view, as in ComfyUI 0.33.0.
+    With `real_paths`, targets of symbolic links outside a folder count as outside for LoadImage and for saving, but
+    never for uploads and /view, as in ComfyUI 0.33.0.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Files:
         return list(self._checkpoints)
 
     def loras(self) -> list[str]:
-        """The engine's own names and every file uploaded to output/loras."""
+        """The engine's built-in names and every file uploaded to output/loras."""
         uploaded = self.folder("output") / "loras"
         if not uploaded.is_dir():
             return list(self._loras)
@@ -76,7 +76,7 @@ class Files:
         return sorted(found.union(self._loras))
 
     def models(self) -> dict[str, list[str]]:
-        """Every model folder and the names in it; only two of them are ever filled."""
+        """All model folders with the names in them; only two of them are ever filled."""
         empty: list[str] = []
         return {
             "checkpoints": self.checkpoints(),
@@ -91,7 +91,7 @@ class Files:
         }
 
     def input_folders(self) -> list[str]:
-        """Every folder below the input folder, "a/b", as the dataset nodes list them."""
+        """All folders in the input folder, as "a/b", in the way the dataset nodes list them."""
         top = self.folder("input")
         return sorted(path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_dir())
 
@@ -101,9 +101,9 @@ class Files:
         return path if path.is_file() else None
 
     def save_lora(self, data: bytes, prefix: str, steps: int | None) -> Path:
-        """Writes `<prefix>_<steps>_steps_<counter>_.safetensors`, or without steps `<prefix>_<counter>_.safetensors`.
+        """Write `<prefix>_<steps>_steps_<counter>_.safetensors`, or `<prefix>_<counter>_.safetensors` without steps.
 
-        As in ComfyUI the counter takes the steps in the name of an earlier file for its counter, so that a third file
+        As in ComfyUI, the number of steps in the name of an earlier file is mistaken for its counter, so a third file
         with the same prefix and steps replaces the second.
         """
         folder, stem, _subfolder = self._destination(prefix, "output", (0, 0))
@@ -119,7 +119,7 @@ class Files:
         return sorted(e.name for e in entries if e.is_file() and Path(e.name).suffix.lower() in IMAGE_SUFFIXES)
 
     def input_image(self, name: str) -> Path:
-        """The file a LoadImage name means: "a.png", "sub/a.png", "a.png [output]". OutsideFolder when it escapes."""
+        """The file that a LoadImage name refers to: "a.png", "sub/a.png", "a.png [output]". Raises OutsideFolder."""
         kind, plain = "input", name
         if match := ANNOTATION.search(name):
             kind, plain = match.group(1), name[: match.start()]
@@ -129,14 +129,14 @@ class Files:
         return path
 
     def fingerprint(self, name: str) -> str:
-        """Changes with the content of the input image, "" when it cannot be read."""
+        """A digest of the input image; "" if it cannot be read."""
         try:
             return hashlib.sha256(self.input_image(name).read_bytes()).hexdigest()
         except (OSError, OutsideFolder):
             return ""
 
     def upload(self, data: IO[bytes], filename: str, subfolder: str, kind: str, *, overwrite: bool) -> str:
-        """Stores a file and returns the name it got: "u (1).png" where "u.png" already holds other bytes."""
+        """Store a file and return its name: "u (1).png" if "u.png" already exists with other contents."""
         path = self._inside(kind, subfolder, filename)
         self._inside(kind, "", subfolder).mkdir(parents=True, exist_ok=True)
         name = Path(filename)
@@ -158,13 +158,13 @@ class Files:
         return filename
 
     def view(self, kind: str, subfolder: str, filename: str) -> Path:
-        """The path of a file to show. OutsideFolder when the subfolder escapes."""
+        """The path of a file to show. Raises OutsideFolder if the subfolder leads outside."""
         return self._inside(kind, subfolder, Path(filename).name)
 
     def save(
         self, images: Iterable[Image.Image], prefix: str, kind: str, graph: Any, pnginfo: dict[str, Any] | None
     ) -> list[Saved]:
-        """Writes PNGs `prefix_00001_.png`, `prefix_00002_.png`, … with the graph in their text chunks."""
+        """Write PNGs `prefix_00001_.png`, `prefix_00002_.png`, … with the graph in their text chunks."""
         saved = []
         texts = PngImagePlugin.PngInfo()
         texts.add_text("prompt", json.dumps(graph))
@@ -218,14 +218,14 @@ class Files:
             oldest.unlink(missing_ok=True)
             folder = oldest.parent
             if folder.parent != self.root and folder != path.parent:
-                # A folder per job would otherwise pile up; one that still holds files refuses.
+                # Otherwise a folder per job would pile up; one that still contains files is not removed.
                 try:
                     folder.rmdir()
                 except OSError:
                     continue
 
     def _leads_out(self, path: Path, top: Path) -> bool:
-        """Whether a symbolic link on the way takes `path` out of `top`."""
+        """Whether a symbolic link on the way leads `path` out of `top`."""
         return self._real_paths and not path.resolve().is_relative_to(top.resolve())
 
     def _inside(self, kind: str, subfolder: str, name: str) -> Path:
@@ -237,7 +237,7 @@ class Files:
 
 
 def _same(path: Path, data: IO[bytes]) -> bool:
-    """Whether the file holds these bytes; neither is read into memory as a whole."""
+    """Whether the file has these contents; neither is read into memory as a whole."""
     data.seek(0)
     with path.open("rb") as file:
         while (piece := file.read(2**20)) == data.read(2**20):

@@ -1,4 +1,4 @@
-"""What the engine tells its sockets, before it is written to one."""
+"""Messages to the engine's sockets before they are serialised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How ComfyUI of each generation behaves, besides the node classes that it has.
+"""How each generation of ComfyUI behaves, apart from its node classes.
 
 Measured on ComfyUI 0.33.0 (August 2026), 0.8.0 (January 2026) and 0.3.64 (October 2025), on the CPU.
 """
@@ -14,21 +14,21 @@ PACKAGES = ("comfyui-frontend-package", "comfyui-workflow-templates", "comfyui-e
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """What a generation does differently.
+    """What differs between generations.
 
-    `throttled`: steps are told only now and then, see `pace`. Since 0.9.2.
-    `canonical_ids`: a prompt_id that is no UUID in canonical lower-case form is refused. Since 0.25.0.
-    `names_missing_types`: an unknown class is answered with missing_node_type and its title. Since 0.12.0.
-    `finds_cycles`: a cycle of links has a reason of its own.
+    `throttled`: steps are reported only now and then, see `pace`. Since 0.9.2.
+    `canonical_ids`: a prompt_id that is not a UUID in canonical lower-case form is rejected. Since 0.25.0.
+    `names_missing_types`: an unknown class is reported as missing_node_type with its title. Since 0.12.0.
+    `finds_cycles`: a cycle of links is reported with a reason of its own.
     `cancel_route`: POST /api/jobs/{id}/cancel ends a prompt, whatever its state. Since 0.26.0.
-    `cancelled_status`: /api/jobs tells a cancelled prompt from a failed one. Since 0.9.0.
-    `jobs`: /api/jobs is there at all.
+    `cancelled_status`: /api/jobs distinguishes cancelled from failed prompts. Since 0.9.0.
+    `jobs`: /api/jobs exists at all.
     `replaces`: class types that the engine no longer has are rewritten, see `replacements`. Since 0.14.0.
-    `previews_on_request`: only a prompt that asks for previews gets them, which is ComfyUI's own default.
-    `keeps_sites_out`: a request that a browser calls cross-site is refused. Since 0.19.0.
+    `previews_on_request`: only a prompt that requests previews gets them, which is ComfyUI's own default.
+    `keeps_sites_out`: a request that the browser marks as cross-site is rejected. Since 0.19.0.
     `careful_views`: /view forbids sniffing and sends what a browser might run as an attachment.
-    `real_paths`: what a symbolic link inside a folder leads out to is outside of it, for LoadImage and for saving.
-    `system` is what /system_stats tells besides, `features` what /features and the handshake do.
+    `real_paths`: targets of symbolic links outside a folder count as outside, for LoadImage and for saving.
+    `system` holds further fields of /system_stats, `features` those of /features and of the handshake.
     """
 
     throttled: bool = False

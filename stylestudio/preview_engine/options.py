@@ -1,4 +1,4 @@
-"""What a preview engine is started with."""
+"""The options of a preview engine."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ def default_loras() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`folder` holds input, output and temp; without it a temporary one lives as long as the engine.
+    """`folder` holds input, output and temp; by default a temporary one that lasts as long as the engine.
 
-    `step_seconds` is the least time one sampling step takes, so that a person sees the picture develop;
-    `training_step_seconds` the same for a training step.
-    `generation` says which ComfyUI the engine speaks like: current is 0.33.0, new 0.8.0, and old 0.3.64, which trains
-    with other node classes, without progress, and deaf to interrupts. What else differs is in `manners`.
-    `scriptable` opens /preview/troubles to everyone who can reach the engine: for tests only.
-    `max_upload` is how many bytes one request may have; ComfyUI's own limit unless told otherwise.
-    `keep_outputs` is how many saved pictures stay on disk; the oldest go first.
+    `step_seconds` is the minimum duration of a sampling step, so that people see the picture develop;
+    `training_step_seconds` is the same for a training step. `generation` selects the ComfyUI to imitate: current is
+    0.33.0, new is 0.8.0, and old is 0.3.64, which trains with other node classes, reports no progress, and ignores
+    interrupts while training. `manners` lists the other differences. `scriptable` opens /preview/troubles to everyone
+    who can reach the engine: for tests only. `max_upload` is the maximum size of a request body in bytes; by default
+    ComfyUI's own limit. `keep_outputs` is how many saved pictures stay on disk; the oldest are deleted first.
     """
 
     checkpoints: tuple[str, ...] = ("sd_xl_base_1.0.safetensors",)

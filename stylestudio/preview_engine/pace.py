@@ -1,4 +1,4 @@
-"""Which steps of a node are told. Since 0.9.2 ComfyUI lets most of those go that come quickly."""
+"""Which steps of a node are reported. Since 0.9.2 ComfyUI skips most of those that come quickly."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ LEAST_SHARE = 0.005  # of all steps
 
 @dataclass(slots=True)
 class Pace:
-    """The steps of one node. Told are the first, the last, those with a preview, and others that come late enough.
+    """The steps of one node. Reported are the first, the last, those with a preview, and others that come late enough.
 
-    Late enough is 0.1 seconds and half a hundredth of all steps after the last that was told. A step that is not told
-    is never told later. Not `throttled`, every step is told.
+    Late enough means 0.1 seconds and half a percent of all steps after the last reported one. A skipped step is not
+    reported later. If it is not `throttled`, every step is reported.
     """
 
     throttled: bool
@@ -22,7 +22,7 @@ class Pace:
     _last_time: float = 0.0
 
     def tells(self, value: int, total: int, *, with_preview: bool) -> bool:
-        """Whether the step that has just ended is told."""
+        """Whether to report the step that has just ended."""
         now = time.monotonic()
         first_or_last = self._last_value < 0 or value >= total
         if self.throttled and not (with_preview or first_or_last or self._late(value, total, now)):

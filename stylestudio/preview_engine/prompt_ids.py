@@ -1,4 +1,4 @@
-"""The id that a prompt is let in under."""
+"""The id under which a prompt is accepted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INVALID_ID = {
 
 
 def is_canonical(told: Any) -> bool:
-    """Whether this is a UUID as text, in lower case and with its hyphens."""
+    """Whether this is a UUID as text, in lower case and with hyphens."""
     try:
         return isinstance(told, str) and str(UUID(told)) == told
     except ValueError:
@@ -24,9 +24,9 @@ def is_canonical(told: Any) -> bool:
 
 
 def prompt_id(body: dict[str, Any], manners: Manners) -> str | None:
-    """The id of a prompt: its own, or a new one. None when its own is refused.
+    """The id of a prompt: its own, or a new one. None if its own is rejected.
 
-    Until 0.25.0 any value was taken, as Python writes it; null became "None".
+    Before 0.25.0 any value was accepted, converted with Python's str(); null became "None".
     """
     if not manners.canonical_ids:
         return str(body.get("prompt_id", uuid4()))

@@ -1,4 +1,4 @@
-"""What waits, what runs and what has ended. Shared by the event loop and the worker thread."""
+"""The waiting, running and ended prompts. Shared by the event loop and the worker thread."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ HISTORY_LIMIT = 2_000
 
 @dataclass(order=True, slots=True)
 class Item:
-    """One accepted prompt. Lower numbers run first, equal ones by id, then as they came.
+    """One accepted prompt. Lower numbers run first; equal numbers run in order of id, then of arrival.
 
-    `lost` is set when a restart forgets it while it runs.
+    `lost` is set if a restart forgets the prompt while it runs.
     """
 
     number: float
@@ -58,7 +58,7 @@ class PromptQueue:
             self._changed.notify_all()
 
     def take(self) -> Item | None:
-        """Waits for the next prompt and marks it running; None when memory is to be freed or the engine closes."""
+        """Wait for the next prompt and mark it as running; None if memory is to be freed or the engine is closing."""
         with self._changed:
             while not (self._closed or self._free or (self._pending and not self._paused)):
                 self._changed.wait()
@@ -70,7 +70,7 @@ class PromptQueue:
             return self._running
 
     def done(self, item: Item, entry: dict[str, Any]) -> bool:
-        """Moves the running prompt to history; False when the engine has forgotten it meanwhile."""
+        """Move the running prompt to the history; False if the engine has forgotten it in the meantime."""
         with self._changed:
             if self._running is not item:
                 return False
@@ -82,7 +82,7 @@ class PromptQueue:
             return True
 
     def interrupt(self, prompt_id: str | None) -> bool:
-        """Stops what runs now; with an id only if it is the one that runs. Whether it was asked to stop."""
+        """Stop the running prompt; with an id, only if it is that one. Returns whether it was told to stop."""
         with self._changed:
             if prompt_id is not None and not (self._running and self._running.prompt_id == prompt_id):
                 return False
@@ -90,12 +90,12 @@ class PromptQueue:
             return True
 
     def cancel(self, prompt_id: str) -> bool:
-        """Stops the prompt if it runs, removes it if it waits; False when it does neither."""
+        """Stop the prompt if it is running, or remove it if it is waiting; False if it is neither."""
         with self._changed:
             return self.interrupt(prompt_id) or self.delete([prompt_id])
 
     def state(self, prompt_id: str) -> tuple[str, Item] | None:
-        """("in_progress" or "pending", prompt); None when it neither runs nor waits."""
+        """("in_progress" or "pending", prompt); None if it is neither running nor waiting."""
         with self._changed:
             if self._running and self._running.prompt_id == prompt_id:
                 return "in_progress", self._running
@@ -107,13 +107,13 @@ class PromptQueue:
             return len(self._pending) + (self._running is not None)
 
     def as_json(self) -> dict[str, list[Any]]:
-        """Pending prompts come in heap order, as from the real server: not the order in which they run."""
+        """Pending prompts in heap order, as from the real server: not the order in which they will run."""
         with self._changed:
             running = [self._running.as_json()] if self._running else []
             return {"queue_running": running, "queue_pending": [item.as_json() for item in self._pending]}
 
     def delete(self, prompt_ids: Collection[str]) -> bool:
-        """Removes waiting prompts; True when there was one."""
+        """Remove waiting prompts; True if there was one."""
         with self._changed:
             kept = [item for item in self._pending if item.prompt_id not in prompt_ids]
             removed = len(kept) < len(self._pending)
@@ -126,7 +126,7 @@ class PromptQueue:
             self._pending = []
 
     def history(self, max_items: int | None = None, offset: int = -1) -> dict[str, Any]:
-        """The newest `max_items`, oldest first; with an offset from 0 on, counted from the oldest."""
+        """The newest `max_items`, oldest first; with an offset of 0 or more, counted from the oldest."""
         with self._changed:
             entries = list(self._history.items())
         if offset < 0 and max_items is not None:
@@ -135,19 +135,19 @@ class PromptQueue:
         return dict(entries[offset : None if max_items is None else offset + max_items])
 
     def ended(self, prompt_id: str) -> dict[str, Any]:
-        """{id: entry}, or {} while the prompt has not ended."""
+        """{id: entry}, or {} until the prompt has ended."""
         with self._changed:
             entry = self._history.get(prompt_id)
         return {} if entry is None else {prompt_id: entry}
 
     def forget(self, prompt_ids: Collection[str] | None = None) -> None:
-        """Drops history entries, all of them without ids."""
+        """Drop these history entries, or all of them without ids."""
         with self._changed:
             for prompt_id in list(self._history) if prompt_ids is None else prompt_ids:
                 self._history.pop(prompt_id, None)
 
     def free(self) -> None:
-        """Asks the worker to drop its cache once it is idle."""
+        """Make the worker drop its cache once it is idle."""
         with self._changed:
             self._free = True
             self._changed.notify_all()
@@ -158,13 +158,13 @@ class PromptQueue:
             return wanted
 
     def pause(self, paused: bool) -> None:
-        """A paused queue accepts prompts and runs none."""
+        """A paused queue accepts prompts but runs none."""
         with self._changed:
             self._paused = paused
             self._changed.notify_all()
 
     def lose_everything(self) -> None:
-        """What a restart does: nothing waits, nothing has ended, and what runs is nobody's."""
+        """Imitate a restart: nothing is waiting, nothing has ended, and the running prompt is forgotten."""
         with self._changed:
             self._pending = []
             self._history = {}

@@ -1,6 +1,6 @@
-"""Class types that ComfyUI has under another name today: a graph with the old name is rewritten before it is checked.
+"""Renamed class types of ComfyUI: a graph with an old name is rewritten before it is validated.
 
-The list is what GET /node_replacements of 0.33.0 answers.
+The list is the answer of GET /node_replacements of 0.33.0.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ REPLACEMENTS: Mapping[str, list[Replacement]] = {
 
 
 def replace_classes(graph: Graph, nodes: Mapping[str, NodeClass]) -> None:
-    """Rewrites, in place, nodes whose class the engine lacks under that name and has under another.
+    """Rewrite, in place, nodes whose class the engine lacks but has under another name.
 
-    As ComfyUI does it: an input that the new class knows under no name is dropped, and a node without `_meta` or
-    without an input that is renamed raises KeyError, which the person sees as a 500.
+    As in ComfyUI, an input that has no counterpart in the new class is dropped, and a node without `_meta` or without a
+    renamed input raises KeyError, which the client sees as a 500.
     """
     for node_id, node in graph.items():
         if "class_type" not in node or "inputs" not in node or node["class_type"] in nodes:

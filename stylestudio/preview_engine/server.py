@@ -1,4 +1,4 @@
-"""The routes of the preview engine, and the engine itself."""
+"""The preview engine itself and its routes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ COMFYUI_PORT = 8188
 class PreviewEngine:
     """One engine: `async with PreviewEngine(options) as engine: … engine.url`.
 
-    `troubles` makes it fail on purpose. `requests` holds the latest "METHOD /path" it was asked, /api prefix removed.
+    `troubles` makes it fail on purpose. `requests` holds the latest requests as "METHOD /path", without the /api
+    prefix.
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -66,7 +67,10 @@ class PreviewEngine:
         await self.stop()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listens and works; port 0 takes a free one. OSError when the port is taken, ValueError for ComfyUI's own."""
+        """Listen and start the worker; port 0 picks a free one.
+
+        OSError if the port is taken, ValueError for ComfyUI's own.
+        """
         if port == COMFYUI_PORT:
             raise ValueError(f"Port {COMFYUI_PORT} belongs to ComfyUI. Choose another port for the preview engine.")
         folder = self.options.folder
@@ -111,7 +115,7 @@ class PreviewEngine:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{bound_port}"
 
     async def stop(self) -> None:
-        """Ends within a second, also in the middle of a prompt. Sockets break as when a server is killed."""
+        """Stop within a second, even in the middle of a prompt. Sockets break as if the server was killed."""
         if self._runner is None:
             return
         self.troubles.clear()
@@ -190,7 +194,7 @@ class PreviewEngine:
         app.router.add_get("/", self._index)
         if self.options.scriptable:
             app.add_routes(Scripting(self.troubles, self.requests).routes())
-        # The real server looks for a file of its pages here, and so answers 405 to whatever else is posted.
+        # The real server looks for a file of its web pages here, and therefore answers 405 to any other POST.
         app.router.add_get("/{file:.*}", edge.nothing_here)
         return app
 
@@ -226,7 +230,7 @@ class PreviewEngine:
         if own_id is None:
             return web.json_response({"error": INVALID_ID, "node_errors": {}}, status=400)
         if graph == [] and not self._manners.replaces:
-            graph = {}  # is as good to it as an empty graph: there is no node to stumble over
+            graph = {}  # treated like an empty graph: it has no node to fail on
         if not isinstance(graph, dict):
             raise server_trouble()
         try:
@@ -396,7 +400,7 @@ class PreviewThread:
 
 
 def _memory() -> tuple[int, int]:
-    """Bytes of memory, all and free; zeros where the system does not say."""
+    """Total and free memory in bytes; zeros if the system does not report them."""
     with contextlib.suppress(ValueError, OSError, AttributeError):
         page = os.sysconf("SC_PAGE_SIZE")
         return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")

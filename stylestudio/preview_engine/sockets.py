@@ -1,4 +1,4 @@
-"""Who listens, and what they are told. Frames may be sent from any thread."""
+"""The connected sockets and what is sent to them. Frames may be sent from any thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BACKLOG = 2_000
 
 
 def features(max_upload: int) -> dict[str, Any]:
-    """What the engine can do, as GET /features and the socket say it."""
+    """The engine's feature flags, for GET /features and for the socket."""
     return {
         "supports_preview_metadata": True,
         "max_upload_size": max_upload,
@@ -51,17 +51,17 @@ class Listener:
             self.abort()
 
     def break_off(self) -> None:
-        """Ends the connection as a crash would, once what was put before has been sent."""
+        """End the connection as a crash would, once everything queued before has been sent."""
         self.muted = self.ending = True
         self.ready.set()
 
     def abort(self) -> None:
-        """Ends the connection now, without a closing handshake: the client sees code 1006."""
+        """End the connection now, without a closing handshake: the client sees code 1006."""
         if self.request.transport:
             self.request.transport.abort()
 
     async def write(self) -> None:
-        """Sends what was put, in order, until the connection ends."""
+        """Send the queued frames in order until the connection ends."""
         try:
             while True:
                 await self.ready.wait()
@@ -85,7 +85,7 @@ class Listener:
 
 
 class Sockets:
-    """The table of listeners by client id. `running_client` and `running_node` are what a late listener is told."""
+    """The table of listeners by client id. `running_client` and `running_node` are reported to a late listener."""
 
     def __init__(self, troubles: Troubles, features: dict[str, Any]) -> None:
         self.running_client: str | None = None
@@ -99,7 +99,7 @@ class Sockets:
         self._woken = False
 
     def bind(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Names the loop that owns the sockets; None while the engine is stopped."""
+        """Set the loop that owns the sockets; None while the engine is stopped."""
         self._loop = loop
 
     def listening(self, sid: str | None) -> bool:
@@ -111,17 +111,17 @@ class Sockets:
         return listener is not None and listener.metadata
 
     def send(self, event: str, data: dict[str, Any], sid: str | None = None, image: bytes = b"") -> None:
-        """Thread-safe. `data` must not change afterwards."""
+        """Thread-safe. `data` must not be changed afterwards."""
         if not self.listening(sid):
             return
         self._outgoing.append(Frame(event, data, sid, image))
-        # One wake-up serves all frames that gather before the loop comes round.
+        # One wake-up is enough for all frames queued before the loop gets to them.
         if not self._woken:
             self._woken = True
             self.call(self._deliver)
 
     def call(self, function: Any, *arguments: Any) -> None:
-        """Runs `function` in the loop, at once when already there."""
+        """Run `function` in the loop; at once if the caller is already there."""
         loop = self._loop
         if loop is None:
             return
@@ -135,7 +135,7 @@ class Sockets:
         try:
             loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:
-            return  # The loop closed between the two lines; nobody listens any more.
+            return  # The loop closed between the two lines; there are no listeners left.
 
     def break_all(self) -> None:
         """Thread-safe. Every connection ends as in a crash."""
@@ -147,7 +147,7 @@ class Sockets:
         self.call(break_off)
 
     def mute_all(self) -> None:
-        """Thread-safe. The sockets open now stay open and hear nothing more."""
+        """Thread-safe. The currently open sockets stay open but receive nothing more."""
 
         def mute() -> None:
             for listener in self._open:
@@ -161,7 +161,7 @@ class Sockets:
             listener.abort()
 
     async def serve(self, request: web.Request, remaining: Callable[[], int]) -> web.WebSocketResponse:
-        """One connection, from handshake to end."""
+        """Handle one connection, from handshake to end."""
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
         sid = request.query.get("clientId") or uuid4().hex
@@ -178,7 +178,7 @@ class Sockets:
         finally:
             writer.cancel()
             self._open.discard(listener)
-            # By id, not by identity: a newer socket of the same client goes deaf, as with the real server.
+            # By id, not by identity: a newer socket of the same client stops receiving, as with the real server.
             self._table.pop(sid, None)
         return ws
 
@@ -198,7 +198,7 @@ class Sockets:
             first = False
 
     def _deliver(self) -> None:
-        # First the flag, then the frames: one that comes in between wakes the loop again.
+        # First the flag, then the frames: a frame queued in between wakes the loop again.
         self._woken = False
         while self._outgoing:
             self._fan_out(self._outgoing.popleft())

@@ -1,4 +1,4 @@
-"""Says whether a graph can run, in the words and shapes of ComfyUI."""
+"""Decides whether a graph can run, with the messages and JSON structures of ComfyUI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .files import Files
 from .manners import Manners
 
 CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
-# What a malformed graph can raise while it is walked; each becomes a reason instead of an answer 500.
+# Exceptions that a malformed graph can cause while it is traversed; each becomes a reason instead of a 500.
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 Reason = dict[str, Any]
@@ -21,7 +21,7 @@ Reason = dict[str, Any]
 
 @dataclass(slots=True)
 class Verdict:
-    """`error` is None when at least one output can run; `node_errors` tells of the others."""
+    """`error` is None if at least one output can run; `node_errors` describes the others."""
 
     outputs: list[str] = field(default_factory=list)
     error: dict[str, Any] | None = None
@@ -35,10 +35,10 @@ def validate(
     targets: Collection[str] | None = None,
     manners: Manners | None = None,
 ) -> Verdict:
-    """Checks the graph, whose classes must be among `nodes`, and coerces its plain values in place.
+    """Validate the graph, whose classes must be among `nodes`, and coerce its plain values in place.
 
-    With `targets` only those output nodes are run. A graph that is no mapping of mappings raises TypeError,
-    IndexError or KeyError: the real server answers 500 to it.
+    With `targets`, only those output nodes are run. A graph that is not a mapping of mappings raises TypeError,
+    IndexError or KeyError: the real server answers it with 500.
     """
     manners = manners or Manners()
     outputs = []
@@ -80,7 +80,7 @@ def validate(
 
 
 class _Walk:
-    """Goes from outputs to their ancestors; `seen` holds (own reasons, whether it and all below it are good)."""
+    """Traverses from outputs to ancestors; `seen` holds (own reasons, whether it and all its ancestors are valid)."""
 
     def __init__(self, graph: Graph, files: Files, nodes: Mapping[str, NodeClass], *, finds_cycles: bool) -> None:
         self.seen: dict[str, tuple[list[Reason], bool]] = {}
@@ -88,7 +88,7 @@ class _Walk:
         self._files = files
         self._nodes = nodes
         self._finds_cycles = finds_cycles
-        self._path: list[str] = []  # of links, from an output to the node that is being checked
+        self._path: list[str] = []  # of links, from an output to the node being checked
 
     def check(self, node_id: str) -> tuple[list[Reason], bool]:
         if node_id in self.seen:
@@ -101,7 +101,7 @@ class _Walk:
         finally:
             self._path.pop()
         if self._finds_cycles and node_id in self.seen:
-            # A link further down led back here.
+            # A link of an ancestor led back here.
             told, good = self.seen[node_id]
             reasons = [*told, *(reason for reason in reasons if reason not in told)]
         self.seen[node_id] = (reasons, good)
@@ -118,7 +118,7 @@ class _Walk:
         return self.seen[node_id]
 
     def _check_inputs(self, node_id: str) -> tuple[list[Reason], bool]:
-        """What is wrong with the node itself, and whether it and all below it are good."""
+        """The faults of the node itself, and whether it and all its ancestors are valid."""
         node = self._graph[node_id]
         inputs = node["inputs"]
         known = self._nodes[node["class_type"]]
@@ -183,7 +183,7 @@ class _Walk:
         if "max" in limits and value > limits["max"]:
             message = f"Value {value} bigger than max of {limits['max']}"
             return _reason("value_bigger_than_max", message, name, spec, facts)
-        # Newer node classes name the choices beside the type.
+        # Newer node classes list the choices beside the type.
         choices = limits.get("options") if kind == "COMBO" else kind
         if isinstance(choices, list) and value not in choices:
             long = len(choices) > 20

@@ -1,4 +1,4 @@
-"""Web process, worker and what keeps both alive; what doctor looks at, backups, the command line.
+"""The web process, the worker and their supervisor; also doctor, backups and the command line.
 
 The top of the kernel: it may use every other room. Begin with `supervisor`, then `workers`.
 """

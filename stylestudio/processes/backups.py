@@ -1,4 +1,4 @@
-"""Copies of the database, whole even while it is written to."""
+"""Copies of the database that are consistent even if it is being written to."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stylestudio.edge import failures
 from stylestudio.host import private
 
 KEPT = 3
-_TURN = 7_243_309_118  # the name of a lock in PostgreSQL: any number that others are unlikely to take
+_TURN = 7_243_309_118  # the number of an advisory lock in PostgreSQL, chosen so that others are unlikely to use it
 
 
 class BackupFailed(Exception):
-    """The copy could not be made; the text says why and what to do."""
+    """The copy could not be made. The text says why and what to do."""
 
 
 def save_database(target: Path) -> None:
@@ -45,7 +45,7 @@ def save_database(target: Path) -> None:
 
 
 def _why(error: OSError | DatabaseError, target: Path) -> str:
-    """The true reason: the database itself may be what is wrong, and not the place for its copy."""
+    """The real reason: the fault may lie in the database itself rather than in the target."""
     failure = failures.of(error)
     if failure and failure.kind == failures.Kind.DAMAGED:
         integrity.suspect()
@@ -57,7 +57,7 @@ def _why(error: OSError | DatabaseError, target: Path) -> str:
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Of several studios that start on one PostgreSQL database, one migrates and prepares while the others wait."""
+    """If several studios start on one PostgreSQL database, let one migrate and prepare while the others wait."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -77,9 +77,9 @@ def unapplied_migrations() -> bool:
 
 
 def save_before_migrating() -> Path | None:
-    """Save the database into DATA/backups if it has tables that migrations may change, and keep the newest KEPT.
+    """Save the database to DATA/backups if it has tables that migrations may change, and keep the newest KEPT.
 
-    None where there is nothing to save or the database is not SQLite. Raises BackupFailed.
+    Returns None if there is nothing to save or the database is not SQLite. Raises BackupFailed.
     """
     if connection.vendor != "sqlite" or not connection.introspection.table_names():
         return None

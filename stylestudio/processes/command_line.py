@@ -1,4 +1,4 @@
-"""`manage.py`: what must be true before a command uses the database, and what the system refuses it, in a sentence."""
+"""`manage.py`: checks the database before a command uses it, and reports failures of the system in one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.management import ManagementUtility
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, OperationalError, ProgrammingError
 
-# These change nothing in the database, or are there to mend it.
+# These do not change the database, or exist to repair it.
 LOOKING = {
     "backup", "check", "compilemessages", "dbshell", "diffsettings", "doctor", "help", "makemessages", "makemigrations",
     "preview_engine", "rescue", "shell", "showmigrations", "sqlmigrate", "test", "version",
@@ -20,14 +20,14 @@ LOOKING = {
 
 
 class Refused(Exception):
-    """The command is not begun. The text says why and what to do."""
+    """The command was not started. The text says why and what to do."""
 
 
 class Commands(ManagementUtility):
-    """Django's own, which looks at the database before any command that changes it."""
+    """Django's command line, with a check of the database before any command that changes it."""
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
-        """The command, once settings and apps are loaded. Raises Refused."""
+        """Return the command once settings and apps are loaded. Raises Refused."""
         command = super().fetch_command(subcommand)
         if subcommand not in LOOKING and not {"-h", "--help"} & set(self.argv):
             check_database()
@@ -35,9 +35,9 @@ class Commands(ManagementUtility):
 
 
 def check_database() -> None:
-    """Raises Refused for a database that is damaged as a whole, or that a newer program has changed.
+    """Raise Refused if the database is unusable or was changed by a newer program.
 
-    A database that does not answer is left to whoever needs it.
+    A database that does not answer is left to the command.
     """
     from django.db import connection
 
@@ -46,7 +46,7 @@ def check_database() -> None:
     file = integrity.database_file()
     try:
         if file is not None:
-            integrity.look_at_header(file)
+            integrity.check_header(file)
         if file is None or (file.exists() and file.stat().st_size):
             schema.refuse_newer()
     except (integrity.Damaged, schema.NewerDatabase) as refusal:
@@ -58,14 +58,14 @@ def check_database() -> None:
 
 
 def run(argv: Sequence[str]) -> None:
-    """Run the command that the arguments name. What is refused is one sentence, and the exit code is 1."""
+    """Run the command named by the arguments. A failure prints one sentence and sets the exit code to 1."""
     try:
         Commands(list(argv)).execute()
         sys.stdout.flush()
     except Refused as refusal:
         _give_up(str(refusal))
-    except BrokenPipeError:  # whoever reads, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest when it ends
+    except BrokenPipeError:  # the reader of the pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest when it exits
         sys.exit(1)
     except (DatabaseError, sqlite3.Error, OSError) as error:
         sentence = _sentence(error)
@@ -75,8 +75,8 @@ def run(argv: Sequence[str]) -> None:
 
 
 def _sentence(error: Exception) -> str | None:
-    """What whoever typed the command reads; None for what is our own fault, which a traceback explains best."""
-    if not settings.configured:  # they make the data folder themselves, and before them there is no language
+    """What to tell the person at the terminal; None for our own bugs, which a traceback explains best."""
+    if not settings.configured:  # the settings create the data folder themselves, and no language is set before them
         return f"{error}. Make the data folder writable, or set STYLESTUDIO_DATA."
     from django.utils.translation import gettext
 

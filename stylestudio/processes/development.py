@@ -1,7 +1,7 @@
-"""`run.py dev`: the studio, started again when its code was saved.
+"""`run.py dev`: the studio, restarted whenever its code is saved.
 
-Templates, style and script need no new start: with STYLESTUDIO_DEBUG, which is set here, they are read anew for each
-page. Imports nothing of the studio, so that an error in its code does not end the watch; speaks English as run.py does.
+Templates, styles and scripts need no restart: with STYLESTUDIO_DEBUG, which is set here, they are read for every page.
+Imports nothing of the studio, so that an error in its code does not end the watch. Prints in English, as run.py does.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 from watchfiles import PythonFilter, watch
 
 ROOT = Path(__file__).resolve().parents[2]
-STOP_WITHIN = 6.0  # seconds; the studio's supervisor gives its own children a little less
-MILLISECONDS_BETWEEN_LOOKS = 500  # milliseconds between two looks whether the studio still runs
+STOP_WITHIN = 6.0  # seconds; the studio's supervisor gives its own children slightly less
+MILLISECONDS_BETWEEN_LOOKS = 500  # how often it checks that the studio is still running
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the studio with these arguments until Ctrl-C or SIGTERM, or until it ends without an error."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets SIGINT be ignored by what it starts with &
+    """Run the studio with these arguments until Ctrl-C or SIGTERM, or until it exits without an error."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell makes background jobs ignore SIGINT
         signal.signal(number, signal.default_int_handler)
     studio = _Studio(argv)
     broken: set[Path] = set()
@@ -52,15 +52,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 class _Studio:
-    """`manage.py studio` as a process, or none."""
+    """`manage.py studio` as a process, if it is running."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = argv
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *more: str) -> None:
-        """Start it with the arguments, and `more`."""
-        # A session and a pipe of its own: Ctrl-C reaches the watch alone, which ends it once; it ends with the watch.
+        """Start it with the arguments and `more`."""
+        # Its own session and pipe: Ctrl-C reaches only the watch, which then stops it once; and it ends with the watch.
         self._process = subprocess.Popen(  # noqa: S603 - our own command, with the arguments that were typed
             [sys.executable, str(ROOT / "manage.py"), "studio", "--exit-with-parent", *self._argv, *more],
             env={"STYLESTUDIO_DEBUG": "1", **os.environ},
@@ -70,7 +70,7 @@ class _Studio:
         )
 
     def stop(self) -> None:
-        """Let it end in order. With a second Ctrl-C, or if it takes too long, it is killed, and so are its children."""
+        """Stop it in order. After a second Ctrl-C, or if it takes too long, it is killed with its children."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -89,7 +89,7 @@ class _Studio:
                 process.stdin.close()
 
     def ended(self) -> int | None:
-        """Its exit code, said once and waited on by nobody; None while it runs, and after its end was told."""
+        """Its exit code, returned once; None while it runs and after that."""
         code = self._process.poll() if self._process else None
         if code is not None:
             self.stop()
@@ -105,12 +105,12 @@ def _sources() -> list[Path]:
 
 
 def _code() -> PythonFilter:
-    """What is loaded once: modules, compiled translations, workflows."""
+    """The files that are loaded once: modules, compiled translations, workflows."""
     return PythonFilter(extra_extensions=(".mo", ".json"))
 
 
 def _compiles(path: Path) -> bool:
-    """Whether `path` is a module without syntax errors, or none any more. Says where the error is."""
+    """Whether `path` has no syntax errors or was deleted. Prints the place of an error."""
     if path.suffix != ".py" or not path.exists():
         return True
     try:

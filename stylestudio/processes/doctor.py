@@ -1,4 +1,4 @@
-"""The examination that `manage.py doctor` runs. Apps add their checks; each finding says what to do."""
+"""The checks of `manage.py doctor`. Apps add their own; each finding says what to do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from stylestudio.host import private
 from stylestudio.media import identity, lost_files
 from stylestudio.models import MediaStore, Worker
 
-TRIAL = 64 * 1024  # bytes that are written to see whether that works
+TRIAL = 64 * 1024  # bytes of a test write
 LEAST_FREE = 2 * 2**30  # bytes; a 1024 × 1024 picture takes about 1.5 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `remedy` is empty when it is well."""
+    """The result of one check. `remedy` is empty if all is well."""
 
     name: str
     state: str
@@ -34,7 +34,7 @@ class Finding:
 
     @property
     def well(self) -> bool:
-        """Nothing to do."""
+        """Whether there is nothing to do."""
         return not self.remedy
 
 
@@ -42,12 +42,12 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def data_folder() -> Iterable[Finding]:
-    """Can be written, has room."""
+    """The data folder is writable and has free space."""
     yield _folder(_("Data folder"), Path(settings.DATA), _("Make it writable, or set STYLESTUDIO_DATA."))
 
 
 def media_folder() -> Iterable[Finding]:
-    """Can be written and has room, where files are kept in a folder: it may be on another disk."""
+    """The media folder, if files are stored in one, is writable and has free space: it may be on another disk."""
     if not settings.S3_BUCKET:
         yield _folder(_("Media folder"), Path(settings.MEDIA_ROOT), _("Make it writable for the studio's user."))
 
@@ -56,7 +56,7 @@ def _folder(name: str, folder: Path, remedy: str) -> Finding:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as trial:
-            trial.write(bytes(TRIAL))  # a full disk takes an empty file
+            trial.write(bytes(TRIAL))  # a full disk still accepts an empty file
             trial.flush()
     except OSError as error:
         failure = failures.of(error)
@@ -68,7 +68,7 @@ def _folder(name: str, folder: Path, remedy: str) -> Finding:
 
 
 def privacy() -> Iterable[Finding]:
-    """Nobody else on this machine may open what is in the data folder."""
+    """Nobody else on this machine can open what is in the data folder."""
     if exposed := private.exposed(settings.DATA):
         yield Finding(
             _("Private files"),
@@ -78,10 +78,10 @@ def privacy() -> Iterable[Finding]:
 
 
 def database() -> Iterable[Finding]:
-    """Can be opened, answers, fits this program."""
+    """The database can be opened, answers, and fits this program."""
     try:
         if file := integrity.database_file():
-            integrity.look_at_header(file)
+            integrity.check_header(file)
         schema.refuse_newer()
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -97,15 +97,15 @@ def database() -> Iterable[Finding]:
 
 
 def tables() -> Iterable[Finding]:
-    """Are whole, as far as a worker has looked them through. PostgreSQL looks after its own."""
+    """The tables are undamaged, as far as a worker has examined them. PostgreSQL checks its own."""
     for state, remedy in integrity.examined():
         yield Finding(_("Tables"), state, remedy)
 
 
 def files() -> Iterable[Finding]:
-    """What rows name is there."""
+    """The files that rows name exist."""
     try:
-        found = lost_files.look()
+        found = lost_files.find_lost_files()
     except (DatabaseError, OSError) as error:
         yield Finding(_("Files"), str(error), _("Mend the database and the media folder first."))
         return
@@ -113,7 +113,7 @@ def files() -> Iterable[Finding]:
 
 
 def worker() -> Iterable[Finding]:
-    """At least one is alive."""
+    """At least one worker is alive."""
     try:
         names = list(Worker.objects.alive().values_list("name", flat=True))
     except DatabaseError as error:
@@ -124,21 +124,21 @@ def worker() -> Iterable[Finding]:
 
 
 def redis() -> Iterable[Finding]:
-    """Answers, where REDIS_URL is set."""
+    """Redis answers, if REDIS_URL is set."""
     if not settings.REDIS_URL:
         return
     from huey.contrib.djhuey import HUEY
 
     try:
         HUEY.storage.conn.ping()
-    except Exception as error:  # noqa: BLE001 - of a package that is not always there; it is what the person should read
+    except Exception as error:  # noqa: BLE001 - of a package that is not always installed; the person should read it
         yield Finding(_("Redis"), str(error), _("Start Redis, or mend REDIS_URL."))
     else:
         yield Finding(_("Redis"), _("answers"))
 
 
 def bucket() -> Iterable[Finding]:
-    """Is there and ours, where S3_BUCKET is set."""
+    """The bucket exists and is ours, if S3_BUCKET is set."""
     if not settings.S3_BUCKET:
         return
     from stylestudio.media.buckets import PrivateBucket
@@ -154,14 +154,14 @@ def bucket() -> Iterable[Finding]:
 
 
 def media() -> Iterable[Finding]:
-    """Belong to this database, and the last sweep found nothing that needs a look."""
+    """The media belong to this database, and the last sweep found nothing that needs attention."""
     try:
         row, mark = identity.current()
     except (OSError, DatabaseError) as error:
         yield Finding(_("Media"), str(error), _("Mend the database and the media folder or bucket first."))
         return
     if mark is None and not MediaStore.objects.exists():
-        return  # no studio was ever started on this database
+        return  # no studio has ever started on this database
     words = (identity.sentence(row.relation), identity.newer(row, mark))
     yield Finding(_("Media"), " ".join(filter(None, words)), identity.remedy(row.relation))
     if row.swept:
@@ -177,7 +177,7 @@ def _swept(found: dict[str, int]) -> Finding:
 
 
 def unlisted_proxies() -> Iterable[Finding]:
-    """Whoever sent forwarding headers to a studio with an https address is listed."""
+    """Every sender of forwarding headers to a studio with an https address is listed as a proxy."""
     for peer in proxies.unlisted():
         yield Finding(
             _("Proxy"),
@@ -196,11 +196,11 @@ _checks: list[Check] = [
 
 
 def register(check: Check) -> None:
-    """Apps add a check when they are ready."""
+    """Add a check. Apps call this when they are ready."""
     _checks.append(check)
 
 
 def examine() -> Iterable[Finding]:
-    """All findings, in order."""
+    """Run all checks, in order."""
     for check in _checks:
         yield from check()

@@ -1,8 +1,8 @@
-"""Keeps the processes of a studio alive and ends them together.
+"""Keeps the processes of a studio alive and stops them together.
 
-Knows nothing of what the children do: it takes commands, starts them with a pipe as standard input (a child ends when
-that closes, so none outlives a supervisor that was killed), prints what they say behind their name, starts again what
-crashed, and stops all within 5 s.
+Knows nothing about what the children do. It starts commands with a pipe as standard input (a child ends when the pipe
+closes, so none outlives a killed supervisor), prints their output prefixed with their names, restarts those that
+crash, and stops all within 5 s.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from stylestudio.text import plain
 
 log = logging.getLogger(__name__)
 
-FIRST_DELAY = 0.5  # seconds before a crashed child is started again; doubles with each crash
+FIRST_DELAY = 0.5  # seconds before a crashed child is restarted; doubles with each crash
 LONGEST_DELAY = 30.0
-STEADY = 60.0  # seconds of life after which the delay is as at first
-KILL_AFTER = GRACE + 0.3  # seconds from being told to stop to being killed
+STEADY = 60.0  # after running for this many seconds, a child gets the first delay again
+KILL_AFTER = GRACE + 0.3  # seconds between the request to stop and the kill
 
 _STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One process: its name in the output, its command, and what its environment has beside ours.
+    """One process: its name in the output, its command, and additions to our environment.
 
-    `outlives` children are stopped when the others have ended, because those still talk to them.
+    Children with `outlives` are stopped after the others, which still need them.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs `children` until a stop signal or `stop()`."""
+    """Runs `children` until a stop signal or a call of `stop()`."""
 
     def __init__(self, children: Sequence[Child]) -> None:
         width = max(len(child.name) for child in children)
@@ -58,14 +58,14 @@ class Supervisor:
         self._told = 0
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
-        """Start the children, call `ready` in a thread of its own, come back when all have ended. Main thread only."""
+        """Start the children, call `ready` in its own thread, and return when all have ended. Main thread only."""
         before = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
         try:
             for keeper in self._keepers:
                 keeper.start()
             if ready:
                 threading.Thread(target=ready, name="ready", daemon=True).start()
-            # A plain flag: setting a threading.Event in a signal handler can block for ever.
+            # A plain attribute: setting a threading.Event in a signal handler can block for ever.
             while not self._told:
                 time.sleep(0.1)
             self._end()
@@ -74,7 +74,7 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def stop(self) -> None:
-        """Let `run` end. For any thread."""
+        """Let `run` return. For any thread."""
         self._told += 1
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -89,7 +89,7 @@ class Supervisor:
         for group in (first, [keeper for keeper in self._keepers if keeper.child.outlives]):
             for keeper in group:
                 keeper.terminate()
-            # A second Ctrl-C does not wait.
+            # After a second Ctrl-C, do not wait.
             while any(keeper.alive() for keeper in group) and time.monotonic() < deadline and self._told == impatient:
                 time.sleep(0.02)
         for keeper in self._keepers:
@@ -97,7 +97,7 @@ class Supervisor:
 
 
 class _Keeper:
-    """Starts one child, again and again until told to leave it."""
+    """Starts one child and restarts it until told to leave it alone."""
 
     def __init__(self, child: Child, width: int, say: Callable[[str], None]) -> None:
         self.child = child
@@ -112,7 +112,7 @@ class _Keeper:
         self._thread.start()
 
     def leave(self) -> None:
-        """From now on an end is not a crash."""
+        """From now on, do not treat its end as a crash."""
         with self._lock:
             self._leaving.set()
 
@@ -165,7 +165,7 @@ class _Keeper:
             delay = min(2 * delay, LONGEST_DELAY)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # A group of its own: a Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
+        # Its own process group: Ctrl-C in the terminal reaches only the supervisor, which stops all in order.
         return subprocess.Popen(  # noqa: S603 - the commands are our own
             list(self.child.argv),
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **self.child.env},
@@ -178,7 +178,7 @@ class _Keeper:
         )
 
     def _relay(self, process: subprocess.Popen[bytes]) -> None:
-        # Apart from waiting for the end: a grandchild may hold the pipe open for longer.
+        # In its own thread: a grandchild may hold the pipe open after the child has ended.
         lines = process.stdout
         if lines is None:
             return
@@ -191,7 +191,7 @@ _saying = threading.Lock()
 
 
 def say(line: str) -> None:
-    """Print one whole line, whichever thread speaks and whatever the terminal can show."""
+    """Print one complete line, from any thread and on any terminal."""
     with _saying, contextlib.suppress(OSError):
         try:
             print(line, flush=True)

@@ -1,4 +1,4 @@
-"""Periodic work of the kernel. Every worker may send these; doing them twice does no harm."""
+"""The kernel's periodic tasks. Every worker may enqueue them; running them twice does no harm."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from stylestudio.media import identity, orphans
 from stylestudio.processes import workers
 from stylestudio.uploads import parts
 
-LATELY = timedelta(minutes=2)  # a worker that crashed is started again sooner than that
+LATELY = timedelta(minutes=2)  # a crashed worker is restarted sooner than that
 MOST_SAID = 200
 
 
 @db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
 def sweep_every_minute() -> None:
-    """What crashes and lost messages left behind."""
+    """Clean up after crashes and lost messages."""
     sweep.call_local()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def sweep() -> None:
-    """Let every kind of job look after what dead workers held, and forget what nobody goes on with."""
+    """Let every kind of job recover what dead workers held, and delete what nobody will continue."""
     for kind in kinds.kinds():
         kind.sweep()
-    workers.sweep(guarded=False)
-    # What this database takes for old may be in use by the one that the media belong to.
-    if identity.look():
-        workers.sweep(guarded=True)
-        parts.sweep_when_due()
-        orphans.sweep_when_due()
+    workers.run_sweeps(guarded=False)
+    # What looks outdated to this database may be in use by the database that owns the media.
+    if identity.check_relation():
+        workers.run_sweeps(guarded=True)
+        parts.sweep_uploads_when_due()
+        orphans.sweep_orphans_when_due()
 
 
-def say_again() -> None:
-    """Push the jobs that ended lately: a worker that was killed may have ended them without saying so."""
+def push_ended_again() -> None:
+    """Push jobs that ended recently: a worker that was killed may have ended them without publishing it."""
     for kind in kinds.kinds():
         ended = kind.model.everything.ended().filter(ended_at__gte=timezone.now() - LATELY)
         for job in ended.order_by("-ended_at")[:MOST_SAID]:

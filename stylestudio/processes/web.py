@@ -1,8 +1,8 @@
-"""The web process: daphne around `stylestudio.asgi`, and the hub of the live updates."""
+"""The web process: daphne serving `stylestudio.asgi`, and the hub of the live updates."""
 
 from __future__ import annotations
 
-# Before Django: importing daphne decides which event loop Twisted gets.
+# Before Django: importing daphne decides which event loop Twisted uses.
 from daphne.server import Server, reactor  # isort: skip
 
 import argparse
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Serve until a stop signal; the exit code is 1 if it could not listen, or if the database is not for it."""
+    """Serve until a stop signal. The exit code is 1 if it cannot listen, or if the database does not fit."""
     parser = argparse.ArgumentParser(prog="python -m stylestudio.processes.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -47,7 +47,7 @@ def main() -> int:
         application,
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         application_close_timeout=3,
-        # daphne would believe everybody, and of a list the first entry, which the sender makes up: see edge.proxies.
+        # daphne would believe everybody, and the first entry of a list, which the client makes up: see edge.proxies.
         proxy_forwarded_address_header=None,
         server_name="StyleStudio",
     )
@@ -62,11 +62,11 @@ def main() -> int:
 
 async def _listen(server: Server) -> None:
     await _open_hub(server)
-    await passes.hear_of_ends()
+    await passes.listen_for_session_ends()
 
 
 async def _open_hub(server: Server) -> None:
-    """At once, not when the first page connects: what is sent before would come late or never."""
+    """Open the hub now rather than with the first page: messages sent before that would come late or never."""
     layer = get_channel_layer()
     if not hasattr(layer, "open"):
         return

@@ -1,4 +1,4 @@
-"""The worker process: a queue that is woken instead of polled, and the row that says the worker lives."""
+"""The worker process: a queue that is woken instead of polled, and the row that shows that the worker is alive."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from huey.storage import SqliteStorage
 
 from stylestudio.host import private
 from stylestudio.host.child_exit import exit_within
-from stylestudio.host.rendezvous import Door
+from stylestudio.host.rendezvous import Endpoint
 
 log = logging.getLogger(__name__)
 
-FALLBACK = 0.25  # seconds after which a waiting thread looks by itself, in case a wake-up was lost
-BEAT = 5.0  # seconds between two heartbeats
-DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is asked again
-GROW_EVERY = 1.0  # seconds between looks whether more threads are wanted
-MOST_CONNECTIONS = 1000  # more than a worker has threads
+FALLBACK = 0.25  # seconds after which a waiting thread checks by itself, in case a wake-up was lost
+BEAT = 5.0  # seconds between heartbeats
+DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is tried again
+GROW_EVERY = 1.0  # seconds between checks whether more threads are needed
+MOST_CONNECTIONS = 1000  # more than the number of threads of a worker
 
 _beats: list[Callable[[], None]] = []
 _sweeps: list[Callable[[], None]] = []
 _guarded_sweeps: list[Callable[[], None]] = []
 
-# Set when this worker process was told to stop: take on nothing new.
+# Set when this worker process was told to stop: start nothing new.
 stopping = threading.Event()
 
-# Set whenever a thread of this process has looked for a picture to make, whatever it found. The pulse writes down when.
+# Set whenever a thread of this process has looked for a picture to make, found or not. The pulse records the time.
 looked = threading.Event()
 
 
 def register_beat(beat: Callable[[], None]) -> None:
-    """Have it called by every heartbeat, in the thread of the pulse: to renew leases, to notice the cancelled."""
+    """Call `beat` with every heartbeat, in the pulse's thread: to renew leases, to notice cancellations."""
     _beats.append(beat)
 
 
 def register_sweep(sweep: Callable[[], None], *, guarded: bool = False) -> None:
-    """Have it called every minute: to throw away what nobody wants any more. Must be cheap if there is nothing.
+    """Call `sweep` every minute, to delete what is no longer needed. It must be cheap if there is nothing to do.
 
-    `guarded`: it deletes files or ends work on engines, so it is only called while the media are this database's.
+    `guarded`: it deletes files or ends work on engines, so it is called only while the media belong to this database.
     """
     (_guarded_sweeps if guarded else _sweeps).append(sweep)
 
 
-def sweep(*, guarded: bool) -> None:
-    """Call what was registered."""
+def run_sweeps(*, guarded: bool) -> None:
+    """Call the registered sweeps."""
     for each in _guarded_sweeps if guarded else _sweeps:
         each()
 
@@ -79,22 +79,23 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
     def _create_connection(self) -> Any:
         connection = super()._create_connection()
         private.database(Path(self.filename))
-        # NORMAL: with WAL a power cut may lose the last messages but never harms the file, and messages are hints.
+        # NORMAL: with WAL a power failure may lose the last messages but never damages the file, and messages are
+        # hints.
         connection.execute("pragma synchronous=1")
         return connection
 
     def enqueue(self, data: bytes, priority: float | None = None) -> None:
-        """Store the message and wake one reader, here or in another process."""
+        """Store the message and wake one reader, in this or another process."""
         super().enqueue(data, priority)
         #: [Set by `studio`] Port that wakes the worker when there is work.
-        door = Door.from_environment("STYLESTUDIO_WAKE") or Door.from_file(self._file)
-        if door:
-            # A byte that is lost costs FALLBACK seconds.
+        endpoint = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint.from_file(self._file)
+        if endpoint:
+            # A lost byte costs FALLBACK seconds.
             with contextlib.suppress(OSError):
-                self._sender.sendto(b"!", ("127.0.0.1", door.port))
+                self._sender.sendto(b"!", ("127.0.0.1", endpoint.port))
 
     def dequeue(self) -> bytes | None:
-        """The next message; None after waiting FALLBACK seconds at most. Only consumers call this."""
+        """Return the next message; None after waiting at most FALLBACK seconds. Only consumers call this."""
         self._listen()
         heard = self._wakeups
         data: bytes | None = super().dequeue()
@@ -105,11 +106,11 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
         return data
 
     def close(self) -> bool:
-        """Let go of the file and the port."""
+        """Release the file and the port."""
         with self._condition:
             listener, self._listener = self._listener, None
         if listener:
-            # The thread that listens closes the port: closing it here would not wake it.
+            # The listening thread closes the port: closing it here would not wake that thread.
             with contextlib.suppress(OSError):
                 self._sender.sendto(b"!", listener.getsockname())
         return bool(super().close())
@@ -119,19 +120,19 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
             if self._listener:
                 return
             self._listener = listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            door = Door.from_environment("STYLESTUDIO_WAKE") or Door(0)
+            endpoint = Endpoint.from_environment("STYLESTUDIO_WAKE") or Endpoint(0)
             try:
-                listener.bind(("127.0.0.1", door.port))
+                listener.bind(("127.0.0.1", endpoint.port))
             except OSError as error:
-                log.warning("Port %d is taken (%s); the queue is looked at every %s s.", door.port, error, FALLBACK)
+                log.warning("Port %d is taken (%s); the queue is looked at every %s s.", endpoint.port, error, FALLBACK)
                 return
-            Door(listener.getsockname()[1]).write(self._file)
+            Endpoint(listener.getsockname()[1]).write(self._file)
             threading.Thread(target=self._hear, args=(listener,), name="wake", daemon=True).start()
 
     def _hear(self, listener: socket.socket) -> None:
         with listener:
             while self._listener is listener:
-                # Windows reports here that an earlier datagram met a closed port.
+                # On Windows this reports that an earlier datagram reached a closed port.
                 with contextlib.suppress(ConnectionResetError):
                     listener.recv(16)
                 with self._condition:
@@ -145,10 +146,13 @@ class WakingHuey(SqliteHuey):  # type: ignore[misc]
     storage_class = WakingStorage
 
     def enqueue(self, task: Any) -> Any:
-        """Send a message. On a full disk it is lost, as messages may be: the sweep of every minute makes up for it."""
+        """Enqueue a message.
+
+        With a full disk it is lost, which messages may be: the sweep every minute makes up for it.
+        """
         try:
             return super().enqueue(task)
-        except sqlite3.Error as error:  # what was asked for is stored by now, and must not be told as failed
+        except sqlite3.Error as error:  # the work itself is already stored and must not be reported as failed
             log.warning("A message to the workers was lost: %s", error)
             return None
 
@@ -157,16 +161,19 @@ class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
     """The queue of a studio with Redis."""
 
     def enqueue(self, task: Any) -> Any:
-        """Send a message. Without Redis it is lost, as messages may be: the sweep of every minute makes up for it."""
+        """Enqueue a message.
+
+        Without Redis it is lost, which messages may be: the sweep every minute makes up for it.
+        """
         try:
             return super().enqueue(task)
-        except Exception:  # errors of a package that is not always there; work that is stored must not fail for this
+        except Exception:  # errors of a package that is not always installed; stored work must not fail because of them
             log.warning("A message to the workers was lost: Redis could not be reached.", exc_info=True)
             return None
 
 
 class StudioConsumer(Consumer):  # type: ignore[misc]
-    """Huey's consumer with threads, which is gone 4 s after it was told to stop, whatever its jobs do."""
+    """Huey's consumer with threads, which exits within 4 s of being told to stop, whatever its jobs are doing."""
 
     def __init__(self, huey: Any, workers: int) -> None:
         self._wanted = workers
@@ -181,17 +188,17 @@ class StudioConsumer(Consumer):  # type: ignore[misc]
             health_check_interval=GROW_EVERY,
         )
 
-    def want(self, threads: int) -> None:
-        """Have at least so many threads from soon on. Those that are too many later stay, and wait for messages."""
+    def grow_to(self, threads: int) -> None:
+        """Grow to at least this many threads soon. Threads that become superfluous stay and wait for messages."""
         self._wanted = max(self._wanted, threads)
 
     @property
     def threads(self) -> int:
-        """How many jobs it does at once."""
+        """The number of jobs that run at once."""
         return len(self.worker_threads)
 
     def check_worker_health(self) -> bool:
-        """Called by Huey again and again: start the threads that are wanted, and those that died."""
+        """Start threads that are wanted or have died. Huey calls this repeatedly."""
         while self.threads < self._wanted:
             worker = self._create_worker()
             thread = self._create_process(worker, f"Worker-{self.threads + 1}")
@@ -207,10 +214,10 @@ class StudioConsumer(Consumer):  # type: ignore[misc]
 
 
 def keep_working(step: Callable[[], bool], forget: Callable[[], None] = lambda: None) -> None:
-    """Call `step` until it answers that nothing is left to do, or the worker stops.
+    """Call `step` until it returns False because nothing is left to do, or until the worker stops.
 
-    While the database does not answer it is called again after DATABASE_PAUSE seconds, with new connections: what was
-    claimed stays so and is taken up where it was. `forget` drops what the caller knew of the database before.
+    While the database does not answer, `step` is retried every DATABASE_PAUSE seconds with new connections; what was
+    claimed stays claimed and is resumed. `forget` drops what the caller had cached from the database.
     """
     while not stopping.is_set():
         try:
@@ -225,34 +232,34 @@ def keep_working(step: Callable[[], bool], forget: Callable[[], None] = lambda: 
 
 
 def let_every_thread_connect() -> None:
-    """Called first in a worker: none of its threads waits for the connection of another.
+    """Call first in a worker, so that none of its threads waits for another's connection.
 
-    Each thread has one connection at most, so their number is the limit, however many there will be; what is not used
-    goes back to the pool, which closes it after a while. Elsewhere requests wait for their turn in a small pool.
+    Each thread has at most one connection, so the number of threads is the limit, however many there will be; unused
+    connections return to the pool, which closes them after a while. Elsewhere requests take turns in a small pool.
     """
     pool = connections.settings["default"].get("OPTIONS", {}).get("pool")
     if pool:
         pool["max_size"] = MOST_CONNECTIONS
-        # Whoever looked at the database before the command opened the pool in its small size.
+        # Whatever used the database before the command opened the pool in its small size.
         connections["default"].close()
         connections["default"].close_pool()  # type: ignore[attr-defined]
 
 
 def give_connection_back() -> None:
-    """Before a wait that may be long: let other threads have this one's connection, where they share a pool."""
+    """Return this thread's connection to the pool, if there is one. Call before a wait that may be long."""
     if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
         connection.close()
 
 
 def worker_name() -> str:
-    """The name of this process's `Worker` row: that of the settings, else host and process id."""
+    """The name of this process's `Worker` row: from the settings, or else host and process id."""
     return settings.WORKER_NAME or f"{socket.gethostname()}-{os.getpid()}"
 
 
 def thread_count(engines: int = 0) -> int:
-    """How many jobs this worker may do at once: two for each engine and two more, unless the settings say.
+    """How many jobs this worker may run at once: two per engine and two more, unless the settings say otherwise.
 
-    `engines`: how many are known; more than the environment names where somebody added some.
+    `engines`: how many are known; more than the environment names if somebody has added some.
     """
     return settings.WORKERS or 2 * max(1, engines, len(settings.COMFYUI_URLS)) + 2
 
@@ -263,11 +270,11 @@ class Pulse(threading.Thread):
     def __init__(self, name: str, threads: int = 0) -> None:
         super().__init__(name="pulse", daemon=True)
         self._row = name
-        self.threads = threads  # written with every beat
+        self.threads = threads  # written with every heartbeat
         self._over = threading.Event()
 
     def start(self) -> None:
-        """Write the row, then beat every BEAT seconds."""
+        """Write the row, then update it every BEAT seconds."""
         from stylestudio.models import Worker
 
         life = {"host": socket.gethostname(), "pid": os.getpid(), "threads": self.threads, "looked_at": None}
@@ -277,17 +284,17 @@ class Pulse(threading.Thread):
         super().start()
 
     def stop(self) -> None:
-        """Mark the row as ended; waits a second at most."""
+        """Mark the row as ended. Waits at most a second."""
         self._over.set()
         self.join(1)
 
     def run(self) -> None:
-        """Beat."""
+        """Send heartbeats."""
         try:
-            self._tell()  # at once: listeners look at the engines, and people wait for that
+            self._call_beats()  # at once: listeners check the engines, and people wait for that
             while not self._over.wait(BEAT):
                 self._beat()
-                self._tell()
+                self._call_beats()
             self._end()
         finally:
             connections.close_all()
@@ -296,7 +303,7 @@ class Pulse(threading.Thread):
         from stylestudio.models import Worker
 
         try:
-            # The pid too: a predecessor of the same name may have marked the row as ended meanwhile.
+            # The pid too: a predecessor of the same name may have marked the row as ended in the meantime.
             life = {"heartbeat_at": Now(), "pid": os.getpid(), "ended_at": None, "threads": self.threads}
             if looked.is_set():
                 looked.clear()
@@ -306,11 +313,11 @@ class Pulse(threading.Thread):
             log.exception("The heartbeat could not be written.")
             connections.close_all()
 
-    def _tell(self) -> None:
+    def _call_beats(self) -> None:
         for beat in _beats:
             try:
                 beat()
-            except Exception:  # the pulse goes on whatever is wrong with one of its listeners
+            except Exception:  # the pulse goes on whatever fails in one of its listeners
                 log.exception("A task of the heartbeat failed.")
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""Icons and the way numbers, times and sizes are written on every page."""
+"""Icons, and the formats of numbers, times and sizes on every page."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ class Sized(Protocol):
 
 @register.simple_tag
 def icon(name: str, size: str = "") -> SafeString:
-    """The symbol `name` of shell/_sprite.html; `size` is "s" for small. Decoration: words stand beside it."""
+    """The symbol `name` of shell/_sprite.html; `size` is "s" for small. Decorative: put words beside it."""
     classes = f"i {size}".strip()
     return format_html('<svg class="{}" aria-hidden="true"><use href="#i-{}"/></svg>', classes, name)
 
 
 @register.simple_tag
 def press() -> SafeString:
-    """The field by which a form that makes something is known: sent twice, it makes one (see jobs.presses)."""
-    # What a browser fills in again after Back would be the id of another page.
+    """The hidden field that identifies a press, so that sending a form twice makes one thing (see jobs.presses)."""
+    # What a browser restores after Back would be the id of another page.
     return format_html('<input type="hidden" name="request_id" value="{}" autocomplete="off">', uuid.uuid4())
 
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """Seconds in at most two units: 2.4 s, 48 s, 1 min 20 s, 2 h 5 min, 1 d 3 h. Unknown or negative: nothing."""
+    """Seconds in at most two units: 2.4 s, 48 s, 1 min 20 s, 2 h 5 min, 1 d 3 h. "" if unknown or negative."""
     if seconds is None or seconds < 0:
         return ""
     if 0 < seconds < 9.95 and not float(seconds).is_integer():
@@ -71,7 +71,7 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def about(seconds: float | None) -> str:
-    """An estimate: 2 s, about 48 s, about 3 min, about 1 h 20 min. Unknown: nothing."""
+    """An estimate: 2 s, about 48 s, about 3 min, about 1 h 20 min. "" if unknown."""
     if seconds is None:
         return ""
     whole = max(round(seconds), 1)
@@ -82,7 +82,7 @@ def about(seconds: float | None) -> str:
 
 @register.filter
 def ago(moment: datetime | None) -> str:
-    """How long ago, in one unit, for the last 24 hours; a date before that. Unknown: nothing."""
+    """How long ago, in one unit, within the last 24 hours; a date before that. "" if unknown."""
     if moment is None:
         return ""
     seconds = max((timezone.now() - moment).total_seconds(), 0)
@@ -98,7 +98,7 @@ def ago(moment: datetime | None) -> str:
 
 @register.filter("bytes")
 def byte_size(count: int | None) -> str:
-    """A size in the largest unit that keeps it above one: 512 B, 14 kB, 1.4 GB. Units of 1024. Unknown: nothing."""
+    """A size in the largest unit that keeps it above one: 512 B, 14 kB, 1.4 GB. Units of 1024. "" if unknown."""
     if count is None:
         return ""
     size = float(count)
@@ -124,13 +124,13 @@ def shape_name(sized: Sized) -> str:
 
 @register.filter
 def ratio(sized: Sized) -> str:
-    """The class that gives a frame the nearest of the eight shapes, such as r-3x2."""
+    """The CSS class for a frame of the nearest of the eight shapes, such as r-3x2."""
     return "r-" + _nearest(sized).replace(":", "x")
 
 
 @register.filter
 def weight(value: object) -> str:
-    """A weight with two decimals, and a point in every language, as range inputs need it. What is no number stays."""
+    """A weight with two decimals and a point in every language, as range inputs need it. Other values are unchanged."""
     try:
         return f"{float(str(value)):.2f}"
     except ValueError:
@@ -145,5 +145,5 @@ def thousands(number: int) -> str:
 
 @register.filter
 def percent(share: float | None) -> str:
-    """A share from 0 to 1 as whole percent: 26 %. Unknown: nothing."""
+    """A share from 0 to 1 as whole percent: 26 %. "" if unknown."""
     return "" if share is None else f"{round(100 * share)} %"

@@ -1,4 +1,4 @@
-"""Words of people and of strangers: one grammar for prompts and captions, texts made harmless, secrets concealed.
+"""Text from people and strangers: one grammar for prompts and captions, neutralising text, concealing secrets.
 
 Uses nothing of this project. Begin with `grammar`.
 """

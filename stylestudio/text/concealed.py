@@ -1,6 +1,6 @@
-"""Secrets that this process knows: taken out of whatever is logged or printed, however it got there.
+"""Secrets known to this process: removed from whatever is logged or printed, however they got there.
 
-Secrets do not belong into sentences in the first place. This is for the words of others: an engine that repeats the
+Secrets do not belong in messages in the first place. This covers the words of others: an engine that repeats the
 address it was called at, a driver that prints its connection, a traceback.
 """
 
@@ -11,13 +11,13 @@ import threading
 from collections.abc import Iterable
 
 HIDDEN = "***"
-_SHORT = 8  # letters up to which a secret may be a part of harmless words, and is looked for as a word of its own
-_MOST = 1000  # secrets that are remembered: engines are few, but a process may live for months
+_SHORT = 8  # a secret of up to this many letters may be part of harmless words, so only whole words match
+_MOST = 1000  # secrets remembered: engines are few, but a process may run for months
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^\s/@'\"<>]+@")
 
 
 def pattern(secrets: Iterable[str]) -> re.Pattern[str]:
-    """Matches any of `secrets`, the longest first; nothing if there are none."""
+    """A pattern that matches any of `secrets`, longest first; it matches nothing if there are none."""
     words = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
     return re.compile("|".join(map(_word, words)) or r"(?!)")
 
@@ -28,7 +28,7 @@ def _word(secret: str) -> str:
 
 
 class Secrets:
-    """Those that one process knows; the oldest are forgotten when there are too many."""
+    """The secrets known to one process; if there are too many, the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Secrets:
         self._pattern = pattern(())
 
     def remember(self, secrets: Iterable[str]) -> None:
-        """Take these out from now on."""
+        """Hide these from now on."""
         with self._lock:
             new = [secret for secret in secrets if secret and secret not in self._known]
             if not new:
@@ -47,7 +47,7 @@ class Secrets:
             self._pattern = pattern(self._known)
 
     def hide(self, text: str) -> str:
-        """`text` with stars in place of each."""
+        """Replace each by stars in `text`."""
         return self._pattern.sub(HIDDEN, text)
 
 
@@ -55,11 +55,11 @@ known = Secrets()
 
 
 def remember(secrets: Iterable[str]) -> None:
-    """From now on `conceal` takes these out."""
+    """Let `conceal` remove these from now on."""
     known.remember(secrets)
 
 
 def conceal(text: str) -> str:
-    """`text` without known secrets, and without the user and password of any address in it."""
+    """Remove known secrets, and the user and password of any address, from `text`."""
     text = known.hide(text)
     return _USER_IN_ADDRESS.sub(f"{HIDDEN}@", text) if "://" in text else text

@@ -1,12 +1,12 @@
-"""How people write prompts, trigger words and captions, read in one place.
+"""How people write prompts, trigger words and captions, parsed in one place.
 
-Phrases stand between commas. A comma inside a number (1,000), a quotation or brackets belongs to its phrase.
+Phrases are separated by commas. A comma inside a number (1,000), a quotation or brackets belongs to its phrase.
 
-Parentheses mean two things. `(words:1.2)`, and `(words)` as a whole phrase, are *emphasis*, as engines know it. All
-others, such as those of `artoria pendragon (fate)`, are *letters*, whether they are written so or as `\\(fate\\)`.
-ComfyUI takes every parenthesis without a backslash for emphasis; sd-scripts knows no emphasis and no backslashes. So
-what is stored reaches each of them in its own spelling: see `for_comfyui` and `for_sd_scripts`. Prompts that people
-type for an engine are in that engine's spelling already, and are never changed.
+Parentheses have two meanings. `(words:1.2)`, and `(words)` as a whole phrase, are *emphasis*, as engines use it. All
+others, such as those of `artoria pendragon (fate)`, are *letters*, whether they are written like that or as
+`\\(fate\\)`. ComfyUI reads every parenthesis without a backslash as emphasis; sd-scripts knows neither emphasis nor
+backslashes. Stored text is therefore converted to the spelling of each: see `for_comfyui` and `for_sd_scripts`. Prompts
+that people type for an engine are already in that engine's spelling and are never changed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from itertools import pairwise
 
 _MARKS = ",，、\n"
 _MARK = re.compile(f"[{_MARKS}]")
-# Digits with commas between them: 1,000 or 3,5; or thousands with a unit behind them: 1,000m.
+# Digits separated by commas: 1,000 or 3,5; or thousands followed by a unit: 1,000m.
 _NUMBER = re.compile(r"(?<!\w)(?:\d+(?:[,，]\d+)+(?!\w)|\d{1,3}(?:[,，]\d{3})+(?!\d))")
 _PAIRS = {"(": ")", "[": "]", "{": "}", "（": "）", "【": "】"}
 _CLOSING = set(_PAIRS.values())
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "『": "』", "《": "》", "«": "»", "„": "“"}
-_EYES = ":;="  # before a parenthesis without words in it they make a face
+_EYES = ":;="  # before a parenthesis without words, they form a face
 _DECADE = re.compile(r"\d\ds?\b")  # '90s
 _LATIN = re.compile(r"[0-9A-Za-z]")
-_DEEPEST = 24  # emphasis inside emphasis; what lies deeper is letters
+_DEEPEST = 24  # levels of nested emphasis; anything deeper is letters
 _MOST_WEIGHT = 10.0
 _WEIGHT = re.compile(r"(.*\S)\s*:\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*\Z", re.DOTALL)
 
@@ -39,7 +39,7 @@ _WEIGHT = re.compile(r"(.*\S)\s*:\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*\Z", re.DOT
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
-    """The phrases of `text`, each with the comma or line break behind it; joined they are `text` again."""
+    """The phrases of `text`, each with the comma or line break after it; joined they give `text` again."""
     found, begin = [], 0
     for place in _separators(text):
         found.append((text[begin:place], text[place]))
@@ -48,17 +48,17 @@ def pieces(text: str) -> list[tuple[str, str]]:
 
 
 def split(text: str) -> list[str]:
-    """The phrases in order, with single spaces between their words, without empty ones."""
+    """The phrases in order, with single spaces between words and without empty ones."""
     return [phrase for piece, _mark in pieces(text) if (phrase := " ".join(piece.split()))]
 
 
 def join(phrases: Iterable[str]) -> str:
-    """A text of these phrases."""
+    """Join phrases into a text."""
     return ", ".join(phrases)
 
 
 def _separators(text: str) -> list[int]:
-    """Where commas and line breaks stand that part phrases."""
+    """The positions of commas and line breaks that separate phrases."""
     places = [found.start() for found in _MARK.finditer(text)]
     if not places:
         return []
@@ -73,7 +73,7 @@ def _separators(text: str) -> list[int]:
 
 
 def _whole(text: str) -> list[tuple[int, int]]:
-    """Spans that no comma parts, in order, none inside another."""
+    """Spans that no comma splits, in order, not nested."""
     spans = sorted([*(found.span() for found in _NUMBER.finditer(text)), *_enclosed(text)])
     outer: list[tuple[int, int]] = []
     for begin, end in spans:
@@ -85,7 +85,7 @@ def _whole(text: str) -> list[tuple[int, int]]:
 
 
 def _enclosed(text: str) -> Iterator[tuple[int, int]]:
-    """Quotations, and what brackets enclose."""
+    """Quotations, and the contents of brackets."""
     closers = _Closers(text)
     opened: list[tuple[str, int]] = []
     place = 0
@@ -101,7 +101,7 @@ def _enclosed(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _bracket(opened: list[tuple[str, int]], sign: str, place: int) -> Iterator[tuple[int, int]]:
-    """Note an opening bracket; at a closing one give what lies between it and the one that it closes, if any."""
+    """Record an opening bracket; at a closing one, yield the span back to the bracket that it closes, if any."""
     if sign in _PAIRS:
         opened.append((_PAIRS[sign], place))
         return
@@ -112,14 +112,14 @@ def _bracket(opened: list[tuple[str, int]], sign: str, place: int) -> Iterator[t
 
 
 class _Closers:
-    """Where quotations of a text end. Each kind of mark is looked for once, so that no text takes long."""
+    """The ends of quotations in a text. Each kind of mark is searched for once, so that no text takes long."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._places: dict[str, list[int]] = {}
 
     def of(self, sign: str, place: int) -> int:
-        """Behind the quotation that the mark at `place` begins; 0 if it begins none, such as an apostrophe."""
+        """The end of the quotation that the mark at `place` opens; 0 if it opens none, such as an apostrophe."""
         if not self._opens(sign, place):
             return 0
         close = _QUOTES[sign]
@@ -145,7 +145,7 @@ class _Closers:
 
 
 def _is_face(text: str, place: int) -> bool:
-    """Whether the bracket at `place` is the mouth of a face such as :) or ;-( and encloses nothing."""
+    """Whether the bracket at `place` belongs to a face such as :) or ;-( and encloses nothing."""
     before = text[max(0, place - 3) : place].removesuffix("\\")[-2:]
     if not (before and (before[-1] in _EYES or (before[-1] == "-" and before[0] in _EYES))):
         return False
@@ -158,7 +158,7 @@ def _is_face(text: str, place: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Emphasis:
-    """Words that an engine reads with a weight: `weight` as it is written, "" for bare parentheses."""
+    """Words that an engine weights: `weight` is as written, "" for bare parentheses."""
 
     inside: tuple[str | Emphasis, ...]
     weight: str
@@ -166,7 +166,7 @@ class Emphasis:
 
 @lru_cache(maxsize=8192)
 def parse(text: str) -> tuple[str | Emphasis, ...]:
-    """Letters, and what is emphasised, in order. The letters have parentheses with and without backslashes."""
+    """Letters and emphasised parts, in order. The letters contain parentheses with and without backslashes."""
     return _parsed(text, _DEEPEST)
 
 
@@ -180,7 +180,7 @@ def _parsed(text: str, depth: int) -> tuple[str | Emphasis, ...]:
 
 
 def _phrase(piece: str, depth: int) -> Iterator[str | Emphasis]:
-    """One phrase. Parentheses are emphasis with a weight in them, or around the whole phrase."""
+    """Parse one phrase. Parentheses are emphasis if they contain a weight or enclose the whole phrase."""
     begin = 0
     trimmed = len(piece) - len(piece.lstrip()), len(piece.rstrip())
     for opens, closes in _groups(piece):
@@ -196,7 +196,7 @@ def _phrase(piece: str, depth: int) -> Iterator[str | Emphasis]:
 
 
 def _letters(text: str, depth: int) -> Iterator[str | Emphasis]:
-    """Letters with parentheses that are no emphasis; inside of them there may be some."""
+    """Letters with parentheses that are not emphasis; inside them there may be some."""
     begin = 0
     for opens, closes in _groups(text):
         yield text[begin : opens + 1]
@@ -207,7 +207,7 @@ def _letters(text: str, depth: int) -> Iterator[str | Emphasis]:
 
 
 def _parsed_inside(text: str, depth: int) -> tuple[str | Emphasis, ...]:
-    """What stands between parentheses that are letters: there bare parentheses are letters too."""
+    """The contents of parentheses that are letters: inside them bare parentheses are letters too."""
     if "(" not in text or depth <= 0:
         return (text,) if text else ()
     found: list[str | Emphasis] = []
@@ -238,17 +238,17 @@ def _groups(text: str) -> list[tuple[int, int]]:
 
 
 def _weighted(content: str) -> tuple[str, str]:
-    """The words and the weight of what stands between parentheses; the weight is "" if there is none."""
+    """The words and the weight in a pair of parentheses; the weight is "" if there is none."""
     found = _WEIGHT.match(content)
     if found is None or abs(float(found[2])) > _MOST_WEIGHT:
         return content, ""
-    # 16:9 and 12:30 are no weights.
+    # 16:9 and 12:30 are not weights.
     is_ratio = found[1][-1].isdigit() and "." not in found[2]
     return (content, "") if is_ratio else (found[1], found[2])
 
 
 def _stays_bare(words: str) -> bool:
-    """Whether ComfyUI reads no weight where none was meant: it takes whatever stands behind the last colon."""
+    """Whether ComfyUI would find no unintended weight: it takes whatever follows the last colon."""
     try:
         float(words.rpartition(":")[2] if words.rfind(":") > 0 else "none")
     except ValueError:
@@ -257,7 +257,7 @@ def _stays_bare(words: str) -> bool:
 
 
 def for_comfyui(text: str) -> str:
-    """A trigger or caption as ComfyUI must get it: parentheses that are letters have a backslash, once."""
+    """A trigger or caption in ComfyUI's spelling: parentheses that are letters get exactly one backslash."""
     return _written(parse(text)) if "(" in text or ")" in text else text
 
 
@@ -271,7 +271,7 @@ def _written(parts: Iterable[str | Emphasis]) -> str:
 
 
 def for_sd_scripts(text: str) -> str:
-    """A caption as sd-scripts must get it, which reads every letter: the words without weights and backslashes."""
+    """A caption in the spelling of sd-scripts, which reads every letter: words without weights and backslashes."""
     return _spoken(parse(text)) if "(" in text or ")" in text else text
 
 
@@ -285,15 +285,15 @@ def unescaped(text: str) -> str:
 
 
 def has_emphasis(text: str) -> bool:
-    """Whether a weight stands in it, which sd-scripts does not know."""
+    """Whether the text contains a weight, which sd-scripts does not know."""
     return any(isinstance(part, Emphasis) for part in parse(text))
 
 
 def as_comfyui_reads(text: str) -> list[tuple[str, float]]:
-    """What ComfyUI's text encoder gets of a prompt: words, and how strongly.
+    """Read a prompt as ComfyUI's text encoder does: words with their weights.
 
-    Every pair of parentheses without backslashes means 1.1 times, or the number behind its last colon, whatever stands
-    in it (0.3.64 to 0.33.0). A closing one without an opening one before it makes all that follows plain words.
+    Every pair of parentheses without backslashes means 1.1 times, or the number after its last colon, whatever it
+    contains (0.3.64 to 0.33.0). An unmatched closing one makes everything after it plain words.
     """
     hidden = text.replace("\\)", "\0\1").replace("\\(", "\0\2")
     found = _comfy_weights(hidden, 1.0, _DEEPEST)
@@ -314,7 +314,7 @@ def _comfy_weights(text: str, weight: float, depth: int) -> Iterator[tuple[str, 
 
 
 def _comfy_parts(text: str) -> Iterator[str]:
-    """The text cut around its outermost parentheses, as the engine counts them."""
+    """Split the text around its outermost parentheses, counted as the engine does."""
     level, begin = 0, 0
     for found in re.finditer(r"[()]", text):
         level += 1 if found[0] == "(" else -1
@@ -336,7 +336,7 @@ _NO_EDGES = re.compile(  # scripts without spaces between words
     r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
 _ONE_BY_ONE = re.compile(rf"{_NO_EDGES.pattern}|(?:(?!{_NO_EDGES.pattern}).)+", re.DOTALL)
-_HANGUL = re.compile(r"[\u1100-\u11ff\uac00-\ud7af]")  # words, with endings that are written together with them
+_HANGUL = re.compile(r"[\u1100-\u11ff\uac00-\ud7af]")  # words, whose endings are attached to them
 _SPACE_AROUND = re.compile(rf"\s+(?={_NO_EDGES.pattern})|(?<={_NO_EDGES.pattern})\s+")
 _NUMBER_BEFORE_END = re.compile(r"\s*:\s*[+-]?[\d.]+\s*\)")
 _GAPS = re.compile(r"[\s_\-\u2010-\u2015]+")
@@ -344,22 +344,22 @@ _APOSTROPHES = re.compile(r"[\u2018\u2019\u02bc\u00b4`]")
 
 
 def key(phrase: str) -> str:
-    """What the spellings of one phrase share: case, width, underscores for spaces, backslashes and weights do not
-    count.
+    """A key shared by all spellings of one phrase: case, width, underscores for spaces, backslashes and weights are
+    ignored.
     """
     words = for_sd_scripts(phrase)
     return " ".join(re.sub(r"(?<=\w)_(?=\w)", " ", _flat(words)).split())
 
 
 def _flat(text: str) -> str:
-    """Without differences of case and width."""
+    """Normalise case and width."""
     once = unicodedata.normalize("NFKC", text).casefold()
     return _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", once))
 
 
 @lru_cache(maxsize=4096)
 def _folded(text: str) -> str:
-    """Words alone: no parentheses, no weights, one space between words and none beside scripts that have none."""
+    """Words alone: no parentheses, no weights, one space between words, and none next to scripts without spaces."""
     words = _NUMBER_BEFORE_END.sub(")", unescaped(_flat(text)))
     spaced = _GAPS.sub(" ", re.sub(r"[()（）]", " ", words))
     return _SPACE_AROUND.sub("", spaced).strip()
@@ -367,12 +367,12 @@ def _folded(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _level(text: str) -> str:
-    """Where a phrase has no words, such as :), its signs count."""
+    """If a phrase has no words, such as :), its signs count."""
     return " ".join(unescaped(_flat(text)).split())
 
 
 def contains(text: str, phrase: str) -> bool:
-    """Whether `phrase` stands in `text` as whole words, however either is spelled."""
+    """Whether `text` contains `phrase` as whole words, in any spelling of either."""
     has_words = any(sign.isalnum() for sign in _folded(phrase))
     inside, wanted = (_folded(text), _folded(phrase)) if has_words else (_level(text), _level(phrase))
     place = inside.find(wanted) if wanted else -1
@@ -388,7 +388,7 @@ def contains(text: str, phrase: str) -> bool:
 
 
 def _is_edge(before: str, after: str) -> bool:
-    """Whether a word can end between two neighbours; "" is the end of the text."""
+    """Whether a word can end between two adjacent characters; "" is the end of the text."""
     if not (before and after) or not (_in_word(before) and _in_word(after)):
         return True
     return bool(_NO_EDGES.match(before) or _NO_EDGES.match(after))
@@ -399,7 +399,7 @@ def _in_word(sign: str) -> bool:
 
 
 def missing(text: str, phrases: Iterable[str]) -> list[str]:
-    """The phrases that do not stand in `text` yet, in order, each once."""
+    """The phrases that `text` does not contain yet, in order, without duplicates."""
     left: list[str] = []
     for phrase in phrases:
         if phrase.strip() and not contains(text, phrase) and not any(contains(other, phrase) for other in left):
@@ -411,7 +411,7 @@ _GAP, _OPEN = r"(?:[\s_]|\\?[()])+", r"(?:[\s_]|\\?[()])*"
 
 
 def _apart(word: str) -> list[str]:
-    """Signs of scripts without spaces one by one, since spaces may stand between any of them."""
+    """Split scripts without spaces into single characters, because spaces may occur between any of them."""
     return [part for part in _ONE_BY_ONE.findall(word) if part]
 
 
@@ -420,7 +420,7 @@ def _touch(one: str, other: str) -> bool:
 
 
 def pattern(phrase: str) -> re.Pattern[str] | None:
-    """Finds `phrase` in a text as whole words in its usual spellings; None for a phrase without words."""
+    """A pattern that finds `phrase` as whole words in its usual spellings; None for a phrase without words."""
     words = [word for part in re.split(r"[\s_]+|\\?[()]", unescaped(phrase)) for word in _apart(part)]
     if not words:
         return None
@@ -433,7 +433,7 @@ def pattern(phrase: str) -> re.Pattern[str] | None:
 
 
 def without_front(text: str, words: str) -> str:
-    """A caption without the trigger words that stand in front of it, in whatever spelling; else as it is."""
+    """Remove the trigger words at the front of a caption, in any spelling; otherwise return it unchanged."""
     rest = text.strip()
     for phrase in split(words):
         found = pattern(phrase)
@@ -448,12 +448,12 @@ def without_front(text: str, words: str) -> str:
 # --- Templates
 
 _PLACE = re.compile(r"\{trigger\}|\{caption\}")
-_SEAM = " ,，、"  # not twice where two parts meet
+_SEAM = " ,，、"  # not repeated if two parts meet
 
 
 def compose(template: str, trigger_words: str, caption: str) -> str:
-    """The template with trigger words and caption. Commas of the template go with parts that are empty; what people
-    wrote stays as it is. Trigger words that the caption has already are not put in front of it again.
+    """Fill the template with trigger words and caption. Commas of the template disappear with empty parts; what people
+    wrote is not changed. Trigger words that the caption already contains are not repeated in front of it.
     """
     wanted = split(trigger_words)
     left = missing(caption, wanted) if caption else wanted
@@ -469,5 +469,5 @@ def compose(template: str, trigger_words: str, caption: str) -> str:
 
 
 def _filled(piece: str, values: Mapping[str, str]) -> str:
-    """All at once, so that words that look like a placeholder stay words."""
+    """Substitute all at once, so that words that look like a placeholder remain words."""
     return _PLACE.sub(lambda found: values[found[0]], piece)

@@ -1,4 +1,4 @@
-"""Foreign words made plain: they neither end their line, nor turn round or hide what is beside them."""
+"""Neutralises foreign text, so that it cannot end its line, reverse or hide the text beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
-# Marks that change in which direction the text beside them runs. Those that join letters (as in emoji) stay.
+# Marks that change the direction of adjacent text. Those that join letters (as in emoji) are kept.
 TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -15,24 +15,24 @@ _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def line(text: str) -> str:
-    """`text` as one line of a log or a terminal: what cannot be seen is written as an escape, such as \\n."""
+    """`text` as one line of a log or a terminal: invisible characters are written as escapes, such as \\n."""
     if text.isprintable():
         return text
     return "".join(sign if sign == "\t" or not _is_invisible(sign) else _escape(sign) for sign in text)
 
 
 def name(text: str) -> str:
-    """A name from a file or an engine without line breaks, other control characters and marks of direction."""
+    """A name from a file or an engine without line breaks, other control characters and direction marks."""
     return _BREAKS.sub(" ", _MARKS.sub("", text)).strip()
 
 
 def storable(text: str) -> str:
-    """`text` without what no database takes: zero bytes and halves of characters, which JSON can hold."""
+    """Replace what databases reject but JSON can contain: NUL characters and lone surrogates."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def storable_json(value: Any) -> Any:
-    """`value`, of JSON, with every text in it made `storable`."""
+    """Apply `storable` to every text in a JSON value."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
@@ -43,7 +43,7 @@ def storable_json(value: Any) -> Any:
 
 
 def turns(sign: str) -> bool:
-    """Whether a character turns round the text beside it."""
+    """Whether a character changes the direction of adjacent text."""
     return bool(_MARKS.match(sign))
 
 

@@ -1,7 +1,7 @@
-"""The bytes of uploads: appended part by part, safe against crashes and against several senders at once.
+"""The bytes of uploads: appended part by part, safe against crashes and against concurrent senders.
 
-They are in files of this machine (`Upload.path`), so several web machines need a shared folder, or a proxy that sends a
-person always to the same one.
+They are files on this machine (`Upload.path`), so several web machines need a shared folder, or a proxy that always
+sends a person to the same one.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from stylestudio.host.cadence import Every
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.models import PARTS, Upload
 
-PART_SIZE = 4 * 2**20  # what the page sends at once
-MOST_PART = 5 * 2**20  # what a script may send at once; well below the limit of all bodies
-KEPT = timedelta(hours=48)  # how long an untouched upload can be gone on with, and a finished one repeats its answer
-ORPHANED = timedelta(hours=1)  # a file without a row that is older belongs to nobody
+PART_SIZE = 4 * 2**20  # how much the page sends at once
+MOST_PART = 5 * 2**20  # how much a script may send at once; well below the limit for all request bodies
+KEPT = timedelta(hours=48)  # how long an untouched upload can be resumed, and a finished one repeats its answer
+ORPHANED = timedelta(hours=1)  # an older file without a row belongs to nobody
 _CHUNK = 256 * 1024
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-hourly = Every(3600.0)  # looks for such files
+hourly = Every(3600.0)  # how often such files are searched for
 
 
 class Refused(Exception):
-    """The file is not taken. The text is for the person who sent it; `status` is that of the answer."""
+    """The file is not accepted. The text is for the person who sent it; `status` is the HTTP status."""
 
     def __init__(self, sentence: str, status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
         super().__init__(sentence)
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 class Elsewhere(Exception):
-    """Not the place to go on from: `received` bytes have arrived. Also where another request is at this upload."""
+    """The wrong offset: `received` bytes have arrived. Also raised if another request is working on this upload."""
 
     def __init__(self, received: int) -> None:
         super().__init__(received)
@@ -52,21 +52,21 @@ class Elsewhere(Exception):
 
 
 class Part(Protocol):
-    """A body that is read piece by piece."""
+    """A body that is read in chunks."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to so many bytes; none at the end. Raises OSError where the sender is gone."""
+        """Return up to `size` bytes; none at the end. Raises OSError if the sender is gone."""
 
 
 def folder() -> Path:
-    """The folder of all parts, made where it is missing. No other user of this machine can look into it."""
+    """The folder of all parts, created if missing. Other users of this machine cannot look into it."""
     place = Path(settings.MEDIA_ROOT, PARTS)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     return place
 
 
-def standing(upload: Upload) -> int:
-    """How many bytes can be relied on. Less than the row says where the file was lost, as in a restored backup."""
+def stored_bytes(upload: Upload) -> int:
+    """How many bytes can be relied on. Fewer than the row says if the file was lost, as in a restored backup."""
     if upload.finished_at:
         return upload.size
     try:
@@ -76,10 +76,10 @@ def standing(upload: Upload) -> int:
 
 
 @contextmanager
-def alone(upload: Upload, patience: float) -> Iterator[None]:
-    """Nobody else writes or finishes this upload meanwhile; `upload` is as the database has it now.
+def locked(upload: Upload, patience: float) -> Iterator[None]:
+    """Lock the upload against other writers and finishers; `upload` is refreshed from the database.
 
-    Raises Elsewhere where somebody is at it for more than `patience` seconds, Http404 where it was cancelled.
+    Raises Elsewhere if somebody holds it for more than `patience` seconds, Http404 if it was cancelled.
     """
     deadline = time.monotonic() + patience
     folder()
@@ -90,7 +90,7 @@ def alone(upload: Upload, patience: float) -> Iterator[None]:
                 break
             except Locked:
                 if time.monotonic() > deadline:
-                    raise Elsewhere(standing(upload)) from None
+                    raise Elsewhere(stored_bytes(upload)) from None
             time.sleep(0.02)
         try:
             upload.refresh_from_db()
@@ -100,21 +100,21 @@ def alone(upload: Upload, patience: float) -> Iterator[None]:
 
 
 def receive(upload: Upload, offset: int, part: Part, announced: int | None = None) -> int:
-    """Append a part and return how many bytes have arrived in all. A part counts whole or not at all.
+    """Append a part and return how many bytes have arrived in total. A part counts completely or not at all.
 
-    `announced` is the length of the part where it is known. Raises Elsewhere where the file does not end at `offset`,
-    Refused for a part that does not fit, Http404 where the upload was cancelled, OSError where the sender is gone.
+    `announced` is the length of the part, if known. Raises Elsewhere if the file does not end at `offset`, Refused for
+    a part that does not fit, Http404 if the upload was cancelled, OSError if the sender is gone.
     """
-    with alone(upload, patience=5):
-        begin = standing(upload)
+    with locked(upload, patience=5):
+        begin = stored_bytes(upload)
         if offset != begin or upload.finished_at:
             raise Elsewhere(begin)
         going_on = Upload.objects.filter(pk=upload.pk, finished_at=None)
         if begin < upload.received:
-            # Bytes were lost. Those that replace them count only once this part is whole.
+            # Bytes were lost. Their replacements count only once this part is complete.
             going_on.update(received=begin)
         end = begin + _append(upload, begin, part, announced)
-        # After the bytes: a crash in between leaves a file that is too long, and the next part cuts it.
+        # After the bytes: a crash in between leaves a file that is too long, and the next part truncates it.
         if going_on.update(received=end, updated_at=timezone.now()):
             return end
     remove_files(upload)
@@ -151,35 +151,35 @@ def _copy(part: Part, file: Any, most: int) -> int:
 
 
 def no_room() -> Refused:
-    """The disk is full, or nearly so."""
+    """The error for a disk that is full, or nearly so."""
     sentence = _("The studio's disk is nearly full. Ask whoever runs the studio to make room, then try again.")
     return Refused(sentence, HTTPStatus.INSUFFICIENT_STORAGE)
 
 
 def cancel(upload: Upload) -> None:
-    """Forget an unfinished upload and its bytes. Whoever is writing a part of it finds the row gone and cleans up."""
+    """Delete an unfinished upload and its bytes. A request that is writing a part finds the row gone and cleans up."""
     gone, _rows = Upload.objects.filter(pk=upload.pk, finished_at=None).delete()
     if gone:
         remove_files(upload)
 
 
 def remove_files(upload: Upload) -> None:
-    """Delete what is left on the disk; the sweep takes what cannot be deleted now."""
+    """Delete what is left on the disk. The sweep takes care of what cannot be deleted now."""
     for file in (upload.path, upload.path.with_suffix(".lock")):
         with suppress(OSError):
             file.unlink()
 
 
-def sweep_when_due() -> None:
-    """Sweep once an hour in each worker."""
+def sweep_uploads_when_due() -> None:
+    """Run `sweep` once an hour in each worker."""
     if hourly.is_due:
         hourly.done()
-        sweep()
+        sweep_uploads()
 
 
-def sweep() -> int:
-    """Forget uploads that nobody touched for KEPT, and delete files that belong to none. Returns how many files."""
-    # Files first, rows afterwards: a row always comes before its file.
+def sweep_uploads() -> int:
+    """Forget uploads untouched for KEPT and delete files without an upload. Returns the number of files."""
+    # List files first, then rows, because a row is always created before its file.
     files = list(folder().iterdir())
     Upload.objects.filter(updated_at__lt=timezone.now() - KEPT).delete()
     known = {pk.hex for pk in _unfinished()}

@@ -1,7 +1,7 @@
 """Large files: what may be uploaded, and handing complete files to the apps.
 
 An app registers a `Purpose` when it is ready. `stylestudio.uploads.views` talks to the page,
-`stylestudio.uploads.parts` keeps the bytes.
+`stylestudio.uploads.parts` stores the bytes.
 """
 
 from __future__ import annotations
@@ -38,38 +38,38 @@ from stylestudio.uploads.parts import Elsewhere, Refused
 
 __all__ = ["Elsewhere", "Purpose", "Refused", "Upload", "finish", "register", "start", "store"]
 
-MOST_UNFINISHED = 40  # of one person
-MOST_PENDING = 16 * 2**30  # bytes of one person's unfinished uploads, each counted as if it were complete
+MOST_UNFINISHED = 40  # per person
+MOST_PENDING = 16 * 2**30  # bytes of one person's unfinished uploads, each counted at its full size
 RESERVE = 2**30  # bytes that uploads leave free on the disk
-RESTING = timedelta(hours=1)  # an upload untouched so long makes room for a new one of the same person
+RESTING = timedelta(hours=1)  # an upload untouched for this long makes way for a new one of the same person
 NAME_LENGTH = 200
 
 
 def anybody(request: StudioRequest) -> None:
-    """Everybody who is signed in may."""
+    """Allow everybody who is signed in."""
 
 
-def unseen(upload: Upload) -> None:
-    """Nothing is looked at before."""
+def examine_nothing(upload: Upload) -> None:
+    """Examine nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purpose:
-    """What complete files are for.
+    """What a kind of large file is for.
 
-    `may` raises PermissionDenied or Http404 for who may not. `request.POST` has the other fields of the form, at the
-    start and at the end; at the start purpose, name, size and fingerprint are those of the file. `examine` looks at the
-    complete file for as long as it takes. `finished` gets what `examine` found, and answers with a fragment or with the
-    address to go on to. It runs inside the transaction that marks the upload as finished, so exactly once, and must be
-    quick; it takes the file with `store` or moves `upload.path`, and what it leaves there is deleted. Both raise
-    `Refused` for a file that is not taken.
+    `may` raises PermissionDenied or Http404 if the person may not upload it. `request.POST` holds the form's other
+    fields, at the start and at the end; at the start purpose, name, size and fingerprint describe the file. `examine`
+    checks the complete file and may take its time. `finished` receives what `examine` returned, and returns a fragment
+    or the address to go to. It runs inside the transaction that marks the upload as finished, so exactly once, and must
+    be quick; it takes the file with `store` or moves `upload.path`, and anything it leaves there is deleted. Both raise
+    `Refused` for a file that is not accepted.
     """
 
     name: str
     most_bytes: int
-    suffixes: tuple[str, ...]  # in lower case, with their dot
+    suffixes: tuple[str, ...]  # in lower case, with their dots
     finished: Callable[[StudioRequest, Upload, Any], HttpResponse | str]
-    examine: Callable[[Upload], Any] = unseen
+    examine: Callable[[Upload], Any] = examine_nothing
     may: Callable[[StudioRequest], None] = anybody
 
 
@@ -77,19 +77,19 @@ _purposes: dict[str, Purpose] = {}
 
 
 def register(purpose: Purpose) -> None:
-    """Make a purpose known; called from `AppConfig.ready`."""
+    """Register a purpose. Call it from `AppConfig.ready`."""
     _purposes[purpose.name] = purpose
 
 
 def find(name: str) -> Purpose:
-    """The purpose of this name, or a 404."""
+    """The purpose of this name. Raises Http404."""
     if name not in _purposes:
         raise Http404(_("There is no such thing."))
     return _purposes[name]
 
 
 def clean_name(name: str) -> str:
-    """What a browser calls a file, without folders and characters that cannot be seen, at most 200 characters long."""
+    """A file name from a browser, without folders and invisible characters, at most 200 characters long."""
     last = PurePosixPath(name.replace("\\", "/")).name
     visible = "".join(sign for sign in last if unicodedata.category(sign)[0] != "C").strip()
     if not visible.strip("."):
@@ -98,15 +98,15 @@ def clean_name(name: str) -> str:
     return visible[: NAME_LENGTH - len(suffix)].removesuffix(suffix) + suffix
 
 
-# What follows is called by stylestudio.uploads.views.
+# The rest is called by stylestudio.uploads.views.
 
 
 def start(owner: User, purpose: Purpose, name: str, size: int, fingerprint: str) -> Upload:
-    """The person's unfinished upload of this very file, or a new one. Raises Refused."""
+    """Return the person's unfinished upload of this same file, or a new one. Raises Refused."""
     _check(purpose, name, size)
     same = hashlib.sha256(f"{size}\0{name}\0{fingerprint}".encode()).hexdigest()
     with transaction.atomic():
-        # One start of a person after the other: two at once would both find room.
+        # One start at a time per person: two at once would both find room.
         User.objects.select_for_update().get(pk=owner.pk)
         facts = {"owner": owner, "purpose": purpose.name, "fingerprint": same}
         begun = Upload.objects.filter(**facts, finished_at=None).first()
@@ -130,7 +130,7 @@ def _check(purpose: Purpose, name: str, size: int) -> None:
 
 
 def _make_room(owner: User, size: int) -> None:
-    """Raises Refused where neither the person's share nor the disk has room for `size` bytes more."""
+    """Raise Refused unless both the person's quota and the disk have room for `size` more bytes."""
     mine = Upload.objects.filter(owner=owner, finished_at=None)
     if not _fits(list(mine.values_list("size", flat=True)), size):
         for resting in mine.filter(updated_at__lt=timezone.now() - RESTING):
@@ -148,12 +148,12 @@ def _fits(sizes: list[int], size: int) -> bool:
 
 
 def finish(request: StudioRequest, upload: Upload) -> HttpResponse:
-    """Hand the complete file to its purpose, once; asked again, the same answer again. Raises Elsewhere."""
+    """Hand the complete file to its purpose, once; repeated calls get the same answer. Raises Elsewhere."""
     purpose = find(upload.purpose)
     purpose.may(request)
-    with parts.alone(upload, patience=60):
+    with parts.locked(upload, patience=60):
         if upload.finished_at is None:
-            if (received := parts.standing(upload)) != upload.size:
+            if (received := parts.stored_bytes(upload)) != upload.size:
                 raise Elsewhere(received)
             _hand_over(request, upload, purpose)
     parts.remove_files(upload)
@@ -172,7 +172,7 @@ def _hand_over(request: StudioRequest, upload: Upload, purpose: Purpose) -> None
 
 @contextmanager
 def _back_where_it_was(upload: Upload) -> Iterator[None]:
-    """What `store` moved comes back where the purpose fails after it: finishing is asked for again, not the bytes."""
+    """Move back what `store` moved if the purpose fails afterwards, so that finishing is retried without new bytes."""
     try:
         yield
     except BaseException:
@@ -183,7 +183,7 @@ def _back_where_it_was(upload: Upload) -> Iterator[None]:
 
 
 def refusal_answer(refusal: Refused) -> HttpResponse:
-    """The sentence, as the page reads it."""
+    """The refusal as JSON for the page."""
     return JsonResponse({"error": str(refusal)}, status=refusal.status)
 
 
@@ -201,7 +201,8 @@ def _mark(upload: Upload, answer: HttpResponse | str) -> None:
 
 
 def store(upload: Upload, name: str) -> str:
-    """Move the file into the media storage as `name`, which nobody outside may choose; returns what a FileField takes.
+    """Move the file into the media storage as `name` and return the value for a FileField. Never use a name from
+    outside.
 
     On the same disk nothing is copied. Raises OSError.
     """
@@ -216,7 +217,7 @@ def store(upload: Upload, name: str) -> str:
         else:
             target.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
             upload.moved_to = name
-            os.utime(target)  # its last part may have come long ago, and what is old and has no row yet is swept
+            os.utime(target)  # its last part may have come long ago, and old files without a row are swept
             return name
     with upload.path.open("rb") as file:
         return default_storage.save(name, File(file, name=Path(name).name))

@@ -1,4 +1,4 @@
-"""What page and scripts ask of uploads: start, send parts, ask how far it got, cancel, finish. Answers are JSON."""
+"""The JSON API for uploads: start, send parts, query the progress, cancel, finish."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ View = Callable[..., HttpResponse]
 
 
 def in_json(view: View) -> View:
-    """Say refusals as {"error": sentence}, and 409 with the bytes that have arrived where the sender is wrong there."""
+    """Answer refusals with {"error": sentence}, and a wrong offset with 409 and the number of bytes received."""
 
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -51,7 +51,7 @@ def in_json(view: View) -> View:
 
 
 def _later(failure: failures.Failure) -> HttpResponse:
-    """What passes by itself the page tries again; of anything else it shows the sentence."""
+    """The page retries failures that pass by themselves; for any other it shows the sentence."""
     status = failure.status if failure.passes else HTTPStatus.INSUFFICIENT_STORAGE
     response = JsonResponse({"error": failure.sentence()}, status=status, headers=failure.headers)
     response._has_been_logged = True  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ class StartForm(forms.Form):
 @require_POST
 @in_json
 def start(request: StudioRequest) -> HttpResponse:
-    """Begin an upload, or find the same one again: its id, the bytes that have arrived, and where to send the rest."""
+    """Start an upload or find it again. Returns its id, the bytes received, and where to send the rest."""
     purpose = purposes.find(request.POST.get("purpose", ""))
     purpose.may(request)
     form = StartForm(request.POST)
@@ -83,7 +83,7 @@ def start(request: StudioRequest) -> HttpResponse:
 def _facts(upload: Upload) -> dict[str, Any]:
     return {
         "id": str(upload.pk),
-        "received": parts.standing(upload),
+        "received": parts.stored_bytes(upload),
         "size": upload.size,
         "part_size": parts.PART_SIZE,
         "finished": upload.finished_at is not None,
@@ -102,7 +102,7 @@ def _own(request: StudioRequest, pk: UUID) -> Upload:
 @require_http_methods(["GET", "PUT", "DELETE"])
 @in_json
 def part(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """How far an upload got; its next part; or its end before it is complete."""
+    """GET the progress of an upload, PUT its next part, or DELETE it before it is complete."""
     upload = _own(request, pk)
     if request.method == "PUT":
         return JsonResponse({"received": _receive(request, upload)})
@@ -126,7 +126,7 @@ def _receive(request: StudioRequest, upload: Upload) -> int:
 @require_POST
 @in_json
 def finish(request: StudioRequest, pk: UUID) -> HttpResponse:
-    """Hand the complete file over. The answer is the purpose's: a fragment, or {"location": address}."""
+    """Finish a complete upload. The answer comes from the purpose: a fragment, or {"location": address}."""
     return purposes.finish(request, _own(request, pk))
 
 

@@ -313,10 +313,10 @@ class Storm:
 
     def _verify(self) -> int:
         """Note everything that is wrong. How many orphaned files were swept."""
-        from stylestudio.media.orphans import sweep
+        from stylestudio.media.orphans import sweep_orphans
         from tests.chaos import verify
 
-        swept = sweep(timedelta(0)).moved
+        swept = sweep_orphans(timedelta(0)).moved
         crowd = self.crowd
         self.problems += crowd.problems + self.watch.problems + self.reader.problems
         self.problems += verify.orders(crowd.tasks.values(), list(crowd.requests.values()))

@@ -17,7 +17,7 @@ from django.db import connection
 from django.test import Client
 
 from stylestudio.database import integrity, salvage
-from stylestudio.database.integrity import Damaged, Examiner, Standing
+from stylestudio.database.integrity import Damaged, Examination, Examiner
 from stylestudio.host.locks import FileLock
 from stylestudio.models import Worker
 
@@ -79,9 +79,9 @@ def damage_free_pages(file: Path) -> None:
     overwrite(file, int.from_bytes(file.read_bytes()[32:36], "big"))
 
 
-def look(file: Path, stopping: threading.Event | None = None) -> Standing:
+def look(file: Path, stopping: threading.Event | None = None) -> Examination:
     Examiner(file, stopping or threading.Event()).examine()
-    return Standing.of(file)
+    return Examination.of(file)
 
 
 @pytest.mark.parametrize(
@@ -125,26 +125,26 @@ def test_a_worker_that_is_restarted_after_every_table_still_gets_through_and_rea
 ) -> None:
     read: list[str] = []
 
-    def counted(file: Path, table: str, real: Callable[..., object] = integrity.look_through) -> object:
+    def counted(file: Path, table: str, real: Callable[..., object] = integrity.examine_table) -> object:
         read.append(table)
         return real(file, table)
 
-    monkeypatch.setattr(integrity, "look_through", counted)
+    monkeypatch.setattr(integrity, "examine_table", counted)
     damage_table(file)
     lives = 0
-    while not Standing.of(file).ended:
+    while not Examination.of(file).ended:
         look(file, Restarting())
         lives += 1
         assert lives < 10
     assert read == [integrity.SCHEMA, "people", "pictures", "sqlite_sequence"]
-    assert list(Standing.of(file).faults) == ["pictures"]
+    assert list(Examination.of(file).faults) == ["pictures"]
     look(file)
     assert len(read) == 4
 
 
 def later(file: Path, seconds: float) -> None:
     """As if the last look had been so long ago."""
-    standing = Standing.of(file)
+    standing = Examination.of(file)
     standing.begun, standing.ended = standing.begun - seconds, standing.ended - seconds
     standing.keep(file)
 
@@ -213,7 +213,7 @@ def test_a_new_studio_begins_without_a_database_or_with_an_empty_one(tmp_path: P
     file = tmp_path / "stylestudio.sqlite3"
     if content is not None:
         file.write_bytes(content)
-    integrity.look_at_header(file)
+    integrity.check_header(file)
 
 
 def test_an_empty_database_beside_pictures_is_refused_and_not_begun_anew(tmp_path: Path, media: Path) -> None:
@@ -221,9 +221,9 @@ def test_an_empty_database_beside_pictures_is_refused_and_not_begun_anew(tmp_pat
     file.touch()
     (media / "outputs" / "2026").mkdir(parents=True)
     with pytest.raises(Damaged, match="is empty, but this studio has files"):
-        integrity.look_at_header(file)
+        integrity.check_header(file)
     file.unlink()
-    integrity.look_at_header(file)
+    integrity.check_header(file)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_what_cannot_be_opened_is_refused_with_what_to_do(
 ) -> None:
     file.write_bytes(content(file.read_bytes()))
     with pytest.raises(Damaged, match=said) as refusal:
-        integrity.look_at_header(file)
+        integrity.check_header(file)
     assert "backup" in str(refusal.value)
     assert "rescue" in str(refusal.value)
 
@@ -249,7 +249,7 @@ def test_what_cannot_be_opened_is_refused_with_what_to_do(
 @pytest.mark.parametrize("harm", [whole, damage_table, damage_index, damage_free_pages])
 def test_a_start_waits_for_header_and_schema_only(file: Path, harm: Callable[[Path], None]) -> None:
     harm(file)
-    integrity.look_at_header(file)
+    integrity.check_header(file)
 
 
 def test_a_log_of_changes_that_is_gone_keeps_nothing_from_starting(file: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_log_of_changes_that_is_gone_keeps_nothing_from_starting(file: Path) -
     file.write_bytes(kept)
     for ending in ("-wal", "-shm"):
         file.with_name(file.name + ending).unlink(missing_ok=True)
-    integrity.look_at_header(file)
+    integrity.check_header(file)
     assert look(file).faults == {}
 
 
@@ -422,5 +422,5 @@ def test_a_table_of_a_hundred_megabytes_takes_seconds_and_not_minutes(tmp_path: 
         database.executemany("INSERT INTO t(words) VALUES (?)", (("x" * 1000,) for _ in range(10_000)))
         database.commit()
     began = time.monotonic()
-    assert integrity.look_through(file, "t") == ([], False)
+    assert integrity.examine_table(file, "t") == ([], False)
     assert time.monotonic() - began < 10

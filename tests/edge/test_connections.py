@@ -86,7 +86,7 @@ def is_closed(connection: socket.socket, seconds: float = 10) -> bool:
 
 def is_open(connection: socket.socket) -> bool:
     """Whether it stays, also when the server has looked."""
-    return not is_closed(connection, connections.SETTLE + 0.2)
+    return not is_closed(connection, connections.SECONDS_BEFORE_CLOSING + 0.2)
 
 
 def answered(connection: socket.socket, request: bytes = REQUEST) -> bool:
@@ -232,12 +232,12 @@ def test_senders_count_apart_and_many_at_once_are_read_before_some_are_closed() 
         waiting.add("2001:db9::", one)
     assert not any(one.closed for one in many)
     waiting.remove("2001:db9::", many[0])  # its request was there already
-    clock.advance(connections.SETTLE)
+    clock.advance(connections.SECONDS_BEFORE_CLOSING)
     assert not any(one.closed for one in many)
     for one in (many[0], *many[3:]):
         waiting.add("2001:db9::", one)
     assert [one.closed for one in many] == [False, True, False, False, False]
-    clock.advance(connections.SETTLE)
+    clock.advance(connections.SECONDS_BEFORE_CLOSING)
     assert [one.closed for one in many] == [True, True, True, False, False]
     assert not other.closed
 

@@ -279,7 +279,7 @@ async def test_what_another_process_says_is_heard(monkeypatch: pytest.MonkeyPatc
     told = asyncio.Event()
     monkeypatch.setattr(passes.register, "forget", told.set)
     layer = get_channel_layer()
-    hearing = asyncio.create_task(passes.hear_of_ends())
+    hearing = asyncio.create_task(passes.listen_for_session_ends())
     while passes.GROUP not in layer._groups:
         await asyncio.sleep(0)
     await asyncio.to_thread(publisher.check_sessions, 7)

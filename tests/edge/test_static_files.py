@@ -19,7 +19,7 @@ def site() -> Application:
         await send({"type": "http.response.start", "status": 418, "headers": []})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 
-    return static_files.before(pages)
+    return static_files.with_static_files(pages)
 
 
 async def ask(site: Application, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:

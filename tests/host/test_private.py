@@ -69,7 +69,7 @@ def test_what_an_older_version_left_open_is_mended_and_files_of_others_are_left_
         place.write_text("x")
     tmp_path.chmod(0o755)
     assert private.exposed(tmp_path)[0] == tmp_path
-    private.begin(tmp_path)
+    private.make_data_private(tmp_path)
     assert private.exposed(tmp_path) == []
     assert open_to_others(tmp_path) == ["theirs.txt", "x.webp"]
     (tmp_path / "later").write_text("x")
@@ -78,7 +78,7 @@ def test_what_an_older_version_left_open_is_mended_and_files_of_others_are_left_
 
 def test_a_folder_that_everybody_shares_stays_one(tmp_path: Path, umask: None) -> None:
     tmp_path.chmod(0o1777)
-    private.begin(tmp_path)
+    private.make_data_private(tmp_path)
     assert tmp_path.stat().st_mode & 0o7777 == 0o1777
 
 

@@ -185,7 +185,7 @@ def test_a_press_whose_process_died_is_done_by_the_next(browser: Client, monkeyp
     Press.objects.update(answer={}, at=timezone.now() - presses.LONGEST_REQUEST * 2)  # as if it had been cut off
     assert browser.post("/datasets/new/", fields).status_code == 302
     assert Dataset.objects.count() == 2
-    presses.forget()
+    presses.delete_old_presses()
     assert not Press.objects.exists()
 
 

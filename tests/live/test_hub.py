@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from stylestudio.host import rendezvous
-from stylestudio.host.rendezvous import Door, free_port
+from stylestudio.host.rendezvous import Endpoint, free_port
 from stylestudio.live import hub as layers
 from stylestudio.live.hub import LARGEST, HubChannelLayer
 
@@ -164,7 +164,7 @@ async def test_nothing_remains_of_readers_that_left_or_vanished(hub: HubChannelL
 
 async def test_a_wrong_secret_is_refused(hub: HubChannelLayer, tmp_path: Path) -> None:
     channel = await joined(hub)
-    door = Door.from_file(tmp_path / "hub.json")
+    door = Endpoint.from_file(tmp_path / "hub.json")
     assert door
     frame = json.dumps(["group", "jobs", {"text": "intruder"}]).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
@@ -177,7 +177,7 @@ async def test_a_wrong_secret_is_refused(hub: HubChannelLayer, tmp_path: Path) -
 
 
 async def test_a_frame_over_a_megabyte_closes_the_connection(hub: HubChannelLayer, tmp_path: Path) -> None:
-    door = Door.from_file(tmp_path / "hub.json")
+    door = Endpoint.from_file(tmp_path / "hub.json")
     assert door
     secret = door.secret.encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
@@ -195,7 +195,7 @@ async def test_the_port_and_secret_handed_down_are_used(tmp_path: Path, monkeypa
     monkeypatch.setenv("STYLESTUDIO_HUB", f"{port}:handed down")
     hub = HubChannelLayer(file=tmp_path / "hub.json")
     await hub.open()
-    assert Door.from_file(tmp_path / "hub.json") == Door(port, "handed down")
+    assert Endpoint.from_file(tmp_path / "hub.json") == Endpoint(port, "handed down")
     await hub.close()
 
 

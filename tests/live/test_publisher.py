@@ -256,7 +256,7 @@ def test_what_ended_lately_is_said_again_when_a_worker_starts(ada: User, monkeyp
     older.cancel()
     type(older).objects.filter(pk=older.pk).update(ended_at=timezone.now() - tasks.LATELY)
     said.clear()
-    tasks.say_again()
+    tasks.push_ended_again()
     assert said == [ended.pk]
     assert active.is_active
 

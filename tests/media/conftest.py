@@ -17,5 +17,5 @@ def in_own_data(own_data: Path) -> None:
 @pytest.fixture
 def studio(db: None, media: Path) -> Path:
     """A studio that has started on an empty folder."""
-    identity.begin()
+    identity.record_start()
     return media

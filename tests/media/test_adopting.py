@@ -28,7 +28,7 @@ from tests.media.stores import Relation, another_database, files, kept, lost, pu
 def test_nobody_deletes_a_file_of_media_that_may_be_another_databases(studio: Path, ada: User) -> None:
     picture = reference(ada)
     with another_database():
-        identity.begin()
+        identity.record_start()
         picture.file.storage.delete(str(picture.file.name))
         picture.file.delete(save=False)
         assert len(files(studio)) == 1
@@ -38,7 +38,7 @@ def test_nobody_deletes_a_file_of_media_that_may_be_another_databases(studio: Pa
 
 def test_nobody_deletes_a_file_of_media_without_a_mark_that_were_not_taken(db: None, media: Path) -> None:
     stranger = lost(uuid.uuid4().hex + ".png")
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.UNMARKED
     default_storage.delete(str(stranger.relative_to(media)))
     assert stranger.exists()
@@ -49,9 +49,9 @@ def test_what_an_older_database_takes_for_old_is_not_thrown_away(
 ) -> None:
     swept: list[str] = []
     monkeypatch.setattr("stylestudio.processes.workers._guarded_sweeps", [lambda: swept.append("rows")])
-    monkeypatch.setattr(parts, "sweep_when_due", lambda: swept.append("parts"))
+    monkeypatch.setattr(parts, "sweep_uploads_when_due", lambda: swept.append("parts"))
     with another_database():
-        identity.begin()
+        identity.record_start()
         tasks.sweep.call_local()
         assert swept == []
     tasks.sweep.call_local()
@@ -64,14 +64,14 @@ def test_what_an_older_database_takes_for_old_is_not_thrown_away(
 def test_adopting_shows_numbers_and_changes_nothing_until_somebody_says_yes(studio: Path, ada: User) -> None:
     known = reference(ada)
     with another_database():
-        identity.begin()
+        identity.record_start()
         stranger, said = lost(uuid.uuid4().hex + ".png"), StringIO()
         with pytest.raises(CommandError, match="Nothing was changed"):
             call_command("adopt_media", stdout=said)
         assert "hold 2 files. This database knows 1 of them, and 1 not." in said.getvalue()
         assert relation() == Relation.OTHER
         call_command("adopt_media", yes=True, stdout=said)
-        assert relation() == Relation.SAME and identity.look()
+        assert relation() == Relation.SAME and identity.check_relation()
         rested()
         tasks.sweep.call_local()
         assert stranger.exists() and Path(known.file.path).exists()
@@ -113,12 +113,12 @@ def test_what_a_row_names_by_the_time_of_the_answer_does_not_go_to_the_bin(
 
 def test_after_adopting_an_older_copy_the_newer_database_deletes_nothing_either(studio: Path) -> None:
     old = kept()
-    identity.begin()
+    identity.record_start()
     newer = kept()
     put_back(old)
     call_command("adopt_media", yes=True, stdout=StringIO())
     put_back(newer)
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.OLDER
 
 
@@ -126,7 +126,7 @@ def test_curators_read_on_every_page_that_database_and_media_differ(
     studio: Path, client: Client, curator: User, ada: User
 ) -> None:
     with another_database():
-        identity.begin()
+        identity.record_start()
         client.force_login(curator)
         assert "belong to another database" in client.get("/queue/").content.decode()
         assert client.get("/health").json()["media"] == "other"

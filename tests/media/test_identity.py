@@ -44,7 +44,7 @@ def test_a_first_start_marks_the_store_and_every_further_one_raises_the_counter_
         row, mark = MediaStore.objects.get(), json.loads((studio / "studio.json").read_text())
         assert (row.relation, row.counter, mark["counter"]) == (Relation.SAME, number, number)
         assert (mark["database"], mark["token"]) == (str(row.identity), row.token)
-        identity.begin()
+        identity.record_start()
 
 
 def test_an_empty_database_beside_full_media_deletes_nothing_and_says_so(studio: Path, ada: User) -> None:
@@ -53,7 +53,7 @@ def test_an_empty_database_beside_full_media_deletes_nothing_and_says_so(studio:
     before = files(studio)
     Reference.objects.all().delete()
     with another_database():
-        identity.begin()
+        identity.record_start()
         rested()
         tasks.sweep.call_local()
         assert files(studio) == before
@@ -67,11 +67,11 @@ def test_media_without_a_mark_belong_to_a_database_that_knows_nearly_all_of_them
         reference(ada)
     stranger = lost(uuid.uuid4().hex + ".png")
     (studio / "studio.json").unlink()
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.SAME
     lost(uuid.uuid4().hex + ".png")
     (studio / "studio.json").unlink()
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.UNMARKED, "18 of 20 would not be 95 %, and 19 of 21 are not"
     assert not (studio / "studio.json").exists() and stranger.exists()
 
@@ -80,26 +80,26 @@ def test_months_that_are_long_gone_count_as_the_newest_when_there_are_no_others(
     old = media / "outputs/2024/03" / f"{uuid.uuid4().hex}.png"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"x")
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.UNMARKED and survey.survey().unknown == ("outputs/2024/03/" + old.name,)
 
 
 def test_empty_media_are_not_taken_by_a_database_that_names_files(studio: Path, ada: User) -> None:
     reference(ada)
     shutil.rmtree(studio)
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.EMPTY
-    assert not identity.look() and relation() == Relation.EMPTY
+    assert not identity.check_relation() and relation() == Relation.EMPTY
 
 
 def test_an_older_copy_of_the_database_deletes_nothing_and_the_media_are_called_the_newer_ones(
     studio: Path, ada: User
 ) -> None:
     old = kept()
-    identity.begin()
+    identity.record_start()
     lost()
     put_back(old)
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.OLDER
     row, mark = identity.current()
     assert identity.newer(row, mark) == "The media are the newer ones."
@@ -110,31 +110,31 @@ def test_an_older_copy_of_the_database_deletes_nothing_and_the_media_are_called_
 
 def test_an_older_copy_that_was_made_while_the_studio_ran_is_known_by_the_stop_of_the_worker(studio: Path) -> None:
     old = kept()
-    identity.turn()
+    identity.advance_counter()
     put_back(old)
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.OLDER
 
 
 def test_older_media_beside_a_newer_database_are_told_apart(studio: Path) -> None:
     mark = (studio / "studio.json").read_bytes()
-    identity.begin()
-    identity.begin()
+    identity.record_start()
+    identity.record_start()
     (studio / "studio.json").write_bytes(mark)
-    identity.begin()
+    identity.record_start()
     row, seen = identity.current()
     assert relation() == Relation.NEWER and identity.newer(row, seen) == "The database is the newer one."
 
 
 def test_two_that_went_on_from_one_copy_are_told_apart(studio: Path) -> None:
     old, mark = kept(), (studio / "studio.json").read_bytes()
-    identity.begin()
+    identity.record_start()
     other = (studio / "studio.json").read_bytes()
     put_back(old)
     (studio / "studio.json").write_bytes(mark)
-    identity.begin()
+    identity.record_start()
     (studio / "studio.json").write_bytes(other)
-    assert not identity.look() and relation() == Relation.PARTED
+    assert not identity.check_relation() and relation() == Relation.PARTED
 
 
 def test_a_crash_between_database_and_store_harms_nothing(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +144,8 @@ def test_a_crash_between_database_and_store_harms_nothing(studio: Path, monkeypa
     with monkeypatch.context() as broken:
         broken.setattr(identity, "_write_mark", crash)
         for _start in range(3):
-            identity.begin()
-    identity.begin()
+            identity.record_start()
+    identity.record_start()
     assert relation() == Relation.SAME
     row, mark = identity.current()
     assert mark and (mark.token, mark.counter) == (row.token, row.counter) and row.counter == 5
@@ -155,7 +155,7 @@ def test_a_crash_between_database_and_store_harms_nothing(studio: Path, monkeypa
 def test_a_damaged_mark_stops_every_deletion_and_can_be_adopted(studio: Path, text: str) -> None:
     orphan = lost()
     (studio / "studio.json").write_text(text)
-    identity.begin()
+    identity.record_start()
     rested()
     tasks.sweep.call_local()
     assert relation() == Relation.UNREADABLE and orphan.exists()
@@ -165,24 +165,24 @@ def test_a_damaged_mark_stops_every_deletion_and_can_be_adopted(studio: Path, te
 
 def test_a_studio_that_loses_its_media_to_a_running_copy_stops_the_other_one_too(studio: Path) -> None:
     first = kept()
-    identity.begin()  # the copy starts on the same folder
+    identity.record_start()  # the copy starts on the same folder
     second = kept()
     put_back(first)
-    assert not identity.look(), "the first one notices within a minute"
+    assert not identity.check_relation(), "the first one notices within a minute"
     put_back(second)
-    assert not identity.look() and relation() == Relation.CONTESTED
-    identity.begin()
+    assert not identity.check_relation() and relation() == Relation.CONTESTED
+    identity.record_start()
     assert relation() == Relation.CONTESTED
     identity.adopt()
-    assert identity.look()
+    assert identity.check_relation()
 
 
 def test_the_counter_goes_on_while_a_worker_runs(studio: Path) -> None:
     before = MediaStore.objects.get()
-    assert identity.look() and MediaStore.objects.get().counter == before.counter
+    assert identity.check_relation() and MediaStore.objects.get().counter == before.counter
     MediaStore.objects.update(marked_at=timezone.now() - identity.TURN)
-    assert identity.look() and MediaStore.objects.get().counter == before.counter + 1
-    assert identity.look()
+    assert identity.check_relation() and MediaStore.objects.get().counter == before.counter + 1
+    assert identity.check_relation()
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere one row is locked, which only workers want")
@@ -202,10 +202,10 @@ def test_nobody_waits_to_write_while_the_store_is_asked(
 
     for name in ("read", "put"):
         watched(name)
-    identity.begin()
+    identity.record_start()
     MediaStore.objects.update(marked_at=timezone.now() - identity.TURN)
-    assert identity.look()
-    identity.turn()
+    assert identity.check_relation()
+    identity.advance_counter()
     assert MediaStore.objects.get().counter == 3
     assert len(asked) >= 6 and not any(asked)
 
@@ -214,10 +214,10 @@ def test_of_several_that_start_or_turn_one_waits_for_the_other(studio: Path, set
     lock = Path(settings.DATA, "media.lock")
     with ThreadPoolExecutor() as pool:
         with FileLock(lock):
-            other = pool.submit(lambda: locks.waited_for(lock, 20).__enter__())
+            other = pool.submit(lambda: locks.wait_for_lock(lock, 20).__enter__())
             assert not other.done()
         other.result()
-    with FileLock(lock), pytest.raises(TimeoutError), locks.waited_for(lock, 0):
+    with FileLock(lock), pytest.raises(TimeoutError), locks.wait_for_lock(lock, 0):
         pass
 
 
@@ -231,7 +231,7 @@ def test_what_the_sweep_notes_is_not_lost_to_a_turn_at_the_same_moment(
         return read(*args)
 
     monkeypatch.setattr(AsideStorage, "read", swept_meanwhile)
-    identity.turn()
+    identity.advance_counter()
     row = MediaStore.objects.get()
     assert (row.counter, row.swept) == (2, {"files": 7})
 
@@ -241,7 +241,7 @@ def test_a_worker_stops_although_its_database_does_not_answer(studio: Path, monk
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(MediaStore, "save", refuse)
-    identity.turn()
+    identity.advance_counter()
     assert MediaStore.objects.get().counter == 1
 
 
@@ -259,9 +259,9 @@ def test_two_that_write_one_name_at_the_same_moment_do_not_move_each_others_half
         return chosen
 
     monkeypatch.setattr(AsideStorage, "get_available_name", begun_meanwhile)
-    identity.begin()
+    identity.record_start()
     assert (half.read_bytes(), list(half.parent.iterdir())) == (b"hal", [half])
-    assert identity.look()
+    assert identity.check_relation()
 
 
 def test_media_that_do_not_answer_keep_the_studio_running(
@@ -269,12 +269,12 @@ def test_media_that_do_not_answer_keep_the_studio_running(
 ) -> None:
     (studio / "studio.json").unlink()
     (studio / "studio.json").mkdir()
-    identity.begin()
-    assert not identity.look() and not identity.may_delete()
+    identity.record_start()
+    assert not identity.check_relation() and not identity.may_delete()
     assert "Nothing of them is deleted" in caplog.text
-    identity.turn()
+    identity.advance_counter()
     (studio / "studio.json").rmdir()
-    identity.begin()
+    identity.record_start()
     assert relation() == Relation.SAME
 
 

@@ -34,7 +34,7 @@ def references(ada: User) -> list[Reference]:
 
 
 def test_all_is_well_while_every_file_is_there(references: list[Reference]) -> None:
-    found = lost_files.look()
+    found = lost_files.find_lost_files()
     assert (found.known, found.looked, found.lost, found.remedy) == (5, 5, 0, "")
     (finding,) = doctor.files()
     assert finding.well
@@ -61,16 +61,16 @@ def test_every_kind_of_row_counts_the_trashed_ones_too(ada: User, media: Path) -
     }
     facts: dict[str, Any] = {"sha256": "a", "width": 1, "height": 1, "byte_size": 1, "source_name": "a.png"}
     image = DatasetImage.objects.create(dataset=dataset, added_by=ada, position=0, format="PNG", **names, **facts)
-    assert (lost_files.look().known, lost_files.look().lost) == (3, 1)
+    assert (lost_files.find_lost_files().known, lost_files.find_lost_files().lost) == (3, 1)
     (media / "uploads/covers/2026/11/a.webp").unlink()
     (media / "uploads/datasets/2026/11/a.png").unlink()
     DatasetImage.everything.filter(pk=image.pk).update(deleted_at="2026-11-01T00:00Z")
-    assert lost_files.look().lost == 3
+    assert lost_files.find_lost_files().lost == 3
 
 
 def test_a_name_that_leads_out_of_the_store_is_a_missing_file_and_no_crash(ada: User) -> None:
     Reference.objects.create(sha256="a", owner=ada, file="../../etc/passwd", width=1, height=1)
-    assert lost_files.look().lost == 1
+    assert lost_files.find_lost_files().lost == 1
 
 
 def test_a_million_files_are_not_waited_for_and_the_newest_come_first(
@@ -78,7 +78,7 @@ def test_a_million_files_are_not_waited_for_and_the_newest_come_first(
 ) -> None:
     monkeypatch.setattr(lost_files, "BATCH", 2)
     (media / "uploads/references/2026/11/4.png").unlink()
-    found = lost_files.look(seconds=0)
+    found = lost_files.find_lost_files(seconds=0)
     assert (found.looked, found.known, found.lost) == (2, 5, 1)
     assert found.state.startswith("1 of the newest 2 are missing (5 are known)")
 

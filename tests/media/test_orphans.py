@@ -69,7 +69,7 @@ def test_workers_that_start_again_and_again_keep_the_sweep_waiting(studio: Path,
     orphan = lost()
     for _restart in range(12):
         Start.objects.update(at=timezone.now() - timedelta(seconds=59))
-        identity.begin()
+        identity.record_start()
         MediaStore.objects.update(swept_at=None)
         tasks.sweep.call_local()
     assert orphan.exists() and relation() == Relation.SAME
@@ -80,7 +80,7 @@ def test_young_files_and_files_of_other_databases_are_left(studio: Path, ada: Us
         reference(ada)
     young, foreign, strange = lost(age=timedelta(0)), lost(uuid.uuid4().hex + ".png"), lost("notes.png")
     MediaStore.objects.update(adopted_at=timezone.now() - 2 * HOURS)
-    found = orphans.sweep(timedelta(hours=1))
+    found = orphans.sweep_orphans(timedelta(hours=1))
     assert (found.foreign, found.lost, found.stopped) == (1, 0, False)
     assert young.exists() and foreign.exists() and strange.exists()
 
@@ -93,7 +93,7 @@ def test_too_much_that_is_unknown_stops_the_sweep(
         reference(ada)
     MediaStore.objects.update(adopted_at=timezone.now() - 2 * HOURS)
     orphans_left = [lost() for _each in range(own)] + [lost(uuid.uuid4().hex + ".png") for _each in range(foreign)]
-    assert orphans.sweep(timedelta(hours=1)).stopped == stopped
+    assert orphans.sweep_orphans(timedelta(hours=1)).stopped == stopped
     assert sum(path.exists() for path in orphans_left) == (own if stopped else 0) + foreign
     told = next(finding for finding in doctor.examine() if finding.name == "Files without a row")
     assert bool(told.remedy) == stopped
@@ -105,9 +105,9 @@ def test_files_that_another_copy_stored_after_this_one_was_made_are_not_taken_fo
     Worker.objects.create(name="w", started_at=timezone.now(), heartbeat_at=timezone.now() - HOURS)
     Start.objects.update(at=timezone.now() - 2 * HOURS)
     theirs, ours = lost(age=HOURS - timedelta(minutes=5)), lost(age=HOURS + timedelta(minutes=5))
-    identity.begin()
+    identity.record_start()
     MediaStore.objects.update(adopted_at=timezone.now() - 4 * HOURS)
-    found = orphans.sweep(timedelta(hours=1))
+    found = orphans.sweep_orphans(timedelta(hours=1))
     assert (found.foreign, found.lost) == (1, 1) and theirs.exists() and not ours.exists()
 
 

@@ -48,7 +48,7 @@ def test_many_go_a_thousand_at_a_time_so_that_others_can_write(monkeypatch: pyte
     monkeypatch.setattr(sessions, "AT_ONCE", 10)
     store(25, -1)
     with CaptureQueriesContext(connection) as asked:
-        assert sessions.sweep() == 25
+        assert sessions.sweep_sessions() == 25
     assert len([query for query in asked if query["sql"].startswith('DELETE FROM "django_session"')]) == 3
 
 
@@ -56,5 +56,5 @@ def test_failures_that_no_longer_count_go_too() -> None:
     for name in ("old", "new"):
         SignInFailure.objects.create(name=name, address="203.0.113.7")
     SignInFailure.objects.filter(name="old").update(at=timezone.now() - timedelta(hours=1))
-    sessions.sweep()
+    sessions.sweep_sessions()
     assert list(SignInFailure.objects.values_list("name", flat=True)) == ["new"]

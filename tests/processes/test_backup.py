@@ -53,14 +53,14 @@ def test_a_backup_has_the_rows_and_the_pictures(media: Path, tmp_path: Path) -> 
 def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
     media: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identity.begin()
+    identity.record_start()
     (media / "bin" / "2026-01-01").mkdir(parents=True)
     (media / "outputs" / "bin").mkdir()
     save = backups.save_database
 
     def save_and_start(target: Path) -> None:
         save(target)
-        identity.begin()
+        identity.record_start()
 
     monkeypatch.setattr(backup, "save_database", save_and_start)
     call_command("backup", tmp_path / "safe", stdout=StringIO())
@@ -75,7 +75,7 @@ def test_the_two_of_a_backup_belong_together_although_the_counter_goes_on(
     assert token == kept[1]["token"]
     settings.MEDIA_ROOT = folder / "media"
     MediaStore.objects.update(token=kept[1]["token"], counter=1)
-    identity.begin()
+    identity.record_start()
     assert MediaStore.objects.get().is_settled
 
 
@@ -98,7 +98,7 @@ def test_a_database_that_was_not_updated_yet_is_saved_too(
 
 
 def test_a_backup_of_two_that_do_not_belong_together_does_not_hide_it(media: Path, tmp_path: Path) -> None:
-    identity.begin()
+    identity.record_start()
     MediaStore.objects.update(identity=uuid4())
     call_command("backup", tmp_path / "safe", stdout=StringIO())
     (folder,) = (tmp_path / "safe").iterdir()

@@ -179,10 +179,10 @@ def test_threads_follow_the_engines_while_the_worker_runs(huey: WakingHuey) -> N
     consumer = workers.StudioConsumer(huey, 1)
     try:
         consumer.check_worker_health()
-        consumer.want(4)
+        consumer.grow_to(4)
         consumer.check_worker_health()
         assert consumer.threads == 4
-        consumer.want(2)
+        consumer.grow_to(2)
         consumer.check_worker_health()
         alive = [thread for _worker, thread in consumer.worker_threads if thread.is_alive()]
         assert len(alive) == 4, "engines may come back"

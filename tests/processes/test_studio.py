@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from stylestudio.host.rendezvous import Door, free_port
+from stylestudio.host.rendezvous import Endpoint, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,7 +164,7 @@ def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(
     assert address in studio.until("StyleStudio is running at")
     assert address in studio.until("Create the owner account here")
     studio.health(status="ok", comfyui="preview")
-    assert Door.from_file(tmp_path / "hub.json")
+    assert Endpoint.from_file(tmp_path / "hub.json")
 
     sentence = refused(tmp_path, "--port", str(free_port()))
     assert "already running on this data folder" in sentence

@@ -267,8 +267,8 @@ def test_starting_the_same_file_at_the_same_moment_makes_one_upload(ada: User) -
 def test_a_part_does_not_wait_for_ever_for_another_one(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = begun(client)
     put(client, upload, 0, TRUTH[:5000])
-    real = parts.alone
-    monkeypatch.setattr(parts, "alone", lambda upload, patience: real(upload, 0.1))
+    real = parts.locked
+    monkeypatch.setattr(parts, "locked", lambda upload, patience: real(upload, 0.1))
     with FileLock(row(upload).path.with_suffix(".lock")):
         answer = put(client, upload, 5000, TRUTH[5000:])
     assert (answer.status_code, answer.json()) == (409, {"received": 5000})
@@ -288,7 +288,7 @@ def test_uploads_that_nobody_touched_for_two_days_are_forgotten_and_files_withou
     fresh.touch()
     for file in (*paths.values(), stray):
         os.utime(file, (past.timestamp(), past.timestamp()))
-    assert parts.sweep() == 2
+    assert parts.sweep_uploads() == 2
     assert set(Upload.objects.values_list("pk", flat=True)) == {row(young).pk}
     left = {file.name for file in fresh.parent.iterdir() if file.suffix == ".part"}
     assert left == {paths["young"].name}
@@ -299,7 +299,7 @@ def test_uploads_that_nobody_touched_for_two_days_are_forgotten_and_files_withou
 def test_the_sweep_of_every_minute_looks_for_them_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     monkeypatch.setattr(parts, "hourly", Every(3600.0))
-    monkeypatch.setattr(parts, "sweep", lambda: calls.append(1))
+    monkeypatch.setattr(parts, "sweep_uploads", lambda: calls.append(1))
     tasks.sweep.call_local()
     tasks.sweep.call_local()
     assert calls == [1]

@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from styles.models import Style
+from stylestudio.forms.fields import StudioFields
+from stylestudio.forms.widgets import TextBox
 from training.datasets.models import Dataset
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def check_template(template: str) -> str:
     return template
 
 
-class DatasetForm(DatasetModelForm):
+class DatasetForm(StudioFields, DatasetModelForm):
     """A dataset's name and purpose; under Advanced, how its pictures are passed to a trainer."""
 
     class Meta:
@@ -38,7 +40,7 @@ class DatasetForm(DatasetModelForm):
         fields = (
             "name", "description", "trigger_words", "style", "licence", "template", "resolution", "repeats",
         )  # fmt: skip
-        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+        widgets = {"description": TextBox(attrs={"rows": 3})}
 
     advanced_names = ("template", "resolution", "repeats")
 
@@ -48,13 +50,7 @@ class DatasetForm(DatasetModelForm):
         assert isinstance(style, forms.ModelChoiceField)
         style.queryset = Style.objects.visible_to(user).filter(is_base=False, preview_only=False)
         style.empty_label = _("A new style")
-        for name, bound in self.fields.items():
-            if not isinstance(bound.widget, forms.Textarea | forms.Select):
-                bound.widget.attrs["class"] = "in"
-            if name == "name":
-                bound.widget.attrs["autofocus"] = not self.instance.pk
-        self.fields["description"].widget.attrs["class"] = "in"
-        style.widget.attrs["class"] = "in"
+        self.fields["name"].widget.attrs["autofocus"] = not self.instance.pk
 
     @property
     def advanced(self) -> list[forms.BoundField]:

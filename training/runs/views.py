@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.conf import settings as conf
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -26,7 +25,7 @@ from training.datasets.models import Dataset
 from training.runs import configuration, epoch_report, known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
-from training.runs.placing.forms import TrainingForm, belonging, style_of, trainable
+from training.runs.placing.forms import TrainingForm, belonging, style_of
 from training.runs.running import checkpoints, live_course, losses, runner, samples
 from training.runs.trainer import TrainerFailed
 
@@ -103,6 +102,8 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
 def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> HttpResponse:
     if not asked:
         form.errors.clear()
+    elif not form.outlook.problems:
+        form.point_at_mistake()
     context = {**_around(request, form), "refused": asked}
     return render(request, "training/runs/new_run.html", context, status=422 if asked else 200)
 
@@ -112,20 +113,13 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     names = [name for name in ("steps", "rank", "learning_rate", "batch_size") if name in values]
     able = {engine.pk: engine for trainer in known_trainers.offered() for engine in trainer.able()}
     known = distinct(name for engine in able.values() for name in engine.checkpoints)
-    probes = form.probes
     return {
         "form": form,
-        "datasets": queries.shelf(request.user),
-        "styles": trainable(request.user),
-        "presets": parameters.PRESETS.values(),
-        "trainers": known_trainers.choices().items(),
-        "rows": form.rows,
+        "datasets": form.dataset_cards(queries.shelf(request.user)),
         "summary": " · ".join(f"{parameters.setting(name).label} {values[name]}" for name in names),
-        "settings_open": any(row["errors"] for row in form.rows),
-        "probes": probes + [""] * (place_run.MOST_PROBES - len(probes)),
+        "settings_open": bool(form.settings.errors),
         "outlook": form.outlook,
         "request_id": form.raw("request_id") or uuid.uuid4(),
-        "base": conf.CHECKPOINT,
         "bases": sorted(known)[:MOST_BASES],
     }
 

@@ -17,7 +17,7 @@ from styles.importing import NotTaken
 from styles.models import Style, StyleVersion
 from stylestudio.edge import failures
 from stylestudio.live.terminal import plain_words
-from stylestudio.people.accounts import NobodyFound, acting
+from stylestudio.people.accounts import NobodyFound, person_for_command
 
 
 class Command(BaseCommand):
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         refused.
         """
         try:
-            owner = acting(user)
+            owner = person_for_command(user)
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         self.refused, self.options, self.owner = 0, options, owner

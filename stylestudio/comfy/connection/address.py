@@ -1,7 +1,7 @@
-"""Engine addresses: where to call, and what must never be shown of them.
+"""Engine addresses: where to connect, and which parts must never be shown.
 
-A secret of an engine is written as it stands in an address: `user:password`, `bearer:TOKEN` for a bearer token, `?…`
-for a query, or a user and a query together, percent-encoded.
+The credentials of an engine are written as they appear in an address: `user:password`, `bearer:TOKEN` for a bearer
+token, `?…` for a query, or a user and a query together, percent-encoded.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from urllib.parse import quote
 from yarl import URL
 
 BEARER = "bearer"  # the user whose password is sent as a bearer token
-_AS_THEY_ARE = "%!$&'()*+,;=~"  # in a user or password within an address
-_TOKEN = re.compile(r"[!-~]+")  # what can stand in a header
+_AS_THEY_ARE = "%!$&'()*+,;=~"  # unquoted in a user or password of an address
+_TOKEN = re.compile(r"[!-~]+")  # what a header can contain
 _HEADER = re.compile(r"^(authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
 
 
@@ -34,18 +34,18 @@ def split_credentials(url: str) -> tuple[str, str]:
 
 
 def join_credentials(address: str, credentials: str) -> str:
-    """The address to call, of what `split_credentials` took apart. Never to be shown."""
+    """Rebuild the address to connect to from the results of `split_credentials`. Never show it."""
     person, mark, query = credentials.partition("?")
     scheme, separator, rest = address.partition("://")
     if person:
         user, colon, password = person.partition(":")
-        # Rows of older versions hold what was typed, whatever signs it had.
+        # Rows from older versions hold what was typed, with whatever characters.
         rest = f"{quote(user, safe=_AS_THEY_ARE)}{colon}{quote(password, safe=_AS_THEY_ARE + ':')}@{rest}"
     return f"{scheme}{separator}{rest}{mark}{query}"
 
 
 def basic(typed: str) -> str:
-    """What to keep of a user and a password that somebody typed as user:password. Raises ValueError without a colon."""
+    """Encode a typed user:password for storing. Raises ValueError without a user or a colon."""
     user, colon, password = typed.partition(":")
     if not colon or not user:
         raise ValueError("no user, or no colon")
@@ -53,7 +53,10 @@ def basic(typed: str) -> str:
 
 
 def bearer(typed: str) -> str:
-    """What to keep of a bearer token, typed with or without the header's name. Raises ValueError if it is none."""
+    """Encode a bearer token for storing, typed with or without the header's name.
+
+    Raises ValueError if it is not one.
+    """
     token = _HEADER.sub("", typed.strip())
     if not _TOKEN.fullmatch(token):
         raise ValueError("no token")
@@ -61,7 +64,7 @@ def bearer(typed: str) -> str:
 
 
 def kind_of(credentials: str) -> str:
-    """How these are sent: "basic", "bearer", or "" when at most a query is."""
+    """How these credentials are sent: "basic", "bearer", or "" if there is at most a query."""
     person, _mark, _query = credentials.partition("?")
     if not person:
         return ""
@@ -69,7 +72,7 @@ def kind_of(credentials: str) -> str:
 
 
 def callable_url(url: str) -> URL:
-    """`url` as one that can be called. Raises ValueError with a sentence, in which nothing secret stands."""
+    """Parse `url` into one that can be connected to. Raises ValueError with a sentence that contains no secrets."""
     try:
         parsed = URL(url)
         well = parsed.scheme in {"http", "https"} and bool(parsed.host) and bool(parsed.port)
@@ -84,7 +87,7 @@ def callable_url(url: str) -> URL:
 
 
 def checked_url(url: str) -> URL:
-    """As `callable_url`, for an address that somebody just wrote: also refuses what looks like a cut password."""
+    """`callable_url` for an address that somebody just typed: also rejects what looks like a truncated password."""
     parsed = callable_url(url)
     if "@" in parsed.raw_path:
         raise ValueError("Write / ? # @ and : in a password as %2F %3F %23 %40 and %3A, and @ in a path as %40.")
@@ -92,7 +95,7 @@ def checked_url(url: str) -> URL:
 
 
 def secrets_in_all(urls: Iterable[str]) -> set[str]:
-    """`secrets_in` of each; nothing of those that are no addresses."""
+    """The `secrets_in` all of these, ignoring those that are not addresses."""
     found: set[str] = set()
     for url in urls:
         with suppress(ValueError):
@@ -101,7 +104,7 @@ def secrets_in_all(urls: Iterable[str]) -> set[str]:
 
 
 def secrets_in(url: URL) -> set[str]:
-    """Every spelling of what is secret in an address, as it may come back in somebody's error text."""
+    """Every spelling of the secrets in an address, as they might appear in an error message."""
     spelled = {url.raw_user if url.raw_password is None else url.raw_password}
     spelled |= {pair.partition("=")[2] or pair.rstrip("=") for pair in url.raw_query_string.split("&")}
     meant = {url.user if url.raw_password is None else url.password}

@@ -1,4 +1,4 @@
-"""What stands before an engine: certificates, sign-ins and redirects, each told as what it is."""
+"""What stands in front of an engine: certificates, sign-ins and redirects, each reported as what it is."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _OTHER_NAME = (62, 64)
 
 
 def trust(ca_file: Path) -> ssl.SSLContext:
-    """Whose certificates engines may have: of whoever the system trusts, and those in `ca_file`.
+    """The certificates to accept from engines: those that the system trusts, and those in `ca_file`.
 
-    Raises OSError, of which ssl.SSLError for a file without a certificate is one.
+    Raises OSError; ssl.SSLError, a subclass, for a file without a certificate.
     """
     context = ssl.create_default_context()
     context.set_alpn_protocols(("http/1.1",))
     context.load_verify_locations(cafile=ca_file)
-    # One's own certificates: the server's alone is enough, and newer Pythons ask for extensions that few have.
+    # For self-made certificates: the server's own is enough, and newer Pythons require extensions that few have.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 
 def certificate_words(name: str, error: ssl.SSLError) -> str:
-    """Why no secure connection to `name` came about, and what to do."""
+    """Explain why no secure connection to `name` was made, and what to do."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return f"No secure connection to {name} came about. If its server speaks plain HTTP, write http:// for it."
     if error.verify_code == _EXPIRED:
@@ -52,7 +52,7 @@ def certificate_words(name: str, error: ssl.SSLError) -> str:
 
 
 def target_of(asked: URL, location: str | None) -> URL | None:
-    """Where a redirect leads; None where it leads nowhere."""
+    """The target of a redirect; None if it has none."""
     try:
         return asked.join(URL(location)) if location else None
     except ValueError:
@@ -60,7 +60,7 @@ def target_of(asked: URL, location: str | None) -> URL | None:
 
 
 def asks_to_sign_in(asked: URL, target: URL) -> bool:
-    """Whether a redirect leads to a sign-in: to a page of that name, or to another page of another server."""
+    """Whether a redirect leads to a sign-in: to a page named like one, or to another page on another server."""
     if target.path == asked.path:
         return False
     return target.host != asked.host or bool(_LOGIN.search(target.path))
@@ -72,7 +72,7 @@ def is_sign_in_page(body: bytes) -> bool:
 
 
 def sign_in_words(name: str, how: str, given: str) -> str:
-    """What answers at `name` lets only known people in. `how` it says so; `given`: what we sent, "" for nothing."""
+    """Explain that `name` requires a sign-in. `how` it says so; `given`: what we sent, "" for nothing."""
     what = f"What answers at {name} is not ComfyUI: it asks for a sign-in ({how})"
     if given:
         return f"{what}, and does not accept the {given} that it was sent. Correct that."
@@ -80,7 +80,7 @@ def sign_in_words(name: str, how: str, given: str) -> str:
 
 
 def moved_words(name: str, asked: URL, target: URL) -> str:
-    """What answers at `name` sends on to somewhere else that is no sign-in."""
+    """Explain that `name` redirects to somewhere else that is not a sign-in."""
     what = f"What answers at {name} is not ComfyUI: it sends on to"
     if (target.origin(), target.path) == (asked.origin(), asked.path):
         return f"{what} itself, as for a browser. If its address has a token, give that as a bearer token instead."

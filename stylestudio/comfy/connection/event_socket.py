@@ -1,7 +1,7 @@
 """The one long-lived socket of a client: opened when first needed, shared by all its prompts.
 
-A reader task hands every event straight to the inbox of its prompt. A socket that ends leaves a `Gap` in every inbox;
-whoever follows a prompt then opens it again and asks the engine what was missed.
+A reader task puts every event directly into the inbox of its prompt. A socket that ends leaves a `Gap` in every inbox;
+whoever follows a prompt then reopens it and asks the engine what was missed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stylestudio.comfy.protocol.events import Executing, Preview, Progress, Queu
 
 log = logging.getLogger(__name__)
 
-# An engine that has not noticed the old connection's end takes the new one out of its table with it.
+# If an engine has not noticed the end of the old connection, it removes the new one from its table together with it.
 PAUSE_AFTER_CLOSE = 0.5
 _HEARTBEAT = 30.0
 _LARGEST_FRAME = 32 * 2**20
@@ -31,7 +31,7 @@ _HANDSHAKE = json.dumps({"type": "feature_flags", "data": {"supports_preview_met
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The socket ended here: frames may be missing from now on."""
+    """The socket ended here: frames after this point may be missing."""
 
 
 class Inbox:
@@ -47,7 +47,7 @@ class Inbox:
         return len(self._items)
 
     def put(self, item: WireEvent | Gap) -> None:
-        """Adds `item`. A follower that has fallen far behind misses previews and progress, never anything else."""
+        """Add `item`. A follower that has fallen far behind misses previews and progress, never anything else."""
         if len(self._items) >= _FULL and isinstance(item, Preview | Progress | QueueChanged):
             return
         self._items.append(item)
@@ -86,18 +86,18 @@ class EventSocket:
         self.executing: str | None = None
 
     def register(self, prompt_id: str) -> Inbox:
-        """Where the events of `prompt_id` go from now on. Raises ValueError when somebody follows it already."""
+        """Route the events of `prompt_id` to a new inbox. Raises ValueError if the prompt is already being followed."""
         if prompt_id in self._inboxes:
             raise ValueError(f"Prompt {prompt_id} is followed already.")
         inbox = self._inboxes[prompt_id] = Inbox()
         return inbox
 
     def unregister(self, prompt_id: str) -> None:
-        """Drops the events of `prompt_id` from now on."""
+        """Drop the events of `prompt_id` from now on."""
         self._inboxes.pop(prompt_id, None)
 
     def is_open(self) -> bool:
-        """Whether frames can come. They may not all the same: see `silence`."""
+        """Whether the socket is connected. Frames may be missing all the same: see `silence`."""
         return self._socket is not None
 
     @property
@@ -106,7 +106,7 @@ class EventSocket:
         return asyncio.get_running_loop().time() - self._heard_at
 
     async def open(self) -> None:
-        """Returns once the engine has the socket in its table; at once when it is open already.
+        """Return once the engine has registered the socket; at once if it is open already.
 
         Raises EngineUnreachable, EngineTimeout or BadResponse.
         """
@@ -123,7 +123,7 @@ class EventSocket:
             self._reader = loop.create_task(self._read(self._socket), name="comfy-socket")
 
     async def close(self) -> None:
-        """Ends the connection cleanly; followers find a Gap. May be opened again."""
+        """Close the connection cleanly; followers find a Gap. It may be opened again."""
         async with self._opening:
             if self._socket is not None:
                 await self._socket.close()
@@ -165,7 +165,7 @@ class EventSocket:
             raise EngineUnreachable(
                 f"The engine at {name} closed the connection.", self._transport.reveal(f"/ws: {error!r}")
             ) from error
-        # The engine puts a socket into its table before it sends this, so nothing posted from now on is missed.
+        # The engine registers a socket before it sends this, so nothing posted from now on is missed.
         if first.type is not aiohttp.WSMsgType.TEXT or not isinstance(parse(first.data), QueueChanged):
             await socket.close()
             self._closed_at = asyncio.get_running_loop().time()
@@ -175,7 +175,10 @@ class EventSocket:
         return socket
 
     async def _shake_hands(self) -> aiohttp.ClientWebSocketResponse:
-        """The socket, from the engine's own address: a session follows redirects unless something ends them."""
+        """Connect to the engine's own address.
+
+        Sessions follow redirects of a handshake unless a middleware stops them.
+        """
         shared = self._transport.session
         if shared.closed:
             raise aiohttp.ClientConnectionError("The session is closed.")
@@ -224,7 +227,7 @@ class EventSocket:
 
 
 async def _stay_here(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Ends a handshake that is answered by a redirect."""
+    """Abort a handshake that is answered with a redirect."""
     response = await handler(request)
     if response.status in REDIRECTS:
         response.close()

@@ -1,4 +1,4 @@
-"""One engine's HTTP: every way a request can go wrong is one of our errors, and no body is read without limit."""
+"""HTTP with one engine: every failure becomes one of our errors, and no body is read without a limit."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from stylestudio.comfy.errors import (
 )
 from stylestudio.text import concealed
 
-GATEWAY = (502, 503, 504)  # what a proxy says while the engine behind it is away
+GATEWAY = (502, 503, 504)  # what a proxy answers while the engine behind it is away
 JSON_LIMIT = 64 * 2**20
-PIECE = 2**20  # bytes of a large file that are in memory at a time
+PIECE = 2**20  # bytes of a large file in memory at a time
 _EXCERPT = 500
 
 
 class _Answer(NamedTuple):
-    """Status, body, and the length that was announced."""
+    """Status, body and the announced length."""
 
     status: int
     body: bytes
@@ -43,9 +43,9 @@ class _Answer(NamedTuple):
 
 
 class Transport:
-    """Requests to one engine. `url` may hold user:password@ or bearer:TOKEN@ and a query, and a path prefix.
+    """Requests to one engine. `url` may contain user:password@ or bearer:TOKEN@, a query, and a path prefix.
 
-    The former are sent with every request and never shown. Raises ValueError for what is no address.
+    The credentials and the query are sent with every request and never shown. Raises ValueError for an invalid address.
     """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, request_timeout: float) -> None:
@@ -65,13 +65,13 @@ class Transport:
 
     @property
     def name(self) -> str:
-        """The address without user and password."""
+        """The address without credentials."""
         return str(self.base).rstrip("/")
 
     def address(self, *segments: str, params: Mapping[str, str] | None = None) -> URL:
-        """The URL of a route, with the query of the engine's address; never to be shown.
+        """The URL of a route, including the query of the engine's address; never show it.
 
-        Each segment is one path segment whatever it holds.
+        Each segment is quoted as a single path segment.
         """
         route = self.base.joinpath(*(quote(segment, safe="") for segment in segments), encoded=True)
         if self._query:
@@ -79,15 +79,15 @@ class Transport:
         return route.extend_query(params) if params else route
 
     def conceal(self, text: str) -> str:
-        """`text` without the secrets of the engine's address, however long it is."""
+        """Replace the secrets of the engine's address in `text`, of whatever length."""
         return self._secrets.sub(concealed.HIDDEN, text)
 
     def reveal(self, text: str) -> str:
-        """`text` for operators: short, and without the secrets of the engine's address."""
+        """Shorten `text` for operators and remove the secrets of the engine's address."""
         return self.conceal(text)[:_EXCERPT]
 
     def turned_away(self, status: int, asked: URL, location: str | None) -> ComfyError | None:
-        """The error of an answer by which something before the engine lets nobody through; None for others."""
+        """The error if something in front of the engine rejected the request; None for other responses."""
         detail = self.reveal(f"{status} at {self.name}{asked.path}, to {location}")
         if status in admission.UNAUTHORIZED or (status == 403 and not self._is_file(asked)):
             return SignInNeeded(admission.sign_in_words(self.name, str(status), self._given()), detail)
@@ -100,16 +100,16 @@ class Transport:
         return BadResponse(admission.moved_words(self.name, asked, target), detail)
 
     def _is_file(self, asked: URL) -> bool:
-        """Whether this is of a file: those ComfyUI itself refuses by 403, where their place is none of its folders."""
+        """Whether this is a route for files: ComfyUI itself answers 403 there for a place outside its folders."""
         return any(asked.path.startswith(self.address(route).path) for route in ("view", "upload"))
 
     def _given(self) -> str:
-        """What is sent to be let in, in words."""
+        """What we send as credentials, in words."""
         sent = self.headers.get("Authorization", "").partition(" ")[0]
         return {"Basic": "user and password", "Bearer": "bearer token"}.get(sent, "token" if self._query else "")
 
     def not_connected(self, error: aiohttp.ClientConnectorError, where: str) -> NotConnected:
-        """What to say where no connection came about."""
+        """The error for a connection that was not established."""
         detail = self.reveal(f"{where}: {error}")
         if isinstance(error, ssl.SSLError):
             return NotTrusted(admission.certificate_words(self.name, _reason(error)), detail)
@@ -124,9 +124,9 @@ class Transport:
         params: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> Any:
-        """The JSON of an answer. `payload` is sent as JSON. Raises Refused with status and body for 400 and above.
+        """The JSON of a response. `payload` is sent as JSON. Raises Refused with status and body for 400 and above.
 
-        `timeout` takes the place of the usual one.
+        `timeout` replaces the usual one.
         """
         status, body, _length = await self._ask(method, segments, payload, data, params, JSON_LIMIT, timeout)
         parsed = _parsed(body)
@@ -142,7 +142,7 @@ class Transport:
         return parsed
 
     async def file(self, *segments: str, params: Mapping[str, str], limit: int) -> bytes:
-        """A file. Raises NotFound for 404, EmptyFile without content, BadResponse over `limit` bytes."""
+        """Download a file. Raises NotFound for 404, EmptyFile without content, BadResponse over `limit` bytes."""
         status, body, _length = await self._ask("GET", segments, None, None, params, limit)
         if status != 200:
             raise self._not_handed_out(segments, params, status, body)
@@ -153,10 +153,10 @@ class Transport:
     async def pieces(
         self, *segments: str, params: Mapping[str, str], limit: int, stall_timeout: float
     ) -> AsyncGenerator[bytes, None]:
-        """A large file piece by piece, in as much time as it takes.
+        """Download a large file in chunks, without a limit on the total time.
 
-        After `stall_timeout` seconds without a byte it is EngineTimeout. Raises NotFound for 404, EmptyFile without
-        content, BadResponse over `limit` bytes; EngineUnreachable where it breaks off before its announced end.
+        Raises EngineTimeout after `stall_timeout` seconds without a byte, NotFound for 404, EmptyFile without content,
+        BadResponse over `limit` bytes, and EngineUnreachable if it breaks off before its announced end.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.timeout, sock_read=stall_timeout)
         async with self._answer("GET", segments, None, params, self.headers, timeout) as response:
@@ -183,14 +183,14 @@ class Transport:
         return BadResponse(f"The engine refused to hand out a file ({status}).", detail)
 
     async def size(self, *segments: str, params: Mapping[str, str]) -> int | None:
-        """Bytes of a file, without fetching it; None where it is not there, or its size is not said."""
+        """Size of a file in bytes, without downloading it; None if it does not exist or its size is not announced."""
         status, body, length = await self._ask("HEAD", segments, None, None, params, JSON_LIMIT)
         if may_pass(status):
             raise self._refused("HEAD", segments, status, body)
         return length if status == 200 else None
 
     async def send(self, method: str, *segments: str, payload: object) -> None:
-        """A request whose answer has no content. Raises BadResponse for 300 and above."""
+        """Send a request whose response has no content. Raises BadResponse for 300 and above."""
         status, body, _length = await self._ask(method, segments, payload, None, None, JSON_LIMIT)
         if status >= 300:
             raise self._refused(method, segments, status, body)
@@ -212,7 +212,7 @@ class Transport:
             headers["Content-Type"] = "application/json"
         timeout = timeout or aiohttp.ClientTimeout(total=self.timeout)
         async with self._answer(method, segments, body, params, headers, timeout) as response:
-            # What HEAD announces does not follow.
+            # The body that HEAD announces does not follow.
             where = self._where(method, segments)
             content = b"" if method == "HEAD" else await self._body(response, limit, where)
             return _Answer(response.status, content, response.content_length)
@@ -227,7 +227,7 @@ class Transport:
         headers: Mapping[str, str],
         timeout: aiohttp.ClientTimeout,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer while its body comes in. What goes wrong on the way is one of our errors."""
+        """Yield the response while its body arrives. Failures on the way become our errors."""
         where = self._where(method, segments)
         try:
             async with self.session.request(
@@ -296,15 +296,15 @@ class Transport:
 
 
 class NotConnected(EngineUnreachable):
-    """No connection came about, so the engine cannot have seen the request."""
+    """No connection was established, so the engine cannot have seen the request."""
 
 
 class NotTrusted(NotConnected):
-    """Something answers, but not with a certificate that is accepted."""
+    """Something answers, but its certificate is not accepted."""
 
 
 class SignInNeeded(NotConnected, BadResponse):
-    """What stands before the engine let the request not through: it wants a user and password, or a token."""
+    """Something in front of the engine rejected the request: it wants a user and password, or a token."""
 
 
 def _authorization(user: str, password: str) -> str:
@@ -317,16 +317,16 @@ def _finite(text: str) -> float | None:
 
 
 def _reason(error: BaseException) -> ssl.SSLError:
-    """What ssl said: aiohttp wraps it, and leaves the fields of its own error empty."""
+    """The original error of ssl: aiohttp wraps it and leaves the fields of its own error empty."""
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
     return inner if isinstance(inner, ssl.SSLError) else ssl.SSLError(str(error))
 
 
 def _parsed(body: bytes) -> object:
-    """The JSON of a body, None when it is none.
+    """The JSON of a body; None if it is not JSON.
 
-    Python writes Infinity and NaN, which some nodes have as their limits or defaults. No JSON has them and no database
-    takes them, so they count as not said.
+    Python reads and writes Infinity and NaN, which some nodes have as limits or defaults. JSON does not allow them and
+    databases reject them, so they count as missing.
     """
     try:
         return json.loads(body, parse_constant=lambda name: None, parse_float=_finite)

@@ -1,4 +1,4 @@
-"""A large file as a part of a form: read in threads and a piece at a time, so that no event loop waits for a disk."""
+"""A large file as a part of a form: read by threads in chunks, so that the event loop never waits for a disk."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Protocol
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
-CHUNK = 2**18  # bytes that are in memory at a time
+CHUNK = 2**18  # bytes in memory at a time
 
 
 class Readable(Protocol):
-    """A file that is open for reading: of the disk, or of a store that loads what is asked for."""
+    """A file open for reading: on the disk, or in a store that loads the requested bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes, none at the end."""
+        """Return at most `size` bytes, none at the end."""
 
 
 class Writable(Protocol):
-    """A file that is open for writing."""
+    """A file open for writing."""
 
     def write(self, data: bytes, /) -> object:
-        """Take in all of `data`."""
+        """Write all of `data`."""
 
 
 class FilePart(aiohttp.Payload):
-    """A file of `size` bytes as a part of a form. `sent` hears how many bytes have left so far.
+    """A file of `size` bytes as a part of a form. `sent` is called with the number of bytes sent so far.
 
-    `trouble` is why the file could not be read, where that is why the request ended.
+    `trouble` is the error from reading the file, if that is why the request ended.
     """
 
     def __init__(self, file: Readable, size: int, sent: Callable[[int], None]) -> None:
@@ -40,17 +40,17 @@ class FilePart(aiohttp.Payload):
         self.trouble: Exception | None = None
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """A file is no text."""
+        """Not supported: a file is not text."""
         raise TypeError("A file is sent as it is.")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Send the file. What was promised as its size is kept: another length would confuse the other side."""
+        """Send the file. Fails if it is not of the announced size: another length would confuse the other side."""
         done = 0
         while chunk := await self._read():
             done += len(chunk)
             if done > self.size_promised:
                 break
-            # Returns when the connection took it, so that what waits to be sent stays small.
+            # Returns once the connection took it, so that the send buffer stays small.
             await writer.write(chunk)
             self._sent(done)
         if done != self.size_promised:
@@ -59,7 +59,7 @@ class FilePart(aiohttp.Payload):
 
     @property
     def size_promised(self) -> int:
-        """Bytes that the request was announced with."""
+        """The size that the request announced, in bytes."""
         assert self._size is not None
         return self._size
 

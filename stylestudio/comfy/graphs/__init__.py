@@ -1,4 +1,4 @@
-"""Graphs: workflows whose placeholders are filled, and their way to the node classes that an engine has.
+"""Graphs: workflows with their placeholders filled, fitted to the node classes that an engine has.
 
-Pure functions over dictionaries; uses `errors` and names of files. Begin with `graph`, then `wiring`.
+Pure functions on dictionaries; uses `errors` and `file_names`. Begin with `graph`, then `wiring`.
 """

@@ -1,6 +1,6 @@
-"""Workflows: graphs in ComfyUI's API format with {{placeholders}}, and what is done to them before they are posted.
+"""Workflows: graphs in ComfyUI's API format with {{placeholders}}, and how they are prepared before posting.
 
-Everything here is pure: graphs come in, new graphs go out, nothing is changed in place.
+Everything here is pure: functions take graphs and return new ones; nothing is changed in place.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _PLACEHOLDER = re.compile(r"\{\{([a-z][a-z0-9_]*)\}\}")
 
 
 class GraphError(ValueError):
-    """A workflow of ours, or what is filled into it, is wrong."""
+    """One of our workflows, or a value to fill in, is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """A LoRA file of the engine and how strongly it works on the model and on the text encoder."""
+    """A LoRA file of the engine, with its strengths for the model and for the text encoder."""
 
     name: str
     strength_model: float
@@ -42,7 +42,7 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow file. `sha256` is that of the file's bytes."""
+    """A workflow file. `sha256` is the digest of the file's bytes, in hexadecimal."""
 
     name: str
     sha256: str
@@ -57,9 +57,9 @@ class Workflow:
     def fill(self, values: Mapping[str, object]) -> Graph:
         """The graph with `values` in place of the placeholders.
 
-        A text that is nothing but a placeholder becomes the value with its type; inside a longer text the value is
-        written as text. Values are never looked at for placeholders. Raises GraphError for a missing value, an unknown
-        name, and for what is not a text, a finite number or a boolean.
+        A text that consists of a placeholder alone becomes the value with its type; inside a longer text the value is
+        inserted as text. Values are never searched for placeholders. Raises GraphError for a missing value, an unknown
+        name, and a value that is not a text, a finite number or a boolean.
         """
         if missing := self.placeholders - values.keys():
             raise GraphError(f"Workflow {self.name} needs a value for {', '.join(sorted(missing))}.")
@@ -78,7 +78,7 @@ class Workflow:
 
 
 def load(path: Path) -> Workflow:
-    """Reads a workflow file. Raises GraphError when it is not a graph in API format."""
+    """Read a workflow file. Raises GraphError if it is not a graph in API format."""
     data = path.read_bytes()
     try:
         nodes = json.loads(data)
@@ -100,10 +100,10 @@ def load(path: Path) -> Workflow:
 
 
 def chain_loras(graph: Graph, loras: Sequence[Lora]) -> Graph:
-    """The graph with `loras` spliced in behind the Lightning LoRA, in order, titled "Style 1", "Style 2" and so on.
+    """Splice `loras` into the graph behind the Lightning LoRA, in order, titled "Style 1", "Style 2" and so on.
 
-    The first takes the model from the node titled "Lightning" and the clip from the same place as the text encoders
-    did; every other consumer of these two gets the last one's outputs. Raises GraphError without such a node.
+    The first takes its model from the node titled "Lightning" and its clip from where the text encoders took theirs;
+    all other consumers of these two get the last LoRA's outputs. Raises GraphError if there is no such node.
     """
     graph = copy.deepcopy(graph)
     if not loras:
@@ -138,7 +138,7 @@ def chain_loras(graph: Graph, loras: Sequence[Lora]) -> Graph:
 
 
 def missing_files(graph: Graph, models: Mapping[str, Iterable[str]]) -> tuple[tuple[str, str], ...]:
-    """(folder, name) of every file the graph takes from one of the folders in `models` and that is not there."""
+    """(folder, name) of every file that the graph takes from a folder in `models` and that is not listed there."""
     present = {folder: frozenset(names) for folder, names in models.items()}
     wanted = (
         (FILE_INPUTS[name], canonical_name(value))
@@ -154,7 +154,7 @@ def missing_files(graph: Graph, models: Mapping[str, Iterable[str]]) -> tuple[tu
 
 
 def output_nodes(graph: Graph) -> tuple[str, ...]:
-    """The nodes whose outputs no other node takes: those that save or show something."""
+    """The nodes whose outputs no other node uses: those that save or show something."""
     taken = {source.node for node in graph.values() for value in node["inputs"].values() if (source := link(value))}
     return tuple(node_id for node_id in graph if node_id not in taken)
 
@@ -166,7 +166,7 @@ def canonical(graph: Graph) -> bytes:
 
 
 def sha256(graph: Graph) -> str:
-    """The hash of `canonical`, in hexadecimal."""
+    """The SHA-256 of `canonical`, in hexadecimal."""
     return hashlib.sha256(canonical(graph)).hexdigest()
 
 

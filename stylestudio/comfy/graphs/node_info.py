@@ -1,4 +1,4 @@
-"""What /object_info says of a node class, as values: its outputs, and its inputs in every shape that ComfyUI uses."""
+"""A node class as /object_info describes it: its outputs, and its inputs in every format that ComfyUI uses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NodeInfo: TypeAlias = Mapping[str, Any]
 COMBO = "COMBO"
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 _AUTOGROW = "COMFY_AUTOGROW_V3"
-# ComfyUI checks links of these while they run, if at all.
+# ComfyUI checks links of these types at run time, if at all.
 _ANY = frozenset({"*", "COMFY_MATCHTYPE_V3"})
-# Types that only links carry. ComfyUI takes a plain value for one of them when it validates and fails when it runs.
+# Types that only links carry. ComfyUI accepts a plain value for them during validation and fails at run time.
 _LINKS_ONLY = frozenset({
     "MODEL", "CLIP", "VAE", "CONDITIONING", "LATENT", "IMAGE", "MASK", "LORA_MODEL", "LOSS_MAP", "CONTROL_NET",
     "CLIP_VISION", "CLIP_VISION_OUTPUT", "STYLE_MODEL", "UPSCALE_MODEL", "SAMPLER", "SIGMAS", "NOISE", "GUIDER",
@@ -23,7 +23,7 @@ _WIDGETS = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", COMBO, DYNAMIC_COMBO}
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output of a node class. `slot` is the number by which links name it."""
+    """One output of a node class. Links refer to it by the number `slot`."""
 
     slot: int
     type: str
@@ -32,7 +32,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input of a node class. `name` has dots if it belongs to a dynamic one; `config` is as the engine says it."""
+    """One input of a node class. `name` has dots if it belongs to a dynamic one; `config` is what the engine sent."""
 
     name: str
     type: str
@@ -41,30 +41,30 @@ class Input:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What stands beside the type: default, least, most, choices. What is null there is not said."""
+        """The options beside the type: default, minimum, maximum, choices. Null values count as missing."""
         settings = self.config[1] if isinstance(self.config, list) and len(self.config) > 1 else None
         told = settings if isinstance(settings, dict) else {}
         return {name: value for name, value in told.items() if value is not None}
 
     @property
     def choices(self) -> tuple[str, ...] | None:
-        """What can be chosen; None if it is no choice."""
+        """The choices; None if it is not a choice."""
         return combo_options(self.config)
 
     @property
     def takes_values(self) -> bool:
-        """Whether a plain value makes sense, and not only a link."""
+        """Whether a plain value makes sense, not only a link."""
         return self.type not in _LINKS_ONLY
 
     @property
     def wants_link(self) -> bool:
-        """Whether it is meant to be linked: a widget with a default is there to be set."""
+        """Whether it is meant to be linked. A widget with a default is meant to be set instead."""
         if self.type not in _WIDGETS:
             return True
         return bool(self.settings.get("forceInput")) or (self.choices is None and "default" not in self.settings)
 
     def accepts(self, output: Output) -> bool:
-        """Whether ComfyUI lets this output feed it: types are alike, either is any, or their unions overlap."""
+        """Whether ComfyUI lets this output feed it: types are equal, either is any, or their unions overlap."""
         if self.type == output.type or self.type in _ANY or output.type in _ANY:
             return True
         ours, theirs = (frozenset(part.strip() for part in kind.split(",")) for kind in (self.type, output.type))
@@ -72,7 +72,7 @@ class Input:
 
 
 def outputs(info: NodeInfo) -> tuple[Output, ...]:
-    """The outputs of a class, in order. One without a name is called as its type."""
+    """The outputs of a class, in order. An output without a name is named after its type."""
     names = _listed(info.get("output_name"))
     found = []
     for slot, kind in enumerate(_listed(info.get("output"))):
@@ -82,15 +82,15 @@ def outputs(info: NodeInfo) -> tuple[Output, ...]:
 
 
 def inputs(info: NodeInfo, given: Mapping[str, object]) -> dict[str, Input]:
-    """The inputs of a class by name, with those that its dynamic inputs have for the values in `given`.
+    """The inputs of a class by name, including those that its dynamic inputs have for the values in `given`.
 
-    A dynamic combo that is required counts as set to its default if `given` does not set it.
+    A required dynamic combo counts as set to its default if `given` does not set it.
     """
     return {entry.name: entry for entry in _expanded(info.get("input"), given, "")}
 
 
 def combo_options(config: object) -> tuple[str, ...] | None:
-    """The choices of an input in /object_info, in every shape that ComfyUI uses; None when it is not a choice."""
+    """The choices of an input in /object_info, in every format that ComfyUI uses; None if it is not a choice."""
     if not isinstance(config, list) or not config:
         return None
     if isinstance(config[0], list):
@@ -112,7 +112,7 @@ def _expanded(groups: object, given: Mapping[str, object], prefix: str) -> Itera
 
 
 def _one(entry: Input, given: Mapping[str, object]) -> Iterator[Input]:
-    """An input, and what it brings along if it is a dynamic one."""
+    """The input itself, or for a dynamic one the inputs it expands to."""
     if entry.type == DYNAMIC_COMBO:
         yield entry
         key = given.get(entry.name, default_key(entry) if entry.required else None)
@@ -126,7 +126,7 @@ def _one(entry: Input, given: Mapping[str, object]) -> Iterator[Input]:
 
 
 def _grown(entry: Input) -> Iterator[Input]:
-    """The inputs of an input that grows: numbered or named, the first few of them required."""
+    """The inputs that a growing input expands to: numbered or named, the first few of them required."""
     template = entry.settings.get("template")
     template = template if isinstance(template, dict) else {}
     model = next(_expanded(template.get("input"), {}, ""), None)
@@ -139,7 +139,7 @@ def _grown(entry: Input) -> Iterator[Input]:
 
 
 def default_key(entry: Input) -> str | None:
-    """What a dynamic combo is set to unless told otherwise."""
+    """The choice of a dynamic combo that applies if none is set."""
     keys = _keys(entry.settings)
     told = entry.settings.get("default")
     return told if told in keys else next(iter(keys), None)
@@ -152,12 +152,12 @@ def _keys(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _count(value: object) -> int:
-    """A number of inputs; ComfyUI itself allows no more than 100."""
+    """A number of inputs; ComfyUI itself allows at most 100."""
     return min(value, 100) if isinstance(value, int) else 0
 
 
 def _type(head: object) -> str:
-    """A type as a word: older classes give the choices in its place."""
+    """The type as a word: older classes have the list of choices in its place."""
     return COMBO if isinstance(head, list) else str(head)
 
 

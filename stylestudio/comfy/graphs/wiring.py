@@ -1,10 +1,11 @@
-"""Fits graphs to the node classes of an engine: which output feeds which input is chosen by type and name.
+"""Fits graphs to the node classes of an engine: chooses by type and name which output feeds which input.
 
-Every graph goes through here before it is posted, for node classes change between versions of ComfyUI: outputs move,
-inputs are added and renamed. What cannot be wired is refused in words that name it (`lack.Lack`).
+Every graph passes through here before it is posted, because node classes change between versions of ComfyUI: outputs
+move, inputs are added and renamed. A graph that cannot be wired is rejected with words that name the reason
+(`lack.Lack`).
 
-A link is [node, output]. Files that ComfyUI exports name an output by its number, ours may do so by "name:TYPE", such
-as "steps:INT". An input whose name ends with "?" is given only to engines that know it.
+A link is [node, output]. Files exported by ComfyUI refer to an output by its number; ours may use "name:TYPE" instead,
+such as "steps:INT". An input whose name ends with "?" is set only on engines that know it.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ Node: TypeAlias = Mapping[str, Any]
 _NAMED = re.compile(r"([^:\[\]{}]*):([A-Z*][A-Z0-9_,*]*)")
 _SIMPLE_DEFAULTS: dict[str, object] = {"STRING": "", "BOOLEAN": False, "INT": 0, "FLOAT": 0.0}
 _NUMBERS: dict[str, type[int | float]] = {"INT": int, "FLOAT": float}
-# Choices among files: lists of them change while an engine runs, so it has the last word.
+# Choices among files: these lists change while an engine runs, so the engine has the last word.
 FROM_DISK = FILE_INPUTS.keys() | {"image", "folder", "existing_lora"}
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What an input takes: the output of `node` with the number `slot`, or the one of that name and type."""
+    """The source of an input: the output of `node` with the number `slot`, or with that name and type."""
 
     node: str
     slot: int | None
@@ -43,14 +44,14 @@ class Link:
 
     @property
     def words(self) -> str:
-        """The output as people read it."""
+        """The output in words."""
         if self.slot is not None:
             return f"output {self.slot}"
         return self.type if self.name in ("", self.type) else f"{self.name} ({self.type})"
 
 
 def link(value: object) -> Link | None:
-    """The link that a value in a graph is; None if it is a plain value."""
+    """Parse a value of a graph as a link; None if it is a plain value."""
     if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)):
         return None
     node, output = value
@@ -62,21 +63,21 @@ def link(value: object) -> Link | None:
 
 
 def adapt(graph: Graph, infos: Mapping[str, NodeInfo | None], *, strict: bool = False) -> Graph:
-    """The graph as this engine's node classes want it. `infos` holds an entry of /object_info for every class in it.
+    """Adapt the graph to this engine. `infos` holds an entry of /object_info for every class in it.
 
-    Links get the number that the output has there; a link to an input that is called otherwise there goes to the only
-    other one of its type. Required inputs that are missing get the engine's default, and file names the engine's
-    spelling of the path separator. Values the class does not know are dropped.
+    Links get the output number of this engine. A link to an input that the engine names differently goes to the only
+    other one of its type. Missing required inputs get the engine's default, and file names the engine's path separator.
+    Values that the class does not know are dropped.
 
-    `strict` is for graphs of ours, in which every value counts: one that has no place there, or does not fit, is
-    refused. Raises GraphInvalid, with a `lack`, for a class, an output or an input that the engine lacks, and for a
-    missing input that has no default.
+    `strict` is for our own graphs, in which every value counts: a value that has no place, or does not fit, is
+    rejected. Raises GraphInvalid, with a `lack`, for a class, output or input that the engine lacks, and for a missing
+    input that has no default.
     """
     return {node_id: _Fitting(graph, infos, node_id, strict).fitted() for node_id in graph}
 
 
 class _Fitting:
-    """One node of a graph on its way into the engine's shape."""
+    """One node of a graph while it is adapted to the engine."""
 
     def __init__(self, graph: Graph, infos: Mapping[str, NodeInfo | None], node_id: str, strict: bool) -> None:
         self._graph = graph
@@ -89,7 +90,7 @@ class _Fitting:
         self._known = node_info.inputs(self._info(node_id), self._given)
 
     def fitted(self) -> dict[str, Any]:
-        """The node with its inputs in place."""
+        """The node with its inputs adapted."""
         placed: dict[str, Any] = {}
         for name, value in self._given.items():
             if wanted := link(value):
@@ -120,7 +121,7 @@ class _Fitting:
             return self._homeless(name, wanted, raw)
         output = _chosen(there, wanted, entry)
         if output is None and not self._strict and wanted.slot is not None and wanted.slot < len(there):
-            return {name: copy.deepcopy(raw)}  # some nodes look at types themselves: the engine knows
+            return {name: copy.deepcopy(raw)}  # some nodes check types themselves: let the engine decide
         if output is None:
             facts = {"type": wanted.words if wanted.slot is None else entry.type, "taker": self._called()}
             has = tuple(f"{each.name} ({each.type})" if each.name != each.type else each.type for each in there)
@@ -128,7 +129,7 @@ class _Fitting:
         return {entry.name: [wanted.node, output.slot]}
 
     def _renamed(self, there: Sequence[Output], wanted: Link, placed: Mapping[str, object]) -> Input | None:
-        """The only input that nothing is given to and that takes just this type."""
+        """The one input of exactly this type that nothing is given to; None if there are several."""
         output = _told(there, wanted)
         free = [
             entry
@@ -138,7 +139,7 @@ class _Fitting:
         return free[0] if len(free) == 1 else None
 
     def _homeless(self, name: str, wanted: Link, raw: object) -> dict[str, Any]:
-        """A link to an input that the class does not name. In a file of somebody else's the engine may know better."""
+        """A link to an input that the class does not list. In somebody else's file the engine may know better."""
         if name in self._maybe or self._is_passed_over(name):
             return {}
         if self._strict or wanted.slot is None:
@@ -162,24 +163,24 @@ class _Fitting:
         return self._known.get(head) or (self._head(head) if dot else None)
 
     def _is_opaque(self, name: str) -> bool:
-        """Whether it belongs to a dynamic input that does not say what it has."""
+        """Whether it belongs to a dynamic input that does not list what it has."""
         head = self._head(name)
         return head is not None and not head.choices
 
     def _is_passed_over(self, name: str) -> bool:
-        """Whether it belongs to a choice of a dynamic combo that is not the chosen one."""
+        """Whether it belongs to a choice of a dynamic combo that was not chosen."""
         head = self._head(name)
         return head is not None and bool(head.choices)
 
     def _spelled(self, entry: Input, value: object) -> object:
-        """The value as the engine writes it. In graphs of ours, and for dynamic combos, it has to fit."""
+        """The value as the engine spells it. In our own graphs, and for dynamic combos, it has to fit."""
         choices = entry.choices or ()
         lasting = self._strict and entry.name not in FROM_DISK
         if isinstance(value, str):
-            # Two files may differ in nothing but capitals, words that a node knows do not.
+            # Two files may differ only in case; the words that a node knows do not.
             ways = _ALIKE if lasting else _ALIKE[:2]
             value = next((choice for alike in ways for choice in choices if alike(choice) == alike(value)), value)
-        # Of dynamic combos the engine checks nothing: it would start, and fail.
+        # The engine does not check dynamic combos: it would start and then fail.
         if choices and value not in choices and (lasting or entry.type == node_info.DYNAMIC_COMBO):
             raise lacking(self._lack("choice", entry.name, type=str(value), has=choices))
         if self._strict:
@@ -187,7 +188,7 @@ class _Fitting:
         return copy.deepcopy(value)
 
     def _check(self, entry: Input, value: Any) -> None:
-        """That the value is of the input's type and within its limits."""
+        """Check that the value has the input's type and is within its limits."""
         if not entry.takes_values:
             raise lacking(self._lack("link", entry.name, type=entry.type))
         if not _is_within(entry, value):
@@ -212,7 +213,7 @@ class _Fitting:
 
 
 def _chosen(there: Sequence[Output], wanted: Link, entry: Input) -> Output | None:
-    """The output that an input takes: of those that it accepts the one that the link means."""
+    """The output for an input: among those it accepts, the one that the link refers to."""
     fit = [output for output in there if entry.accepts(output)]
     if wanted.slot is None:
         return _named(fit, wanted)
@@ -223,14 +224,14 @@ def _chosen(there: Sequence[Output], wanted: Link, entry: Input) -> Output | Non
 
 
 def _told(there: Sequence[Output], wanted: Link) -> Output | None:
-    """The output that a link means by itself, without an input that says what it accepts."""
+    """The output that a link refers to by itself, regardless of what the input accepts."""
     if wanted.slot is None:
         return _named(there, wanted)
     return next((output for output in there if output.slot == wanted.slot), None)
 
 
 def _named(there: Sequence[Output], wanted: Link) -> Output | None:
-    """The only output of that type; of several, or of none, the one of that name."""
+    """The only output of that type; if there are several or none, the one of that name."""
     alike = [output for output in there if output.type == wanted.type]
     if len(alike) != 1:
         alike = [output for output in alike or there if output.name == wanted.name]
@@ -250,14 +251,14 @@ def _is_within(entry: Input, value: Any) -> bool:
 
 
 def title(node: Node) -> str:
-    """What a node of a graph is called; "" if it has no title."""
+    """The title of a node in a graph; "" if it has none."""
     meta = node.get("_meta")
     told = meta.get("title") if isinstance(meta, dict) else None
     return told if isinstance(told, str) else ""
 
 
 def called(node: Node) -> str:
-    """A node for a sentence: its class, and its title if it has one."""
+    """A node in a sentence: its class, and its title if it has one."""
     return lack.called(str(node["class_type"]), title(node))
 
 
@@ -265,13 +266,13 @@ def _plain(name: str) -> str:
     return name.casefold().replace("_", "")
 
 
-# How a choice may be written otherwise, the closest first: a path of Windows, huber for Huber, smooth_l1 for SmoothL1.
+# How else a choice may be spelled, closest first: a Windows path, huber for Huber, smooth_l1 for SmoothL1.
 _ALIKE = (str, canonical, _plain)
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A node class that took the place of another. `inputs`: (new name, old name or None, value); `slots`: old, new."""
+    """A node class that replaces another. `inputs`: (new name, old name or None, value); `slots`: old to new."""
 
     name: str
     inputs: tuple[tuple[str, str | None, Any], ...] = ()
@@ -279,7 +280,7 @@ class Replacement:
 
 
 def replaced(graph: Graph, by: Mapping[str, Replacement]) -> Graph:
-    """The graph with the classes in `by` replaced, as ComfyUI does it itself before it validates."""
+    """The graph with the classes in `by` replaced, as ComfyUI itself does before validating."""
     there = {node_id: by[node["class_type"]] for node_id, node in graph.items() if node["class_type"] in by}
     return {node_id: _replaced(node, there.get(node_id), there) for node_id, node in graph.items()}
 
@@ -293,25 +294,25 @@ def _replaced(node: Node, new: Replacement | None, there: Mapping[str, Replaceme
 
 
 def _moved(value: object, there: Mapping[str, Replacement]) -> object:
-    """A link to a replaced node names the output by its new number."""
+    """Renumber the output in a link to a replaced node."""
     if (wanted := link(value)) and wanted.slot is not None and wanted.node in there:
         slots = there[wanted.node].slots or {}
         return [wanted.node, slots.get(wanted.slot, wanted.slot)]
     return copy.deepcopy(value)
 
 
-class Describes(Protocol):
-    """What tells of node classes: a client of an engine."""
+class NodeInfoSource(Protocol):
+    """A source of node classes: the client of an engine."""
 
     async def object_info(self, class_type: str) -> dict[str, Any] | None:
-        """What the engine says about one node class."""
+        """/object_info for one node class."""
 
     async def replacements(self) -> Mapping[str, Replacement]:
-        """The classes that it replaces by others, by their old name."""
+        """The classes that the engine replaces by others, by their old name."""
 
 
-async def fitted(client: Describes, graph: Graph, *, strict: bool = False) -> Graph:
-    """`adapt` for the engine of `client`. A class that it lacks but replaces by one that it has counts as there."""
+async def fitted(client: NodeInfoSource, graph: Graph, *, strict: bool = False) -> Graph:
+    """`adapt` for the engine of `client`. A missing class that the engine replaces by one it has counts as present."""
     infos = await _infos(client, graph)
     if lacks := [name for name, info in infos.items() if info is None]:
         known = await client.replacements()
@@ -321,6 +322,6 @@ async def fitted(client: Describes, graph: Graph, *, strict: bool = False) -> Gr
     return adapt(graph, infos, strict=strict)
 
 
-async def _infos(client: Describes, graph: Graph) -> dict[str, NodeInfo | None]:
+async def _infos(client: NodeInfoSource, graph: Graph) -> dict[str, NodeInfo | None]:
     classes = sorted({str(node["class_type"]) for node in graph.values()})
     return {name: await client.object_info(name) for name in classes}

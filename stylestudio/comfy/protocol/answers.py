@@ -1,4 +1,4 @@
-"""The engine's JSON answers as values. Shapes are checked here, so that nothing beyond meets a KeyError."""
+"""The engine's JSON answers as values. Their structure is checked here, so that no caller meets a KeyError."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from stylestudio.text import plain
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """A prompt that ended, as the engine remembers it."""
+    """A prompt that has ended, from the engine's history."""
 
     prompt_id: str
     status: Literal["success", "failed", "interrupted"]
@@ -37,7 +37,7 @@ class HistoryEntry:
     failure: Failed | None = None
 
     def error(self) -> ComfyError | None:
-        """The error this entry stands for; None after success."""
+        """The error that this entry represents; None after success."""
         if self.status == "success":
             return None
         if self.status == "interrupted":
@@ -48,7 +48,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The prompt ids an engine holds; `pending` in the order in which they will run."""
+    """The prompt ids that an engine holds; `pending` in the order in which they will run."""
 
     running: tuple[str, ...]
     pending: tuple[str, ...]
@@ -56,9 +56,9 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class SystemStats:
-    """What an engine says about itself. Memory in bytes, 0 when unknown.
+    """What an engine reports about itself. Memory is in bytes, 0 if unknown.
 
-    The first device is the one that it computes on; name, type and memory are that one's. Of a device that shares the
+    The first device is the one that it computes on; name, type and memory refer to it. For a device that shares the
     machine's memory, `vram_…` is RAM: see `Device.memory_kind`.
     """
 
@@ -74,7 +74,7 @@ class SystemStats:
 
 
 def history_entry(prompt_id: str, answer: object) -> HistoryEntry | None:
-    """The entry in an answer of /history/{id}; None while there is none. Raises BadResponse."""
+    """Parse an answer of /history/{id}; None if it has no entry yet. Raises BadResponse."""
     answer = _object(answer, "history")
     if not answer:
         return None
@@ -111,7 +111,7 @@ def _failure(data: Mapping[str, Any] | None) -> Failed | None:
 
 
 def queue_state(answer: object) -> QueueState:
-    """An answer of /queue. Its pending list is a heap, so it is sorted here. Raises BadResponse."""
+    """Parse an answer of /queue. Its pending list is a heap, so it is sorted here. Raises BadResponse."""
     answer = _object(answer, "queue")
     return QueueState(
         tuple(prompt_id for _, prompt_id in _queue_items(answer.get("queue_running"))),
@@ -130,7 +130,7 @@ def _queue_items(items: object) -> list[tuple[float, str]]:
 
 
 def system_stats(answer: object) -> SystemStats:
-    """An answer of /system_stats. Raises BadResponse when it is not one of ComfyUI's."""
+    """Parse an answer of /system_stats. Raises BadResponse if it is not one of ComfyUI's."""
     answer = _object(answer, "system_stats")
     system = _object(answer.get("system"), "system_stats")
     devices = [hardware.device(told) for told in _list(answer.get("devices") or [{}], "system_stats")]
@@ -149,12 +149,12 @@ def system_stats(answer: object) -> SystemStats:
 
 
 def names(answer: object, what: str) -> tuple[str, ...]:
-    """A JSON list of names, without those that no database can hold. Raises BadResponse."""
+    """Parse a JSON list of names, dropping those that no database can store. Raises BadResponse."""
     return tuple(name for name in _list(answer, what) if isinstance(name, str) and plain.storable(name) == name)
 
 
 def node_errors(answer: object) -> tuple[NodeError, ...]:
-    """The `node_errors` of an answer of POST /prompt, flat. What does not look like one is left out."""
+    """The `node_errors` of an answer of POST /prompt, flattened. Malformed entries are dropped."""
     found: list[NodeError] = []
     by_node = answer.get("node_errors") if isinstance(answer, dict) else None
     for node_id, node in by_node.items() if isinstance(by_node, dict) else ():
@@ -182,7 +182,7 @@ def node_errors(answer: object) -> tuple[NodeError, ...]:
 
 
 def graph_error(answer: object, graph: Mapping[str, Mapping[str, Any]], detail: str) -> GraphInvalid:
-    """The typed error for a graph that the engine does not accept."""
+    """The typed error for a graph that the engine rejects."""
     errors = node_errors(answer)
     for error in errors:
         if (file := _missing_file(error, graph)) is not None:
@@ -200,19 +200,19 @@ def graph_error(answer: object, graph: Mapping[str, Mapping[str, Any]], detail: 
 
 
 def _refused(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> str:
-    """What of the graph the engine refuses, and why: node, title, input."""
+    """Which part of the graph the engine rejects, and why: node, title, input."""
     if error.type == "dependency_cycle":
         return f"its nodes wait for each other in a circle: {without_paths(error.details)}"
     node = graph.get(error.node_id)
     what = called({**node, "class_type": error.class_type}) if isinstance(node, dict) else error.class_type
     what = f"{what}, {error.input_name}" if error.input_name else what
-    # Of an exception the message says only that there was one.
+    # For an exception the message says only that there was one.
     said = f"{error.message}: {error.details}" if error.type.startswith("exception_during") else error.message
     return f"{what}: {without_paths(said)}"
 
 
 def _unknown_class(error: Mapping[str, Any], graph: Mapping[str, Mapping[str, Any]]) -> Lack | None:
-    """The class that the engine lacks, as it says since ComfyUI 0.12.0; None if it complains about something else."""
+    """The class that the engine lacks, reported since ComfyUI 0.12.0; None if the error is about something else."""
     extra = error.get("extra_info")
     if error.get("type") != "missing_node_type" or not isinstance(extra, dict):
         return None
@@ -224,7 +224,7 @@ def _unknown_class(error: Mapping[str, Any], graph: Mapping[str, Mapping[str, An
 
 
 def _missing_file(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
-    """(folder, name) of the file that a complaint is about; None when it is about none, or names none."""
+    """(folder, name) of the missing file that an error is about; None if it is about something else or nameless."""
     folder, name = FILE_INPUTS.get(error.input_name or ""), error.received
     if error.type == "custom_validation_failed" and error.class_type == "LoadImage":
         folder, name = "input", graph.get(error.node_id, {}).get("inputs", {}).get("image")
@@ -234,9 +234,9 @@ def _missing_file(error: NodeError, graph: Mapping[str, Mapping[str, Any]]) -> t
 
 
 def replacements(answer: object) -> dict[str, Replacement]:
-    """An answer of /node_replacements: by old class the first one that takes its place, which is what the engine takes.
+    """Parse an answer of /node_replacements: for each old class its first replacement, the one that the engine uses.
 
-    What does not look like one is left out.
+    Malformed entries are dropped.
     """
     told = answer.items() if isinstance(answer, dict) else ()
     found = {old: _replacement(entries[0]) for old, entries in told if isinstance(entries, list) and entries}

@@ -1,6 +1,6 @@
-"""What an engine tells about its prompts, as typed events, and the reading of its wire frames.
+"""What an engine reports about its prompts as typed events, and the parser of its wire frames.
 
-`parse` takes anything that can come over the socket: what it does not know or cannot read is ignored, so that a
+`parse` accepts anything that can arrive over the socket. It ignores what it does not know or cannot read, so that a
 newer engine, a custom node or a broken proxy never ends a job.
 """
 
@@ -24,12 +24,12 @@ _LARGEST_COUNT = 2**53
 
 
 class BadFrame(ValueError):
-    """A frame that is not what ComfyUI sends. Never leaves this module."""
+    """A frame that ComfyUI would not send. Never leaves this module."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A picture's address on an engine. Never a path on this machine."""
+    """The address of a picture on an engine. Never a path on this machine."""
 
     filename: str
     subfolder: str
@@ -38,7 +38,7 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """The engine's queue now holds `remaining` prompts of all its clients, the running one included."""
+    """The engine's queue now holds `remaining` prompts of all its clients, including the running one."""
 
     remaining: int
     prompt_id: str | None = None
@@ -46,14 +46,14 @@ class QueueChanged:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The engine began to run the prompt."""
+    """The engine started to run the prompt."""
 
     prompt_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """These nodes need not run: the engine still holds what they gave last time."""
+    """These nodes need not run: the engine still has their results from last time."""
 
     prompt_id: str | None
     nodes: tuple[str, ...]
@@ -61,7 +61,7 @@ class Cached:
 
 @dataclass(frozen=True, slots=True)
 class Executing:
-    """`node` runs now. None: the engine is done with the prompt, its last frame."""
+    """`node` is running now. None: the engine is done with the prompt, and this is its last frame."""
 
     prompt_id: str | None
     node: str | None
@@ -79,7 +79,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """An encoded picture of how far `node` is. Older engines do not say whose it is."""
+    """An encoded picture of the progress of `node`. Older engines do not say which prompt it belongs to."""
 
     prompt_id: str | None
     node: str | None
@@ -89,7 +89,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """`node` showed something: saved pictures, or text."""
+    """`node` produced output: saved pictures, or text."""
 
     prompt_id: str | None
     node: str
@@ -99,14 +99,14 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """Every node ran. The engine writes its history only after this."""
+    """Every node has run. The engine writes its history only after this."""
 
     prompt_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """`node` raised. `message` is the engine's own and may hold paths of its machine."""
+    """`node` raised. `message` is the engine's own and may contain paths of its machine."""
 
     prompt_id: str | None
     node: str | None
@@ -125,7 +125,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The engine took the prompt. `number` is its place in the engine's own count; None when the answer was lost."""
+    """The engine took the prompt. `number` is its place in the engine's own count; None if the answer was lost."""
 
     prompt_id: str
     number: float | None
@@ -141,7 +141,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The end, and the last event of every run that succeeds: what each output node gave."""
+    """The prompt succeeded; always the last event of such a run. Holds the results of each output node."""
 
     prompt_id: str
     outputs: Mapping[str, tuple[ImageRef, ...]]
@@ -155,7 +155,7 @@ Event: TypeAlias = WireEvent | Posted | Waiting | Completed
 
 
 def parse(frame: str | bytes) -> WireEvent | None:
-    """One wire frame as an event; None for frames that say nothing to us or that are broken. Never raises."""
+    """Parse one wire frame; None for frames that are irrelevant or broken. Never raises."""
     try:
         return _binary(frame) if isinstance(frame, bytes) else _text(frame)
     except BadFrame as error:
@@ -164,7 +164,7 @@ def parse(frame: str | bytes) -> WireEvent | None:
 
 
 def _text(frame: str) -> WireEvent | None:
-    # These repeat every node that ran, so they grow with the graph, and `progress` says what we need.
+    # These repeat every node that has run, so they grow with the graph; `progress` has all we need.
     if frame.startswith('{"type": "progress_state"'):
         return None
     try:
@@ -177,9 +177,9 @@ def _text(frame: str) -> WireEvent | None:
 
 
 def message_event(kind: object, data: Mapping[str, Any]) -> WireEvent | None:
-    """The event of one message, from the socket or from the `messages` of a history entry.
+    """Parse one message, from the socket or from the `messages` of a history entry.
 
-    Raises BadFrame when the data do not fit the kind.
+    Raises BadFrame if the data do not fit the kind.
     """
     prompt_id = _optional_text(data.get("prompt_id"))
     match kind:
@@ -212,13 +212,13 @@ def message_event(kind: object, data: Mapping[str, Any]) -> WireEvent | None:
 
 
 def images(output: object) -> tuple[ImageRef, ...]:
-    """The pictures in one node's output; what is not a picture is left out."""
+    """The pictures in one node's output; anything else is dropped."""
     entries = output.get("images") if isinstance(output, dict) else None
     return tuple(ref for ref in map(image_ref, entries if isinstance(entries, list) else ()) if ref)
 
 
 def image_ref(entry: object) -> ImageRef | None:
-    """`{"filename", "subfolder", "type"}` as an ImageRef, or None; names that cannot be remembered are none."""
+    """Parse `{"filename", "subfolder", "type"}`; None if it is malformed or a name cannot be stored."""
     if not isinstance(entry, dict):
         return None
     filename, subfolder, kind = entry.get("filename"), entry.get("subfolder") or "", entry.get("type") or "output"

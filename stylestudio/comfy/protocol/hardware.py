@@ -1,4 +1,4 @@
-"""What an engine says of its devices and packages in /system_stats."""
+"""What an engine reports about its devices and packages in /system_stats."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from packaging.version import InvalidVersion, Version
 
 from stylestudio.text import plain
 
-# Of these ComfyUI tells the memory of the machine: a processor's own, and what Apple's chips share with it.
+# For these ComfyUI reports the machine's memory: a processor's own, and what Apple's chips share with it.
 _SHARES_RAM = ("cpu", "mps")
-_DIRECTML = "privateuseone"  # of this one ComfyUI 0.33.0 says a made-up 1 GiB
+_DIRECTML = "privateuseone"  # for this type ComfyUI 0.33.0 reports a made-up 1 GiB
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What an engine computes on. Memory in bytes, 0 when unknown."""
+    """A device that an engine computes on. Memory is in bytes, 0 if unknown."""
 
     name: str
     type: str
@@ -26,7 +26,7 @@ class Device:
 
     @property
     def has_own_memory(self) -> bool:
-        """Whether its memory is a card's: else it is the machine's RAM."""
+        """Whether its memory is a card's rather than the machine's RAM."""
         return self.type not in _SHARES_RAM
 
     @property
@@ -37,7 +37,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A Python package of an engine, and the version that its ComfyUI asks for."""
+    """A Python package of an engine, and the version that its ComfyUI requires."""
 
     name: str
     installed: str
@@ -45,7 +45,7 @@ class Package:
 
     @property
     def is_old(self) -> bool:
-        """Whether it is older than its ComfyUI asks for. False when one of the versions cannot be read."""
+        """Whether it is older than its ComfyUI requires. False if a version cannot be parsed."""
         try:
             return Version(self.installed) < Version(self.required)
         except InvalidVersion:
@@ -53,7 +53,7 @@ class Package:
 
 
 def device(told: object) -> Device:
-    """One of `devices`, whatever is missing in it."""
+    """Parse one of `devices`, whatever it lacks."""
     told = told if isinstance(told, dict) else {}
     kind = _text(told, "type")
     known = kind != _DIRECTML

@@ -1,12 +1,12 @@
-"""How databases were made before the rooms of today: the migrations of that time, by app. No app itself.
+"""How databases were made before today's rooms: the migrations of that time, by app. Not an app itself.
 
-`stylestudio.database.take_along` applies what of them a database lacks, and then moves its rows into the tables of
-today. Nothing here ever changes.
+`stylestudio.database.conversion` applies those that a database lacks, and then moves its rows into today's tables.
+Nothing here ever changes.
 """
 
 from __future__ import annotations
 
-# The room that each model moved to, by the app and the name that it had. All others stayed where they were.
+# The room that each model moved to, by its former app and name. All others stayed where they were.
 ROOMS = {
     ("generation", "engine"): "engines",
     ("generation", "engineprompt"): "pictures",
@@ -33,7 +33,7 @@ ROOMS = {
     ("training", "trainingjob"): "runs",
 }
 
-# What every database has that can be taken along: the state of 28 November 2026, before noon.
+# Every database that can be converted has these: the state of 28 November 2026, before noon.
 OLDEST = (
     ("generation", "0004_faces"),
     ("styles", "0005_checkpoints"),

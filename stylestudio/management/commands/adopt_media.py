@@ -1,4 +1,4 @@
-"""`manage.py adopt_media`: shows how database and media stand to each other, and settles it."""
+"""`manage.py adopt_media`: shows how database and media relate, and adopts the media."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from stylestudio.media.identity import Mark
 from stylestudio.media.survey import survey
 from stylestudio.models import MediaStore
 
-SHOWN = 5  # names of each kind
+SHOWN = 5  # names per kind
 
 
 class Command(BaseCommand):
-    """Nothing is changed until somebody said yes."""
+    """Changes nothing until somebody confirms."""
 
     help = (
         "Show whether the database and its media (the folder `media`, or the bucket) belong together, which of the two "
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, yes: bool, to_bin: bool, **options: Any) -> None:
-        """Show the numbers, ask, adopt."""
+        """Show the numbers, ask for confirmation, adopt."""
         try:
             row, mark = identity.current()
             found = survey()
@@ -68,7 +68,7 @@ class Command(BaseCommand):
 
 
 def _to_bin(names: Iterable[str]) -> int:
-    """Those that are still unknown: a studio that was not stopped may have stored a row meanwhile."""
+    """Move those that are still unknown: a studio that was not stopped may have stored a row in the meantime."""
     still = set(survey().unknown)
     return orphans.to_bin(name for name in names if name in still)
 

@@ -1,4 +1,4 @@
-"""`manage.py backup DIR`: database and pictures, while the studio runs."""
+"""`manage.py backup DIR`: copies database and pictures while the studio runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("dir", type=Path, metavar="DIR", help="a folder, made when it is not there")
 
     def handle(self, *args: Any, dir: Path, **options: Any) -> None:
-        """The folder has its final name only when it is complete."""
+        """Back up. The folder gets its final name only when it is complete."""
         media = Path(settings.MEDIA_ROOT)
         target = dir.expanduser().resolve() / f"stylestudio-{timezone.now():%Y%m%d-%H%M%S}"
         if media.resolve() in target.parents:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(_("%(dir)s exists already. Try again in a second.") % {"dir": target})
         draft = target.with_name(f"{target.name}.unfinished")
         try:
-            # The database first: every file it names exists by then, and files are only ever added.
+            # The database first: every file that it names exists by then, and files are only ever added.
             save_database(draft / "stylestudio.sqlite3")
             if media.is_dir():
                 shutil.copytree(media, draft / "media", copy_function=_copy, ignore=_unneeded)
@@ -67,11 +67,11 @@ class Command(BaseCommand):
 
 
 def _unneeded(folder: str, names: list[str]) -> set[str]:
-    """Half of an upload, half of a file and what was thrown away are of no use to anybody."""
+    """Skip unfinished uploads, half-written files and the bin: nobody needs them."""
     return {PARTS, ASIDE, BIN} & set(names) if Path(folder) == Path(settings.MEDIA_ROOT) else set()
 
 
 def _copy(source: str, target: str) -> None:
-    # An upload that was given up may vanish while we copy.
+    # A cancelled upload may vanish while we copy.
     with contextlib.suppress(FileNotFoundError):
         shutil.copy2(source, target)

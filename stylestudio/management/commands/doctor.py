@@ -1,4 +1,4 @@
-"""`manage.py doctor`: look at everything a studio needs and say what to do about each fault."""
+"""`manage.py doctor`: checks everything that a studio needs and says what to do about each fault."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylestudio.processes import doctor
 
 
 class Command(BaseCommand):
-    """Exit code 0 when all is well, 1 when something has to be done."""
+    """Exit code 0 if all is well, 1 if something has to be done."""
 
     help = (
         "Check the studio and say what to do about each fault: data and media folder (can they be written, is there "
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print one line for each finding, and what to do under it."""
+        """Print one line per finding, and under it what to do."""
         well = True
         for finding in doctor.examine():
             well = well and finding.well

@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from stylestudio.host import child_exit
 from stylestudio.preview_engine.server import COMFYUI_PORT, Options, PreviewEngine
 
-MAX_UPLOAD_SIZE = 4096  # MB; more than the 100 of ComfyUI, because the LoRA files of styles are sent here
+MAX_UPLOAD_SIZE = 4096  # MB; more than the 100 of ComfyUI, because the LoRA files of styles are uploaded here
 STEP_SECONDS = {"sketch": 0.12, "flat": 0.0}
 TRAINING_STEP_SECONDS = {"sketch": 0.02, "flat": 0.0}
 
 
 class Command(BaseCommand):
-    """Runs until SIGINT or SIGTERM, or with --exit-with-parent until standard input ends."""
+    """Runs until SIGINT or SIGTERM, or with --exit-with-parent until standard input is closed."""
 
     help = (
         "The preview engine as a server of its own, for development: it speaks ComfyUI's API and draws sketches, "
@@ -108,13 +108,13 @@ class Command(BaseCommand):
         if exit_with_parent:
             child_exit.exit_with_parent()
         await engine.start(host, port)
-        # The drawing thread hands over to the one that answers more readily than Python's default of 5 ms.
+        # The drawing thread yields to the answering one more readily than with Python's default of 5 ms.
         sys.setswitchinterval(0.001)
         self.stdout.write(f"Preview engine on {engine.url}")
         self.stdout.flush()
         await ended.wait()
         child_exit.exit_within(0.9)
         await engine.stop()
-        # Taking the whole of Django apart, perhaps with a picture half drawn, would take longer than it is worth.
+        # An orderly shutdown of Django, perhaps in the middle of drawing, would take longer than it is worth.
         self.stdout.flush()
         os._exit(0)

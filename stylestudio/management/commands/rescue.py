@@ -1,4 +1,4 @@
-"""`manage.py rescue FILE`: what can still be read of a damaged database, as a new one."""
+"""`manage.py rescue FILE`: copies what can still be read of a damaged database into a new one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet")
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
-        """Says for each table from which rows are missing how many came. Exit code 1 if any are."""
+        """Report for each table with missing rows how many were copied. Exit code 1 if any are missing."""
         damaged = integrity.database_file()
         if damaged is None:
             raise CommandError(_("The database is PostgreSQL, which has tools of its own for this."))

@@ -1,4 +1,4 @@
-"""`manage.py studio`: the whole house from one command."""
+"""`manage.py studio`: the whole studio from one command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
-from stylestudio.database import take_along
+from stylestudio.database import conversion
 from stylestudio.host import child_exit, private, rendezvous
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.processes import backups
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input closes")
 
     def handle(self, *args: Any, host: str, port: int, no_browser: bool, **options: Any) -> None:
-        """Comes back when the studio was told to stop."""
+        """Run until the studio is told to stop."""
         if options["exit_with_parent"]:
             child_exit.exit_with_parent()
         data = Path(settings.DATA)
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             port = port or rendezvous.free_port(host)
             address = settings.PUBLIC_URL or f"http://{_reachable(host)}:{port}"
             lock.note(f"{address}/")
-            private.begin(data)
+            private.make_data_private(data)
             try:
                 _prepare_data()
             except KeyboardInterrupt:
@@ -88,7 +88,7 @@ def _reachable(host: str) -> str:
 
 
 def _wait_for_port(host: str, port: int, patience: float) -> None:
-    """Leave with a sentence where `port` is taken; children of a killed predecessor get `patience` seconds to end."""
+    """Exit with a sentence if `port` is taken; children of a killed predecessor get `patience` seconds to end."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -128,7 +128,7 @@ def _prepare_data() -> None:
                 saved = backups.save_before_migrating()
                 if saved:
                     say(_("The database was saved to %(file)s before the update.") % {"file": saved})
-                if take_along.is_earlier():
+                if conversion.is_earlier():
                     say(_("The database is brought into the order of this version. That can take a few minutes."))
                 call_command("migrate", interactive=False, verbosity=0)
             startup.prepare()
@@ -138,9 +138,9 @@ def _prepare_data() -> None:
         _give_up(_("%(error)s The studio was not updated and not started.") % {"error": error})
     except OperationalError as error:
         if not settings.DATABASE_URL:
-            raise  # told by whoever runs commands
+            raise  # reported by the command line
         _give_up(_("The database in DATABASE_URL cannot be used: %(error)s") % {"error": error})
-    # The children have connections of their own; this process needs none any more.
+    # The children have their own connections; this process no longer needs any.
     connections.close_all()
 
 
@@ -154,8 +154,8 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
     hub = rendezvous.free_port(but=[port])
     wake = rendezvous.free_port(but=[port, hub])
     if not settings.REDIS_URL:
-        common["STYLESTUDIO_HUB"] = str(rendezvous.Door(hub, secrets.token_urlsafe(32)))
-        common["STYLESTUDIO_WAKE"] = str(rendezvous.Door(wake))
+        common["STYLESTUDIO_HUB"] = str(rendezvous.Endpoint(hub, secrets.token_urlsafe(32)))
+        common["STYLESTUDIO_WAKE"] = str(rendezvous.Endpoint(wake))
     preview = None if settings.COMFYUI_URLS else rendezvous.free_port(but=[port, hub, wake])
     if preview:
         common["STYLESTUDIO_PREVIEW_URL"] = f"http://127.0.0.1:{preview}"
@@ -176,12 +176,12 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
 
 
 def _worker_name(port: int) -> str:
-    """The same at each start, so that a worker knows what it held before; another one for each studio of a database."""
+    """The same at every start, so that a worker knows what it held; different for each studio on one database."""
     return f"studio-{socket.gethostname()}-{port}" if settings.DATABASE_URL else "studio"
 
 
 def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
-    """When the pages answer: say where, and open a browser there."""
+    """Once the pages respond, print their address and open a browser."""
     from stylestudio.people.accounts import first_run_link
 
     while not _answers(host, port):
@@ -194,7 +194,7 @@ def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
     if host in ANYWHERE and not settings.PUBLIC_URL:
         say(_("Other machines are let in only when STYLESTUDIO_PUBLIC_URL says which address they type."))
     say(_("Stop it with Ctrl-C."))
-    # Where no desktop is, Python would start a text browser in this very terminal.
+    # Without a desktop, Python would start a text browser in this very terminal.
     #: [Read, but not ours] On Linux, whether there is a desktop on which to open a browser.
     desktop = sys.platform in {"win32", "darwin"} or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     if browser and desktop:

@@ -1,4 +1,4 @@
-"""`manage.py worker`: does the queued work."""
+"""`manage.py worker`: runs queued jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stylestudio.media import identity
 from stylestudio.processes import workers
 from stylestudio.processes.workers import Pulse, StudioConsumer, stopping, thread_count, worker_name
 
-# A picture crosses several threads on its way. With Python's 5 ms each of them may wait that long for one that renders.
+# A picture passes through several threads. With Python's 5 ms, each may wait that long for one that is rendering.
 SWITCH = 0.0005  # seconds
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, exit_with_parent: bool, **options: Any) -> None:
-        """Returns never: threads of work that did not end in time would be waited for."""
+        """Run, and never return: otherwise Python would wait for threads whose work did not end in time."""
         from huey.contrib.djhuey import HUEY
 
         from stylestudio.processes import tasks
@@ -48,13 +48,13 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH)
         if hasattr(signal, "SIGBREAK"):
             signal.signal(signal.SIGBREAK, lambda number, frame: signal.raise_signal(signal.SIGTERM))
-        private.begin(settings.DATA)
+        private.make_data_private(settings.DATA)
         startup.prepare()
         threads = thread_count(len(page_frame.engine_facts()))
         pulse = Pulse(worker_name(), threads)
         pulse.start()
         tasks.sweep()
-        tasks.say_again()
+        tasks.push_ended_again()
         connections.close_all()
         if file := integrity.database_file():
             integrity.Examiner(file, stopping).start()
@@ -64,7 +64,7 @@ class Command(BaseCommand):
             child_exit.exit_with_parent()
         consumer.run()
         pulse.stop()
-        identity.turn()
+        identity.advance_counter()
         publisher.publisher.flush(0.5)
         hub.drain()
         logging.shutdown()
@@ -72,6 +72,6 @@ class Command(BaseCommand):
 
 
 def _follow_engines(pulse: Pulse, consumer: StudioConsumer) -> None:
-    """Engines that were added meanwhile get their threads too."""
-    consumer.want(thread_count(len(page_frame.engine_facts())))
+    """Give engines that were added later their threads too."""
+    consumer.grow_to(thread_count(len(page_frame.engine_facts())))
     pulse.threads = consumer.threads

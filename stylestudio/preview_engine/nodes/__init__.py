@@ -1,4 +1,4 @@
-"""The node classes that the preview engine knows: those for pictures, those that train, as each generation has them.
+"""The node classes of the preview engine: for pictures and for training, as each generation has them.
 
-Uses the files, the painter and how trainings learn. Begin with `node_class`, then `pictures`.
+Uses the engine's files, the painter and the training code. Begin with `node_class`, then `pictures`.
 """

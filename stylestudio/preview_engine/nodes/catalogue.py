@@ -1,4 +1,4 @@
-"""Which node classes an engine of a generation has."""
+"""Which node classes an engine of each generation has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node classes as ComfyUI 0.33.0 describes them, where it does so differently from 0.8.0."""
+"""The node classes of ComfyUI 0.33.0, if they differ from those of 0.8.0."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _text(stage: Stage, inputs: dict[str, Any], shown: Any) -> tuple[Any, ...]:
     return (shown["text"][0],)
 
 
-# Output nodes that other nodes may go on from.
+# Output nodes whose outputs other nodes may use.
 PASS_ON: Mapping[str, dict[str, Any]] = {
     "SaveImage": {"outputs": ("IMAGE",), "output_names": ("images",), "passes": _image},
     "PreviewImage": {"outputs": ("IMAGE",), "output_names": ("images",), "passes": _image},
@@ -73,7 +73,7 @@ PASS_ON: Mapping[str, dict[str, Any]] = {
 
 
 def _training_inputs(files: Files) -> InputSpecs:
-    """What 0.8.0 asks for, and what came since, in the order of 0.33.0."""
+    """The inputs of 0.8.0 and those added since, in the order of 0.33.0."""
     older = new_training_inputs(files)
     older["training_dtype"] = combo(["bf16", "fp32", "none"], "bf16")
     inputs: InputSpecs = {}
@@ -97,7 +97,7 @@ def _added_after(name: str) -> InputSpecs:
 
 
 def _train(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    """Without the model, which came first until 0.10.0."""
+    """Without the model, which was the first output until 0.10.0."""
     return train(stage, inputs)[1:]
 
 
@@ -110,7 +110,7 @@ def _texts(files: Files) -> InputSpecs:
 
 
 def _own(node: NodeClass) -> dict[str, Any]:
-    """What is different about this class alone."""
+    """What differs in this class alone."""
     if node.name == "TrainLoraNode":
         return {
             "inputs": _training_inputs,
@@ -142,10 +142,10 @@ def _today(node: NodeClass) -> NodeClass:
 
 
 def _load_nothing(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    return (None,)  # never called, for the engine has no such file
+    return (None,)  # never called, because the engine has no such file
 
 
-# What T2IAdapterLoader is rewritten to: the one class here that has another name today.
+# What T2IAdapterLoader is rewritten to: the only class here that has a new name today.
 CONTROL = NodeClass(
     "ControlNetLoader",
     "Load ControlNet Model",

@@ -1,4 +1,4 @@
-"""What a node class is, what it may use while it runs, and what goes from one node to the next."""
+"""Node classes, what they may use while running, and the values passed between nodes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Images: TypeAlias = tuple[Image.Image, ...]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A MODEL or a CLIP: a checkpoint with LoRAs on it, in chain order. `learned` are those that were trained here."""
+    """A MODEL or a CLIP: a checkpoint with LoRAs, in chain order. `learned` holds those that were trained here."""
 
     checkpoint: str
     loras: tuple[tuple[str, float], ...] = ()
     learned: tuple[tuple[Learned, float], ...] = ()
 
     def with_lora(self, name: str, strength: float, learned: Learned | None = None) -> Model:
-        # As in ComfyUI, a LoRA without strength is not there at all.
+        # As in ComfyUI, a LoRA of strength 0 is ignored.
         if not strength:
             return self
         if learned:
@@ -36,7 +36,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """A LATENT: empty, or pictures that were encoded, or sketches that were sampled."""
+    """A LATENT: empty, encoded pictures, or sampled sketches."""
 
     width: int
     height: int
@@ -53,10 +53,10 @@ class Latent:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a running node may use. `check` raises when the prompt is interrupted; `step` reports one sampling step.
+    """What a running node may use. `check` raises if the prompt is interrupted; `step` reports a sampling step.
 
-    `train` reports one training step; quietly it tells nobody and no interrupt gets through. `learned` is what a LoRA
-    that was trained here holds, None for others.
+    `train` reports a training step; if quiet, it sends nothing and ignores interrupts. `learned` returns the contents
+    of a LoRA that was trained here, None for others.
     """
 
     files: Files
@@ -71,15 +71,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class NodeClass:
-    """`run(stage, inputs)` gives the outputs in order, or for an output node what history shows of it.
+    """`run(stage, inputs)` returns the outputs in order; for an output node, what the history shows of it.
 
-    An output node that shows nothing gives None.
+    An output node that shows nothing returns None.
 
-    `refuse` says why an input value cannot be used, None when it can, as (input name, reason).
-    `fingerprint` joins the cache key, for nodes whose result depends on more than their inputs.
-    `optional` inputs are checked where they are given. `output_names` where they are not the types, `lists` says which
-    outputs are lists, `more` is what /object_info tells besides. `passes(stage, inputs, shown)` gives the outputs of an
-    output node that others may go on from.
+    `refuse` returns (input name, reason) if an input value cannot be used, otherwise None.
+    `fingerprint` is added to the cache key of nodes whose result depends on more than their inputs.
+    `optional` inputs are checked if they are set. `output_names` is set if they differ from the types, `lists` marks
+    outputs that are lists, and `more` holds further fields of /object_info. `passes(stage, inputs, shown)` returns the
+    outputs of an output node whose outputs other nodes may use.
     """
 
     name: str
@@ -100,7 +100,7 @@ class NodeClass:
     passes: Callable[[Stage, dict[str, Any], Any], tuple[Any, ...]] | None = None
 
     def info(self, files: Files) -> dict[str, Any]:
-        """The class as GET /object_info describes it."""
+        """The class in the format of GET /object_info."""
         required = self.inputs(files)
         kinds: dict[str, Any] = {"required": required}
         order = {"required": list(required)}

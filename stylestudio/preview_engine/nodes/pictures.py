@@ -1,4 +1,4 @@
-"""The node classes that make pictures: what they take and give, and what they do."""
+"""The node classes that make pictures: inputs, outputs and behaviour."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _empty_latent(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _is_lightning(lora: str) -> bool:
-    """Whether the file makes sampling quick and changes no look. One that a studio put here is always a style's."""
+    """Whether the file speeds up sampling without changing the look. A LoRA installed by a studio is always a style."""
     return "lightning" in lora.lower() and not lora.startswith("stylestudio_")
 
 
@@ -124,7 +124,7 @@ def _sample(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     briefs = [
         Brief(
             prompt=inputs["positive"],
-            # Without guidance the negative prompt has no say, as in the real sampler.
+            # Without guidance the negative prompt has no effect, as in the real sampler.
             negative="" if cfg == 1.0 else inputs["negative"],
             seed=(inputs["seed"] + place) % SEED_COUNT,
             width=latent.width,
@@ -152,7 +152,7 @@ def _decode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def encoded(images: Images) -> Latent:
-    """A batch of pictures as the real node encodes them: cut to whole cells of 8 pixels."""
+    """Encode a batch of pictures as the real node does: cropped to whole cells of 8 pixels."""
     width, height = (side // 8 * 8 for side in images[0].size)
     left, top = (images[0].width - width) // 2, (images[0].height - height) // 2
     cropped = tuple(image.crop((left, top, left + width, top + height)) for image in images)
@@ -166,7 +166,7 @@ def _encode(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
 def _load_image(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
     with Image.open(stage.files.input_image(inputs["image"])) as file:
         upright = ImageOps.exif_transpose(file)
-        # Converting drops the alpha channel and keeps the colours below it, as the real node does.
+        # Converting drops the alpha channel and keeps the colours beneath it, as the real node does.
         return (upright.convert("RGB"),), None
 
 
@@ -213,7 +213,7 @@ def _written(stage: Stage, images: Images, prefix: str, kind: str) -> dict[str, 
 
 
 def _describe(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
-    """Colours and size of the first picture: all that can be said of it without a model."""
+    """Describe the first picture by colours and size, which is all that is possible without a model."""
     image: Image.Image = inputs["image"][0]
     small = image.convert("RGB").resize((32, 32), Image.Resampling.BOX)
     pixels: Any = small.get_flattened_data()
@@ -400,7 +400,7 @@ NODES: dict[str, NodeClass] = {
             is_output=True,
             hidden=WITH_METADATA,
         ),
-        # Of no real server: it lets the example of a captioner run without a model.
+        # Not in any real server: it lets the example captioner run without a model.
         NodeClass(
             "DescribeColours",
             "Describe colours and size (preview engine only)",

@@ -1,4 +1,4 @@
-"""The node classes that train a LoRA: those of a new ComfyUI, and those of an old one where they differ."""
+"""The node classes that train a LoRA: those of a new ComfyUI, and those of an old one if they differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import LOSSES, OPTIMIZERS, Recipe, Training
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-LARGEST = 512  # pixels; training looks at less, and a whole set is held in memory
+LARGEST = 512  # pixels; training uses fewer, and a whole set is held in memory
 NOTHING = "[None]"
 MODULE = "comfy_extras.nodes_train"
 DTYPES = ["bf16", "fp32"]
@@ -35,7 +35,7 @@ OTHER_SIZE = f"{_OTHER}Either select a valid resize method or use the same size 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A LORA_MODEL: what was learned, and how it is to be stored."""
+    """A LORA_MODEL: what was learned, and how to store it."""
 
     learned: Learned
     dtype: Literal["bf16", "fp32"]
@@ -43,14 +43,14 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture of a set with its caption, "" where it has none."""
+    """A picture of a set with its caption, "" if it has none."""
 
     image: Image.Image
     caption: str
 
 
 def _examples(files: Files, folder: str) -> Iterator[Example]:
-    """The pictures of an input folder and of the folders in it, those of `3_name` three times, one by one."""
+    """The pictures of an input folder and its subfolders, one by one; those in `3_name` three times."""
     top = files.folder("input")
     paths: list[Path] = []
     for path in sorted((top / folder).iterdir()):
@@ -76,7 +76,7 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _caption(top: Path, path: Path) -> str:
-    # As the real node does it: the ending is replaced wherever it stands, so that a.png.png has no caption.
+    # As in the real node, the suffix is replaced wherever it occurs, so a.png.png has no caption.
     name = path.relative_to(top).as_posix().replace(path.suffix, ".txt")
     told = top / name
     return told.read_text("utf-8").strip() if told.is_file() else ""
@@ -101,13 +101,13 @@ def _load_old_set(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{name} missing 1 required positional argument: 'resize_method'")
     images: list[Image.Image] = []
     captions: list[str] = []
-    size = (0, 0)  # of the first picture, where nothing else is asked for
+    size = (0, 0)  # of the first picture, unless something else is set
     for example in _examples(stage.files, inputs["folder"]):
         if not images:
             width, height = example.image.size
             size = (max(inputs.get("width", -1), 0) or width, max(inputs.get("height", -1), 0) or height)
         images.append(_smaller(_resized(example.image, size, inputs["resize_method"])))
-        # An empty caption is encoded twice there, which the training stumbles over.
+        # The old node encodes an empty caption twice, which makes the training fail.
         captions += [example.caption] if example.caption else ["", ""]
     return tuple(images), tuple(captions)
 
@@ -152,7 +152,7 @@ def _train_quietly(stage: Stage, inputs: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _trained(stage: Stage, inputs: dict[str, Any], *, quiet: bool) -> tuple[Any, ...]:
-    """Model, LoRA, losses, total steps. Precision and algorithm change the file and nothing else."""
+    """Model, LoRA, losses, total steps. Precision and algorithm affect only the file."""
     latents: Sequence[Latent] = inputs["latents"] if isinstance(inputs["latents"], tuple) else (inputs["latents"],)
     pictures = [picture for latent in latents for picture in latent.decode(stage.painter)]
     positive = inputs["positive"]
@@ -184,7 +184,7 @@ def _trained(stage: Stage, inputs: dict[str, Any], *, quiet: bool) -> tuple[Any,
 
 
 def _existing(stage: Stage, name: str) -> tuple[Learned | None, int]:
-    """What to continue from, and the steps that its name tells of; ValueError where it tells of none."""
+    """What to continue from, and the number of steps in its name; ValueError if the name has none."""
     if name == NOTHING:
         return None, 0
     steps = int(name.partition("_steps_")[0].rpartition("_")[2])
@@ -215,13 +215,13 @@ def _loss_graph(stage: Stage, inputs: dict[str, Any]) -> dict[str, Any]:
     ]
     draw.line(points, fill="blue", width=2)
     draw.line([(margin, 0), (margin, height), (margin + width, height)], fill="black", width=2)
-    # The prefix that was asked for is ignored there too.
+    # The real node ignores the requested prefix too.
     saved = stage.files.save([graph], f"ComfyUI_temp_{uuid4().hex[:5]}", "temp", stage.graph, stage.pnginfo)
     return {"images": [file.as_json() for file in saved], "animated": [False]}
 
 
 def combo(options: list[str], default: str | None = None) -> list[Any]:
-    """The choices of an input as newer node classes list them."""
+    """The choices of an input in the format of newer node classes."""
     named = {} if default is None else {"default": default}
     return ["COMBO", {**named, "multiselect": False, "options": options}]
 

@@ -1,4 +1,4 @@
-"""Painters of the preview engine: they draw with numpy and Pillow what a real engine would diffuse."""
+"""Painters of the preview engine: they draw with numpy and Pillow what a real engine would generate."""
 
 from __future__ import annotations
 

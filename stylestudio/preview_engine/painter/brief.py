@@ -1,4 +1,4 @@
-"""What a painter is asked to draw, and what a painter is."""
+"""The interface of painters, and the description of a picture to draw."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Everything that a picture depends on: the same brief gives the same pixels.
+    """Everything that determines a picture: the same brief gives the same pixels.
 
-    styles     (LoRA file name, strength) in chain order, the Lightning LoRA left out
+    styles     (LoRA file name, strength) in chain order, without the Lightning LoRA
     reference  the picture that image to image starts from, already scaled to width x height (RGB)
-    denoise    how far to go away from the reference: 0 returns it, 1 ignores it
-    learned    (what a LoRA that was trained here holds, strength); such LoRAs are not among the styles
+    denoise    how far to move away from the reference: 0 returns it, 1 ignores it
+    learned    (contents, strength) of LoRAs that were trained here; these are not among the styles
     """
 
     prompt: str
@@ -38,13 +38,13 @@ class Painter(Protocol):
     """Draws pictures for the preview engine."""
 
     def draw(self, brief: Brief) -> Image.Image:
-        """The sketch: at most 512 px on the long side, RGB or RGBA; deterministic."""
+        """Return the sketch: at most 512 px on the long side, RGB or RGBA; deterministic."""
         ...
 
     def develop(self, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
-        """What a preview shows after `step` of `brief.steps`: noise that sharpens into the sketch, RGB."""
+        """Return the preview after `step` of `brief.steps`: noise that sharpens into the sketch, RGB."""
         ...
 
     def finish(self, sketch: Image.Image, brief: Brief) -> Image.Image:
-        """The picture at full size, RGB, or RGBA for transparent styles."""
+        """Return the picture at full size: RGB, or RGBA for transparent styles."""
         ...

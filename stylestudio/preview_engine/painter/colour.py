@@ -14,12 +14,12 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def rgb(code: str) -> Field:
-    """The colour of six hexadecimal digits."""
+    """Parse a colour of six hexadecimal digits."""
     return np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / np.float32(255)
 
 
 def mix(first: Field, second: Field, amount: float) -> Field:
-    """`first` at amount 0, `second` at amount 1."""
+    """Interpolate: `first` at amount 0, `second` at amount 1."""
     return first + (second - first) * np.float32(amount)
 
 
@@ -28,21 +28,21 @@ def brightness(colour: Field) -> float:
 
 
 def shift(colour: Field, hue: float = 0.0, saturation: float = 1.0, value: float = 1.0) -> Field:
-    """Turns the hue (in whole circles) and scales saturation and value of one colour."""
+    """Rotate the hue (in full circles) and scale saturation and value of one colour."""
     h, s, v = colorsys.rgb_to_hsv(*(float(c) for c in np.clip(colour, 0, 1)))
     turned = colorsys.hsv_to_rgb((h + hue) % 1, min(1.0, s * saturation), min(1.0, v * value))
     return np.array(turned, np.float32)
 
 
 def saturate(picture: Field, amount: float) -> Field:
-    """Moves a picture away from (above 1) or towards (below 1) its own greys."""
+    """Move a picture away from (above 1) or towards (below 1) its own greys."""
     grey = (picture @ LUMA)[..., None]
     return grey + (picture - grey) * np.float32(amount)
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """What lights and colours a scene: the sky from zenith to horizon, the disc in it, haze, land, accent."""
+    """The light and colours of a scene: the sky from zenith to horizon, its disc, haze, land, accent."""
 
     zenith: Field
     sky: Field
@@ -56,11 +56,11 @@ class Palette:
     night: float = 0.0
 
     def turned(self, hue: float, saturation: float = 1.0, value: float = 1.0) -> Palette:
-        """Every colour with its hue turned a little (in whole circles), saturation and value scaled."""
+        """Rotate the hue of every colour (in full circles) and scale saturation and value."""
         return self.each(lambda colour: shift(colour, hue, saturation, value))
 
     def tinted(self, colours: Sequence[Field]) -> Palette:
-        """The palette pulled towards colours that the prompt names: the first rules the sky, the last the land."""
+        """Pull the palette towards the colours in the prompt: the first determines the sky, the last the land."""
         if not colours:
             return self
         sky, land = colours[0], colours[-1]
@@ -95,7 +95,7 @@ class Palette:
 
 
 def _at_brightness(colour: Field, target: float) -> Field:
-    """`colour` made as bright as `target`, mixing towards white where scaling alone would clip."""
+    """Make `colour` as bright as `target`, mixing towards white if scaling alone would clip."""
     own = max(brightness(colour), 0.02)
     if own >= target:
         return colour * np.float32(target / own)

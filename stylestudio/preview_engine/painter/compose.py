@@ -1,4 +1,4 @@
-"""Composition: from a reading of the prompt to a stack of layers that fills the canvas well."""
+"""Composition: turns a parsed prompt into a stack of layers that fills the canvas well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STILL_LIFE = ("vase", "apple", "flower", "candle", "book", "bowl", "cup", "gem",
 
 
 def compose(order: Order) -> Stack:
-    """The layer stack of a picture. Everything random in it follows from seed, words and aspect ratio."""
+    """Compose the layer stack of a picture. All randomness derives from seed, words and aspect ratio."""
     reading = order.reading
     if order.isolated:
         return emblem(order)

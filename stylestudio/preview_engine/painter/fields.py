@@ -1,4 +1,4 @@
-"""Float32 fields: seeded random streams, noise, soft blurs, gradients. Everything else is painted with these."""
+"""Float32 fields: seeded random streams, noise, soft blurs, gradients. Everything else is painted with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Shape: TypeAlias = tuple[int, int]
 
 
 def stream(*parts: object) -> np.random.Generator:
-    """A random generator that depends on `parts` and on nothing else, in every process and on every machine."""
+    """A random generator that depends only on `parts`, in every process and on every machine."""
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode("utf-8", "replace")).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
@@ -32,7 +32,7 @@ def resize_colour(picture: Field, shape: Shape, how: Image.Resampling = Image.Re
 
 
 def soft(field: Field, radius: float) -> Field:
-    """A cheap wide blur: `field` made small and large again. `radius` is in pixels; below one it changes nothing."""
+    """A cheap wide blur: scales `field` down and up again. `radius` is in pixels; below 1 it has no effect."""
     if radius < 1:
         return field
     height, width = field.shape[:2]
@@ -43,7 +43,7 @@ def soft(field: Field, radius: float) -> Field:
 
 
 def grid(shape: Shape) -> tuple[Field, Field]:
-    """Column of y and row of x pixel centres, ready to broadcast."""
+    """A column of y and a row of x pixel centres, ready to broadcast."""
     height, width = shape
     return (
         np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5),
@@ -77,7 +77,7 @@ def noise(
 def profile(
     rng: np.random.Generator, width: int, cells: float, octaves: int, roughness: float = 0.5, *, sharp: bool = False
 ) -> Field:
-    """One line of fractal noise between 0 and 1 over `width` pixels; `sharp` joins its points with straight strokes."""
+    """A line of fractal noise between 0 and 1, `width` pixels long; `sharp` joins its points with straight lines."""
     at = np.linspace(0, 1, width, dtype=np.float32)
     total = np.zeros(width, np.float32)
     weight = 1.0
@@ -97,12 +97,12 @@ def profile(
 
 
 def clamp(field: Field) -> Field:
-    """`field` between 0 and 1."""
+    """Clip `field` to between 0 and 1."""
     return np.asarray(np.clip(field, 0, 1), np.float32)
 
 
 def ease(value: float, low: float, high: float) -> float:
-    """`ramp` for one number."""
+    """`ramp` for a single number."""
     return float(ramp(np.array([value], np.float32), low, high)[0])
 
 
@@ -113,10 +113,10 @@ def ramp(field: Field, low: float, high: float) -> Field:
 
 
 def to_image(picture: Field) -> Image.Image:
-    """An RGB or RGBA picture from floats between 0 and 1."""
+    """Convert floats between 0 and 1 to an RGB or RGBA picture."""
     return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
 def from_image(image: Image.Image) -> Field:
-    """Floats between 0 and 1, height x width x channels."""
+    """Convert to floats between 0 and 1, height x width x channels."""
     return np.asarray(image, dtype=np.float32) / np.float32(255)

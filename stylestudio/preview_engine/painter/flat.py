@@ -1,4 +1,4 @@
-"""Plain colours, quickly: the painter of tests."""
+"""Plain colours, quickly: the painter for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GREY = (128, 128, 128)
 
 
 class FlatPainter:
-    """One colour a picture, decided by every field of the brief."""
+    """One colour per picture, determined by every field of the brief."""
 
     def draw(self, brief: Brief) -> Image.Image:
         facts = (

@@ -1,4 +1,4 @@
-"""The layer stack: what a picture consists of before a look paints it, and the pen that draws shapes into a layer."""
+"""The layer stack: a picture before a look paints it, and the pen that draws shapes into a layer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Layer:
 
     mask    how much of each pixel it covers, 0 to 1
     colour  its own colour without light, height x width x 3 (or one colour for all)
-    shade   light on its forms: -1 in shadow, 0 plain, 1 lit
+    shade   light on its forms: -1 in shadow, 0 neutral, 1 lit
     glow    how much it shines by itself, 0 to 1
     edge    1 along the outlines of its parts
     role    sky, halo, disc, stars, cloud, ridge, mist, water, water-foam, subject, light, weather,
@@ -46,7 +46,7 @@ class Layer:
         )
 
     def extent(self) -> Box:
-        """The smallest box that holds all of the layer; at least one pixel."""
+        """The smallest box that contains the whole layer; at least one pixel."""
         rows, columns = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
         if rows.size == 0:
             return slice(0, 1), slice(0, 1)
@@ -54,7 +54,7 @@ class Layer:
 
     @classmethod
     def plain(cls, role: str, depth: float, mask: Field, colour: Field, shade: Field | float = 0.0) -> Layer:
-        """A layer without parts: one mask, one colour or colour field, maybe a shade."""
+        """A layer without parts: one mask, one colour or colour field, optionally a shade."""
         shape = mask.shape
         nothing = np.broadcast_to(np.float32(0), shape)
         light = shade if isinstance(shade, np.ndarray) else np.broadcast_to(np.float32(shade), shape)
@@ -65,7 +65,7 @@ class Layer:
 class Stack:
     """A composed scene, far to near, with everything a look needs besides the layers.
 
-    light  towards the light, x right and y down
+    light  direction towards the light, x right and y down
     """
 
     shape: Shape
@@ -83,7 +83,7 @@ class Stack:
 
 @dataclass(slots=True)
 class Frame:
-    """Where the unit box of a drawing lies on the canvas: x -0.5 to 0.5, y -1 (top) to 0 (foot)."""
+    """Where the unit box of a drawing lies on the canvas: x from -0.5 to 0.5, y from -1 (top) to 0 (foot)."""
 
     x: float
     y: float
@@ -123,7 +123,7 @@ def curve(points: Sequence[Point], steps: int = 8, *, closed: bool = True) -> li
 
 @dataclass(slots=True)
 class Pen:
-    """Draws shaded parts into one layer. Coordinates are those of the current `frame`."""
+    """Draws shaded parts into one layer. Coordinates are relative to the current `frame`."""
 
     shape: Shape
     light: Point = (-0.6, -0.8)
@@ -143,7 +143,7 @@ class Pen:
         self.edge = np.zeros(self.shape, np.float32)
 
     def layer(self, role: str, depth: float) -> Layer:
-        """What has been drawn. Colour and light no longer hold the black of the empty canvas below soft borders."""
+        """Return what has been drawn, without the black of the empty canvas in colour and light under soft borders."""
         whole = 1 / np.maximum(self.mask, np.float32(1 / 64))
         return Layer(
             role,
@@ -213,9 +213,9 @@ class Pen:
         self.mask[box] = np.maximum(self.mask[box], covered) if inside else self.mask[box] * keep + covered
 
     def _roundness(self, cover: Field, reach: float) -> Field:
-        """How far a shape that swells towards its middle faces the light, in units of its slope."""
+        """How much a shape that bulges towards its middle faces the light, in units of its slope."""
         if reach <= 10:
-            # Small shapes come by the hundred; eight bits and one box are enough for them.
+            # Small shapes come in hundreds; eight bits and one box blur are enough for them.
             image = Image.fromarray((cover * 255).astype(np.uint8)).filter(ImageFilter.BoxBlur(reach * 0.6))
             swollen = np.pad(np.asarray(image, np.float32) / np.float32(255), 1, mode="edge")
         else:
@@ -229,7 +229,7 @@ class Pen:
         return float(cover.sum()) / float(max(cover.shape))
 
     def blob(self, points: Sequence[Point], colour: Field, shade: float = 0.0, **how: float | bool) -> None:
-        """A polygon with its corners smoothed away."""
+        """A polygon with rounded corners."""
         self.poly(curve(points), colour, shade, **how)  # type: ignore[arg-type]
 
     def oval(
@@ -250,12 +250,12 @@ class Pen:
         shade: float = 0.0,
         **how: float | bool,
     ) -> None:
-        """A stroke along `points`; `width` is one number or one for each point (a brush that swells and thins)."""
+        """A stroke along `points`; `width` is one number, or one per point (a brush that swells and thins)."""
         self.poly(ribbon(points, width), colour, shade, **how)  # type: ignore[arg-type]
 
 
 def _rim(cover: Field) -> Field:
-    """A line about one pixel wide along the border of a shape, wherever the border falls between the pixels."""
+    """A line about one pixel wide along the border of a shape, wherever the border lies between pixels."""
     near = np.pad(cover, 1)
     mean = (near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:] + 2 * cover) / 6
     return clamp(5 * mean * (1 - mean))

@@ -1,7 +1,7 @@
-"""A LoRA of the sketch painter: what it changes of the painter's habits, and how a picture is painted anew by it.
+"""A LoRA of the sketch painter: how it changes the painter's habits, and how a picture is repainted with it.
 
-The painter has two layers. Each takes what a sketch measures and gives what the picture shall measure; untrained, both
-hand on what they get. A LoRA adds `up @ down`, scaled by alpha / rank as usual, to each of them.
+The painter has two layers. Each maps measurements of a sketch to the target measurements of the picture; untrained,
+both pass them through unchanged. A LoRA adds `up @ down`, scaled by alpha / rank as usual, to each of them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from stylestudio.preview_engine.painter.measures import (
     usual,
 )
 
-GAIN = 12.0  # how far a weight of 1 reaches, so that usual learning rates arrive within usual numbers of steps
-SPREAD = 0.2  # of colours among the painter's habits: makes inputs about as large as 1
+GAIN = 12.0  # effect of a weight of 1, so that usual learning rates get there within usual numbers of steps
+SPREAD = 0.2  # of colours among the painter's habits: brings inputs to about 1
 TEXTURE_UNIT = 16.0
 CUBE = 17  # points along an edge of the colour cube
 ROUNDS = 10
-STEEPEST = 3.0  # how much more contrast colours may get; beyond that only grain would grow
+STEEPEST = 3.0  # how much contrast colours may gain; beyond that only grain would grow
 LEAST_GAIN, MOST_GAIN = 0.3, 3.0
-FLAT = (2 / 255) ** 2  # a variance that nobody sees
+FLAT = (2 / 255) ** 2  # a variance that nobody can see
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,32 +59,32 @@ class Learned:
 
     @cached_property
     def digest(self) -> str:
-        """The same for the same weights."""
+        """A digest that is equal for equal weights."""
         parts = (self.palette_up, self.palette_down, self.texture_up, self.texture_down)
         told = b"".join(np.ascontiguousarray(part, np.float32).tobytes() for part in parts)
         return hashlib.sha256(told + str(self.alpha).encode()).hexdigest()
 
     def change(self, own: Measure) -> Measure:
-        """What it adds to the measure of a picture, at strength 1."""
+        """The change that it makes to the measurement of a picture at strength 1."""
         colours = through_palette(self.palette_up, self.palette_down @ palette_input(own))
         texture = self.texture_up @ (self.texture_down @ texture_input(own))
         return Measure(np.nan_to_num(colours * self.scale), np.nan_to_num(texture * self.scale * TEXTURE_UNIT))
 
 
 def through_palette(up: Field, hidden: Field) -> Field:
-    """From hidden columns, one for each direction, to directions x levels: each direction has its own rows of up."""
+    """Map hidden columns, one per direction, to directions x levels: each direction has its own rows of up."""
     blocks = up.reshape(len(DIRECTIONS), len(LEVELS), -1)
     return np.asarray(np.einsum("dlr,rd->dl", blocks, hidden))
 
 
 def palette_input(own: Measure) -> Field:
-    """What the palette layer takes: for each direction (a column) its levels, and 1 for what is always added."""
+    """The input of the palette layer: a column per direction with its levels, and 1 for the bias."""
     levels = (own.colours - usual().colours).T / SPREAD
     return np.concatenate([levels, np.ones((1, len(DIRECTIONS)))])
 
 
 def texture_input(own: Measure) -> Field:
-    """What the texture layer takes: the bands, and 1."""
+    """The input of the texture layer: the bands, and 1."""
     return np.append(own.texture - usual().texture, 1.0)
 
 
@@ -92,14 +92,14 @@ Share = tuple[Learned, float]
 
 
 def shares(learned: Sequence[Share]) -> list[Share]:
-    """Each with its part of the picture; together at most the whole."""
+    """Each with its share of the picture; together at most the whole."""
     held = [(one, max(0.0, min(2.0, strength))) for one, strength in learned]
     total = max(1.0, sum(strength for _, strength in held))
     return [(one, strength / total) for one, strength in held if strength]
 
 
 def repainted(picture: Field, learned: Sequence[Share], seed: int, amount: float = 1.0) -> Field:
-    """`picture` (height x width x 3 or 4) in the palette and texture of what was learned, `amount` of the way."""
+    """Repaint `picture` (height x width x 3 or 4) with the learned palette and texture, `amount` of the way."""
     mix = [(one, share * amount) for one, share in shares(learned) if share * amount > 1e-6]
     if not mix:
         return picture
@@ -115,7 +115,7 @@ def repainted(picture: Field, learned: Sequence[Share], seed: int, amount: float
 
 
 def _cube(pixels: Field, wanted: Field) -> ImageFilter.Color3DLUT:
-    """The colour for each colour that carries `pixels` to the wanted quantiles, smoothly and the shortest way."""
+    """A colour lookup table that takes `pixels` to the target quantiles, smoothly and by the shortest way."""
     step = max(1, len(pixels) // 1500)
     own = pixels[::step].astype(np.float32)
     edge = np.linspace(0, 1, CUBE, dtype=np.float32)
@@ -128,7 +128,7 @@ def _cube(pixels: Field, wanted: Field) -> ImageFilter.Color3DLUT:
 
 
 def _curves(own: Field, wanted: Field) -> list[tuple[Field, Field]]:
-    """For each direction a rising curve from own to wanted levels, nowhere too steep."""
+    """For each direction, a rising curve from own to target levels, nowhere too steep."""
     curves = []
     for mine, theirs in zip(own, wanted, strict=True):
         start = mine + np.arange(len(mine)) * 1e-5
@@ -141,7 +141,7 @@ def _curves(own: Field, wanted: Field) -> list[tuple[Field, Field]]:
 
 
 def _moved(colours: Field, curves: list[tuple[Field, Field]]) -> Field:
-    """Colours (n x 3) moved a step along all directions at once."""
+    """Move colours (n x 3) one step along all directions at once."""
     shift = np.zeros_like(colours)
     for direction, (start, end) in zip(DIRECTIONS, curves, strict=True):
         along = colours @ direction
@@ -151,7 +151,7 @@ def _moved(colours: Field, curves: list[tuple[Field, Field]]) -> Field:
 
 
 def _woven(picture: Field, wanted: Field, seed: int) -> Field:
-    """The picture with each band of its grain as strong as wanted; where it has too little, some is laid over it."""
+    """Give each band of the picture's grain the target strength; if it has too little, some is laid over it."""
     tone = picture @ LUMA
     scale = max(tone.shape) / SIDE
     own = 2.0 ** strengths(swatch(to_image(picture)).bands)
@@ -166,7 +166,7 @@ def _woven(picture: Field, wanted: Field, seed: int) -> Field:
 
 
 def _weave(shape: tuple[int, ...], cell: float, rng: np.random.Generator) -> Field:
-    """Noise with a spread of 1 whose flecks are about `cell` pixels wide."""
+    """Noise with a standard deviation of 1 whose flecks are about `cell` pixels wide."""
     height, width = shape
     coarse = rng.normal(0, 1, (max(2, round(height / cell)), max(2, round(width / cell)))).astype(np.float32)
     flecks = resize(coarse, (height, width), Image.Resampling.BICUBIC)

@@ -1,10 +1,10 @@
-"""The words the painter knows, as data: what they name, and how concepts relate. English first, then Chinese."""
+"""The words that the painter knows, as data: what they name, and how concepts relate. English, then Chinese."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Things that can be drawn as a shape of their own.
+# Things that can be drawn as separate shapes.
 LANDMARKS: Mapping[str, str] = {
     "castle": "castle fortress citadel stronghold palace keep 城堡 宫殿 要塞",
     "tower": "tower turret spire watchtower 塔楼 高塔",
@@ -221,7 +221,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "black": ("25252d", "black obsidian 黑 黑色"),
 }
 
-# Words that mean something else together.
+# Words that have another meaning together.
 PHRASES: Mapping[str, str] = {
     "cherry blossom": "sakura",
     "cherry tree": "sakura",
@@ -250,7 +250,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Words that most prompts have and that mean nothing to draw.
+# Words that most prompts contain and that name nothing to draw.
 IDLE = _words(
     "a an the of in on at by with and or to from for over under above below near into through its his her their is are "
     "very highly detailed detail masterpiece best quality style picture image illustration art artwork painting "

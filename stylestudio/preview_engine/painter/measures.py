@@ -1,7 +1,7 @@
-"""What can be measured about a picture's style: its colours along some directions, and how much it has of each grain.
+"""Measurements of a picture's style: its colours along several directions, and the strength of each kind of grain.
 
-The sketch painter measures what it drew, training measures the pictures that it learns from, and both with the same
-yardstick: a picture made small, whatever its size.
+The sketch painter measures what it drew, and training measures the pictures that it learns from, both with the same
+yardstick: the picture scaled down, whatever its size.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from PIL import Image
 from stylestudio.preview_engine.painter.colour import LUMA, PALETTES, Palette
 from stylestudio.preview_engine.painter.fields import Field, from_image, soft, stream
 
-SIDE = 96  # pixels of the longer side of what is measured
+SIDE = 96  # pixels of the longer side of a measured picture
 LEVELS = ((np.arange(17) + 0.5) / 17).astype(np.float32)
-RADII = (1.5, 3.0, 6.0, 12.0)  # pixels at that size; each ends one band of grain and begins the next
+RADII = (1.5, 3.0, 6.0, 12.0)  # pixels at that size; each ends one band of grain and starts the next
 FAINTEST = 1 / 255
 HABITS = 64
 
@@ -31,7 +31,7 @@ DIRECTIONS = np.array([np.array(axis) / np.linalg.norm(axis) for axis in _AXES],
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """`colours`: directions x levels, the quantiles of the colours. `texture`: for each band log2 of its strength."""
+    """`colours`: directions x levels, the quantiles of the colours. `texture`: log2 of the strength of each band."""
 
     colours: Field
     texture: Field
@@ -39,7 +39,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Swatch:
-    """A picture made small: `pixels` (n x 3) without grain, and `bands` (bands x height x width) of grain alone."""
+    """A scaled-down picture: `pixels` (n x 3) without grain, and `bands` (bands x height x width) of grain alone."""
 
     pixels: Field
     bands: Field
@@ -49,7 +49,7 @@ class Swatch:
 
 
 def swatch(image: Image.Image) -> Swatch:
-    """What is measured of an image."""
+    """Scale an image down for measuring."""
     scale = SIDE / max(image.size)
     size = (max(8, round(image.width * scale)), max(8, round(image.height * scale)))
     small = from_image(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
@@ -57,13 +57,13 @@ def swatch(image: Image.Image) -> Swatch:
 
 
 def bands(tone: Field, scale: float) -> Field:
-    """The grain of a tone (height x width), fine to coarse. `scale` is how much larger it is than what is measured."""
+    """The grain of a tone (height x width), fine to coarse. `scale` is its size relative to a measured picture."""
     smooth = [tone, *(soft(tone, radius * scale) for radius in RADII)]
     return np.stack([fine - coarse for fine, coarse in pairwise(smooth)])
 
 
 def quantiles(pixels: Field) -> Field:
-    """The colours of some pixels (n x 3), along each direction."""
+    """The colour quantiles of some pixels (n x 3) along each direction."""
     along = np.sort(pixels.astype(np.float32) @ DIRECTIONS.T, axis=0)
     places = LEVELS * len(along) - 0.5
     at = np.arange(len(along))
@@ -71,13 +71,13 @@ def quantiles(pixels: Field) -> Field:
 
 
 def strengths(grain: Field) -> Field:
-    """How strong each band is: log2 of its spread."""
+    """The strength of each band: log2 of its standard deviation."""
     return np.asarray(np.log2(grain.reshape(len(grain), -1).astype(np.float32).std(axis=1) + FAINTEST))
 
 
 @cache
 def habits() -> tuple[Measure, ...]:
-    """What the painter's own pictures measure like, by the palettes that light them."""
+    """Measurements of the painter's own pictures, one per palette that lights them."""
     rng = stream("habits")
     palettes = [palette for of_one_kind in PALETTES.values() for palette in of_one_kind]
     return tuple(_habit(palettes[int(rng.integers(len(palettes)))], rng) for _ in range(HABITS))

@@ -1,4 +1,4 @@
-"""The sketch painter: reads the brief, composes a scene, paints it in a mix of looks, and makes previews of it."""
+"""The sketch painter: reads the brief, composes a scene, paints it in a mix of looks, and draws its previews."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST = 512
 SKETCH_LORAS: Mapping[str, str] = {
     key: f"sketch_{key}.safetensors" for key in ("ink", "gouache", "paper", "pixel", "neon", "icon")
 }
-ISOLATING = 0.35  # from this strength on a style that isolates its subject also rules the composition
+ISOLATING = 0.35  # from this strength on, a style that isolates its subject also determines the composition
 NO_BACKGROUND = np.array([0.11, 0.11, 0.13], np.float32)
 
 
@@ -77,7 +77,7 @@ class SketchPainter:
         scale = size[0] / sketch.width
         full = sketch if scale == 1 else sketch.resize(size, Image.Resampling.LANCZOS)
         if scale > 1.05:
-            # Blur away the steps of the small sketch, then draw its edges tight again.
+            # Blur the steps of the small sketch, then sharpen its edges again.
             full = full.filter(ImageFilter.GaussianBlur(0.5 * scale))
             full = full.filter(ImageFilter.UnsharpMask(radius=1.3 * scale, percent=95, threshold=0))
         grain = BASE.grain * (1 - min(1.0, sum(w for _, w in weights))) + sum(look.grain * w for look, w in weights)
@@ -87,7 +87,7 @@ class SketchPainter:
     def _image_to_image(
         start: Field, stack: Stack, picture: Field, weights: list[tuple[Look, float]], brief: Brief
     ) -> Field:
-        """From the reference (denoise 0) over the reference in the style to the prompt's own picture (denoise 1)."""
+        """Blend from the reference (denoise 0) via the styled reference to the prompt's own picture (denoise 1)."""
         denoise = min(1.0, brief.denoise)
         restyled = painted(decompose(start, stack, denoise), weights)
         styled = ease(denoise, 0.0, 0.6)
@@ -105,7 +105,7 @@ def sketch_shape(width: int, height: int) -> Shape:
 
 
 def richness(steps: int) -> float:
-    """How much detail that many steps give: 1 step 0.4, 4 steps 0.7, 16 and more 1."""
+    """The amount of detail for that many steps: 1 step 0.4, 4 steps 0.7, 16 or more 1."""
     return min(1.0, 0.4 + 0.15 * math.log2(max(1, steps)))
 
 
@@ -117,9 +117,9 @@ def look_weights(styles: tuple[tuple[str, float], ...]) -> list[tuple[Look, floa
 
 
 def painted(stack: Stack, weights: list[tuple[Look, float]]) -> Field:
-    """The stack in a mix of looks: each takes its share, in order, and the base look what is left.
+    """Paint the stack in a mix of looks: each takes its share, in order, and the base look what is left.
 
-    Height x width x 3, or x 4 when a look with a transparent background has its say.
+    Height x width x 3, or x 4 if a look with a transparent background takes part.
     """
     left = max(0.0, 1.0 - sum(weight for _, weight in weights))
     shares = [(look, weight) for look, weight in ((BASE, left), *weights) if weight > 1e-6]
@@ -167,7 +167,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _guided(picture: Field, cfg: float) -> Field:
-    """A little more colour and contrast for more guidance; 1 changes nothing."""
+    """Slightly more colour and contrast for more guidance; 1 has no effect."""
     push = math.tanh((cfg - 1) / 6)
     colour = saturate(picture[..., :3], 1 + 0.25 * push)
     colour = np.clip(0.5 + (colour - 0.5) * np.float32(1 + 0.12 * push), 0, 1)
@@ -175,7 +175,7 @@ def _guided(picture: Field, cfg: float) -> Field:
 
 
 def _overdone(picture: Field, styles: tuple[tuple[object, float], ...]) -> Field:
-    """Harder and more garish for each style that is stronger than 1, as real LoRAs do it."""
+    """Harsher and more garish for each style stronger than 1, as with real LoRAs."""
     excess = min(1.0, sum(max(0.0, strength - 1.0) for _style, strength in styles))
     if not excess:
         return picture
@@ -184,7 +184,7 @@ def _overdone(picture: Field, styles: tuple[tuple[object, float], ...]) -> Field
 
 
 def _textured(full: Image.Image, seed: int, strength: float) -> Image.Image:
-    """Fine grain at full resolution, so that a sketch made larger still looks crisp."""
+    """Fine grain at full resolution, so that an enlarged sketch still looks crisp."""
     if strength <= 0.001:
         return full
     height, width = full.height, full.width

@@ -1,4 +1,4 @@
-"""Image to image: a reference picture as a layer stack, so that every look can paint it."""
+"""Image to image: turns a reference picture into a layer stack, so that every look can paint it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHEETS = 6
 
 
 def decompose(reference: Field, prompt: Stack, denoise: float) -> Stack:
-    """`reference` (height x width x 3) as sheets of even tone, with the prompt's subjects coming in as denoise grows.
+    """Split `reference` (height x width x 3) into sheets of even tone; the prompt's subjects appear as denoise grows.
 
     Light tones become the far sheets and dark tones the near ones, as in most pictures with a sky.
     """
@@ -49,7 +49,7 @@ def decompose(reference: Field, prompt: Stack, denoise: float) -> Stack:
 
 
 def graded(picture: Field, model: Field, amount: float) -> Field:
-    """`picture` with the mean and spread of each colour channel moved towards those of `model`."""
+    """Move mean and spread of each colour channel of `picture` towards those of `model`."""
     colour, target = picture[..., :3], model[..., :3]
     mean, spread = colour.mean((0, 1)), colour.std((0, 1)) + 1e-3
     moved = (colour - mean) / spread * target.std((0, 1)) + target.mean((0, 1))

@@ -15,7 +15,7 @@ WHITE = np.ones(3, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What every layer of one scene shares."""
+    """The data shared by all layers of one scene."""
 
     shape: Shape
     palette: Palette
@@ -33,14 +33,14 @@ class Site:
 
     @property
     def unit(self) -> int:
-        """The shorter side in pixels: what sizes are measured in."""
+        """The shorter side in pixels: the unit of sizes."""
         return min(self.shape)
 
     def rng(self, *name: object) -> np.random.Generator:
         return stream(self.key, *name)
 
     def octaves(self, most: int) -> int:
-        """More steps, more octaves of noise."""
+        """The more steps, the more octaves of noise."""
         return max(2, round(most * (0.45 + 0.55 * self.detail)))
 
     def pen(self, form: float = 1.0) -> Pen:
@@ -48,7 +48,7 @@ class Site:
 
 
 def sky(site: Site, horizon: float) -> Layer:
-    """Zenith to horizon with a little drifting unevenness. `horizon` is a share of the height."""
+    """Zenith to horizon, slightly uneven. `horizon` is a share of the height."""
     palette = site.palette
     y, _ = grid(site.shape)
     drift = noise(site.rng("sky"), site.shape, 2.2, site.octaves(4), (0.7, 2.0))
@@ -61,7 +61,7 @@ def sky(site: Site, horizon: float) -> Layer:
 
 
 def disc(site: Site, x: float, y: float, radius: float, colour: Field, *, crescent: bool = False) -> list[Layer]:
-    """Sun or moon at pixel (x, y) with its halo."""
+    """Sun or moon at pixel (x, y) with a halo."""
     row, column = grid(site.shape)
     distance = np.hypot(column - x, row - y)
     halo = np.exp(-np.clip(distance - radius * 0.8, 0, None) / (radius * 1.5)) * np.float32(0.34)
@@ -119,7 +119,7 @@ def milky_way(site: Site, colours: tuple[Field, Field], angle: float) -> Layer:
 
 
 def clouds(site: Site, horizon: float, amount: int, dark: bool) -> Layer:
-    """Heaped clouds with flat feet."""
+    """Heaped clouds with flat bases."""
     rng = site.rng("clouds")
     mask = np.zeros(site.shape, np.float32)
     lit = np.zeros(site.shape, np.float32)
@@ -177,7 +177,7 @@ def ridge_line(site: Site, name: object, form: str, base: float, rise: float) ->
 def ridge(
     site: Site, name: object, line: Field, form: str, depth: float, colour: Field, *, snowy: float = 0.0
 ) -> Layer:
-    """Land below a skyline, with relief, a lit crest and maybe snow (`snowy` 0 to 1) on its heights."""
+    """Land below a skyline, with relief, a lit crest and optionally snow (`snowy` 0 to 1) on its heights."""
     row, _column = grid(site.shape)
     below = row - line[None, :]
     mask = np.clip(below + 0.5, 0, 1)
@@ -206,7 +206,7 @@ def ridge(
 
 
 def _facets(line: Field, relief: Field, below: Field, unit: int, toward: Field | np.float32) -> Field:
-    """Lit and shadowed flanks that run down from the peaks of a skyline with jagged borders."""
+    """Lit and shadowed flanks with jagged borders, running down from the peaks of a skyline."""
     width = line.shape[0]
     reach = max(1, unit // 40)
     smooth = np.convolve(np.pad(line, reach, mode="edge"), np.ones(2 * reach + 1) / (2 * reach + 1), "valid")
@@ -242,7 +242,7 @@ def sea_of_mist(site: Site, name: object, y: float, depth: float, opacity: float
 
 
 def water(site: Site, top: float, depth: float, colour: Field, glitter_x: float | None) -> Layer:
-    """Water from `top` pixels down, with ripples and the path of light below sun or moon."""
+    """Water from `top` pixels down, with ripples and the glitter path of sun or moon."""
     row, column = grid(site.shape)
     mask = np.clip(row - top + 0.5, 0, 1) * np.ones((1, site.width), np.float32)
     rng = site.rng("water")

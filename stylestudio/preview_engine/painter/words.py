@@ -1,4 +1,4 @@
-"""Reading a prompt: which things it names, in which colours, at which time and weather."""
+"""Parses prompts: which things they name, in which colours, time of day and weather."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from stylestudio.preview_engine.painter.colour import rgb
 from stylestudio.preview_engine.painter.fields import Field
 
 TOKEN = re.compile(r"[a-z0-9]+(?:-[a-z]+)*|[\u3400-\u9fff]+|[,.;:]")
-REACH = 2  # how many words a colour may stand before the thing it colours
+REACH = 2  # how many words a colour may precede its thing by
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """What one known word means: `family` is a table of the lexicon, `name` a row of it."""
+    """The meaning of a known word: `family` is a table of the lexicon, `name` a row of it."""
 
     family: str
     name: str
@@ -24,7 +24,7 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One thing to draw. `colour` is what the prompt says about it, or None; `many` when the word was a plural."""
+    """One thing to draw. `colour` comes from the prompt, or is None; `many` if the word was a plural."""
 
     name: str
     family: str
@@ -34,7 +34,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a prompt says, less what its negative prompt takes away."""
+    """What a prompt names, minus what its negative prompt excludes."""
 
     subjects: tuple[Subject, ...]
     settings: tuple[str, ...]
@@ -82,7 +82,7 @@ DRAWN = frozenset({"effect", "space", "item", "figure", "landmark", "interface"}
 
 
 def read(prompt: str, negative: str = "") -> Reading:
-    """Reads a prompt. Words of `negative`, and words after "no" or "without", are left out with all their synonyms."""
+    """Parse a prompt. Words of `negative`, and words after "no" or "without", are excluded with all their synonyms."""
     tokens = list(_tokens(prompt))
     unwanted = {concept for token, _ in _tokens(negative) for concept in KNOWN.get(token, ())}
     silenced = _negated(tokens)
@@ -96,7 +96,7 @@ def read(prompt: str, negative: str = "") -> Reading:
     words: list[str] = []
 
     def paint_for(index: int) -> Field | None:
-        """The colour said just before the word at `index`; it then no longer tints the whole picture."""
+        """The colour just before the word at `index`; once taken, it no longer tints the whole picture."""
         while colours and index - colours[0][0] > REACH:
             tints.append(colours.pop(0)[1])
         return colours.pop()[1] if colours else None
@@ -186,7 +186,7 @@ def _singular(word: str) -> str:
 
 
 def _chinese(run: str) -> Iterable[str]:
-    """Known words of a run without spaces, longest first; the rest character by character."""
+    """Known words in a run without spaces, longest first; the rest character by character."""
     at = 0
     while at < len(run):
         for length in range(min(LONGEST_CHINESE, len(run) - at), 0, -1):
@@ -198,7 +198,7 @@ def _chinese(run: str) -> Iterable[str]:
 
 
 def _negated(tokens: list[tuple[str, bool]]) -> set[int]:
-    """The words that "no", "without" and the like take back: the next known one."""
+    """The words that "no", "without" and the like exclude: the next known one."""
     silenced: set[int] = set()
     for index, (token, _) in enumerate(tokens):
         if token in lexicon.NEGATIONS:
@@ -210,7 +210,7 @@ def _negated(tokens: list[tuple[str, bool]]) -> set[int]:
 
 
 def _is_sea_of_fog(tokens: list[tuple[str, bool]], index: int) -> bool:
-    """A sea of fog is fog, no sea."""
+    """A sea of fog is fog, not a sea."""
     following = [token for token, _ in tokens[index + 1 : index + 3]]
     if tokens[index][0] not in {"sea", "ocean"} or len(following) < 2 or following[0] != "of":
         return False
@@ -218,17 +218,17 @@ def _is_sea_of_fog(tokens: list[tuple[str, bool]], index: int) -> bool:
 
 
 def _plant_of(word: str) -> str:
-    """The plant that a word names: a pine tree is a pine and no second tree."""
+    """The plant that a word names: a pine tree is a pine and not a second tree."""
     return next((concept.name for concept in KNOWN.get(word, ()) if concept.family == "landmark"), "")
 
 
 def _names_effect(tokens: list[tuple[str, bool]], index: int) -> bool:
-    """Whether the word at `index` is an effect: a portal ring is a portal, no jewel."""
+    """Whether the word at `index` is an effect: a portal ring is a portal, not a jewel."""
     return index >= 0 and any(concept.family == "effect" for concept in KNOWN.get(tokens[index][0], ()))
 
 
 def _names_thing(drawn: list[Concept], tokens: list[tuple[str, bool]], index: int) -> bool:
-    """Whether a word that is both thing and colour ("rose", "ruby") names the thing: nothing drawable follows it."""
+    """Whether a word that is both thing and colour ("rose", "ruby") names the thing: no drawable word follows it."""
     return bool(drawn) and not _thing_follows(tokens, index)
 
 

@@ -1,4 +1,4 @@
-"""What requests bring, and the 500 that the real server gives to what it did not expect."""
+"""Request bodies, and the 500 that the real server answers to unexpected ones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from aiohttp import web
 
 
 def server_trouble() -> web.HTTPInternalServerError:
-    """The 500 that the real server gives to requests it did not expect."""
+    """The 500 with which the real server answers unexpected requests."""
     return web.HTTPInternalServerError(text="500 Internal Server Error\n\nServer got itself in trouble")
 
 
 async def json_body(request: web.Request) -> Any:
-    """The JSON of a request; 500 if it is none."""
+    """Parse the JSON of a request. Raises the 500 if it is malformed."""
     try:
         return json.loads(await request.read())
     except ValueError as problem:
@@ -22,7 +22,7 @@ async def json_body(request: web.Request) -> Any:
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
-    """The JSON object of a request; 500 for anything else."""
+    """Parse the JSON object of a request. Raises the 500 for anything else."""
     body = await json_body(request)
     if not isinstance(body, dict):
         raise server_trouble()
@@ -30,7 +30,7 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 
 def ids(told: Any) -> list[str]:
-    """Ids of prompts, as a list in a body names them."""
+    """Prompt ids from a list in a request body."""
     if not isinstance(told, list):
         raise server_trouble()
     return [str(prompt_id) for prompt_id in told]

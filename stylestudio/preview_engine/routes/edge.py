@@ -1,4 +1,4 @@
-"""What stands around the routes: pages of other sites kept out, and careful headers for what is looked at."""
+"""Middleware of the routes: rejects other sites' pages, and sets safe headers for viewed files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-# Of files that a browser might run as a page or a script of this address.
+# Content types that a browser might run as a page or script of this origin.
 RUNNABLE = {
     "text/html",
     "text/html-sandboxed",
@@ -22,7 +22,7 @@ RUNNABLE = {
 
 @web.middleware
 async def no_other_site(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """403 for a request that the browser says another site has caused."""
+    """Answer 403 to a request that the browser marks as caused by another site."""
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         return web.Response(status=403)
     return await handler(request)
@@ -30,7 +30,7 @@ async def no_other_site(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keeps pages of other sites from an engine on the visitor's own machine: 403 where Origin and Host differ."""
+    """Protect an engine on the visitor's own machine from other sites' pages: 403 if Origin and Host differ."""
     host, origin = request.headers.get("Host"), request.headers.get("Origin")
     if host and origin and not _may_ask(host, origin):
         return web.Response(status=403)
@@ -60,12 +60,12 @@ def _is_loopback(hostname: str) -> bool:
 
 
 async def nothing_here(request: web.Request) -> web.StreamResponse:
-    """The answer to a path that is none of the engine's."""
+    """The response for a path that the engine does not have."""
     return web.Response(status=404)
 
 
 def careful_headers(name: str, content_type: str) -> dict[str, str]:
-    """Of a file that is looked at: no guessing of what it is, and an attachment if a browser might run it."""
+    """Headers for a viewed file: no content sniffing, and an attachment if a browser might run it."""
     runnable = content_type in RUNNABLE or content_type.endswith(("+xml", "/xml"))
     told = name.replace("\\", "\\\\").replace('"', '\\"')
     return {

@@ -1,4 +1,4 @@
-"""/api/jobs: one prompt, whether it waits, runs or has ended, and cancelling it."""
+"""/api/jobs: the state of one prompt, waiting, running or ended, and its cancellation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
 class Jobs:
-    """The routes, for an engine that has them. `tell_status` is called when a waiting prompt was removed."""
+    """The routes, for an engine that has them. `tell_status` is called after a waiting prompt was removed."""
 
     def __init__(self, queue: PromptQueue, manners: Manners, tell_status: Callable[[], None]) -> None:
         self._queue = queue
@@ -24,12 +24,12 @@ class Jobs:
         self._tell_status = tell_status
 
     def routes(self) -> list[web.RouteDef]:
-        """No twin of these has a path without /api."""
+        """The routes; unlike others they have no twins without /api."""
         if not self._manners.jobs:
             return []
         found = [web.get("/api/jobs/{prompt_id}", self._get)]
         if self._manners.cancel_route:
-            # The fixed path first, or "cancel" would be taken for an id.
+            # The fixed path first, because otherwise "cancel" would be taken for an id.
             found += [
                 web.post("/api/jobs/cancel", self._cancel_many),
                 web.post("/api/jobs/{prompt_id}/cancel", self._cancel),
@@ -103,7 +103,7 @@ class Jobs:
 
 
 def _files(outputs: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pictures of all output nodes, each with the id of its node."""
+    """The pictures of all output nodes, each with its node id."""
     return [
         {**file, "nodeId": node_id, "mediaType": "images"}
         for node_id, shown in outputs.items()
@@ -112,7 +112,7 @@ def _files(outputs: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _preview(outputs: dict[str, Any]) -> dict[str, Any] | None:
-    """A saved picture, else one that is not kept."""
+    """A saved picture if there is one, otherwise a temporary one."""
     files = _files(outputs)
     saved = [file for file in files if file["type"] == "output"]
     return next(iter(saved or files), None)

@@ -1,4 +1,4 @@
-"""/preview: routes for scripts that test against an engine in a process of its own."""
+"""/preview: routes for scripts that test against an engine in another process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from stylestudio.preview_engine.troubles import Gate, Troubles, from_json
 
 
 class Scripting:
-    """The routes of a scriptable engine: its troubles, and the latest requests that it was asked."""
+    """The routes of a scriptable engine: its troubles, and the latest requests."""
 
     def __init__(self, troubles: Troubles, requests: Iterable[str]) -> None:
         self._troubles = troubles
         self._requests = requests
 
     def routes(self) -> list[web.RouteDef]:
-        """No twin of these has a path below /api."""
+        """The routes; they have no twins under /api."""
         return [
             web.get("/preview/troubles", self._list_troubles),
             web.post("/preview/troubles", self._add_trouble),
@@ -42,7 +42,7 @@ class Scripting:
         return web.Response()
 
     async def _await_trouble(self, request: web.Request) -> web.Response:
-        """Answers once the trouble holds somebody; 408 after `timeout` seconds (10)."""
+        """Answer once the trouble holds a caller; 408 after `timeout` seconds (10)."""
         gate = self._troubles.get(int(request.match_info["number"]))
         if not isinstance(gate, Gate):
             return web.json_response({"error": "This trouble holds nobody."}, status=400)

@@ -1,4 +1,4 @@
-"""Files to the engine and back: POST /upload/image and GET /view."""
+"""Transferring files to and from the engine: POST /upload/image and GET /view."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ACTIVE_CONTENT = {"text/html", "text/html-sandboxed", "application/xhtml+xml", "
 
 
 class Transfers:
-    """The two routes, over the files of one engine."""
+    """The two routes for the files of one engine."""
 
     def __init__(self, files: Files, manners: Manners) -> None:
         self._files = files
         self._manners = manners
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
-        """Both, below `prefix`."""
+        """Both routes under `prefix`."""
         return [web.post(f"{prefix}/upload/image", self._upload), web.get(f"{prefix}/view", self._view)]
 
     async def _upload(self, request: web.Request) -> web.Response:
@@ -76,7 +76,7 @@ class Transfers:
 
 
 async def _smaller(path: Path, preview: str, headers: dict[str, str]) -> web.Response:
-    """The picture encoded again as "webp;90" or "jpeg;80"; anything else becomes webp."""
+    """Re-encode the picture as in "webp;90" or "jpeg;80"; anything else becomes webp."""
     kind, _, quality = preview.partition(";")
     kind = kind if kind in ("webp", "jpeg") else "webp"
 

@@ -1,1 +1,1 @@
-"""How the preview engine learns a style, and the LoRA files that it writes of it."""
+"""How the preview engine learns a style, and the LoRA files in which it stores the result."""

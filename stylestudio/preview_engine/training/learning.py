@@ -1,9 +1,9 @@
-"""Training of a sketch LoRA: real gradient steps on what can be measured of pictures, with their true error as loss.
+"""Training of a sketch LoRA: real gradient steps on measurements of pictures, with their true error as the loss.
 
-Each step takes some pictures of the set, and for each what the painter would have drawn by habit. The layers turn the
-habit into a measure, and the loss is how far the picture is from it: for every level of every direction, how large a
-share of the picture's colours lies below the level, against the share that should; for every band, how much stronger
-or weaker its grain is.
+Each step takes some pictures of the set, and for each of them what the painter would have drawn by habit. The layers
+turn the habit into a measurement, and the loss is its distance from the picture: for every level of every direction,
+the difference between the share of the picture's colours below the level and the share that should be there; for
+every band, how much stronger or weaker its grain is.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from stylestudio.preview_engine.painter.learned import (
 )
 from stylestudio.preview_engine.painter.measures import DIRECTIONS, LEVELS, RADII, Measure, Swatch, habits, strengths
 
-PIXELS = 256  # of a picture that one step looks at
-JITTER = 0.02  # what two pictures of the same habit differ by
-TEXTURE_WEIGHT = 0.25  # of a doubling of grain, beside a share of colours
+PIXELS = 256  # of a picture, used in one step
+JITTER = 0.02  # how much two pictures of the same habit differ
+TEXTURE_WEIGHT = 0.25  # of a doubling of grain, relative to a share of colours
 
 OPTIMIZERS = ("AdamW", "Adam", "SGD", "RMSprop")
 LOSSES: dict[str, tuple[Callable[[Field], Field], Callable[[Field], Field]]] = {
-    # What an error costs, and its slope.
+    # The loss of an error, and its derivative.
     "MSE": (np.square, lambda error: 2 * error),
     "L1": (np.abs, np.sign),
     "Huber": (lambda error: _rounded(error), lambda error: np.clip(error, -1, 1)),
@@ -40,7 +40,7 @@ LOSSES: dict[str, tuple[Callable[[Field], Field], Callable[[Field], Field]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a training is started with; the names and ranges are those of ComfyUI's node."""
+    """The parameters of a training; names and ranges are those of ComfyUI's node."""
 
     learning_rate: float = 0.0005
     rank: int = 8
@@ -52,14 +52,14 @@ class Recipe:
 
 
 class Training:
-    """Learns from swatches, a step at a time. Deterministic: the same pictures, recipe and start give the same LoRA.
+    """Learns from swatches, one step at a time. Deterministic: the same pictures, recipe and start give the same LoRA.
 
-    With a start, its weights and its rank go on; the optimizer begins anew, as in ComfyUI.
+    With a start, training continues from its weights and rank; the optimizer starts afresh, as in ComfyUI.
     """
 
     def __init__(self, pictures: Sequence[Swatch], recipe: Recipe, start: Learned | None = None) -> None:
         self._pictures = [
-            # Half the memory; the error is far below what one step can tell apart.
+            # Half the memory; the rounding error is far below what one step can resolve.
             Swatch(picture.pixels.astype(np.float16), picture.bands.astype(np.float16))
             for picture in pictures
         ]
@@ -74,8 +74,8 @@ class Training:
         self._micro_steps = 0
 
     def step(self) -> float:
-        """One micro step; the weights change after every `accumulation` of them. Returns its loss."""
-        with np.errstate(all="ignore"):  # a learning rate that is far too high ends in NaN, as it does elsewhere
+        """Run one micro step and return its loss; the weights change after every `accumulation` of them."""
+        with np.errstate(all="ignore"):  # a learning rate that is far too high ends in NaN, as in other trainers
             count = min(self._recipe.batch_size, len(self._pictures))
             chosen = self._rng.permutation(len(self._pictures))[:count]
             loss = sum(self._learn(self._pictures[place], count) for place in chosen) / count
@@ -87,12 +87,12 @@ class Training:
         return float(loss)
 
     def learned(self) -> Learned:
-        """What it has learned so far."""
+        """The result so far."""
         first, second, third, fourth = (weight.astype(np.float32) for weight in self._weights)
         return Learned(first, second, third, fourth, self._alpha)
 
     def _learn(self, picture: Swatch, count: int) -> float:
-        """Adds one picture's gradients; returns what its error costs."""
+        """Add one picture's gradients and return the loss."""
         palette_up, palette_down, texture_up, texture_down = self._weights
         habit = self._habit()
         colours_in, grain_in = palette_input(habit), texture_input(habit)
@@ -122,14 +122,14 @@ class Training:
         return Measure(habit.colours + self._rng.normal(0, JITTER, habit.colours.shape), habit.texture)
 
     def _colour_error(self, picture: Swatch, colours: Field) -> Field:
-        """For each level the share of the picture's colours below it, less the share that the level stands for."""
+        """For each level, the share of the picture's colours below it, minus the share that it stands for."""
         sample = picture.pixels[self._rng.integers(0, len(picture.pixels), PIXELS)].astype(np.float32)
         along = np.sort(sample @ DIRECTIONS.T, axis=0)
         below = [np.searchsorted(column, row) for column, row in zip(along.T, colours, strict=True)]
         return np.stack(below) / PIXELS - LEVELS
 
     def _grain_error(self, picture: Swatch, grain: Field) -> Field:
-        """How much too strong each band is, in a random part of the picture."""
+        """By how much each band is too strong, in a random part of the picture."""
         height, width = picture.bands.shape[1:]
         side = max(8, min(height, width) // 2)
         top, left = self._rng.integers(0, max(1, height - side + 1)), self._rng.integers(0, max(1, width - side + 1))
@@ -138,7 +138,7 @@ class Training:
 
 
 def _fresh(rank: int, rng: np.random.Generator) -> list[Field]:
-    """Weights that change nothing yet: up is zero, down is random."""
+    """Initial weights that have no effect: up is zero, down is random."""
     return [
         np.zeros((len(DIRECTIONS) * len(LEVELS), rank)),
         rng.normal(0, 1, (rank, len(LEVELS) + 1)),
@@ -158,7 +158,7 @@ def _rounded(error: Field) -> Field:
 
 
 class _Optimizer:
-    """The four that ComfyUI offers, with the usual constants."""
+    """The four optimizers that ComfyUI offers, with the usual constants."""
 
     def __init__(self, name: str, learning_rate: float, weights: Sequence[Field]) -> None:
         self._name = name
@@ -168,7 +168,7 @@ class _Optimizer:
         self._steps = 0
 
     def step(self, weights: Sequence[Field], gradients: Sequence[Field]) -> None:
-        """Changes the weights in place."""
+        """Update the weights in place."""
         self._steps += 1
         for place, (weight, gradient) in enumerate(zip(weights, gradients, strict=True)):
             if self._name == "AdamW":

@@ -1,4 +1,4 @@
-"""LoRA files of the preview engine: safetensors, marked so that nobody takes them for more than they are."""
+"""LoRA files of the preview engine: safetensors, marked so that nobody mistakes them for real LoRAs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALPHAS = (f"{PREFIX}palette.alpha", f"{PREFIX}texture.alpha")
 
 
 def packed(learned: Learned, dtype: Literal["bf16", "fp32"] = "fp32") -> bytes:
-    """The file as bytes."""
+    """Serialise as safetensors."""
     tensors = {name: np.asarray(getattr(learned, field), np.float32) for name, field in NAMES.items()}
     tensors |= {name: np.array(learned.alpha, np.float32) for name in ALPHAS}
     header: dict[str, Any] = {"__metadata__": METADATA}
@@ -45,7 +45,7 @@ def packed(learned: Learned, dtype: Literal["bf16", "fp32"] = "fp32") -> bytes:
 
 
 def read(path: Path) -> Learned | None:
-    """What the file taught the painter; None for every other file, whatever is in it."""
+    """Read what the file teaches the painter; None for any other file, whatever it contains."""
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -90,7 +90,7 @@ def _tensor(told: dict[str, Any], body: bytes) -> Field:
 
 
 def _halved(tensor: Field) -> bytes:
-    """As bfloat16: the upper half of each float, rounded to the nearest."""
+    """Convert to bfloat16: the upper half of each float, rounded to the nearest."""
     whole = np.ascontiguousarray(tensor, np.float32).view(np.uint32).astype(np.uint64)
     rounded = (whole + 0x7FFF + (whole >> 16 & 1)) >> 16
     return bytes(rounded.astype("<u2").tobytes())

@@ -1,19 +1,19 @@
 """Everything that can go wrong with an engine, on demand.
 
-A trouble is added, strikes `times` times (None: until it is removed or released) and is gone:
+A trouble is added, strikes `times` times (None: until it is removed or released) and is over:
 
     engine.troubles.add(FailNode("KSampler", "RuntimeError", "boom"))
     hold = engine.troubles.add(Hold("KSampler"))
     await hold.reached()
     hold.release()
 
-Scripts outside the process name it by its class in snake case, through POST /preview/troubles of a scriptable engine:
-{"trouble": "fail_node", "class_type": "KSampler"}.
+Scripts outside the process refer to it by its class name in snake case, through POST /preview/troubles of a scriptable
+engine: {"trouble": "fail_node", "class_type": "KSampler"}.
 
-Hook points: `node`, `step` and `place` in the worker thread, `request` and `response` around HTTP handlers, `frame` and
-`delivered` around each socket frame, `begin` and `end` for what changes the engine as a whole.
+Hooks: `node`, `step` and `place` in the worker thread, `request` and `response` around HTTP handlers, `frame` and
+`delivered` around each socket frame, `begin` and `end` for what affects the engine as a whole.
 
-Uses the frames of the engine and nothing else of it. Begin with `trouble`; `registry` knows every kind.
+Uses nothing of the engine but its frames. Begin with `trouble`; `registry` knows every kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Troubles of HTTP: answers that are wrong, late, cut short or lost."""
+"""Troubles of HTTP: responses that are wrong, late, truncated or lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylestudio.preview_engine.troubles.trouble import Gate, Trouble
 
 @dataclass
 class HttpTrouble(Trouble):
-    """Concerns requests whose path starts with `path` and whose method is `method` ("" is any)."""
+    """Applies to requests whose path starts with `path` and whose method is `method` ("" is any)."""
 
     path: str = "/"
     method: str = ""
@@ -24,7 +24,7 @@ class HttpTrouble(Trouble):
 
 @dataclass
 class Answer(HttpTrouble):
-    """Answers in place of the engine: a rejection, HTML, an empty picture, nonsense."""
+    """Answers instead of the engine: a rejection, HTML, an empty picture, nonsense."""
 
     status: int = 500
     body: str | bytes = "500 Internal Server Error\n\nServer got itself in trouble"
@@ -39,7 +39,7 @@ class Answer(HttpTrouble):
 
 @dataclass
 class LoseAnswer(HttpTrouble):
-    """The request is handled (not with `handled` false), then the connection breaks without an answer."""
+    """The request is handled (unless `handled` is false), then the connection breaks without a response."""
 
     path: str = "/prompt"
     method: str = "POST"
@@ -63,9 +63,9 @@ class LoseAnswer(HttpTrouble):
 
 @dataclass
 class CutAnswer(HttpTrouble):
-    """Only the first `share` of an answer's body arrives, then the connection breaks.
+    """Only the first `share` of a response body arrives, then the connection breaks.
 
-    `told`: the shorter length was announced, so that the answer looks whole and the file is damaged.
+    `told`: the shorter length was announced, so that the response looks complete and the file is damaged.
     """
 
     path: str = "/view"
@@ -88,7 +88,7 @@ class CutAnswer(HttpTrouble):
 
 
 def _body(response: web.StreamResponse) -> bytes:
-    """What the engine would have sent."""
+    """The body that the engine would have sent."""
     if isinstance(response, web.FileResponse):
         return response._path.read_bytes()  # noqa: SLF001 - nothing public names the file
     body = response.body if isinstance(response, web.Response) else None
@@ -97,7 +97,7 @@ def _body(response: web.StreamResponse) -> bytes:
 
 @dataclass
 class HoldAnswer(Gate, HttpTrouble):
-    """The request is handled, and its answer waits until released."""
+    """The request is handled, and its response waits until released."""
 
     path: str = "/prompt"
     method: str = "POST"
@@ -110,7 +110,7 @@ class HoldAnswer(Gate, HttpTrouble):
 
 @dataclass
 class HoldRequest(Gate, HttpTrouble):
-    """The request waits until released before its body is read, so that a large one gets stuck on its way."""
+    """The request waits until released before its body is read, so that a large one is stuck on its way."""
 
     path: str = "/upload"
     method: str = "POST"
@@ -123,7 +123,7 @@ class HoldRequest(Gate, HttpTrouble):
 
 @dataclass
 class LateHistory(Trouble):
-    """GET /history/{id} says {} for this many asks after the prompt has ended."""
+    """GET /history/{id} answers {} to this many requests after the prompt has ended."""
 
     async def response(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         if "/history/" not in request.path or not isinstance(response, web.Response) or response.text == "{}":

@@ -1,4 +1,4 @@
-"""The troubles of one engine: which kinds there are, and where it asks for them."""
+"""The troubles of one engine: which kinds there are, and the hooks that the engine calls."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ KINDS = {_snake(kind.__name__): kind for kind in ALL}
 
 
 def from_json(told: Any) -> Trouble:
-    """The trouble that a script asks for; ValueError says what is wrong with the request."""
+    """Build the trouble that a script requests; ValueError says what is wrong with the request."""
     if not isinstance(told, dict) or told.get("trouble") not in KINDS:
         raise ValueError(f'Name a trouble, as in {{"trouble": "fail_node"}}. Known: {", ".join(sorted(KINDS))}.')
     kind = KINDS[told["trouble"]]
@@ -88,7 +88,7 @@ def from_json(told: Any) -> Trouble:
 
 
 class Troubles:
-    """The troubles of one engine, and the places where it asks for them. Thread-safe."""
+    """The troubles of one engine, and the hooks that it calls. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -96,7 +96,7 @@ class Troubles:
         self._added: dict[int, Trouble] = {}
 
     def add(self, trouble: T) -> T:
-        """Starts a trouble and returns it, so that it can be waited for and released."""
+        """Start a trouble and return it, so that it can be awaited and released."""
         with self._lock:
             trouble.id = len(self._added) + 1
             self._added[trouble.id] = trouble
@@ -104,11 +104,11 @@ class Troubles:
         return trouble
 
     def get(self, number: int) -> Trouble:
-        """KeyError when there is none."""
+        """The trouble with this number. Raises KeyError."""
         return self._added[number]
 
     def clear(self) -> None:
-        """Ends and releases every trouble."""
+        """End and release every trouble."""
         for trouble in list(self._added.values()):
             trouble.release()
 
@@ -127,42 +127,42 @@ class Troubles:
         return [trouble for trouble in list(self._added.values()) if trouble.active] if self._added else []
 
     def node(self, class_type: str, halted: Halted) -> None:
-        """Before a node runs. May raise NodeFailure, may hold."""
+        """Called before a node runs. May raise NodeFailure or block."""
         for trouble in self._active():
             trouble.node(class_type, halted)
 
     def step(self, class_type: str, value: int, halted: Halted) -> float:
-        """After a step of a sampler or a training was reported. May hold or raise; returns extra seconds."""
+        """Called after a step of a sampler or a training was reported. May block or raise; returns extra seconds."""
         return sum(trouble.step(class_type, value, halted) for trouble in self._active())
 
     def place(self, name: str, halted: Halted) -> None:
-        """At a named place of the worker. May hold."""
+        """Called at a named place of the worker. May block."""
         for trouble in self._active():
             trouble.place(name, halted)
 
     async def request(self, request: web.Request) -> web.StreamResponse | None:
-        """Before a handler; an answer takes its place."""
+        """Called before a handler; a response replaces the handler's."""
         for trouble in self._active():
             if answer := await trouble.request(request):
                 return answer
         return None
 
     async def response(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-        """After a handler."""
+        """Called after a handler."""
         for trouble in self._active():
             response = await trouble.response(request, response)
         return response
 
     def frames(self, frame: Frame) -> list[Frame]:
-        """What is sent in place of a frame."""
+        """The frames to send instead of a frame."""
         sent = [frame]
-        # Not only active ones: a reordered frame may still wait in a trouble that has struck for the last time.
+        # Not only active ones: a trouble that has struck for the last time may still hold a reordered frame.
         for trouble in list(self._added.values()):
             if isinstance(trouble, FrameTrouble):
                 sent = [changed for each in sent for changed in trouble.frame(each)]
         return sent
 
     def delivered(self, frame: Frame) -> None:
-        """After a frame was put on its way."""
+        """Called after a frame was queued for sending."""
         for trouble in self._active():
             trouble.delivered(frame, self._engine)

@@ -1,4 +1,4 @@
-"""Troubles of sockets: they break or fall silent, and frames are lost, doubled, reordered or somebody else's."""
+"""Troubles of sockets: they break or fall silent, and frames are lost, doubled, reordered or of other prompts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DropSockets(Trouble):
 
 @dataclass
 class SilentSockets(Trouble):
-    """The sockets open at that time stay open and hear nothing more, at once or right after a frame of type `after`."""
+    """The sockets open at that time receive nothing more, at once or right after a frame of type `after`."""
 
     after: str = ""
 
@@ -40,7 +40,7 @@ class SilentSockets(Trouble):
 
 @dataclass
 class FrameTrouble(Trouble):
-    """Concerns frames of type `event`; "" is every type, "preview" the binary ones."""
+    """Applies to frames of type `event`; "" is every type, "preview" the binary ones."""
 
     times: int | None = field(default=None, kw_only=True)
     event: str = ""
@@ -67,7 +67,7 @@ class DuplicateFrames(FrameTrouble):
 
 @dataclass
 class ReorderFrames(FrameTrouble):
-    """Such frames change places with the next one. The last frame of a prompt never waits."""
+    """Such frames are swapped with the next one. The last frame of a prompt never waits."""
 
     _waiting: Frame | None = field(default=None, init=False, repr=False)
 
@@ -84,7 +84,7 @@ class ReorderFrames(FrameTrouble):
 
 @dataclass
 class WrongIds(FrameTrouble):
-    """Such frames carry another prompt's id."""
+    """Such frames carry the id of another prompt."""
 
     prompt_id: str = "00000000-0000-4000-8000-000000000000"
 
@@ -94,7 +94,7 @@ class WrongIds(FrameTrouble):
 
 @dataclass
 class ForeignFrames(FrameTrouble):
-    """Before such frames the same client hears the same of somebody else's prompt."""
+    """Before each such frame the same client receives a copy of it for somebody else's prompt."""
 
     prompt_id: str = "00000000-0000-4000-8000-000000000000"
 

@@ -1,4 +1,4 @@
-"""What every trouble is: it strikes a number of times, may hold whoever comes, and ends."""
+"""The base of all troubles: strikes a number of times, may hold callers, and ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NodeFailure(Exception):
 
 
 class Engine(Protocol):
-    """What a trouble may do to the engine as a whole. All thread-safe."""
+    """What a trouble may do to the engine as a whole. All methods are thread-safe."""
 
     def forget_everything(self) -> None: ...
     def pause_worker(self, paused: bool) -> None: ...
@@ -48,7 +48,7 @@ class Trouble:
         return not self._ended.is_set() and (self.times is None or self.struck < self.times)
 
     def strike(self) -> bool:
-        """Uses up one time; False when none was left."""
+        """Use up one strike; False if none was left."""
         with self._lock:
             if not self.active:
                 return False
@@ -56,7 +56,7 @@ class Trouble:
             return True
 
     def release(self) -> None:
-        """Ends the trouble and lets go of whatever it holds."""
+        """End the trouble and let go of whatever it holds."""
         self._ended.set()
         if self._engine:
             self.end(self._engine)
@@ -69,7 +69,7 @@ class Trouble:
     def end(self, engine: Engine) -> None: ...
     def node(self, class_type: str, halted: Halted) -> None: ...
     def step(self, class_type: str, value: int, halted: Halted) -> float:
-        """Extra seconds this step takes. May raise NodeFailure."""
+        """Extra seconds that this step takes. May raise NodeFailure."""
         return 0.0
 
     def place(self, name: str, halted: Halted) -> None: ...
@@ -87,21 +87,21 @@ class Trouble:
 
 @dataclass
 class Gate(Trouble):
-    """Holds whoever comes until released."""
+    """Blocks every caller until released."""
 
     _reached: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def wait_reached(self, timeout: float = 10.0) -> None:
-        """Waits until somebody is held; TimeoutError after `timeout` seconds. For synchronous code."""
+        """Wait until a caller is blocked; TimeoutError after `timeout` seconds. For synchronous code."""
         if not self._reached.wait(timeout):
             raise TimeoutError(f"Nothing came to {self} within {timeout} s.")
 
     async def reached(self, timeout: float = 10.0) -> None:
-        """wait_reached() for code inside an event loop."""
+        """`wait_reached` for code inside an event loop."""
         await asyncio.to_thread(self.wait_reached, timeout)
 
     async def hold_request(self) -> None:
-        """hold() for code inside an event loop; any number may be held without a thread for each."""
+        """`hold` for code inside an event loop; any number of callers may be held without a thread for each."""
         self._reached.set()
         while not self._ended.is_set():
             await asyncio.sleep(0.02)

@@ -103,7 +103,7 @@ class Hold(Gate):
 
 @dataclass
 class SlowSteps(Trouble):
-    """Every step of sampling or training takes this many seconds more; with `class_type` only those of such nodes."""
+    """Every step of sampling or training takes `seconds` longer; with `class_type`, only in nodes of that class."""
 
     times: int | None = field(default=None, kw_only=True)
     seconds: float = 0.1
@@ -115,7 +115,7 @@ class SlowSteps(Trouble):
 
 @dataclass
 class DeadWorker(Trouble):
-    """Prompts are accepted and none runs, until released."""
+    """Prompts are accepted but none runs, until released."""
 
     times: int | None = field(default=None, kw_only=True)
 

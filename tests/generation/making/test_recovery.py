@@ -338,35 +338,35 @@ def test_an_answer_that_is_no_comfyui_is_a_clear_failure(engine: Engine, preview
 
 
 def test_files_that_no_row_names_are_swept_and_young_ones_are_left(engine: Engine, ada: User, media: Path) -> None:
-    identity.begin()
+    identity.record_start()
     picture = made(place(ada)).pictures.get()
     folder = Path(str(picture.file.name)).parent
     orphan = default_storage.save(f"{folder}/{identity.new_name('.png')}", ContentFile(b"half a pict"))
-    assert orphans.sweep(timedelta(hours=1)).moved == 0
-    assert orphans.sweep(timedelta(0)).moved == 1
+    assert orphans.sweep_orphans(timedelta(hours=1)).moved == 0
+    assert orphans.sweep_orphans(timedelta(0)).moved == 1
     assert not default_storage.exists(orphan)
     half = default_storage.save(f"{ASIDE}/{identity.new_name('')}", ContentFile(b"half a pict"))
-    assert orphans.sweep(timedelta(0)).moved == 1
+    assert orphans.sweep_orphans(timedelta(0)).moved == 1
     assert not default_storage.exists(half)
     assert default_storage.exists(str(picture.file.name))
 
 
 def test_files_of_imports_that_wait_are_kept_and_what_a_crash_left_of_one_is_swept(ada: User, media: Path) -> None:
-    identity.begin()
+    identity.record_start()
     month = f"{timezone.localtime():%Y/%m}"
     file, left_file, picture, left_picture = (
         default_storage.save(f"uploads/{name}/{month}/{identity.new_name('')}", ContentFile(b"x"))
         for name in ("styles", "styles", "covers", "covers")
     )
     LoraImport.objects.create(owner=ada, file=file, picture=picture, name="a", title="a", size=1)
-    assert orphans.sweep(timedelta(0)).moved == 2
+    assert orphans.sweep_orphans(timedelta(0)).moved == 2
     assert default_storage.exists(file) and default_storage.exists(picture)
     assert not default_storage.exists(left_file) and not default_storage.exists(left_picture)
     version = Style.objects.create(name="Ink").versions.get()
     LoraImport.objects.all().delete()
     version.take_file(file, 1, "0" * 64)
     Style.objects.update(cover=picture)
-    assert orphans.sweep(timedelta(0)).moved == 0
+    assert orphans.sweep_orphans(timedelta(0)).moved == 0
 
 
 def test_an_engine_that_closes_the_connection_before_the_graph_was_sent_gets_it_again(

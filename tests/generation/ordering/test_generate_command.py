@@ -116,7 +116,7 @@ def test_without_a_style_it_is_a_preset_of_the_base_style(studio: None) -> None:
 
 
 def test_without_a_preset_it_is_as_the_form_begins(olga: User, alive: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terminal, "follow", lambda task, *_rest, **_more: task)
+    monkeypatch.setattr(terminal, "follow_job", lambda task, *_rest, **_more: task)
     with pytest.raises(CommandError):
         command()
     task = GenerationTask.objects.get()

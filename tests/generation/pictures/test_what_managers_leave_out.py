@@ -135,7 +135,7 @@ def test_files_of_previews_and_checkpoints_are_known(shown: Shown, ink: Style, m
     for file in (preview.file, checkpoint.file):
         assert survey.is_named(str(file.name)), "else the sweep of orphans would delete it"
         default_storage.delete(str(file.name))
-    assert lost_files.look().lost == 2
+    assert lost_files.find_lost_files().lost == 2
 
 
 def test_a_style_that_only_previews_used_was_not_used_lately(shown: Shown, ink: Style, ada: User) -> None:

@@ -182,7 +182,7 @@ def test_what_a_lost_message_left_undone_follows_with_the_sweep(
     asking.order_previews(version, curator, SHEET)
     runner.work()
     assert not again(version).sheet and panels.panel(version, SHEET).making
-    workers.sweep(guarded=False)
+    workers.run_sweeps(guarded=False)
     assert again(version).sheet and not panels.panel(again(version), SHEET).making
 
 

@@ -184,7 +184,7 @@ def test_what_differs_in_its_time_alone_is_not_printed(
     monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=write, monotonic=time.monotonic))
     out = io.StringIO()
     stream = SimpleNamespace(write=lambda text, ending: out.write(text + ending), flush=lambda: None)
-    terminal.follow(job, stream, lambda job: f"\r{job.step} {job.status}", as_json=as_json)
+    terminal.follow_job(job, stream, lambda job: f"\r{job.step} {job.status}", as_json=as_json)
     if as_json:
         told = [json.loads(line) for line in out.getvalue().splitlines()]
         assert [(line["step"], line["status"]) for line in told] == [
@@ -214,6 +214,6 @@ def test_what_is_left_counts_down_in_a_terminal_without_a_change_of_the_row(
     monkeypatch.setattr("training.runs.models.timezone", SimpleNamespace(now=lambda: start + timedelta(seconds=now[0])))
     out = io.StringIO()
     stream = SimpleNamespace(write=lambda text, ending: out.write(text + ending), flush=lambda: None)
-    terminal.follow(job, stream, train_command._bar, as_json=False)
+    terminal.follow_job(job, stream, train_command._bar, as_json=False)
     lefts = re.findall(r"about (\d+) s left", out.getvalue())
     assert lefts == ["30", "29", "28", "27"]

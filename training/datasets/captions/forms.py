@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from stylestudio.forms.fields import StudioForm
+from stylestudio.forms.widgets import Segments
 from training.datasets.captions import captioners, operations
 from training.datasets.captions.captioners.base import Captioner
 from training.datasets.captions.grid import Grid
@@ -26,7 +27,16 @@ GROUPS: dict[str, Promise] = {
 }
 
 
-class OneSentence(forms.Form):
+# What the choice among the operations of a group is about; of the other groups there is one each.
+_ASKED: dict[str, Promise] = {
+    "add": gettext_lazy("Where"),
+    "replace": gettext_lazy("What to find"),
+    "tidy": gettext_lazy("What to tidy"),
+}
+_TEXT = {"maxlength": operations.MOST_TEXT, "autocomplete": "off"}  # held by `operations.build`
+
+
+class OneSentence(StudioForm):
     """A form that shows its first error in one place."""
 
     @property
@@ -41,20 +51,42 @@ class BulkForm(OneSentence):
     The fields of all groups are sent; those of other groups are ignored. `operation` is the result of `clean`.
     """
 
-    group = forms.ChoiceField(choices=list(GROUPS.items()), initial="replace")
-    text = forms.CharField(required=False, strip=False)
-    tag = forms.CharField(required=False, strip=False)
-    find = forms.CharField(required=False, strip=False)
-    replacement = forms.CharField(required=False, strip=False)
-    keep = forms.CharField(required=False)
+    joint = "-"
+
+    group = forms.ChoiceField(
+        label=gettext_lazy("What to do"),
+        choices=list(GROUPS.items()),
+        initial="replace",
+        widget=Segments(hidden_legend=True),
+    )
+    text = forms.CharField(
+        label=gettext_lazy("Tags to add"), required=False, strip=False, widget=forms.TextInput(_TEXT)
+    )
+    tag = forms.CharField(
+        label=gettext_lazy("Tag to remove"), required=False, strip=False, widget=forms.TextInput(_TEXT)
+    )
+    find = forms.CharField(
+        label=gettext_lazy("Find"), required=False, strip=False, widget=forms.TextInput({**_TEXT, "autofocus": True})
+    )
+    replacement = forms.CharField(
+        label=gettext_lazy("Replace with"), required=False, strip=False, widget=forms.TextInput(_TEXT)
+    )
+    keep = forms.CharField(
+        label=gettext_lazy("Tags that stay in front"),
+        required=False,
+        initial="0",
+        widget=forms.NumberInput({"class": "in num", "min": 0, "max": operations.MOST_KEPT}),
+    )
 
     operation: Operation
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(data)
-        for group in GROUPS:
+        super().__init__(data, auto_id="bulk-%s")
+        for group, title in GROUPS.items():
             choices = [(kind.name, kind.label) for kind in OPERATIONS.values() if kind.group == group]
-            self.fields[f"how_{group}"] = forms.ChoiceField(choices=choices, required=False, initial=choices[0][0])
+            self.fields[f"how_{group}"] = forms.ChoiceField(
+                label=str(_ASKED.get(group, title)), choices=choices, required=False, initial=choices[0][0]
+            )
 
     def clean(self) -> dict[str, Any]:
         """Build the operation."""
@@ -70,36 +102,43 @@ class BulkForm(OneSentence):
         return cleaned
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A captioner as a choice; `trouble` says why it cannot be chosen."""
+class Offers(Segments):
+    """What can be chosen, each with what it needs, and with why it cannot be chosen now."""
 
-    captioner: Captioner
-    trouble: str
-    chosen: bool
+    template_name = "training/datasets/captions/_offers.html"
+    needs: Mapping[str, object] = {}
+    troubles: Mapping[str, str] = {}
+
+    def create_option(self, name: str, value: Any, label: int | str, *rest: Any, **more: Any) -> dict[str, Any]:
+        """With what it needs; one that cannot be chosen is disabled. Its trouble may go without words."""
+        option = super().create_option(name, value, label, *rest, **more)
+        option["attrs"]["disabled"] = value in self.troubles
+        return {**option, "needs": self.needs.get(value, ""), "trouble": self.troubles.get(value, "")}
 
 
 class ProposeForm(OneSentence):
     """Which captioner proposes, and for which pictures: those without a caption, or all that the filters show."""
 
-    scope = forms.ChoiceField(choices=[("empty", ""), ("shown", "")])
-    who = forms.CharField()
+    who = forms.CharField(label=gettext_lazy("Who proposes"), widget=Offers)
+    scope = forms.ChoiceField(label=gettext_lazy("For which pictures"), widget=Offers)
 
     captioner: Captioner
     pictures: list[int]
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, grid: Grid) -> None:
-        super().__init__(data)
         self.shown = [row.pk for _number, row in grid.shown]
         self.empty = [row.pk for _number, row in grid.shown if not row.caption]
         self.known = captioners.known()
-
-    @property
-    def offers(self) -> list[Offer]:
-        """All captioners, with one that works preselected."""
-        troubles = {name: captioner.trouble() for name, captioner in self.known.items()}
-        wanted = self.data.get("who") or next((name for name, trouble in troubles.items() if not trouble), "")
-        return [Offer(captioner, troubles[name], name == wanted) for name, captioner in self.known.items()]
+        troubles = {name: trouble for name, captioner in self.known.items() if (trouble := captioner.trouble())}
+        able = next((name for name in self.known if name not in troubles), "")
+        super().__init__(data, initial={"who": able, "scope": "empty" if self.empty else "shown"})
+        who, scope = self.fields["who"].widget, self.fields["scope"]
+        assert isinstance(who, Offers) and isinstance(scope, forms.ChoiceField) and isinstance(scope.widget, Offers)
+        who.choices = [(name, captioner.label) for name, captioner in self.known.items()]
+        who.needs = {name: captioner.needs for name, captioner in self.known.items()}
+        who.troubles = troubles
+        scope.choices = [("empty", _without(len(self.empty))), ("shown", _all(len(self.shown), grid.filters.any))]
+        scope.widget.troubles = {} if self.empty else {"empty": ""}
 
     def clean_who(self) -> str:
         """Require a captioner that can work now."""
@@ -117,3 +156,17 @@ class ProposeForm(OneSentence):
         if not self.pictures:
             raise ValidationError(_("There is no such picture."))
         return self.cleaned_data
+
+
+def _without(count: int) -> str:
+    words = ngettext("%(total)s without a caption", "%(total)s without a caption", count)
+    return words % {"total": f"{count:,}"}
+
+
+def _all(count: int, is_filtered: bool) -> str:
+    words = (
+        ngettext("%(total)s that the filters show", "%(total)s that the filters show", count)
+        if is_filtered
+        else ngettext("%(total)s picture", "All %(total)s pictures", count)
+    )
+    return words % {"total": f"{count:,}"}

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from stylestudio.people.access import whole_numbers
 from training.datasets.captions import tags, tokens
 from training.datasets.captions.tags import TagCount
-from training.datasets.models import Dataset, DatasetImage, ImageQuerySet
+from training.datasets.models import MOST_CAPTION, Dataset, DatasetImage, ImageQuerySet
 
 PAGE = 48
 MOST_TAGS = 150  # shown at a time; the others are found by typing
@@ -126,6 +126,11 @@ class Card:
     def tokens(self) -> tokens.Read:
         """Its token count, for each reader."""
         return tokens.read(self.reads)
+
+    @property
+    def longest(self) -> int:
+        """Characters that a caption may have."""
+        return MOST_CAPTION
 
     @property
     def limit(self) -> int:

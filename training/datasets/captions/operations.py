@@ -22,6 +22,7 @@ from training.datasets.captions import tags
 from training.datasets.models import MOST_CAPTION
 
 MOST_TEXT = 500  # characters of a parameter
+MOST_KEPT = 50  # tags that stay in front when the others are sorted
 # Limit for the product of a pattern's counts, since each repetition is expanded when it is compiled.
 MOST_REPEATS = 1000
 ONE_SECONDS = 0.25  # for a pattern on one caption
@@ -231,7 +232,7 @@ class Sort:
     keep: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.keep <= 50:
+        if not 0 <= self.keep <= MOST_KEPT:
             raise BadOperation(_("Keep between 0 and 50 tags in front."))
 
     def __call__(self, one: Captioned) -> str:

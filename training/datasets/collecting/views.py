@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from stylestudio.edge.downloads import FilesMissing, refused, zipped
+from stylestudio.edge.downloads import FilesMissing, missing_files_page, zipped
 from stylestudio.images import picture_kinds
 from stylestudio.people.access import StudioRequest, changeable, visible, whole_numbers
 from stylestudio.uploads import purposes
@@ -170,7 +170,7 @@ def export(request: StudioRequest, slug: str) -> StreamingHttpResponse | HttpRes
     try:
         files = layouts.files(dataset, snapshots.present(dataset), layout)
     except FilesMissing as missing:
-        return refused(request, missing, dataset.get_absolute_url())
+        return missing_files_page(request, missing, dataset.get_absolute_url())
     return zipped(f"{dataset.slug}.zip", files)
 
 

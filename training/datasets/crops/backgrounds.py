@@ -16,6 +16,7 @@ from PIL import Image
 from stylestudio.images import grounds
 from stylestudio.images.decoding import BROKEN
 from stylestudio.images.grounds import HIDDEN, Colours, propose, seen, unless_hidden
+from training.datasets.crops.forms import ColourForm
 from training.datasets.models import Dataset, DatasetImage
 
 
@@ -52,6 +53,11 @@ class Ground:
     def colour(self) -> str:
         """The effective colour."""
         return self.chosen or self.proposed
+
+    @property
+    def form(self) -> ColourForm:
+        """What chooses another one."""
+        return ColourForm("ground", self.colour)
 
     def under(self, picture: TransparentPicture) -> str:
         """The background of one picture."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from training.datasets.crops import backgrounds, plan
+from training.datasets.crops.forms import CropForm, crop_form
 from training.datasets.models import Dataset, DatasetImage
 
 PAGE = 48
@@ -61,6 +62,11 @@ class Crop:
     def y(self) -> int:
         """The vertical position of the crop, 0 to 100."""
         return round(self.image.crop_y * 100)
+
+    @property
+    def form(self) -> CropForm:
+        """What moves it."""
+        return crop_form(self.image.pk, self.image.source_name, x=self.x, y=self.y)
 
     @property
     def moves_across(self) -> bool:

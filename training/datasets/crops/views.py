@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django import forms
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -13,6 +12,7 @@ from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, require_maker, visible, whole_number
 from training.datasets import queries
 from training.datasets.crops import backgrounds, frames
+from training.datasets.crops.forms import CropForm
 from training.datasets.models import Dataset, DatasetImage
 
 
@@ -30,13 +30,6 @@ def crop_page(request: StudioRequest, slug: str) -> HttpResponse:
     if request.htmx:
         return render(request, "training/datasets/crops/_crops_page.html", context)
     return render(request, "training/datasets/crops/crops.html", context)
-
-
-class CropForm(forms.Form):
-    """The crop's position, in hundredths of its room; an omitted axis stays."""
-
-    x = forms.IntegerField(min_value=0, max_value=100, required=False)
-    y = forms.IntegerField(min_value=0, max_value=100, required=False)
 
 
 @require_POST

@@ -18,6 +18,7 @@ from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, visible
 from training.datasets import dataset_jobs, queries
 from training.datasets.captions.operations import BadOperation
+from training.datasets.crops.forms import ColourForm
 from training.datasets.health import check_work, fixes, report
 from training.datasets.health.findings import Finding
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
@@ -44,6 +45,12 @@ class Shown:
     pictures: list[DatasetImage]
     groups: list[list[DatasetImage]]
     more: int
+
+    @property
+    def form(self) -> ColourForm:
+        """What chooses the colour that its pictures are laid on, as far as it is about that."""
+        fix = self.finding.fix
+        return ColourForm(self.finding.anchor, fix.values["colour"] if fix else "")
 
 
 @require_GET

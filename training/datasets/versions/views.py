@@ -9,8 +9,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
+from stylestudio.forms.fields import StudioForm
 from stylestudio.jobs.presses import once
 from stylestudio.people.access import StudioRequest, changeable, visible, whole_number
 from training.datasets import queries
@@ -20,10 +22,16 @@ from training.datasets.versions import snapshots
 MOST_SHOWN = 200  # pictures of each part of a comparison
 
 
-class FreezeForm(forms.Form):
+class FreezeForm(StudioForm):
     """A note on what this version is."""
 
-    note = forms.CharField(max_length=200, required=False)
+    bare = ("note",)
+    note = forms.CharField(
+        label=gettext_lazy("What is new"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput({"class": "in grow", "placeholder": gettext_lazy("What is new, in a few words")}),
+    )
 
 
 @require_GET
@@ -37,6 +45,7 @@ def versions(request: StudioRequest, slug: str) -> HttpResponse:
         **queries.frame(dataset, request.user),
         "tab": "versions",
         "rows": rows,
+        "form": FreezeForm(),
         "included": len(now.included),
         "since": snapshots.compare(snapshots.read(newest), now) if newest else None,
     }

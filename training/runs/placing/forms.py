@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.conf import settings as conf
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db.models import Q
+from django.forms.boundfield import BoundWidget
+from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -19,12 +21,16 @@ from generation.engines import roster
 from generation.pictures.models import MOST_SEED
 from styles.lora import Family
 from styles.models import Style, StyleQuerySet
+from stylestudio.forms.fields import StudioForm
+from stylestudio.forms.widgets import Segments
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
 from training.runs.placing import form_outlook, place_run
+from training.runs.placing.settings_form import SettingsForm
 
 NEW_STYLE = "new"
+MOST_PROBE = 500  # characters of a test prompt
 
 
 def trainable(user: User) -> StyleQuerySet:
@@ -45,40 +51,114 @@ def style_of(dataset: Dataset, user: User) -> Style | None:
     return last.style if last else None
 
 
+def _whole(data: Any) -> Any:
+    """What was sent, with the usual where nothing was chosen."""
+    usual = {"preset": parameters.DEFAULT_PRESET, "trainer": known_trainers.usual().name, "base": conf.CHECKPOINT}
+    whole = data.copy()
+    for name, value in usual.items():
+        whole[name] = whole.get(name) or value
+    return whole
+
+
 def belonging(preset: str, trainer: str, dataset: str) -> str:
     """A key of what the settings on the page belong to: see `TrainingForm`."""
     return f"{preset} {trainer} {dataset}".strip()
 
 
-class TrainingForm(forms.Form):
+class ProbesInput(forms.Widget):
+    """Lines for test prompts. None where the page does not send any."""
+
+    template_name = "training/runs/_probes_input.html"
+    use_fieldset = True
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str] | None:
+        """What stands in the lines."""
+        if name not in data and "shown" not in data:
+            return None
+        typed = data.getlist(name) if isinstance(data, QueryDict) else data.get(name, [])
+        return [" ".join(str(text).split()) for text in typed][: place_run.MOST_PROBES]
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """With as many lines as there may be prompts."""
+        context = super().get_context(name, value, attrs)
+        context["widget"]["attrs"] |= {"class": "in", "maxlength": MOST_PROBE}
+        context["widget"]["attrs"].pop("id", None)
+        return {**context, "lines": [*value, *[""] * (place_run.MOST_PROBES - len(value))]}
+
+
+class ProbesField(forms.Field):
+    """Test prompts; at first those that curators keep for previews."""
+
+    widget = ProbesInput
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was typed, else the usual ones."""
+        return [prompt for prompt, _seed in place_run.usual_probes()] if data is None else data
+
+    def validate(self, value: Any) -> None:
+        """Each as long as a prompt of a preview may be."""
+        for text in value or ():
+            MaxLengthValidator(MOST_PROBE)(text)
+
+
+class TrainingForm(StudioForm):
     """Dataset, style, preset, settings and test prompts.
 
     `shown` names the preset, trainer and dataset that the settings on the page belong to. If the submitted ones differ,
     somebody chose another preset, so its settings replace those on the page.
     """
 
+    joint = "-"
+
     dataset = forms.ModelChoiceField(
-        Dataset.objects.none(), label=_("Dataset"), error_messages={"required": _("Choose a dataset.")}
+        Dataset.objects.none(),
+        label=_("Dataset"),
+        empty_label=None,
+        widget=Segments,
+        error_messages={"required": _("Choose a dataset.")},
     )
-    style = forms.CharField(label=_("Save as"), required=False)
+    style = forms.CharField(label=_("Save as"), required=False, widget=forms.Select)
     style_name = forms.CharField(label=_("Name of the new style"), max_length=80, required=False)
     trigger_words = forms.CharField(label=_("Trigger words"), max_length=200, required=False)
-    trainer = forms.ChoiceField(label=_("Trainer"), choices=known_trainers.choices, required=False)
-    preset = forms.ChoiceField(label=_("Preset"), required=False)
-    base = forms.CharField(label=_("Base checkpoint"), max_length=255, required=False)
-    seed = forms.IntegerField(label=_("Seed"), min_value=0, max_value=MOST_SEED, required=False)
+    trainer = forms.ChoiceField(
+        label=_("Trainer"),
+        choices=known_trainers.choices,
+        required=False,
+        widget=Segments(full=False, hidden_legend=True),
+    )
+    preset = forms.ChoiceField(label=_("Preset"), required=False, widget=Segments)
+    base = forms.CharField(
+        label=_("Base checkpoint"),
+        max_length=255,
+        required=False,
+        widget=forms.TextInput({"list": "bases"}),
+        help_text=_(
+            "Train on SDXL base, never on a Lightning checkpoint: the style is used with Lightning afterwards."
+        ),
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"),
+        min_value=0,
+        max_value=MOST_SEED,
+        required=False,
+        widget=forms.TextInput({"id": "run-seed", "inputmode": "numeric", "placeholder": _("random")}),
+    )
+    probe = ProbesField(label=_("Test prompts"), required=False)
     request_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, data: Any, *, user: User) -> None:
-        super().__init__(data)
+        super().__init__(_whole(data), auto_id="%s")
         self.user = user
         field = self.fields["dataset"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Dataset.objects.visible_to(user)
-        preset = self.fields["preset"]
-        assert isinstance(preset, forms.ChoiceField)
+        preset, style = self.fields["preset"], self.fields["style"].widget
+        assert isinstance(preset, forms.ChoiceField) and isinstance(style, forms.Select)
         preset.choices = [(each.name, each.label) for each in parameters.PRESETS.values()]
+        words = gettext("%(name)s, a new version")
+        versions = [(each.slug, words % {"name": each.title}) for each in trainable(user)]
+        style.choices = [(NEW_STYLE, gettext("A new style")), *versions]
 
     def raw(self, name: str) -> str:
         """A field's current raw value."""
@@ -140,41 +220,31 @@ class TrainingForm(forms.Form):
         """Pictures that somebody chose to leave out: those shown as unfit when the box was ticked."""
         return frozenset(int(key) for key in self.raw("leave_out").split() if key.isdigit() and len(key) < 19)
 
-    @property
-    def rows(self) -> list[dict[str, Any]]:
+    @cached_property
+    def settings(self) -> SettingsForm:
         """The settings as the page shows them."""
-        values, wrong = self.values, self._wrong()
-        hidden = known_trainers.named(self.chosen_trainer).hidden(values)
-        return [
-            {
-                "setting": parameters.setting(name),
-                "is_switch": parameters.setting(name).kind is bool,
-                "is_on": parameters.setting(name).kind is bool and parameters.setting(name).clean(values.get(name)),
-                "value": values.get(name),
-                "choices": parameters.choices(name, self.chosen_trainer),
-                "errors": wrong.get(name, []),
-            }
-            for name in known_trainers.named(self.chosen_trainer).settings
-            if name not in hidden
-        ]
+        return SettingsForm(self.chosen_trainer, self.values, typed=self.raw("shown") == self.belongs_to)
 
-    def _wrong(self) -> Mapping[str, list[str]]:
-        if self.raw("shown") != self.belongs_to:
-            return {}
-        try:
-            parameters.clean(self.chosen_trainer, self.values)
-        except ValidationError as error:
-            return error.message_dict
-        return {}
+    @property
+    def preset_cards(self) -> list[tuple[parameters.Preset, BoundWidget]]:
+        """The presets, each with its button."""
+        return list(zip(parameters.PRESETS.values(), self["preset"].subwidgets, strict=True))
+
+    def dataset_cards(self, cards: Iterable[Any]) -> list[tuple[Any, BoundWidget]]:
+        """What the shelf tells of the datasets that can be chosen, each with its button."""
+        buttons = {str(button.data["value"]): button for button in self["dataset"].subwidgets}
+        return [(card, buttons[str(card.dataset.pk)]) for card in cards]
+
+    def point_at_mistake(self) -> None:
+        """Put the cursor into the first field that is wrong."""
+        if name := next((name for name in ("style_name", "seed") if name in self.errors), None):
+            self.fields[name].widget.attrs["autofocus"] = True
 
     @property
     def probes(self) -> list[str]:
         """Test prompts as typed; initially the curators' probe prompts."""
-        if "probe" in self.data or "shown" in self.data:
-            getlist = getattr(self.data, "getlist", None)
-            typed = getlist("probe") if getlist else self.data.get("probe", [])
-            return [" ".join(str(text).split()) for text in typed][: place_run.MOST_PROBES]
-        return [prompt for prompt, _seed in place_run.usual_probes()]
+        lines: list[str] = self["probe"].value()
+        return lines
 
     def clean(self) -> dict[str, Any]:
         """A new style needs a name. Errors of settings are shown by their rows and by `form_outlook.outlook`."""

@@ -16,7 +16,7 @@ from generation.engines.models import Engine
 from generation.engines.unclaimed_loras import FoundLora
 from stylestudio.comfy.file_names import distinct
 from stylestudio.live.terminal import plain_words
-from stylestudio.people.accounts import NobodyFound, acting
+from stylestudio.people.accounts import NobodyFound, person_for_command
 
 
 class Command(BaseCommand):
@@ -43,7 +43,7 @@ class Command(BaseCommand):
     ) -> None:
         """Write one line per file. The exit code is 1 if a file was refused."""
         try:
-            owner = acting(user) if make else None
+            owner = person_for_command(user) if make else None
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         with closing(roster.pool):

@@ -29,7 +29,7 @@ from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher, terminal
 from stylestudio.live.terminal import NoWorker
 from stylestudio.models import Worker
-from stylestudio.people.accounts import NobodyFound, acting
+from stylestudio.people.accounts import NobodyFound, person_for_command
 
 
 def size(text: str) -> tuple[int, int]:
@@ -121,7 +121,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Queue, wait, save."""
         try:
-            user = acting(options["user"])
+            user = person_for_command(options["user"])
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         if not Worker.objects.alive().exists():
@@ -133,7 +133,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from None
         publisher.publisher.flush()
         try:
-            task = terminal.follow(task, self.stdout, _bar, as_json=options["json"])
+            task = terminal.follow_job(task, self.stdout, _bar, as_json=options["json"])
         except NoWorker:
             raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % task.pk) from None
         except BrokenPipeError:  # the reader of our output has closed it; the job goes on

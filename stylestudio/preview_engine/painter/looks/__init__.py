@@ -10,7 +10,7 @@ __all__ = ["Look", "look_of"]
 
 
 def look_of(lora: str) -> Look:
-    """The look that a LoRA file stands for: one of the six sketch styles, else one made from the name."""
+    """The look for a LoRA file: one of the six sketch styles, or else one derived from the name."""
     from stylestudio.preview_engine.painter.looks.gouache import GOUACHE
     from stylestudio.preview_engine.painter.looks.icon import ICON
     from stylestudio.preview_engine.painter.looks.ink import INK

@@ -1,4 +1,4 @@
-"""The base look: matte, softly lit, like a model made of clay and photographed."""
+"""The base look: matte and softly lit, like a photographed clay model."""
 
 from __future__ import annotations
 

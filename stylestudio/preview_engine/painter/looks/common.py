@@ -1,4 +1,4 @@
-"""What looks share: laying layers over each other, water that mirrors, bloom, the top edge of a mask."""
+"""Shared by all looks: compositing layers, reflections in water, bloom, the top edge of a mask."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Shader = Callable[[Layer, Box], Field]
 class Look:
     """A way to paint a stack.
 
-    paint       the stack, and the base look's picture where the look asks for it, to height x width x 3 (or 4)
+    paint       maps the stack, and the base look's picture if needed, to height x width x 3 (or 4)
     grain       how much fine grain the finished picture gets, as a share of white
-    pixelated   whether it is made larger without smoothing
-    isolates    whether it wants its subject alone in the middle
-    needs_base  whether it works from the base look's picture
+    pixelated   whether it is enlarged without smoothing
+    isolates    whether it needs its subject alone in the middle
+    needs_base  whether it starts from the base look's picture
     """
 
     name: str
@@ -35,10 +35,10 @@ class Look:
 def lay(
     stack: Stack, ground: Field, shader: Shader, *, mirror: float = 0.45, shadow: float = 0.0
 ) -> tuple[Field, Field]:
-    """Paints the layers over `ground`, far to near, each coloured by `shader(layer, box)`: the layer's part in a box.
+    """Paint the layers over `ground`, far to near; `shader(layer, box)` colours a layer's part within a box.
 
-    `mirror` is how much water shows of what is above it, `shadow` how dark layers shade those behind them.
-    Returns the picture and the light that its shining parts give off.
+    `mirror` is how much water reflects of what is above it, `shadow` how darkly layers shade those behind them.
+    Returns the picture and the light that its shining parts emit.
     """
     picture = np.array(np.broadcast_to(ground, (*stack.shape, 3)), np.float32)
     shining = np.zeros_like(picture)
@@ -62,7 +62,7 @@ def lay(
 
 
 def _cast(mask: Field, stack: Stack, unit: int) -> Field:
-    """The soft shadow that a sheet throws on what lies behind it, away from the light."""
+    """The soft shadow that a sheet casts on what lies behind it, away from the light."""
     away = (round(-stack.light[1] * unit * 0.012), round(-stack.light[0] * unit * 0.012))
     wide = soft(mask, unit * 0.03)
     shadow = np.roll(wide, away, (0, 1))
@@ -72,7 +72,7 @@ def _cast(mask: Field, stack: Stack, unit: int) -> Field:
 
 
 def mirrored(picture: Field, water: Layer, amount: float, colour: Field, box: Box) -> Field:
-    """`colour` of the water within `box`, with the picture above its shore upside down in it."""
+    """`colour` of the water within `box`, with the picture above its shore reflected in it."""
     height, width = water.mask.shape
     shore = int(np.argmax(water.mask.max(axis=1) > 0.5))
     rows = np.arange(height)[box[0]]
@@ -86,7 +86,7 @@ def mirrored(picture: Field, water: Layer, amount: float, colour: Field, box: Bo
 
 
 def bloom(picture: Field, shining: Field, strength: float = 1.0) -> Field:
-    """`picture` with the light of its shining parts spilling over."""
+    """Let the light of the picture's shining parts spill over."""
     if not shining.any():
         return picture
     unit = min(picture.shape[:2])
@@ -95,7 +95,7 @@ def bloom(picture: Field, shining: Field, strength: float = 1.0) -> Field:
 
 
 def below_top(mask: Field) -> Field:
-    """For every pixel how many pixels of `mask` lie above it in its column: the distance to the top edge of a ridge."""
+    """For every pixel, the number of pixels of `mask` above it in its column: the distance to a ridge's top edge."""
     return np.cumsum(mask, axis=0, dtype=np.float32)
 
 
@@ -105,7 +105,7 @@ def grain(key: str, shape: Shape, cells: float, octaves: int = 2, stretch: tuple
 
 
 def vignette(shape: Shape, amount: float) -> Field:
-    """Darkens towards the corners by up to `amount`."""
+    """Darkening towards the corners by up to `amount`."""
     row, column = grid(shape)
     u, v = column / shape[1] * 2 - 1, row / shape[0] * 2 - 1
     return 1 - np.float32(amount) * np.clip((u * u + v * v) / 2, 0, 1)[..., None] ** 1.3

@@ -1,4 +1,4 @@
-"""Gouache: flat opaque fields in few tones, laid on with a broad brush, rough at the edges."""
+"""Gouache: flat opaque areas in few tones, applied with a broad brush, rough at the edges."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def paint(stack: Stack, _base: Field | None) -> Field:
 
 
 def _roughened(layer: Layer, torn: Field) -> Layer:
-    """The layer with a brushed edge: paint that does not quite reach or runs over."""
+    """The layer with a brushed edge: paint that falls short or runs over."""
     if layer.role not in ("ridge", "subject", "cloud", "disc", "ground"):
         return layer
     mask = ramp(layer.mask + (torn - 0.5) * 0.55 * (layer.mask > 0.02), 0.12, 0.82)

@@ -1,4 +1,4 @@
-"""Game icon: one thing in the middle of nothing, with a dark outline and clear cel shading."""
+"""Game icon: one isolated thing with a dark outline and clear cel shading."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def paint(stack: Stack, _base: Field | None) -> Field:
 
 
 def _figure(layer: Layer, unit: int, line: int) -> tuple[Field, Field]:
-    """The painted thing on its outline, and its coverage. A light has a glow instead of an outline."""
+    """The painted thing on its outline, and its coverage. Lights have a glow instead of an outline."""
     mask = np.clip(layer.mask, 0, 1)
     own = np.clip(saturate(np.asarray(layer.colour), 1.16), 0, 1)
     solid = own
@@ -46,7 +46,7 @@ def _figure(layer: Layer, unit: int, line: int) -> tuple[Field, Field]:
     dark = shift(_mean_colour(own, mask), 0.02, 0.9, 0.20) * 0.5 + rgb("1e1624") * 0.5
     seams = np.clip(_grown(layer.edge, max(1, line // 3)) * 0.8, 0, 1) * mask
     lit = lit + (dark - lit) * seams[..., None]
-    # Veils such as steam stay without an outline.
+    # Veils such as steam get no outline.
     outline = np.maximum(_grown(ramp(mask, 0.55, 0.95), line), mask)
     own_share = np.where(outline > mask, mask, 1)[..., None]
     body = np.broadcast_to(dark, lit.shape) * (1 - own_share) + lit * own_share
@@ -61,7 +61,7 @@ def _stepped(shade: Field) -> Field:
 
 
 def _grown(field: Field, pixels: int) -> Field:
-    """`field` spread by so many pixels, with round corners."""
+    """Spread `field` by that many pixels, with round corners."""
     image = Image.fromarray((np.clip(field, 0, 1) * 255).astype(np.uint8))
     for _ in range(pixels):
         image = image.filter(ImageFilter.MaxFilter(3))

@@ -108,7 +108,7 @@ def _brush(
 
 
 def _copied(layer: Layer, paper: Field, ink: Field, bleed: Field, unit: int) -> Field:
-    """A reference picture after nature: washes in five soft steps, its strongest reds kept."""
+    """A copy of a reference picture: washes in five soft steps, with its strongest reds preserved."""
     tone = np.clip(layer.colour @ LUMA, 0, 1)
     low, high = np.quantile(tone, (0.03, 0.93))
     dark = np.clip((high - tone) / max(float(high - low), 0.05), 0, 1) * 4.999
@@ -123,7 +123,7 @@ def _copied(layer: Layer, paper: Field, ink: Field, bleed: Field, unit: int) -> 
 
 
 def _figure(layer: Layer, picture: Field, paper: Field, ink: Field, bleed: Field, tone: float) -> Field:
-    """A subject: paper kept clear below it, a wash by its own tone, a breath of its colour, brush lines."""
+    """A subject: blank paper below it, a wash in its own tone, a hint of its colour, brush lines."""
     mask = layer.mask
     luminance = layer.colour @ LUMA
     lifted = np.clip(luminance + 0.2 * layer.shade, 0, 1)

@@ -39,7 +39,7 @@ def _bright(colour: Field) -> Field:
 
 
 def _lit(layer: Layer, light: Field, stack: Stack, first: Field, second: Field, unit: int) -> Field:
-    """`light` with one more layer: what it hides goes dark, what shines on it is added."""
+    """Add one more layer to `light`: what it hides goes dark, and its own light is added."""
     mask = layer.mask[..., None]
     tube = mix(first, second, layer.depth)
     if layer.role in ("sky", "backdrop", "shadow", "halo", "ring"):
@@ -86,7 +86,7 @@ def _band(mask: Field) -> Field:
 
 
 def _tubes(layer: Layer, light: Field, tube: Field, mask: Field) -> Field:
-    """A subject as glass tubes: its outlines in its own bright colours, a breath of fill."""
+    """A subject as glass tubes: outlines in its own bright colours, with a faint fill."""
     own = np.asarray(layer.colour)
     strongest = np.maximum(own.max(axis=2, keepdims=True), 0.25)
     vivid = np.clip(saturate(own / strongest, 1.7), 0, 1)

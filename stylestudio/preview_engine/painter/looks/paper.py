@@ -1,4 +1,4 @@
-"""Paper cut: sheets of coloured paper behind each other, with soft shadows and pale cut edges."""
+"""Paper cut: sheets of coloured paper in layers, with soft shadows and pale cut edges."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _sheet(picture: Field, mask: Field, colour: Field, fibre: Field, unit: int, 
 def _cut_figure(
     picture: Field, layer: Layer, deep: Field, middle: Field, fibre: Field, unit: int, stack: Stack
 ) -> Field:
-    """A subject from several papers: few tones, pale seams, a shadow below each part."""
+    """A subject cut from several papers: few tones, pale seams, a shadow below each part."""
     far = (1 - layer.depth) * (0.45 if stack.kind == "landscape" else 0.0)
     own = saturate(np.asarray(layer.colour), 1.12)
     tinted = own + (mix(middle, deep, layer.depth * 0.6) - own) * np.float32(0.22 * far * 2)

@@ -53,8 +53,8 @@ def paint(stack: Stack, _base: Field | None) -> Field:
 
 
 def _limited(picture: Field, dithered: Field) -> Field:
-    """`dithered` in the few colours that fit `picture` best."""
-    # Half the palette goes to the colours that cover much, half to the extremes, so that small accents survive.
+    """Reduce `dithered` to the few colours that fit `picture` best."""
+    # Half the palette goes to colours that cover large areas, half to extremes, so that small accents survive.
     image = to_image(picture)
     ways = (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)
     colours = [

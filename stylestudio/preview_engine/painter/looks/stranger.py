@@ -1,4 +1,4 @@
-"""A treatment for a LoRA that the painter does not know, made from its file name: two inks and a texture."""
+"""A look for a LoRA that the painter does not know, derived from its file name: two inks and a texture."""
 
 from __future__ import annotations
 

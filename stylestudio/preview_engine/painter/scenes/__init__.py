@@ -1,4 +1,4 @@
-"""The kinds of pictures that are composed: landscapes, and things or figures before a backdrop.
+"""Kinds of composition: landscapes, and things or figures in front of a backdrop.
 
 Uses `terrain`, `subjects` and the layer stack. Begin with `order`, then `landscape`.
 """

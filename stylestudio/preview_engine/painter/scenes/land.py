@@ -119,7 +119,7 @@ def land(
 
 
 def _hill_under(site: Site, line: Field, x: float, top: float, unit: int) -> Field:
-    """Raises a skyline to a rounded hill with a flat crown, for something to stand on."""
+    """Raise a skyline to a rounded hill with a flat top, for something to stand on."""
     _, column = grid(site.shape)
     away = np.abs(column[0] - x) / (unit * 0.30)
     bump = 1 / (1 + np.clip(away - 0.55, 0, None) ** 2 * 7)
@@ -164,7 +164,7 @@ def _skyline(site: Site, index: int, base: float, t: float) -> Layer:
 
 
 def _path(site: Site, x: float, y: float, rng: np.random.Generator) -> Layer:
-    """A winding way from the viewer's feet to (x, y), narrowing with distance."""
+    """A winding path from the viewer's feet to (x, y), narrowing with distance."""
     pen = site.pen(form=0.3)
     height, width, unit = site.height, site.width, site.unit
     start = width * float(rng.uniform(0.4, 0.6))

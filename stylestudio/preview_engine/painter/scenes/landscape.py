@@ -1,4 +1,4 @@
-"""Landscapes: sky, land in planes, water, weather, and the subjects where they look well."""
+"""Landscapes: sky, land in planes, water, weather, and subjects placed where they look good."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stylestudio.preview_engine.painter.words import Subject
 
 
 def landscape(order: Order) -> Stack:
-    """Sky, land in planes, water, fog, and the subjects where they look well."""
+    """Sky, land in planes, water, fog, and subjects placed where they look good."""
     reading = order.reading
     unknown = not (reading.subjects or reading.settings or reading.weather or reading.times or reading.sky)
     fallbacks = ("abstract",) if unknown else ("day", "day", "dawn", "sunset", "dusk")
@@ -137,7 +137,7 @@ def _setting(order: Order, rng: np.random.Generator) -> str:
 
 
 def _cast(order: Order) -> tuple[Subject | None, list[Subject]]:
-    """The main subject and the rest. Buildings and trees come before figures, which stand in front anyway."""
+    """The main subject and the rest. Buildings and trees have priority over figures, which stand in front anyway."""
     known = drawable(order.reading, "landmark", "figure", "item", "effect", "space")
     main = next((s for s in known if s.family == "landmark" and s.name not in PLANTS), None)
     main = main or next((s for s in known if s.name in FLYING | AFLOAT), None)

@@ -1,4 +1,4 @@
-"""What a scene is asked for, and the light and colours that follow from it."""
+"""What to compose, and the light and colours that follow from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stylestudio.preview_engine.painter.words import Reading
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be composed: a reading, a canvas, a seed, and how richly (`detail` 0 to 1)."""
+    """What to compose: a parsed prompt, a canvas, a seed, and the amount of detail (0 to 1)."""
 
     reading: Reading
     shape: Shape
@@ -25,7 +25,7 @@ class Order:
 
 
 def palette_of(order: Order, *fallbacks: str) -> Palette:
-    """Light and colours by time, weather, mood and the colours that the prompt names; the seed varies them."""
+    """Light and colours from time, weather, mood and the colours in the prompt; the seed varies them."""
     reading = order.reading
     rng = stream(order.key, "palette")
     name = fallbacks[int(rng.integers(len(fallbacks)))] if fallbacks else "day"

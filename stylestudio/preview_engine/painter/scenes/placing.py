@@ -1,4 +1,4 @@
-"""Subjects on the canvas: which can be drawn, how large they are beside each other, and where they stand."""
+"""Subjects on the canvas: which can be drawn, their relative sizes, and where they stand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLYING = frozenset(["bird", "dragon", "balloon", "butterfly", "owl", "ghost", "r
 AFLOAT = frozenset(["ship", "fish", "turtle"])
 PLANTS = frozenset(["tree", "blossom", "pine", "palm", "cactus", "bamboo"])
 TALL = frozenset(["knight", "wizard", "woman", "man", "astronaut", "robot"])
-# Sizes beside each other: a fox is not as large as its knight.
+# Relative sizes: a fox is smaller than its knight.
 STATURE = {"horse": 1.15, "dragon": 1.2, "bear": 0.95, "deer": 1.05, "monster": 1.05, "ghost": 0.8, "bird": 0.7}
 
 
@@ -35,7 +35,7 @@ def draw_into(
     turn: float = 0.0,
     tag: object = "",
 ) -> None:
-    """One subject into `pen`, its foot at pixel (x, y), `size` pixels high."""
+    """Draw one subject into `pen`, `size` pixels high, with its foot at pixel (x, y)."""
     rng = site.rng("subject", subject.name, tag)
     pen.frame = Frame(x, y, size, flip, turn)
     DRAWINGS[subject.name](pen, Kit(rng, site.palette, subject.colour, site.palette.night > 0.3, site.detail))
@@ -46,13 +46,13 @@ def drawable(reading: Reading, *families: str) -> list[Subject]:
 
 
 def stature(subject: Subject) -> float:
-    """How tall a figure is beside a grown person."""
+    """The height of a figure relative to an adult."""
     return 1.0 if subject.name in TALL else STATURE.get(subject.name, 0.6)
 
 
 @dataclass(slots=True)
 class Planes:
-    """Layers of land so far, and where subjects stand on it: name, x, y."""
+    """The layers of land so far, and where subjects stand on them: name, x, y."""
 
     layers: list[Layer]
     spots: list[tuple[str, float, float]]

@@ -1,4 +1,4 @@
-"""Pictures of one thing or a few, before a backdrop."""
+"""Pictures of one thing or a few in front of a backdrop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EMBLEMS = {
 
 
 def backdrop(site: Site, colour: Field, floor: float) -> list[Layer]:
-    """A studio: a wall that rounds softly into the floor at `floor` (share of the height)."""
+    """A studio: a wall that curves into the floor at `floor` (share of the height)."""
     row, column = grid(site.shape)
     v = row / site.height
     pool = np.exp(-(((column / site.width - 0.5) / 0.5) ** 2 + ((v - 0.42) / 0.42) ** 2))
@@ -97,7 +97,7 @@ def still_life(order: Order, subjects: Sequence[Subject]) -> Stack:
 
 
 def portrait(order: Order) -> Stack:
-    """One or a few figures before a quiet backdrop with a halo of light."""
+    """One or a few figures in front of a quiet backdrop with a halo of light."""
     palette = palette_of(order, "day", "sunset", "dusk", "abstract")
     rng = stream(order.key, "portrait")
     site = site_of(order, palette, bool(rng.random() < 0.6))
@@ -229,7 +229,7 @@ def space(order: Order) -> Stack:
 
 
 def emblem(order: Order) -> Stack:
-    """The main thing alone in the middle: what the icon style needs."""
+    """The main thing alone in the middle, as the icon style needs it."""
     palette = palette_of(order, "day")
     rng = stream(order.key, "emblem")
     site = site_of(order, palette, True)

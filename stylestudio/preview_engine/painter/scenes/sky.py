@@ -1,4 +1,4 @@
-"""What is above a landscape, and the weather before it."""
+"""The sky above a landscape, and the weather in front of it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def trees_along(
     main: Subject | None,
     keep_free: float | None,
 ) -> Layer | None:
-    """Trees along a skyline, sorted by what the prompt names."""
+    """Trees along a skyline, of the kinds that the prompt names."""
     reading = order.reading
     named = [s for s in drawable(reading, "landmark") if s.name in PLANTS]
     wanted = setting in ("forest", "meadow", "hill", "swamp") or named

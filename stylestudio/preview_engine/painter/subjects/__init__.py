@@ -1,4 +1,4 @@
-"""Everything the painter can draw by name."""
+"""Everything that the painter can draw by name."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ from stylestudio.preview_engine.painter.subjects.kit import DRAWINGS, Drawing, K
 
 __all__ = ["DRAWINGS", "Drawing", "Kit"]
 
-# Importing the modules is what registers their drawings.
+# Importing the modules registers their drawings.
 MODULES = (buildings, creatures, effects, food, interface, items, nature, people)

@@ -1,4 +1,4 @@
-"""Houses, castles, temples, and what travels between them."""
+"""Houses, castles, temples, and vehicles."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def eyes(pen: Pen, x: float, y: float, gap: float, r: float) -> None:
 
 
 def seated(pen: Pen, coat: Field, belly: Field, paw: Field) -> None:
-    """The body of an animal that sits and looks at us: haunches, chest, front legs."""
+    """The body of an animal that sits facing us: haunches, chest, front legs."""
     for s in (-1, 1):
         pen.poly(
             curve([(s * 0.05, -0.02), (s * 0.10, -0.25), (s * 0.25, -0.24), (s * 0.31, -0.10), (s * 0.27, 0.0)]),

@@ -15,7 +15,7 @@ WHITE = rgb("ffffff")
 
 
 def strand(pen: Pen, points: list[Point], width: float, colour: Field, alpha: float = 0.9) -> None:
-    """A thread of light: thin at both ends, with a pale heart."""
+    """A thread of light: thin at both ends, with a pale core."""
     count = len(points)
     swell = np.sin(np.linspace(0.15, np.pi - 0.15, count))
     pen.line(points, list(width * swell), colour, 0.3, glow=1.0, alpha=alpha, line=False, form=0)

@@ -39,7 +39,7 @@ def plate(pen: Pen, y: float, half: float, tall: float, main: Field, pressed: bo
 def caption(
     pen: Pen, kit: Kit, x: float, y: float, width: float, height: float, colour: Field, glow: float = 0.0
 ) -> None:
-    """A word that is only bars: letters without a text."""
+    """A word made of bars, without real letters."""
     at = x
     while at < x + width:
         w = height * float(kit.rng.uniform(0.5, 1.0))

@@ -1,4 +1,4 @@
-"""Things: what a hero carries, wears, finds or drinks."""
+"""Objects: what a hero carries, wears, finds or drinks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WHITE = rgb("ffffff")
 
 
 def gleam(pen: Pen, points: list[Point], strength: float = 0.75) -> None:
-    """A highlight on glass or metal, kept within what is drawn."""
+    """A highlight on glass or metal, clipped to what is drawn."""
     pen.poly(points, WHITE, 0.5, form=0, line=False, alpha=strength, inside=True)
 
 
 def spun(x: float, y: float, turn: float, points: list[Point]) -> list[Point]:
-    """Points turned by `turn` radians about the origin and moved to (x, y)."""
+    """Rotate points by `turn` radians about the origin and move them to (x, y)."""
     c, s = float(np.cos(turn)), float(np.sin(turn))
     return [(x + px * c - py * s, y + px * s + py * c) for px, py in points]
 

@@ -1,4 +1,4 @@
-"""What a drawing of one subject is given: random numbers, colours and light; and where drawings are registered."""
+"""What a drawing function receives: random numbers, colours and light; and the registry of drawings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylestudio.preview_engine.painter.layers import Pen
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The means of one drawing. `said` is the colour the prompt gives the subject; `lit` whether windows shine."""
+    """The tools of one drawing. `said` is the subject's colour in the prompt; `lit` is whether windows shine."""
 
     rng: np.random.Generator
     palette: Palette
@@ -24,13 +24,13 @@ class Kit:
     detail: float
 
     def main(self, *choices: str) -> Field:
-        """The subject's own colour: what the prompt says, else one of `choices`, a little varied."""
+        """The subject's own colour: from the prompt, or else one of `choices`, slightly varied."""
         picked = rgb(choices[int(self.rng.integers(len(choices)))])
         turn = float(self.rng.uniform(-0.015, 0.015))
         return self.said if self.said is not None else shift(picked, turn)
 
     def accent(self, code: str, amount: float = 0.5) -> Field:
-        """`code` leaning to the scene's accent colour."""
+        """`code` blended with the scene's accent colour."""
         return mix(rgb(code), self.palette.accent, amount)
 
     @property
@@ -48,7 +48,7 @@ DRAWINGS: dict[str, Drawing] = {}
 
 
 def drawing(name: str) -> Callable[[Drawing], Drawing]:
-    """Registers a drawing in the unit box: x -0.5 to 0.5, y from -1 at the top to 0 at the foot."""
+    """Register a drawing in the unit box: x from -0.5 to 0.5, y from -1 at the top to 0 at the foot."""
 
     def register(draw: Drawing) -> Drawing:
         DRAWINGS[name] = draw

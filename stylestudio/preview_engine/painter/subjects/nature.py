@@ -1,4 +1,4 @@
-"""Trees, plants, rocks, and land that stands alone as an emblem."""
+"""Trees, plants, rocks, and pieces of land that stand alone as an emblem."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def crown(pen: Pen, kit: Kit, green: Field) -> None:
             for a, k in zip(np.linspace(0, 2 * np.pi, 11)[:-1], rng.uniform(0.88, 1.1, 10), strict=True)
         ]
         pen.blob(lumpy, shift(green, 0, 1, 1.08 + 0.5 * (-y - 0.72)), form=1.1)
-    # Far trees are too small for single leaves.
+    # Distant trees are too small for single leaves.
     leaves = 18 * kit.detail if pen.frame.size > 130 else 0
     for _ in range(int(leaves)):
         a, d = float(rng.uniform(0, 2 * np.pi)), float(rng.random()) ** 0.5

@@ -1,4 +1,4 @@
-"""People: small, round, friendly figures, told apart by dress, hair and what they carry."""
+"""People: small, round, friendly figures, distinguished by dress, hair and what they carry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def arms(pen: Pen, sleeve: Field, skin: Field, *, raised: bool = False) -> None:
 
 
 def head(pen: Pen, kit: Kit, skin: Field, *, y: float = -0.70, r: float = 0.19) -> None:
-    """Face with eyes, brows, cheeks and a small mouth; hair comes on top of it afterwards."""
+    """A face with eyes, brows, cheeks and a small mouth; the hair is drawn over it afterwards."""
     for s in (-1, 1):
         pen.oval(s * r * 0.98, y + 0.02, r * 0.17, r * 0.22, shift(skin, 0, 1, 0.95), form=0.6)
     pen.poly(

@@ -202,7 +202,7 @@ def test_after_a_crash_finished_pictures_are_not_decoded_again_and_the_counts_ar
 
 
 def test_files_of_a_batch_that_was_lost_are_swept(dataset: Dataset, media: Path) -> None:
-    identity.begin()
+    identity.record_start()
     tally = intake.Tally()
 
     def die(done: int) -> None:
@@ -214,14 +214,14 @@ def test_files_of_a_batch_that_was_lost_are_swept(dataset: Dataset, media: Path)
     assert names(dataset) == []
     assert len(stored(media)) == 2
     brought(dataset, {"2.png": picture(2)})
-    assert orphans.sweep(timedelta(0)).moved == 2
+    assert orphans.sweep_orphans(timedelta(0)).moved == 2
     assert len(stored(media)) == 2
 
 
 def test_an_archive_that_waits_is_not_swept(dataset: Dataset, media: Path) -> None:
-    identity.begin()
+    identity.record_start()
     ordered(dataset, {"1.png": picture(1)})
-    assert orphans.sweep(timedelta(0)).moved == 0
+    assert orphans.sweep_orphans(timedelta(0)).moved == 0
     assert len(stored(media, "uploads/archives")) == 1
 
 

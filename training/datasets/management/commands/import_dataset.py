@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from stylestudio.edge import failures
 from stylestudio.live.terminal import plain_words
-from stylestudio.people.accounts import NobodyFound, acting
+from stylestudio.people.accounts import NobodyFound, person_for_command
 from training.datasets.collecting import archives, encodings, intake, reading_words, readings, sources
 from training.datasets.collecting.sources import Contents
 from training.datasets.models import MOST_NAME, Dataset
@@ -50,7 +50,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, path: Path, name: str, user: str | None, encoding: str, **options: Any) -> None:
         """Report refused files and continue with the rest. The exit code reports refusals and questions."""
         try:
-            owner = acting(user)
+            owner = person_for_command(user)
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         if not 0 < len(name.strip()) <= MOST_NAME:

@@ -17,7 +17,7 @@ from styles.models import Style
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher, terminal
 from stylestudio.live.terminal import NoWorker
-from stylestudio.people.accounts import NobodyFound, acting
+from stylestudio.people.accounts import NobodyFound, person_for_command
 from stylestudio.templatetags.studio import about
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
@@ -80,7 +80,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Queue the run, and wait for it if requested."""
         try:
-            user = acting(options["user"])
+            user = person_for_command(options["user"])
         except NobodyFound as error:
             raise CommandError(str(error)) from None
         dataset = Dataset.objects.filter(slug=options["dataset"]).first()
@@ -144,7 +144,7 @@ class Command(BaseCommand):
 
     def _wait(self, job: TrainingJob, *, as_json: bool) -> None:
         try:
-            job = terminal.follow(job, self.stdout, _bar, as_json=as_json)
+            job = terminal.follow_job(job, self.stdout, _bar, as_json=as_json)
         except NoWorker:
             raise CommandError(_("No worker is alive. Run %d waits until one is.") % job.pk) from None
         except BrokenPipeError:  # the reader of our output has closed it; the run goes on

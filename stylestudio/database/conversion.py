@@ -1,7 +1,7 @@
-"""Takes a database from before the rooms of today along: every row moves into the tables that a new studio has.
+"""Converts a database from before today's rooms: moves every row into the tables that a new studio has.
 
-All of it is one transaction: a process that is killed on the way leaves the database as it was. Afterwards the schema
-is that of a new database after the first migrations of the rooms, to the names of indexes, constraints and sequences.
+It is a single transaction: a process killed on the way leaves the database as it was. Afterwards the schema equals that
+of a new database after the first migrations of the rooms, down to the names of indexes, constraints and sequences.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from django.utils.translation import gettext as _
 from stylestudio.database import earlier, integrity
 
 PARTS = ("stylestudio", "styles", "generation", "training")  # the apps of that time
-ASIDE = "earlier"  # what names of tables, sequences begin with while their rows are moved
-ROOM_FACTOR = 3  # times its size that a database needs free on its disk meanwhile
-_TURN = 7_243_309_119  # the name of a lock in PostgreSQL: any number that others are unlikely to take
+ASIDE = "earlier"  # prefix of tables and sequences while their rows are moved
+ROOM_FACTOR = 3  # how many times its size a database needs free on its disk during the conversion
+_TURN = 7_243_309_119  # the number of an advisory lock in PostgreSQL, chosen so that others are unlikely to use it
 
 
-class CannotTakeAlong(Exception):
+class CannotConvert(Exception):
     """The database stays as it is. The text says why and what to do."""
 
 
 def recorded() -> frozenset[tuple[str, str]]:
-    """Every migration of that time, by app and name."""
+    """All migrations of that time, as (app, name)."""
     return frozenset((app, file.name) for app in PARTS for file in iter_modules([str(_folder(app))]))
 
 
 def is_earlier() -> bool:
-    """Whether the database was made before the rooms of today. Raises django.db.DatabaseError."""
+    """Whether the database dates from before today's rooms. Raises django.db.DatabaseError."""
     labels = {app for app, _name in MigrationRecorder(connection).applied_migrations()}
     return bool(labels & {"generation", "training"})
 
 
-def take_along() -> bool:
-    """Move the rows of an earlier database into the tables of today. Whether there was anything to do.
+def convert_earlier() -> bool:
+    """Move the rows of an earlier database into today's tables. Returns whether there was anything to do.
 
-    Raises CannotTakeAlong; then, as after any other error, nothing has changed.
+    Raises CannotConvert; then, as after any other error, nothing has changed.
     """
     if not is_earlier():
         return False
@@ -64,7 +64,8 @@ def take_along() -> bool:
         aside = {old: _put_aside(old, number) for number, old in enumerate(sorted(_earlier_tables()))}
         _make_first_tables()
         if _is_postgres():
-            # Rows come table by table. Django has some keys looked at immediately: those it added to a table that was.
+            # Rows arrive table by table. Some keys are checked immediately by default: those Django added to existing
+            # tables.
             _execute("SET CONSTRAINTS ALL DEFERRED")
         for old, new in pairs.items():
             _copy(aside[old], new)
@@ -88,7 +89,7 @@ def _is_postgres() -> bool:
 def _require_oldest() -> None:
     applied = set(MigrationRecorder(connection).applied_migrations())
     if set(earlier.OLDEST) - applied:
-        raise CannotTakeAlong(
+        raise CannotConvert(
             _(
                 "The database is of a StyleStudio from before 28 November 2026, which this one cannot read. Nothing "
                 "was changed. Start it once with a version of that day, then with this one."
@@ -97,13 +98,13 @@ def _require_oldest() -> None:
 
 
 def _require_room() -> None:
-    """Until the end of the transaction every row is there twice, and once more in what SQLite keeps to go back."""
+    """Until the transaction ends every row exists twice, and once more in SQLite's journal for a rollback."""
     file = integrity.database_file()
     if file is None or not file.exists():
         return
     needed, free = ROOM_FACTOR * file.stat().st_size, integrity.free_bytes()
     if free < needed:
-        raise CannotTakeAlong(
+        raise CannotConvert(
             _(
                 "The database is brought into the order of this version, for which %(needed).1f GB must be free on the "
                 "disk of %(folder)s, and %(free).1f GB are. Nothing was changed. Make room, then start again."
@@ -114,7 +115,7 @@ def _require_room() -> None:
 
 @contextmanager
 def _without_foreign_keys() -> Iterator[None]:
-    """SQLite looks at foreign keys row by row and lets nobody say so within a transaction."""
+    """SQLite checks foreign keys row by row, and this cannot be switched off within a transaction."""
     disabled = connection.vendor == "sqlite" and connection.disable_constraint_checking()
     try:
         yield
@@ -124,10 +125,10 @@ def _without_foreign_keys() -> Iterator[None]:
 
 
 class _EarlierLoader(MigrationLoader):
-    """Knows the migrations of that time for our apps, and today's for all others."""
+    """Loads the migrations of that time for our apps, and today's for all others."""
 
     def load_disk(self) -> None:
-        """Those of Django's own apps, and ours from the folders of `earlier`."""
+        """Load those of Django's own apps, and ours from the folders of `earlier`."""
         super().load_disk()
         ours = {config.label for config in apps.get_app_configs() if not config.name.startswith("django.")}
         theirs = {key: value for key, value in self.disk_migrations.items() if key[0] not in ours}
@@ -164,7 +165,7 @@ def _earlier_tables() -> set[str]:
 
 
 def _pairs() -> dict[str, str]:
-    """The table of today by each table of that time. What is recorded as migrated is written anew."""
+    """Today's table for each table of that time. The record of applied migrations is written anew."""
     pairs = {}
     for model in _earlier_apps().get_models(include_auto_created=True):
         label, name = model._meta.app_label, model._meta.model_name or ""
@@ -173,7 +174,7 @@ def _pairs() -> dict[str, str]:
 
 
 def _put_aside(table: str, number: int) -> str:
-    """Give the table a name that nobody else has, and let go of all names in it that tables of today have too."""
+    """Give the table a unique name, and drop every name in it that today's tables use as well."""
     aside = f"{ASIDE}_{number}"
     for constraint in _constraints(table):
         _execute(f"ALTER TABLE {_quoted(table)} DROP CONSTRAINT IF EXISTS {_quoted(constraint)} CASCADE")
@@ -186,7 +187,7 @@ def _put_aside(table: str, number: int) -> str:
 
 
 def _constraints(table: str) -> list[str]:
-    """Those with a name of their own. What refers to a key goes with the key."""
+    """Constraints with names of their own. Foreign keys that refer to a key are dropped with the key."""
     if not _is_postgres():
         return []
     found = "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('f', 'c', 'u', 'p', 'x')"
@@ -211,11 +212,11 @@ def _make_first_tables() -> None:
 
 
 def _copy(aside: str, table: str) -> None:
-    """All rows with their numbers; the numbers of rows that were deleted are not given again."""
+    """Copy all rows with their ids; ids of deleted rows are not reused."""
     columns = ", ".join(_quoted(name) for name in _columns(table))
     missing = set(_columns(table)) ^ set(_columns(aside))
     if missing:
-        raise CannotTakeAlong(
+        raise CannotConvert(
             _(
                 "The database cannot be brought into the order of this version: table %(table)s has columns that only "
                 "one of the two versions knows (%(columns)s). Nothing was changed. Start the version from before the "
@@ -239,7 +240,7 @@ def _columns(table: str) -> list[str]:
 
 
 def _sequence(table: str) -> str | None:
-    """The quoted name of the sequence that numbers the rows of a table in PostgreSQL; None if there is none."""
+    """The quoted name of the sequence behind a table's ids in PostgreSQL; None if there is none."""
     if not _is_postgres() or "id" not in _columns(table):
         return None
     [found] = _column("SELECT pg_get_serial_sequence(%s, 'id')", _quoted(table))
@@ -247,7 +248,7 @@ def _sequence(table: str) -> str | None:
 
 
 def _rename_content_types() -> None:
-    """Permissions and the admin's history belong to content types, and follow them."""
+    """Permissions and the admin's history refer to content types, and follow them."""
     for (label, model), room in earlier.ROOMS.items():
         _execute(
             "UPDATE django_content_type SET app_label = %s WHERE app_label = %s AND model = %s", room, label, model
@@ -255,7 +256,7 @@ def _rename_content_types() -> None:
 
 
 def _give_disk_back() -> None:
-    """What was moved leaves as much free inside the file. Nothing is lost if that is put off."""
+    """The move leaves as much free space inside the file. It does no harm if this is put off."""
     if connection.vendor == "sqlite":
         with suppress(OperationalError):
             _execute("VACUUM")

@@ -1,4 +1,4 @@
-"""The door: every page needs somebody who is signed in; before the first account it says where that is made."""
+"""Requires sign-in for every page; before the first account exists, every page says where to create it."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ OPEN_BEFORE_THE_FIRST_ACCOUNT = {"first-run", "health"}
 
 
 class SignInRequired(LoginRequiredMiddleware):
-    """Every page needs a signed-in user unless its view is marked @login_not_required.
+    """Requires a signed-in user for every page unless its view is marked @login_not_required.
 
-    While nobody has an account, every page but the one-time link and /health says where to find that link.
+    While nobody has an account, every page except the one-time link and /health says where to find that link.
     """
 
     def process_view(
         self, request: HttpRequest, view_func: Callable[..., Any], view_args: Any, view_kwargs: Any
     ) -> HttpResponseBase | None:
-        """The page that is shown in place of the view, or None to go on to the view."""
+        """Return a response that replaces the view, or None to go on to the view."""
         name = request.resolver_match.view_name if request.resolver_match else ""
         if not accounts_exist():
             return None if name in OPEN_BEFORE_THE_FIRST_ACCOUNT else first_run_help(request)
         if name == "admin:login":
-            # One door only: the admin's own would let people guess passwords without limit.
+            # There is only one sign-in: the admin's own would allow unlimited guesses of passwords.
             return redirect(_sign_in(request.GET.get("next") or reverse("admin:index")))
-        # Django's own check loads the user, so from here on media_cookie can look at it without a query.
+        # Django's own check loads the user, so from here on media_cookie can use it without a query.
         request.META["stylestudio.user_known"] = True
         refusal = super().process_view(request, view_func, view_args, view_kwargs)
         if name == "admin:password_change" and request.user.is_authenticated:
-            return redirect("account")  # the admin's own page would check the old password without limit
+            return redirect("account")  # the admin's own page would allow unlimited guesses of the old password
         htmx = getattr(request, "htmx", None)
         if refusal is not None and htmx:
-            # The whole page moves to sign-in, nothing is swapped; it comes back to the page and not to the fragment.
+            # The whole page goes to sign-in, nothing is swapped; afterwards it returns to the page, not to the
+            # fragment.
             return HttpResponseClientRedirect(_sign_in(htmx.current_url_abs_path or "/"))
         return refusal
 

@@ -20,15 +20,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from stylestudio.database import earlier, integrity, schema, take_along
+from stylestudio.database import conversion, earlier, integrity, schema
 from stylestudio.database.earlier import ROOMS
 
 ROOT = Path(__file__).parents[2]
 DUMP = Path(__file__).parent / "earlier/2026-11-28.sql"
 KILLED = """
 import os, signal
-from stylestudio.database import take_along
-take_along._rename_content_types = lambda: os.kill(os.getpid(), signal.SIGKILL)
+from stylestudio.database import conversion
+conversion._rename_content_types = lambda: os.kill(os.getpid(), signal.SIGKILL)
 """
 MIGRATE = """
 import os
@@ -195,16 +195,16 @@ def test_without_room_on_the_disk_nothing_is_begun(monkeypatch: pytest.MonkeyPat
     file.write_bytes(b"x" * 1000)
     monkeypatch.setattr(integrity, "database_file", lambda: file)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2999))
-    with pytest.raises(take_along.CannotTakeAlong, match="Make room"):
-        take_along._require_room()
+    with pytest.raises(conversion.CannotConvert, match="Make room"):
+        conversion._require_room()
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=3000))
-    take_along._require_room()
+    conversion._require_room()
 
 
 @pytest.mark.django_db
 def test_a_new_studio_has_nothing_to_take_along() -> None:
-    assert not take_along.is_earlier()
-    assert not take_along.take_along()
+    assert not conversion.is_earlier()
+    assert not conversion.convert_earlier()
 
 
 def test_the_database_knows_the_number_of_its_schema(today: sqlite3.Connection) -> None:
@@ -212,10 +212,10 @@ def test_the_database_knows_the_number_of_its_schema(today: sqlite3.Connection) 
 
 
 def test_every_model_of_then_has_a_place_today() -> None:
-    made = {(model.app_label, model.name_lower) for model in earlier_models() if model.app_label in take_along.PARTS}
+    made = {(model.app_label, model.name_lower) for model in earlier_models() if model.app_label in conversion.PARTS}
     assert {key for key in made if key[0] in ("generation", "training")} == set(earlier.ROOMS)
 
 
 def earlier_models() -> list[Any]:
-    loader = take_along._EarlierLoader(None)
+    loader = conversion._EarlierLoader(None)
     return list(loader.project_state(loader.graph.leaf_nodes()).models.values())

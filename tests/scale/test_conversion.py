@@ -22,13 +22,13 @@ DUMP = ROOT / "tests/database/earlier/2026-11-28.sql"
 MAKE = """
 import json, sqlite3
 from django.db import connection, models, transaction
-from stylestudio.database import earlier, take_along
+from stylestudio.database import earlier, conversion
 kept = sqlite3.connect(":memory:"); kept.row_factory = sqlite3.Row
 kept.executescript(open({dump!r}, encoding="utf-8").read())
-executor = take_along._earlier_executor()
-others = [key for key in executor.loader.graph.leaf_nodes() if key[0] not in take_along.PARTS]
+executor = conversion._earlier_executor()
+others = [key for key in executor.loader.graph.leaf_nodes() if key[0] not in conversion.PARTS]
 executor.migrate([*earlier.OLDEST, *others])
-loader = take_along._earlier_executor().loader
+loader = conversion._earlier_executor().loader
 state = loader.project_state([*earlier.OLDEST, *others])
 def value(field, raw):
     if raw is None or isinstance(field, models.BinaryField): return raw

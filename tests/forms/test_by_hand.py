@@ -1,0 +1,70 @@
+"""Inputs come from forms. Those that a template writes itself are named here, with the reason."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+INPUT = re.compile(r"<(?:input|select|textarea)\b(?![^>]*type=\"hidden\")")
+
+SEARCH = "narrows a list by words or by what it offers; nothing is refused"
+ROW = "ticks a row of a list, or moves it: what can be sent is what is listed"
+PAGE = "changes what this page shows; nothing is sent"
+CHOICE = "offers what there is; anything else has no page"
+WIDGET = "draws the field of a form, with the attributes that the form gives it"
+BY_HAND = {
+    "_account_menu.html": (1, PAGE),
+    "_add_to_dataset.html": (1, CHOICE),
+    "_caption_card.html": (1, ROW),
+    "_caption_form.html": (1, "a text beside each picture; its length comes from the model"),
+    "_captions.html": (2, SEARCH),
+    "_choice.html": (1, ROW),
+    "_cover_input.html": (1, WIDGET),
+    "_effect.html": (1, PAGE),
+    "_health_picture.html": (1, ROW),
+    "_live.html": (2, SEARCH),
+    "_mix.html": (1, ROW + "; a weight beyond its ends is taken as the end"),
+    "_outlook.html": (1, "its value is the pictures that were shown, and its words count them"),
+    "_picker.html": (3, PAGE),
+    "_probes_input.html": (1, WIDGET),
+    "_reading_encodings.html": (1, CHOICE),
+    "_shortcuts.html": (1, PAGE),
+    "_style_card.html": (1, ROW),
+    "_tag_list.html": (1, ROW),
+    "_tags.html": (1, SEARCH),
+    "_upload.html": (2, "a script sends these files in parts; purposes say what is taken"),
+    "_wall_filters.html": (2, SEARCH),
+    "account.html": (1, "tells password managers whose password it is; nobody sees it"),
+    "datasets.html": (1, SEARCH),
+    "found_loras.html": (3, SEARCH + "; " + ROW),
+    "run_base.html": (3, PAGE),
+    "run_config.html": (1, CHOICE),
+    "snapshot.html": (1, CHOICE),
+    "studio.html": (2, PAGE),
+    "styles.html": (1, SEARCH),
+}
+
+
+def test_a_template_writes_no_input_by_hand_that_is_not_named_here() -> None:
+    found = {
+        file.name: count
+        for file in sorted(TEMPLATES.rglob("*.html"))
+        if file.parent.name != "widgets" and (count := len(INPUT.findall(file.read_text())))
+    }
+    assert found == {name: count for name, (count, _reason) in BY_HAND.items()}
+
+
+def test_no_template_writes_a_limit_of_an_input_by_hand() -> None:
+    """But for three: an untyped part of a hundred, ends that come from the style, and a length from the model."""
+    limit = re.compile(r"\s(?:min|max|step|maxlength|minlength)=")
+    found = {
+        file.name
+        for file in sorted(TEMPLATES.rglob("*.html"))
+        if file.parent.name != "widgets" and any(limit.search(tag) for tag in _inputs(file.read_text()))
+    }
+    assert found == {"_caption_form.html", "_effect.html", "_mix.html"}
+
+
+def _inputs(source: str) -> list[str]:
+    return re.findall(r"<(?:input|select|textarea)\b(?:\{%.*?%\}|\{\{.*?\}\}|[^>])*>", source, re.DOTALL)
