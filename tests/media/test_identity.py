@@ -282,12 +282,12 @@ def test_the_log_says_whose_media_they_are_when_that_changes_and_not_at_every_st
     studio: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     said = "The media belong to another database."
-    identity.begin()
+    identity.record_start()
     assert not caplog.records
     with another_database():
-        identity.begin()
+        identity.record_start()
         assert caplog.text.count(said) == 1
-        identity.begin()
+        identity.record_start()
         assert caplog.text.count(said) == 1
 
 
