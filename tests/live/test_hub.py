@@ -251,6 +251,13 @@ async def test_names_that_channels_would_refuse_are_refused(hub: HubChannelLayer
     assert hub.require_valid_channel_name(await hub.new_channel())
 
 
+async def test_a_reader_whose_name_channels_would_refuse_joins_no_group(hub: HubChannelLayer) -> None:
+    with pytest.raises(TypeError):
+        await hub.group_add("jobs", "no spaces")
+    await hub.group_send("jobs", {"text": "for nobody"})
+    assert hub._groups == {} and hub._queues == {}
+
+
 async def test_flush_forgets_all(hub: HubChannelLayer) -> None:
     await joined(hub)
     await hub.flush()

@@ -278,6 +278,19 @@ def test_media_that_do_not_answer_keep_the_studio_running(
     assert relation() == Relation.SAME
 
 
+def test_the_log_says_whose_media_they_are_when_that_changes_and_not_at_every_start(
+    studio: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "The media belong to another database."
+    identity.record_start()
+    assert not caplog.records
+    with another_database():
+        identity.record_start()
+        assert caplog.text.count(said) == 1
+        identity.record_start()
+        assert caplog.text.count(said) == 1
+
+
 @pytest.mark.parametrize("make", [lambda: identity.new_name(".png"), lambda: identity.new_name("")])
 def test_names_cannot_be_guessed_and_tell_their_start(studio: Path, make: Callable[[], str]) -> None:
     names = {make() for _each in range(50)}

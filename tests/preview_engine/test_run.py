@@ -134,6 +134,15 @@ async def test_the_same_graph_again_is_cached_and_repeats_the_old_file_name(
     assert entry["outputs"] == first["outputs"]
 
 
+async def test_a_cached_output_is_told_as_finished_and_whole(player: Player, picture_graph: Graphs) -> None:
+    await player.run(picture_graph())
+    heard = await player.listen()
+    await player.queue(picture_graph(), prompt_id="again")
+    (state,) = [data for name, data in await heard.until_idle() if name == "progress_state"]
+    entry = state["nodes"]["9"]
+    assert (entry["state"], entry["value"], entry["max"]) == ("finished", 1, 1)
+
+
 async def test_a_cached_prompt_without_a_client_id_has_no_outputs(player: Player, picture_graph: Graphs) -> None:
     await player.run(picture_graph())
     entry = await player.run(picture_graph(), None)

@@ -196,6 +196,22 @@ def test_even_stubborn_children_are_gone_within_5_seconds(run: Callable[..., Run
     assert not any(lives(pid) for pid in pids)
 
 
+def test_a_stubborn_child_is_gone_when_the_supervisor_comes_back(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    child = f"import os, pathlib\npathlib.Path({str(file)!r}).write_text(str(os.getpid()))\n{STUBBORN}"
+    program = PROGRAM.format(children=[("stubborn", "-c", child)]) + (
+        f"import os\nos.kill(int(open({str(file)!r}).read()), 0)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    while b"stubborn | pid" not in process.stdout.readline():
+        pass
+    process.terminate()
+    assert b"ProcessLookupError" in process.communicate(timeout=20)[1]
+
+
 def test_a_second_ctrl_c_does_not_wait(run: Callable[..., Running]) -> None:
     running = run(("stubborn", "-c", STUBBORN))
     pid = running.pid_of("stubborn")

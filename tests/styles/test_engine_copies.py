@@ -386,6 +386,12 @@ def test_trigger_words_that_find_no_room_are_told_by_page_and_command(
     assert str(StyleVersion.objects.get()) == "Lanterns v1"
 
 
+def test_a_trigger_phrase_that_finds_no_room_is_shown_by_its_beginning(desk: Client) -> None:
+    phrase = "lanterns over a harbour of wet stone and ships " * 12
+    page = desk.get(brought(desk, packed(kohya_sdxl(), {"modelspec.trigger_phrase": phrase})).get_absolute_url())
+    assert f"left out: {phrase[:59].rstrip()}…." in page.content.decode()
+
+
 def test_the_page_shows_proposed_words_beside_the_field_and_not_in_it(desk: Client) -> None:
     told = {
         "ss_tag_frequency": json.dumps({"set": {"1girl": 30, "night": 25}}),

@@ -48,6 +48,19 @@ def test_turns_hold_with_two_pictures_on_the_engine(engine_at: Make, ada: User, 
         assert {claimed.prompt.task.owner for claimed in on_engine} == {ada, bob}
 
 
+def test_who_has_fewest_pictures_on_engines_is_next_even_if_their_last_one_began_just_now(
+    engine_at: Make, ada: User, bob: User
+) -> None:
+    for number in (1, 2):
+        engine_at(number)
+    place(ada, count=8)
+    assert [taken().prompt.task.owner for _time in range(2)] == [ada, ada]
+    place(bob, count=8)
+    his = taken()
+    done(his)
+    assert [his.prompt.task.owner, taken().prompt.task.owner] == [bob, bob]
+
+
 def test_three_people_take_turns(engine_at: Make, ada: User, bob: User, curator: User) -> None:
     engine_at(1)
     for user in (ada, bob, curator):

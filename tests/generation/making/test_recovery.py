@@ -19,9 +19,10 @@ from pytest_django import Settings
 from generation.engines import roster
 from generation.engines.models import Engine
 from generation.making import cancelling, monitor, recovery, runner, storing, tasks, verdicts
-from generation.making.claim import look_for_orphans
+from generation.making.claim import claim, look_for_orphans
 from generation.ordering import orders
 from generation.ordering.orders import Order
+from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.import_models import LoraImport
 from styles.models import Style
@@ -204,6 +205,19 @@ def test_out_of_memory_frees_it_and_after_three_in_a_row_the_engine_gets_no_more
     assert made(place(ada)).status == Status.QUEUED
 
 
+def test_after_out_of_memory_a_picture_goes_to_an_engine_that_has_its_files_in_memory(
+    engine: Engine, preview: PreviewThread, ada: User
+) -> None:
+    preview.troubles.add(OutOfMemory())
+    made(place(ada))
+    task = place(ada)
+    warm = Engine.objects.get(pk=engine.pk)
+    warm.pk, warm.address, warm.warm = None, "http://10.0.0.2:1", graphs.warmth(task)
+    warm.save()
+    claimed = claim("another worker")
+    assert claimed is not None and (claimed.prompt.task, claimed.prompt.engine) == (task, warm)
+
+
 def test_a_picture_that_comes_ends_the_row_of_failures(engine: Engine, preview: PreviewThread, ada: User) -> None:
     preview.troubles.add(OutOfMemory())
     made(place(ada))
@@ -255,8 +269,6 @@ def test_an_engine_whose_queue_does_not_move_is_found_out(
 def graph_of(user: User) -> dict[str, Any]:
     """A graph that the engine takes."""
     from uuid import uuid4
-
-    from generation.pictures import graphs
 
     task = place(user)
     task.cancel()

@@ -33,6 +33,10 @@ def test_the_form_is_filled_from_a_picture_with_its_own_seed(her: Client, ada: U
     assert "<option selected>lcm</option>" in html
 
 
+def test_a_form_that_nothing_fills_asks_for_four_pictures(her: Client) -> None:
+    assert re.search(r'id="count-4"[^>]*\schecked', her.get("/").content.decode())
+
+
 def test_the_form_is_filled_from_a_job_and_gives_the_same_snapshot(her: Client, ada: User, ink: Style) -> None:
     version = ink.version
     assert version is not None

@@ -58,6 +58,9 @@ def copy_of(data: bytes) -> bytes:
 def test_the_map_of_names_is_as_large_as_the_real_one() -> None:
     # The U-Net of SDXL has 1,680 tensors: 630 biases, and the weights of 794 layers and of 256 norms.
     assert len([name for name in key_map() if name.startswith("diffusion_model.")]) == 794 + 256
+    # Eight names in each layer of the text encoders, and four outside.
+    for clip, depth in (("clip_l", 12), ("clip_g", 32)):
+        assert len([name for name in key_map() if name.startswith(f"text_encoders.{clip}.")]) == 8 * depth + 4
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,8 @@ def test_the_map_of_names_is_as_large_as_the_real_one() -> None:
         (lokr(f"lycoris_{FLAT}_attn2_to_k", [16, 32], [80, 64]), 3),
         (peft("diffusion_model.input_blocks.8.1.transformer_blocks.3.attn2.to_v", 1280, 2048), 2),
         (encoder("text_encoder_2.", 1280, dotted=True), 3),
+        (lora("lora_te1_text_model_encoder_layers_11_self_attn_k_proj", 768, 768), 3),
+        (lora("lora_te1_text_model_encoder_layers_12_self_attn_k_proj", 768, 768), 0),
         (diffusers(f"unet.{BLOCK}.attn2.processor.to_k", 1280, 2048), 2),
         (diffusers(f"unet.{BLOCK}.ff.net.2", 1280, 5120), 2),
         (diffusers(f"unet.{BLOCK}.attn2.to_k", 1280, 2048), 0),

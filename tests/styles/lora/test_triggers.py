@@ -63,6 +63,12 @@ def test_no_phrase_is_cut_and_what_is_left_out_is_told() -> None:
     assert found.left_out == (long.strip(), *map(outfit.format, range(20, 30)))
 
 
+def test_only_the_first_hundred_phrases_of_one_text_count() -> None:
+    noted = [",".join(["mist"] * 99 + ["harbour", "lantern"])]
+    metadata = {"modelspec.trigger_phrase": noted[0]}
+    assert read_facts(metadata).triggers == ("mist", "harbour")
+
+
 def test_folders_without_numbers_have_their_words_in_the_settings_of_the_training() -> None:
     subsets = [
         {"image_dir": "holiday", "img_count": 9, "class_tokens": "zyx boat", "is_reg": False},

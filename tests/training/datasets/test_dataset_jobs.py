@@ -172,6 +172,16 @@ def test_what_kills_three_workers_is_given_up(dataset: Dataset, ada: User) -> No
     assert (job.status, job.error_kind) == (Status.FAILED, "crashed")
 
 
+def test_the_archive_of_what_killed_three_workers_is_deleted_at_once(dataset: Dataset, ada: User) -> None:
+    job = dataset_jobs.order(dataset, ada, IMPORT)
+    job.file.save("set.zip", ContentFile(b"zip"))
+    name = job.file.name or ""
+    DatasetJob.objects.filter(pk=job.pk).update(attempts=3)
+    handle(lambda run: None)
+    dataset_jobs.work()
+    assert not default_storage.exists(name)
+
+
 def test_what_goes_on_in_each_attempt_is_not_given_up(dataset: Dataset, ada: User) -> None:
     job = dataset_jobs.order(dataset, ada, IMPORT)
     DatasetJob.objects.filter(pk=job.pk).update(attempts=2, done=3)

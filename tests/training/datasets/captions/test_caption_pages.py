@@ -423,6 +423,13 @@ def test_without_javascript_the_dialog_is_a_page_with_a_preview(
     assert 'value="white cottage"' in page
 
 
+def test_the_answer_to_a_look_says_whether_the_change_can_be_done(as_ada: Client, dataset: Dataset, add: Any) -> None:
+    add("cottage")
+    address = reverse("training:bulk", args=[dataset.slug])
+    assert as_ada.post(address, {**RENAME, "look": "1"}).status_code == 200
+    assert as_ada.post(address, {**RENAME, "look": "1", "group": "nonsense"}).status_code == 422
+
+
 # --- Proposals
 
 

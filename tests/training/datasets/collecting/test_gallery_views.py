@@ -20,7 +20,7 @@ from stylestudio.jobs.kinds import Status
 from tests.pages import tight
 from tests.training.datasets.collecting.conftest import content, picture
 from training.datasets.collecting import from_gallery
-from training.datasets.models import Dataset, DatasetImage
+from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +74,14 @@ def test_a_picture_of_the_gallery_is_put_into_a_dataset_with_its_prompt(
     answer = browser.post(reverse("training:add-picture", args=[made.pk]), {"into": dataset.slug}, follow=True)
     assert "was in Gouache studies already" in answer.content.decode()
     assert DatasetImage.objects.count() == 1
+
+
+def test_a_picture_that_came_from_the_gallery_is_to_be_measured(
+    dataset: Dataset, ada: User, made: GeneratedImage
+) -> None:
+    client(ada).post(reverse("training:add-picture", args=[made.pk]), {"into": dataset.slug})
+    check = DatasetJob.objects.get()
+    assert (check.dataset, check.work, check.owner) == (dataset, DatasetJob.Work.CHECK, ada)
 
 
 def test_who_has_no_dataset_is_led_to_a_new_one_and_others_datasets_are_not_offered(
