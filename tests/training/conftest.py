@@ -22,8 +22,6 @@ from training.runs import known_trainers
 from training.runs.models import TrainingJob
 from training.runs.running import holds, live_course, runner
 from training.trainers.comfyui import graph
-from training.trainers.comfyui.trainer import ComfyTrainer
-from training.trainers.kohya.trainer import KohyaTrainer
 
 AddPicture = Callable[..., DatasetImage]
 
@@ -73,7 +71,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer(), "kohya": KohyaTrainer()})
+    monkeypatch.setattr(known_trainers, "_trainers", dict(known_trainers._trainers))
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 0.0)
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 0.0)
