@@ -29,7 +29,15 @@ from tests.processes.test_studio import Studio, environment
 
 ROOT = Path(__file__).parents[1]
 PAGES = tuple(sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md")))
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES)
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "findings/README.md",
+    *PAGES,
+)
 # Every host that a document may name, so that nothing else (a package registry, a machine of ours) slips in.
 HOSTS = {"github.com", "huggingface.co", "semver.org", "studio.example.org", "gpu2.example.org"}
 
