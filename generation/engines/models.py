@@ -57,7 +57,7 @@ class Engine(models.Model):
     # Memory of the device that it computes on, in bytes; RAM if that is a processor. `devices` holds all devices.
     vram_total = models.BigIntegerField(null=True, editable=False)
     vram_free = models.BigIntegerField(null=True, editable=False)
-    devices = models.JSONField(default=list, editable=False)  # fields of `comfy.hardware.Device`
+    devices = models.JSONField(default=list, editable=False)  # fields of `hardware.Device`
     checkpoints = models.JSONField(default=list, editable=False)
     loras = models.JSONField(default=list, editable=False)
     node_classes = models.JSONField(default=list, editable=False)

@@ -61,7 +61,7 @@ class Purpose:
     fields, at the start and at the end; at the start purpose, name, size and fingerprint describe the file. `examine`
     checks the complete file and may take its time. `finished` receives what `examine` returned, and returns a fragment
     or the address to go to. It runs inside the transaction that marks the upload as finished, so exactly once, and must
-    be quick; it takes the file with `store` or moves `upload.path`, and anything it leaves there is deleted. Both raise
+    be quick; it takes the file with `store` or moves `Upload.path`, and anything it leaves there is deleted. Both raise
     `Refused` for a file that is not accepted.
     """
 

@@ -313,7 +313,7 @@ class GenerationTask(Job):
 
     @cached_property
     def forecast(self) -> estimates.Forecast:
-        """The forecast from the current queue and engines; many jobs can share one (see `cards.gather`)."""
+        """The forecast from the current queue and engines; many jobs can share one (see `job_cards.gather`)."""
         return estimates.Forecast()
 
     @cached_property

@@ -42,7 +42,7 @@ class Painter(Protocol):
         ...
 
     def develop(self, sketch: Image.Image, brief: Brief, step: int) -> Image.Image:
-        """Return the preview after `step` of `brief.steps`: noise that sharpens into the sketch, RGB."""
+        """Return the preview after `step` of `Brief.steps`: noise that sharpens into the sketch, RGB."""
         ...
 
     def finish(self, sketch: Image.Image, brief: Brief) -> Image.Image:

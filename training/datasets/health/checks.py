@@ -24,7 +24,7 @@ from training.datasets.health.findings import Finding, Fix, Level
 from training.datasets.health.groups import Group, groups
 from training.datasets.health.measures import oddness
 
-# --- Limits. PRODUCT.md 6 is the project's collection of what trainers and their users report.
+# --- Limits. They follow what trainers and their users report.
 
 MUCH_ENLARGED = 1.5  # less than half of the pixels
 WIDE = 2.4  # the widest shape that SDXL was trained on is 1536 x 640
