@@ -20,7 +20,7 @@ class ProbeQuerySet(models.QuerySet["Probe"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Soft delete."""
         count = self.update(deleted_at=timezone.now())
-        return count, {"generation.Probe": count}
+        return count, {"previews.Probe": count}
 
 
 class LiveProbes(models.Manager["Probe"]):
@@ -61,7 +61,7 @@ class Probe(models.Model):
         """Soft delete."""
         self.deleted_at = timezone.now()
         self.save(update_fields=["deleted_at"])
-        return 1, {"generation.Probe": 1}
+        return 1, {"previews.Probe": 1}
 
 
 class Face(models.Model):
