@@ -8,10 +8,11 @@ import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Count, Exists, F, OuterRef
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from generation.making.step_previews import small_preview
 from generation.making.verdicts import Ends, Verdict
 from generation.pictures import graphs, signals, tasks
 from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.queue_rows import pictures_of_active
 from styles.models import StyleVersion
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.connection.transport import NotConnected
@@ -418,11 +420,12 @@ def publish_waiting(most: int = 20) -> None:
 
 def sweep() -> None:
     """Every minute and at the start: finish what a crash left between two steps, and free the rest to be claimed."""
-    whole = GenerationTask.everything.active().annotate(made=Count("pictures")).filter(made__gte=F("count"))
-    for task in whole.order_by("pk"):
-        if task.complete_if_whole():
+    made = pictures_of_active()
+    for task in GenerationTask.everything.filter(pk__in=made).order_by("pk"):
+        if made[task.pk] >= task.count and task.complete_if_whole():
             publisher.changed(task)
-    for fetched in GenerationTask.everything.active().filter(fetching=True).order_by("pk"):
+    # Sorted here: to have them in order SQLite would go along all tasks that ever were.
+    for fetched in sorted(GenerationTask.everything.active().filter(fetching=True).order_by(), key=attrgetter("pk")):
         if fetching.end_fetching(fetched):
             publisher.changed(fetched)
     held = EnginePrompt.objects.live().filter(task=OuterRef("pk"))

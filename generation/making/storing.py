@@ -11,7 +11,7 @@ from generation.engines.models import Engine
 from generation.making import fetching
 from generation.making.claim import look_for_orphans
 from generation.pictures import tasks
-from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, style_counts
 from stylestudio.images import decoding
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
@@ -42,6 +42,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     try:
         with transaction.atomic():
             picture.save(force_insert=True)
+            style_counts.add(task, 1)
             EnginePrompt.objects.filter(pk=prompt.pk).update(
                 state=EnginePrompt.State.DONE,
                 progress=100,

@@ -19,7 +19,7 @@ class PicturesConfig(AppConfig):
         from generation.engines import diagnostics as engine_diagnostics
         from generation.engines import node_facts
         from generation.pictures import diagnostics, engine_cards, estimates, graphs
-        from generation.pictures.models import generated_images
+        from generation.pictures.models import style_counts
         from generation.pictures.queue_rows import QueueRows
         from styles import queries
         from stylestudio.live import page_frame
@@ -28,4 +28,4 @@ class PicturesConfig(AppConfig):
         engine_diagnostics.register(diagnostics.look)
         page_frame.register_engines(engine_cards.facts)
         estimates.register(QueueRows())
-        queries.register_picture_counts(generated_images.count_by_style)
+        queries.register_picture_counts(style_counts.count_by_style)

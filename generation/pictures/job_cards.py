@@ -17,7 +17,9 @@ def gather(tasks: Sequence[GenerationTask]) -> None:
     stored: defaultdict[int, dict[int, GeneratedImage]] = defaultdict(dict)
     for row in TaskStyle.objects.filter(task__in=tasks).select_related("version__style").order_by("position"):
         mixes[row.task_id].append(row)
+    by_number = {task.pk: task for task in tasks}
     for picture in GeneratedImage.everything.filter(task__in=tasks):
+        picture.task = by_number[picture.task_id]  # each says what was asked for
         stored[picture.task_id][picture.index] = picture
     prompts = EnginePrompt.objects.filter(task__in=tasks).order_by("pk")
     rows = list(prompts.values_list("task", "engine", "state", "misses"))

@@ -292,6 +292,7 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
             "perceptual_hash": f"{dice.getrandbits(64):016x}",
             "caption": " ".join(dice.choices(LATIN.split(), k=10)),
             "source_name": f"{each}.png",
+            "picture_id": 40 * number + each + 1 if each % 4 == 0 else None,
         }
         for number, dataset in enumerate(datasets)
         for each in range(40)

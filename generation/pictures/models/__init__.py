@@ -1,6 +1,7 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
-Each module uses only those before it: references, engine_prompts, generated_images, generation_tasks.
+Each module uses only those before it: references, engine_prompts, style_counts, generated_images,
+generation_tasks.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from generation.pictures.models.generation_tasks import (
     TaskStyle,
 )
 from generation.pictures.models.references import Reference
+from generation.pictures.models.style_counts import StyleCount
 
 __all__ = [
     "LEAST_SIDE",
@@ -33,5 +35,6 @@ __all__ = [
     "PromptQuerySet",
     "Reference",
     "Slot",
+    "StyleCount",
     "TaskStyle",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
-from django.db import models
-from django.db.models import Count, F, Q
+from django.apps import apps
+from django.db import models, transaction
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact
 from django.urls import reverse
@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
+from generation.pictures.models import style_counts
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
-from styles.models import StyleVersion
-from stylestudio.people.visibility import PartQuerySet, Person
+from stylestudio.people.visibility import PartQuerySet
 
 
 class PictureQuerySet(PartQuerySet["GeneratedImage"]):
@@ -50,7 +50,8 @@ class WantedPictures(LivePictures):
     """Pictures that somebody asked for, and that are not in the trash."""
 
     def get_queryset(self) -> PictureQuerySet:
-        return super().get_queryset().filter(task__is_face=False)
+        tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
+        return super().get_queryset().filter(Exists(tasks.objects.filter(pk=OuterRef("task_id"))))
 
 
 class GeneratedImage(models.Model):
@@ -115,19 +116,18 @@ class GeneratedImage(models.Model):
         return prompt if len(prompt) <= 120 else prompt[:119] + "…"
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Move to the trash; the file stays."""
-        self.deleted_at = timezone.now()
-        self.save(update_fields=["deleted_at"])
-        return 1, {"pictures.GeneratedImage": 1}
+        """Move to the trash; the file stays. One of several callers does it."""
+        now = timezone.now()
+        with transaction.atomic():
+            moved = GeneratedImage.everything.filter(pk=self.pk, deleted_at=None).update(deleted_at=now)
+            if moved:
+                style_counts.add(self.task, -1)
+        self.deleted_at = self.deleted_at or now
+        return moved, {"pictures.GeneratedImage": moved}
 
     def restore(self) -> None:
-        """Take out of the trash."""
+        """Take out of the trash. One of several callers does it."""
+        with transaction.atomic():
+            if GeneratedImage.everything.filter(pk=self.pk, deleted_at__isnull=False).update(deleted_at=None):
+                style_counts.add(self.task, 1)
         self.deleted_at = None
-        self.save(update_fields=["deleted_at"])
-
-
-def count_by_style(styles: Sequence[int], person: Person) -> dict[int, int]:
-    """How many pictures that `person` may see were made with each of these styles, by the style's number."""
-    versions = StyleVersion.objects.visible_to(person).filter(style__in=styles)
-    made = GeneratedImage.objects.visible_to(person).filter(task__mix__version__in=versions)
-    return dict(made.values_list("task__mix__version__style").annotate(count=Count("pk", distinct=True)))

@@ -206,17 +206,15 @@ def blur(facts: Facts) -> Iterator[Finding]:
     if not sharpness:
         return
     middle = float(np.median(list(sharpness.values())))
-    # If the whole set is soft, that is its style.
-    found = [
-        p for p in facts.measured if sharpness[p.pk] < SOFT and sharpness[p.pk] < SOFTER * max(middle, SOFT / SOFTER)
-    ]
-    if len(found) > len(facts.measured) / 2:
-        yield Finding(Level.GREEN, _("Most pictures are soft, which may be the style"))
-    elif found:
+    # If the whole set is soft, that is its style, and only what is much softer than the others stands out.
+    found = [picture for picture in facts.measured if sharpness[picture.pk] < min(SOFT, SOFTER * middle)]
+    if found:
         said = ngettext("%d picture is blurred", "%d pictures are blurred", len(found)) % len(found)
         reason = _("The strongest edges are up to %.1f times as wide as usual here. The style would learn that.")
         worst = middle / min(sharpness[picture.pk] for picture in found)
         yield Finding(Level.YELLOW, said, reason % worst, _pks(found), _leave_out(found))
+    elif middle < SOFT:
+        yield Finding(Level.GREEN, _("Most pictures are soft, which may be the style"))
     else:
         yield Finding(Level.GREEN, _("Every picture is sharp"))
 

@@ -153,6 +153,13 @@ def test_where_most_pictures_are_soft_that_is_the_style() -> None:
     assert finding.level == Level.GREEN and finding.pictures == ()
 
 
+def test_in_a_soft_set_a_picture_is_blurred_only_if_it_is_much_softer_than_the_others() -> None:
+    soft = several(5, sharpness=0.36)
+    assert only("blur", *soft, picture(9, sharpness=0.25)).level == Level.GREEN
+    finding = only("blur", *soft, picture(9, sharpness=0.15))
+    assert (finding.level, finding.pictures) == (Level.YELLOW, (9,))
+
+
 @pytest.mark.parametrize(("share", "level"), [(0.8, None), (0.9, Level.YELLOW), (0.99, Level.RED)])
 def test_pictures_of_mostly_one_colour_are_named(share: float, level: Level | None) -> None:
     levels = [finding.level for finding in found("one_colour", picture(1, one_colour=share))]
