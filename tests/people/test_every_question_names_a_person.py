@@ -41,7 +41,7 @@ WORKSHOPS = {
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
-    "generation.pictures.cards": "is given tasks that its caller may see",
+    "generation.pictures.job_cards": "is given tasks that its caller may see",
     "generation.pictures.queue_rows": "everybody waits behind everybody",
     "generation.pictures.thumbnails": WORKER,
     "generation.previews.asking": "previews are the team's, and shared",
@@ -55,10 +55,10 @@ WORKSHOPS = {
     "training.datasets.collecting.intake": OF_ITS_DATASET,
     "training.datasets.collecting.matching": OF_ITS_DATASET,
     "training.datasets.collecting.readings": OF_ITS_DATASET,
-    "training.datasets.crops.clear": OF_ITS_DATASET,
+    "training.datasets.crops.backgrounds": OF_ITS_DATASET,
     "training.datasets.crops.frames": OF_ITS_DATASET,
     "training.datasets.dataset_jobs": WORKER,
-    "training.datasets.health.check": WORKER,
+    "training.datasets.health.check_work": WORKER,
     "training.datasets.health.fixes": OF_ITS_DATASET,
     "training.datasets.health.report": OF_ITS_DATASET,
     "training.datasets.management": COMMAND,
@@ -68,7 +68,7 @@ WORKSHOPS = {
     "training.runs.configuration": "is given a training that its caller may see",
     "training.runs.management": COMMAND,
     "training.runs.models": "is given trainings that its caller may see",
-    "training.runs.report": WORKER,
+    "training.runs.epoch_report": WORKER,
     "training.runs.running": WORKER,
     "training.trainers": WORKER,
 }
@@ -81,7 +81,7 @@ FOR_EVERYBODY = {
     "training.datasets.health.views._shown": OF_ITS_DATASET,
     "training.datasets.health.views.check_again": "one check at a time, whoever asked for it",
     "training.datasets.versions.views._shown": OF_ITS_DATASET,
-    "training.runs.placing.order_page.checkpoint_size": "how large files become, whoever trained them",
+    "training.runs.placing.form_outlook.checkpoint_size": "how large files become, whoever trained them",
     "training.runs.placing.place_run._placed": "a press is known by its number",
     "training.runs.views._runs": "its callers hand it to `visible`",
 }
@@ -233,5 +233,6 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage", "DatasetJob", "DatasetSnapshot",
-        "GeneratedImage", "GenerationTask", "LoraImport", "Preset", "Reading", "Style", "StyleVersion", "TrainingJob",
+        "GeneratedImage", "GenerationTask", "LoraImport", "Preset", "Reading", "Style", "StyleCount", "StyleVersion",
+        "TrainingJob",
     }  # fmt: skip
