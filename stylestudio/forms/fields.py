@@ -91,7 +91,7 @@ class StudioBoundField(forms.BoundField):
         found = [*self.field.validators, *self._of_model()]
         low = [each.limit_value for each in found if isinstance(each, MinValueValidator)]
         high = [each.limit_value for each in found if isinstance(each, MaxValueValidator)]
-        return {**({"min": max(low)} if low else {}), **({"max": min(high)} if high else {})}
+        return {**({"min": _plain(max(low))} if low else {}), **({"max": _plain(min(high))} if high else {})}
 
     def _of_model(self) -> Sequence[Any]:
         """What the model asks of this field, where the form is one of a model."""
@@ -122,3 +122,8 @@ class StudioFields(Mixin):
 
 class StudioForm(StudioFields, forms.Form):
     """A form of the studio."""
+
+
+def _plain(number: Any) -> Any:
+    """A limit without a needless point: 2 for 2.0."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number

@@ -233,5 +233,6 @@ def test_a_page_that_forgets_it_is_found() -> None:
 def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage", "DatasetJob", "DatasetSnapshot",
-        "GeneratedImage", "GenerationTask", "LoraImport", "Preset", "Reading", "Style", "StyleVersion", "TrainingJob",
+        "GeneratedImage", "GenerationTask", "LoraImport", "Preset", "Reading", "Style", "StyleCount", "StyleVersion",
+        "TrainingJob",
     }  # fmt: skip

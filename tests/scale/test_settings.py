@@ -194,8 +194,7 @@ def test_an_endpoint_that_is_no_address_is_refused(url: str) -> None:
 
 
 def test_passwords_of_servers_are_taken_out_of_the_words_of_their_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concealed, "_known", {})  # other tests have passwords of one letter
-    monkeypatch.setattr(concealed, "_pattern", concealed.pattern(()))
+    monkeypatch.setattr(concealed, "known", concealed.Secrets())  # other tests have passwords of one letter
     urls = ("postgresql://ada:p%40ss-w0rd%2F1@db/studio?sslpassword=k3y-passphrase", "redis://:r3dis-passw0rd@h/0")
     known = {word for url in urls for word in env.passwords(url)}
     assert known == {"p%40ss-w0rd%2F1", "p@ss-w0rd/1", "k3y-passphrase", "r3dis-passw0rd"}
