@@ -53,6 +53,7 @@ def queue(request: StudioRequest) -> HttpResponse:
         "others": others,
         "more_others": more_others,
         "ended": ended,
+        "engine_sections": page_frame.engine_sections(),
         "socket_url": page_frame.socket_url(who),
     }
     return render(request, "queue/queue.html", context)

@@ -26,6 +26,12 @@ class PicturesConfig(AppConfig):
 
         node_facts.keep(graphs.every_class())
         engine_diagnostics.register(diagnostics.look)
-        page_frame.register_engines(engine_cards.facts)
+        page_frame.register_engines(
+            page_frame.EngineSource(
+                engine_cards.facts,
+                card="generation/engines/_engine_card.html",
+                section="generation/engines/_engines.html",
+            )
+        )
         estimates.register(QueueRows())
         queries.register_picture_counts(style_counts.count_by_style)

@@ -97,17 +97,36 @@ class EngineFact:
         return max(self.prompts - 1, 0)
 
 
-_engine_sources: list[Callable[[], Sequence[EngineFact]]] = []
+@dataclass(frozen=True, slots=True)
+class EngineSource:
+    """What the room of engines adds to pages: its facts, and the templates of one card and of all of them."""
+
+    facts: Callable[[], Sequence[EngineFact]]
+    card: str
+    section: str
 
 
-def register_engines(source: Callable[[], Sequence[EngineFact]]) -> None:
-    """Set the function that lists the engines. Called by the app that knows them."""
+_engine_sources: list[EngineSource] = []
+
+
+def register_engines(source: EngineSource) -> None:
+    """Set the source of `engine_facts` and of the cards; called by the room that knows engines."""
     _engine_sources[:] = [source]
 
 
 def engine_facts() -> Sequence[EngineFact]:
-    """All engines, as of the last probes."""
-    return [fact for source in _engine_sources for fact in source()]
+    """Return all engines, as the last probes saw them."""
+    return [fact for source in _engine_sources for fact in source.facts()]
+
+
+def engine_cards() -> Sequence[str]:
+    """Return the templates that show one engine, given as `engine`; each has one root."""
+    return [source.card for source in _engine_sources]
+
+
+def engine_sections() -> Sequence[str]:
+    """Return the templates that show all engines on the queue page."""
+    return [source.section for source in _engine_sources]
 
 
 def socket_url(watch: str) -> str:

@@ -141,7 +141,9 @@ def publish_engines() -> None:
     for language in LANGUAGES:
         with translation.override(language):
             engines = page_frame.engine_facts()
-            cards = [render_to_string("generation/engines/_engine_card.html", {"engine": engine}) for engine in engines]
+            cards = [
+                render_to_string(card, {"engine": engine}) for engine in engines for card in page_frame.engine_cards()
+            ]
             html[language] = render_to_string("shell/_engine_pill.html", {"engines": engines}) + "".join(cards)
     publish([SHELL], html)
 
