@@ -31,6 +31,10 @@ class Made(Protocol):
         """Who may see it."""
 
     @property
+    def snapshot(self) -> Any:
+        """Everything that was asked for, frozen."""
+
+    @property
     def mix(self) -> Any:
         """Its styles."""
 
@@ -69,7 +73,7 @@ class StyleCount(models.Model):
 
 def add(task: Made, number: int) -> None:
     """Count `number` more pictures of a task, or fewer. Call it in the transaction that stores or removes them."""
-    if task.is_face:
+    if task.is_face or not task.snapshot.get("styles", True):  # known without a query
         return
     for style in sorted(set(task.mix.order_by().values_list("version__style", flat=True))):
         row, _made = StyleCount.objects.get_or_create(
