@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, StyleCount, style_counts
 from generation.previews.models import Face
 from styles import queries
 from styles.models import StyleVersion
@@ -60,6 +60,7 @@ class Scene(Cast):
         )
         picture.file.save("p.png", ContentFile(png()), save=False)
         picture.save()
+        style_counts.add(task, 1)
         task.start("w")
         task.complete()
         return picture
@@ -67,6 +68,7 @@ class Scene(Cast):
     def hide(self) -> None:
         """What can be private is the maker's alone, and says the word. Previews stay the team's."""
         self.make_private()
+        StyleCount.objects.update(visibility=Visibility.PRIVATE)
         GenerationTask.everything.filter(is_face=True).update(visibility=Visibility.TEAM)
         GenerationTask.objects.update(prompt=SECRET, final_prompt=SECRET)
         Dataset.everything.update(name=SECRET, description=SECRET)
