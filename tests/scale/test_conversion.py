@@ -49,7 +49,7 @@ with transaction.atomic():
 SCHEMA = (
     "SELECT table_name, column_name, ordinal_position, data_type, character_maximum_length, column_default,"
     " is_nullable, is_identity FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 3",
-    "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
     " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2",
     "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
     "SELECT c.relname, d.refobjid::regclass FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'i'"
