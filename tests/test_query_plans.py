@@ -55,13 +55,17 @@ def explained() -> Iterator[list[Plan]]:
 def read_whole(sql: str, plan: list[str]) -> set[str]:
     """The large tables that this plan goes through from end to end.
 
-    One that goes along an index in the wanted order and stops after a page does not.
+    One that goes along an index in the wanted order and stops after a page does not. One that goes through a small
+    table and looks up in a large one what belongs to each row does.
     """
     alias = {short: table for table, short in re.findall(r'"(\w+)" ([A-Z]\d+)\b', sql)}
     stops = " LIMIT " in sql and not any("TEMP B-TREE FOR ORDER BY" in step for step in plan)
     found: set[str] = set()
-    for step in plan:
+    for number, step in enumerate(plan):
         scanned = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)
+        if scanned and not stops:
+            searched = re.findall(r"SEARCH (\w+) USING", "\n".join(plan[number:]))
+            found |= {alias.get(each, each) for each in searched} if scanned[2] not in SHORT else set()
         if scanned and scanned[2] not in SHORT and not (scanned[2] and stops):
             found.add(alias.get(str(scanned[1]), str(scanned[1])))
     return found & LARGE

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from django.db.models import F
+from django.db.models import F, Prefetch
 from django.utils.translation import gettext as _
 
 from generation.engines import devices, roster
 from generation.engines.models import Engine
-from generation.pictures.models import EnginePrompt
+from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.live.page_frame import EngineFact
 from stylestudio.people.visibility import Visibility
 
@@ -26,8 +26,10 @@ def facts() -> Sequence[EngineFact]:
 
 def _live_prompts() -> dict[int, list[EnginePrompt]]:
     """Our prompts on each engine, by its primary key; the running one first."""
-    rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).select_related("task__owner")
-    rows = rows.only("engine", "task__prompt", "task__visibility", "task__owner__username")
+    # Tasks and people have a query of their own: as joins, SQLite begins with people and goes through all they made.
+    tasks = GenerationTask.everything.select_related("owner").only("prompt", "visibility", "owner__username")
+    rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).only("engine", "task")
+    rows = rows.prefetch_related(Prefetch("task", tasks))
     prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
     for prompt in rows.order_by(F("started_at").asc(nulls_last=True), "pk"):
         prompts[prompt.engine_id].append(prompt)

@@ -41,6 +41,7 @@ WORKSHOPS = {
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
+    "generation.pictures.engine_cards": "everybody sees the same card, on which a private job has no words",
     "generation.pictures.job_cards": "is given tasks that its caller may see",
     "generation.pictures.queue_rows": "everybody waits behind everybody",
     "generation.pictures.thumbnails": WORKER,
