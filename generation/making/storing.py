@@ -52,6 +52,8 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
             )
     except IntegrityError:
         picture.file.delete(save=False)
+        if not task.pictures(manager="everything").filter(index=prompt.index).exists():
+            raise  # the place is free, so it was something else, and the picture must not count as there
         return None
     except BaseException:
         throw_away(str(picture.file.name))

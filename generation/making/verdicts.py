@@ -114,7 +114,7 @@ def apply(prompt: EnginePrompt, task: GenerationTask, verdict: Verdict) -> None:
     between.
     """
     # Makes a request to the engine, which no transaction should wait for.
-    unclean = _is_unclean(prompt, verdict.picture)
+    unclean = _stop(prompt, verdict.picture)
     if isinstance(verdict.engine, TakenOut | FileForgotten):
         _tell_roster(prompt.engine, verdict.engine)
     with transaction.atomic():
@@ -134,7 +134,8 @@ def fail(task: GenerationTask, reason: Fails) -> None:
         log.warning("Task %s failed: %s %s", task.pk, reason.kind, reason.error or reason.detail)
 
 
-def _is_unclean(prompt: EnginePrompt, picture: Ends | Waits) -> bool:
+def _stop(prompt: EnginePrompt, picture: Ends | Waits) -> bool:
+    """Tell the engine to stop if the verdict says so. Whether the engine may still hold the prompt."""
     if isinstance(picture, Waits):
         return False
     return picture.unclean or (picture.stop and not cancelling.stop_on_engine(prompt))

@@ -337,12 +337,12 @@ def test_an_engine_that_refuses_to_drop_a_prompt_is_told_for_a_while_only(
     trouble("500", "/queue", "POST", times=None)
     prompt = EnginePrompt.objects.create(
         task=place(ada), index=0, engine=engine, worker="w", lease_until=timezone.now(), state=State.CANCELLED,
-        ended_at=timezone.now() - recovery.TRIED_FOR, unclean=True,
+        ended_at=timezone.now() - cancelling.TOLD_FOR, unclean=True,
     )  # fmt: skip
     cancelling.clean(engine)
     prompt.refresh_from_db()
     assert prompt.unclean, "it has just come back"
-    engine.health_since -= recovery.TRIED_FOR
+    engine.health_since -= cancelling.TOLD_FOR
     cancelling.clean(engine)
     prompt.refresh_from_db()
     assert not prompt.unclean

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.migrations.loader import MigrationLoader
 
 from generation.engines.models import Engine
 from generation.making import storing
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, StyleCount
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, StyleCount, style_counts
 from generation.pictures.models.style_counts import count_by_style
 from styles.models import Style
 from stylestudio.people.visibility import Visibility
@@ -81,3 +81,15 @@ def test_an_earlier_database_is_counted_once(make: Make, ada: User, bob: User) -
     of_then = MigrationLoader(connection).project_state(("pictures", name)).apps
     importlib.import_module(f"generation.pictures.migrations.{name}").count(of_then, None)
     assert set(StyleCount.objects.values_list(*fields)) == counted and len(counted) == 3
+
+
+def test_a_picture_that_cannot_be_counted_does_not_pass_for_one_that_is_there(
+    make: Make, ada: User, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(task: object, number: int) -> None:
+        raise IntegrityError("the style is gone")
+
+    monkeypatch.setattr(style_counts, "add", fail)
+    with pytest.raises(IntegrityError):
+        make(ada, Style.objects.create(name="Ink"))
+    assert not GeneratedImage.everything.exists() and not list(media.rglob("*.png"))
