@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -57,8 +59,14 @@ def signed_in(user: User) -> Client:
 
 
 @pytest.fixture
-async def hub() -> AsyncIterator[None]:
-    """The hub of the live updates ends with the test's loop."""
+async def hub(settings: Settings, tmp_path: Path) -> AsyncIterator[None]:
+    """A hub of the test's own, which ends with its loop.
+
+    To the hub of the process, a thread would now carry what earlier tests published while there was none.
+    """
+    layers = copy.deepcopy(django_settings.CHANNEL_LAYERS)
+    layers["default"]["CONFIG"]["file"] = tmp_path / "hub.json"
+    settings.CHANNEL_LAYERS = layers
     yield
     layer = get_channel_layer()
     await layer.flush()
@@ -111,8 +119,10 @@ async def closing(socket: WebsocketCommunicator) -> int:
 
 
 async def quiet(socket: WebsocketCommunicator) -> bool:
-    """Whether it says nothing. What was sent before has arrived by then: delivery takes no thread."""
-    return bool(await socket.receive_nothing(timeout=0.3, interval=0.02))
+    """Whether it says nothing; fails with what it says. What was sent before has arrived: delivery takes no thread."""
+    if not await socket.receive_nothing(timeout=0.3, interval=0.02):
+        pytest.fail(f"it says {await socket.receive_output(timeout=1)}")
+    return True
 
 
 def place(user: User, prompt: str = "a fox", **fields: Any) -> GenerationTask:
