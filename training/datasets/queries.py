@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.paginator import Paginator
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 
@@ -13,6 +15,7 @@ from stylestudio.people.access import may_change
 from training.datasets import picture_files
 from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
+PAGE = 24  # datasets in the list
 STRIP = 6  # pictures on a card
 SHOWN_JOBS = (DatasetJob.Work.IMPORT, DatasetJob.Work.CAPTION)  # the health report shows its own
 MOST_JOBS = 10
@@ -33,14 +36,33 @@ class ShelfCard:
         return range(STRIP - len(self.strip))
 
 
-def shelf(user: User, words: str = "") -> list[ShelfCard]:
-    """Datasets with all of `words` in their name, description or trigger words, most recently changed first."""
+@dataclass(frozen=True, slots=True)
+class ShelfPage:
+    """Some datasets of the list, and the numbers of the pages before and after it."""
+
+    cards: list[ShelfCard]
+    newer: int | None
+    older: int | None
+
+
+def shelf(user: User, words: str = "", number: str = "1") -> ShelfPage:
+    """A page of the datasets with all of `words` in their name, description or trigger words.
+
+    Most recently changed first. A `number` beyond the end is the last page, and one that is none is the first.
+    """
     found = Dataset.objects.visible_to(user).select_related("style", "owner")
     for word in words.split():
         found = found.filter(
             Q(name__icontains=word) | Q(description__icontains=word) | Q(trigger_words__icontains=word)
         )
-    datasets = list(found)
+    page = Paginator(found, PAGE).get_page(number)
+    newer = page.previous_page_number() if page.has_previous() else None
+    older = page.next_page_number() if page.has_next() else None
+    return ShelfPage(cards(user, list(page)), newer, older)
+
+
+def cards(user: User, datasets: Sequence[Dataset]) -> list[ShelfCard]:
+    """The cards of these datasets."""
     live = DatasetImage.objects.visible_to(user).filter(dataset__in=datasets)
     counted = live.order_by().values("dataset").annotate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
     counts = {row["dataset"]: (row["pictures"], row["empty"]) for row in counted}

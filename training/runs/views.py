@@ -111,11 +111,12 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
 def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     values = form.values
     names = [name for name in ("steps", "rank", "learning_rate", "batch_size") if name in values]
+    datasets = list(Dataset.objects.visible_to(request.user).select_related("style", "owner"))
     able = {engine.pk: engine for trainer in known_trainers.offered() for engine in trainer.able()}
     known = distinct(name for engine in able.values() for name in engine.checkpoints)
     return {
         "form": form,
-        "datasets": form.dataset_cards(queries.shelf(request.user)),
+        "datasets": form.dataset_cards(queries.cards(request.user, datasets)),
         "summary": " · ".join(f"{parameters.setting(name).label} {values[name]}" for name in names),
         "settings_open": bool(form.settings.errors),
         "outlook": form.outlook,
