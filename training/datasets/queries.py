@@ -8,9 +8,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Q, Window
+from django.db.models import Case, Count, F, Q, Sum, When, Window
 from django.db.models.functions import RowNumber
 
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.people.access import may_change
 from training.datasets import picture_files
 from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
@@ -64,13 +65,37 @@ def shelf(user: User, words: str = "", number: str = "1") -> ShelfPage:
 def cards(user: User, datasets: Sequence[Dataset]) -> list[ShelfCard]:
     """The cards of these datasets."""
     live = DatasetImage.objects.visible_to(user).filter(dataset__in=datasets)
-    counted = live.order_by().values("dataset").annotate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
-    counts = {row["dataset"]: (row["pictures"], row["empty"]) for row in counted}
-    strips: dict[int, list[DatasetImage]] = {}
-    place = Window(RowNumber(), partition_by=[F("dataset")], order_by=["position", "pk"])
-    for image in live.annotate(place=place).filter(place__lte=STRIP).order_by("dataset", "position", "pk"):
+    same = [F("dataset")]
+    without = Case(When(caption="", then=1), default=0)
+    placed = live.annotate(
+        place=Window(RowNumber(), partition_by=same, order_by=["position", "pk"]),
+        pictures=Window(Count("pk"), partition_by=same),
+        empty=Window(Sum(without), partition_by=same),
+    )
+    strips: dict[int, list[Any]] = {}
+    for image in placed.filter(place__lte=STRIP).order_by("dataset", "position", "pk"):
         strips.setdefault(image.dataset_id, []).append(image)
-    return [ShelfCard(dataset, strips.get(dataset.pk, []), *counts.get(dataset.pk, (0, 0))) for dataset in datasets]
+    return [
+        ShelfCard(dataset, strip, *((strip[0].pictures, strip[0].empty) if strip else (0, 0)))
+        for dataset in datasets
+        for strip in [strips.get(dataset.pk, [])]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """How many pictures of a dataset are trained on, and how many of them have no caption."""
+
+    pictures: int
+    empty: int
+
+
+@once_a_page
+def included(dataset: Dataset) -> Included:
+    """Count what a training on this dataset would see."""
+    return Included(
+        **dataset.images.included().order_by().aggregate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
+    )
 
 
 def frame(dataset: Dataset, user: User) -> dict[str, Any]:
