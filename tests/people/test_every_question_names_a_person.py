@@ -42,7 +42,7 @@ WORKSHOPS = {
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
     "generation.pictures.job_cards": "is given tasks that its caller may see",
-    "generation.pictures.queue_rows": "everybody waits behind everybody; on the card of an engine a private job has no words",
+    "generation.pictures.queue_rows": "everybody waits behind everybody; cards of engines say nothing of private jobs",
     "generation.pictures.thumbnails": WORKER,
     "generation.previews.asking": "previews are the team's, and shared",
     "generation.previews.following": WORKER,
