@@ -18,11 +18,13 @@ class PicturesConfig(AppConfig):
         """Register with the rooms below."""
         from generation.engines import diagnostics as engine_diagnostics
         from generation.engines import node_facts
-        from generation.pictures import diagnostics, engine_cards, estimates, graphs
+        from generation.pictures import diagnostics, engine_cards, estimates, graphs, indexing, tasks
         from generation.pictures.models import style_counts
         from generation.pictures.queue_rows import QueueRows
         from styles import queries
+        from stylestudio.host import health_facts
         from stylestudio.live import page_frame
+        from stylestudio.processes import doctor, workers
 
         node_facts.keep(graphs.every_class())
         engine_diagnostics.register(diagnostics.look)
@@ -35,3 +37,6 @@ class PicturesConfig(AppConfig):
         )
         estimates.register(QueueRows())
         queries.register_picture_counts(style_counts.count_by_style)
+        workers.register_sweep(tasks.index_older_pictures)
+        doctor.register(indexing.look_at_search)
+        health_facts.register(indexing.search_facts)
