@@ -23,6 +23,7 @@ import uuid
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ a red house dragon knight silver river garden old lantern quiet harbour winter f
 sword mossy stone tower glass bottle paper boat wolf moon castle market street icon button frame banner
 """
 CHINESE = "红色 房子 龙 骑士 银色 河流 花园 灯笼 港口 冬天 森林 金色 王冠 药水 铁剑 石头 高塔 纸船 月亮 城堡 市场 图标"
+SOME = ("basilisk", "凤凰")  # words of one prompt in 100
 RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
 
 
@@ -83,6 +85,9 @@ def vocabulary(dice: random.Random, number: int) -> list[str]:
     for each in range(number):
         words, joint = (chinese, "") if each % 3 == 0 else (latin, " ")
         made.append(joint.join(dice.choices(words, k=dice.randint(4, 12))) + f"{joint}{each}")
+    for word, first in zip(SOME, (1, 51), strict=True):
+        for each in range(first, number, 100):
+            made[each] += f" {word}"
     for word, each in zip(RARE, (1, 3), strict=True):
         made[number // 2 + each] += f" {word}"
     return made
@@ -115,6 +120,7 @@ def fill(pictures: int, seed: int = 7) -> None:
         _made(dice, pictures, people, versions, max(50, round(40_000 * share)))
         _asked(people)
         _trained(dice, max(2, round(200 * share)), max(2, round(2_000 * share)), people, versions)
+    _index()
     _settle()
 
 
@@ -367,6 +373,17 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
     values = array("f", (0.1 for _step in range(2000))).tobytes()
     losses = Table(LossBlock, first_step=1, values=values)
     losses.write({"id": each + 1, "job_id": each + 1} for each in range(runs))
+
+
+def _index() -> None:
+    """Index the pictures for searches, as workers do."""
+    if not find_spec("generation.pictures.indexing"):
+        return  # filled with the code of before
+    from generation.pictures import indexing
+
+    indexing.start_over()
+    while indexing.index_slice(60):
+        pass
 
 
 def _settle() -> None:
