@@ -118,6 +118,7 @@ def fill(pictures: int, seed: int = 7) -> None:
         people = _people()
         versions = _styles(max(3, round(60 * share)), people)
         _made(dice, pictures, people, versions, max(50, round(40_000 * share)))
+        _continue_sequences()  # what is open comes through the ORM
         _asked(people)
         _trained(dice, max(2, round(200 * share)), max(2, round(2_000 * share)), people, versions)
     _index()
@@ -386,8 +387,8 @@ def _index() -> None:
         pass
 
 
-def _settle() -> None:
-    """Sequences go on behind what was written, and the planner knows the tables."""
+def _continue_sequences() -> None:
+    """Sequences go on behind what was written."""
     from django.apps import apps
     from django.core.management.color import no_style
     from django.db import connection
@@ -395,6 +396,14 @@ def _settle() -> None:
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(apps.get_models())):
             cursor.execute(statement)
+
+
+def _settle() -> None:
+    """Sequences go on behind what was written, and the planner knows the tables."""
+    from django.db import connection
+
+    _continue_sequences()
+    with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 
