@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from stylestudio.host.rooms import Room
 
 
-class OrderingConfig(AppConfig):
+class OrderingConfig(Room):
     """Placing orders."""
 
     name = "generation.ordering"

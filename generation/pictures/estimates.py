@@ -9,6 +9,8 @@ from functools import cached_property
 from statistics import median
 from typing import Protocol, Self
 
+from stylestudio.host import rooms
+
 WINDOW = 300  # newest finished pictures considered, of all kinds
 SAMPLES = 15  # of them, the newest of one kind
 ENOUGH = 3  # fewer are not significant
@@ -132,19 +134,12 @@ class Source(Protocol):
         """The newest finished pictures, newest first; at most WINDOW."""
 
 
-_sources: list[Source] = []
-
-
-def register(source: Source) -> None:
-    """Register where forecasts get their data; call it once, from `AppConfig.ready`."""
-    _sources[:] = [source]
-
-
 class Forecast:
     """The queue, the engines and the newest samples at one moment."""
 
     def __init__(self) -> None:
-        [self._source] = _sources
+        [source] = rooms.contributed("forecast_source")
+        self._source: Source = source()
 
     @cached_property
     def places(self) -> list[Place]:

@@ -1,6 +1,6 @@
 """Large files: what may be uploaded, and handing complete files to the apps.
 
-An app registers a `Purpose` when it is ready. `stylestudio.uploads.views` talks to the page,
+A room names its `Purpose`s in `upload_purposes`. `stylestudio.uploads.views` talks to the page,
 `stylestudio.uploads.parts` stores the bytes.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -31,12 +31,13 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio.host import rooms
 from stylestudio.models import Upload
 from stylestudio.people.access import StudioRequest
 from stylestudio.uploads import parts
 from stylestudio.uploads.parts import Elsewhere, Refused
 
-__all__ = ["Elsewhere", "Purpose", "Refused", "Upload", "finish", "register", "start", "store"]
+__all__ = ["Elsewhere", "Purpose", "Refused", "Upload", "finish", "start", "store"]
 
 MOST_UNFINISHED = 40  # per person
 MOST_PENDING = 16 * 2**30  # bytes of one person's unfinished uploads, each counted at its full size
@@ -73,19 +74,12 @@ class Purpose:
     may: Callable[[StudioRequest], None] = anybody
 
 
-_purposes: dict[str, Purpose] = {}
-
-
-def register(purpose: Purpose) -> None:
-    """Register a purpose. Call it from `AppConfig.ready`."""
-    _purposes[purpose.name] = purpose
-
-
 def find(name: str) -> Purpose:
     """The purpose of this name. Raises Http404."""
-    if name not in _purposes:
-        raise Http404(_("There is no such thing."))
-    return _purposes[name]
+    for purpose in rooms.contributed("upload_purposes"):
+        if purpose.name == name:
+            return cast(Purpose, purpose)
+    raise Http404(_("There is no such thing."))
 
 
 def clean_name(name: str) -> str:
