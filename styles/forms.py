@@ -31,7 +31,8 @@ from stylestudio.media import identity
 from stylestudio.templatetags.studio import SHAPES, weight
 
 if TYPE_CHECKING:
-    StyleModelForm, PresetModelForm = forms.ModelForm[Style], forms.ModelForm[Preset]
+    StyleModelForm = forms.ModelForm[Style]
+    PresetModelForm = forms.ModelForm[Preset]
 else:
     StyleModelForm = PresetModelForm = forms.ModelForm
 

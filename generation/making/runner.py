@@ -22,7 +22,7 @@ from generation.making import cancelling, fetching, recovery, storing, verdicts
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
 from generation.making.verdicts import Ends, Verdict
-from generation.pictures import graphs, signals, tasks
+from generation.pictures import graphs, installable, signals, tasks
 from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.pictures.queue_rows import pictures_of_active
 from styles.models import StyleVersion
@@ -333,7 +333,8 @@ class _Making:
         False if this worker stops, or if the picture is no longer wanted.
         """
         try:
-            return all(self._install(engine, version) for version in installs.missing(engine, graphs.stored(self.task)))
+            stored = installable.stored(self.task)
+            return all(self._install(engine, version) for version in installs.missing(engine, stored))
         finally:
             self._show_install(None)  # also what a killed worker left there
 

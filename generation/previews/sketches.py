@@ -9,9 +9,9 @@ from itertools import takewhile
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
-from huey.contrib.djhuey import db_task
 from PIL import Image
 
+from generation.previews import tasks
 from generation.previews.contact_sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
 from stylestudio.media import identity
@@ -99,13 +99,7 @@ def create_once() -> None:
             for sketch in SKETCHES:
                 _create(sketch)
     if any(not version.sheet for version in _faceless()):
-        draw_soon()
-
-
-@db_task()  # type: ignore[untyped-decorator]
-def draw_soon() -> None:
-    """Run `draw_sheets` in a worker."""
-    draw_sheets()
+        tasks.draw_soon()
 
 
 def _create(sketch: Sketch) -> None:

@@ -19,6 +19,7 @@ from stylestudio.edge import themes
 from stylestudio.edge.failures import Failure, note, of
 from stylestudio.edge.serving import Application, Message, Receive, Scope, Send
 
+
 class WordsForFailures:
     """Middleware: answers a failed view with a page, a sentence or JSON that says what happened."""
 

@@ -18,18 +18,17 @@ from django.utils.translation import ngettext
 
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
-from generation.ordering.references import add_reference
 from generation.pictures import graphs
 from generation.pictures.models import GeneratedImage, GenerationTask, Reference
 from generation.pictures.prompts import Frame
 from styles.models import Preset, Style
 from stylestudio.edge import failures
-from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher, terminal
 from stylestudio.live.terminal import NoWorker
 from stylestudio.models import Worker
-from stylestudio.people.accounts import NobodyFound, person_for_command
+from stylestudio.people.command_users import NobodyFound, person_for_command
+from stylestudio.processes import tasks
 
 
 def size(text: str) -> tuple[int, int]:
@@ -126,6 +125,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if not Worker.objects.alive().exists():
             raise CommandError(_("No worker is alive. Start the studio with: python3 run.py"))
+        publisher.publisher.hand_over = tasks.push_new
         order = _order(options, user)
         try:
             task = orders.place(order, user)
@@ -222,6 +222,10 @@ def _ingredient(slug: str, weight: float | None) -> Ingredient | None:
 def _reference(file: Path | None, user: User) -> Reference | None:
     if file is None:
         return None
+    # Pillow and numpy, which take as long to load as all the rest of an order.
+    from generation.ordering.references import add_reference
+    from stylestudio.images.decoding import BadPicture
+
     try:
         data = file.read_bytes()
     except OSError as error:
