@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stylestudio.host.rooms import Room
+from stylestudio.host import rooms
 
 
-class StyleStudioConfig(Room):
+class StyleStudioConfig(rooms.Room):
     """Registers the system checks, and connects the ends of sessions with the sockets."""
 
     name = "stylestudio"

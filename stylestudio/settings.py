@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from stylestudio import env
 from stylestudio.comfy.connection.address import secrets_in_all
-from stylestudio.host import private
+from stylestudio.host import logs, private
 from stylestudio.text import concealed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -261,7 +261,7 @@ LOGGING = {
     "formatters": {
         "line": {
             "()": "stylestudio.host.logs.PlainFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            "format": logs.LINE,
         }
     },
     "filters": {
@@ -283,7 +283,7 @@ LOGGING = {
         "django.request": {"filters": ["asked_for_health"]},
         "daphne": {"level": "WARNING"},
         "huey": {"level": "WARNING"},
-        # The supervisor prints to the console, in plain words, what it logs here.
+        # The supervisor prints to the console, in plain words, what it logs here. See also `processes.launch`.
         "stylestudio.processes.supervisor": {"handlers": ["file"], "propagate": False},
     },
 }

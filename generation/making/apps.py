@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stylestudio.host.rooms import Named, Room
+from stylestudio.host import rooms
 
 
-class MakingConfig(Room):
+class MakingConfig(rooms.Room):
     """Making pictures in workers."""
 
     name = "generation.making"
@@ -27,10 +27,10 @@ class MakingConfig(Room):
                 name=GenerationTask.kind,
                 model=GenerationTask,
                 fragments=("generation/ordering/_job.html", "generation/making/_queue_row.html"),
-                facts=Named("generation.pictures.job_cards:facts"),
-                sweep=Named("generation.making.runner:sweep"),
-                gather=Named("generation.pictures.job_cards:gather"),
-                wake=Named("generation.making.tasks:wake"),
+                facts=rooms.Named("generation.pictures.job_cards:facts"),
+                sweep=rooms.Named("generation.making.runner:sweep"),
+                gather=rooms.Named("generation.pictures.job_cards:gather"),
+                wake=rooms.Named("generation.making.tasks:wake"),
                 # Jobs the program creates itself, such as previews and samples, do not count against a person's limit;
                 # and jobs that only fetch do not take a turn.
                 limited=lambda waiting: waiting.filter(is_face=False, fetching=False),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stylestudio.host.rooms import Room
+from stylestudio.host import rooms
 
 
-class OrderingConfig(Room):
+class OrderingConfig(rooms.Room):
     """Placing orders."""
 
     name = "generation.ordering"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio.host.rooms import Room
+from stylestudio.host import rooms
 
 
-class PicturesConfig(Room):
+class PicturesConfig(rooms.Room):
     """Tasks, the prompts sent to engines, and the resulting pictures."""
 
     name = "generation.pictures"

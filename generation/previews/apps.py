@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio.host.rooms import Room
+from stylestudio.host import rooms
 
 
-class PreviewsConfig(Room):
+class PreviewsConfig(rooms.Room):
     """What versions of styles look like."""
 
     name = "generation.previews"

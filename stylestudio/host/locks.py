@@ -63,6 +63,19 @@ class FileLock:
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
+    def hand_over(self) -> int:
+        """The descriptor that holds the lock, for a program that this process becomes by exec: see `taken_over`."""
+        os.set_inheritable(self._descriptor, True)
+        return self._descriptor
+
+    @classmethod
+    def taken_over(cls, file: Path, descriptor: int) -> Self:
+        """The lock that this process held, under this descriptor, before it became this program. Leaving releases it."""
+        lock = cls(file)
+        lock._descriptor = descriptor
+        os.set_inheritable(descriptor, False)
+        return lock
+
     def note(self, text: str) -> None:
         """Leave `text` for others that find the lock taken."""
         os.ftruncate(self._descriptor, 0)

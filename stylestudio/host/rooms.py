@@ -28,7 +28,10 @@ class Named:
 
 
 class Room(AppConfig):
-    """An app that says by address what it contributes. The attributes here are read by the kernel."""
+    """An app that says by address what it contributes. The attributes here are read by the kernel.
+
+    `apps.py` imports this module and not the class: of two configurations in one module Django takes neither.
+    """
 
     is_curated: ClassVar[bool] = False  # curators may change its rows
     startup_steps: ClassVar[Sequence[str]] = ()  # before the first page and the first job, at every start

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio.host.rooms import Named, Room
+from stylestudio.host import rooms
 
 
-class DatasetsConfig(Room):
+class DatasetsConfig(rooms.Room):
     """Datasets of captioned pictures."""
 
     name = "training.datasets"
@@ -33,9 +33,9 @@ class DatasetsConfig(Room):
                 name=DatasetJob.kind,
                 model=DatasetJob,
                 fragments=("training/datasets/_dataset_job.html", "training/datasets/_dataset_row.html"),
-                facts=Named("training.datasets.dataset_jobs:facts"),
-                sweep=Named("training.datasets.dataset_jobs:sweep"),
-                gather=Named("training.datasets.dataset_jobs:gather"),
-                wake=Named("training.datasets.tasks:wake"),
+                facts=rooms.Named("training.datasets.dataset_jobs:facts"),
+                sweep=rooms.Named("training.datasets.dataset_jobs:sweep"),
+                gather=rooms.Named("training.datasets.dataset_jobs:gather"),
+                wake=rooms.Named("training.datasets.tasks:wake"),
             )
         )

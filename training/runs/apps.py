@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio.host.rooms import Named, Room
+from stylestudio.host import rooms
 
 
-class RunsConfig(Room):
+class RunsConfig(rooms.Room):
     """Trainings of styles, their checkpoints and samples."""
 
     name = "training.runs"
@@ -44,10 +44,10 @@ class RunsConfig(Room):
                     "training/runs/_training_row.html",
                     "training/runs/_training_run.html",
                 ),
-                facts=Named("training.runs.running.runner:facts"),
-                sweep=Named("training.runs.running.holds:sweep"),
-                gather=Named("training.runs.running.runner:gather"),
-                wake=Named("training.runs.tasks:wake"),
+                facts=rooms.Named("training.runs.running.runner:facts"),
+                sweep=rooms.Named("training.runs.running.holds:sweep"),
+                gather=rooms.Named("training.runs.running.runner:gather"),
+                wake=rooms.Named("training.runs.tasks:wake"),
                 limited=lambda trainings: trainings,
             )
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stylestudio.host.rooms import Room
+from stylestudio.host import rooms
 
 
-class ComfyuiConfig(Room):
+class ComfyuiConfig(rooms.Room):
     """Training on an engine."""
 
     name = "training.trainers.comfyui"

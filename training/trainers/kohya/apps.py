@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stylestudio.host.rooms import Room
+from stylestudio.host import rooms
 
 
-class KohyaConfig(Room):
+class KohyaConfig(rooms.Room):
     """Training on this machine."""
 
     name = "training.trainers.kohya"
