@@ -70,7 +70,10 @@ class FileLock:
 
     @classmethod
     def taken_over(cls, file: Path, descriptor: int) -> Self:
-        """The lock that this process held, under this descriptor, before it became this program. Leaving releases it."""
+        """The lock that this process already held under this descriptor when it became this program.
+
+        Only leaving it is left to do.
+        """
         lock = cls(file)
         lock._descriptor = descriptor
         os.set_inheritable(descriptor, False)

@@ -1,4 +1,4 @@
-"""The preview engine as a process, without Django: `studio` starts it, `manage.py preview_engine` does for development."""
+"""The preview engine as a process without Django. `studio` starts it; `manage.py preview_engine` is for development."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Keeps the processes of a studio alive and stops them together.
 
 Knows nothing about what the children do, and neither Django nor the program: its process is as small as Python is, and
-its sentences are English, as those of all commands. It starts commands with a pipe as standard input (a child ends when the pipe
-closes, so none outlives a killed supervisor), prints their output prefixed with their names, restarts those that
-crash, and stops all within 5 s.
+its sentences are English, as those of all commands. It starts commands with a pipe as standard input (a child ends when
+the pipe closes, so none outlives a killed supervisor), prints their output prefixed with their names, restarts those
+that crash, and stops all within 5 s.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 
 from stylestudio.host.child_exit import GRACE
@@ -44,7 +43,7 @@ class Child:
     name: str
     argv: Sequence[str]
     env: dict[str, str] = field(default_factory=dict)
-    cwd: Path | None = None
+    cwd: str | None = None
     outlives: bool = False
 
 

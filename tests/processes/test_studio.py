@@ -94,7 +94,11 @@ class Studio:
             text=True,
             check=False,
         ).stdout
-        signs = {"web": "stylestudio.processes.web", "worker": "manage.py worker", "engine": "manage.py preview_engine"}
+        signs = {
+            "web": "stylestudio.processes.web",
+            "worker": "manage.py worker",
+            "engine": "stylestudio.processes.engine",
+        }
         rows = [line.split(None, 1) for line in listed.splitlines()]
         return {name: int(pid) for name, sign in signs.items() for pid, command in rows if sign in command}
 
