@@ -65,9 +65,11 @@ class Side:
     def bare(self, pictures: int) -> float:
         """Seconds that the bare client takes for so many of the same."""
         with closing(sqlite3.connect(self.data / "stylestudio.sqlite3")) as rows:
-            (graph,) = rows.execute(
-                "SELECT graph FROM pictures_engineprompt WHERE graph IS NOT NULL ORDER BY id DESC LIMIT 1"
+            # Whatever the room was called then.
+            (table,) = rows.execute(
+                "SELECT name FROM sqlite_master WHERE name LIKE '%!_engineprompt' ESCAPE '!'"
             ).fetchone()
+            (graph,) = rows.execute(f"SELECT graph FROM {table} WHERE graph > '' ORDER BY id DESC LIMIT 1").fetchone()
         return asyncio.run(bare_seconds([self.engine], list(like(json.loads(graph), pictures))))
 
 
