@@ -15,7 +15,7 @@ from generation.previews import tasks
 from generation.previews.contact_sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
 from stylestudio.media import identity
-from stylestudio.preview_engine.painter import SKETCH_LORAS, Brief, SketchPainter
+from stylestudio.preview_engine.painter.sketch_loras import SKETCH_LORAS
 from stylestudio.processes import workers
 
 
@@ -137,6 +137,10 @@ def draw_sheets() -> None:
 
 def draw_panels(probes: tuple[str, ...], triggers: str, lora: str) -> Iterator[Image.Image]:
     """The probes in turn, drawn by the preview engine's painter in about half a second each."""
+    # All that can be drawn, which is done once in the life of a studio.
+    from stylestudio.preview_engine.painter.brief import Brief
+    from stylestudio.preview_engine.painter.painter import SketchPainter
+
     painter = SketchPainter()
     width, height = PANEL
     for number, probe in enumerate(probes):

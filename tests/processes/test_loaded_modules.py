@@ -27,7 +27,9 @@ from stylestudio.models import Worker
 ROOT = Path(__file__).parents[2]
 SERVERS = {"daphne", "twisted", "autobahn", "cryptography"}  # the web process's alone
 PICTURES = {"numpy", "PIL", "pillow_heif"}
-HEAVY = SERVERS | PICTURES | {"aiohttp", "attr", "regex", "ftfy", "charset_normalizer", "stylestudio.preview_engine"}
+PAINTER = {"stylestudio.preview_engine.painter.painter", "stylestudio.preview_engine.painter.subjects"}
+SELDOM = {"ftfy", "charset_normalizer"}
+HEAVY = SERVERS | PICTURES | {"aiohttp", "attr", "regex", "stylestudio.preview_engine", *SELDOM}
 PAGES = {"stylestudio.urls", "stylestudio.people.accounts", "styles.forms", "styles.admin", "generation.ordering.views"}
 
 
@@ -55,7 +57,7 @@ def test_the_supervisor_is_python_and_nothing_else() -> None:
 
 def test_the_preview_engine_knows_neither_django_nor_a_database() -> None:
     found = loaded("import stylestudio.processes.engine")
-    assert not found & {"django", "channels", "huey", "sqlite3", "pillow_heif", *SERVERS}
+    assert not found & {"django", "channels", "huey", "sqlite3", "pillow_heif", *SERVERS, *PAINTER}
 
 
 def test_what_every_command_loads_is_models_and_no_pages() -> None:
@@ -72,7 +74,13 @@ def test_a_worker_loads_no_server_and_no_admin() -> None:
         "workers.beats()\n"
         "import generation.making.runner"
     )
-    assert not found & {"stylestudio.preview_engine", *SERVERS, *PAGES}
+    assert not found & {"stylestudio.preview_engine", *SERVERS, *PAGES, *SELDOM}
+
+
+def test_the_web_process_loads_all_pages_and_no_painter_and_nothing_that_few_ask_for() -> None:
+    found = loaded("import stylestudio.processes.web, stylestudio.asgi, stylestudio.urls")
+    assert found >= PAGES
+    assert not found & {"pycparser", *PAINTER, *SELDOM}
 
 
 @pytest.mark.django_db(transaction=True)
