@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from stylestudio.host import rooms
 
 
@@ -34,5 +36,6 @@ class MakingConfig(rooms.Room):
                 # Jobs the program creates itself, such as previews and samples, do not count against a person's limit;
                 # and jobs that only fetch do not take a turn.
                 limited=lambda waiting: waiting.filter(is_face=False, fetching=False),
+                comes_last=Q(is_face=True),  # previews come after the pictures people wait for
             )
         )

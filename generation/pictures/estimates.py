@@ -9,6 +9,7 @@ from functools import cached_property
 from statistics import median
 from typing import Protocol, Self
 
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.host import rooms
 
 WINDOW = 300  # newest finished pictures considered, of all kinds
@@ -132,6 +133,12 @@ class Source(Protocol):
 
     def samples(self) -> list[Sample]:
         """The newest finished pictures, newest first; at most WINDOW."""
+
+
+@once_a_page
+def forecast_now() -> Forecast:
+    """The forecast that all parts of a page share."""
+    return Forecast()
 
 
 class Forecast:

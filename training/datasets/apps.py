@@ -35,7 +35,7 @@ class DatasetsConfig(rooms.Room):
                 fragments=("training/datasets/_dataset_job.html", "training/datasets/_dataset_row.html"),
                 facts=rooms.Named("training.datasets.dataset_jobs:facts"),
                 sweep=rooms.Named("training.datasets.dataset_jobs:sweep"),
-                gather=rooms.Named("training.datasets.dataset_jobs:gather"),
+                shown_with=("dataset",),
                 wake=rooms.Named("training.datasets.tasks:wake"),
             )
         )

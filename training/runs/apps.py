@@ -47,6 +47,7 @@ class RunsConfig(rooms.Room):
                 facts=rooms.Named("training.runs.running.runner:facts"),
                 sweep=rooms.Named("training.runs.running.holds:sweep"),
                 gather=rooms.Named("training.runs.running.runner:gather"),
+                shown_with=("engine", "style", "snapshot__dataset", "resumes"),
                 wake=rooms.Named("training.runs.tasks:wake"),
                 limited=lambda trainings: trainings,
             )
