@@ -114,7 +114,7 @@ async def _serve(engine: PreviewEngine, host: str, port: int, exit_with_parent: 
 
 def main() -> int:
     """Serve with the options on the command line. The exit code is 1 if that is impossible."""
-    parser = argparse.ArgumentParser(prog="python -m stylestudio.processes.engine")
+    parser = argparse.ArgumentParser(prog="python -m stylestudio.processes.preview_server")
     add_arguments(parser)
     try:
         run(parser.parse_args())

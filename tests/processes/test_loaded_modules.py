@@ -56,7 +56,7 @@ def test_the_supervisor_is_python_and_nothing_else() -> None:
 
 
 def test_the_preview_engine_knows_neither_django_nor_a_database() -> None:
-    found = loaded("import stylestudio.processes.engine")
+    found = loaded("import stylestudio.processes.preview_server")
     assert not found & {"django", "channels", "huey", "sqlite3", "pillow_heif", *SERVERS, *PAINTER}
 
 

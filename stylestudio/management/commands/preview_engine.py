@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from stylestudio.processes import engine
+from stylestudio.processes import preview_server
 
 
 class Command(BaseCommand):
@@ -21,11 +21,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""
-        engine.add_arguments(parser)
+        preview_server.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve."""
         try:
-            engine.run(argparse.Namespace(**options))
-        except engine.Unusable as problem:
+            preview_server.run(argparse.Namespace(**options))
+        except preview_server.Unusable as problem:
             raise CommandError(str(problem)) from problem

@@ -187,7 +187,7 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
     if preview:
         # Outlives the worker, which may finish a picture while it stops.
         where = ("--port", str(preview), "--data", str(data / "preview"))
-        children.append(child("engine", "-m", "stylestudio.processes.engine", *where, outlives=True))
+        children.append(child("engine", "-m", "stylestudio.processes.preview_server", *where, outlives=True))
     return children
 
 

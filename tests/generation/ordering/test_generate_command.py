@@ -15,7 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from PIL import Image
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from generation.engines.models import Engine
 from generation.making import runner, storing
@@ -98,11 +98,11 @@ def test_styles_with_and_without_weights(studio: None) -> None:
 
 
 def test_more_pictures_than_a_job_may_have_are_several_jobs_with_seeds_in_a_row(studio: None, tmp_path: Path) -> None:
-    shown = command(*SMALL, "--count", "35", "--seed", "7", "--output", str(tmp_path))
+    shown = command(*SMALL, "--count", "35", "--seed", "7", "--output", str(tmp_path / "out"))
     tasks = GenerationTask.objects.order_by("pk")
     assert [task.count for task in tasks] == [16, 16, 3]
     assert [seed for task in tasks for seed in task.seeds] == list(range(7, 42))
-    assert len(list(tmp_path.iterdir())) == 35
+    assert len(list((tmp_path / "out").iterdir())) == 35
     assert shown.count("100 %") == 3
 
 
@@ -128,12 +128,16 @@ def test_after_a_failure_no_further_jobs_are_placed_and_those_that_go_on_are_nam
 
 
 def test_a_worker_pushes_the_new_job_and_the_command_renders_nothing(
-    olga: User, alive: Worker, noted: Noted, monkeypatch: pytest.MonkeyPatch
+    olga: User,
+    alive: Worker,
+    noted: Noted,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     sent: list[tuple[str, int]] = []
     monkeypatch.setattr(tasks, "push_new", lambda kind, pk: sent.append((kind, pk)))
     monkeypatch.setattr(terminal, "follow_job", lambda task, *_rest, **_more: task)
-    with pytest.raises(CommandError):
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(CommandError):
         command()
     (task,) = GenerationTask.objects.all()
     assert (sent, noted.jobs) == ([("generation", task.pk)], [])
