@@ -140,7 +140,7 @@ def test_a_command_refuses_settings_that_contradict_each_other(
     capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
     settings.COMFYUI_URLS = ["no address"]
-    code, said = run(capsys, "doctor")
+    code, said = run(capsys, "scan_loras")
     assert (code, "COMFYUI_URL holds something that is not an address" in said) == (1, True)
     assert run(capsys, "check")[0] == 1
 
@@ -150,7 +150,7 @@ def test_a_command_checks_settings_and_leaves_the_code_to_check(
 ) -> None:
     settings.ROOT_URLCONF = "no.such.addresses"
     assert run(capsys, "showmigrations", "auth") == (0, "")
-    with pytest.raises(ModuleNotFoundError, match=r"no\.such"):
+    with pytest.raises(ModuleNotFoundError, match="named 'no'"):
         run(capsys, "check")
 
 

@@ -97,7 +97,7 @@ class Studio:
         signs = {
             "web": "stylestudio.processes.web",
             "worker": "manage.py worker",
-            "engine": "stylestudio.processes.engine",
+            "engine": "stylestudio.processes.preview_server",
         }
         rows = [line.split(None, 1) for line in listed.splitlines()]
         return {name: int(pid) for name, sign in signs.items() for pid, command in rows if sign in command}
