@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from beside import ROOT, wait_until_well
+from beside import ROOT
 from commands import environment
 
 MOST = 0.6  # of theirs
@@ -37,9 +37,8 @@ def measured(root: Path, data: Path, rest: float) -> dict[str, float]:
     )
     assert process.stdout
     try:
-        address = next(found[1] for line in process.stdout if (found := re.search(r"running at (http://\S+)", line)))
+        assert any("running at" in line for line in process.stdout)
         subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)  # or its pipe fills
-        wait_until_well(address)
         time.sleep(rest)
         return {"supervisor": pss(process.pid)} | {name: pss(pid) for name, pid in children(process.pid).items()}
     finally:
