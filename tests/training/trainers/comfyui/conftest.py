@@ -57,7 +57,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer()})
+    trainers = {"comfyui": ComfyTrainer()}
+    monkeypatch.setattr(known_trainers, "_trainers", lambda: trainers)
     monkeypatch.setattr(signals.happened, "receivers", [])
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 0.0)

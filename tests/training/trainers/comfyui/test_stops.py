@@ -19,7 +19,7 @@ from tests.training.trainers.comfyui.test_trainer import at_work, checkpoints, l
 from training.runs import signals
 from training.runs.models import TrainingJob
 from training.runs.running import runner
-from training.trainers.comfyui import leftovers
+from training.trainers.comfyui import leftovers, tasks
 from training.trainers.comfyui.attempt import PROMPT
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -115,7 +115,7 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
     engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[None] = []
-    monkeypatch.setattr(leftovers, "cancel_leftovers_soon", lambda: told.append(None))
+    monkeypatch.setattr(tasks, "cancel_leftovers_soon", lambda: told.append(None))
     signals.happened.connect(leftovers.hear_of_training)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))
