@@ -43,7 +43,7 @@ def measured(root: Path, data: Path, rest: float) -> dict[str, float]:
         return {"supervisor": pss(process.pid)} | {name: pss(pid) for name, pid in children(process.pid).items()}
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)  # machines that measure are busy
 
 
 def children(parent: int) -> dict[str, int]:
