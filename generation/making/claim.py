@@ -18,8 +18,8 @@ from django.db.models.functions import Now
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import fetching, recovery, verdicts
-from generation.pictures import graphs, installable
+from generation.making import fetching, installable, recovery, verdicts
+from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.graphs import graph
 from stylestudio.host.cadence import Every

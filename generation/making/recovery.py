@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
+from generation.making import installable
 from generation.making.cancelling import TELL_TIMEOUT
 from generation.making.verdicts import (
     Ends,
@@ -29,7 +30,7 @@ from generation.making.verdicts import (
     Verdict,
     Waits,
 )
-from generation.pictures import faults, graphs, installable
+from generation.pictures import faults, graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy import errors
 from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded

@@ -18,11 +18,11 @@ from django.utils import timezone
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import cancelling, fetching, recovery, storing, verdicts
+from generation.making import cancelling, fetching, installable, recovery, storing, verdicts
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
 from generation.making.verdicts import Ends, Verdict
-from generation.pictures import graphs, installable, signals, tasks
+from generation.pictures import graphs, signals, tasks
 from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.pictures.queue_rows import pictures_of_active
 from styles.models import StyleVersion

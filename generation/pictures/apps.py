@@ -19,3 +19,6 @@ class PicturesConfig(rooms.Room):
     engine_source = ("generation.pictures.engine_cards:SOURCE",)
     forecast_source = ("generation.pictures.queue_rows:QueueRows",)
     picture_counts = ("generation.pictures.models.style_counts:count_by_style",)
+    sweeps = ("generation.pictures.tasks:index_older_pictures",)
+    doctor_checks = ("generation.pictures.indexing:look_at_search",)
+    health_facts = ("generation.pictures.indexing:search_facts",)

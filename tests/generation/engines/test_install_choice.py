@@ -13,8 +13,8 @@ from pytest_django import Settings
 from generation.engines import installs, roster
 from generation.engines.models import Engine
 from generation.making import claim as claiming
+from generation.making import installable
 from generation.ordering import availability
-from generation.pictures import installable
 from styles.models import StyleVersion
 from stylestudio.comfy.errors import NotInstalled
 from stylestudio.preview_engine.server import PreviewThread
