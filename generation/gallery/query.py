@@ -6,7 +6,7 @@ meanwhile neither repeats nor hides another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
@@ -20,18 +20,11 @@ from django.utils.translation import gettext as _
 from generation.gallery.searching import Search
 from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
 from styles.models import BASE_SLUG, Style
+from stylestudio.host import rooms
 from stylestudio.people.access import StudioRequest
 
 PAGE = 60
 STRIP = 12  # newest pictures on the page of a style
-
-Offer = Callable[[StudioRequest, GeneratedImage], str]
-_offers: list[Offer] = []
-
-
-def register_offer(offer: Offer) -> None:
-    """Register a fragment to offer on the page of each picture."""
-    _offers.append(offer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,5 +179,5 @@ def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedIma
 
 
 def offers(request: StudioRequest, picture: GeneratedImage) -> list[str]:
-    """The registered fragments for a picture's page."""
-    return [offer(request, picture) for offer in _offers]
+    """The fragments that rooms above offer on a picture's page."""
+    return [offer(request, picture) for offer in rooms.contributed("picture_offers")]

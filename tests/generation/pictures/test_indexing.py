@@ -27,7 +27,8 @@ from generation.pictures.models import (
 )
 from generation.pictures.models.search_index import Content, add_document, moment_of, time_of
 from styles.models import Style
-from stylestudio.processes import doctor, workers
+from stylestudio.host import rooms
+from stylestudio.processes import doctor
 from tests.generation.browsing import picture_of, place
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +152,7 @@ def test_the_sweep_lets_workers_index_a_slice_and_another_until_all_is_done(
     sent: list[tuple[Any, ...]] = []
     monkeypatch.setattr(tasks.index_slices, "schedule", lambda args, delay: sent.append((*args, delay)))
     monkeypatch.setattr(tasks, "index_slices", tasks.index_slices)
-    assert tasks.index_older_pictures in workers._sweeps
+    assert tasks.index_older_pictures in rooms.contributed("sweeps")
     age([picture_of(place(ada, seed=each)) for each in range(3)])
     forget_everything()
     monkeypatch.setattr(indexing, "SLICE", 0)
