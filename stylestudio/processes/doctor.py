@@ -1,4 +1,4 @@
-"""The checks of `manage.py doctor`. Apps add their own; each finding says what to do."""
+"""The checks of `manage.py doctor`. Rooms add their own; each finding says what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from stylestudio.database import integrity, schema
 from stylestudio.edge import failures, proxies
-from stylestudio.host import private
+from stylestudio.host import private, rooms
 from stylestudio.media import identity, lost_files
 from stylestudio.models import MediaStore, Worker
 
@@ -195,12 +195,7 @@ _checks: list[Check] = [
 ]  # fmt: skip
 
 
-def register(check: Check) -> None:
-    """Add a check. Apps call this when they are ready."""
-    _checks.append(check)
-
-
 def examine() -> Iterable[Finding]:
-    """Run all checks, in order."""
-    for check in _checks:
+    """Run all checks, in order: these, then those of the rooms."""
+    for check in (*_checks, *rooms.contributed("doctor_checks")):
         yield from check()
