@@ -46,7 +46,7 @@ def index_slice(seconds: float = SLICE) -> bool:
 
 def start_over() -> None:
     """Index all pictures that have no entry: for rows that were written by other means than their models."""
-    SearchProgress.objects.update(moment=None, picture=None, is_done=False)
+    SearchProgress.objects.update_or_create(pk=1, defaults={"moment": None, "picture": None, "is_done": False})
 
 
 def _index_batch(number: int) -> bool:

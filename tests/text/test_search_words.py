@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stylestudio.text.search_words import LONGEST_PART, Needle, fold, needles, parts, words
@@ -41,6 +42,8 @@ def test_texts_that_nfkc_makes_equal_are_equal(text: str) -> None:
 
 @given(st.text("abcXYZß éÉïﬁ４ＡＢｃ龙城堡カガｶﾞ한각%_-,.(1:2)", max_size=40), st.integers(0, 40), st.integers(0, 40))
 def test_a_part_of_a_text_is_a_part_of_it_folded(text: str, begin: int, length: int) -> None:
+    marks = [unicodedata.combining(sign) for sign in unicodedata.normalize("NFKD", text)]
+    assume(not any(one and other for one, other in pairwise(marks)))  # the order of several marks on a letter is set
     for written in (text, unicodedata.normalize("NFD", text)):
         assert fold(written[begin : begin + length]) in fold(written)
 

@@ -25,7 +25,6 @@ from generation.pictures.models import (
     GenerationTask,
     SearchDocument,
     SearchEntry,
-    SearchProgress,
     TaskStyle,
 )
 from styles.models import Style
@@ -215,7 +214,7 @@ def test_what_is_not_indexed_yet_is_found_as_before(
 
 
 def test_a_new_studio_has_nothing_to_index() -> None:
-    assert SearchProgress.objects.get().is_done
+    assert indexing.is_done()
 
 
 def test_a_page_asks_the_same_few_questions_however_much_there_is(
