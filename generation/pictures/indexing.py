@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from generation.pictures.models import GeneratedImage, GenerationTask, SearchProgress, TaskStyle
@@ -100,8 +99,11 @@ def percent_done() -> int:
     progress = SearchProgress.objects.first()
     if progress is None or progress.is_done:
         return 100
-    newest = GeneratedImage.with_previews.aggregate(last=Max("pk"))["last"]
-    return 100 * (newest - progress.picture + 1) // newest if newest and progress.picture else 0
+    keys = GeneratedImage.with_previews.order_by("pk").values_list("pk", flat=True)
+    oldest, newest = keys.first(), keys.last()
+    if oldest is None or newest is None or progress.picture is None:
+        return 0
+    return 100 * (newest - progress.picture + 1) // (newest - oldest + 1)
 
 
 def search_facts() -> Iterable[Fact]:
