@@ -105,10 +105,7 @@ def page(found: PictureQuerySet | Search, before: str = "", size: int = PAGE) ->
     """The `size` pictures after the key `before` ("" for the newest). Raises ValueError if the key is malformed."""
     after = _read_key(before) if before else None
     last_day = timezone.localdate(after[0]) if after else None
-    if isinstance(found, Search):
-        rows = found.newest(size + 1, after)
-    else:
-        rows = list((found.before(*after) if after else found)[: size + 1])
+    rows = found.newest(size + 1, after)
     more = key(rows[size - 1]) if len(rows) > size else ""
     return Page(_days(rows[:size], last_day), more)
 

@@ -36,6 +36,10 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
         # The database seeks in the index by the first condition.
         return self.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
 
+    def newest(self, size: int, before: tuple[datetime, int] | None = None) -> list[GeneratedImage]:
+        """The first `size` in this order, or those after a key."""
+        return list((self.before(*before) if before else self)[:size])
+
     def newest_first(self) -> Self:
         """Sort in the order of the gallery; the key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
