@@ -106,7 +106,7 @@ def _on_the_server(before: Size) -> str:
 
 def _vacuum_sqlite() -> None:
     # SQLite would write to /var/tmp or /tmp, which may be small, or in memory.
-    os.environ["SQLITE_TMPDIR"] = str(settings.DATA)
+    os.environ.update(SQLITE_TMPDIR=str(settings.DATA))
     with connection.cursor() as cursor:
         cursor.execute("VACUUM")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
