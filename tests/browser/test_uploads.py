@@ -238,7 +238,7 @@ def test_a_file_whose_parts_reach_different_machines_ends_with_a_sentence(
     page = enter(house, path="/try/keep/")
     page.route("**/uploads/parts/*", in_turns)
     choose(page, made(tmp_path, "astray.bin", 10_000))
-    expect(row(page, "astray.bin")).to_contain_text("This file does not get any further.", timeout=PATIENCE)
+    expect(row(page, "astray.bin")).to_contain_text("This file gets no further.", timeout=PATIENCE)
     assert offsets == ["0", "5000"] * 31
     complaints.allow("409")
 
