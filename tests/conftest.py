@@ -31,6 +31,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what a run of everything leaves out."""
+    if config.args_source == pytest.Config.ArgsSource.TESTPATHS and "not servers" in config.getoption("markexpr"):
+        terminalreporter.write_line(
+            "Left out: tests on PostgreSQL, Redis and a stand-in for S3 (.ci/servers runs them), and heavy ones."
+        )
+
+
 class ByStudio(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
     """Each file stays whole, and the stories that share one studio go to one process, which starts it once."""
 
