@@ -18,6 +18,7 @@ urlpatterns = [
     path("styles/", include("styles.urls")),
     path("", include("training.urls")),
     path("queue/", views.queue, name="queue"),
+    path("shortcuts/", views.shortcuts, name="shortcuts"),
     path("health", views.health, name="health"),
     path("favicon.ico", views.favicon),
     path("", include(accounts.urlpatterns)),

@@ -102,6 +102,12 @@ def _ended_today(user: User, *, mine: bool) -> list[Row]:
     return sorted(rows, key=lambda row: row.job.ended_at or midnight, reverse=True)[:MOST_ENDED]
 
 
+@require_safe
+def shortcuts(request: StudioRequest) -> HttpResponse:
+    """What is in the dialog of keyboard shortcuts."""
+    return render(request, "shell/_shortcuts.html")
+
+
 @login_not_required
 @never_cache
 @require_safe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +10,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from generation.engines import installs, roster
 from generation.ordering import availability, base_checkpoints, forms
@@ -24,6 +25,7 @@ from stylestudio.templatetags.studio import about
 
 LATELY = 30  # newest tasks of a person that determine the recently used styles
 RECENT = 4  # recently used styles at the top of the picker
+FIRST = 1 + RECENT  # cards that come with the page; the others are fetched when they come into view or are searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,13 @@ def around(form: OrderForm) -> dict[str, Any]:
     if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
+    styles = _choices(form.user, {ingredient.version.style_id for ingredient in mix})
     frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
     return {
         "form": form,
-        "styles": _choices(form.user, {ingredient.version.style_id for ingredient in mix}),
+        "styles": styles,
+        "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
+        "other_styles": _other_styles(first, styles),
         "mix": [_mix_row(ingredient) for ingredient in mix],
         "chips": list(_chips(mix, frame.around(prompt))),
         "presets": _presets(form.user, mix, frame),
@@ -132,6 +137,21 @@ def around(form: OrderForm) -> dict[str, Any]:
         "reference": reference,
         "request_id": uuid.uuid4(),
     }
+
+
+def other_styles(user: User, shown: set[int]) -> list[StyleChoice]:
+    """The cards of the picker that are not on the page yet."""
+    return [style for style in _choices(user, set()) if style.pk not in shown]
+
+
+def _other_styles(first: Sequence[StyleChoice], styles: Sequence[StyleChoice]) -> str:
+    """Where the other cards are; "" without any. Another address when they change, so that browsers may keep them."""
+    others = [style for style in styles if style not in first]
+    if not others:
+        return ""
+    like = hashlib.blake2b(repr((get_language(), others)).encode(), digest_size=6).hexdigest()
+    shown = ",".join(str(style.pk) for style in first)
+    return f"{reverse('generation:other-styles')}?shown={shown}&like={like}"
 
 
 def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:
