@@ -99,6 +99,7 @@ INSTALLED_APPS = [
 # Async-capable middleware only: one sync-only entry can make daphne hang at stop.
 MIDDLEWARE = [
     "stylestudio.edge.middleware.security_headers",
+    "stylestudio.edge.compression.compressed",
     "stylestudio.edge.middleware.only_proxies_forward",
     "stylestudio.edge.middleware.without_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
