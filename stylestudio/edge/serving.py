@@ -287,7 +287,7 @@ def _opener(location: str, flags: int) -> int:
     return os.open(location, flags | NO_LINKS | getattr(os, "O_NONBLOCK", 0))
 
 
-def _found(method: str, location: Path, file: BinaryIO, query: str, headers: Mapping[str, str]) -> Answer:
+def _found(method: str, location: PurePath, file: BinaryIO, query: str, headers: Mapping[str, str]) -> Answer:
     facts = os.fstat(file.fileno())
     etag = f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"'
     answer = Answer(200, {"ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}, file=file)
