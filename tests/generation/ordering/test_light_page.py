@@ -10,12 +10,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from generation.engines.models import Engine
 from generation.ordering import order_page
 from generation.pictures.models import GeneratedImage, GenerationTask
 from styles.models import Style
 from stylestudio.jobs.kinds import Status
 from tests.generation.browsing import picture_of, place
-from tests.generation.conftest import Engine
 from tests.pages import page
 
 pytestmark = pytest.mark.django_db
