@@ -5,8 +5,8 @@ import { byId, each } from "./dom.js";
 const MOST = 120; // characters of a text instead of a picture
 
 function furnish(tile) {
-  const acts = byId("tile-acts").content.firstElementChild.cloneNode(true), number = tile.querySelector("a").pathname.match(/\d+/)[0];
-  const cover = acts.querySelector("button");
+  const acts = byId("tile-acts").content.firstElementChild.cloneNode(true);
+  const cover = acts.querySelector("button"), [number] = tile.querySelector("a").pathname.match(/\d+/);
   for (const part of acts.children) {
     for (const name of ["href", "hx-post"]) {
       if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(/\b0\b/, number));
