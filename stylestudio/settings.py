@@ -203,7 +203,7 @@ MEDIA_URL = "/"
 MEDIA_ORIGIN = ""  # of the files, if it is not the studio's own
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "stylestudio.media.storage.AsideStorage"},
-    "staticfiles": {"BACKEND": "stylestudio.edge.prepared.Addresses"},
+    "staticfiles": {"BACKEND": "stylestudio.edge.assets.prepared.Addresses"},
 }
 #: [The studio] Minutes after the last start of a worker, and then between two sweeps, until [files that no row
 #: names](../operators/data.md#files-that-no-row-names) are moved to the bin.

@@ -31,7 +31,7 @@ def main() -> int:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     from stylestudio.asgi import application, static_files
-    from stylestudio.edge import prepared
+    from stylestudio.edge.assets import prepared
     from stylestudio.processes.command_line import Refused, check_database
 
     try:

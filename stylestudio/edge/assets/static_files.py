@@ -2,7 +2,7 @@
 
 A page has two dozen of them, and Django's request handling costs several times as much as serving such a file, so the
 first visit would have to wait for it. ServeStatic knows the files and decides on the response: the whole file, a
-range, or "not modified", compressed if there is a compressed copy (`stylestudio.edge.prepared`).
+range, or "not modified", compressed if there is a compressed copy (`stylestudio.edge.assets.prepared`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from servestatic.middleware import ServeStaticMiddleware
 
+from stylestudio.edge.assets.prepared import PreparedSet
 from stylestudio.edge.headers import security_headers
-from stylestudio.edge.prepared import PreparedSet
 from stylestudio.edge.serving import Application, Receive, Scope, Send
 
 _HASH = re.compile(r"\.[0-9a-f]{12}(?=\.\w+$)", re.ASCII)

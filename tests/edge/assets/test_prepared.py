@@ -13,9 +13,9 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.templatetags.static import static
 from pytest_django import Settings
 
-from stylestudio.edge import prepared
+from stylestudio.edge.assets import prepared
+from stylestudio.edge.assets.static_files import StaticFiles
 from stylestudio.edge.serving import Message, Receive, Scope, Send
-from stylestudio.edge.static_files import StaticFiles
 
 YEAR = "max-age=31536000, public, immutable"
 WORDS = "// what a module is for\n" * 50

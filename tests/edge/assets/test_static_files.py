@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stylestudio.edge.assets.static_files import StaticFiles
 from stylestudio.edge.headers import security_headers
 from stylestudio.edge.serving import Application, Message, Receive, Scope, Send
-from stylestudio.edge.static_files import StaticFiles
 
 BASE = "/static/admin/css/base.css"
 
