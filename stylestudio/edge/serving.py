@@ -32,6 +32,7 @@ from stylestudio.edge.headers import FILE_POLICY, security_headers
 from stylestudio.edge.passes import Pass
 from stylestudio.edge.recent import Recent
 from stylestudio.media.content_types import CONTENT_TYPES
+from stylestudio.media.storage import MOUNTS
 from stylestudio.text import plain
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -45,7 +46,6 @@ COOKIE_AGE = 24 * 60 * 60  # seconds
 CONDITIONS = ("range", "if-none-match", "if-range", "if-modified-since")
 COOKIES_KNOWN = 1024  # that need not be checked again
 SALT = "stylestudio.edge.serving"
-MOUNTS = ("/outputs/", "/uploads/")
 # Handled by Django although they look like files: uploads in parts (stylestudio.uploads.views). No file has such a
 # name.
 PAGES = re.compile(r"/uploads/(start|(parts|finish)/[0-9a-f-]{36})", re.ASCII)
