@@ -12,6 +12,8 @@ import json
 import logging
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 FOLDER = "static"  # in the data folder
 KEPT = 3  # sets: that of this version, and those of the two before it
 FORMAT = b"1"  # of a set; another one makes all sets anew
+SUMS = "sums.json"  # in a set: the digest of each of its files
+SECONDS_OF_A_DRAFT = 3600  # after which nobody is at it any more
 
 _IMPORT = r"""(?m)(?P<matched>^import (?P<what>(?:\{[^}]*\} from )?)"(?P<url>\./[^"]+)";)"""
 
@@ -84,30 +88,53 @@ def prepare() -> list[PreparedSet]:
     place = Path(settings.DATA, FOLDER)
     try:
         private.folder(place)
+        _forget_drafts(place)
         current = _of_this_version(place)
         sets = [current, *_earlier(place, current.folder)]
-    except (OSError, ValueError) as error:  # a file that names another one which is not there is a ValueError
+    # A file that names another one which is not there is a ValueError, modules that import each other a RuntimeError.
+    except (OSError, ValueError, RuntimeError) as error:
         log.warning("Static files are served uncompressed, because they could not be prepared: %s", error)
         return []
     cast(Addresses, staticfiles_storage).use(current.names)
     return sets
 
 
+def _forget_drafts(place: Path) -> None:
+    """Delete what starts that were killed have left."""
+    for draft in place.glob(".*"):
+        if draft.stat().st_mtime < time.time() - SECONDS_OF_A_DRAFT:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
 def _of_this_version(place: Path) -> PreparedSet:
     sources = dict(_sources())
     folder = place / _digest(sources)
-    if not folder.exists():
-        draft = place / f".{folder.name}.{os.getpid()}"
+    if not _is_whole(folder):
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=place))
         try:
             _make(draft, sources)
+            shutil.rmtree(folder, ignore_errors=True)
             draft.rename(folder)
         except OSError:
-            if not folder.exists():  # otherwise another process made it meanwhile
+            if not _is_whole(folder):  # otherwise another process made it meanwhile
                 raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     os.utime(folder)  # the newest is the one in use, after going back to an earlier version too
     return _read(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the files of a set are as they were made: a power cut may empty them, and browsers keep them a year."""
+    try:
+        sums = json.loads((folder / SUMS).read_text())
+        return all(_sum(folder / name) == found for name, found in sums.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _sum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def _sources() -> Iterator[tuple[str, tuple[Storage, str]]]:
@@ -129,7 +156,6 @@ def _digest(sources: Sources) -> str:
 
 
 def _make(draft: Path, sources: Sources) -> None:
-    draft.mkdir()
     namer = _Namer(location=draft)
     for name, (storage, path) in sources.items():
         (draft / name).parent.mkdir(parents=True, exist_ok=True)
@@ -143,6 +169,8 @@ def _make(draft: Path, sources: Sources) -> None:
     for name in namer.hashed_files.values():
         if compressor.should_compress(name):
             list(compressor.compress(str(draft / name)))
+    sums = {file.relative_to(draft).as_posix(): _sum(file) for file in draft.rglob("*") if file.is_file()}
+    (draft / SUMS).write_text(json.dumps(sums))
 
 
 def _read(folder: Path) -> PreparedSet:

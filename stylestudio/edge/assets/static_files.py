@@ -88,10 +88,10 @@ class _Known(ServeStaticMiddleware):  # type: ignore[misc]  # ServeStatic has no
         """The file as it is now for a name of a version that is not known here.
 
         It may be older than the sets that are kept, or newer: while machines behind one proxy are updated, one of them
-        is asked for what a page of another one names.
+        is asked for what a page of another one names. If no set could be made, it is the file itself.
         """
         plain = _HASH.sub("", path)
-        return self._newest.get(plain) if plain != path else None
+        return (self._newest.get(plain) or self.files.get(plain)) if plain != path else None
 
 
 def _read(file: Any, method: str, environ: dict[str, str]) -> tuple[int, dict[str, str], bytes]:

@@ -147,6 +147,33 @@ def test_what_has_not_changed_is_not_made_again_and_half_a_set_is_none(source: P
     assert prepared.prepare()[0].names["js/app.js"] == made.names["js/app.js"]
 
 
+@pytest.mark.parametrize("damage", ["emptied", "deleted", "no list"])
+async def test_a_set_that_a_power_cut_has_damaged_is_made_again(source: Path, damage: str) -> None:
+    (made,) = prepared.prepare()
+    file = made.folder / (prepared.SUMS if damage == "no list" else f"{made.names['js/deep.js']}.gz")
+    file.unlink()
+    if damage == "emptied":
+        file.touch()
+    served, address = site(), static("js/deep.js")
+    _status, headers, body = await ask(served, address, accept_encoding="gzip")
+    assert headers["content-encoding"] == "gzip" and WORDS.encode() in gzip.decompress(body)
+
+
+def test_what_a_start_that_was_killed_has_left_is_gone_a_while_later(source: Path, own_data: Path) -> None:
+    drafts = [own_data / "static" / name for name in (".0123456789abcdef.old", ".0123456789abcdef.new")]
+    for draft in drafts:
+        draft.mkdir(parents=True)
+        (draft / "half.js").touch()
+    os.utime(drafts[0], (1, 1))
+    prepared.prepare()
+    assert [draft.exists() for draft in drafts] == [False, True]
+
+
+def test_a_file_that_is_in_no_set_is_referred_to_by_its_own_name(source: Path) -> None:
+    site()
+    assert static("js/later.js") == "/static/js/later.js"
+
+
 def test_only_three_sets_stay(source: Path, own_data: Path) -> None:
     for _version in range(6):
         prepared.prepare()
@@ -154,19 +181,30 @@ def test_only_three_sets_stay(source: Path, own_data: Path) -> None:
     assert len(list((own_data / "static").iterdir())) == prepared.KEPT
 
 
-def test_where_nothing_can_be_written_files_keep_their_names(
+async def test_where_nothing_can_be_written_files_keep_their_names(
     source: Path, own_data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (own_data / "static").write_text("in the way")
     assert prepared.prepare() == []
     assert static("js/app.js") == "/static/js/app.js"
     assert "could not be prepared" in caplog.text
+    # A page that was open before the disk was full goes on to find its files.
+    status, headers, body = await ask(site(), "/static/js/app.0123456789ab.js")
+    assert (status, headers["cache-control"], body.decode()) == (200, "no-store", ENTRY)
 
 
-def test_a_style_sheet_that_names_what_is_not_there_does_not_keep_the_studio_from_starting(
-    source: Path, own_data: Path
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("css/app.css", 'body { background: url("missing.png") }'),
+        ("js/deeper.js", 'import "./deep.js";\nexport const two = () => 2;\n'),
+    ],
+    ids=["a missing file", "modules that import each other"],
+)
+def test_a_file_that_cannot_be_prepared_does_not_keep_the_studio_from_starting(
+    source: Path, own_data: Path, name: str, text: str
 ) -> None:
-    (source / "css/app.css").write_text('body { background: url("missing.png") }')
+    (source / name).write_text(text)
     assert prepared.prepare() == []
     assert list((own_data / "static").iterdir()) == []
 
