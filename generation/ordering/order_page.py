@@ -21,6 +21,7 @@ from generation.pictures import estimates, graphs
 from generation.pictures.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
 from styles.models import Preset, Style
+from stylestudio import __version__
 from stylestudio.templatetags.studio import about
 
 LATELY = 30  # newest tasks of a person that determine the recently used styles
@@ -145,14 +146,18 @@ def other_styles(user: User, shown: set[int]) -> list[StyleChoice]:
     return [style for style in _choices(user, set()) if style.pk not in shown]
 
 
+def likeness(styles: Sequence[StyleChoice]) -> str:
+    """A digest of what the cards of these styles show."""
+    return hashlib.blake2b(repr((__version__, get_language(), styles)).encode(), digest_size=6).hexdigest()
+
+
 def _other_styles(first: Sequence[StyleChoice], styles: Sequence[StyleChoice]) -> str:
     """Where the other cards are; "" without any. Another address when they change, so that browsers may keep them."""
     others = [style for style in styles if style not in first]
     if not others:
         return ""
-    like = hashlib.blake2b(repr((get_language(), others)).encode(), digest_size=6).hexdigest()
     shown = ",".join(str(style.pk) for style in first)
-    return f"{reverse('generation:other-styles')}?shown={shown}&like={like}"
+    return f"{reverse('generation:other-styles')}?shown={shown}&like={likeness(others)}"
 
 
 def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:

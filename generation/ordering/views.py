@@ -14,9 +14,9 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
@@ -94,12 +94,15 @@ def compose(request: StudioRequest) -> HttpResponse:
 
 
 @require_GET
-@cache_control(private=True, max_age=A_DAY)
 def other_styles(request: StudioRequest) -> HttpResponse:
     """The cards of the picker that are not on the page yet: those but ?shown=1,2. The page names their digest too."""
     shown = {whole_number(number) for number in request.GET.get("shown", "").split(",") if number}
-    context = {"styles": order_page.other_styles(request.user, shown)}
-    return render(request, "generation/ordering/_style_cards.html", context)
+    styles = order_page.other_styles(request.user, shown)
+    response = render(request, "generation/ordering/_style_cards.html", {"styles": styles})
+    # What has changed since the page was made is not what its digest stands for.
+    is_named = request.GET.get("like") == order_page.likeness(styles)
+    patch_cache_control(response, private=True, max_age=A_DAY if is_named else 0)
+    return response
 
 
 @require_POST

@@ -78,6 +78,8 @@ def test_the_styles_that_the_page_leaves_out_are_fetched_from_an_address_that_ch
     assert address in page(her.get("/"))
     styles[-1].versions.update(default_strength=0.35)
     assert address not in page(her.get("/"))
+    # A page of before the change: a browser that kept this would show it again when the change is taken back.
+    assert "max-age=0" in her.get(address.replace("&amp;", "&")).headers["Cache-Control"]
 
 
 def test_what_is_chosen_is_on_the_page_and_without_a_script_a_button_shows_all(
