@@ -83,7 +83,7 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
         hour = now.replace(minute=0, second=0, microsecond=0)
         left = hour + VALID - now - RESERVE
         if credentials.token:  # those of a role end at a time of their own, at the earliest ten minutes from now
-            left = min(left, RESERVE)
+            left = min(left, RESERVE / 2)
         return Signed(self._sign_once(name, disposition, credentials, hour), int(left.total_seconds()))
 
     @cached_property
