@@ -49,7 +49,8 @@ def test_the_second_view_of_a_wall_fetches_nothing(studio: Studio, engine: Previ
     page.get_by_role("textbox", name="Prompt", exact=True).fill("a lighthouse that is looked at twice")
     page.get_by_role("button", name="Generate").last.click()
     expect(page.locator(".job.is-done .tile img").first).to_be_visible(timeout=60_000)
-    until(lambda: page.locator(".job.is-done .tile img[src*='/thumbnails/']").count() or page.reload(), 60)
+    # Thumbnails are made a moment after the pictures; until then a wall shows the pictures themselves.
+    until(lambda: not page.locator(".job.is-done .tile img:not([src*='/thumbnails/'])").count() or page.reload(), 60)
     fetched = Fetched(page)
     page.goto(f"{studio.url}/gallery/")
     until(lambda: all_loaded(page))
