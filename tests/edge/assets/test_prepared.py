@@ -124,6 +124,25 @@ async def test_a_page_that_is_older_than_two_updates_goes_on_to_find_its_files(s
     assert (await ask(served, "/static/js/gone.0123456789ab.js"))[0] == 418
 
 
+async def test_while_machines_are_updated_a_page_finds_all_files_on_each_and_keeps_no_wrong_one(
+    source: Path, tmp_path: Path, settings: Settings
+) -> None:
+    machines, names = list[StaticFiles](), set[str]()
+    for version in ("before", "after"):
+        settings.DATA = tmp_path / version
+        settings.DATA.mkdir()
+        machines.append(site())
+        names |= {static(name) for name in ("js/app.js", "js/deep.js", "js/deeper.js", "css/app.css")}
+        update(source)
+    assert len(names) == 4 + 3  # the style sheet is the same
+    for address in names:
+        answers = [await ask(machine, address) for machine in machines]
+        assert [status for status, _headers, _body in answers] == [200, 200]
+        kept = {body for _status, headers, body in answers if headers["cache-control"] == YEAR}
+        assert len(kept) == 1
+        assert {headers["cache-control"] for _status, headers, body in answers if body not in kept} <= {"no-store"}
+
+
 async def test_a_version_to_which_one_goes_back_is_in_use_again_and_the_newest_of_the_kept(source: Path) -> None:
     site()
     first, text = static("js/deeper.js"), (source / "js/deeper.js").read_text()
