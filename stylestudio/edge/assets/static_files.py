@@ -8,6 +8,7 @@ range, or "not modified", compressed if there is a compressed copy (`stylestudio
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -18,6 +19,8 @@ from servestatic.middleware import ServeStaticMiddleware
 from stylestudio.edge.assets.prepared import PreparedSet
 from stylestudio.edge.headers import security_headers
 from stylestudio.edge.serving import Application, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 _HASH = re.compile(r"\.[0-9a-f]{12}(?=\.\w+$)", re.ASCII)
 
@@ -37,22 +40,20 @@ class StaticFiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        path = scope["path"]
-        file = await self._known.find(path)
-        is_stand_in = file is None and (file := self._known.today(path)) is not None
-        if file is None:
-            await self._pages(scope, receive, send)
+        for file, is_stand_in in await self._known.find(scope["path"]):
+            try:
+                status, headers, body = await asyncio.to_thread(_read, file, scope["method"], _environ(scope))
+            except OSError as error:  # somebody tidied up the data folder
+                log.warning("A static file cannot be read: %s", error)
+                continue
+            if is_stand_in:
+                headers["Cache-Control"] = "no-store"
+            answer = (self._common | headers).items()
+            lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer]
+            await send({"type": "http.response.start", "status": status, "headers": lines})
+            await send({"type": "http.response.body", "body": body})
             return
-        environ = {
-            f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}": value.decode("latin-1")
-            for name, value in scope["headers"]
-        }
-        status, headers, body = await asyncio.to_thread(_read, file, scope["method"], environ)
-        if is_stand_in:
-            headers["Cache-Control"] = "no-store"
-        lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in (self._common | headers).items()]
-        await send({"type": "http.response.start", "status": status, "headers": lines})
-        await send({"type": "http.response.body", "body": body})
+        await self._pages(scope, receive, send)
 
 
 class _Known(ServeStaticMiddleware):  # type: ignore[misc]  # ServeStatic has no types
@@ -78,20 +79,30 @@ class _Known(ServeStaticMiddleware):  # type: ignore[misc]  # ServeStatic has no
         """Whether browsers may keep a file without asking again. Called by ServeStatic."""
         return any(path.startswith(folder) for folder in self._folders)
 
-    async def find(self, path: str) -> Any | None:
-        """The file at this address, or None. With DEBUG it is looked up anew, so that changes show."""
-        if not path.startswith(self.static_prefix):
-            return None
-        return await asyncio.to_thread(self.find_file, path) if self.autorefresh else self.files.get(path)
+    async def find(self, path: str) -> list[tuple[Any, bool]]:
+        """The file at this address, and those that stand in for it, which are marked.
 
-    def today(self, path: str) -> Any | None:
-        """The file as it is now for a name of a version that is not known here.
-
-        It may be older than the sets that are kept, or newer: while machines behind one proxy are updated, one of them
-        is asked for what a page of another one names. If no set could be made, it is the file itself.
+        For a name of a version that is not known here that is the file as it is now. Such a version may be older than
+        the sets that are kept, or newer: while machines behind one proxy are updated, one of them is asked for what a
+        page of another one names. The file that the sets are made of comes last.
         """
-        plain = _HASH.sub("", path)
-        return (self._newest.get(plain) or self.files.get(plain)) if plain != path else None
+        if not path.startswith(self.static_prefix):
+            return []
+        if self.autorefresh:  # with DEBUG, so that changes show
+            exact, stand_ins = await asyncio.to_thread(self.find_file, path), []
+        else:
+            plain = _HASH.sub("", path)
+            exact, stand_ins = self.files.get(path), [self._newest.get(plain), self.files.get(plain)]
+        found = [(exact, False), *((file, True) for file in stand_ins)]
+        return [(file, is_stand_in) for file, is_stand_in in found if file is not None]
+
+
+def _environ(scope: Scope) -> dict[str, str]:
+    """The headers of a request as ServeStatic reads them."""
+    return {
+        f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}": value.decode("latin-1")
+        for name, value in scope["headers"]
+    }
 
 
 def _read(file: Any, method: str, environ: dict[str, str]) -> tuple[int, dict[str, str], bytes]:

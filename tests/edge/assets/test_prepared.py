@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,6 +177,16 @@ async def test_a_set_that_a_power_cut_has_damaged_is_made_again(source: Path, da
     served, address = site(), static("js/deep.js")
     _status, headers, body = await ask(served, address, accept_encoding="gzip")
     assert headers["content-encoding"] == "gzip" and WORDS.encode() in gzip.decompress(body)
+
+
+async def test_what_is_deleted_under_a_running_studio_is_served_as_it_is(source: Path, own_data: Path) -> None:
+    served, address = site(), static("js/app.js")
+    shutil.rmtree(own_data / "static")
+    for encoding in ("gzip", "identity"):
+        status, headers, body = await ask(served, address, accept_encoding=encoding)
+        assert (status, headers["cache-control"], body.decode()) == (200, "no-store", ENTRY)
+    (source / "js/app.js").unlink()
+    assert (await ask(served, address))[0] == 418
 
 
 def test_what_a_start_that_was_killed_has_left_is_gone_a_while_later(source: Path, own_data: Path) -> None:
