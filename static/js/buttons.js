@@ -45,8 +45,13 @@ renew();
 // --- Dialogs. What is in one may come when it is opened for the first time.
 
 export function open(dialog) {
-  if (dialog.matches("[hx-get]")) htmx.trigger(dialog, "open");
+  if (dialog.matches("[hx-get]") && !dialog.firstElementChild) htmx.trigger(dialog, "open");
   dialog.showModal();
+}
+
+// One that stayed empty would cover the reason, which is said in the corner.
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(failure, ({ target }) => target.matches("dialog") && target.close());
 }
 
 document.addEventListener("click", (event) => {
