@@ -100,7 +100,7 @@ def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:
 
 def _with_story() -> PictureQuerySet:
     return GeneratedImage.with_previews.select_related("task__owner", "task__reference", "engine", "prompt").defer(
-        "prompt__graph"
+        "prompt__own_values"
     )
 
 
