@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from xdist.scheduler import LoadFileScheduling
 
-from stylestudio.edge import passes
+from stylestudio.edge import passes, serving
+from stylestudio.edge.recent import Recent
 from stylestudio.jobs.kinds import Job
 from stylestudio.live import publisher
 from stylestudio.models import Worker
@@ -120,6 +121,12 @@ def nobody_known_yet() -> None:
 def no_passes_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process knows of sessions is of one database; each test has its own."""
     monkeypatch.setattr(passes, "register", passes.Register())
+
+
+@pytest.fixture(autouse=True)
+def no_files_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process keeps of files is of one media folder; each test has its own."""
+    monkeypatch.setattr(serving, "recent", Recent())
 
 
 @pytest.fixture
