@@ -116,6 +116,13 @@ def _download_name(picture: GeneratedImage) -> str:
     return f"{words}-{picture.seed}"
 
 
+@require_GET
+def picture_download(request: StudioRequest, pk: int) -> HttpResponse:
+    """The file of a picture, to be saved: tiles have no room for its address."""
+    found = visible(GeneratedImage.with_previews.all(), request.user, pk=pk)
+    return redirect(f"{found.file.url}?download=")
+
+
 @require_POST
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
     """Move a picture to the trash, with Undo in the toast."""
