@@ -69,7 +69,7 @@ class SignInFailure(models.Model):
 
 
 class Upload(models.Model):
-    """A large file that arrives in parts. `received` counts the bytes that are safe in the file `path` or the bucket."""
+    """A large file that arrives in parts. `received` counts bytes that are safe in the file `path` or the bucket."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
