@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from generation.engines.long_json import LongJSONField
 from stylestudio.comfy.connection.address import join_credentials, split_credentials
 
 
@@ -58,10 +59,10 @@ class Engine(models.Model):
     vram_total = models.BigIntegerField(null=True, editable=False)
     vram_free = models.BigIntegerField(null=True, editable=False)
     devices = models.JSONField(default=list, editable=False)  # fields of `hardware.Device`
-    checkpoints = models.JSONField(default=list, editable=False)
-    loras = models.JSONField(default=list, editable=False)
-    node_classes = models.JSONField(default=list, editable=False)
-    node_infos = models.JSONField(default=dict, editable=False)  # of some classes, see `generation.engines.node_facts`
+    checkpoints = LongJSONField(default=list, editable=False)
+    loras = LongJSONField(default=list, editable=False)
+    node_classes = LongJSONField(default=list, editable=False)
+    node_infos = LongJSONField(default=dict, editable=False)  # of some classes, see `generation.engines.node_facts`
     max_upload = models.BigIntegerField(null=True, editable=False)  # bytes per request; null: ComfyUI's default
     failures = models.PositiveIntegerField(default=0, editable=False)  # consecutive probes without an answer
     ooms = models.PositiveSmallIntegerField(default=0, editable=False)  # consecutive pictures that ran out of memory

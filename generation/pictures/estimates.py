@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from itertools import accumulate
 from statistics import median
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from stylestudio.edge.page_memory import once_a_page
 from stylestudio.host import rooms
@@ -33,8 +33,8 @@ class TimedTask(Protocol):
     steps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Like:
+# A page makes these for every job that waits: tuples, because they are made five times as fast as frozen dataclasses.
+class Like(NamedTuple):
     """What decides how long a picture takes: its workflow (by mode), its area in pixels and its steps."""
 
     mode: str
@@ -61,8 +61,7 @@ class Sample:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """An active task in the queue. `left` counts the pictures not stored yet; `rest` is that less the part already
     made.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -94,7 +93,7 @@ def test_all_shapes_of_the_form_take_the_same_time(engine: Engine, ada: User) ->
 
 def test_another_size_workflow_or_number_of_steps_says_nothing(engine: Engine, ada: User) -> None:
     took(place(ada, count=3), engine, 2.0, 2.0, 2.0)
-    for like in (replace(TEXT, area=768 * 768), replace(TEXT, mode="image"), replace(TEXT, steps=8)):
+    for like in (TEXT._replace(area=768 * 768), TEXT._replace(mode="image"), TEXT._replace(steps=8)):
         assert typical(like) is None, like
 
 
