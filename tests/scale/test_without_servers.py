@@ -18,7 +18,7 @@ from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.edge import passes, serving
 from stylestudio.jobs.kinds import Status
-from stylestudio.live import hub
+from stylestudio.live import hub, senders
 from stylestudio.processes import workers
 
 
@@ -50,7 +50,7 @@ def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
     """The layer that is configured."""
     layer = Remote()
     monkeypatch.setattr(hub, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(hub, "BACK_OFF", 0.01)
+    monkeypatch.setattr(senders, "BACK_OFF", 0.01)
     yield layer
     layer.down = False
     hub.drain()
