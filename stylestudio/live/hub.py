@@ -12,15 +12,13 @@ import hmac
 import json
 import logging
 import secrets
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from channels.layers import get_channel_layer
 
 from stylestudio.host.rendezvous import Endpoint
 from stylestudio.live.readers import LocalLayer, Message
-from stylestudio.live.senders import HEAD, LARGEST, HubSender, LayerSender
+from stylestudio.live.senders import HEAD, LARGEST, HubSender
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +94,9 @@ class HubChannelLayer(LocalLayer):
                 self._deliver(kind, target, message)
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass  # the other process ended, or was not one of ours
+        except asyncio.CancelledError:
+            # The loop ends. Until Python 3.12 asyncio asks such a task for its result, and logs that it was cancelled.
+            pass
         except (ValueError, TypeError) as error:
             log.warning("A connection to the hub sent something unreadable and was closed: %s", error)
         finally:
@@ -116,24 +117,27 @@ async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
     return await reader.readexactly(length)
 
 
-@cache
-def _layer_sender(layer: Any) -> LayerSender:
-    return LayerSender(layer)
+def part(group: str, language: str) -> str:
+    """The part of a group that hears pushes in one language, or their facts as JSON without one."""
+    return f"{group}.{language or 'json'}"
 
 
 def publish(group: str, message: Message) -> None:
-    """Send `message` to `group` from any thread, through the configured layer. Never waits, never raises."""
+    """Send `message` to `group` from any thread, through the configured layer. Never waits, never raises.
+
+    A push has the fragments of all languages as `html` and facts for scripts as `data`, either of which may be empty.
+    Each part of the group is sent its own.
+    """
     layer = get_channel_layer()
-    if hasattr(layer, "group_send_sync"):
+    if message["type"] != "push":
         layer.group_send_sync(group, message)
-    else:
-        _layer_sender(layer).take((group, message))
+        return
+    facts = json.dumps(message["data"]) if message["data"] else ""
+    for language, text in {**message["html"], "": facts}.items():
+        if text:
+            layer.group_send_sync(part(group, language), {"type": "push", "text": text})
 
 
 def drain() -> None:
     """Let what was published last leave this process. Call it before `os._exit`."""
-    layer = get_channel_layer()
-    if hasattr(layer, "drain"):
-        layer.drain()
-    else:
-        _layer_sender(layer).drain()
+    get_channel_layer().drain()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import json
 import logging
@@ -138,31 +137,31 @@ def _is_closed(connection: socket.socket) -> bool:
         connection.settimeout(5)
 
 
-SECONDS_FOR_REDIS = 5.0  # how long Redis may take to accept a message
+class RedisSender(BackgroundSender[tuple[str, bytes]]):
+    """Publishes to Redis. `publish` is that of a client; after one of its `errors` the message is tried again."""
 
+    def __init__(
+        self, publish: Callable[[str, bytes], object], errors: tuple[type[Exception], ...], capacity: int
+    ) -> None:
+        super().__init__(capacity)
+        self._publish = publish
+        self._errors = errors
+        self._failing_since: float | None = None
 
-class LayerSender(BackgroundSender[tuple[str, dict[str, Any]]]):
-    """Sends to groups of a layer that only coroutines can use, such as Redis, from one permanent event loop.
+    def put(self, name: str, message: dict[str, Any]) -> None:
+        """Queue a message for the Redis channel `name`. Returns at once and never raises."""
+        if frame := packed(name, message):
+            self.take((name, frame))
 
-    A new loop for each message would open a new connection for each message.
-    """
-
-    def __init__(self, layer: Any) -> None:
-        super().__init__(layer.capacity)
-        self._layer = layer
-        self._loop = asyncio.new_event_loop()
-        self._failing = False
-
-    def _send_one(self, item: tuple[str, dict[str, Any]]) -> bool:
-        group, message = item
+    def _send_one(self, item: tuple[str, bytes]) -> bool:
         try:
-            self._loop.run_until_complete(asyncio.wait_for(self._layer.group_send(group, message), SECONDS_FOR_REDIS))
-        except (TypeError, ValueError, OverflowError):
-            log.exception("A message for %s cannot be sent and was dropped.", group)
-        except Exception:  # the layer's client raises its own errors; keep the message and try again
-            if not self._failing:
-                log.warning("Live updates cannot be sent.", exc_info=True)
-            self._failing = True
+            self._publish(*item)
+        except self._errors as error:
+            if self._failing_since is None:
+                self._failing_since = time.monotonic()
+                log.warning("Live updates cannot be sent to Redis, and wait: %s", error)
             return False
-        self._failing = False
+        if self._failing_since is not None:
+            away, self._failing_since = time.monotonic() - self._failing_since, None
+            log.info("Live updates are sent to Redis again, after %.0f s.", away)
         return True

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from channels.layers import BaseChannelLayer
 from django.contrib.auth.models import User
 from huey.storage import MemoryStorage
 
@@ -18,70 +17,81 @@ from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.edge import passes, serving
 from stylestudio.jobs.kinds import Status
-from stylestudio.live import hub, senders
+from stylestudio.live import senders
+from stylestudio.live.senders import RedisSender
 from stylestudio.processes import workers
 
 
-class Remote(BaseChannelLayer):  # type: ignore[misc]  # channels has no types
-    """A layer that only coroutines can use; it refuses while `down`, and says when it was asked."""
+class Remote:
+    """A client of Redis that refuses while `down`, and says when it was asked."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.got: list[tuple[str, Any]] = []
-        self.loops: set[asyncio.AbstractEventLoop] = set()
+        self.threads: set[int] = set()
         self.down = False
         self.asked = threading.Semaphore(0)
 
-    async def group_send(self, group: str, message: Any) -> None:
+    def publish(self, name: str, content: bytes) -> None:
         """Note it."""
-        self.loops.add(asyncio.get_running_loop())
+        self.threads.add(threading.get_ident())
         if self.down:
             self.asked.release()
-            raise RuntimeError("nobody is there")
-        if message["text"] == "unsendable":
-            raise TypeError("not serializable")
-        await asyncio.sleep(0)
-        self.got.append((group, message))
+            raise ConnectionError("nobody is there")
+        self.got.append((name, json.loads(content)))
         self.asked.release()
+
+    @property
+    def numbers(self) -> list[Any]:
+        """What has arrived."""
+        return [message["text"] for _name, message in self.got]
 
 
 @pytest.fixture
-def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
-    """The layer that is configured."""
-    layer = Remote()
-    monkeypatch.setattr(hub, "get_channel_layer", lambda: layer)
+def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Remote, RedisSender]]:
+    """A Redis, and what sends to it."""
     monkeypatch.setattr(senders, "BACK_OFF", 0.01)
-    yield layer
-    layer.down = False
-    hub.drain()
+    client = Remote()
+    sender = RedisSender(client.publish, (ConnectionError,), capacity=1000)
+    yield client, sender
+    client.down = False
+    sender.drain()
 
 
-def test_messages_of_all_threads_leave_in_order_from_one_loop(remote: Remote) -> None:
+def test_messages_of_all_threads_leave_in_order_from_one_thread(remote: tuple[Remote, RedisSender]) -> None:
+    client, sender = remote
     for number in range(50):
-        thread = threading.Thread(target=hub.publish, args=("jobs", {"text": number}))
+        thread = threading.Thread(target=sender.put, args=("jobs", {"text": number}))
         thread.start()
         thread.join()
-    hub.drain()
-    assert [message["text"] for _group, message in remote.got] == list(range(50))
-    assert len(remote.loops) == 1
+    sender.drain()
+    assert client.numbers == list(range(50))
+    assert len(client.threads) == 1
 
 
-def test_a_message_for_a_redis_that_is_away_is_kept_and_publishing_neither_waits_nor_raises(remote: Remote) -> None:
-    remote.down = True
-    hub.publish("jobs", {"text": "kept"})
-    assert remote.asked.acquire(timeout=5)
-    hub.publish("jobs", {"text": "kept too"})
-    assert remote.got == []
-    remote.down = False
-    hub.drain()
-    assert [message["text"] for _group, message in remote.got] == ["kept", "kept too"]
+def test_a_message_for_a_redis_that_is_away_is_kept_and_publishing_neither_waits_nor_raises(
+    remote: tuple[Remote, RedisSender], caplog: pytest.LogCaptureFixture
+) -> None:
+    client, sender = remote
+    caplog.set_level("INFO")
+    client.down = True
+    sender.put("jobs", {"text": "kept"})
+    for _time in range(5):
+        assert client.asked.acquire(timeout=5)
+    sender.put("jobs", {"text": "kept too"})
+    assert client.got == []
+    client.down = False
+    sender.drain()
+    assert client.numbers == ["kept", "kept too"]
+    # However often it was tried.
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-def test_a_message_that_cannot_be_sent_at_all_is_dropped(remote: Remote) -> None:
-    hub.publish("jobs", {"text": "unsendable"})
-    hub.publish("jobs", {"text": "the next one"})
-    hub.drain()
-    assert [message["text"] for _group, message in remote.got] == ["the next one"]
+def test_a_message_that_cannot_be_sent_at_all_is_dropped(remote: tuple[Remote, RedisSender]) -> None:
+    client, sender = remote
+    sender.put("jobs", {"text": object()})
+    sender.put("jobs", {"text": "the next one"})
+    sender.drain()
+    assert client.numbers == ["the next one"]
 
 
 def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
