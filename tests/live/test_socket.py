@@ -29,6 +29,7 @@ from generation.ordering.orders import Order
 from generation.pictures.models import GenerationTask
 from stylestudio.asgi import application
 from stylestudio.edge import passes
+from stylestudio.live import hub as layers
 from stylestudio.live import publisher
 from stylestudio.people.visibility import Visibility
 
@@ -474,5 +475,5 @@ async def test_signing_in_elsewhere_closes_nothing(listen: Listen, ada: User) ->
 
 async def test_a_closed_page_leaves_its_groups(listen: Listen, ada: User) -> None:
     async with listen(ada, watch="all"):
-        assert publisher.EVERYONE in get_channel_layer()._groups
+        assert layers.part(publisher.EVERYONE, "en") in get_channel_layer()._groups
     assert not get_channel_layer()._groups
