@@ -166,6 +166,25 @@ settle();
 
 // --- The connection
 
+// After a restart of the studio all pages come back within ten seconds, but not in the same moment.
+htmx.config.wsReconnectDelay = (attempt) => 1000 * (attempt ? 1 + 5 * Math.random() : 3 * Math.random());
+
+// A page that comes back asks for what changed since its last message, and a while before, because pushes may lag. Where
+// this clock stands still while a computer sleeps, it asks for more than it needs.
+const LAG = 30000, opened = new Map(), open = htmx.createWebSocket;
+let heard = 0;
+function sinceThen(url) {
+  if (!opened.has(url)) opened.set(url, performance.now());
+  const address = new URL(url), rendered = Date.parse(address.searchParams.get("since"));
+  const missed = heard - opened.get(url) - LAG;
+  if (missed > 0) address.searchParams.set("since", new Date(rendered + missed).toISOString());
+  return address.href;
+}
+htmx.createWebSocket = (url) => open(sinceThen(url));
+document.addEventListener("htmx:wsBeforeMessage", () => {
+  heard = performance.now();
+});
+
 let lost;
 document.addEventListener("htmx:wsClose", () => {
   lost ??= setTimeout(() => document.body.classList.add("offline"), 1500);

@@ -8,7 +8,9 @@ import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.models.functions import Now
 from huey import PriorityRedisHuey, SqliteHuey
 from huey.consumer import Consumer
-from huey.storage import SqliteStorage
+from huey.storage import PriorityRedisStorage, SqliteStorage
 
 from stylestudio.host import private
 from stylestudio.host.child_exit import exit_within
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 FALLBACK = 0.25  # seconds after which a waiting thread checks by itself, in case a wake-up was lost
 BEAT = 5.0  # seconds between heartbeats
+REDIS_PAUSE = 1.0  # seconds before a Redis that did not answer is tried again
 DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is tried again
 GROW_EVERY = 1.0  # seconds between checks whether more threads are needed
 MOST_CONNECTIONS = 1000  # more than the number of threads of a worker
@@ -157,8 +160,47 @@ class WakingHuey(SqliteHuey):  # type: ignore[misc]
             return None
 
 
+class RemoteStorage(PriorityRedisStorage):  # type: ignore[misc]
+    """Huey's queue in Redis, whose readers wait for a Redis that is away, and say so once and not once a thread."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._away_since: float | None = None
+        self._changing = threading.Lock()
+
+    def dequeue(self) -> bytes | None:
+        """Return the next message; None after a while without one."""
+        data: bytes | None = self._patiently(super().dequeue, None)
+        return data
+
+    def read_schedule(self, moment: Any) -> list[bytes]:
+        """Return the messages that are due, and remove them."""
+        data: list[bytes] = self._patiently(partial(super().read_schedule, moment), [])
+        return data
+
+    def _patiently(self, ask: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            answer = ask()
+        except Exception as error:  # noqa: BLE001 - errors of a package that is not always installed
+            self._note(time.monotonic(), "The queue in Redis cannot be read, and work waits: %s", error)
+            stopping.wait(REDIS_PAUSE)
+            return otherwise
+        if (since := self._away_since) is not None:
+            self._note(None, "The queue in Redis is read again, after %.0f s.", time.monotonic() - since)
+        return answer
+
+    def _note(self, away_since: float | None, words: str, detail: object) -> None:
+        with self._changing:
+            if (self._away_since is None) == (away_since is None):
+                return  # another thread was first
+            self._away_since = away_since
+        log.log(logging.INFO if away_since is None else logging.WARNING, words, detail)
+
+
 class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
     """The queue of a studio with Redis."""
+
+    storage_class = RemoteStorage
 
     def enqueue(self, task: Any) -> Any:
         """Enqueue a message.
@@ -167,8 +209,8 @@ class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
         """
         try:
             return super().enqueue(task)
-        except Exception:  # errors of a package that is not always installed; stored work must not fail because of them
-            log.warning("A message to the workers was lost: Redis could not be reached.", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - errors as above; stored work must not fail because of them
+            log.warning("A message to the workers was lost, because Redis could not be reached: %s", error)
             return None
 
 

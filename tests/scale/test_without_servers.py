@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from huey.storage import MemoryStorage
+from huey.storage import MemoryStorage, PriorityRedisStorage
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -108,6 +109,40 @@ def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.
 
     assert work() is None
     assert "A message to the workers was lost" in caplog.text
+
+
+def test_threads_wait_for_a_queue_that_is_away_and_say_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Away:
+        """Huey's own storage, without a Redis: it refuses while `down`."""
+
+        down = True
+
+        def __init__(self) -> None:
+            """Without an address."""
+
+        def dequeue(self) -> bytes:
+            """Something to do."""
+            if Away.down:
+                raise RuntimeError("nobody is there")
+            return b"work"
+
+        def read_schedule(self, moment: Any) -> list[bytes]:
+            """Something that is due."""
+            return [Away.dequeue(self)]
+
+    for name in ("__init__", "dequeue", "read_schedule"):
+        monkeypatch.setattr(PriorityRedisStorage, name, getattr(Away, name), raising=False)
+    monkeypatch.setattr(workers, "REDIS_PAUSE", 0.0)
+    caplog.set_level("INFO")
+    storage = workers.RemoteStorage()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _number: storage.dequeue(), range(50))) == [None] * 50
+    assert storage.read_schedule(None) == []
+    Away.down = False
+    assert (storage.dequeue(), storage.read_schedule(None)) == (b"work", [b"work"])
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 class Bucket:
