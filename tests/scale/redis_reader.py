@@ -1,7 +1,7 @@
 """A process that reads groups through Redis: `python redis_reader.py ADDRESS`.
 
-It is told, by line, `join GROUP`, `leave GROUP` or `say GROUP WORDS`, and repeats that when it is done. What it hears is
-printed as `heard WORDS`, and `lost` if messages may have been lost.
+It is told, by line, `join GROUP`, `leave GROUP` or `say GROUP WORDS`, and repeats that when it is done. It prints what
+it hears as `heard WORDS`, and `lost` if messages may have been lost.
 """
 
 from __future__ import annotations
