@@ -167,7 +167,8 @@ settle();
 // --- The connection
 
 // After a restart of the studio all pages come back within ten seconds, but not in the same moment.
-htmx.config.wsReconnectDelay = (attempt) => 1000 * (attempt ? 1 + 5 * Math.random() : 3 * Math.random());
+const pause = (attempt) => 1000 * (attempt ? 1 + 5 * Math.random() : 3 * Math.random());
+htmx.config.wsReconnectDelay = pause;
 
 // A page that comes back asks for what changed since its last message, and a while before, because pushes may lag. Where
 // this clock stands still while a computer sleeps, it asks for more than it needs.
@@ -186,7 +187,9 @@ document.addEventListener("htmx:wsBeforeMessage", () => {
 });
 
 let lost;
-document.addEventListener("htmx:wsClose", () => {
+document.addEventListener("htmx:wsClose", ({ detail }) => {
+  // Redis is away. htmx comes back by itself only after codes that daphne cannot send.
+  if (detail.event?.code === 4503) setTimeout(() => detail.socketWrapper.reconnect(), pause(1));
   lost ??= setTimeout(() => document.body.classList.add("offline"), 1500);
 });
 document.addEventListener("htmx:wsOpen", () => {

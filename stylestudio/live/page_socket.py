@@ -29,8 +29,8 @@ ASGIApp = Callable[[Scope, Any, Any], Awaitable[None]]
 MARGIN = timedelta(seconds=5)  # clocks of the hosts that write `updated_at` may differ by this much
 COUNT_AFTER = 0.2  # seconds within which several changes of the counts are merged into one message
 MOST_DIGITS = 18  # in a job's number
-# Why a socket is closed. The page comes back after the last one only.
-SIGNED_OUT, FOREIGN, NOTHING_THERE, LATER = 4401, 4403, 4404, 1013
+# Why a socket is closed. The page comes back after the last one only. It is not 1013, which daphne cannot send.
+SIGNED_OUT, FOREIGN, NOTHING_THERE, LATER = 4401, 4403, 4404, 4503
 
 
 def same_origin(app: ASGIApp) -> ASGIApp:

@@ -12,7 +12,7 @@ PING, CLOSE = 9, 8
 
 
 class LightSocket(asyncio.Protocol):
-    """One open socket. `hear` is called with each whole text frame; `close` with None, or what the server refused with."""
+    """One open socket. `hear` is called with each whole text frame, `end` when it is closed or refused."""
 
     def __init__(self, request: bytes, hear: Callable[[bytes], None], end: Callable[[LightSocket], None]) -> None:
         self._request, self._hear, self._end = request, hear, end

@@ -16,6 +16,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -153,8 +154,8 @@ class Side:
 
     async def close(self) -> None:
         """All pages are closed at once."""
-        for socket in self.sockets:
-            socket.abort()
+        for each in self.sockets:
+            each.abort()
         self.sockets.clear()
         await asyncio.sleep(1)
 
@@ -268,7 +269,7 @@ def bare() -> Iterator[Side]:
     try:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            with suppress(OSError), __import__("socket").create_connection(("127.0.0.1", port), 1):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.05)
         yield side
@@ -280,7 +281,7 @@ def bare() -> Iterator[Side]:
 @contextmanager
 def studio(name: str, tree: Path, people: int, redis: str = "") -> Iterator[Side]:
     """A web process of the code in `tree`, with people who have a session each, and what tells them something."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         port = free_port()
         env = os.environ | {"STYLESTUDIO_DATA": folder, "DJANGO_SETTINGS_MODULE": "stylestudio.settings"}
         env |= {"STYLESTUDIO_HUB": f"{free_port()}:secret", "PYTHONPATH": str(tree), "REDIS_URL": redis}
@@ -289,7 +290,7 @@ def studio(name: str, tree: Path, people: int, redis: str = "") -> Iterator[Side
         )
         assert not made.returncode, made.stderr
         cookies = [f"sessionid={key}" for key in made.stdout.split()]
-        log = Path(folder, "web.log").open("ab")
+        log = stack.enter_context(Path(folder, "web.log").open("ab"))
 
         def start() -> subprocess.Popen[bytes]:
             web = [sys.executable, "-m", "stylestudio.processes.web", "--port", str(port)]
@@ -317,7 +318,7 @@ def studio(name: str, tree: Path, people: int, redis: str = "") -> Iterator[Side
             side.process.kill()
             side.process.wait()
             worker.wait()
-            log.close()
+            log.flush()
             if said := Path(folder, "web.log").read_text():
                 print(f"--- {name}\n{said[-3000:]}", file=sys.stderr)
 
@@ -341,15 +342,20 @@ def redis_server() -> Iterator[str]:
 
 
 def ghosts(url: str) -> int | None:
-    """What Redis still keeps of sockets, when all are closed; without Redis None."""
+    """What Redis still keeps of sockets some seconds after all were closed; without Redis None."""
     if not url:
         return None
     import redis
 
     client = redis.Redis.from_url(url)
-    groups = sum(client.zcard(key) for key in client.scan_iter("asgi:group:*") if b"passes" not in key)
-    heard = [name for name in client.pubsub_channels() if b"passes" not in name]
-    return int(groups) + len(heard)
+    left = 0
+    for _second in range(20):
+        groups = sum(client.zcard(key) for key in client.scan_iter("asgi:group:*") if b"passes" not in key)
+        left = int(groups) + sum(b"passes" not in name for name in client.pubsub_channels())
+        if not left:
+            break
+        time.sleep(1)
+    return left
 
 
 def report(sides: list[Side]) -> dict[str, dict[str, Any]]:

@@ -141,4 +141,7 @@ def test_a_page_comes_back_after_a_random_pause_and_asks_for_what_it_missed(stud
     page.evaluate("document.dispatchEvent(new CustomEvent('htmx:wsBeforeMessage', { detail: { message: '' } }))")
     page.evaluate("sockets[0].onclose({ code: 1006 })")
     page.wait_for_function("() => sockets.length === 2")
+    # What the server says when Redis is away.
+    page.evaluate("sockets[1].onclose({ code: 4503 })")
+    page.wait_for_function("() => sockets.length === 3", timeout=15000)
     assert timedelta(minutes=9) < since(1) - since(0) < timedelta(minutes=9, seconds=30)
