@@ -104,8 +104,10 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
         data: bytes | None = super().dequeue()
         if data is None:
             with self._condition:
-                self._condition.wait_for(lambda: self._wakeups != heard, FALLBACK)
-            data = super().dequeue()
+                woken = self._condition.wait_for(lambda: self._wakeups != heard, FALLBACK)
+            # Otherwise the consumer asks again at once: twice in a row, a hundred idle threads would cost twice.
+            if woken:
+                data = super().dequeue()
         return data
 
     def close(self) -> bool:
