@@ -63,6 +63,11 @@ class StyleQuerySet(VisibleQuerySet["Style"]):
             raise BaseStyleIsProtected
         return super().update(**fields)
 
+    def with_versions(self) -> Self:
+        """With what lists show of their versions; the long texts of a file are left out."""
+        shown = StyleVersion.objects.defer("training", "behaviour", "notes")
+        return self.prefetch_related(models.Prefetch("versions", shown))
+
     def in_picker_order(self) -> Self:
         """The base style first, then by name."""
         return self.order_by("-is_base", "name", "pk")

@@ -42,7 +42,7 @@ def register_picture_counts(count: PictureCounts) -> None:
 
 def listed_styles(user: User) -> StyleQuerySet:
     """Styles that `user` may see, in the picker's order. Sketch styles are left out while a real engine serves."""
-    styles = Style.objects.visible_to(user).prefetch_related("versions").in_picker_order()
+    styles = Style.objects.visible_to(user).with_versions().in_picker_order()
     real = any(engine.serves and not engine.is_preview for engine in page_frame.engine_facts())
     return styles.filter(preview_only=False) if real else styles
 

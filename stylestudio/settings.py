@@ -101,6 +101,7 @@ MIDDLEWARE = [
     "stylestudio.edge.middleware.security_headers",
     "stylestudio.edge.middleware.only_proxies_forward",
     "stylestudio.edge.middleware.without_nul",
+    "stylestudio.edge.page_memory.remember_while_reading",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "stylestudio.edge.middleware.readers_zone",

@@ -8,6 +8,7 @@ from django.urls import include, path
 from stylestudio import views
 from stylestudio.edge import failures
 from stylestudio.people import accounts
+from stylestudio.queue import views as queue_views
 from stylestudio.uploads import views as upload_views
 
 handler400, handler500 = failures.handler400, failures.handler500
@@ -17,7 +18,7 @@ urlpatterns = [
     path("", include("generation.urls")),
     path("styles/", include("styles.urls")),
     path("", include("training.urls")),
-    path("queue/", views.queue, name="queue"),
+    path("", include(queue_views.urlpatterns)),
     path("health", views.health, name="health"),
     path("favicon.ico", views.favicon),
     path("", include(accounts.urlpatterns)),

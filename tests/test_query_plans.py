@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 # Programs that are started by path, so that mypy knows them under their own names.
 million = import_module("tests.benchmarks.million")
@@ -83,6 +84,18 @@ def test_no_page_and_no_step_reads_a_large_table_from_end_to_end() -> None:
             for table in read_whole(sql, plan):
                 found[name, table] = plan, sql
     assert sorted(found) == [], "\n".join(f"{key}: {plan} {sql[:2000]}" for key, (plan, sql) in found.items())
+
+
+@pytest.mark.django_db
+def test_a_page_asks_at_most_fifteen_questions_whatever_is_open() -> None:
+    years.fill(1_000)
+    asked = {}
+    for name, step in million.steps().items():
+        step()
+        with CaptureQueriesContext(connection) as queries:
+            step()
+        asked[name] = len(queries)
+    assert {name: number for name, number in asked.items() if number > million.MOST_QUERIES} == {}
 
 
 def test_a_plan_that_reads_a_whole_table_is_told_from_one_that_stops() -> None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 import aiohttp
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -37,6 +37,7 @@ from stylestudio.comfy.connection.transport import NotTrusted, SignInNeeded
 from stylestudio.comfy.errors import ComfyError, EngineErred
 from stylestudio.comfy.file_names import canonical, distinct, is_listed
 from stylestudio.comfy.protocol.answers import SystemStats
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.live import publisher
 from stylestudio.models import Worker
 
@@ -119,18 +120,21 @@ def chosen(engines: Iterable[E]) -> list[E]:
     return [engine for engine in real or every if not engine.paused]
 
 
+@once_a_page
+def active() -> list[Engine]:
+    """All engines but those that the environment no longer names."""
+    return list(Engine.objects.filter(active=True))
+
+
 def serving() -> list[Engine]:
     """Engines that take work now."""
-    return chosen(Engine.objects.filter(active=True, health=Engine.Health.OK))
+    return chosen(engine for engine in active() if engine.health == Engine.Health.OK)
 
 
-def away() -> QuerySet[Engine]:
+def away() -> list[Engine]:
     """Engines that may serve again: paused, or unwell at the moment."""
-    return (
-        Engine.objects.filter(active=True)
-        .filter(Q(paused=True) | ~Q(health=Engine.Health.OK))
-        .exclude(source=Engine.Source.PREVIEW)
-    )
+    unfit = (engine for engine in active() if engine.paused or engine.health != Engine.Health.OK)
+    return [engine for engine in unfit if not engine.is_preview]
 
 
 def preview_serves() -> bool:
@@ -140,7 +144,7 @@ def preview_serves() -> bool:
 
 def known() -> list[Engine]:
     """Engines to show: the default local address only once something has answered there."""
-    engines = list(Engine.objects.filter(active=True))
+    engines = active()
     real = [
         engine
         for engine in engines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models import Q
 
 
 class MakingConfig(AppConfig):
@@ -35,6 +36,7 @@ class MakingConfig(AppConfig):
                 # Jobs the program creates itself, such as previews and samples, do not count against a person's limit;
                 # and jobs that only fetch do not take a turn.
                 limited=lambda waiting: waiting.filter(is_face=False, fetching=False),
+                comes_last=Q(is_face=True),  # previews come after the pictures people wait for
             )
         )
         roster.returned.connect(tasks.hear_of_engine)

@@ -35,7 +35,7 @@ def outlook(files: Sequence[File], stored: Stored | None = None) -> Outlook:
     serving = roster.serving()
     if any(installs.is_able(engine, files, (), stored) for engine in serving):
         return Outlook()
-    away = list(roster.away())
+    away = roster.away()
     able = [engine for engine in away if installs.is_able(engine, files, (), stored)]
     problems = [] if serving else [_nobody(away)]
     if not able:

@@ -109,7 +109,8 @@ def around(form: OrderForm) -> dict[str, Any]:
     """Everything the page shows around the form, for its current values."""
     values = {name: form[name].value() for name in form.fields}
     prompt = str(values["prompt"] or "")
-    reference = Reference.objects.filter(pk=row_number(str(values["reference_id"] or "")) or 0).first()
+    number = row_number(str(values["reference_id"] or ""))
+    reference = Reference.objects.filter(pk=number).first() if number else None
     if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
@@ -229,7 +230,7 @@ def readiness(user: User, mix: Iterable[Ingredient], count: int, shape: str, ste
         problems.append(Problem(_("Choose at most %d styles.") % MOST_STYLES, "#mix", "style"))
     lines = [ngettext("%(count)d picture", "%(count)d pictures", count) % {"count": count}]
     width, _x, height = shape.partition("x")
-    forecast = estimates.Forecast()
+    forecast = estimates.forecast_now()
     like = estimates.Like(mode, _whole(width, 1024) * _whole(height, 1024), steps)
     if (seconds := forecast.duration(count, like)) is not None:
         lines[0] += " · " + about(seconds)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from django.db.models import F, Prefetch
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from generation.engines import devices, roster
 from generation.engines.models import Engine
-from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.queue_rows import LivePrompt, live_prompts
 from stylestudio.live.page_frame import EngineFact
 from stylestudio.people.visibility import Visibility
 
@@ -19,34 +19,34 @@ def facts() -> Sequence[EngineFact]:
     """One fact per engine to show, those that failed first."""
     shown = roster.known()
     serve = {engine.pk for engine in roster.chosen(engine for engine in shown if engine.health == Engine.Health.OK)}
-    prompts = _live_prompts()
+    prompts = _by_engine()
     found = [_fact(engine, prompts.get(engine.pk, []), engine.pk in serve) for engine in shown]
     return sorted(found, key=lambda fact: not fact.failed)
 
 
-def _live_prompts() -> dict[int, list[EnginePrompt]]:
+def _by_engine() -> dict[int, list[LivePrompt]]:
     """Our prompts on each engine, by its primary key; the running one first."""
-    # Tasks and people have a query of their own: as joins, SQLite begins with people and goes through all they made.
-    tasks = GenerationTask.everything.select_related("owner").only("prompt", "visibility", "owner__username")
-    rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).only("engine", "task")
-    rows = rows.prefetch_related(Prefetch("task", tasks))
-    prompts: defaultdict[int, list[EnginePrompt]] = defaultdict(list)
-    for prompt in rows.order_by(F("started_at").asc(nulls_last=True), "pk"):
-        prompts[prompt.engine_id].append(prompt)
+    prompts: defaultdict[int, list[LivePrompt]] = defaultdict(list)
+    for prompt in sorted(live_prompts(), key=_since):
+        prompts[prompt.engine].append(prompt)
     return prompts
 
 
-def _now(engine: Engine, prompts: Sequence[EnginePrompt]) -> roster.Holding:
+def _since(prompt: LivePrompt) -> tuple[bool, float]:
+    return (False, prompt.started_at.timestamp()) if prompt.started_at else (True, 0.0)
+
+
+def _now(engine: Engine, prompts: Sequence[LivePrompt]) -> roster.Holding:
     """What the engine works on: a picture of ours before whatever has it to itself. Everybody sees the same card."""
     if not prompts:
         return roster.holding(engine) or roster.Holding("", "", "", None)
-    task = prompts[0].task
-    if task.visibility == Visibility.PRIVATE:
+    first = prompts[0]
+    if first.visibility == Visibility.PRIVATE:
         return roster.Holding(_("A private job"), "", "", None)
-    return roster.Holding(task.title, task.get_absolute_url(), task.owner.get_username(), None)
+    return roster.Holding(first.title, reverse("generation:job", args=[first.task]), first.username, None)
 
 
-def _fact(engine: Engine, prompts: Sequence[EnginePrompt], serves: bool) -> EngineFact:
+def _fact(engine: Engine, prompts: Sequence[LivePrompt], serves: bool) -> EngineFact:
     state = roster.state(engine, works=bool(prompts))
     text, label, tone = roster.STATES[state]
     now = _now(engine, prompts)

@@ -9,6 +9,8 @@ from functools import cached_property
 from statistics import median
 from typing import Protocol, Self
 
+from stylestudio.edge.page_memory import once_a_page
+
 WINDOW = 300  # newest finished pictures considered, of all kinds
 SAMPLES = 15  # of them, the newest of one kind
 ENOUGH = 3  # fewer are not significant
@@ -138,6 +140,12 @@ _sources: list[Source] = []
 def register(source: Source) -> None:
     """Register where forecasts get their data; call it once, from `AppConfig.ready`."""
     _sources[:] = [source]
+
+
+@once_a_page
+def forecast_now() -> Forecast:
+    """The forecast that all parts of a page share."""
+    return Forecast()
 
 
 class Forecast:

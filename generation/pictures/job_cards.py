@@ -9,10 +9,13 @@ from generation.engines.models import Engine
 from generation.pictures import estimates
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
 
+# Of prompts and their engines; the lists of an engine's files and nodes alone may have megabytes.
+SHOWN_OF_PROMPTS = "task", "state", "misses", "engine__name", "engine__device", "engine__address", "engine__source"
+
 
 def gather(tasks: Sequence[GenerationTask]) -> None:
     """Fetch what the cards and rows of all these tasks show, with one query per table."""
-    forecast = estimates.Forecast()
+    forecast = estimates.forecast_now()
     mixes: defaultdict[int, list[TaskStyle]] = defaultdict(list)
     stored: defaultdict[int, dict[int, GeneratedImage]] = defaultdict(dict)
     for row in TaskStyle.objects.filter(task__in=tasks).select_related("version__style").order_by("position"):
@@ -21,18 +24,21 @@ def gather(tasks: Sequence[GenerationTask]) -> None:
     for picture in GeneratedImage.everything.filter(task__in=tasks):
         picture.task = by_number[picture.task_id]  # each says what was asked for
         stored[picture.task_id][picture.index] = picture
-    prompts = EnginePrompt.objects.filter(task__in=tasks).order_by("pk")
-    rows = list(prompts.values_list("task", "engine", "state", "misses"))
-    where = {task: engine for task, engine, _state, _misses in rows}  # the newest attempt comes last
-    unfetched = {task for task, _engine, state, _misses in rows if state == EnginePrompt.State.UNFETCHED}
-    missed = {task for task, _engine, state, misses in rows if misses and state in EnginePrompt.LIVE}
-    engines = Engine.objects.in_bulk(where.values())
+    prompts = EnginePrompt.objects.filter(task__in=tasks).select_related("engine").only(*SHOWN_OF_PROMPTS)
+    engines: dict[int, Engine] = {}
+    unfetched, missed = set(), set()
+    for prompt in prompts.order_by("pk"):
+        engines[prompt.task_id] = prompt.engine  # the newest attempt comes last
+        if prompt.state == EnginePrompt.State.UNFETCHED:
+            unfetched.add(prompt.task_id)
+        if prompt.misses and prompt.state in EnginePrompt.LIVE:
+            missed.add(prompt.task_id)
     for task in tasks:
         vars(task).update(
             forecast=forecast,
             mix_rows=mixes[task.pk],
             stored=stored[task.pk],
-            last_engine=engines.get(where.get(task.pk, 0)),
+            last_engine=engines.get(task.pk),
             fetchable=not task.is_active and task.pk in unfetched,
             asked_again=task.is_active and task.pk in missed,
         )

@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from django.db.models import Count
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
 from generation.engines import roster
 from generation.pictures.estimates import WINDOW, Like, Place, PromptOnEngine, Sample
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
+from stylestudio.edge.page_memory import once_a_page
+
+
+@dataclass(frozen=True, slots=True)
+class LivePrompt:
+    """A prompt of ours that an engine has, and what cards tell of its task."""
+
+    pk: int
+    engine: int
+    started_at: datetime | None
+    task: int
+    title: str
+    visibility: str
+    owner: int
+    username: str
+    is_face: bool
+
+
+@once_a_page
+def live_prompts() -> list[LivePrompt]:
+    """Our prompts that engines have, in the order in which they were sent."""
+    task = GenerationTask.everything.filter(pk=OuterRef("task")).order_by()
+    # Looked up for each, and sorted here: given a join, SQLite begins with people and goes through all they made; asked
+    # for this order, it goes through all prompts along their keys.
+    told = {
+        "title": Subquery(task.values("prompt")),
+        "visibility": Subquery(task.values("visibility")),
+        "owner": Subquery(task.values("owner")),
+        "username": Subquery(task.values("owner__username")),
+        "is_face": Subquery(task.values("is_face")),
+    }
+    rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by().annotate(**told)
+    return sorted(
+        (LivePrompt(*row) for row in rows.values_list("pk", "engine", "started_at", "task", *told)),
+        key=lambda prompt: prompt.pk,
+    )
 
 
 def pictures_of_active() -> dict[int, int]:
@@ -21,13 +61,15 @@ class QueueRows:
 
     def places(self) -> list[Place]:
         """All active tasks that still start pictures, in serving order within each party."""
-        rows = GenerationTask.everything.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
-        fields = ("pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "progress")
-        made = pictures_of_active()
+        made = GeneratedImage.everything.filter(task=OuterRef("pk")).order_by().values("task").annotate(n=Count("pk"))
+        tasks = GenerationTask.everything.active().filter(fetching=False).order_by("-priority", "queued_at", "pk")
+        rows = tasks.annotate(left=F("count") - Coalesce(Subquery(made.values("n")), 0)).values_list(
+            "pk", "owner", "is_face", "priority", "mode", "width", "height", "steps", "count", "left", "progress"
+        )
         likes: dict[tuple[str, int, int], Like] = {}
         found = []
-        for pk, owner, is_face, priority, mode, width, height, steps, count, progress in rows.values_list(*fields):
-            if (left := count - made.get(pk, 0)) > 0:
+        for pk, owner, is_face, priority, mode, width, height, steps, count, left, progress in rows:
+            if left > 0:
                 kind = mode, width * height, steps
                 like = likes.get(kind) or likes.setdefault(kind, Like(*kind))
                 found.append(Place(pk, owner, is_face, priority, like, left, count * (100 - progress) / 100))
@@ -35,9 +77,9 @@ class QueueRows:
 
     def on_engines(self) -> list[PromptOnEngine]:
         """Our prompts on engines, in the order in which they were sent."""
-        rows = EnginePrompt.objects.live().filter(~EnginePrompt.MADE).order_by("pk")
         return [
-            PromptOnEngine(*row) for row in rows.values_list("pk", "task", "task__owner", "task__is_face", "engine")
+            PromptOnEngine(prompt.pk, prompt.task, prompt.owner, prompt.is_face, prompt.engine)
+            for prompt in live_prompts()
         ]
 
     def engines(self) -> list[int]:

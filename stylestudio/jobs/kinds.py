@@ -17,12 +17,13 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.people.visibility import OwnedQuerySet, Visibility
 
 if TYPE_CHECKING:
@@ -148,11 +149,6 @@ class Job(models.Model):
         """The id of the job's card on every page, such as job-generation-7."""
         return f"job-{self.kind}-{self.pk}"
 
-    @property
-    def comes_after(self) -> bool:
-        """Whether it runs only after everything that people are waiting for."""
-        return False
-
     @classmethod
     def wake(cls, seconds: float = 0.0) -> None:
         """Tell the workers that there may be jobs of this kind, now or in `seconds` seconds."""
@@ -250,9 +246,11 @@ class Kind:
     """What the kernel needs to know about one kind of job.
 
     `fragments` names the templates that show a whole job; each has one root element. `facts(job)` returns what the
-    kind adds to the JSON for scripts. `sweep()` frees what dead workers held. `gather(jobs)` prefetches what the views
-    of many jobs on one page need. `wake(seconds)` tells the workers that there may be something to do, now or in that
-    many seconds. `limited(jobs)` filters the jobs that count against a person's limits; None if there are no limits.
+    kind adds to the JSON for scripts. `sweep()` frees what dead workers held. `wake(seconds)` tells the workers that
+    there may be something to do, now or in that many seconds. `limited(jobs)` filters the jobs that count against a
+    person's limits; None if there are no limits. `comes_last` finds those that run only after everything that people
+    are waiting for. A page of many jobs loads each together with the rows of `shown_with`, names of foreign keys, and
+    `gather(jobs)` prefetches what else it shows.
     """
 
     name: str
@@ -260,9 +258,11 @@ class Kind:
     fragments: tuple[str, ...]
     facts: Callable[[Any], dict[str, object]]
     sweep: Callable[[], None]
-    gather: Callable[[Sequence[Any]], None]
     wake: Callable[[float], None]
     limited: Callable[[JobQuerySet[Any]], JobQuerySet[Any]] | None = None
+    comes_last: Q | None = None
+    shown_with: tuple[str, ...] = ()
+    gather: Callable[[Sequence[Any]], None] | None = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -289,18 +289,20 @@ def active() -> Iterator[Job]:
     yield from sorted(jobs, key=lambda job: (job.queued_at, job.pk))
 
 
+@once_a_page
 def counts(user: User) -> tuple[int, int]:
     """Return how many active jobs belong to `user`, and how many of all `user` may see."""
-    mine = total = 0
-    for kind in kinds():
-        found = (
-            kind.model.everything.visible_to(user)
-            .active()
-            .order_by()
-            .aggregate(mine=Count("pk", filter=Q(owner=user.pk)), total=Count("pk"))
-        )
-        mine, total = mine + found["mine"], total + found["total"]
-    return mine, total
+    counted = [
+        kind.model.everything.visible_to(user)
+        .active()
+        .order_by()
+        .annotate(of=Value(kind.name, models.CharField()))
+        .values("of")
+        .annotate(mine=Count("pk", filter=Q(owner=user.pk)), total=Count("pk"))
+        for kind in kinds()
+    ]
+    rows = list(counted[0].union(*counted[1:], all=True))
+    return sum(row["mine"] for row in rows), sum(row["total"] for row in rows)
 
 
 def counts_for(people: Collection[User]) -> dict[int, tuple[int, int]]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from stylestudio.edge import themes
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.jobs import kinds
 from stylestudio.media import identity
 from stylestudio.models import MediaStore
@@ -114,6 +115,7 @@ def register_engines(source: EngineSource) -> None:
     _engine_sources[:] = [source]
 
 
+@once_a_page
 def engine_facts() -> Sequence[EngineFact]:
     """Return all engines, as the last probes saw them."""
     return [fact for source in _engine_sources for fact in source.facts()]
@@ -135,6 +137,7 @@ def socket_url(watch: str) -> str:
     return f"/ws/progress?{urlencode(query)}"
 
 
+@once_a_page
 def media_trouble() -> str:
     """What is wrong between database and media, as a worker last saw it; empty if all is well."""
     row = MediaStore.objects.first()

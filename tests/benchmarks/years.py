@@ -7,8 +7,8 @@ many seconds as the ORM would need for ten thousand. There are no files behind t
 
 Four pictures a task; 40,000 prompts, used as often as words are (Zipf), a third of them Chinese; one task in three with
 one or two of 60 styles of five versions each; one in fifty a preview of a style, one in forty failed; 25 people; 36
-months; 200 datasets of 40 pictures; 2,000 trainings with losses. All scaled down with the pictures but for people and
-engines.
+months; 200 datasets of 40 pictures; 2,000 trainings with losses; 20 open tasks and two prompts on each engine. All
+scaled down with the pictures but for people, engines and what is open.
 """
 
 from __future__ import annotations
@@ -113,6 +113,7 @@ def fill(pictures: int, seed: int = 7) -> None:
         people = _people()
         versions = _styles(max(3, round(60 * share)), people)
         _made(dice, pictures, people, versions, max(50, round(40_000 * share)))
+        _asked(people)
         _trained(dice, max(2, round(200 * share)), max(2, round(2_000 * share)), people, versions)
     _settle()
 
@@ -263,6 +264,32 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
         mixes.write(mix_rows)
         attempts.write(prompt_rows)
         stored.write(picture_rows)
+
+
+def _asked(people: Sequence[int]) -> None:
+    """What is open when somebody looks."""
+    from django.utils import timezone
+
+    from generation.engines.models import Engine
+    from generation.pictures.models import EnginePrompt, GenerationTask
+
+    now = timezone.now()
+    tasks = GenerationTask.objects.bulk_create(
+        GenerationTask(
+            owner_id=people[place % len(people)], prompt=f"waiting {place}", final_prompt=f"waiting {place}",
+            width=1024, height=1024, count=EACH, seeds=[1] * EACH, checkpoint="sd_xl_base_1.0.safetensors",
+            lightning="lightning", snapshot=_frozen(f"waiting {place}", [1] * EACH), queued_at=now,
+            status="running" if place < 2 * ENGINES // EACH else "queued", worker="w",
+        )
+        for place in range(20)
+    )  # fmt: skip
+    EnginePrompt.objects.bulk_create(
+        EnginePrompt(
+            task=tasks[number // EACH], index=number % EACH, engine=engine, worker="w", lease_until=now, claimed_at=now,
+            state=EnginePrompt.State.POSTED, posted_at=now, started_at=now if place == 0 else None,
+        )
+        for number, (engine, place) in enumerate((engine, place) for engine in Engine.objects.all() for place in (0, 1))
+    )  # fmt: skip
 
 
 def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], versions: Sequence[int]) -> None:

@@ -33,7 +33,7 @@ class DatasetsConfig(AppConfig):
                 fragments=("training/datasets/_dataset_job.html", "training/datasets/_dataset_row.html"),
                 facts=dataset_jobs.facts,
                 sweep=dataset_jobs.sweep,
-                gather=dataset_jobs.gather,
+                shown_with=("dataset",),
                 wake=tasks.wake,
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,13 +135,6 @@ def cancel(job: DatasetJob) -> bool:
     if won:
         _ended(job)
     return won
-
-
-def gather(jobs: Sequence[DatasetJob]) -> None:
-    """Fetch together what the rows of many jobs show."""
-    datasets = Dataset.everything.in_bulk({job.dataset_id for job in jobs})
-    for job in jobs:
-        job.dataset = datasets[job.dataset_id]
 
 
 def facts(job: DatasetJob) -> dict[str, object]:

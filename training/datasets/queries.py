@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, F, Q, Window
+from django.core.paginator import Paginator
+from django.db.models import Case, Count, F, Q, Sum, When, Window
 from django.db.models.functions import RowNumber
 
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.people.access import may_change
 from training.datasets import picture_files
 from training.datasets.models import Dataset, DatasetImage, DatasetJob, DatasetSnapshot
 
+PAGE = 24  # datasets in the list
 STRIP = 6  # pictures on a card
 SHOWN_JOBS = (DatasetJob.Work.IMPORT, DatasetJob.Work.CAPTION)  # the health report shows its own
 MOST_JOBS = 10
@@ -33,22 +37,65 @@ class ShelfCard:
         return range(STRIP - len(self.strip))
 
 
-def shelf(user: User, words: str = "") -> list[ShelfCard]:
-    """Datasets with all of `words` in their name, description or trigger words, most recently changed first."""
+@dataclass(frozen=True, slots=True)
+class ShelfPage:
+    """Some datasets of the list, and the numbers of the pages before and after it."""
+
+    cards: list[ShelfCard]
+    newer: int | None
+    older: int | None
+
+
+def shelf(user: User, words: str = "", number: str = "1") -> ShelfPage:
+    """A page of the datasets with all of `words` in their name, description or trigger words.
+
+    Most recently changed first. A `number` beyond the end is the last page, and one that is none is the first.
+    """
     found = Dataset.objects.visible_to(user).select_related("style", "owner")
     for word in words.split():
         found = found.filter(
             Q(name__icontains=word) | Q(description__icontains=word) | Q(trigger_words__icontains=word)
         )
-    datasets = list(found)
+    page = Paginator(found, PAGE).get_page(number)
+    newer = page.previous_page_number() if page.has_previous() else None
+    older = page.next_page_number() if page.has_next() else None
+    return ShelfPage(cards(user, list(page)), newer, older)
+
+
+def cards(user: User, datasets: Sequence[Dataset]) -> list[ShelfCard]:
+    """The cards of these datasets."""
     live = DatasetImage.objects.visible_to(user).filter(dataset__in=datasets)
-    counted = live.order_by().values("dataset").annotate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
-    counts = {row["dataset"]: (row["pictures"], row["empty"]) for row in counted}
-    strips: dict[int, list[DatasetImage]] = {}
-    place = Window(RowNumber(), partition_by=[F("dataset")], order_by=["position", "pk"])
-    for image in live.annotate(place=place).filter(place__lte=STRIP).order_by("dataset", "position", "pk"):
+    same = [F("dataset")]
+    without = Case(When(caption="", then=1), default=0)
+    placed = live.annotate(
+        place=Window(RowNumber(), partition_by=same, order_by=["position", "pk"]),
+        pictures=Window(Count("pk"), partition_by=same),
+        empty=Window(Sum(without), partition_by=same),
+    )
+    strips: dict[int, list[Any]] = {}
+    for image in placed.filter(place__lte=STRIP).order_by("dataset", "position", "pk"):
         strips.setdefault(image.dataset_id, []).append(image)
-    return [ShelfCard(dataset, strips.get(dataset.pk, []), *counts.get(dataset.pk, (0, 0))) for dataset in datasets]
+    return [
+        ShelfCard(dataset, strip, *((strip[0].pictures, strip[0].empty) if strip else (0, 0)))
+        for dataset in datasets
+        for strip in [strips.get(dataset.pk, [])]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """How many pictures of a dataset are trained on, and how many of them have no caption."""
+
+    pictures: int
+    empty: int
+
+
+@once_a_page
+def included(dataset: Dataset) -> Included:
+    """Count what a training on this dataset would see."""
+    return Included(
+        **dataset.images.included().order_by().aggregate(pictures=Count("pk"), empty=Count("pk", filter=Q(caption="")))
+    )
 
 
 def frame(dataset: Dataset, user: User) -> dict[str, Any]:

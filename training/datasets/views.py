@@ -21,9 +21,9 @@ from training.datasets.models import Dataset, DatasetJob
 
 @require_GET
 def datasets(request: StudioRequest) -> HttpResponse:
-    """All datasets as wide cards, filtered by ?q=."""
+    """The datasets as wide cards, filtered by ?q=, a page of them by ?page=."""
     words = request.GET.get("q", "").strip()
-    context = {"cards": queries.shelf(request.user, words), "words": words}
+    context = {"page": queries.shelf(request.user, words, request.GET.get("page", "1")), "words": words}
     return render(request, "training/datasets/datasets.html", context)
 
 

@@ -36,6 +36,7 @@ class RunsConfig(AppConfig):
                 facts=runner.facts,
                 sweep=holds.sweep,
                 gather=runner.gather,
+                shown_with=("engine", "style", "snapshot__dataset", "resumes"),
                 wake=tasks.wake,
                 limited=lambda trainings: trainings,
             )

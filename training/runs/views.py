@@ -21,11 +21,10 @@ from stylestudio.jobs.presses import number_of, once
 from stylestudio.live import page_frame
 from stylestudio.people.access import StudioRequest, changeable, may_change, require_maker, visible, whole_number
 from training.datasets import queries
-from training.datasets.models import Dataset
 from training.runs import configuration, epoch_report, known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
-from training.runs.placing.forms import TrainingForm, belonging, style_of
+from training.runs.placing.forms import TrainingForm, belonging, offered, style_of
 from training.runs.running import checkpoints, live_course, losses, runner, samples
 from training.runs.trainer import TrainerFailed
 
@@ -90,9 +89,10 @@ def _begin(request: StudioRequest) -> dict[str, Any]:
         }
         begin["shown"] = belonging(begin["preset"], begin["trainer"], begin["dataset"])
         return begin
-    datasets = Dataset.objects.visible_to(request.user).select_related("style")
-    chosen = datasets.filter(slug=request.GET.get("dataset", "")).first() or datasets.first()
-    if chosen:
+    datasets = offered(request.user)
+    slug = request.GET.get("dataset", "")
+    if datasets:
+        chosen = next((each for each in datasets if each.slug == slug), datasets[0])
         begin = {"dataset": str(chosen.pk), "trigger_words": chosen.trigger_words, "style_name": chosen.name}
         if style := style_of(chosen, request.user):
             begin |= {"style": style.slug}
@@ -115,7 +115,7 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     known = distinct(name for engine in able.values() for name in engine.checkpoints)
     return {
         "form": form,
-        "datasets": form.dataset_cards(queries.shelf(request.user)),
+        "datasets": form.dataset_cards(queries.cards(request.user, form.datasets)),
         "summary": " · ".join(f"{parameters.setting(name).label} {values[name]}" for name in names),
         "settings_open": bool(form.settings.errors),
         "outlook": form.outlook,

@@ -144,11 +144,6 @@ class GenerationTask(Job):
         return reverse("generation:job", args=[self.pk])
 
     @property
-    def comes_after(self) -> bool:
-        """Previews come after the pictures people wait for."""
-        return self.is_face
-
-    @property
     def seed(self) -> int:
         """The first picture's seed."""
         return int(self.seeds[0])
@@ -314,7 +309,7 @@ class GenerationTask(Job):
     @cached_property
     def forecast(self) -> estimates.Forecast:
         """The forecast from the current queue and engines; many jobs can share one (see `job_cards.gather`)."""
-        return estimates.Forecast()
+        return estimates.forecast_now()
 
     @cached_property
     def ahead(self) -> int:

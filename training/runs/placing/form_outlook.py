@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from generation.engines import roster
 from stylestudio.uploads.parts import folder as parts_folder
+from training.datasets import queries
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
 from training.runs.models import Checkpoint
@@ -76,7 +77,7 @@ def outlook(
 
     `probes`: the number of test prompts; `left_out`: pictures that somebody chose to leave out.
     """
-    included = dataset.images.included().count() if dataset else 0
+    included = queries.included(dataset).pictures if dataset else 0
     clean, wrong = _sound(trainer, values, parameters.preset_values(preset, trainer, included))
     unfit = find_unfit(dataset, clean["resolution"], quickly=True) if dataset else []
     refused = not_left_out(unfit, left_out)
@@ -191,8 +192,7 @@ def _warnings(
     found = []
     if dataset:
         place = dataset.get_absolute_url()
-        empty = dataset.images.included().filter(caption="").count()
-        if empty:
+        if empty := queries.included(dataset).empty:
             words = ngettext(
                 "%d picture has no caption. You can train, but captioning it first works better.",
                 "%d pictures have no caption. You can train, but captioning them first works better.",

@@ -21,8 +21,10 @@ from generation.engines import roster
 from generation.pictures.models import MOST_SEED
 from styles.lora import Family
 from styles.models import Style, StyleQuerySet
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.forms.fields import StudioForm
 from stylestudio.forms.widgets import Segments
+from training.datasets import queries
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters
 from training.runs.models import TrainingJob
@@ -42,12 +44,18 @@ def trainable(user: User) -> StyleQuerySet:
     return styles.filter(preview_only=False).order_by("name")
 
 
+@once_a_page
+def offered(user: User) -> list[Dataset]:
+    """The datasets that `user` can train on, most recently changed first."""
+    return list(Dataset.objects.visible_to(user).select_related("style", "owner"))
+
+
 def style_of(dataset: Dataset, user: User) -> Style | None:
     """The style a training on this dataset probably adds a version to: its own, else that of the last training."""
     if dataset.style:
         return dataset.style
     runs = TrainingJob.objects.visible_to(user).filter(snapshot__dataset=dataset, style__in=trainable(user))
-    last = runs.order_by("-pk").first()
+    last = runs.select_related("style").order_by("-pk").first()
     return last.style if last else None
 
 
@@ -110,12 +118,8 @@ class TrainingForm(StudioForm):
 
     joint = "-"
 
-    dataset = forms.ModelChoiceField(
-        Dataset.objects.none(),
-        label=_("Dataset"),
-        empty_label=None,
-        widget=Segments,
-        error_messages={"required": _("Choose a dataset.")},
+    dataset = forms.TypedChoiceField(
+        label=_("Dataset"), widget=Segments, error_messages={"required": _("Choose a dataset.")}
     )
     style = forms.CharField(label=_("Save as"), required=False, widget=forms.Select)
     style_name = forms.CharField(label=_("Name of the new style"), max_length=80, required=False)
@@ -150,26 +154,28 @@ class TrainingForm(StudioForm):
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(_whole(data), auto_id="%s")
         self.user = user
+        self.datasets = offered(user)
+        self.trainable = list(trainable(user))
+        by_number = {str(each.pk): each for each in self.datasets}
         field = self.fields["dataset"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Dataset.objects.visible_to(user)
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices = [(number, each.name) for number, each in by_number.items()]
+        field.coerce = by_number.__getitem__
         preset, style = self.fields["preset"], self.fields["style"].widget
         assert isinstance(preset, forms.ChoiceField) and isinstance(style, forms.Select)
         preset.choices = [(each.name, each.label) for each in parameters.PRESETS.values()]
         words = gettext("%(name)s, a new version")
-        versions = [(each.slug, words % {"name": each.title}) for each in trainable(user)]
+        versions = [(each.slug, words % {"name": each.title}) for each in self.trainable]
         style.choices = [(NEW_STYLE, gettext("A new style")), *versions]
 
     def raw(self, name: str) -> str:
         """A field's current raw value."""
         return str(self.data.get(name) or "").strip()
 
-    @property
+    @cached_property
     def chosen_dataset(self) -> Dataset | None:
         """The dataset chosen now."""
-        number = self.raw("dataset")
-        found = Dataset.objects.visible_to(self.user).filter(pk=int(number)) if number.isdigit() else None
-        return found.first() if found is not None and len(number) < 19 else None
+        return next((each for each in self.datasets if str(each.pk) == self.raw("dataset")), None)
 
     @property
     def chosen_trainer(self) -> str:
@@ -192,13 +198,13 @@ class TrainingForm(StudioForm):
         """What the settings on the page should belong to."""
         return belonging(self.chosen_preset, self.chosen_trainer, self.raw("dataset"))
 
-    @property
+    @cached_property
     def values(self) -> dict[str, Any]:
         """Settings by name: as typed, or those of the preset that was just chosen."""
         names = known_trainers.named(self.chosen_trainer).settings
         if self.raw("shown") != self.belongs_to:
             dataset = self.chosen_dataset
-            pictures = dataset.images.included().count() if dataset else 0
+            pictures = queries.included(dataset).pictures if dataset else 0
             return parameters.preset_values(self.chosen_preset, self.chosen_trainer, pictures)
         return {name: self.data.get(f"set-{name}", "") for name in names}
 
@@ -251,7 +257,7 @@ class TrainingForm(StudioForm):
         cleaned = super().clean() or {}
         if not self._style() and not self.raw("style_name"):
             self.add_error("style_name", _("Say what the new style is called."))
-        elif not self._style() and (taken := trainable(self.user).filter(name__iexact=self.raw("style_name")).first()):
+        elif not self._style() and (taken := self._called(self.raw("style_name"))):
             text = gettext(
                 "%(name)s exists. Choose it under “Save as” for a new version, or give the new style another name."
             )
@@ -260,9 +266,10 @@ class TrainingForm(StudioForm):
 
     def _style(self) -> Style | None:
         slug = self.raw("style")
-        if slug in ("", NEW_STYLE):
-            return None
-        return trainable(self.user).filter(slug=slug).first()
+        return next((each for each in self.trainable if each.slug == slug), None) if slug != NEW_STYLE else None
+
+    def _called(self, name: str) -> Style | None:
+        return next((each for each in self.trainable if each.name.casefold() == name.casefold()), None)
 
     def start(self, request_id: uuid.UUID | None = None) -> TrainingJob:
         """Order the training. Call it only if valid; it may still raise ValidationError.

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from generation.previews.models import Probe
 from styles.models import Style
 from stylestudio.comfy.file_names import canonical
+from stylestudio.edge.page_memory import once_a_page
 from stylestudio.jobs import kinds
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
@@ -111,6 +112,7 @@ def _left_out(plan: Plan, resolution: int) -> list[int]:
     return sorted(each.image for each in found)
 
 
+@once_a_page
 def usual_probes() -> list[tuple[str, int]]:
     """The curators' first four probe prompts."""
     rows = Probe.objects.filter(active=True, kind="").order_by("position", "pk")[:4]

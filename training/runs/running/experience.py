@@ -7,7 +7,7 @@ from typing import Any
 
 from generation.engines import roster
 from generation.ordering.orders import Order
-from generation.pictures.estimates import Forecast, Like
+from generation.pictures.estimates import Like, forecast_now
 from generation.pictures.models import GenerationTask
 from training.runs import parameters
 from training.runs.models import TrainingJob
@@ -51,7 +51,7 @@ def picture_seconds(config: Mapping[str, Any]) -> float | None:
     usual = Order(prompt="")
     side = side_of(config)
     like = Like(GenerationTask.Mode.TEXT, side * side, usual.steps)
-    return Forecast().duration(1.0, like)
+    return forecast_now().duration(1.0, like)
 
 
 def seconds(trainer: str, config: Mapping[str, Any], probes: int) -> float | None:
@@ -67,7 +67,7 @@ def waiting_pictures() -> tuple[int, float]:
 
     The seconds are 0 before there are enough similar pictures.
     """
-    forecast = Forecast()
+    forecast = forecast_now()
     seconds = sum(forecast.duration(place.rest, place.like) or 0.0 for place in forecast.places)
     return sum(place.left for place in forecast.places), seconds
 
