@@ -64,10 +64,11 @@ _session_watch = SessionWatch()
 class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """`/ws/progress?watch=mine|all|<kind>-<id>&since=<ISO time>&lang=<code>[&format=json]`."""
 
+    counting: asyncio.Task[None] | None = None
+
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Serve the socket, and leave nothing of it behind however it ends."""
         self.joined: list[str] = []
-        self.counting: asyncio.Task[None] | None = None
         try:
             await super().__call__(scope, receive, send)
         finally:
