@@ -223,7 +223,7 @@ async def restart(side: Side, sockets: int) -> dict[str, Any]:
     up = time.perf_counter() - killed
     first = time.perf_counter()
     meanwhile = asyncio.create_task(asked(side, lambda: len(back) >= sockets or time.perf_counter() - first > PATIENCE))
-    numbers = [side.lost.get_nowait() for _ in range(side.lost.qsize())]
+    numbers = [await side.lost.get() for _socket in range(sockets)]
     # They began to wait when they were lost; `come_back` is started here, so what passed meanwhile is taken off.
     await asyncio.gather(*map(come_back, numbers))
     times = await meanwhile
@@ -385,6 +385,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
                 sides.append(stack.enter_context(studio(f"redis{name}", tree, options.sockets, url)))
         await measure(sides, options.sockets, options.rounds)
         answer: dict[str, Any] = {"sockets": options.sockets, "all": report(sides), "ghosts": ghosts(url)}
+        print(json.dumps(answer), file=sys.stderr, flush=True)  # the rest takes minutes
         if options.few:
             for side in sides:
                 side.opening_ms, side.telling_ms, side.refused = [], [], []
