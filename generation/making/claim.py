@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import fetching, recovery, verdicts
+from generation.making import fetching, installable, recovery, verdicts
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.graphs import graph
@@ -376,7 +376,7 @@ def _engine_for(task: GenerationTask, candidates: list[Engine], free: list[Engin
     fit = [engine for engine in candidates if graphs.lack_of(engine) is None]
     ready = able = [engine for engine in fit if roster.has_all(engine, files, classes)]
     if len(ready) < len(candidates):
-        stored = graphs.stored(task)
+        stored = installable.stored(task)
         able = [engine for engine in fit if installs.is_able(engine, files, classes, stored)]
         if not able and any(installs.is_able(engine, files, classes, stored) for engine in roster.away()):
             return None

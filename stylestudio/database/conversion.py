@@ -14,6 +14,8 @@ from pkgutil import iter_modules
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection, transaction
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
@@ -26,6 +28,8 @@ from stylestudio.database import earlier, integrity
 
 PARTS = ("stylestudio", "styles", "generation", "training")  # the apps of that time
 ASIDE = "earlier"  # prefix of tables and sequences while their rows are moved
+# What sessions of that time name as the class that let somebody in. Django ends those that name an unknown one.
+SIGNED_IN_BY = "stylestudio.accounts.CuratorBackend"
 ROOM_FACTOR = 3  # how many times its size a database needs free on its disk during the conversion
 _TURN = 7_243_309_119  # the number of an advisory lock in PostgreSQL, chosen so that others are unlikely to use it
 
@@ -70,6 +74,7 @@ def convert_earlier() -> bool:
         for old, new in pairs.items():
             _copy(aside[old], new)
         _rename_content_types()
+        keep_people_signed_in()
         if _is_postgres():
             _execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in aside.values():
@@ -253,6 +258,16 @@ def _rename_content_types() -> None:
         _execute(
             "UPDATE django_content_type SET app_label = %s WHERE app_label = %s AND model = %s", room, label, model
         )
+
+
+def keep_people_signed_in() -> None:
+    """Let the sessions of that time name today's class."""
+    for session in Session.objects.all():
+        found = session.get_decoded()
+        if found.get(BACKEND_SESSION_KEY) == SIGNED_IN_BY:
+            found[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+            session.session_data = Session.objects.encode(found)
+            session.save(update_fields=["session_data"])
 
 
 def _give_disk_back() -> None:

@@ -11,14 +11,18 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from stylestudio.database import conversion, earlier, integrity, schema
 from stylestudio.database.earlier import ROOMS
@@ -205,6 +209,19 @@ def test_without_room_on_the_disk_nothing_is_begun(monkeypatch: pytest.MonkeyPat
 def test_a_new_studio_has_nothing_to_take_along() -> None:
     assert not conversion.is_earlier()
     assert not conversion.convert_earlier()
+
+
+@pytest.mark.django_db
+def test_people_stay_signed_in(client: Client, people: Callable[..., User]) -> None:
+    client.force_login(people("ada"))
+    session = client.session
+    session[BACKEND_SESSION_KEY] = conversion.SIGNED_IN_BY  # as it was stored then
+    session.save()
+    account = reverse("account")
+    assert client.get(account).status_code == 302
+    client.cookies["sessionid"] = str(session.session_key)
+    conversion.keep_people_signed_in()
+    assert client.get(account).status_code == 200
 
 
 def test_the_database_knows_the_number_of_its_schema(today: sqlite3.Connection) -> None:
