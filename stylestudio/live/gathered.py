@@ -44,7 +44,11 @@ class Gathered(Generic[Q, A]):
             taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             # Who hung up meanwhile need not be answered.
             taken = [(question, future) for question, future in taken if not future.done()]
-            answers = await database_sync_to_async(self._answers)([question for question, _future in taken])
+            answers: Sequence[A | Exception]
+            try:
+                answers = await database_sync_to_async(self._answers)([question for question, _future in taken])
+            except Exception as error:  # noqa: BLE001 - the thread's connection broke before it came to a question
+                answers = [error] * len(taken)
             for (_question, future), answer in zip(taken, answers, strict=True):
                 with contextlib.suppress(asyncio.InvalidStateError):
                     if isinstance(answer, Exception):

@@ -6,10 +6,15 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
+import channels.db
 import pytest
+from django.db import OperationalError
 
 from stylestudio.live import gathered
 from stylestudio.live.gathered import Gathered
+
+# Channels looks after the connections of its thread before it answers.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Oracle:
@@ -51,6 +56,20 @@ async def test_one_that_cannot_be_answered_spoils_no_other(monkeypatch: pytest.M
     questions: Gathered[int, int] = Gathered(oracle.answer)
     answers = await asyncio.gather(*map(questions.ask, (1, 13, 2)), return_exceptions=True)
     assert [str(answer) for answer in answers] == ["2", "13", "4"]
+
+
+async def test_a_database_that_is_away_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("the connection is closed")
+
+    oracle = Oracle()
+    oracle.release.set()
+    questions: Gathered[int, int] = Gathered(oracle.answer)
+    with monkeypatch.context() as broken:
+        broken.setattr(channels.db, "close_old_connections", away)
+        answers = await asyncio.wait_for(asyncio.gather(*map(questions.ask, (1, 2)), return_exceptions=True), 10)
+    assert [str(answer) for answer in answers] == ["the connection is closed"] * 2
+    assert await asyncio.wait_for(questions.ask(3), 10) == 6
 
 
 def test_each_event_loop_begins_anew() -> None:
