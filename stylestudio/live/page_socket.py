@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,8 @@ from stylestudio.live.arrivals import Arrival
 from stylestudio.live.gathered import Gathered
 from stylestudio.live.session_watch import SessionWatch
 from stylestudio.people import sessions
+
+log = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 ASGIApp = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -82,9 +85,12 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Handle a message.
 
         Channels would first let a thread close old connections to the database, for each message and each socket;
-        nothing here holds one.
+        nothing here holds one. What a newer version of the studio may say beside this one is passed over.
         """
-        await getattr(self, get_handler_name(message))(message)
+        if handle := getattr(self, get_handler_name(message), None):
+            await handle(message)
+        else:
+            log.info("A live update of the unknown type %r was passed over.", message["type"])
 
     async def connect(self) -> None:
         """Join first, then send what changed since the page was rendered, so that nothing is missed in between."""

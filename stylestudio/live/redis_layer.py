@@ -7,6 +7,7 @@ keeps no list of readers, so whoever ends in whatever way leaves nothing behind.
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import redis
@@ -17,6 +18,8 @@ from redis.retry import Retry
 from stylestudio.live.readers import LocalLayer, Message
 from stylestudio.live.redis_subscriber import SECONDS_FOR_REDIS, Subscriber
 from stylestudio.live.senders import RedisSender
+
+log = logging.getLogger(__name__)
 
 # What readers are sent when messages may have been lost: pages come back, and are sent what they missed.
 LOST: Message = {"type": "lost"}
@@ -88,7 +91,13 @@ class RedisChannelLayer(LocalLayer):
         self._client.publish(name, content)
 
     def _hear(self, name: str, content: bytes) -> None:
-        self._deliver("group", name.removeprefix(self._prefix), json.loads(content))
+        try:
+            message = json.loads(content)
+            _type: str = message["type"]
+        except (ValueError, TypeError, KeyError) as error:  # from something else that uses this Redis
+            log.warning("A message in Redis for %s is not a live update and was dropped: %s", name, error)
+            return
+        self._deliver("group", name.removeprefix(self._prefix), message)
 
     def _lose(self) -> None:
         for channel in tuple(self._queues):

@@ -41,6 +41,7 @@ class Subscriber:
         self._unconfirmed: Counter[str] = Counter()
         self._confirmed: set[str] = set()
         self._joining: dict[str, asyncio.Future[None]] = {}
+        self._away_since: float | None = None
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -66,6 +67,7 @@ class Subscriber:
     def leave(self, name: str) -> None:
         """Undo `join`."""
         self._wanted.discard(name)
+        self._joining.pop(name, None)
         self._note(name)
 
     def _note(self, name: str) -> None:
@@ -73,7 +75,6 @@ class Subscriber:
         self._wake.set()
 
     async def _run(self) -> None:
-        away_since = None
         while True:
             # Without attempts of its own: it would subscribe again and say nothing of what was lost in between.
             client: Any = aioredis.Redis.from_url(
@@ -81,27 +82,33 @@ class Subscriber:
             )
             pubsub = client.pubsub()
             try:
-                await pubsub.connect()
-                if away_since is not None:
-                    log.info("Live updates are heard from Redis again, after %.0f s.", time.monotonic() - away_since)
-                away_since = None
+                async with asyncio.timeout(2 * SECONDS_FOR_REDIS):
+                    await pubsub.connect()
                 await self._serve(pubsub)
             except (RedisError, OSError) as error:
-                if away_since is None:
-                    away_since = time.monotonic()
-                    log.warning("Live updates are not heard from Redis, and pages will come back later: %s", error)
-                    self._forget()
+                self._note_away(str(error))
+            except Exception as error:  # without this task no page of this process would hear anything again
+                log.exception("Live updates from Redis stopped, and are begun again.")
+                self._note_away(str(error))
             finally:
                 with contextlib.suppress(RedisError, OSError):
                     await pubsub.aclose()
                     await client.aclose()
             await asyncio.sleep(senders.BACK_OFF)
 
-    def _forget(self) -> None:
+    def _note_away(self, reason: str) -> None:
         self._asked.clear()
         self._unconfirmed.clear()
         self._confirmed.clear()
-        self._lose()
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            log.warning("Live updates are not heard from Redis, and pages will come back later: %s", reason)
+            self._lose()  # once: whoever joins from now on waits for Redis, and has nothing to lose
+
+    def _note_answer(self) -> None:
+        if self._away_since is not None:
+            log.info("Live updates are heard from Redis again, after %.0f s.", time.monotonic() - self._away_since)
+            self._away_since = None
 
     async def _serve(self, pubsub: Any) -> None:
         """Talk to Redis until the connection breaks, which raises."""
@@ -142,6 +149,7 @@ class Subscriber:
             message = await pubsub.get_message(timeout=SECONDS_OF_SILENCE)
             if message is None:
                 raise ConnectionError(f"nothing came from Redis for {SECONDS_OF_SILENCE:.0f} s")
+            self._note_answer()  # not before: a Redis that lets nobody in, or hear, accepts connections too
             if message["type"] == "message":
                 self._hear(message["channel"].decode(), message["data"])
             elif message["type"] == "subscribe":

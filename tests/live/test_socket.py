@@ -477,3 +477,11 @@ async def test_a_closed_page_leaves_its_groups(listen: Listen, ada: User) -> Non
     async with listen(ada, watch="all"):
         assert layers.part(publisher.EVERYONE, "en") in get_channel_layer()._groups
     assert not get_channel_layer()._groups
+
+
+async def test_what_a_newer_studio_says_beside_this_one_is_passed_over(listen: Listen, ada: User) -> None:
+    async with listen(ada, format="json") as socket:
+        await get_channel_layer().group_send(publisher.person(ada.pk), {"type": "celebrate", "why": "a million"})
+        task = await run(place)(ada)
+        await run(push)(task)
+        assert (await facts(socket))["id"] == task.pk

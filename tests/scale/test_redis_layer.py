@@ -34,6 +34,7 @@ class Reader:
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
         self.said: queue.Queue[str] = queue.Queue()
@@ -104,6 +105,20 @@ def asked(url: str, command: str) -> bytes:
         return connection.recv(65536)
 
 
+def publish(url: str, channel: str, content: str) -> None:
+    """As something else that uses this Redis."""
+    assert asked(url, f"PUBLISH {channel} {content}").startswith(b":")
+
+
+def restarted(server: House, address: str, *options: str) -> None:
+    """Redis on the same port, with other options."""
+    server.processes[-1].kill()
+    server.processes[-1].wait()
+    port = str(urlsplit(address).port)
+    again = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", str(server.folder), *options]
+    server.start(str(binary("redis-server")), *again, log="redis.log")
+
+
 Start = Callable[..., Reader]
 
 
@@ -166,8 +181,7 @@ def test_readers_are_told_when_messages_may_be_lost_and_hear_again_when_redis_is
     server.processes[-1].wait()
     assert (listener.next(), speaker.next()) == ("lost", "lost")
     speaker.does("say jobs kept")
-    again = ["--port", str(urlsplit(address).port), "--bind", "127.0.0.1", "--save", "", "--dir", str(server.folder)]
-    server.start(str(binary("redis-server")), *again, log="redis.log")
+    restarted(server, address)
     # Whoever joins meanwhile waits for Redis, and is refused only after some seconds.
     listener.does("join others")
     said = []
@@ -194,3 +208,55 @@ def test_a_redis_that_falls_silent_counts_as_gone(server: House, reader: Start) 
         assert listener.next(40) == "lost"
     finally:
         server.processes[-1].send_signal(signal.SIGCONT)
+
+
+def test_what_is_no_live_update_is_passed_over(reader: Start, address: str) -> None:
+    listener = reader()
+    listener.does("join jobs")
+    for content in ("damaged", "3", "[]", "{}", '"\\xff"'):
+        publish(address, "stylestudio.0.jobs", content)
+    listener.does("say jobs hello")
+    assert listener.next() == "heard hello"
+
+
+def test_half_a_megabyte_arrives_and_what_is_over_the_limit_is_dropped_alone(reader: Start) -> None:
+    listener = reader()
+    listener.does("join jobs")
+    listener.does("say jobs " + "x" * 2**21)
+    listener.does("say jobs " + "y" * 2**19)
+    assert listener.next() == "heard " + "y" * 2**19
+
+
+def test_a_redis_that_wants_a_password_and_speaks_tls(server: House, reader: Start, address: str) -> None:
+    if not binary("openssl"):
+        unable("openssl is not installed")
+    key, certificate = server.folder / "key.pem", server.folder / "cert.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*make, *name], check=True, capture_output=True)
+    port = server.port()
+    files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
+    restarted(server, address, "--requirepass", "wonder/land", "--tls-port", str(port), *files)
+    plain = address.replace("redis://", "redis://:wonder%2Fland@")
+    sealed = f"rediss://:wonder%2Fland@127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
+    listener, speaker = reader(sealed), reader(plain)
+    listener.does("join jobs")
+    speaker.does("say jobs hello")
+    assert listener.next() == "heard hello"
+    speaker.does("join jobs")
+    listener.does("say jobs you too")
+    assert (listener.next(), speaker.next()) == ("heard you too", "heard you too")
+
+
+def test_a_redis_that_lets_nobody_in_or_hear_is_reported_once(server: House, reader: Start, address: str) -> None:
+    host = address.removeprefix("redis://")
+    asked(address, "ACL SETUSER deaf on >pw ~* resetchannels +@all")
+    for url in (f"redis://deaf:pw@{host}", f"redis://deaf:wrong@{host}"):
+        listener = reader(url)
+        listener.tell("join jobs")
+        said = listener.next()
+        while said == "lost":
+            said = listener.next()
+        assert said == "refused jobs"
+        listener.process.kill()
+        assert listener.process.communicate()[1].count("Live updates") == 1
