@@ -19,7 +19,8 @@ from stylestudio.live import senders
 
 log = logging.getLogger(__name__)
 
-SECONDS_FOR_REDIS = 5.0  # how long Redis may take to accept a connection or a subscription
+SECONDS_FOR_REDIS = 5.0  # how long Redis may take to accept a connection or a message
+SECONDS_TO_JOIN = 3.0  # how long it may take to confirm a group; after 5 s autobahn would end the unopened socket
 SECONDS_BETWEEN_PINGS = 10.0
 SECONDS_OF_SILENCE = 25.0  # after which a connection counts as broken, although it was pinged
 
@@ -59,7 +60,7 @@ class Subscriber:
             self._joining[name] = asyncio.get_running_loop().create_future()
         self._note(name)
         try:
-            async with asyncio.timeout(SECONDS_FOR_REDIS):
+            async with asyncio.timeout(SECONDS_TO_JOIN):
                 await asyncio.shield(self._joining[name])
         except TimeoutError:
             raise ConnectionError("Redis does not confirm that it will send live updates.") from None

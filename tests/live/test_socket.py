@@ -36,7 +36,7 @@ from stylestudio.people.visibility import Visibility
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOST = b"studio.test"
-SIGNED_OUT, FOREIGN, NOTHING_THERE = 4401, 4403, 4404
+SIGNED_OUT, FOREIGN, NOTHING_THERE, LATER = 4401, 4403, 4404, 4503
 run = database_sync_to_async
 
 Listen = Callable[..., AbstractAsyncContextManager[WebsocketCommunicator]]
@@ -485,3 +485,20 @@ async def test_what_a_newer_studio_says_beside_this_one_is_passed_over(listen: L
         task = await run(place)(ada)
         await run(push)(task)
         assert (await facts(socket))["id"] == task.pk
+
+
+async def test_who_cannot_hear_is_told_to_come_later(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(group: str, channel: str) -> None:
+        raise ConnectionError("Redis is away")
+
+    monkeypatch.setattr(get_channel_layer(), "group_add", away)
+    socket = await run(dial)(ada, watch="all")
+    assert (await socket.connect())[0]  # browsers are told no reason by a refusal
+    assert await closing(socket) == LATER
+    assert not get_channel_layer()._groups
+
+
+async def test_whose_messages_may_be_lost_is_told_to_come_later(listen: Listen, ada: User) -> None:
+    async with listen(ada, watch="all") as socket:
+        await get_channel_layer().group_send(publisher.person(ada.pk), {"type": "lost"})
+        assert await closing(socket) == LATER
