@@ -314,8 +314,9 @@ if REDIS_URL:
         "BACKEND": "stylestudio.live.redis_layer.RedisChannelLayer",
         "CONFIG": {"url": env.redis("REDIS_URL", REDIS_URL)},
     }
-    # Waiting for a message takes a second, so a shorter timeout would end silent threads; each has its own connection.
-    _redis = env.redis("REDIS_URL", REDIS_URL, socket_timeout=30, max_connections=4096)
+    # Each thread waits for messages on its own connection, for a second. An order waits as long as this timeout for a
+    # Redis that is silent, and is then taken.
+    _redis = env.redis("REDIS_URL", REDIS_URL, socket_timeout=5, max_connections=4096)
     HUEY = {
         "huey_class": "stylestudio.processes.workers.RemoteHuey",
         "name": "stylestudio",

@@ -201,16 +201,30 @@ class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
 
     storage_class = RemoteStorage
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._lost = 0  # messages since Redis took the last one
+        self._counting = threading.Lock()
+
     def enqueue(self, task: Any) -> Any:
         """Enqueue a message.
 
         Without Redis it is lost, which messages may be: the sweep every minute makes up for it.
         """
         try:
-            return super().enqueue(task)
+            answer = super().enqueue(task)
         except Exception as error:  # noqa: BLE001 - errors as above; stored work must not fail because of them
-            log.warning("A message to the workers was lost, because Redis could not be reached: %s", error)
+            with self._counting:
+                self._lost += 1
+                is_first = self._lost == 1
+            if is_first:
+                log.warning("A message to the workers was lost, because Redis could not be reached: %s", error)
             return None
+        if self._lost:
+            with self._counting:
+                lost, self._lost = self._lost, 0
+            log.info("Messages reach the workers again; %d were lost.", lost)
+        return answer
 
 
 class StudioConsumer(Consumer):  # type: ignore[misc]

@@ -128,7 +128,7 @@ def test_a_value_that_makes_no_sense_stops_the_start_with_a_sentence(tmp_path: P
 
 def test_redis_carries_queue_and_live_updates(tmp_path: Path) -> None:
     shown = settings_with(tmp_path, REDIS_URL="redis://:secret@localhost:6380/2")
-    address = "redis://:secret@localhost:6380/2?socket_timeout=30&max_connections=4096"
+    address = "redis://:secret@localhost:6380/2?socket_timeout=5&max_connections=4096"
     layer = shown["CHANNEL_LAYERS"]["default"]
     assert layer["BACKEND"] == "stylestudio.live.redis_layer.RedisChannelLayer"
     assert layer["CONFIG"] == {"url": "redis://:secret@localhost:6380/2"}

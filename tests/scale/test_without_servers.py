@@ -95,10 +95,13 @@ def test_a_message_that_cannot_be_sent_at_all_is_dropped(remote: tuple[Remote, R
     assert client.numbers == ["the next one"]
 
 
-def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_queue_that_is_away_loses_messages_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     class Away(MemoryStorage):  # type: ignore[misc]  # huey has no types
+        is_there = False
+
         def enqueue(self, data: bytes, priority: float | None = None) -> None:
-            raise RuntimeError("nobody is there")
+            if not self.is_there:
+                raise RuntimeError("nobody is there")
 
     class Queue(workers.RemoteHuey):
         storage_class = Away
@@ -107,8 +110,16 @@ def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.
     def work() -> None:
         """Never done."""
 
+    caplog.set_level("INFO")
+    assert work() is None
     assert work() is None
     assert "A message to the workers was lost" in caplog.text
+    Away.is_there = True
+    work()
+    work()
+    # However many there were.
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "2 were lost" in caplog.text
 
 
 def test_threads_wait_for_a_queue_that_is_away_and_say_so_once(
