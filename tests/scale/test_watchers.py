@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -70,10 +71,20 @@ def web_process(address: str) -> int:
 
 async def ends(socket: aiohttp.ClientWebSocketResponse) -> int | None:
     """The code with which the server closes it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await socket.receive()).type not in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
             pass
     return socket.close_code
+
+
+def second_web(house: House) -> str:
+    """Another web process of the same studio, as on another machine; its address."""
+    port = house.port()
+    command = (PYTHON, "-m", "stylestudio.processes.web", "--port", str(port))
+    house.start(*command, log="second.log", DJANGO_SETTINGS_MODULE="stylestudio.settings")
+    address = f"http://127.0.0.1:{port}"
+    until(lambda: urllib.request.urlopen(f"{address}/health", timeout=5).status == 200, "the second web process")
+    return address
 
 
 async def completed(socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -123,3 +134,24 @@ async def test_nothing_of_a_killed_web_process_stays_in_redis(house: House) -> N
         for page in back:
             await page.close()
         await asyncio.to_thread(until, lambda: heard_groups(house) == {"passes"}, "the end of every subscription")
+
+
+async def test_who_signs_out_or_is_deleted_at_one_web_process_ends_at_the_other(house: House) -> None:
+    address = await asyncio.to_thread(studio, house)
+    other = await asyncio.to_thread(second_web, house)
+    path = f"{other}/ws/progress?watch=mine&format=json"
+    async with signed_in(address) as leaves, signed_in(address) as stays:
+        sockets = [await leaves.ws_connect(path), await stays.ws_connect(path)]
+        ending, staying = [asyncio.create_task(ends(each)) for each in sockets]
+        async with leaves.get("/") as page:
+            (token,) = {part.split('"')[0] for part in (await page.text()).split('csrfmiddlewaretoken" value="')[1:]}
+        async with leaves.post("/sign-out/", data={"csrfmiddlewaretoken": token}) as answer:
+            assert answer.ok
+        assert await ending == 4401
+        await asyncio.sleep(0.5)
+        assert not staying.done()
+        gone = "from django.contrib.auth.models import User; User.objects.get(username='ada').delete()"
+        await asyncio.to_thread(house.manage, "shell", "-c", gone)
+        assert await staying == 4401
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await stays.ws_connect(path)
