@@ -166,8 +166,8 @@ settle();
 
 // --- The connection
 
-// After a restart of the studio all pages come back within ten seconds, but not in the same moment.
-const pause = (attempt) => 1000 * (attempt ? 1 + 5 * Math.random() : 3 * Math.random());
+// Once the studio is there again, all pages are back within ten seconds, but evenly, so that it can answer meanwhile.
+const pause = (attempt) => 1000 * (attempt ? 1 + 7 * Math.random() : 3 * Math.random());
 htmx.config.wsReconnectDelay = pause;
 
 // A page that comes back asks for what changed since its last message, and a while before, because pushes may lag. Where

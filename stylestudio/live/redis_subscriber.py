@@ -20,7 +20,7 @@ from stylestudio.live import senders
 log = logging.getLogger(__name__)
 
 SECONDS_FOR_REDIS = 5.0  # how long Redis may take to accept a connection or a message
-SECONDS_TO_JOIN = 3.0  # how long it may take to confirm a group; after 5 s autobahn would end the unopened socket
+SECONDS_TO_JOIN = 3.0  # how long it may take to confirm a group; sockets that are not open in time are ended silently
 SECONDS_BETWEEN_PINGS = 10.0
 SECONDS_OF_SILENCE = 25.0  # after which a connection counts as broken, although it was pinged
 

@@ -74,7 +74,7 @@ for line in sys.stdin:
 
 def pause(attempt: int) -> float:
     """Seconds that a page waits before it comes back: as in static/js/live.js."""
-    return 1 + 5 * random.random() if attempt else 3 * random.random()
+    return 1 + 7 * random.random() if attempt else 3 * random.random()
 
 
 @dataclass
