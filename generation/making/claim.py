@@ -290,7 +290,7 @@ def _take(worker: str) -> EnginePrompt | None:
     index, attempt = _place(task)
     prompt_id = uuid.uuid4()
     filled = graphs.build(task, index, prompt_id)
-    prompt = EnginePrompt.objects.create(
+    prompt = EnginePrompt(
         task=task,
         index=index,
         attempt=attempt,
@@ -298,9 +298,10 @@ def _take(worker: str) -> EnginePrompt | None:
         engine=engine,
         worker=worker,
         lease_until=Now() + LEASE,
-        graph=filled,
         graph_sha256=graph.sha256(filled),
     )
+    prompt.graph = filled
+    prompt.save(force_insert=True)
     if engine.warm != (warmth := graphs.warmth(task)):
         Engine.objects.filter(pk=engine.pk).update(warm=warmth)
     if task.status == Status.RUNNING:

@@ -1,6 +1,6 @@
 """Live updates through a real Redis, which is also stopped and started again: processes that read and publish.
 
-Heavy: `run.py test -m heavy tests/scale`; `tests/scale/servers.py` says what it needs.
+`.ci/servers` runs it; `tests/scale/servers.py` says what it needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 
 from tests.scale.servers import PYTHON, ROOT, House, binary, has, redis, unable, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.servers
 
 READER = Path(__file__).with_name("redis_reader.py")
 

@@ -1,6 +1,6 @@
 """A studio on Redis alone, with pages open: Redis goes and comes back, and the web process is killed.
 
-Heavy: `run.py test -m heavy tests/scale`; `tests/scale/servers.py` says what it needs.
+`.ci/servers` runs it; `tests/scale/servers.py` says what it needs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 
 from tests.scale.servers import PASSWORD, PYTHON, House, binary, has, redis, signed_in, studio, unable, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.servers
 
 MOST_LINES = 12  # for web and worker, when Redis goes and when it is back
 PAGES = 30

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -159,9 +160,9 @@ def test_threads_wait_for_a_queue_that_is_away_and_say_so_once(
 class Bucket:
     """As stylestudio.media.buckets.PrivateBucket."""
 
-    def signed(self, name: str, disposition: str | None = None) -> str:
+    def signed(self, name: str, disposition: str | None = None) -> SimpleNamespace:
         """An address that says what it was asked for."""
-        return f"https://s3.example.org/{name}?{disposition}"
+        return SimpleNamespace(url=f"https://s3.example.org/{name}?{disposition}", seconds=3000)
 
     def exists(self, name: str) -> bool:
         """It has every file."""
@@ -190,7 +191,7 @@ def test_with_a_bucket_the_mount_sends_on_to_a_signed_address() -> None:
     answer = get("/outputs/2026/11/a.png")
     assert answer.status == 302
     assert answer.headers["Location"] == "https://s3.example.org/outputs/2026/11/a.png?None"
-    assert answer.headers["Cache-Control"] == "private, max-age=600"
+    assert answer.headers["Cache-Control"] == "private, max-age=3000"
     assert answer.file is None
 
 

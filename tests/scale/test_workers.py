@@ -11,7 +11,7 @@ import pytest
 
 from tests.scale.servers import PYTHON, ROOT, House, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.servers
 
 PROCESSES = 8
 PATIENCE = 400.0  # seconds; this machine may have little time for so many processes
