@@ -1,6 +1,6 @@
 """How news of another process reaches sockets: over our hub, or posted to a layer in the memory of the web process.
 
-    python tests/benchmarks/ways_in.py [--rounds 5]
+    python tests/benchmarks/live/ways_in.py [--rounds 5]
 
 Both have the same consumer on the same daphne, and one socket that listens. Single messages are timed from the sender's
 call to the socket; a burst is a thousand messages at once; `lost` are those of the burst that never came.
@@ -25,7 +25,7 @@ from typing import Any
 from light_socket import LightSocket, upgrade
 
 HERE = Path(__file__).resolve()
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[3]
 SINGLES, BURST, SIZE = 100, 1000, 4000
 
 # A worker: "N" on its input sends so many messages, each with the moment at which it was sent.

@@ -1,7 +1,7 @@
 """A Channels consumer without a database, on the daphne of the web process: watchers.py and ways_in.py compare with it.
 
-`python tests/benchmarks/bare_consumer.py PORT [HUB_FILE]`. Each socket joins one group; what one of them says, or is
-posted with the secret, all are sent. With a file, other processes send through our hub, else the layer is in memory.
+`python tests/benchmarks/live/bare_consumer.py PORT [HUB_FILE]`. Each socket joins one group; what one of them says, or
+is posted with the secret, all are sent. With a file, other processes send through our hub, else the layer is in memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a thousand open pages cost: on the hub, on Redis, and with a Channels consumer that does nothing else.
 
-    python tests/benchmarks/watchers.py [--sockets 1000] [--rounds 5] [--against WORKTREE] [--few 200] [--json]
+    python tests/benchmarks/live/watchers.py [--sockets 1000] [--rounds 5] [--against WORKTREE] [--few 200] [--json]
 
 Every side is a web process of its own on the same daphne; all are opened by turns, and the medians are compared. A side
 on Redis needs redis-server, and a Python with the packages of requirements-scale.txt. At the end each web process is
@@ -34,7 +34,7 @@ from urllib.parse import quote
 from light_socket import LightSocket, upgrade
 
 HERE = Path(__file__).resolve()
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[3]
 AT_ONCE = 100  # sockets that are being opened at a time
 PATIENCE = 60.0  # seconds
 CARD = 4000  # bytes of a fragment; a job's card and row have about as many
