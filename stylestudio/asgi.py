@@ -10,7 +10,6 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
 django_app = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
@@ -39,6 +38,6 @@ http_app = pages_and_files(static_files)
 application = ProtocolTypeRouter(
     {
         "http": in_words(limit_bodies(http_app, settings.UPLOAD_BODY_LIMIT)),
-        "websocket": same_origin(AuthMiddlewareStack(URLRouter([path("ws/progress", ProgressConsumer.as_asgi())]))),
+        "websocket": same_origin(URLRouter([path("ws/progress", ProgressConsumer.as_asgi())])),
     }
 )

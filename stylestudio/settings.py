@@ -314,15 +314,14 @@ if DATABASE_URL:
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _most, "timeout": 10}
 
 if REDIS_URL:
-    env.require("REDIS_URL", "redis", "channels_redis")
-    # Waiting for a message takes up to 5 s, so a shorter timeout would end silent sockets. Each socket waits on its own
-    # connection, and with a small pool closing them fails.
-    _redis = env.redis("REDIS_URL", REDIS_URL, socket_timeout=30, max_connections=4096)
+    env.require("REDIS_URL", "redis")
     CHANNEL_LAYERS["default"] = {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        # Redis drops a socket from its groups after this many seconds, even one that is still open.
-        "CONFIG": {"hosts": [_redis], "capacity": 1000, "group_expiry": 7 * 86400},
+        "BACKEND": "stylestudio.live.redis_layer.RedisChannelLayer",
+        "CONFIG": {"url": env.redis("REDIS_URL", REDIS_URL)},
     }
+    # Each thread waits for messages on its own connection, for a second. An order waits as long as this timeout for a
+    # Redis that is silent, and is then taken.
+    _redis = env.redis("REDIS_URL", REDIS_URL, socket_timeout=5, max_connections=4096)
     HUEY = {
         "huey_class": "stylestudio.processes.workers.RemoteHuey",
         "name": "stylestudio",

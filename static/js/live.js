@@ -166,8 +166,30 @@ settle();
 
 // --- The connection
 
+// Once the studio is there again, all pages are back within ten seconds, but evenly, so that it can answer meanwhile.
+const pause = (attempt) => 1000 * (attempt ? 1 + 7 * Math.random() : 3 * Math.random());
+htmx.config.wsReconnectDelay = pause;
+
+// A page that comes back asks for what changed since its last message, and a while before, because pushes may lag. Where
+// this clock stands still while a computer sleeps, it asks for more than it needs.
+const LAG = 30000, opened = new Map(), open = htmx.createWebSocket;
+let heard = 0;
+function sinceThen(url) {
+  if (!opened.has(url)) opened.set(url, performance.now());
+  const address = new URL(url), rendered = Date.parse(address.searchParams.get("since"));
+  const missed = heard - opened.get(url) - LAG;
+  if (missed > 0) address.searchParams.set("since", new Date(rendered + missed).toISOString());
+  return address.href;
+}
+htmx.createWebSocket = (url) => open(sinceThen(url));
+document.addEventListener("htmx:wsBeforeMessage", () => {
+  heard = performance.now();
+});
+
 let lost;
-document.addEventListener("htmx:wsClose", () => {
+document.addEventListener("htmx:wsClose", ({ detail }) => {
+  // Redis is away. htmx comes back by itself only after codes that daphne cannot send.
+  if (detail.event?.code === 4503) setTimeout(() => detail.socketWrapper.reconnect(), pause(1));
   lost ??= setTimeout(() => document.body.classList.add("offline"), 1500);
 });
 document.addEventListener("htmx:wsOpen", () => {

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -32,7 +32,6 @@ AGE = (
 )
 SECONDS_BETWEEN_SESSION_LOOKS = 30.0
 PAUSE = 5.0  # seconds before a database that did not answer is queried again
-REJOIN = 3600.0  # seconds; Redis forgets a group that nobody has joined for a week
 GROUP = "passes"  # the group of web processes that drop their cache on a message
 
 
@@ -127,6 +126,16 @@ class Register:
         self._gone.add(held)
         return False
 
+    def ended(self, held: Collection[Pass]) -> set[Pass]:
+        """Which of `held` are no longer valid: `has` for many, reading at most twice. Raises Unknown."""
+        if time.monotonic() >= self._due:
+            self._refresh()
+        table = self._known()
+        if all(table.has(each) for each in held):
+            return set()
+        self._refresh(wait=True)
+        return {each for each in held if not self._known().has(each)}
+
     def has_now(self, held: Pass) -> bool:
         """Whether `held` is valid by what is known and not too old. Never waits; False also means "ask `has`"."""
         return time.monotonic() < self._due and self._table is not None and self._table.has(held)
@@ -169,15 +178,12 @@ async def listen_for_session_ends() -> None:
     The message is only a hint: without it the register is up to date some seconds later.
     """
     layer = get_channel_layer()
+    channel = await layer.new_channel()
     while True:
         try:
-            # The same kind of channel as the sockets': with channels-redis a process waits for one kind only.
-            channel = await layer.new_channel()
             await layer.group_add(GROUP, channel)
-            while await asyncio.wait_for(layer.receive(channel), REJOIN):
+            # With Redis also a message that some may have been lost.
+            while await layer.receive(channel):
                 register.forget()
-        except TimeoutError:
-            continue
-        except Exception:  # the layer's client raises its own errors, and none of them may end this
-            log.debug("Ends of sessions are not heard of.", exc_info=True)
+        except ConnectionError:  # Redis is away
             await asyncio.sleep(PAUSE)

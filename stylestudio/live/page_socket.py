@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from asgiref.sync import sync_to_async
+from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.models import User
-from django.http import HttpRequest
+from django.http import parse_cookie
 
 from stylestudio.edge import passes
 from stylestudio.jobs import kinds
-from stylestudio.live import publisher
+from stylestudio.live import arrivals, hub, publisher
+from stylestudio.live.arrivals import Arrival
+from stylestudio.live.gathered import Gathered
+from stylestudio.live.session_watch import SessionWatch
+from stylestudio.people import sessions
+
+log = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
 ASGIApp = Callable[[Scope, Any, Any], Awaitable[None]]
 
 MARGIN = timedelta(seconds=5)  # clocks of the hosts that write `updated_at` may differ by this much
 COUNT_AFTER = 0.2  # seconds within which several changes of the counts are merged into one message
-MOST_AT_ONCE = 200  # jobs sent on connect; a page shows far fewer
 MOST_DIGITS = 18  # in a job's number
-SIGNED_OUT = 4401  # not one of the codes that make the page reconnect
+# Why a socket is closed. The page comes back after the last one only. It is not 1013, which daphne cannot send.
+SIGNED_OUT, FOREIGN, NOTHING_THERE, LATER = 4401, 4403, 4404, 4503
 
 
 def same_origin(app: ASGIApp) -> ASGIApp:
@@ -40,62 +45,104 @@ def same_origin(app: ASGIApp) -> ASGIApp:
         host = headers.get(b"host", b"").decode("latin-1")
         if origin and urlsplit(origin).netloc != host and origin not in settings.CSRF_TRUSTED_ORIGINS:
             await receive()
-            await send({"type": "websocket.close", "code": 4403})
+            await send({"type": "websocket.close", "code": FOREIGN})
             return
         await app(scope, receive, send)
 
     return guarded
 
 
+def _people(session_keys: Sequence[str]) -> list[User | None]:
+    found = sessions.people_of(session_keys)
+    return [found.get(key) for key in session_keys]
+
+
+# Of all sockets of this process: each has a query of its own only for what concerns it alone.
+_person = Gathered(_people)
+_welcome = Gathered(arrivals.welcome)
+_badge = Gathered(arrivals.badges)
+_session_watch = SessionWatch()
+
+
 class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """`/ws/progress?watch=mine|all|<kind>-<id>&since=<ISO time>&lang=<code>[&format=json]`."""
 
+    counting: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Serve the socket, and leave nothing of it behind however it ends."""
+        self.joined: list[str] = []
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _session_watch.remove(self._sign_out)
+            if self.counting:
+                self.counting.cancel()
+            for name in self.joined:
+                await self.channel_layer.group_discard(name, self.channel_name)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle a message.
+
+        Channels would first let a thread close old connections to the database, for each message and each socket;
+        nothing here holds one. What a newer version of the studio may say beside this one is passed over.
+        """
+        if handle := getattr(self, get_handler_name(message), None):
+            await handle(message)
+        else:
+            log.info("A live update of the unknown type %r was passed over.", message["type"])
+
     async def connect(self) -> None:
         """Join first, then send what changed since the page was rendered, so that nothing is missed in between."""
-        user = self.scope.get("user")
-        if not isinstance(user, User) or not user.is_active:
+        self.session_key = _session_key(self.scope)
+        user = await _person.ask(self.session_key) if self.session_key else None
+        if user is None:
             await self.close(SIGNED_OUT)
             return
         self.user = user
-        self.held = passes.of(user, self.scope["session"].session_key)
         query = {name: values[0] for name, values in parse_qs(self.scope["query_string"].decode("latin-1")).items()}
-        self.json = query.get("format") == "json"
         wished = query.get("lang", "")
-        self.language = wished if wished in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
-        self.counting: asyncio.Task[None] | None = None
+        language = wished if wished in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+        self.language = "" if query.get("format") == "json" else language
         self.uncounted = False
         self.counted: tuple[int, int] | None = None
-        self.watch = query.get("watch", "mine")
-        group = await self._group()
+        watch = query.get("watch", "mine")
+        group = await self._group(watch)
         if group is None:
-            await self.close(4404)
+            await self.close(NOTHING_THERE)
             return
-        self.joined = (
-            [group, publisher.person(user.pk)] if self.json else [group, publisher.person(user.pk), publisher.SHELL]
-        )
-        for name in self.joined:
-            await self.channel_layer.group_add(name, self.channel_name)
+        if not await self._join(group):
+            await self.accept()
+            await self.close(LATER)
+            return
+        welcome = await _welcome.ask(Arrival(user, self.language, watch, _moment(query.get("since", ""))))
         await self.accept()
-        self.session_watch = asyncio.create_task(self._close_when_session_ends())
-        for message in await self._current(_moment(query.get("since", ""))):
-            await self.push(message)
-        if not self.json:
-            await self._send_counts()
+        if held := passes.of(user, self.session_key):
+            _session_watch.add(self._sign_out, held)
+        for text in welcome.news:
+            await self.send(text_data=text)
+        await self._send_badge(welcome.badge)
 
-    async def disconnect(self, code: int) -> None:
-        """Leave the groups."""
-        if session_watch := getattr(self, "session_watch", None):
-            session_watch.cancel()
-        for name in getattr(self, "joined", ()):
-            await self.channel_layer.group_discard(name, self.channel_name)
+    async def _join(self, group: str) -> bool:
+        """Join the groups; whether messages will come."""
+        names = [publisher.person(self.user.pk), hub.part(group, self.language)]
+        if self.language:
+            names += [publisher.SHELL, hub.part(publisher.SHELL, self.language)]
+        try:
+            for name in names:
+                self.joined.append(name)
+                await self.channel_layer.group_add(name, self.channel_name)
+        except ConnectionError:
+            return False
+        return True
 
     async def push(self, message: dict[str, Any]) -> None:
-        """Forward a fragment in the page's language, or the facts to a script. A message may carry only one of them."""
-        if not self.json:
-            if html := message["html"].get(self.language):
-                await self.send(text_data=html)
-        elif message.get("data"):
-            await self.send(text_data=json.dumps(message["data"]))
+        """Forward a fragment in the page's language, or the facts to a script."""
+        await self.send(text_data=message["text"])
+
+    async def lost(self, message: dict[str, Any]) -> None:
+        """Messages may be lost: the page comes back and is sent what changed."""
+        await self.close(LATER)
 
     async def counts(self, message: dict[str, Any]) -> None:
         """Send new counts, because a job was added or ended. A burst is answered once, after its last change."""
@@ -105,13 +152,10 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def check_session(self, message: dict[str, Any]) -> None:
         """The person signed out somewhere: close unless this session is still valid."""
-        if not await self._still_signed_in():
-            await self.close(SIGNED_OUT)
+        if await _person.ask(self.session_key) != self.user:
+            await self._sign_out()
 
-    async def _close_when_session_ends(self) -> None:
-        """Check the session regularly, because some sessions end in the database without any message."""
-        while await asyncio.to_thread(_is_good, self.held):
-            await asyncio.sleep(passes.SECONDS_BETWEEN_SESSION_LOOKS)
+    async def _sign_out(self) -> None:
         await self.close(SIGNED_OUT)
 
     async def _count(self) -> None:
@@ -119,67 +163,36 @@ class ProgressConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await asyncio.sleep(COUNT_AFTER)
             # Cleared before the query: a change while the database answers gets another round.
             self.uncounted = False
-            await self._send_counts()
+            await self._send_badge(await _badge.ask((self.user, self.language)))
 
-    async def _send_counts(self) -> None:
-        mine, total = counted = await database_sync_to_async(kinds.counts)(self.user)
-        if counted == self.counted:
-            return
-        self.counted = counted
-        html = await sync_to_async(publisher.render)("shell/_badge.html", (self.language,), mine=mine, total=total)
-        await self.send(text_data=html[self.language])
+    async def _send_badge(self, badge: arrivals.Badge) -> None:
+        if self.language and badge.counts != self.counted:
+            self.counted = badge.counts
+            await self.send(text_data=badge.html)
 
-    @database_sync_to_async  # type: ignore[untyped-decorator]
-    def _still_signed_in(self) -> bool:
-        request = HttpRequest()
-        request.session = type(self.scope["session"]._wrapped)(  # noqa: SLF001 - the class behind the lazy one
-            self.scope["session"].session_key
-        )
-        return bool(get_user(request).pk == self.user.pk)
-
-    @database_sync_to_async  # type: ignore[untyped-decorator]
-    def _group(self) -> str | None:
+    async def _group(self, watch: str) -> str | None:
         """The group to join; None if there is nothing to see."""
-        if self.watch == "mine":
+        if watch == "mine":
             return publisher.mine(self.user)
-        if self.watch == "all":
+        if watch == "all":
             return publisher.EVERYONE
-        job = self._watched_job()
+        job = await database_sync_to_async(_watched_job)(self.user, watch)
         return publisher.one(job.kind, job.pk) if job else None
 
-    def _watched_job(self) -> kinds.Job | None:
-        name, _dash, number = self.watch.partition("-")
-        kind = next((kind for kind in kinds.kinds() if kind.name == name), None)
-        if kind is None or not (number.isascii() and number.isdigit()) or len(number) > MOST_DIGITS:
-            return None
-        return kind.model.everything.visible_to(self.user).filter(pk=int(number)).first()
 
-    @database_sync_to_async  # type: ignore[untyped-decorator]
-    def _current(self, since: datetime | None) -> list[dict[str, Any]]:
-        """Watched jobs that changed since the page was rendered, ended ones too; without a time, all active ones."""
-        found: list[kinds.Job] = []
-        for kind in kinds.kinds():
-            rows = kind.model.everything.visible_to(self.user).select_related("owner")
-            rows = rows.changed_since(since) if since else rows.active().order_by("updated_at")
-            if self.watch == "mine":
-                rows = rows.filter(owner=self.user, cleared_at=None)
-            elif self.watch == "all":
-                rows = rows.filter(cleared_at=None)
-            else:
-                name, _dash, number = self.watch.partition("-")
-                if name != kind.name:
-                    continue
-                rows = rows.filter(pk=int(number))
-            found += rows[:MOST_AT_ONCE]
-        languages = () if self.json else (self.language,)
-        return [{"html": publisher.fragments(job, languages), "data": publisher.facts(job)} for job in found]
+def _session_key(scope: Scope) -> str:
+    """The key in the cookie; empty if there is none."""
+    cookies = next((value for name, value in scope["headers"] if name == b"cookie"), b"")
+    return parse_cookie(cookies.decode("latin-1")).get(settings.SESSION_COOKIE_NAME, "")
 
 
-def _is_good(held: passes.Pass | None) -> bool:
-    try:
-        return held is not None and passes.register.has(held)
-    except passes.Unknown:
-        return True  # it is checked again soon
+def _watched_job(user: User, watch: str) -> kinds.Job | None:
+    name, _dash, number = watch.partition("-")
+    kind = next((kind for kind in kinds.kinds() if kind.name == name), None)
+    if kind is None or not (number.isascii() and number.isdigit()) or len(number) > MOST_DIGITS:
+        return None
+    job: kinds.Job | None = kind.model.everything.visible_to(user).filter(pk=int(number)).first()
+    return job
 
 
 def _moment(text: str) -> datetime | None:

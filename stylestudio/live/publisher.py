@@ -125,7 +125,7 @@ class Published:
 
 
 def publish(names: Sequence[str], html: dict[str, str], data: dict[str, object] | None = None) -> None:
-    """Send one message to several groups."""
+    """Send one push to several groups."""
     for name in names:
         hub.publish(name, {"type": "push", "html": html, "data": data})
 

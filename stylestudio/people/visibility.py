@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 M = TypeVar("M", bound=Model)
@@ -37,6 +39,20 @@ class OwnedQuerySet(VisibleQuerySet[M]):
         if person.is_superuser:
             return seen
         return seen.filter(Q(visibility=Visibility.TEAM) | Q(owner=person.pk))
+
+    def counted_for(self, people: Collection[User]) -> dict[int, tuple[int, int]]:
+        """How many of these rows each person has, and how many they may see, in one query: `visible_to` for many."""
+        rows = self.order_by().values_list("owner", "visibility").annotate(number=Count("pk"))
+        own: Counter[int] = Counter()
+        hidden: Counter[int] = Counter()
+        total = 0
+        for owner, visibility, number in rows:
+            own[owner] += number
+            total += number
+            if visibility != Visibility.TEAM:
+                hidden[owner] += number
+        from_others = {person.pk: hidden.total() - hidden[person.pk] for person in people if not person.is_superuser}
+        return {person.pk: (own[person.pk], total - from_others.get(person.pk, 0)) for person in people}
 
 
 class PartQuerySet(VisibleQuerySet[M]):

@@ -24,6 +24,8 @@ from stylestudio.host import child_exit
 
 log = logging.getLogger(__name__)
 
+SECONDS_TO_OPEN_A_SOCKET = 15
+
 
 def main() -> int:
     """Serve until a stop signal. The exit code is 1 if it cannot listen, or if the database does not fit."""
@@ -53,6 +55,8 @@ def main() -> int:
         application,
         endpoints=build_endpoint_description_strings(host=options.host, port=options.port),
         application_close_timeout=3,
+        # If a thousand pages come back at once to a slow machine, they wait rather than start over.
+        websocket_handshake_timeout=SECONDS_TO_OPEN_A_SOCKET,
         # daphne would believe everybody, and the first entry of a list, which the client makes up: see edge.proxies.
         proxy_forwarded_address_header=None,
         server_name="StyleStudio",

@@ -8,7 +8,9 @@ import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.models.functions import Now
 from huey import PriorityRedisHuey, SqliteHuey
 from huey.consumer import Consumer
-from huey.storage import SqliteStorage
+from huey.storage import PriorityRedisStorage, SqliteStorage
 
 from stylestudio.host import private, rooms
 from stylestudio.host.child_exit import exit_within
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 FALLBACK = 0.25  # seconds after which a waiting thread checks by itself, in case a wake-up was lost
 BEAT = 5.0  # seconds between heartbeats
+REDIS_PAUSE = 1.0  # seconds before a Redis that did not answer is tried again
 DATABASE_PAUSE = 1.0  # seconds before a database that did not answer is tried again
 GROW_EVERY = 1.0  # seconds between checks whether more threads are needed
 MOST_CONNECTIONS = 1000  # more than the number of threads of a worker
@@ -98,8 +101,10 @@ class WakingStorage(SqliteStorage):  # type: ignore[misc]
         data: bytes | None = super().dequeue()
         if data is None:
             with self._condition:
-                self._condition.wait_for(lambda: self._wakeups != heard, FALLBACK)
-            data = super().dequeue()
+                woken = self._condition.wait_for(lambda: self._wakeups != heard, FALLBACK)
+            # Otherwise the consumer asks again at once: twice in a row, a hundred idle threads would cost twice.
+            if woken:
+                data = super().dequeue()
         return data
 
     def close(self) -> bool:
@@ -154,8 +159,52 @@ class WakingHuey(SqliteHuey):  # type: ignore[misc]
             return None
 
 
+class RemoteStorage(PriorityRedisStorage):  # type: ignore[misc]
+    """Huey's queue in Redis, whose readers wait for a Redis that is away, and say so once and not once a thread."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._away_since: float | None = None
+        self._changing = threading.Lock()
+
+    def dequeue(self) -> bytes | None:
+        """Return the next message; None after a while without one."""
+        data: bytes | None = self._patiently(super().dequeue, None)
+        return data
+
+    def read_schedule(self, moment: Any) -> list[bytes]:
+        """Return the messages that are due, and remove them."""
+        data: list[bytes] = self._patiently(partial(super().read_schedule, moment), [])
+        return data
+
+    def _patiently(self, ask: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            answer = ask()
+        except Exception as error:  # noqa: BLE001 - errors of a package that is not always installed
+            self._note(time.monotonic(), "The queue in Redis cannot be read, and work waits: %s", error)
+            stopping.wait(REDIS_PAUSE)
+            return otherwise
+        if (since := self._away_since) is not None:
+            self._note(None, "The queue in Redis is read again, after %.0f s.", time.monotonic() - since)
+        return answer
+
+    def _note(self, away_since: float | None, words: str, detail: object) -> None:
+        with self._changing:
+            if (self._away_since is None) == (away_since is None):
+                return  # another thread was first
+            self._away_since = away_since
+        log.log(logging.INFO if away_since is None else logging.WARNING, words, detail)
+
+
 class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
     """The queue of a studio with Redis."""
+
+    storage_class = RemoteStorage
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._lost = 0  # messages since Redis took the last one
+        self._counting = threading.Lock()
 
     def enqueue(self, task: Any) -> Any:
         """Enqueue a message.
@@ -163,10 +212,19 @@ class RemoteHuey(PriorityRedisHuey):  # type: ignore[misc]
         Without Redis it is lost, which messages may be: the sweep every minute makes up for it.
         """
         try:
-            return super().enqueue(task)
-        except Exception:  # errors of a package that is not always installed; stored work must not fail because of them
-            log.warning("A message to the workers was lost: Redis could not be reached.", exc_info=True)
+            answer = super().enqueue(task)
+        except Exception as error:  # noqa: BLE001 - errors as above; stored work must not fail because of them
+            with self._counting:
+                self._lost += 1
+                is_first = self._lost == 1
+            if is_first:
+                log.warning("A message to the workers was lost, because Redis could not be reached: %s", error)
             return None
+        if self._lost:
+            with self._counting:
+                lost, self._lost = self._lost, 0
+            log.info("Messages reach the workers again; %d were lost.", lost)
+        return answer
 
 
 class StudioConsumer(Consumer):  # type: ignore[misc]

@@ -19,8 +19,9 @@ import pytest
 
 from stylestudio.host import rendezvous
 from stylestudio.host.rendezvous import Endpoint, free_port
-from stylestudio.live import hub as layers
-from stylestudio.live.hub import LARGEST, HubChannelLayer
+from stylestudio.live import senders
+from stylestudio.live.hub import HubChannelLayer
+from stylestudio.live.senders import LARGEST
 
 ROOT = Path(__file__).parents[2]
 
@@ -221,7 +222,7 @@ def test_sending_without_a_hub_returns_at_once_and_raises_nothing(tmp_path: Path
 def test_the_publisher_finds_the_hub_again_after_it_was_killed(
     spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layers, "BACK_OFF", 0.05)
+    monkeypatch.setattr(senders, "BACK_OFF", 0.05)
     layer = HubChannelLayer(file=tmp_path / "hub.json")
     hub = spawn(HUB, tmp_path / "hub.json")
     assert said(hub) == "ready\n"

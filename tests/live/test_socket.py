@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
-from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -27,65 +21,15 @@ from generation.engines.models import Engine
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import GenerationTask
-from stylestudio.asgi import application
 from stylestudio.edge import passes
+from stylestudio.live import hub as layers
 from stylestudio.live import publisher
 from stylestudio.people.visibility import Visibility
+from tests.live.conftest import Listen, dial, run, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HOST = b"studio.test"
-SIGNED_OUT, FOREIGN, NOTHING_THERE = 4401, 4403, 4404
-run = database_sync_to_async
-
-Listen = Callable[..., AbstractAsyncContextManager[WebsocketCommunicator]]
-
-
-def dial(user: User | Client | None, origin: str = "http://studio.test", **query: str) -> WebsocketCommunicator:
-    """A socket of a browser in which `user` is signed in."""
-    headers = [(b"host", HOST), *([(b"origin", origin.encode())] if origin else [])]
-    if user is not None:
-        client = user if isinstance(user, Client) else signed_in(user)
-        cookie = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-        headers.append((b"cookie", f"{django_settings.SESSION_COOKIE_NAME}={cookie}".encode()))
-    return WebsocketCommunicator(application, f"/ws/progress?{urlencode(query)}", headers)
-
-
-def signed_in(user: User) -> Client:
-    """A browser with a session."""
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-async def hub(settings: Settings, tmp_path: Path) -> AsyncIterator[None]:
-    """A hub of the test's own, which ends with its loop.
-
-    To the hub of the process, a thread would now carry what earlier tests published while there was none.
-    """
-    layers = copy.deepcopy(django_settings.CHANNEL_LAYERS)
-    layers["default"]["CONFIG"]["file"] = tmp_path / "hub.json"
-    settings.CHANNEL_LAYERS = layers
-    yield
-    layer = get_channel_layer()
-    await layer.flush()
-    await layer.close()
-
-
-@pytest.fixture
-def listen(hub: None) -> Listen:
-    """`async with listen(ada, watch="all") as socket:` with what comes at once still to be read."""
-
-    @asynccontextmanager
-    async def open_socket(user: User | Client | None, **options: str) -> AsyncIterator[WebsocketCommunicator]:
-        socket = await run(dial)(user, **options)
-        accepted, code = await socket.connect(timeout=10)
-        assert accepted, code
-        yield socket
-        await socket.disconnect()
-
-    return open_socket
+SIGNED_OUT, FOREIGN, NOTHING_THERE, LATER = 4401, 4403, 4404, 4503
 
 
 async def refusal(user: User | None, **options: str) -> int:
@@ -474,5 +418,30 @@ async def test_signing_in_elsewhere_closes_nothing(listen: Listen, ada: User) ->
 
 async def test_a_closed_page_leaves_its_groups(listen: Listen, ada: User) -> None:
     async with listen(ada, watch="all"):
-        assert publisher.EVERYONE in get_channel_layer()._groups
+        assert layers.part(publisher.EVERYONE, "en") in get_channel_layer()._groups
     assert not get_channel_layer()._groups
+
+
+async def test_what_a_newer_studio_says_beside_this_one_is_passed_over(listen: Listen, ada: User) -> None:
+    async with listen(ada, format="json") as socket:
+        await get_channel_layer().group_send(publisher.person(ada.pk), {"type": "celebrate", "why": "a million"})
+        task = await run(place)(ada)
+        await run(push)(task)
+        assert (await facts(socket))["id"] == task.pk
+
+
+async def test_who_cannot_hear_is_told_to_come_later(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(group: str, channel: str) -> None:
+        raise ConnectionError("Redis is away")
+
+    monkeypatch.setattr(get_channel_layer(), "group_add", away)
+    socket = await run(dial)(ada, watch="all")
+    assert (await socket.connect())[0]  # browsers are told no reason by a refusal
+    assert await closing(socket) == LATER
+    assert not get_channel_layer()._groups
+
+
+async def test_whose_messages_may_be_lost_is_told_to_come_later(listen: Listen, ada: User) -> None:
+    async with listen(ada, watch="all") as socket:
+        await get_channel_layer().group_send(publisher.person(ada.pk), {"type": "lost"})
+        assert await closing(socket) == LATER

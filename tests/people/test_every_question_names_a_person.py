@@ -79,6 +79,7 @@ FOR_EVERYBODY = {
     "generation.gallery.views._with_story": "its callers hand it to `visible`",
     "generation.ordering.orders._again": "numbers the retries of a task, whoever asked for them",
     "generation.ordering.orders._placed": "a press is known by its number",
+    "stylestudio.live.arrivals.of": "says for many whether there may be news; what is sent goes through it",
     "styles.forms.clean_name": "a name is taken, whoever sees the preset",
     "training.datasets.health.views._shown": OF_ITS_DATASET,
     "training.datasets.health.views.check_again": "one check at a time, whoever asked for it",

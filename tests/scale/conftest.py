@@ -14,7 +14,7 @@ from tests.scale.servers import PASSWORD, PYTHON, House, binary, has, postgres, 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """PostgreSQL, Redis and an engine that takes 0.4 s a picture; migrated, with an account."""
-    if not has("psycopg", "psycopg_pool", "channels_redis"):
+    if not has("psycopg", "psycopg_pool", "redis"):
         unable(f"{PYTHON} has no requirements-scale.txt; name one that has in STYLESTUDIO_SCALE_PYTHON")
     if missing := [name for name in ("initdb", "postgres", "psql", "redis-server") if not binary(name)]:
         unable(f"{', '.join(missing)} is not installed")

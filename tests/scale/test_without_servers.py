@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from channels.layers import BaseChannelLayer
 from django.contrib.auth.models import User
-from huey.storage import MemoryStorage
+from huey.storage import MemoryStorage, PriorityRedisStorage
 
 from generation.engines.models import Engine
 from generation.ordering import orders
@@ -19,76 +19,90 @@ from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.edge import passes, serving
 from stylestudio.jobs.kinds import Status
-from stylestudio.live import hub
+from stylestudio.live import senders
+from stylestudio.live.senders import RedisSender
 from stylestudio.processes import workers
 
 
-class Remote(BaseChannelLayer):  # type: ignore[misc]  # channels has no types
-    """A layer that only coroutines can use; it refuses while `down`, and says when it was asked."""
+class Remote:
+    """A client of Redis that refuses while `down`, and says when it was asked."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.got: list[tuple[str, Any]] = []
-        self.loops: set[asyncio.AbstractEventLoop] = set()
+        self.threads: set[int] = set()
         self.down = False
         self.asked = threading.Semaphore(0)
 
-    async def group_send(self, group: str, message: Any) -> None:
+    def publish(self, name: str, content: bytes) -> None:
         """Note it."""
-        self.loops.add(asyncio.get_running_loop())
+        self.threads.add(threading.get_ident())
         if self.down:
             self.asked.release()
-            raise RuntimeError("nobody is there")
-        if message["text"] == "unsendable":
-            raise TypeError("not serializable")
-        await asyncio.sleep(0)
-        self.got.append((group, message))
+            raise ConnectionError("nobody is there")
+        self.got.append((name, json.loads(content)))
         self.asked.release()
+
+    @property
+    def numbers(self) -> list[Any]:
+        """What has arrived."""
+        return [message["text"] for _name, message in self.got]
 
 
 @pytest.fixture
-def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
-    """The layer that is configured."""
-    layer = Remote()
-    monkeypatch.setattr(hub, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(hub, "BACK_OFF", 0.01)
-    yield layer
-    layer.down = False
-    hub.drain()
+def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Remote, RedisSender]]:
+    """A Redis, and what sends to it."""
+    monkeypatch.setattr(senders, "BACK_OFF", 0.01)
+    client = Remote()
+    sender = RedisSender(client.publish, (ConnectionError,), capacity=1000)
+    yield client, sender
+    client.down = False
+    sender.drain()
 
 
-def test_messages_of_all_threads_leave_in_order_from_one_loop(remote: Remote) -> None:
+def test_messages_of_all_threads_leave_in_order_from_one_thread(remote: tuple[Remote, RedisSender]) -> None:
+    client, sender = remote
     for number in range(50):
-        thread = threading.Thread(target=hub.publish, args=("jobs", {"text": number}))
+        thread = threading.Thread(target=sender.put, args=("jobs", {"text": number}))
         thread.start()
         thread.join()
-    hub.drain()
-    assert [message["text"] for _group, message in remote.got] == list(range(50))
-    assert len(remote.loops) == 1
+    sender.drain()
+    assert client.numbers == list(range(50))
+    assert len(client.threads) == 1
 
 
-def test_a_message_for_a_redis_that_is_away_is_kept_and_publishing_neither_waits_nor_raises(remote: Remote) -> None:
-    remote.down = True
-    hub.publish("jobs", {"text": "kept"})
-    assert remote.asked.acquire(timeout=5)
-    hub.publish("jobs", {"text": "kept too"})
-    assert remote.got == []
-    remote.down = False
-    hub.drain()
-    assert [message["text"] for _group, message in remote.got] == ["kept", "kept too"]
+def test_a_message_for_a_redis_that_is_away_is_kept_and_publishing_neither_waits_nor_raises(
+    remote: tuple[Remote, RedisSender], caplog: pytest.LogCaptureFixture
+) -> None:
+    client, sender = remote
+    caplog.set_level("INFO")
+    client.down = True
+    sender.put("jobs", {"text": "kept"})
+    for _time in range(5):
+        assert client.asked.acquire(timeout=5)
+    sender.put("jobs", {"text": "kept too"})
+    assert client.got == []
+    client.down = False
+    sender.drain()
+    assert client.numbers == ["kept", "kept too"]
+    # However often it was tried.
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-def test_a_message_that_cannot_be_sent_at_all_is_dropped(remote: Remote) -> None:
-    hub.publish("jobs", {"text": "unsendable"})
-    hub.publish("jobs", {"text": "the next one"})
-    hub.drain()
-    assert [message["text"] for _group, message in remote.got] == ["the next one"]
+def test_a_message_that_cannot_be_sent_at_all_is_dropped(remote: tuple[Remote, RedisSender]) -> None:
+    client, sender = remote
+    sender.put("jobs", {"text": object()})
+    sender.put("jobs", {"text": "the next one"})
+    sender.drain()
+    assert client.numbers == ["the next one"]
 
 
-def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_queue_that_is_away_loses_messages_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     class Away(MemoryStorage):  # type: ignore[misc]  # huey has no types
+        is_there = False
+
         def enqueue(self, data: bytes, priority: float | None = None) -> None:
-            raise RuntimeError("nobody is there")
+            if not self.is_there:
+                raise RuntimeError("nobody is there")
 
     class Queue(workers.RemoteHuey):
         storage_class = Away
@@ -97,8 +111,50 @@ def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.
     def work() -> None:
         """Never done."""
 
+    caplog.set_level("INFO")
+    assert work() is None
     assert work() is None
     assert "A message to the workers was lost" in caplog.text
+    Away.is_there = True
+    work()
+    work()
+    # However many there were.
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "2 were lost" in caplog.text
+
+
+def test_threads_wait_for_a_queue_that_is_away_and_say_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Away:
+        """Huey's own storage, without a Redis: it refuses while `down`."""
+
+        down = True
+
+        def __init__(self) -> None:
+            """Without an address."""
+
+        def dequeue(self) -> bytes:
+            """Something to do."""
+            if Away.down:
+                raise RuntimeError("nobody is there")
+            return b"work"
+
+        def read_schedule(self, moment: Any) -> list[bytes]:
+            """Something that is due."""
+            return [Away.dequeue(self)]
+
+    for name in ("__init__", "dequeue", "read_schedule"):
+        monkeypatch.setattr(PriorityRedisStorage, name, getattr(Away, name), raising=False)
+    monkeypatch.setattr(workers, "REDIS_PAUSE", 0.0)
+    caplog.set_level("INFO")
+    storage = workers.RemoteStorage()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _number: storage.dequeue(), range(50))) == [None] * 50
+    assert storage.read_schedule(None) == []
+    Away.down = False
+    assert (storage.dequeue(), storage.read_schedule(None)) == (b"work", [b"work"])
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 class Bucket:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -11,6 +14,16 @@ FAIL = """([status, type, text]) => {
   const xhr = { status, responseText: text, getResponseHeader: () => type };
   document.body.dispatchEvent(new CustomEvent("htmx:responseError", { detail: { xhr }, bubbles: true }));
 }"""
+
+
+# In the page: remembers every address that is connected to, and lets a test break it.
+SOCKETS = """
+window.sockets = [];
+const Real = WebSocket;
+window.WebSocket = class extends Real {
+  constructor(...all) { super(...all); window.sockets.push(this); }
+};
+"""
 
 
 def tell(page: Page, event: str) -> None:
@@ -107,3 +120,28 @@ def test_a_browser_is_asked_whether_it_may_tell_of_ends(studio: Studio, enter: E
         expect(page.locator("#toast")).to_contain_text("does not allow notifications")
     page.evaluate(ENDED)
     assert page.evaluate("shown") == ([["Finished: a fox", "pushed-1"]] if allowed else [])
+
+
+def test_a_page_comes_back_after_a_random_pause_and_asks_for_what_it_missed(studio: Studio, enter: Enter) -> None:
+    page = enter(studio)
+    page.add_init_script(SOCKETS)
+    page.reload()
+    page.wait_for_function("() => sockets.length === 1 && sockets[0].readyState === 1")
+    pauses = page.evaluate("[0, 0, 0, 1, 1, 1].map(attempt => htmx.config.wsReconnectDelay(attempt))")
+    assert len(set(pauses)) == 6
+    assert all(pause <= 3000 for pause in pauses[:3]) and all(1000 <= pause <= 8000 for pause in pauses[3:])
+
+    def since(number: int) -> datetime:
+        url = page.evaluate("number => sockets[number].url", number)
+        return datetime.fromisoformat(parse_qs(urlsplit(url).query)["since"][0])
+
+    page.evaluate("htmx.config.wsReconnectDelay = () => 1")
+    # As if the last message had come now, ten minutes after the page was opened.
+    page.evaluate("Object.defineProperty(performance, 'now', { value: () => 600000 })")
+    page.evaluate("document.dispatchEvent(new CustomEvent('htmx:wsBeforeMessage', { detail: { message: '' } }))")
+    page.evaluate("sockets[0].onclose({ code: 1006 })")
+    page.wait_for_function("() => sockets.length === 2")
+    # What the server says when Redis is away.
+    page.evaluate("sockets[1].onclose({ code: 4503 })")
+    page.wait_for_function("() => sockets.length === 3", timeout=15000)
+    assert timedelta(minutes=9) < since(1) - since(0) < timedelta(minutes=9, seconds=30)
