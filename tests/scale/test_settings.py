@@ -174,7 +174,7 @@ def test_a_bucket_of_ones_own_server_is_addressed_by_path_and_pages_may_show_its
         },
     }
     assert "img-src 'self' data: https://s3.example.org:9000;" in shown["policy"]
-    assert shown["STORAGES"]["staticfiles"]["BACKEND"] == "django.contrib.staticfiles.storage.StaticFilesStorage"
+    assert shown["STORAGES"]["staticfiles"]["BACKEND"] == "stylestudio.edge.assets.prepared.Addresses"
 
 
 def test_a_bucket_at_amazon_needs_its_region_only(tmp_path: Path) -> None:
