@@ -12,12 +12,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import aiohttp
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -43,7 +43,20 @@ from stylestudio.models import Worker
 
 log = logging.getLogger(__name__)
 
-E = TypeVar("E", bound=Engine)
+
+class Servant(Protocol):
+    """What decides whether an engine that answers is given work."""
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it only draws sketches."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person has paused it."""
+
+
+E = TypeVar("E", bound=Servant)
 T = TypeVar("T")
 
 # The columns a probe writes. The others are left alone, because people may pause an engine meanwhile.
@@ -488,7 +501,7 @@ def forget_file(engine: Engine, folder: str, name: str) -> None:
     """Remove a file from the engine's list: the engine had listed it, but said it does not have it."""
     if is_listed(name, _listed(Engine.objects.get(pk=engine.pk), folder)):
         left = _listed(without_file(engine, folder, name), folder)
-        Engine.objects.filter(pk=engine.pk).update(**{_field(folder): left})
+        _relist(engine, **{_field(folder): left})
 
 
 def note_lora(engine: Engine, name: str) -> None:
@@ -496,4 +509,12 @@ def note_lora(engine: Engine, name: str) -> None:
     with transaction.atomic():
         row = Engine.objects.select_for_update().get(pk=engine.pk)
         if not is_listed(name, row.loras):
-            Engine.objects.filter(pk=row.pk).update(loras=[*row.loras, canonical(name)])
+            _relist(row, loras=[*row.loras, canonical(name)])
+
+
+def _relist(engine: Engine, **lists: list[str]) -> None:
+    """Write lists of files, and that they changed: what processes remember of an engine is good for one `checked_at`.
+
+    A probe that is requested, by no `checked_at` at all, stays so.
+    """
+    Engine.objects.filter(pk=engine.pk).update(**lists, checked_at=F("checked_at") + timedelta(microseconds=1))

@@ -1,0 +1,130 @@
+"""The engines that a picture can be given to, and which of them is best for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+
+from generation.engines import installs, roster
+from generation.engines.models import Engine
+from generation.making import recovery
+from generation.pictures import graphs
+from generation.pictures.models import GenerationTask
+from stylestudio.database.prepared import Moment, Prepared, Rows
+
+Files = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Known:
+    """What an engine has, as of one probe: lists that are long, and the same until the next one."""
+
+    engine: Engine
+    is_fit: bool  # whether its nodes fit our graphs
+    _has: dict[tuple[Files, frozenset[str]], bool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, engine: Engine) -> Known:
+        """What this row says."""
+        fit = graphs.lack_of(engine) is None
+        engine.node_classes, engine.node_infos = frozenset(engine.node_classes), {}  # found in no time; not needed
+        return cls(engine, fit)
+
+    def has(self, files: Files, classes: frozenset[str]) -> bool:
+        """`roster.has_all`, asked once for each mix."""
+        if (answer := self._has.get((files, classes))) is None:
+            answer = self._has[files, classes] = roster.has_all(self.engine, files, classes)
+        return answer
+
+
+class _Memory:
+    """What this process knows of engines. Good for one `checked_at`, which every write of their lists changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, Known]] = {}
+
+    def of(self, stamps: Mapping[int, Any]) -> dict[int, Known]:
+        """The engines with these keys and stamps, read again if the stamp is another, or if there is none."""
+        kept = {pk: known for pk, (stamp, known) in self._known.items() if stamp[0] and stamp == stamps.get(pk)}
+        missing = stamps.keys() - kept.keys()
+        for engine in Engine.objects.filter(pk__in=missing) if missing else ():
+            kept[engine.pk] = Known.of(engine)
+        self._known = {pk: (stamps[pk], known) for pk, known in kept.items()}
+        return kept
+
+
+_memory = _Memory()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An engine that takes work now."""
+
+    pk: int
+    is_preview: bool
+    paused: bool
+    is_held: bool
+    warm: str
+    known: Known
+
+
+def _rows() -> Any:
+    held = ExpressionWrapper(~Q(held_by="") & Q(held_until__gt=Now()), output_field=BooleanField())
+    well = Engine.objects.filter(active=True, health=Engine.Health.OK).annotate(held=held, at=Moment("checked_at"))
+    return well.values_list("pk", "source", "paused", "held", "warm", "at")
+
+
+well = Prepared(_rows)
+
+
+def of(rows: Rows) -> list[Candidate]:
+    """`roster.serving` from the rows of `well`, without reading lists that have not changed since the last time."""
+    known = _memory.of({pk: (at, source) for pk, source, *_state, at in rows})
+    return roster.chosen(
+        Candidate(pk, source == Engine.Source.PREVIEW, bool(paused), bool(held), warm, known[pk])
+        for pk, source, paused, held, warm, _at in rows
+        if pk in known
+    )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What engines need for the pictures of a task."""
+
+    task: GenerationTask
+
+    @cached_property
+    def warmth(self) -> str:
+        """The files that an engine has in memory after one of these pictures."""
+        return graphs.warmth(self.task)
+
+    def engines(self, candidates: list[Candidate], free: list[Candidate], load: Mapping[int, int]) -> list[Candidate]:
+        """The free engines that have what the task needs, or else those that can be given it, the best first.
+
+        The least busy one is best. Engines whose nodes do not fit our graphs come last. Among equals, one that has the
+        files in memory is preferred. If no engine has them, the task waits for one that is away; if none such is known
+        either, any engine gets it, so that its own message says what is missing.
+        """
+        files, classes = tuple(graphs.files(self.task)), graphs.classes(self.task)
+        fit = [each for each in candidates if each.known.is_fit]
+        ready = able = {each.pk for each in fit if each.known.has(files, classes)}
+        if len(ready) < len(candidates):
+            stored = graphs.stored(self.task)
+            able = {each.pk for each in fit if installs.is_able(each.known.engine, files, classes, stored)}
+            if not able and any(installs.is_able(engine, files, classes, stored) for engine in roster.away()):
+                return []
+        if self.task.not_before is not None:
+            engines = [each.known.engine for each in candidates if each.pk in able]
+            able = {engine.pk for engine in recovery.preferred(self.task, engines)}
+
+        def rank(each: Candidate) -> tuple[bool, int, bool, int]:
+            return each.pk not in ready, load[each.pk], each.warm != self.warmth, each.pk
+
+        ranked = sorted((each for each in free if each.pk in able or not able), key=rank)
+        # Another worker may be faster at the first one; then no file is installed on others because of that.
+        return [each for each in ranked if (each.pk in ready) == (ranked[0].pk in ready)]
