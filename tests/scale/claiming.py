@@ -1,6 +1,7 @@
 """Run as a process of its own beside others: `python -m tests.scale.claiming DO [number]`. Prints one JSON object.
 
-`orders`: so many orders of four pictures, by four people in turn. `engines`: so many rows of them. `hold`: claim until
+`orders`: so many orders of four pictures, by four people in turn. `mixed`: so many people with orders of unequal
+length, every other one on another checkpoint. `engines`: so many rows of them. `hold`: in so many processes claim until
 there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing. `history`: as if so many
 pictures had been made. `connect`: as a worker begins; how many connections its threads may have.
 """
@@ -8,6 +9,7 @@ pictures had been made. `connect`: as a worker begins; how many connections its 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -15,6 +17,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import django
+
+PATIENCE = 400.0  # seconds; this machine may have little time for so many processes
 
 
 def place(number: int) -> dict[str, Any]:
@@ -31,6 +35,24 @@ def place(number: int) -> dict[str, Any]:
     return {}
 
 
+def mixed(number: int) -> dict[str, Any]:
+    """People who wait for engines to load something else now and then."""
+    from django.contrib.auth.models import User
+
+    from generation.ordering import orders
+    from generation.ordering.orders import Order
+    from generation.pictures.models import GenerationTask
+
+    for one in range(number):
+        user = User.objects.create(username=f"mixed {one}")
+        for _order in range(2 + one):
+            task = orders.place(Order(prompt="a fox", width=64, height=64, count=8), user)
+            snapshot = task.snapshot | {"checkpoint": "other.safetensors"}
+            if one % 2:
+                GenerationTask.objects.filter(pk=task.pk).update(snapshot=snapshot)
+    return {}
+
+
 def engines(number: int) -> dict[str, Any]:
     """Rows of engines that have the studio's files; nothing is ever sent there."""
     from generation.engines.models import Engine
@@ -39,7 +61,7 @@ def engines(number: int) -> dict[str, Any]:
         Engine.objects.create(
             address=f"http://10.0.0.{one}:8188",
             health=Engine.Health.OK,
-            checkpoints=["sd_xl_base_1.0.safetensors"],
+            checkpoints=["sd_xl_base_1.0.safetensors", "other.safetensors"],
             loras=["sdxl_lightning_4step_lora.safetensors"],
         )
     return {}
@@ -47,6 +69,8 @@ def engines(number: int) -> dict[str, Any]:
 
 def claim(*, finish: bool) -> dict[str, Any]:
     """As a thread of a worker does, until there is nothing to claim."""
+    from django.utils import timezone
+
     from generation.making.claim import anything_open, claimable, next_picture
     from generation.pictures.models import EnginePrompt
     from stylestudio.processes import workers
@@ -57,9 +81,29 @@ def claim(*, finish: bool) -> dict[str, Any]:
         while claimed := kept.enter_context(next_picture(f"claimer {os.getpid()}")):
             taken += 1
             if finish:
-                EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(state=EnginePrompt.State.DONE)
+                EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(
+                    state=EnginePrompt.State.DONE, ended_at=timezone.now()
+                )
         seconds = time.monotonic() - begun
         return {"taken": taken, "seconds": seconds, "open": anything_open(), "claimable": claimable()}
+
+
+def at_once(number: int, *, finish: bool) -> dict[str, Any]:
+    """`claim` in so many processes at the same time: forked, because starting them takes longer than all claims."""
+    forked = multiprocessing.get_context("fork")
+    start, told = forked.Barrier(number), forked.SimpleQueue()
+
+    def body() -> None:
+        start.wait(PATIENCE)
+        told.put(claim(finish=finish))
+
+    running = [forked.Process(target=body) for _one in range(number)]
+    for each in running:
+        each.start()
+    answers = [told.get() for _one in running]
+    for each in running:
+        each.join()
+    return {"each": answers}
 
 
 def history(pictures: int) -> dict[str, Any]:
@@ -110,9 +154,10 @@ def main() -> None:
     what, number = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
     acts = {
         "orders": lambda: place(number),
+        "mixed": lambda: mixed(number),
         "engines": lambda: engines(number),
-        "hold": lambda: claim(finish=False),
-        "take": lambda: claim(finish=True),
+        "hold": lambda: at_once(number, finish=False),
+        "take": lambda: at_once(number, finish=True),
         "history": lambda: history(number),
         "connect": connect,
     }

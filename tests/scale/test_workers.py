@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.generation.making.claiming import most_passed
+from tests.scale.claiming import PATIENCE
 from tests.scale.servers import PYTHON, ROOT, House, until
 
 pytestmark = pytest.mark.heavy
 
 PROCESSES = 8
-PATIENCE = 400.0  # seconds; this machine may have little time for so many processes
 LIVE = "state IN ('claimed', 'posted')"
 WRONG = ("Unhandled exception", "PoolTimeout", "does not answer; trying again", "Traceback")
 
@@ -39,17 +40,22 @@ def told(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def at_once(house: House, what: str, **env: str) -> list[dict[str, Any]]:
     """The same in PROCESSES processes beside each other."""
-    return [told(process) for process in [act(house, what, 0, **env) for _one in range(PROCESSES)]]
+    answers: list[dict[str, Any]] = told(act(house, what, PROCESSES, **env))["each"]
+    return answers
 
 
 def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_limits(house: House) -> None:
     told(act(house, "engines", 10))
     told(act(house, "orders", 60))
-    # Two pictures on an engine; and of each of four people two tasks on engines, of four pictures each.
+    # Two pictures on an engine; and of each of four people at most two tasks on engines, of four pictures each.
     held = at_once(house, "hold", STYLESTUDIO_MAX_RUNNING="2")
     live = f"FROM pictures_engineprompt WHERE {LIVE}"
     assert house.ask(f"SELECT count(*) {live} GROUP BY engine_id").split() == ["2"] * 10
-    assert house.ask(f"SELECT count(DISTINCT task_id) {live}") == "8"
+    per_person = "SELECT count(DISTINCT task_id) n FROM pictures_engineprompt p "
+    per_person += f"JOIN pictures_generationtask t ON t.id = p.task_id WHERE {LIVE} GROUP BY owner_id"
+    assert house.ask(f"SELECT max(n), count(*) FROM ({per_person}) each") == "2 4"
+    assert house.ask(f"SELECT max(slot), count(DISTINCT (engine_id, slot)) {live}") == "2 20"
+    assert house.ask("SELECT max(seat) FROM pictures_generationtask") == "2"
     assert not any(one["claimable"] for one in held)
     house.ask("UPDATE pictures_engineprompt SET state = 'done'")
     taken = at_once(house, "take")
@@ -57,14 +63,35 @@ def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_l
     assert house.ask("SELECT count(*), max(attempt) FROM pictures_engineprompt") == "240 1"
 
 
+def test_with_eight_processes_nobody_is_passed_over_more_often_than_people_and_processes(house: House) -> None:
+    people = 6
+    told(act(house, "engines", 10))
+    told(act(house, "mixed", people))
+    taken = at_once(house, "take")
+    assert sum(one["taken"] for one in taken) == 8 * sum(2 + one for one in range(people))
+    claims = "SELECT owner_id FROM pictures_engineprompt p JOIN pictures_generationtask t ON t.id = p.task_id "
+    owners = [int(owner) for owner in house.ask(f"{claims} ORDER BY p.claimed_at").split()]
+    most = most_passed(owners)
+    print(f"passed over {most} times at most, {people} people and {PROCESSES} processes")
+    assert most <= people + PROCESSES
+
+
+def test_eight_processes_share_the_pictures_of_a_single_person(house: House) -> None:
+    told(act(house, "engines", 10))
+    told(act(house, "mixed", 1))
+    taken = at_once(house, "take")
+    assert sum(one["taken"] for one in taken) == 16
+    assert not any(one["open"] for one in taken), "who found nothing to claim was right"
+
+
 def test_a_claim_takes_no_longer_after_a_year_of_pictures(house: House) -> None:
     told(act(house, "engines", 50))
     told(act(house, "orders", 50))
-    young = told(act(house, "take"))
+    [young] = told(act(house, "take", 1))["each"]
     grown = told(act(house, "history", 300_000))
     assert grown["prompts"] >= 300_000
     told(act(house, "orders", 50))
-    old = told(act(house, "take"))
+    [old] = told(act(house, "take", 1))["each"]
     assert young["taken"] == old["taken"] == 200
     print(f"200 claims: {young['seconds']:.1f} s of the first pictures, {old['seconds']:.1f} s after 300,000")
     assert old["seconds"] < young["seconds"] * 1.5 + 1
