@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.host import rooms
 
-class StylesConfig(AppConfig):
+
+class StylesConfig(rooms.Room):
     """Styles, their versions and presets."""
 
     name = "styles"
     label = "styles"
     verbose_name = _("Styles")
     is_curated = True
-
-    def ready(self) -> None:
-        """Register the purpose of uploads and the sweeps with the kernel."""
-        from styles import copies, import_views, importing
-        from stylestudio.processes import workers
-        from stylestudio.uploads import purposes
-
-        purposes.register(import_views.PURPOSE)
-        workers.register_sweep(importing.discard_forgotten)
-        workers.register_sweep(copies.check_earlier)
+    upload_purposes = ("styles.import_views:PURPOSE",)
+    sweeps = ("styles.importing:discard_forgotten", "styles.copies:check_earlier")

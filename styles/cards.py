@@ -15,7 +15,6 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -34,6 +33,7 @@ from styles.importing import NotTaken, Wish
 from styles.models import Kind, Source, Style, StyleVersion
 from stylestudio import __version__
 from stylestudio.comfy.file_names import canonical
+from stylestudio.host import rooms
 from stylestudio.images import decoding
 from stylestudio.media import identity, lost_files
 from stylestudio.media.storage import all_or_nothing
@@ -118,18 +118,6 @@ def facts(version: StyleVersion) -> dict[str, Any]:
     }
 
 
-Converter = Callable[[StyleVersion, IO[bytes], lora.Header], IO[bytes] | None]
-_converters: list[Converter] = []
-
-
-def register_converter(converter: Converter) -> None:
-    """Register a converter for files that other programs could not read, used for cards and downloads.
-
-    It returns None for files it does not convert.
-    """
-    _converters.append(converter)
-
-
 def write_download(version: StyleVersion, target: IO[bytes]) -> None:
     """Write an imported file unchanged, byte for byte; one that was made here as `write_lora` writes it."""
     if version.source == Source.IMPORTED:
@@ -146,7 +134,8 @@ def write_lora(version: StyleVersion, target: IO[bytes]) -> None:
     with version.sent_file.open("rb") as source:
         header = lora.read_header(source)
         digest = "" if version.engines_copy else version.tensor_sha256
-        for convert in _converters:
+        # For files that other programs could not read. A converter returns None for all others.
+        for convert in rooms.contributed("file_converters"):
             if converted := convert(version, source, header):
                 with converted:
                     head = lora.read_header(converted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.models import User
@@ -29,6 +29,12 @@ from stylestudio.images import decoding
 from stylestudio.live import page_frame
 from stylestudio.media import identity
 from stylestudio.templatetags.studio import SHAPES, weight
+
+if TYPE_CHECKING:
+    StyleModelForm = forms.ModelForm[Style]
+    PresetModelForm = forms.ModelForm[Preset]
+else:
+    StyleModelForm = PresetModelForm = forms.ModelForm
 
 COVER_SIDE = 1024  # pixels; covers are never shown larger
 MOST_BYTES = 10 * 2**20
@@ -114,7 +120,7 @@ class CoverInput(forms.ClearableFileInput):
         return {**super().get_context(name, value, attrs), "present": self.present}
 
 
-class StyleForm(StudioFields, forms.ModelForm[Style]):
+class StyleForm(StudioFields, StyleModelForm):
     """A style and its published version in one form. The base style's name is fixed, and it has no file."""
 
     cover = forms.FileField(
@@ -280,7 +286,7 @@ class SafeRangeForm(StudioForm):
         return cleaned
 
 
-class PresetForm(StudioFields, forms.ModelForm[Preset]):
+class PresetForm(StudioFields, PresetModelForm):
     """A preset. Its style is the instance's; its size is one of the eight shapes."""
 
     shape = forms.ChoiceField(label=gettext_lazy("Shape"), choices=SHAPE_CHOICES)

@@ -14,7 +14,6 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Q
-from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
@@ -25,7 +24,7 @@ from styles.copies import SUFFIXES as SUFFIXES
 from styles.copies import storage_name as storage_name
 from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH, USUAL_STRENGTHS, EnginesCopy, base_warning
 from styles.import_models import LoraImport
-from styles.models import Kind, Source, State, Style, StyleVersion
+from styles.models import Kind, Source, State, Style, StyleVersion, version_added
 from stylestudio.images import decoding
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
@@ -36,9 +35,6 @@ FACE_SIDE = 768  # pixels of a preview picture that came with a file
 MOST_TRIGGER_WORDS = 500  # characters of all trigger words of a version together
 MOST_SHOWN, MOST_NAMED = 60, 5  # characters shown of a phrase left out, and phrases shown
 FORGOTTEN = timedelta(days=7)  # an import that nobody confirms is deleted after that
-
-# Sent with `version` and `user` when a file has become a version. Apps above make its previews.
-version_added = Signal()
 
 
 class NotTaken(ValueError):

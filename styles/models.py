@@ -28,6 +28,8 @@ from stylestudio.text import grammar
 
 # Sent inside the transaction that purges `version`: receivers delete what only shows it.
 purging = Signal()
+# Sent with `version` and `user` when a file has become a version. Rooms above make its previews.
+version_added = Signal()
 BASE_SLUG = "base"
 RESERVED_SLUGS = {BASE_SLUG, "new", "import"}  # the last two are pages
 MAX_STRENGTH = USUAL_STRENGTHS[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from styles.models import Kind, Style, StyleQuerySet, StyleVersion
+from stylestudio.host import rooms
 from stylestudio.live import page_frame
 
 
@@ -29,15 +30,6 @@ class KindLink:
     title: str
     href: str
     chosen: bool
-
-
-PictureCounts = Callable[[Sequence[int], User], dict[int, int]]
-_picture_counts: list[PictureCounts] = []
-
-
-def register_picture_counts(count: PictureCounts) -> None:
-    """Set the function that counts pictures: (primary keys of styles, user) to counts by primary key."""
-    _picture_counts[:] = [count]
 
 
 def listed_styles(user: User) -> StyleQuerySet:
@@ -79,7 +71,8 @@ def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:
     Without the trash, and without previews. Styles without any are left out.
     """
     numbers = [style.pk for style in styles]
-    return _picture_counts[0](numbers, user) if _picture_counts else {}
+    counts = (count(numbers, user) for count in rooms.contributed("picture_counts"))
+    return {pk: number for found in counts for pk, number in found.items()}
 
 
 def kind_links(user: User, kind: str, words: str) -> list[KindLink]:

@@ -15,10 +15,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from styles import cards, copies, history, importing, queries
+from styles import cards, copies, history, queries
 from styles.forms import PresetForm, SafeRangeForm, StyleForm
 from styles.lora import BadLora
-from styles.models import Preset, Style, StyleVersion
+from styles.models import Preset, Style, StyleVersion, version_added
 from styles.refusals import BaseStyleIsProtected
 from stylestudio.edge.downloads import FilesMissing, attachment, missing_files_page
 from stylestudio.jobs.presses import once
@@ -112,7 +112,7 @@ def respell(request: StudioRequest, slug: str, number: int) -> HttpResponse:
     except copies.NoCopy as error:
         messages.warning(request, str(error))
         return redirect(version.style)
-    importing.version_added.send_robust(StyleVersion, version=made, user=request.user)
+    version_added.send_robust(StyleVersion, version=made, user=request.user)
     history.note(request.user, made, "Spelled for engines.")
     messages.success(request, _("%(version)s is here.") % {"version": made})
     return redirect(version.style)

@@ -6,38 +6,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.apps import AppConfig
+from stylestudio.host import rooms
 
 
-class StyleStudioConfig(AppConfig):
-    """Registers the system checks and the handlers for the end of sessions."""
+class StyleStudioConfig(rooms.Room):
+    """Registers the system checks, and connects the ends of sessions with the sockets."""
 
     name = "stylestudio"
     verbose_name = "StyleStudio"
+    startup_steps = ("stylestudio.media.identity:record_start",)
+    health_facts = ("stylestudio.database.integrity:facts_for_health", "stylestudio.media.identity:facts_for_health")
+    sweeps = ("stylestudio.jobs.presses:delete_old_presses", "stylestudio.people.sessions:sweep_sessions_when_due")
 
     def ready(self) -> None:
-        """Register by importing."""
+        """Connect to Django's signals, whose modules can be imported only now."""
         from django.conf import settings
         from django.contrib.auth.signals import user_logged_out
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_delete, post_save
 
-        from stylestudio.database import integrity
-        from stylestudio.host import health_facts, startup
-        from stylestudio.jobs import presses
-        from stylestudio.media import identity
-        from stylestudio.people import sessions
-        from stylestudio.processes import workers
+        from stylestudio import checks  # noqa: F401  importing registers them
 
-        startup.register(identity.record_start)
-        health_facts.register(integrity.facts_for_health)
-        health_facts.register(identity.facts_for_health)
+        super().ready()
         connection_created.connect(_opened, dispatch_uid="stylestudio.host.private")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
-        workers.register_sweep(presses.delete_old_presses)
-        workers.register_sweep(sessions.sweep_sessions_when_due)
 
 
 def _opened(connection: Any, **_: Any) -> None:

@@ -16,7 +16,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from stylestudio.edge import static_files  # noqa: E402
-from stylestudio.edge.failures import in_words  # noqa: E402
+from stylestudio.edge.failure_answers import in_words  # noqa: E402
 from stylestudio.edge.limits import limit_bodies  # noqa: E402
 from stylestudio.edge.serving import Application, Receive, Scope, Send, is_file, media_app  # noqa: E402
 from stylestudio.live.page_socket import ProgressConsumer, same_origin  # noqa: E402

@@ -1,4 +1,8 @@
-"""System checks: contradictory settings are rejected with a hint before anything starts."""
+"""System checks: contradictory settings are rejected with a hint before anything starts.
+
+Commands run only these (`stylestudio.processes.command_line`). Django's own examine the code, for which they load every
+page; `manage.py check` runs them all.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,10 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from stylestudio.comfy.connection.address import checked_url
 from stylestudio.comfy.connection.admission import trust
 
+TAG = "stylestudio"
 
-@register()
+
+@register(TAG)
 def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
     """Every COMFYUI_URL is an http(s) address."""
     bad = [url for url in settings.COMFYUI_URLS if not _is_callable(url)]
@@ -27,7 +33,7 @@ def engine_addresses_are_addresses(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(TAG)
 def the_certificates_can_be_read(**kwargs: Any) -> list[CheckMessage]:
     """COMFYUI_CA_FILE contains certificates."""
     if settings.COMFYUI_CA_FILE is None:
@@ -45,7 +51,7 @@ def the_certificates_can_be_read(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register()
+@register(TAG)
 def the_shared_folder_is_there(**kwargs: Any) -> list[CheckMessage]:
     """COMFYUI_LORA_DIR is a folder with write permission."""
     folder = settings.LORA_DIR
@@ -60,7 +66,7 @@ def the_shared_folder_is_there(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(TAG)
 def the_trainer_is_there(**kwargs: Any) -> list[CheckMessage]:
     """SD_SCRIPTS_DIR, SD_SCRIPTS_PYTHON and SD_SCRIPTS_MODELS point to what they should."""
     found: list[CheckMessage] = []
@@ -87,7 +93,7 @@ def the_trainer_is_there(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(TAG)
 def proxies_are_for_a_public_address(**kwargs: Any) -> list[CheckMessage]:
     """Behind a proxy people use an address that only STYLESTUDIO_PUBLIC_URL can provide."""
     if settings.PUBLIC_URL or not settings.PROXIES:
@@ -96,7 +102,7 @@ def proxies_are_for_a_public_address(**kwargs: Any) -> list[CheckMessage]:
     return [Warning("STYLESTUDIO_PROXIES is set, but no public address.", hint=hint, id="stylestudio.W002")]
 
 
-@register(deploy=True)
+@register(TAG, deploy=True)
 def a_public_address_is_set(**kwargs: Any) -> list[CheckMessage]:
     """Behind a proxy, cookies and origins depend on the public address."""
     if settings.PUBLIC_URL:

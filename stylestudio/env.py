@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -49,8 +49,10 @@ def integer(name: str, default: int, *, least: int = 0, most: int = 2**31) -> in
 def time_zone(name: str, default: str) -> str:
     """A name of the IANA database, such as Europe/Berlin."""
     value = text(name, default)
-    if value not in available_timezones():
-        raise ImproperlyConfigured(f"{name} is {value!r}. Use a name such as Europe/Berlin.")
+    try:
+        ZoneInfo(value)  # a list of all names would be read from hundreds of files
+    except (KeyError, ValueError, OSError):
+        raise ImproperlyConfigured(f"{name} is {value!r}. Use a name such as Europe/Berlin.") from None
     return value
 
 

@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio import env
 from stylestudio.comfy.connection.address import secrets_in_all
-from stylestudio.host import private
+from stylestudio.host import logs, private
 from stylestudio.text import concealed
-
-django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 #: [The studio] The folder in which everything is stored.
@@ -72,9 +69,9 @@ if PUBLIC_URL:
 #: the headers of all others are discarded. See [Behind a TLS proxy](../operators/proxy.md).
 PROXIES = env.networks("STYLESTUDIO_PROXIES")
 
+# Every command loads these. daphne and Huey's app are not among them: their commands are not used here.
 INSTALLED_APPS = [
-    "daphne",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # stylestudio/urls.py finds the rooms' admin modules
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -82,7 +79,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.forms",  # its templates of widgets, for FORM_RENDERER
     "django_htmx",
-    "huey.contrib.djhuey",
     "stylestudio",
     "styles",
     "generation.engines",
@@ -112,7 +108,7 @@ MIDDLEWARE = [
     "stylestudio.people.sign_in_required.SignInRequired",
     "stylestudio.edge.middleware.media_cookie",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "stylestudio.edge.failures.WordsForFailures",
+    "stylestudio.edge.failure_answers.WordsForFailures",
 ]
 
 ROOT_URLCONF = "stylestudio.urls"
@@ -266,7 +262,7 @@ LOGGING = {
     "formatters": {
         "line": {
             "()": "stylestudio.host.logs.PlainFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            "format": logs.LINE,
         }
     },
     "filters": {
@@ -288,7 +284,7 @@ LOGGING = {
         "django.request": {"filters": ["asked_for_health"]},
         "daphne": {"level": "WARNING"},
         "huey": {"level": "WARNING"},
-        # The supervisor prints to the console, in plain words, what it logs here.
+        # The supervisor prints to the console, in plain words, what it logs here. See also `processes.launch`.
         "stylestudio.processes.supervisor": {"handlers": ["file"], "propagate": False},
     },
 }

@@ -6,12 +6,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from stylestudio import views
-from stylestudio.edge import failures
+from stylestudio.edge import failure_answers
 from stylestudio.people import accounts
 from stylestudio.queue import views as queue_views
 from stylestudio.uploads import views as upload_views
 
-handler400, handler500 = failures.handler400, failures.handler500
+admin.autodiscover()
+handler400, handler500 = failure_answers.handler400, failure_answers.handler500
 admin.site.site_header = admin.site.site_title = "StyleStudio"
 
 urlpatterns = [

@@ -24,7 +24,8 @@ years = import_module("tests.benchmarks.years")
 PICTURES = 20_000
 LARGE = {
     "pictures_generationtask", "pictures_engineprompt", "pictures_generatedimage", "pictures_taskstyle",
-    "datasets_datasetimage", "runs_lossblock",
+    "datasets_datasetimage", "runs_lossblock", "pictures_searchdocument", "pictures_searchentry", "pictures_searchpart",
+    "pictures_searchuse", "pictures_searchword",
 }  # fmt: skip
 
 # Indexes of what is open alone: as long as a queue, and not as the years.

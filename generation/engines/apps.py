@@ -1,26 +1,21 @@
-"""Registers the engines' checks and startup steps with the kernel."""
+"""What engines contribute to doctor and to the start."""
 
 from __future__ import annotations
 
-from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.host import rooms
 
-class EnginesConfig(AppConfig):
+
+class EnginesConfig(rooms.Room):
     """Engines: rows, clients, health."""
 
     name = "generation.engines"
     label = "engines"
     verbose_name = _("Engines")
     is_curated = True
-
-    def ready(self) -> None:
-        """Register with doctor and with the start."""
-        from generation.engines import diagnostics, roster
-        from stylestudio.host import startup
-        from stylestudio.processes import doctor
-
-        doctor.register(diagnostics.look_at_engines)
-        doctor.register(diagnostics.look_at_connections)
-        startup.register(roster.sync_engines)
-        startup.register(roster.forget_health)
+    doctor_checks = (
+        "generation.engines.diagnostics:look_at_engines",
+        "generation.engines.diagnostics:look_at_connections",
+    )
+    startup_steps = ("generation.engines.roster:sync_engines", "generation.engines.roster:forget_health")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -11,23 +11,16 @@ from django.utils.translation import gettext_lazy
 
 from generation.engines import devices, node_facts, roster
 from generation.engines.models import Engine
-from generation.engines.node_facts import NodeFacts
 from stylestudio.comfy.connection.admission import trust
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import is_listed
 from stylestudio.comfy.protocol.hardware import Device, Package
+from stylestudio.host import rooms
 from stylestudio.models import Worker
 from stylestudio.processes.doctor import Finding
 
 UPDATE = gettext_lazy("Update StyleStudio, or use a version of ComfyUI that its README names.")
 OF_WORKER, OF_WEB = 10, 24  # connections of a worker besides those for pictures, and of a web process, at most
-Look = Callable[[str, NodeFacts], Iterable[Finding]]
-_looks: list[Look] = []
-
-
-def register(look: Look) -> None:
-    """Add a check that gets the version and the node classes of each engine."""
-    _looks.append(look)
 
 
 def look_at_engines() -> Iterable[Finding]:
@@ -80,7 +73,8 @@ def _look(engine: Engine) -> Iterable[Finding]:
     yield from _old_packages(stats.packages)
     yield _file(_("Checkpoint"), settings.CHECKPOINT, checkpoints, "models/checkpoints", "STYLESTUDIO_CHECKPOINT")
     yield _file(_("Lightning file"), settings.LIGHTNING_LORA, loras, "models/loras", "STYLESTUDIO_LIGHTNING_LORA")
-    for look in _looks:
+    # The rooms' own checks get the version and the node classes of each engine.
+    for look in rooms.contributed("engine_checks"):
         yield from look(stats.version, nodes)
 
 

@@ -6,25 +6,25 @@ what an engine lacks for a graph. Lists of files are left out, for they change w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from stylestudio.comfy.client import ComfyClient
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.graphs.wiring import FROM_DISK
+from stylestudio.host import rooms
 from stylestudio.text import plain
 
 MOST_CHOICES = 100  # per input; longer lists are of files
 _SETTINGS = ("default", "min", "max", "forceInput", "options", "template")
 
-# The node classes our graphs use; every app adds its own when it starts.
-_kept: set[str] = set()
 
-
-def keep(classes: Iterable[str]) -> None:
-    """Store the details of these node classes with each engine."""
-    _kept.update(classes)
+@cache
+def _kept() -> frozenset[str]:
+    """The node classes that the rooms' graphs use: their details are stored with each engine."""
+    return frozenset(name for classes in rooms.contributed("node_classes") for name in classes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def of(infos: Mapping[str, Any], replaced: Mapping[str, str]) -> NodeFacts:
     `replaced` maps old classes to those the engine uses instead.
     """
     there = {old for old, new in replaced.items() if new in infos}
-    known = {name: _cut(infos[name]) for name in sorted(_kept & infos.keys()) if isinstance(infos[name], dict)}
+    known = {name: _cut(infos[name]) for name in sorted(_kept() & infos.keys()) if isinstance(infos[name], dict)}
     return NodeFacts(frozenset(infos) | there, plain.storable_json(known))
 
 

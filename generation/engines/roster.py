@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -18,13 +18,12 @@ import aiohttp
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
-from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from generation.engines import node_facts
+from generation.engines import node_facts, signals
 from generation.engines.devices import short_device
 from generation.engines.memory import EngineMemory
 from generation.engines.models import Engine
@@ -38,6 +37,7 @@ from stylestudio.comfy.errors import ComfyError, EngineErred
 from stylestudio.comfy.file_names import canonical, distinct, is_listed
 from stylestudio.comfy.protocol.answers import SystemStats
 from stylestudio.edge.page_memory import once_a_page
+from stylestudio.host import rooms
 from stylestudio.live import publisher
 from stylestudio.models import Worker
 
@@ -199,31 +199,18 @@ class Holding:
     left_seconds: float | None
 
 
-# Sent, with the class Engine as its sender, when an engine can be given work again.
-returned = Signal()
-
-
 def announce_return() -> None:
     """Send `returned`, for all who wait for an engine."""
-    returned.send(Engine)
-
-
-_holders: dict[str, Callable[[int], Holding | None]] = {}
-
-
-def register_holder(kind: str, ask: Callable[[int], Holding | None]) -> None:
-    """Register who can hold engines: `kind` is the word before the dash in `held_by`;
-    `ask` gets the number after it.
-    """
-    _holders[kind] = ask
+    signals.returned.send(Engine)
 
 
 def holding(engine: Engine) -> Holding | None:
     """What has the engine to itself now; None if nothing has, or if it is unknown."""
-    name, _dash, number = engine.held_by.partition("-")
-    if not engine.is_held or name not in _holders or not number.isdigit():
+    if not engine.is_held:
         return None
-    return _holders[name](int(number))
+    # Whoever can hold engines finds its own by what it wrote into `held_by`.
+    found = (find(engine.held_by) for find in rooms.contributed("engine_holders"))
+    return next((each for each in found if each), None)
 
 
 def title(engine: Engine) -> str:

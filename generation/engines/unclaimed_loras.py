@@ -19,7 +19,7 @@ from generation.engines.models import Engine
 from styles import importing
 from styles.importing import NotTaken
 from styles.lora import Accelerator, Facts, accelerator, by_name, read_facts
-from styles.models import Kind, Source, Style, StyleVersion
+from styles.models import Kind, Source, Style, StyleVersion, version_added
 from stylestudio.comfy.errors import ComfyError
 from stylestudio.comfy.file_names import distinct, folder_of
 from stylestudio.text import plain
@@ -141,7 +141,7 @@ def _make_style(found: FoundLora, facts: Facts, user: User) -> StyleVersion:
         version.trained_on, version.session, version.epoch = facts.base_name, facts.session, facts.epoch
         version.training = [list(pair) for pair in facts.training]
         version.save()
-    transaction.on_commit(lambda: importing.version_added.send_robust(StyleVersion, version=version, user=user))
+    transaction.on_commit(lambda: version_added.send_robust(StyleVersion, version=version, user=user))
     return version
 
 

@@ -6,31 +6,25 @@ meanwhile neither repeats nor hides another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.http import QueryDict
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
+from generation.gallery.searching import Search
 from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
-from styles.models import BASE_SLUG
+from styles.models import BASE_SLUG, Style
+from stylestudio.host import rooms
 from stylestudio.people.access import StudioRequest
 
 PAGE = 60
 STRIP = 12  # newest pictures on the page of a style
-
-Offer = Callable[[StudioRequest, GeneratedImage], str]
-_offers: list[Offer] = []
-
-
-def register_offer(offer: Offer) -> None:
-    """Register a fragment to offer on the page of each picture."""
-    _offers.append(offer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +76,20 @@ class Page:
         return not self.days
 
 
-def pictures(user: User, filters: Filters) -> PictureQuerySet:
+def pictures(user: User, filters: Filters) -> PictureQuerySet | Search:
     """The pictures `user` may see that pass the filters, newest first. The base style means no other style."""
+    found = shown(user, filters)
+    words = tuple(filters.words.split())
+    if not words:
+        return found
+    style = None
+    if filters.style and filters.style != BASE_SLUG:
+        style = Style.objects.visible_to(user).filter(slug=filters.style).values_list("pk", flat=True).first()
+    return Search(found, words, style, filters.previews)
+
+
+def shown(user: User, filters: Filters) -> PictureQuerySet:
+    """The pictures `user` may see that pass the filters but for the words, newest first."""
     found = GeneratedImage.objects.visible_to(user)
     if filters.previews:
         found = GeneratedImage.with_previews.visible_to(user)
@@ -92,20 +98,14 @@ def pictures(user: User, filters: Filters) -> PictureQuerySet:
     elif filters.style:
         mixed = TaskStyle.objects.filter(task=OuterRef("task"), version__style__slug=filters.style)
         found = found.filter(Exists(mixed))
-    for word in filters.words.split():
-        found = found.filter(task__final_prompt__icontains=word)
     return found.select_related("task").defer("task__snapshot").newest_first()
 
 
-def page(found: PictureQuerySet, before: str = "", size: int = PAGE) -> Page:
+def page(found: PictureQuerySet | Search, before: str = "", size: int = PAGE) -> Page:
     """The `size` pictures after the key `before` ("" for the newest). Raises ValueError if the key is malformed."""
-    last_day = None
-    if before:
-        moment, pk = _read_key(before)
-        # The database seeks in the index by the first condition.
-        found = found.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
-        last_day = timezone.localdate(moment)
-    rows = list(found[: size + 1])
+    after = _read_key(before) if before else None
+    last_day = timezone.localdate(after[0]) if after else None
+    rows = found.newest(size + 1, after)
     more = key(rows[size - 1]) if len(rows) > size else ""
     return Page(_days(rows[:size], last_day), more)
 
@@ -176,5 +176,5 @@ def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedIma
 
 
 def offers(request: StudioRequest, picture: GeneratedImage) -> list[str]:
-    """The registered fragments for a picture's page."""
-    return [offer(request, picture) for offer in _offers]
+    """The fragments that rooms above offer on a picture's page."""
+    return [offer(request, picture) for offer in rooms.contributed("picture_offers")]

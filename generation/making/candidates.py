@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import recovery
+from generation.making import installable, recovery
 from generation.pictures import graphs
 from generation.pictures.models import GenerationTask
 from stylestudio.database.prepared import Moment, Prepared, Rows
@@ -114,7 +114,7 @@ class Fit:
         fit = [each for each in candidates if each.known.is_fit]
         ready = able = {each.pk for each in fit if each.known.has(files, classes)}
         if len(ready) < len(candidates):
-            stored = graphs.stored(self.task)
+            stored = installable.stored(self.task)
             able = {each.pk for each in fit if installs.is_able(each.known.engine, files, classes, stored)}
             if not able and any(installs.is_able(engine, files, classes, stored) for engine in roster.away()):
                 return []

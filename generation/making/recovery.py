@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
+from generation.making import installable
 from generation.making.cancelling import TELL_TIMEOUT
 from generation.making.verdicts import (
     Ends,
@@ -140,7 +141,7 @@ def is_hopeless(prompt: EnginePrompt) -> bool:
     if engine.health == Engine.Health.OK or timezone.now() - engine.health_since < ELSEWHERE:
         return False
     others = [other for other in roster.serving() if other.is_preview == engine.is_preview]
-    files, stored = graphs.files(prompt.task), graphs.stored(prompt.task)
+    files, stored = graphs.files(prompt.task), installable.stored(prompt.task)
     return any(installs.is_able(other, files, (), stored) for other in others)
 
 
@@ -211,7 +212,7 @@ def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: MissingFile) ->
     if error.folder == "input":
         # It is sent again, once to each engine.
         return not _said_before(prompt, error).filter(engine=prompt.engine_id).exists()
-    files, stored = graphs.files(task), graphs.stored(task)
+    files, stored = graphs.files(task), installable.stored(task)
     said = {prompt.engine_id, *_said_before(prompt, error).values_list("engine", flat=True)}
     again = _said_before(prompt, error).filter(engine=prompt.engine_id).exists()
     # If it was installed again after the first time, that did not help.

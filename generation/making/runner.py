@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from generation.engines import installs, roster
 from generation.engines.models import Engine
-from generation.making import cancelling, fetching, recovery, storing, verdicts
+from generation.making import cancelling, fetching, installable, recovery, storing, verdicts
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
 from generation.making.verdicts import Ends, Verdict
@@ -333,7 +333,8 @@ class _Making:
         False if this worker stops, or if the picture is no longer wanted.
         """
         try:
-            return all(self._install(engine, version) for version in installs.missing(engine, graphs.stored(self.task)))
+            stored = installable.stored(self.task)
+            return all(self._install(engine, version) for version in installs.missing(engine, stored))
         finally:
             self._show_install(None)  # also what a killed worker left there
 

@@ -1,4 +1,7 @@
-"""Queue messages for making pictures. They are hints that there is work; the rows say which."""
+"""Queue messages for making pictures. They are hints that there is work; the rows say which.
+
+Whoever sends one does not load what the worker does.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,23 @@ from typing import Any
 
 from huey.contrib.djhuey import db_task
 
-from generation.making import runner
-from generation.making.claim import look_for_orphans
+from stylestudio.host.rooms import Named
+
+make_pictures = Named("generation.making.runner:work")
+look_for_orphans = Named("generation.making.claim:look_for_orphans")
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def work() -> None:
     """Make pictures until nothing can be claimed."""
-    runner.work()
+    make_pictures()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def look_again() -> None:
     """Make pictures, including those that an engine was to be asked for later."""
     look_for_orphans()
-    runner.work()
+    make_pictures()
 
 
 def wake(seconds: float) -> None:

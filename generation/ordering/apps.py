@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from stylestudio.host import rooms
 
 
-class OrderingConfig(AppConfig):
+class OrderingConfig(rooms.Room):
     """Placing orders."""
 
     name = "generation.ordering"

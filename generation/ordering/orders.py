@@ -27,6 +27,7 @@ from generation.pictures.models import (
     GenerationTask,
     Reference,
     TaskStyle,
+    search_index,
 )
 from generation.pictures.prompts import NO_FRAME, Frame, final_prompt, missing_triggers
 from styles.models import StyleVersion
@@ -287,6 +288,7 @@ def _store(
             for row in mix:
                 row.task = task
             TaskStyle.objects.bulk_create(mix)
+            search_index.add_task(task)
     except (IntegrityError, ValidationError):
         # The same press sent twice returns its job, which may be the last one there was room for.
         if (earlier := _placed(task)) is None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from generation.engines import devices, roster
 from generation.engines.models import Engine
 from generation.pictures.queue_rows import LivePrompt, live_prompts
-from stylestudio.live.page_frame import EngineFact
+from stylestudio.live.page_frame import EngineFact, EngineSource
 from stylestudio.people.visibility import Visibility
 
 
@@ -76,3 +76,6 @@ def _fact(engine: Engine, prompts: Sequence[LivePrompt], serves: bool) -> Engine
         loras=tuple(engine.loras),
         node_classes=len(engine.node_classes),
     )
+
+
+SOURCE = EngineSource(facts, card="generation/engines/_engine_card.html", section="generation/engines/_engines.html")

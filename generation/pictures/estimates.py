@@ -10,6 +10,7 @@ from statistics import median
 from typing import Protocol, Self
 
 from stylestudio.edge.page_memory import once_a_page
+from stylestudio.host import rooms
 
 WINDOW = 300  # newest finished pictures considered, of all kinds
 SAMPLES = 15  # of them, the newest of one kind
@@ -134,14 +135,6 @@ class Source(Protocol):
         """The newest finished pictures, newest first; at most WINDOW."""
 
 
-_sources: list[Source] = []
-
-
-def register(source: Source) -> None:
-    """Register where forecasts get their data; call it once, from `AppConfig.ready`."""
-    _sources[:] = [source]
-
-
 @once_a_page
 def forecast_now() -> Forecast:
     """The forecast that all parts of a page share."""
@@ -152,7 +145,8 @@ class Forecast:
     """The queue, the engines and the newest samples at one moment."""
 
     def __init__(self) -> None:
-        [self._source] = _sources
+        [source] = rooms.contributed("forecast_source")
+        self._source: Source = source()
 
     @cached_property
     def places(self) -> list[Place]:

@@ -10,10 +10,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from generation.engines import installs
 from generation.engines.models import Engine
 from generation.pictures.models import GenerationTask
-from styles.models import StyleVersion
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.graphs import graph, wiring
@@ -59,17 +57,6 @@ def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph
 def loras(task: GenerationTask) -> list[tuple[str, float]]:
     """(file name, weight) of the styles that have a file, in order."""
     return [(canonical(style["lora"]), style["weight"]) for style in task.snapshot["styles"] if style["lora"]]
-
-
-def stored(task: GenerationTask) -> dict[str, StyleVersion]:
-    """`installs.stored` for the mix of a task. Only the names in the snapshot count: a file under another name does not
-    help.
-    """
-    asked = {name for name, _weight in loras(task)}
-    if not asked:
-        return {}
-    rows = task.mix.select_related("version__style")
-    return {name: version for name, version in installs.stored(row.version for row in rows).items() if name in asked}
 
 
 def files(task: GenerationTask) -> list[tuple[str, str]]:

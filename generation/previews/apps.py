@@ -1,33 +1,25 @@
-"""Registers what previews react to: new versions, tasks that end, the first start."""
+"""What previews react to: new versions, tasks that end, the first start."""
 
 from __future__ import annotations
 
-from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.host import rooms
 
-class PreviewsConfig(AppConfig):
+
+class PreviewsConfig(rooms.Room):
     """What versions of styles look like."""
 
     name = "generation.previews"
     label = "previews"
     verbose_name = _("Previews of styles")
     is_curated = True
-
-    def ready(self) -> None:
-        """Connect the signals and register the steps of the start."""
-        from generation.pictures import signals
-        from generation.previews import asking, following, sketches, wishes
-        from styles import importing
-        from styles.models import purging
-        from stylestudio.host import startup
-        from stylestudio.processes import workers
-
-        importing.version_added.connect(asking.order_first_sheet)
-        purging.connect(asking.delete_previews)
-        signals.ended.connect(following.hear_of_end)
-        signals.reopened.connect(following.hear_of_reopening)
-        signals.retried.connect(following.take_over)
-        startup.register(sketches.create_once)
-        startup.register(wishes.create_probes_once)
-        workers.register_sweep(following.finish_missed_previews)
+    startup_steps = ("generation.previews.sketches:create_once", "generation.previews.wishes:create_probes_once")
+    sweeps = ("generation.previews.following:finish_missed_previews",)
+    receivers = {
+        "styles.models:version_added": ("generation.previews.asking:order_first_sheet",),
+        "styles.models:purging": ("generation.previews.asking:delete_previews",),
+        "generation.pictures.signals:ended": ("generation.previews.following:hear_of_end",),
+        "generation.pictures.signals:reopened": ("generation.previews.following:hear_of_reopening",),
+        "generation.pictures.signals:retried": ("generation.previews.following:take_over",),
+    }

@@ -20,9 +20,9 @@ from generation.engines import roster
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
-from generation.previews import following
 from generation.previews.models import Face
 from generation.previews.panels import panel, publish_panel
+from generation.previews.tasks import finish_previews_soon
 from generation.previews.wishes import Purpose, Wish, wishes
 from styles.models import StyleVersion
 from stylestudio.people.visibility import Visibility
@@ -83,7 +83,7 @@ def order_previews(version: StyleVersion, user: User, purpose: str) -> list[Gene
 def _asked(version: StyleVersion, purpose: str, tasks: Sequence[GenerationTask]) -> None:
     publish_panel(version, purpose)
     if not any(task.is_active for task in tasks):  # all of them are shared, so none is going to end
-        following.finish_previews_soon(tasks[0].pk)
+        finish_previews_soon(tasks[0].pk)
 
 
 def _is_own(wish: Wish, version: StyleVersion) -> bool:

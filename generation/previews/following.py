@@ -11,12 +11,10 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.dispatch import Signal
-from huey.contrib.djhuey import db_task
 from PIL import Image
 
 from generation.pictures.models import GeneratedImage, GenerationTask
-from generation.previews import contact_sheets
+from generation.previews import contact_sheets, signals, tasks
 from generation.previews.models import Face
 from generation.previews.panels import Cell, panel, publish_panel
 from generation.previews.wishes import Purpose
@@ -33,22 +31,12 @@ NOTHING = 0.01
 def hear_of_end(sender: object, task: GenerationTask, **_facts: Any) -> None:
     """Queue the follow-up of an ended task if it shows versions."""
     if task.is_face and not task.is_active:
-        finish_previews_soon(task.pk)
-
-
-@db_task()  # type: ignore[untyped-decorator]
-def finish_previews_soon(task_pk: int) -> None:
-    """Run `finish_previews` in a worker."""
-    finish_previews(task_pk)
-
-
-# Sent in a worker, with the class Face as its sender, when a task that shows versions has ended; `task` is its key.
-followed = Signal()
+        tasks.finish_previews_soon(task.pk)
 
 
 def finish_previews(task_pk: int) -> None:
     """Finish what an ended task of previews leads to, and publish it to open pages."""
-    followed.send(Face, task=task_pk)
+    signals.followed.send(Face, task=task_pk)
     for version, purpose in _shown_by(task_pk):
         finish_purpose(version, purpose)
         publish_panel(version, purpose)

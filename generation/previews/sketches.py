@@ -9,13 +9,13 @@ from itertools import takewhile
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
-from huey.contrib.djhuey import db_task
 from PIL import Image
 
+from generation.previews import tasks
 from generation.previews.contact_sheets import PANEL, side_by_side
 from styles.models import BASE_SLUG, Kind, Style, StyleVersion
 from stylestudio.media import identity
-from stylestudio.preview_engine.painter import SKETCH_LORAS, Brief, SketchPainter
+from stylestudio.preview_engine.painter.sketch_loras import SKETCH_LORAS
 from stylestudio.processes import workers
 
 
@@ -99,13 +99,7 @@ def create_once() -> None:
             for sketch in SKETCHES:
                 _create(sketch)
     if any(not version.sheet for version in _faceless()):
-        draw_soon()
-
-
-@db_task()  # type: ignore[untyped-decorator]
-def draw_soon() -> None:
-    """Run `draw_sheets` in a worker."""
-    draw_sheets()
+        tasks.draw_soon()
 
 
 def _create(sketch: Sketch) -> None:
@@ -143,6 +137,10 @@ def draw_sheets() -> None:
 
 def draw_panels(probes: tuple[str, ...], triggers: str, lora: str) -> Iterator[Image.Image]:
     """The probes in turn, drawn by the preview engine's painter in about half a second each."""
+    # All that can be drawn, which is done once in the life of a studio.
+    from stylestudio.preview_engine.painter.brief import Brief
+    from stylestudio.preview_engine.painter.painter import SketchPainter
+
     painter = SketchPainter()
     width, height = PANEL
     for number, probe in enumerate(probes):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from daphne import http_protocol, server
@@ -26,39 +25,44 @@ PORTABLE_FILES = 10240  # what macOS allows if it reports "unlimited"
 class Waiting:
     """The unfinished connections of each sender, the one that has been silent longest first."""
 
-    def __init__(self, later: Callable[..., Any] = server.reactor.callLater) -> None:
+    def __init__(self, clock: Any = server.reactor) -> None:
         self.most = MOST_UNFINISHED
-        self._later = later
-        self._held: dict[str, dict[Any, None]] = {}
+        self._clock = clock
+        self._held: dict[str, dict[Any, float]] = {}  # when each was heard last, in seconds of the clock
         self._closing_soon: set[str] = set()
 
     def add(self, sender: str, channel: Any) -> None:
         """Count `channel`. If there are too many, those that have been silent longest are closed soon."""
         held = self._held.setdefault(sender, {})
         held.pop(channel, None)
-        held[channel] = None
-        self._close(sender, 2 * self.most)
-        if len(held) > self.most and sender not in self._closing_soon:
+        held[channel] = self._clock.seconds()
+        while len(held) > 2 * self.most:
+            self._close(sender, next(iter(held)))
+        self._close_soon(sender)
+
+    def _close_soon(self, sender: str) -> None:
+        if len(self._held.get(sender, {})) > self.most and sender not in self._closing_soon:
             self._closing_soon.add(sender)
-            self._later(SECONDS_BEFORE_CLOSING, self._close_excess, sender)
+            self._clock.callLater(SECONDS_BEFORE_CLOSING, self._close_excess, sender)
 
     def _close_excess(self, sender: str) -> None:
+        """Close those too many, but none that connected or sent something only now: the rest may be on its way."""
         self._closing_soon.discard(sender)
-        self._close(sender, self.most)
-
-    def _close(self, sender: str, most: int) -> None:
         held = self._held.get(sender, {})
-        while len(held) > most:
-            silent = next(iter(held))
-            self.remove(sender, silent)
-            silent.transport.abortConnection()
+        latest = self._clock.seconds() - SECONDS_BEFORE_CLOSING
+        for channel in [channel for channel, heard in held.items() if heard <= latest][: max(0, len(held) - self.most)]:
+            self._close(sender, channel)
+        self._close_soon(sender)
+
+    def _close(self, sender: str, channel: Any) -> None:
+        self.remove(sender, channel)
+        channel.transport.abortConnection()
 
     def heard(self, sender: str, channel: Any) -> None:
         """Note that data arrived."""
         held = self._held.get(sender, {})
-        if channel in held:
-            del held[channel]
-            held[channel] = None
+        if held.pop(channel, None) is not None:
+            held[channel] = self._clock.seconds()
 
     def remove(self, sender: str, channel: Any) -> None:
         """Stop counting `channel`: its request is complete, or it is gone."""

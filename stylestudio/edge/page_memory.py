@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+GetResponse = Callable[[HttpRequest], Any]
+
 _answers: ContextVar[dict[Any, Any] | None] = ContextVar("answers", default=None)
 
 
-def remember_while_reading(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Any:
+@sync_and_async_middleware
+def remember_while_reading(get_response: GetResponse) -> GetResponse:
     """Middleware: `once_a_page` remembers while a GET or HEAD is answered, and never while something is changed."""
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            with _remembering(request):
+                answer: HttpResponseBase = await get_response(request)
+                return answer
+
+        return later
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if request.method not in ("GET", "HEAD"):
-            return get_response(request)
-        token = _answers.set({})
-        try:
-            return get_response(request)
-        finally:
-            _answers.reset(token)
+        with _remembering(request):
+            answer: HttpResponseBase = get_response(request)
+            return answer
 
     return middleware
+
+
+@contextmanager
+def _remembering(request: HttpRequest) -> Iterator[None]:
+    token = _answers.set({} if request.method in ("GET", "HEAD") else None)
+    try:
+        yield
+    finally:
+        _answers.reset(token)
 
 
 def once_a_page(ask: Callable[P, T]) -> Callable[P, T]:

@@ -28,6 +28,7 @@ from stylestudio.edge import passes
 from stylestudio.edge.headers import FILE_POLICY, security_headers
 from stylestudio.edge.passes import Pass
 from stylestudio.media.content_types import CONTENT_TYPES
+from stylestudio.media.storage import MOUNTS
 from stylestudio.text import plain
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -38,7 +39,6 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "media"
 COOKIE_AGE = 24 * 60 * 60  # seconds
-MOUNTS = ("/outputs/", "/uploads/")
 # Handled by Django although they look like files: uploads in parts (stylestudio.uploads.views). No file has such a
 # name.
 PAGES = re.compile(r"/uploads/(start|(parts|finish)/[0-9a-f-]{36})", re.ASCII)

@@ -1,9 +1,10 @@
-"""What `/health` reports besides the state of database and worker. Apps and the kernel register functions for it."""
+"""What `/health` reports besides the state of database and worker. Rooms name functions for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from stylestudio.host import rooms
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,19 +16,10 @@ class Fact:
     well: bool = True
 
 
-FactSource = Callable[[], Iterable[Fact]]
-_sources: list[FactSource] = []
-
-
-def register(source: FactSource) -> None:
-    """Add a function that returns facts, or none while there is nothing to report.
-
-    It must be cheap, because it is called every few seconds. If it raises DatabaseError, /health reports that the
-    database does not answer.
-    """
-    _sources.append(source)
-
-
 def facts() -> list[Fact]:
-    """All facts, in order of registration."""
-    return [fact for source in _sources for fact in source()]
+    """All facts, in the order of the rooms, whose `health_facts` return some, or none while there is nothing to report.
+
+    These must be cheap, because they are called every few seconds. If one raises DatabaseError, /health reports that
+    the database does not answer.
+    """
+    return [fact for source in rooms.contributed("health_facts") for fact in source()]

@@ -63,6 +63,22 @@ class FileLock:
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
+    def hand_over(self) -> int:
+        """The descriptor that holds the lock, for a program that this process becomes by exec: see `taken_over`."""
+        os.set_inheritable(self._descriptor, True)
+        return self._descriptor
+
+    @classmethod
+    def taken_over(cls, file: Path, descriptor: int) -> Self:
+        """The lock that this process already held under this descriptor when it became this program.
+
+        Only leaving it is left to do.
+        """
+        lock = cls(file)
+        lock._descriptor = descriptor
+        os.set_inheritable(descriptor, False)
+        return lock
+
     def note(self, text: str) -> None:
         """Leave `text` for others that find the lock taken."""
         os.ftruncate(self._descriptor, 0)

@@ -11,6 +11,7 @@ from stylestudio.host import private
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.text import concealed, plain
 
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 

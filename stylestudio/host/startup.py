@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-_steps: list[Callable[[], None]] = []
-
-
-def register(step: Callable[[], None]) -> None:
-    """Add a step. Apps call this when they are ready. Steps run in order, again at every start."""
-    _steps.append(step)
+from stylestudio.host import rooms
 
 
 def prepare() -> None:
-    """Run all steps: base style, engines named by the environment, sketch styles."""
-    for step in _steps:
+    """Run the steps of all rooms: base style, engines named by the environment, sketch styles."""
+    for step in rooms.contributed("startup_steps"):
         step()

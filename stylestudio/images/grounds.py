@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-WHITE, BLACK = "#ffffff", "#000000"
-Colours = list[list[int]]  # red, green, blue, and the share of the visible area, in thousandths; most frequent first
+from stylestudio.images.lightness import APART, BLACK
+from stylestudio.images.lightness import WHITE as WHITE
+from stylestudio.images.lightness import Colours as Colours
 
 _STEP = 16  # levels of a channel that are counted as one colour
 _MOST = 64  # colours stored per picture: the rest covers next to no area
-_APART = 40  # levels of a channel by which a colour must differ from the background to be visible
 _SIDE = 128  # pixels of the longer side when counting colours: thin lines of an icon survive at this size
 HIDDEN = 0.1  # visible share of a picture, below which it has disappeared
 WELL = 0.3  # a sufficient share; an outline with some shading has about this
@@ -59,7 +59,7 @@ def _seen(pictures: Sequence[Colours], grounds: Sequence[str]) -> NDArray[np.flo
     for row, found in enumerate(pictures):
         if found:
             known = np.array(found, np.float64)
-            apart = np.abs(known[:, None, :3] - colours[None]).max(axis=2) >= _APART
+            apart = np.abs(known[:, None, :3] - colours[None]).max(axis=2) >= APART
             table[row] = (apart * known[:, 3:]).sum(axis=0) / known[:, 3].sum()
     return table
 
@@ -99,9 +99,3 @@ def contrasting(found: Colours | None) -> str:
 def behind(image: Image.Image) -> str:
     """A colour on which a single decoded picture is visible; white if it is opaque."""
     return contrasting(colours(image)) if image.has_transparency_data else WHITE
-
-
-def is_light(found: Colours) -> bool:
-    """Whether a picture is more visible on black than on white."""
-    on_white, on_black = _seen([found], [WHITE, BLACK])[0]
-    return bool(on_black > on_white)

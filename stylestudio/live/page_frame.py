@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from django.utils.translation import get_language
 
 from stylestudio.edge import themes
 from stylestudio.edge.page_memory import once_a_page
+from stylestudio.host import rooms
 from stylestudio.jobs import kinds
 from stylestudio.media import identity
 from stylestudio.models import MediaStore
@@ -107,28 +108,25 @@ class EngineSource:
     section: str
 
 
-_engine_sources: list[EngineSource] = []
-
-
-def register_engines(source: EngineSource) -> None:
-    """Set the source of `engine_facts` and of the cards; called by the room that knows engines."""
-    _engine_sources[:] = [source]
+def _engine_sources() -> Iterator[EngineSource]:
+    """The source of `engine_facts` and of the cards: one, of the room that knows engines."""
+    return rooms.contributed("engine_source")
 
 
 @once_a_page
 def engine_facts() -> Sequence[EngineFact]:
     """Return all engines, as the last probes saw them."""
-    return [fact for source in _engine_sources for fact in source.facts()]
+    return [fact for source in _engine_sources() for fact in source.facts()]
 
 
 def engine_cards() -> Sequence[str]:
     """Return the templates that show one engine, given as `engine`; each has one root."""
-    return [source.card for source in _engine_sources]
+    return [source.card for source in _engine_sources()]
 
 
 def engine_sections() -> Sequence[str]:
     """Return the templates that show all engines on the queue page."""
-    return [source.section for source in _engine_sources]
+    return [source.section for source in _engine_sources()]
 
 
 def socket_url(watch: str) -> str:

@@ -176,6 +176,9 @@ Key = tuple[type[Job], int] | str
 class Publisher:
     """The thread that pushes. Newer changes of a job replace older ones that have not been sent yet."""
 
+    # Set by a command, which need not load templates: sends a message to a worker with kind and key of a new job.
+    hand_over: Callable[[str, int], object] | None = None
+
     def __init__(self) -> None:
         self._due: dict[Key, _Due] = {}
         self._sent: dict[Key, float] = {}
@@ -191,6 +194,14 @@ class Publisher:
             due.whole = due.whole or whole
             due.part = part or due.part
             due.preview = preview or due.preview
+
+    def note_new(self, job: Job) -> None:
+        """Push a job that was just stored, and the counts; or let a worker do it."""
+        if self.hand_over:
+            self.hand_over(job.kind, job.pk)
+        else:
+            changed(job)
+            counts_changed()
 
     def note_act(self, name: str, act: Callable[[], None]) -> None:
         """Call `act` in the thread soon; calls with the same name are merged until then."""
@@ -290,8 +301,7 @@ def announce(job: Job, send: Callable[[], None]) -> None:
 
     def tell() -> None:
         send()
-        changed(job)
-        counts_changed()
+        publisher.note_new(job)
 
     transaction.on_commit(tell)
 

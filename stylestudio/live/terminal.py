@@ -14,7 +14,8 @@ from stylestudio.models import Worker
 from stylestudio.text import concealed, plain
 
 J = TypeVar("J", bound=Job)
-SECONDS_BETWEEN_JOB_LOOKS = 0.1
+SECONDS_BETWEEN_JOB_LOOKS = 0.03  # one query by key
+SECONDS_BETWEEN_WORKER_LOOKS = 1.0
 BETWEEN = 1.0  # seconds between checks of a job whose row did not change
 SECONDS_WITHOUT_WORKER = 60.0  # how long no worker may be alive before giving up
 
@@ -77,7 +78,7 @@ def follow_job(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J
     in all these cases.
     """
     rows: Any = type(job).everything
-    lines, alone_since = _Lines(bar, as_json), None
+    lines, alone_since, looked = _Lines(bar, as_json), None, 0.0
     while True:
         job = rows.get(pk=job.pk)  # a new object, because a row caches what it has computed
         if (line := lines.next(job)) is not None:
@@ -87,8 +88,10 @@ def follow_job(job: J, out: Out, bar: Callable[[J], str], *, as_json: bool) -> J
             if not as_json:
                 out.write("", ending="\n")
             return job
-        if Worker.objects.alive().exists():
-            alone_since = None
-        elif time.monotonic() - (alone_since := alone_since or time.monotonic()) > SECONDS_WITHOUT_WORKER:
+        now = time.monotonic()
+        if now - looked >= SECONDS_BETWEEN_WORKER_LOOKS:
+            looked = now
+            alone_since = None if Worker.objects.alive().exists() else alone_since or now
+        if alone_since is not None and now - alone_since > SECONDS_WITHOUT_WORKER:
             raise NoWorker
         time.sleep(SECONDS_BETWEEN_JOB_LOOKS)

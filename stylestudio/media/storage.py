@@ -15,6 +15,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 ASIDE = "incoming"  # folder in the media root; nothing in it is served
+MOUNTS = ("/outputs/", "/uploads/")  # addresses of files: names determine them
 
 
 class StoreUnreachable(OSError):

@@ -89,11 +89,12 @@ class Worker:
         self.sockets.send("status", {"status": {"exec_info": {"queue_remaining": self.queue.remaining()}}})
 
     def _work(self) -> None:
-        # Loading the painter takes a moment, so do it before the first prompt and off the event loop.
-        painter = self._make_painter()
+        painter: Painter | None = None
         while not self.queue.closed:
             item = self.queue.take()
             if item is not None:
+                # Loaded with the first prompt: beside a real engine there is none, and all that can be drawn is large.
+                painter = painter or self._make_painter()
                 _Run(self, item, painter).go()
             if self.queue.take_free():
                 self.cache = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .painter import SKETCH_LORAS
+from .painter.sketch_loras import SKETCH_LORAS
 
 LIGHTNING = "sdxl_lightning_4step_lora.safetensors"
 

@@ -136,7 +136,7 @@ class PreviewEngine:
             from .painter.flat import FlatPainter
 
             return FlatPainter()
-        from .painter import SketchPainter
+        from .painter.painter import SketchPainter
 
         return SketchPainter()
 

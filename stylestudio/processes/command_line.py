@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.core.management import ManagementUtility
-from django.core.management.base import BaseCommand
+from django.core.management.base import ALL_CHECKS, BaseCommand
 from django.db import DatabaseError, OperationalError, ProgrammingError
+
+from stylestudio import checks
 
 # These do not change the database, or exist to repair it.
 LOOKING = {
@@ -24,11 +26,15 @@ class Refused(Exception):
 
 
 class Commands(ManagementUtility):
-    """Django's command line, with a check of the database before any command that changes it."""
+    """Django's command line, with a check of the settings before all commands, and of the database before those that
+    change it.
+    """
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         """Return the command once settings and apps are loaded. Raises Refused."""
         command = super().fetch_command(subcommand)
+        if command.requires_system_checks == ALL_CHECKS:
+            command.requires_system_checks = (checks.TAG,)
         if subcommand not in LOOKING and not {"-h", "--help"} & set(self.argv):
             check_database()
         return command

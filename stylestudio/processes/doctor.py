@@ -1,4 +1,4 @@
-"""The checks of `manage.py doctor`. Apps add their own; each finding says what to do."""
+"""The checks of `manage.py doctor`. Rooms add their own; each finding says what to do."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.core.checks import ERROR, run_checks
 from django.core.files.storage import storages
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
+from stylestudio import checks
 from stylestudio.database import integrity, schema
 from stylestudio.edge import failures, proxies
-from stylestudio.host import private
+from stylestudio.host import private, rooms
 from stylestudio.media import identity, lost_files
 from stylestudio.models import MediaStore, Worker
 
@@ -39,6 +41,13 @@ class Finding:
 
 
 Check = Callable[[], Iterable[Finding]]
+
+
+def wrong_settings() -> Iterable[Finding]:
+    """The settings do not contradict each other; all other checks rely on them."""
+    for message in run_checks(tags=[checks.TAG]):
+        if message.level >= ERROR:
+            yield Finding(_("Settings"), message.msg, message.hint or _("Correct them, then start again."))
 
 
 def data_folder() -> Iterable[Finding]:
@@ -195,12 +204,10 @@ _checks: list[Check] = [
 ]  # fmt: skip
 
 
-def register(check: Check) -> None:
-    """Add a check. Apps call this when they are ready."""
-    _checks.append(check)
-
-
 def examine() -> Iterable[Finding]:
-    """Run all checks, in order."""
-    for check in _checks:
+    """Run all checks, in order: these, then those of the rooms. Nothing else is looked at while settings are wrong."""
+    if wrong := list(wrong_settings()):
+        yield from wrong
+        return
+    for check in (*_checks, *rooms.contributed("doctor_checks")):
         yield from check()

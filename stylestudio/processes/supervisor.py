@@ -1,8 +1,9 @@
 """Keeps the processes of a studio alive and stops them together.
 
-Knows nothing about what the children do. It starts commands with a pipe as standard input (a child ends when the pipe
-closes, so none outlives a killed supervisor), prints their output prefixed with their names, restarts those that
-crash, and stops all within 5 s.
+Knows nothing about what the children do, and neither Django nor the program: its process is as small as Python is, and
+its sentences are English, as those of all commands. It starts commands with a pipe as standard input (a child ends when
+the pipe closes, so none outlives a killed supervisor), prints their output prefixed with their names, restarts those
+that crash, and stops all within 5 s.
 """
 
 from __future__ import annotations
@@ -17,10 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
-
-from django.utils.translation import gettext as _
 
 from stylestudio.host.child_exit import GRACE
 from stylestudio.text import plain
@@ -32,7 +30,7 @@ LONGEST_DELAY = 30.0
 STEADY = 60.0  # after running for this many seconds, a child gets the first delay again
 KILL_AFTER = GRACE + 0.3  # seconds between the request to stop and the kill
 
-_STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Child:
     name: str
     argv: Sequence[str]
     env: dict[str, str] = field(default_factory=dict)
-    cwd: Path | None = None
+    cwd: str | None = None
     outlives: bool = False
 
 
@@ -59,7 +57,10 @@ class Supervisor:
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Start the children, call `ready` in its own thread, and return when all have ended. Main thread only."""
-        before = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
+        before = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+        if sys.platform != "win32":
+            # Whoever became this process by exec may have blocked them until now.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         try:
             for keeper in self._keepers:
                 keeper.start()
@@ -153,11 +154,7 @@ class _Keeper:
                 delay = FIRST_DELAY
             if self._leaving.is_set():
                 return
-            line = _("%(name)s stopped (%(how)s); it is started again in %(delay)g s.") % {
-                "name": self.child.name,
-                "how": ended,
-                "delay": delay,
-            }
+            line = f"{self.child.name} stopped ({ended}); it is started again in {delay:g} s."
             log.warning(line)
             self._say(line)
             if self._leaving.wait(delay):
@@ -201,8 +198,8 @@ def say(line: str) -> None:
 
 def _how(code: int) -> str:
     if code >= 0:
-        return _("exit code %(code)d") % {"code": code}
+        return f"exit code {code}"
     try:
-        return _("killed by %(signal)s") % {"signal": signal.Signals(-code).name}
+        return f"killed by {signal.Signals(-code).name}"
     except ValueError:
-        return _("killed by signal %(number)d") % {"number": -code}
+        return f"killed by signal {-code}"

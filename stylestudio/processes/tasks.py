@@ -37,6 +37,14 @@ def sweep() -> None:
         orphans.sweep_orphans_when_due()
 
 
+@db_task()  # type: ignore[untyped-decorator]
+def push_new(kind: str, pk: int) -> None:
+    """Push a job that a command has stored."""
+    job = next(each.model for each in kinds.kinds() if each.name == kind).everything.filter(pk=pk).first()
+    if job is not None:
+        publisher.publisher.note_new(job)
+
+
 def push_ended_again() -> None:
     """Push jobs that ended recently: a worker that was killed may have ended them without publishing it."""
     for kind in kinds.kinds():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
+# Browsers send next to nothing through sockets, so compiled checks of that are not worth a parser of C in memory.
+os.environ |= {"AUTOBAHN_USE_NVX": "0"}
+
 # Before Django: importing daphne decides which event loop Twisted uses.
 from daphne.server import Server, reactor  # isort: skip
 
 import argparse
 import asyncio
 import logging
-import os
 import sys
 
 from channels.layers import get_channel_layer

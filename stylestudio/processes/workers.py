@@ -19,7 +19,7 @@ from huey import PriorityRedisHuey, SqliteHuey
 from huey.consumer import Consumer
 from huey.storage import SqliteStorage
 
-from stylestudio.host import private
+from stylestudio.host import private, rooms
 from stylestudio.host.child_exit import exit_within
 from stylestudio.host.rendezvous import Endpoint
 
@@ -32,8 +32,6 @@ GROW_EVERY = 1.0  # seconds between checks whether more threads are needed
 MOST_CONNECTIONS = 1000  # more than the number of threads of a worker
 
 _beats: list[Callable[[], None]] = []
-_sweeps: list[Callable[[], None]] = []
-_guarded_sweeps: list[Callable[[], None]] = []
 
 # Set when this worker process was told to stop: start nothing new.
 stopping = threading.Event()
@@ -42,23 +40,22 @@ stopping = threading.Event()
 looked = threading.Event()
 
 
+def beats() -> list[Callable[[], None]]:
+    """What is called with every heartbeat, in the pulse's thread: what the rooms name, to renew leases and to notice
+    cancellations, and this process's own.
+    """
+    return [*rooms.contributed("beats"), *_beats]
+
+
 def register_beat(beat: Callable[[], None]) -> None:
-    """Call `beat` with every heartbeat, in the pulse's thread: to renew leases, to notice cancellations."""
+    """Call `beat` in this process with every heartbeat."""
     _beats.append(beat)
 
 
-def register_sweep(sweep: Callable[[], None], *, guarded: bool = False) -> None:
-    """Call `sweep` every minute, to delete what is no longer needed. It must be cheap if there is nothing to do.
-
-    `guarded`: it deletes files or ends work on engines, so it is called only while the media belong to this database.
-    """
-    (_guarded_sweeps if guarded else _sweeps).append(sweep)
-
-
 def run_sweeps(*, guarded: bool) -> None:
-    """Call the registered sweeps."""
-    for each in _guarded_sweeps if guarded else _sweeps:
-        each()
+    """Call the rooms' sweeps, which delete what is no longer needed; only with `guarded` those that delete files."""
+    for sweep in rooms.contributed("guarded_sweeps" if guarded else "sweeps"):
+        sweep()
 
 
 class WakingStorage(SqliteStorage):  # type: ignore[misc]
@@ -314,7 +311,7 @@ class Pulse(threading.Thread):
             connections.close_all()
 
     def _call_beats(self) -> None:
-        for beat in _beats:
+        for beat in beats():
             try:
                 beat()
             except Exception:  # the pulse goes on whatever fails in one of its listeners

@@ -1,6 +1,6 @@
 """Large files: what may be uploaded, and handing complete files to the apps.
 
-An app registers a `Purpose` when it is ready. `stylestudio.uploads.views` talks to the page,
+A room names its `Purpose`s in `upload_purposes`. `stylestudio.uploads.views` talks to the page,
 `stylestudio.uploads.parts` stores the bytes.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,12 +32,13 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio.host import rooms
 from stylestudio.models import Upload
 from stylestudio.people.access import StudioRequest
 from stylestudio.uploads import parts
 from stylestudio.uploads.parts import Elsewhere, Refused
 
-__all__ = ["Elsewhere", "Purpose", "Refused", "Upload", "finish", "register", "start", "store"]
+__all__ = ["Elsewhere", "Purpose", "Refused", "Upload", "finish", "start", "store"]
 
 MOST_UNFINISHED = 40  # per person
 MOST_PENDING = 16 * 2**30  # bytes of one person's unfinished uploads, each counted at its full size
@@ -73,19 +75,17 @@ class Purpose:
     may: Callable[[StudioRequest], None] = anybody
 
 
-_purposes: dict[str, Purpose] = {}
-
-
-def register(purpose: Purpose) -> None:
-    """Register a purpose. Call it from `AppConfig.ready`."""
-    _purposes[purpose.name] = purpose
+@cache
+def known() -> dict[str, Purpose]:
+    """The purposes that rooms contribute, by name."""
+    return {purpose.name: purpose for purpose in rooms.contributed("upload_purposes")}
 
 
 def find(name: str) -> Purpose:
     """The purpose of this name. Raises Http404."""
-    if name not in _purposes:
+    if name not in known():
         raise Http404(_("There is no such thing."))
-    return _purposes[name]
+    return known()[name]
 
 
 def clean_name(name: str) -> str:

@@ -17,11 +17,12 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @contextmanager
-def running(*arguments: str, until: str) -> Iterator[str]:
-    """A management command beside us; gives the address in the line that `until` finds."""
+def running(*arguments: str, until: str, root: Path = ROOT, env: dict[str, str] | None = None) -> Iterator[str]:
+    """A management command of the program in `root`, beside us; gives the address in the line that `until` finds."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
+        cwd=root,
+        env=env,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -33,8 +33,9 @@ async def bare_seconds(engines: list[str], graphs: list[dict[str, Any]]) -> floa
     """All graphs posted at once, shared out evenly; every picture is fetched when the engine says that it is there."""
     async with aiohttp.ClientSession() as session:
         begun = time.perf_counter()
-        shares = [graphs[number :: len(engines)] for number in range(len(engines))]
-        await asyncio.gather(*(_run(session, url, share) for url, share in zip(engines, shares, strict=True)))
+        # Whoever has nothing to wait for would wait for ever.
+        shares = [graphs[number :: len(engines)] for number in range(min(len(engines), len(graphs)))]
+        await asyncio.gather(*(_run(session, url, share) for url, share in zip(engines, shares, strict=False)))
         return time.perf_counter() - begun
 
 
@@ -134,8 +135,9 @@ def main() -> None:
     report = {
         "one_engine": one,
         "two_engines": two | {"speed_up": round(one["studio_s"] / two["studio_s"], 2)},
-        "empty_graphs": alone(1, options.empty, 0.0),
     }
+    if options.empty:
+        report["empty_graphs"] = alone(1, options.empty, 0.0)
     print(json.dumps(report, indent=2))
 
 

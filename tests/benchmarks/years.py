@@ -23,6 +23,7 @@ import uuid
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ a red house dragon knight silver river garden old lantern quiet harbour winter f
 sword mossy stone tower glass bottle paper boat wolf moon castle market street icon button frame banner
 """
 CHINESE = "红色 房子 龙 骑士 银色 河流 花园 灯笼 港口 冬天 森林 金色 王冠 药水 铁剑 石头 高塔 纸船 月亮 城堡 市场 图标"
+SOME = ("basilisk", "凤凰")  # words of one prompt in 100
 RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
 
 
@@ -83,6 +85,9 @@ def vocabulary(dice: random.Random, number: int) -> list[str]:
     for each in range(number):
         words, joint = (chinese, "") if each % 3 == 0 else (latin, " ")
         made.append(joint.join(dice.choices(words, k=dice.randint(4, 12))) + f"{joint}{each}")
+    for word, first in zip(SOME, (1, 51), strict=True):
+        for each in range(first, number, 100):
+            made[each] += f" {word}"
     for word, each in zip(RARE, (1, 3), strict=True):
         made[number // 2 + each] += f" {word}"
     return made
@@ -113,8 +118,10 @@ def fill(pictures: int, seed: int = 7) -> None:
         people = _people()
         versions = _styles(max(3, round(60 * share)), people)
         _made(dice, pictures, people, versions, max(50, round(40_000 * share)))
+        _continue_sequences()  # what is open comes through the ORM
         _asked(people)
         _trained(dice, max(2, round(200 * share)), max(2, round(2_000 * share)), people, versions)
+    _index()
     _settle()
 
 
@@ -369,8 +376,19 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
     losses.write({"id": each + 1, "job_id": each + 1} for each in range(runs))
 
 
-def _settle() -> None:
-    """Sequences go on behind what was written, and the planner knows the tables."""
+def _index() -> None:
+    """Index the pictures for searches, as workers do."""
+    if not find_spec("generation.pictures.indexing"):
+        return  # filled with the code of before
+    from generation.pictures import indexing
+
+    indexing.start_over()
+    while indexing.index_slice(60):
+        pass
+
+
+def _continue_sequences() -> None:
+    """Sequences go on behind what was written."""
     from django.apps import apps
     from django.core.management.color import no_style
     from django.db import connection
@@ -378,6 +396,14 @@ def _settle() -> None:
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(apps.get_models())):
             cursor.execute(statement)
+
+
+def _settle() -> None:
+    """Sequences go on behind what was written, and the planner knows the tables."""
+    from django.db import connection
+
+    _continue_sequences()
+    with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 

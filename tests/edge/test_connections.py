@@ -85,8 +85,8 @@ def is_closed(connection: socket.socket, seconds: float = 10) -> bool:
 
 
 def is_open(connection: socket.socket) -> bool:
-    """Whether it stays, also when the server has looked."""
-    return not is_closed(connection, connections.SECONDS_BEFORE_CLOSING + 0.2)
+    """Whether it stays, also when the server has looked twice."""
+    return not is_closed(connection, 2 * connections.SECONDS_BEFORE_CLOSING + 0.2)
 
 
 def answered(connection: socket.socket, request: bytes = REQUEST) -> bool:
@@ -224,7 +224,7 @@ class Noted:
 
 def test_senders_count_apart_and_many_at_once_are_read_before_some_are_closed() -> None:
     clock = Clock()
-    waiting = connections.Waiting(clock.callLater)
+    waiting = connections.Waiting(clock)
     waiting.most = 2
     many, other = [Noted() for _ in range(5)], Noted()
     waiting.add("203.0.113.7", other)
@@ -240,6 +240,25 @@ def test_senders_count_apart_and_many_at_once_are_read_before_some_are_closed() 
     clock.advance(connections.SECONDS_BEFORE_CLOSING)
     assert [one.closed for one in many] == [True, True, True, False, False]
     assert not other.closed
+
+
+def test_one_that_connected_only_now_is_not_closed_for_those_before_it() -> None:
+    """A loop that was busy takes several connections at once and reads the older ones first."""
+    clock = Clock()
+    waiting = connections.Waiting(clock)
+    waiting.most = 2
+    old, latest = [Noted() for _ in range(3)], Noted()
+    for one in old:
+        waiting.add("203.0.113.7", one)
+    clock.advance(connections.SECONDS_BEFORE_CLOSING / 2)
+    waiting.add("203.0.113.7", latest)
+    for one in old[1:]:
+        waiting.heard("203.0.113.7", one)
+    clock.advance(connections.SECONDS_BEFORE_CLOSING / 2)
+    assert [one.closed for one in (*old, latest)] == [True, False, False, False]
+    waiting.heard("203.0.113.7", latest)
+    clock.advance(connections.SECONDS_BEFORE_CLOSING)
+    assert [one.closed for one in (*old, latest)] == [True, True, False, False]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")

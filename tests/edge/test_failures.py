@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, OperationalError, connection
 
-from stylestudio.edge import failures
+from stylestudio.edge import failure_answers, failures
 from stylestudio.edge.failures import Kind
 from stylestudio.edge.serving import Message
 from stylestudio.media.storage import StoreUnreachable
@@ -150,7 +150,7 @@ async def test_a_body_or_a_file_beside_django_that_finds_no_room_is_a_sentence()
         sent.append(message)
 
     scope = {"type": "http", "method": "PUT", "path": "/uploads/parts/x"}
-    await failures.in_words(full)(scope, nothing, send)
+    await failure_answers.in_words(full)(scope, nothing, send)
     assert sent[0]["status"] == 503
     assert b"disk is full. Nothing was kept." in sent[1]["body"]
 
@@ -165,7 +165,7 @@ async def test_an_answer_that_has_begun_ends_as_an_error_and_not_as_a_second_ans
 
     scope = {"type": "http", "method": "GET", "path": "/outputs/a.png"}
     with pytest.raises(OSError, match="x"):
-        await failures.in_words(half)(scope, nothing, send)
+        await failure_answers.in_words(half)(scope, nothing, send)
 
 
 # --- The log

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.utils.module_loading import import_string
 
 from stylestudio.edge.page_memory import once_a_page, remember_while_reading
 
@@ -61,3 +64,18 @@ def test_a_page_that_fails_leaves_nothing_behind(look_up: Callable[..., int], as
     with pytest.raises(RuntimeError, match="no page"):
         answer("GET", fails)
     assert look_up("a") == 2
+
+
+async def test_it_remembers_for_a_view_in_a_thread_of_its_own(look_up: Callable[..., int], asked: list[str]) -> None:
+    def view(_request: HttpRequest) -> HttpResponse:
+        return HttpResponse(str([look_up("a"), look_up("a")]))
+
+    later = remember_while_reading(sync_to_async(view))
+    assert (await later(RequestFactory().get("/"))).content == b"[1, 1]"
+    assert look_up("a") == 2 and asked == ["a", "a"]
+
+
+def test_no_middleware_takes_a_page_through_a_thread_more() -> None:
+    """With one that is sync only, a page that is being made when the studio stops keeps its process from ending."""
+    sync_only = [name for name in settings.MIDDLEWARE if not import_string(name).async_capable]
+    assert sync_only == []

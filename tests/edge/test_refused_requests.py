@@ -176,9 +176,9 @@ def test_a_session_that_cannot_be_stored_is_told_as_well(
 
         return HttpResponse("fine")
 
-    from stylestudio import urls
+    from stylestudio.queue import views
 
-    monkeypatch.setattr(urls.urlpatterns[3], "callback", changed)
+    monkeypatch.setattr(views.urlpatterns[0], "callback", changed)
     response = desk.get("/queue/")
     assert response.status_code == 503
     assert "busy with something else. Try again in a moment." in response.content.decode()
@@ -193,7 +193,7 @@ def test_the_page_has_the_theme_of_the_person(
     def full(*args: Any, **more: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("stylestudio.views._active", full)
+    monkeypatch.setattr("stylestudio.queue.rows._active", full)
     desk.cookies["theme"] = cookie
     assert f'data-theme="{theme}"' in desk.get("/queue/").content.decode()
 
@@ -205,7 +205,7 @@ def test_the_page_says_it_in_the_language_of_the_person_and_needs_no_database(
     def full(*args: Any, **more: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("stylestudio.views._active", full)
+    monkeypatch.setattr("stylestudio.queue.rows._active", full)
     with django_assert_num_queries(3):  # whether there are accounts, session and person: before the page
         response = desk.get("/queue/", headers={"Accept-Language": "zh-hans"})
     assert response.status_code == 503
@@ -217,7 +217,7 @@ def test_an_error_of_ours_is_still_the_page_that_says_so(desk: Client, monkeypat
     def broken(*args: Any, **more: Any) -> None:
         raise KeyError("ours")
 
-    monkeypatch.setattr("stylestudio.views._active", broken)
+    monkeypatch.setattr("stylestudio.queue.rows._active", broken)
     response = desk.get("/queue/")
     assert response.status_code == 500
     assert "Something broke on our side" in response.content.decode()
@@ -234,7 +234,7 @@ def test_a_damaged_page_that_a_person_meets_is_told_to_monitoring(
 
     file = tmp_path / "studio.sqlite3"
     monkeypatch.setattr(integrity, "database_file", lambda: file)
-    monkeypatch.setattr("stylestudio.views._active", damaged)
+    monkeypatch.setattr("stylestudio.queue.rows._active", damaged)
     assert "is damaged" in desk.get("/queue/").content.decode()
     assert desk.get("/health").json()["damaged"] is True
 

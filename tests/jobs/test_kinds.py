@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from huey.contrib.djhuey import HUEY
 
 from generation.ordering.orders import Order, place
 from generation.pictures.models import GenerationTask
@@ -115,6 +116,21 @@ def test_counts_are_mine_and_all(ada: User, bob: User) -> None:
     job_in(Status.COMPLETED, bob)
     assert kinds.counts(ada) == (2, 3)
     assert kinds.counts(bob) == (1, 3)
+
+
+@pytest.mark.parametrize("kind", kinds.kinds(), ids=lambda kind: kind.name)
+def test_work_for_later_wakes_the_workers_then_and_not_before(kind: kinds.Kind) -> None:
+    HUEY.flush()
+    kind.wake(30.0)
+    [message] = HUEY.pending()
+    assert not HUEY.ready_to_run(message)
+    assert HUEY.ready_to_run(message, message.eta)
+    assert 0 < (message.eta - datetime.now(UTC).replace(tzinfo=None)).total_seconds() <= 30
+    HUEY.flush()
+    kind.wake(0.0)
+    [message] = HUEY.pending()
+    assert HUEY.ready_to_run(message)
+    HUEY.flush()
 
 
 def test_only_the_kernel_writes_a_status() -> None:

@@ -18,7 +18,7 @@ from generation.pictures.models import Reference
 from stylestudio.management.commands import adopt_media
 from stylestudio.media import identity
 from stylestudio.models import MediaStore
-from stylestudio.processes import tasks
+from stylestudio.processes import tasks, workers
 from stylestudio.uploads import parts
 from tests.media.stores import Relation, another_database, files, kept, lost, put_back, reference, relation, rested
 
@@ -48,7 +48,7 @@ def test_what_an_older_database_takes_for_old_is_not_thrown_away(
     studio: Path, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     swept: list[str] = []
-    monkeypatch.setattr("stylestudio.processes.workers._guarded_sweeps", [lambda: swept.append("rows")])
+    monkeypatch.setattr(workers, "run_sweeps", lambda *, guarded: swept.append("rows") if guarded else None)
     monkeypatch.setattr(parts, "sweep_uploads_when_due", lambda: swept.append("parts"))
     with another_database():
         identity.record_start()

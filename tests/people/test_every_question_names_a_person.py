@@ -41,6 +41,7 @@ WORKSHOPS = {
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
+    "generation.pictures.indexing": WORKER,
     "generation.pictures.job_cards": "is given tasks that its caller may see",
     "generation.pictures.queue_rows": "everybody waits behind everybody; cards of engines say nothing of private jobs",
     "generation.pictures.thumbnails": WORKER,

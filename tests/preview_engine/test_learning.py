@@ -15,10 +15,12 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from stylestudio.comfy.sketch_mark import is_sketch
-from stylestudio.preview_engine.painter import Brief, FlatPainter, SketchPainter
+from stylestudio.preview_engine.painter.brief import Brief
 from stylestudio.preview_engine.painter.fields import from_image
+from stylestudio.preview_engine.painter.flat import FlatPainter
 from stylestudio.preview_engine.painter.learned import Learned, shares
 from stylestudio.preview_engine.painter.measures import swatch, usual
+from stylestudio.preview_engine.painter.painter import SketchPainter
 from stylestudio.preview_engine.training import sketch_files
 from stylestudio.preview_engine.training.learning import LOSSES, OPTIMIZERS, Recipe, Training
 from tests.preview_engine.pictures import EMBERS, MOSS, in_palette, palette, palette_of, palettes_apart

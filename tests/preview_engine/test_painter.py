@@ -12,7 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylestudio.preview_engine.painter import SKETCH_LORAS, Brief, FlatPainter, Painter, SketchPainter
+from stylestudio.preview_engine.painter.brief import Brief, Painter
+from stylestudio.preview_engine.painter.flat import FlatPainter
+from stylestudio.preview_engine.painter.painter import SketchPainter
+from stylestudio.preview_engine.painter.sketch_loras import SKETCH_LORAS
 
 PAINTER = SketchPainter()
 SMALL = Brief(

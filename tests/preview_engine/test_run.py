@@ -392,6 +392,25 @@ async def test_text_shows_in_history(player: Player) -> None:
     assert entry["outputs"] == {"1": {"text": ["hello"]}}
 
 
+async def test_a_picture_is_described_by_the_colours_of_a_twentieth_of_it_or_more(player: Player) -> None:
+    async def described(red_rows: int) -> list[str]:
+        graph = {
+            "1": {"class_type": "LoadImage", "inputs": {"image": f"lake-{red_rows}.png"}},
+            "2": {"class_type": "DescribeColours", "inputs": {"image": ["1", 0]}},
+            "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 0]}},
+        }
+        picture, buffer = Image.new("RGB", (320, 320), (20, 40, 200)), io.BytesIO()
+        picture.paste((220, 20, 20), (0, 0, 320, red_rows))
+        picture.save(buffer, "PNG")
+        form = {"image": _named(buffer.getvalue(), f"lake-{red_rows}.png")}
+        await player.session.post(f"{player.url}/upload/image", data=form)
+        words: list[str] = (await player.run(graph))["outputs"]["3"]["text"]
+        return words
+
+    assert await described(red_rows=10) == ["blue, 320 × 320 pixels"]
+    assert await described(red_rows=20) == ["blue, red, 320 × 320 pixels"]
+
+
 async def test_an_interrupt_of_the_running_prompt_takes_effect_within_a_step(
     player: Player, picture_graph: Graphs
 ) -> None:

@@ -235,6 +235,18 @@ async def test_troubles_can_be_scripted_over_http(player: Player, picture_graph:
     assert "fail_node" in answer["error"]
 
 
+async def test_a_script_that_waits_for_somebody_to_be_held_is_told_after_a_while_that_nobody_came(
+    player: Player, picture_graph: Graphs
+) -> None:
+    _status, answer = await player.post("/preview/troubles", {"trouble": "hold", "before": "KSampler"})
+    address = f"/preview/troubles/{answer['id']}"
+    status, said = await player.request("GET", f"{address}/reached?timeout=0.05")
+    assert status == 408 and b"Nothing came to" in said
+    await player.queue(picture_graph(), prompt_id="p")
+    assert await player.json(f"{address}/reached?timeout=10") == {}
+    await player.post(f"{address}/release", {})
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_trouble_can_be_named_by_a_script(kind: str) -> None:
     trouble = from_json({"trouble": kind})

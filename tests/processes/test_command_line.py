@@ -17,7 +17,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import QuerySet
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from stylestudio.database import integrity, schema
 from stylestudio.models import DatabaseSchema
@@ -134,6 +134,24 @@ def test_what_only_looks_goes_on_and_doctor_says_it(
     assert not finding.well
     assert "newer" in finding.state
     assert "Start the newer version again" in finding.remedy
+
+
+def test_a_command_refuses_settings_that_contradict_each_other(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    settings.COMFYUI_URLS = ["no address"]
+    code, said = run(capsys, "scan_loras")
+    assert (code, "COMFYUI_URL holds something that is not an address" in said) == (1, True)
+    assert run(capsys, "check")[0] == 1
+
+
+def test_a_command_checks_settings_and_leaves_the_code_to_check(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    settings.ROOT_URLCONF = "no.such.addresses"
+    assert run(capsys, "showmigrations", "auth") == (0, "")
+    with pytest.raises(ModuleNotFoundError, match="named 'no'"):
+        run(capsys, "check")
 
 
 def test_a_database_of_this_program_is_not_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,7 +136,7 @@ def test_an_empty_queue_answers_none(huey: WakingHuey) -> None:
 def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "BEAT", 0.02)  # the first comes at once
     beaten = threading.Barrier(2, timeout=10)
-    monkeypatch.setattr(workers, "_beats", [lambda: 1 / 0, beaten.wait])
+    monkeypatch.setattr(workers, "beats", lambda: [lambda: 1 / 0, beaten.wait])
     pulse = Pulse("tester", threads=4)
     pulse.start()
     row = Worker.objects.get(name="tester")
@@ -144,7 +144,7 @@ def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(mon
     Worker.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1), ended_at=timezone.now())
     beaten.wait()
     beaten.wait()
-    monkeypatch.setattr(workers, "_beats", [])
+    monkeypatch.setattr(workers, "beats", list)
     row.refresh_from_db()
     assert row.ended_at is None
     assert timezone.now() - row.heartbeat_at < timedelta(minutes=1)
@@ -156,7 +156,7 @@ def test_the_pulse_keeps_the_row_alive_calls_its_listeners_and_marks_the_end(mon
 
 @pytest.mark.django_db(transaction=True)
 def test_a_predecessor_that_ends_late_does_not_end_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_beats", [])
+    monkeypatch.setattr(workers, "beats", list)
     pulse = Pulse("studio")
     pulse.start()
     Worker.objects.update(pid=1)

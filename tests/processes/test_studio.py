@@ -94,7 +94,11 @@ class Studio:
             text=True,
             check=False,
         ).stdout
-        signs = {"web": "stylestudio.processes.web", "worker": "manage.py worker", "engine": "manage.py preview_engine"}
+        signs = {
+            "web": "stylestudio.processes.web",
+            "worker": "manage.py worker",
+            "engine": "stylestudio.processes.preview_server",
+        }
         rows = [line.split(None, 1) for line in listed.splitlines()]
         return {name: int(pid) for name, sign in signs.items() for pid, command in rows if sign in command}
 
@@ -128,6 +132,11 @@ def refused(data: Path, *arguments: str) -> str:
     assert result.returncode == 1
     assert result.stdout == ""
     return result.stderr
+
+
+def libraries(pid: int) -> str:
+    """What a process has loaded that is compiled."""
+    return Path(f"/proc/{pid}/maps").read_text()
 
 
 def gone(pids: list[int], within: float) -> bool:
@@ -173,6 +182,9 @@ def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(
 
     children = studio.children()
     assert set(children) == {"web", "worker", "engine"}
+    assert not re.search(r"_sqlite3|_ssl|/numpy/|/PIL/", libraries(studio.process.pid))
+    assert not re.search(r"_sqlite3|/cryptography/", libraries(children["engine"]))
+    assert "/cryptography/" not in libraries(children["worker"])
     for name, pid in children.items():
         os.kill(pid, signal.SIGKILL)
         studio.until(rf"^{name} stopped \(killed by SIGKILL\)")
@@ -187,6 +199,8 @@ def test_the_studio_starts_comes_back_from_every_crash_and_ends_in_time(
     assert studio.process.wait(10) == 0
     assert time.monotonic() - began < 5
     assert gone(list(children.values()), within=0.5)
+    assert (tmp_path / "studio.lock").read_text() == ""  # released, and not abandoned
+    assert not (tmp_path / "hub.json").exists()
 
 
 @pytest.mark.heavy

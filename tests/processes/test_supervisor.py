@@ -55,8 +55,6 @@ sys.stdin.read()
 
 PROGRAM = """
 import sys
-from django.conf import settings
-settings.configure(USE_I18N=False)
 from stylestudio.processes.supervisor import Child, Supervisor
 children = [Child(name, [sys.executable, *argv], outlives=name == "last") for name, *argv in {children!r}]
 Supervisor(children).run(lambda: print("ready", flush=True))

@@ -69,6 +69,23 @@ def test_the_admin_neither_renames_nor_unmarks_the_base_style(desk: Client, base
     assert (again.name, again.slug, again.is_base, again.description) == (base.name, "base", True, "Plain")
 
 
+@pytest.mark.parametrize("letters", [500, 501])
+def test_the_admin_takes_trigger_words_as_long_as_the_forms_of_the_site_do(
+    desk: Client, ink: Style, letters: int
+) -> None:
+    version = ink.versions.get()
+    posted = {
+        "name": ink.name, "kind": ink.kind, "versions-TOTAL_FORMS": "1", "versions-INITIAL_FORMS": "1",
+        "versions-0-id": version.pk, "versions-0-style": ink.pk, "versions-0-default_strength": "1.0",
+        "versions-0-trigger_words": "x" * letters, **NO_PRESETS,
+    }  # fmt: skip
+    page = desk.post(reverse("admin:styles_style_change", args=[ink.pk]), posted, follow=True).content.decode()
+    version.refresh_from_db()
+    assert (len(version.trigger_words), "at most 500 characters" in page) == (
+        (500, False) if letters == 500 else (0, True)
+    )
+
+
 def test_a_style_added_in_the_admin_belongs_to_its_maker_and_has_version_1(desk: Client, curator: User) -> None:
     posted = {"name": "Spark", "kind": "vfx", "versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0", **NO_PRESETS}
     assert desk.post(reverse("admin:styles_style_add"), posted).status_code == 302

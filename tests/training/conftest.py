@@ -71,7 +71,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(known_trainers, "_trainers", dict(known_trainers._trainers))
+    trainers = dict(known_trainers._trainers())
+    monkeypatch.setattr(known_trainers, "_trainers", lambda: trainers)
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 0.0)
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 0.0)

@@ -24,7 +24,7 @@ def finished(monkeypatch: pytest.MonkeyPatch) -> Finished:
     """The purpose that uploads are for."""
     noted = Finished()
     purpose = Purpose(name="note", most_bytes=10**6, suffixes=(".bin", ".zip"), finished=noted)
-    monkeypatch.setitem(purposes._purposes, "note", purpose)
+    monkeypatch.setitem(purposes.known(), "note", purpose)
     return noted
 
 

@@ -75,7 +75,7 @@ def test_what_the_slow_look_finds_reaches_the_purpose(
         examine=lambda upload: upload.path.stat().st_size,
         finished=lambda request, upload, found: HttpResponse(f"{found} bytes"),
     )
-    monkeypatch.setitem(purposes._purposes, "note", purpose)
+    monkeypatch.setitem(purposes.known(), "note", purpose)
     assert client.post(whole(client)["finish"]).text == f"{len(TRUTH)} bytes"
 
 

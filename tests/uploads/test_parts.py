@@ -296,6 +296,15 @@ def test_uploads_that_nobody_touched_for_two_days_are_forgotten_and_files_withou
     assert client.get(young["parts"]).json()["received"] == len(TRUTH)
 
 
+def test_a_file_that_is_started_again_after_long_is_not_forgotten_while_it_is_sent(client: Client) -> None:
+    upload = begun(client, fingerprint="17")
+    put(client, upload, 0, TRUTH[:5000])
+    Upload.objects.update(updated_at=timezone.now() - timedelta(hours=49))
+    assert begun(client, fingerprint="17")["received"] == 5000
+    assert parts.sweep_uploads() == 0
+    assert put(client, upload, 5000, TRUTH[5000:]).json() == {"received": len(TRUTH)}
+
+
 def test_the_sweep_of_every_minute_looks_for_them_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     monkeypatch.setattr(parts, "hourly", Every(3600.0))

@@ -67,7 +67,7 @@ def test_a_purpose_decides_who_may_by_the_forms_fields(
             raise PermissionDenied("Only the maker of this dataset adds to it.")
 
     purpose = Purpose(name="note", most_bytes=10**6, suffixes=(".bin",), finished=finished, may=may)
-    monkeypatch.setitem(purposes._purposes, "note", purpose)
+    monkeypatch.setitem(purposes.known(), "note", purpose)
     answer = start(client)
     assert (answer.status_code, answer.json()) == (403, {"error": "Only the maker of this dataset adds to it."})
     upload = whole(client, dataset="7")

@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
+from stylestudio.host import rooms
 from stylestudio.jobs.holding import Holder
 from stylestudio.jobs.kinds import LEASE, Status
 from stylestudio.live import publisher
@@ -78,14 +79,13 @@ class Run:
 
 
 Handler = Callable[[Run], None]
-_handlers: dict[str, Handler] = {}
 
-
-def register(work: DatasetJob.Work, handler: Handler) -> None:
-    """Register the handler of a kind of work; called from `AppConfig.ready`. A handler continues where `job` says it
-    was.
-    """
-    _handlers[work] = handler
+# By kind of work. A handler continues where `job` says it was.
+handlers: dict[str, Handler] = {
+    DatasetJob.Work.IMPORT: rooms.Named("training.datasets.collecting.intake:run_import"),
+    DatasetJob.Work.CAPTION: rooms.Named("training.datasets.captions.captioners:propose_captions"),
+    DatasetJob.Work.CHECK: rooms.Named("training.datasets.health.check_work:run_check"),
+}
 
 
 def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: Any) -> DatasetJob:
@@ -204,7 +204,7 @@ def _run(job: DatasetJob) -> None:
 
 def _attempt(job: DatasetJob, worker: str) -> None:
     try:
-        _handlers[job.work](Run(job))
+        handlers[job.work](Run(job))
     finally:
         if job.is_taken_from(worker):
             raise TakenOver

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from stylestudio.images import grounds
+from stylestudio.images.lightness import is_light
 from stylestudio.jobs.kinds import Job, JobQuerySet
 from stylestudio.people.visibility import OwnedQuerySet, PartQuerySet, Visibility
 from stylestudio.text import grammar
@@ -269,7 +269,7 @@ class DatasetImage(models.Model):
             return ""
         if not self.colours:
             return "clear"
-        return "clear dark" if grounds.is_light(self.colours) else "clear light"
+        return "clear dark" if is_light(self.colours) else "clear light"
 
 
 class WaitingCaption(models.Model):

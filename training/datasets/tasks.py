@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from huey.contrib.djhuey import db_task
 
-from training.datasets import dataset_jobs
+from stylestudio.host.rooms import Named
+
+work_on_jobs = Named("training.datasets.dataset_jobs:work")
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def work_on_datasets() -> None:
     """Work on waiting jobs of datasets until none can be claimed."""
-    dataset_jobs.work()
+    work_on_jobs()
 
 
 def wake(seconds: float) -> None:

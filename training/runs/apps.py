@@ -1,29 +1,40 @@
-"""Registers trainings with the kernel, the engines and the previews."""
+"""Registers trainings with the kernel, and contributes them to engines and previews."""
 
 from __future__ import annotations
 
-from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.host import rooms
 
-class RunsConfig(AppConfig):
+
+class RunsConfig(rooms.Room):
     """Trainings of styles, their checkpoints and samples."""
 
     name = "training.runs"
     label = "runs"
     verbose_name = _("Trainings")
     is_curated = True
+    beats = ("training.runs.running.holds:held.renew",)
+    engine_holders = ("training.runs.running.runner:holding",)
+    receivers = {
+        "generation.engines.signals:returned": ("training.runs.tasks:hear_of_engine",),
+        "training.runs.signals:happened": (
+            "training.runs.running.samples:hear_of_training",
+            "training.runs.running.run_push:hear_of_training",
+        ),
+        "generation.previews.signals:followed": (
+            "training.runs.epoch_report:hear_of_preview",
+            "training.runs.running.samples:hear_of_preview",
+        ),
+    }
 
     def ready(self) -> None:
-        """Register with the kernel and the rooms below."""
-        from generation.engines import roster
-        from generation.previews import following
+        """Register the kind with the kernel."""
+        # Models can be imported only now.
         from stylestudio.jobs import kinds
-        from stylestudio.processes import workers
-        from training.runs import epoch_report, tasks
         from training.runs.models import TrainingJob
-        from training.runs.running import holds, live_course, run_push, runner, samples
 
+        super().ready()
         kinds.register(
             kinds.Kind(
                 name=TrainingJob.kind,
@@ -33,18 +44,11 @@ class RunsConfig(AppConfig):
                     "training/runs/_training_row.html",
                     "training/runs/_training_run.html",
                 ),
-                facts=runner.facts,
-                sweep=holds.sweep,
-                gather=runner.gather,
+                facts=rooms.Named("training.runs.running.runner:facts"),
+                sweep=rooms.Named("training.runs.running.holds:sweep"),
+                gather=rooms.Named("training.runs.running.runner:gather"),
                 shown_with=("engine", "style", "snapshot__dataset", "resumes"),
-                wake=tasks.wake,
+                wake=rooms.Named("training.runs.tasks:wake"),
                 limited=lambda trainings: trainings,
             )
         )
-        roster.register_holder(TrainingJob.kind, runner.holding)
-        roster.returned.connect(tasks.hear_of_engine)
-        live_course.happened.connect(samples.hear_of_training)
-        live_course.happened.connect(run_push.hear_of_training)
-        following.followed.connect(epoch_report.hear_of_preview)
-        following.followed.connect(samples.hear_of_preview)
-        workers.register_beat(holds.held.renew)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from django.utils.translation import gettext_lazy as _
 
 from stylestudio.comfy.memory import is_of_the_machine
+from stylestudio.host import rooms
 from training.runs.setting import Text
 
 _SENTENCES: dict[str, Text] = {
@@ -42,9 +44,15 @@ _WITH_PICTURE = {
 }
 
 
+@cache
+def _sentences() -> dict[str, Text]:
+    """With those for kinds of failure that only one trainer has."""
+    return _SENTENCES | {kind: text for each in rooms.contributed("training_faults") for kind, text in each.items()}
+
+
 def add(sentences: Mapping[str, Text]) -> None:
-    """Add sentences for kinds of failure that only one trainer has."""
-    _SENTENCES.update(sentences)
+    """Add the sentences of a trainer."""
+    _sentences().update(sentences)
 
 
 def explain(kind: str, detail: str = "", picture: str = "") -> str:
@@ -56,4 +64,4 @@ def explain(kind: str, detail: str = "", picture: str = "") -> str:
         return str(_NO_RAM)
     if picture and kind in _WITH_PICTURE:
         return str(_WITH_PICTURE[kind]) % {"picture": picture}
-    return str(_SENTENCES.get(kind, _SENTENCES["internal"]))
+    return str(_sentences().get(kind, _SENTENCES["internal"]))

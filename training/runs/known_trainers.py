@@ -1,34 +1,39 @@
-"""The registered trainers, by name."""
+"""The trainers that rooms contribute, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 
+from stylestudio.host import rooms
 from training.runs import faults
 from training.runs.trainer import Trainer
 
-_trainers: dict[str, Trainer] = {}
+
+@cache
+def _trainers() -> dict[str, Trainer]:
+    return {trainer.name: trainer for trainer in rooms.contributed("trainers")}
 
 
 def register(trainer: Trainer) -> None:
-    """Register a trainer; called from `AppConfig.ready`."""
-    _trainers[trainer.name] = trainer
+    """Add a trainer in this process, or replace the one of this name."""
+    _trainers()[trainer.name] = trainer
     faults.add(trainer.sentences)
 
 
 def named(name: str) -> Trainer:
     """The trainer of this name. Raises KeyError if there is none."""
-    return _trainers[name]
+    return _trainers()[name]
 
 
 def find(name: str) -> Trainer | None:
     """The same; None for the trainer of an earlier training that is no longer registered."""
-    return _trainers.get(name)
+    return _trainers().get(name)
 
 
 def known() -> Collection[Trainer]:
     """All of them, the default one first."""
-    return _trainers.values()
+    return _trainers().values()
 
 
 def offered() -> list[Trainer]:

@@ -6,20 +6,22 @@ from typing import Any
 
 from huey.contrib.djhuey import db_task
 
-from training.runs import epoch_report
-from training.runs.running import runner
+from stylestudio.host.rooms import Named
+
+begin_thread = Named("training.runs.running.runner:begin_thread")
+order_report = Named("training.runs.epoch_report:order_report_by_keys")
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def train() -> None:
     """Start training in a thread of its own, if one is free."""
-    runner.begin_thread()
+    begin_thread()
 
 
 @db_task()  # type: ignore[untyped-decorator]
 def ask_for_report(training: int, user: int) -> None:
     """Order the pictures of an epoch report in a worker: there may be more than a hundred."""
-    epoch_report.order_report_by_keys(training, user)
+    order_report(training, user)
 
 
 def wake(seconds: float) -> None:

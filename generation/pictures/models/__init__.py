@@ -1,7 +1,7 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
-Each module uses only those before it: references, engine_prompts, style_counts, generated_images,
-generation_tasks.
+Each module uses only those before it: references, engine_prompts, style_counts, search_tables, search_index,
+generated_images, generation_tasks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,14 @@ from generation.pictures.models.generation_tasks import (
     TaskStyle,
 )
 from generation.pictures.models.references import Reference
+from generation.pictures.models.search_tables import (
+    SearchDocument,
+    SearchEntry,
+    SearchPart,
+    SearchProgress,
+    SearchUse,
+    SearchWord,
+)
 from generation.pictures.models.style_counts import StyleCount
 
 __all__ = [
@@ -34,6 +42,12 @@ __all__ = [
     "PictureQuerySet",
     "PromptQuerySet",
     "Reference",
+    "SearchDocument",
+    "SearchEntry",
+    "SearchPart",
+    "SearchProgress",
+    "SearchUse",
+    "SearchWord",
     "Slot",
     "StyleCount",
     "TaskStyle",

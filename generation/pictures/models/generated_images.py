@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Self
 
 from django.apps import apps
@@ -14,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
-from generation.pictures.models import style_counts
+from generation.pictures.models import search_index, style_counts
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
 from stylestudio.people.visibility import PartQuerySet
@@ -29,6 +30,15 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     def unfinished(self) -> Self:
         """Pictures without a thumbnail."""
         return self.filter(_UNFINISHED)
+
+    def before(self, moment: datetime, pk: int) -> Self:
+        """Those that come after this key in the order of the gallery."""
+        # The database seeks in the index by the first condition.
+        return self.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
+
+    def newest(self, size: int, before: tuple[datetime, int] | None = None) -> list[GeneratedImage]:
+        """The first `size` in this order, or those after a key."""
+        return list((self.before(*before) if before else self)[:size])
 
     def newest_first(self) -> Self:
         """Sort in the order of the gallery; the key is (created_at, pk)."""
@@ -115,6 +125,14 @@ class GeneratedImage(models.Model):
         prompt = self.task.prompt
         return prompt if len(prompt) <= 120 else prompt[:119] + "…"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the row; a new one is found by searches from then on."""
+        is_new = self._state.adding
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if is_new:
+                search_index.add_picture(self)
+
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Move to the trash; the file stays. One of several callers does it."""
         now = timezone.now()
@@ -130,4 +148,5 @@ class GeneratedImage(models.Model):
         with transaction.atomic():
             if GeneratedImage.everything.filter(pk=self.pk, deleted_at__isnull=False).update(deleted_at=None):
                 style_counts.add(self.task, 1)
+                search_index.add_picture(self)  # what was in the trash while older pictures were indexed is not
         self.deleted_at = None

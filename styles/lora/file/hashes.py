@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO
 
-from styles.lora.file.census import Census, Counter
+from styles.lora.file.census import Census
 from styles.lora.file.header import Header
 
 CHUNK = 2**20
@@ -27,6 +27,9 @@ class Hashes:
 
 def read_hashes(file: IO[bytes], header: Header) -> Hashes:
     """Compute both hashes and the census in one pass over `file`, a megabyte at a time."""
+    # With numpy, which models that describe files do not need.
+    from styles.lora.file.counting import Counter
+
     whole = hashlib.sha256()
     tensors = hashlib.sha256()
     counter = Counter(header)

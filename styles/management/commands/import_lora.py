@@ -17,7 +17,7 @@ from styles.importing import NotTaken
 from styles.models import Style, StyleVersion
 from stylestudio.edge import failures
 from stylestudio.live.terminal import plain_words
-from stylestudio.people.accounts import NobodyFound, person_for_command
+from stylestudio.people.command_users import NobodyFound, person_for_command
 
 
 class Command(BaseCommand):

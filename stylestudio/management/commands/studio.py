@@ -8,7 +8,6 @@ import secrets
 import socket
 import sys
 import time
-import webbrowser
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,14 +15,15 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
 from django.utils.translation import gettext as _
 
 from stylestudio.database import conversion
 from stylestudio.host import child_exit, private, rendezvous
 from stylestudio.host.locks import FileLock, Locked
-from stylestudio.processes import backups
-from stylestudio.processes.supervisor import KILL_AFTER, Child, Supervisor, say
+from stylestudio.people.accounts import first_run_link
+from stylestudio.processes import backups, launch
+from stylestudio.processes.supervisor import KILL_AFTER, Child, say
 
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
@@ -70,10 +70,21 @@ class Command(BaseCommand):
                 _prepare_data()
             except KeyboardInterrupt:
                 sys.exit(130)
-            supervisor = Supervisor(_children(host, port, data))
-            supervisor.run(lambda: _announce(host, port, address, browser=not no_browser))
-            for name in ("hub.json", "wake.json"):
-                (data / name).unlink(missing_ok=True)
+            lines, opens = _greeting(host, address)
+            plan = launch.Plan(
+                children=_children(host, port, data),
+                data=str(data),
+                host=_reachable(host),
+                port=port,
+                lines=lines,
+                opens="" if no_browser or not _has_desktop() else opens,
+                exit_with_parent=options["exit_with_parent"],
+            )
+            _let_go_of_the_database()
+            if sys.platform == "win32":
+                launch.carry_out(plan)
+            else:
+                launch.become(plan, lock, settings.BASE_DIR)
 
 
 def _give_up(sentence: str) -> NoReturn:
@@ -140,8 +151,13 @@ def _prepare_data() -> None:
         if not settings.DATABASE_URL:
             raise  # reported by the command line
         _give_up(_("The database in DATABASE_URL cannot be used: %(error)s") % {"error": error})
-    # The children have their own connections; this process no longer needs any.
+
+
+def _let_go_of_the_database() -> None:
+    """The children have their own connections; this process no longer needs any."""
     connections.close_all()
+    if connection.settings_dict.get("OPTIONS", {}).get("pool"):
+        connection.close_pool()  # type: ignore[attr-defined]  # of PostgreSQL
 
 
 def _children(host: str, port: int, data: Path) -> list[Child]:
@@ -162,7 +178,7 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
 
     def child(name: str, *argv: str, outlives: bool = False) -> Child:
         command = [sys.executable, *argv, "--exit-with-parent"]
-        return Child(name, command, common, cwd=settings.BASE_DIR, outlives=outlives)
+        return Child(name, command, common, cwd=str(settings.BASE_DIR), outlives=outlives)
 
     children = [
         child("web", "-m", "stylestudio.processes.web", "--host", host, "--port", str(port)),
@@ -171,7 +187,7 @@ def _children(host: str, port: int, data: Path) -> list[Child]:
     if preview:
         # Outlives the worker, which may finish a picture while it stops.
         where = ("--port", str(preview), "--data", str(data / "preview"))
-        children.append(child("engine", manage, "preview_engine", *where, outlives=True))
+        children.append(child("engine", "-m", "stylestudio.processes.preview_server", *where, outlives=True))
     return children
 
 
@@ -180,32 +196,19 @@ def _worker_name(port: int) -> str:
     return f"studio-{socket.gethostname()}-{port}" if settings.DATABASE_URL else "studio"
 
 
-def _announce(host: str, port: int, address: str, *, browser: bool) -> None:
-    """Once the pages respond, print their address and open a browser."""
-    from stylestudio.people.accounts import first_run_link
-
-    while not _answers(host, port):
-        time.sleep(0.1)
+def _greeting(host: str, address: str) -> tuple[list[str], str]:
+    """What to print once the pages respond, and the address to open in a browser."""
     link = first_run_link(address)
-    connections.close_all()
-    say(_("StyleStudio is running at %(address)s") % {"address": f"{address}/"})
+    lines = [_("StyleStudio is running at %(address)s") % {"address": f"{address}/"}]
     if link:
-        say(_("Create the owner account here (the link works once): %(link)s") % {"link": link})
+        lines.append(_("Create the owner account here (the link works once): %(link)s") % {"link": link})
     if host in ANYWHERE and not settings.PUBLIC_URL:
-        say(_("Other machines are let in only when STYLESTUDIO_PUBLIC_URL says which address they type."))
-    say(_("Stop it with Ctrl-C."))
-    # Without a desktop, Python would start a text browser in this very terminal.
+        lines.append(_("Other machines are let in only when STYLESTUDIO_PUBLIC_URL says which address they type."))
+    lines.append(_("Stop it with Ctrl-C."))
+    return lines, link or f"{address}/"
+
+
+def _has_desktop() -> bool:
+    """Whether there is a browser to open: without a desktop, Python would start a text browser in this terminal."""
     #: [Read, but not ours] On Linux, whether there is a desktop on which to open a browser.
-    desktop = sys.platform in {"win32", "darwin"} or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-    if browser and desktop:
-        webbrowser.open(link or f"{address}/")
-
-
-def _answers(host: str, port: int) -> bool:
-    with (
-        contextlib.suppress(OSError),
-        socket.create_connection((_reachable(host).strip("[]"), port), timeout=1) as connection,
-    ):
-        connection.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        return connection.recv(5) == b"HTTP/"
-    return False
+    return sys.platform in {"win32", "darwin"} or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ

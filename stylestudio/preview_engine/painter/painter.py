@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -21,9 +20,6 @@ from stylestudio.preview_engine.painter.scenes.order import Order
 from stylestudio.preview_engine.painter.words import read
 
 LONGEST = 512
-SKETCH_LORAS: Mapping[str, str] = {
-    key: f"sketch_{key}.safetensors" for key in ("ink", "gouache", "paper", "pixel", "neon", "icon")
-}
 ISOLATING = 0.35  # from this strength on, a style that isolates its subject also determines the composition
 NO_BACKGROUND = np.array([0.11, 0.11, 0.13], np.float32)
 

@@ -138,6 +138,14 @@ def test_progress_is_a_count_up_to_its_end_or_nothing(value: object, most: objec
     assert parse(json.dumps({"type": "progress", "data": data})) == event
 
 
+def test_a_count_is_believed_up_to_the_largest_that_every_json_parser_reads_exactly() -> None:
+    def told(most: int) -> object:
+        return parse(json.dumps({"type": "progress", "data": {"value": 1, "max": most, "prompt_id": "p", "node": "7"}}))
+
+    assert told(2**53) == Progress("p", "7", 1, 2**53)
+    assert told(2**53 + 1) is None
+
+
 @pytest.mark.parametrize(
     "frame",
     [

@@ -86,6 +86,18 @@ def test_the_exit_code_says_whether_something_has_to_be_done(preview: PreviewThr
     assert "FAIL" not in out.getvalue() and "studio" in out.getvalue()
 
 
+@pytest.mark.parametrize("address", ["not an address", "ftp://box", "http://"])
+def test_doctor_says_which_setting_is_wrong_before_it_relies_on_it(settings: Settings, address: str) -> None:
+    settings.COMFYUI_URLS = [address]
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("doctor", stdout=out)
+    assert ended.value.code == 1
+    [fault, remedy] = out.getvalue().splitlines()
+    assert fault == "FAIL Settings: COMFYUI_URL holds something that is not an address."
+    assert "Use http://host:8188" in remedy
+
+
 def test_a_look_leaves_what_runs_alone(look: Callable[..., list[Finding]], preview: PreviewThread) -> None:
     preview.engine.requests.clear()
     look(preview.url)

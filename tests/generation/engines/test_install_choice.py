@@ -13,8 +13,8 @@ from pytest_django import Settings
 from generation.engines import installs, roster
 from generation.engines.models import Engine
 from generation.making import claim as claiming
+from generation.making import installable
 from generation.ordering import availability
-from generation.pictures import graphs
 from styles.models import StyleVersion
 from stylestudio.comfy.errors import NotInstalled
 from stylestudio.preview_engine.server import PreviewThread
@@ -93,10 +93,10 @@ def test_a_file_is_not_installed_under_a_name_that_was_not_asked_for(engine: Eng
     version = styled()
     task = place(ada, version)
     version.take_file(ContentFile(b"new"), 3, hashlib.sha256(b"new").hexdigest())
-    assert graphs.stored(task) == {}
+    assert installable.stored(task) == {}
 
 
 def test_without_a_way_the_attempt_says_so_before_anything_is_opened(ada: User) -> None:
     version = styled(size=3 * 2**20)
     with pytest.raises(NotInstalled):
-        installs.missing(engine_at(1, max_upload=2**20), graphs.stored(place(ada, version)))
+        installs.missing(engine_at(1, max_upload=2**20), installable.stored(place(ada, version)))

@@ -15,16 +15,21 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from PIL import Image
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from generation.engines.models import Engine
 from generation.making import runner, storing
+from generation.ordering import orders
+from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from styles.models import Preset, Style
 from stylestudio.jobs.kinds import Status
-from stylestudio.live import terminal
+from stylestudio.live import publisher, terminal
 from stylestudio.models import Worker
 from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import FailNode
+from stylestudio.processes import tasks
+from tests.conftest import Noted
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +95,66 @@ def test_styles_with_and_without_weights(studio: None) -> None:
     task = GenerationTask.objects.get()
     assert [(row.version.style.slug, row.weight) for row in task.mix.all()] == [("paper", 0.0), ("ink", 0.7)]
     assert task.final_prompt == "Paper style, Ink style, a fox"
+
+
+def test_more_pictures_than_a_job_may_have_are_several_jobs_with_seeds_in_a_row(studio: None, tmp_path: Path) -> None:
+    shown = command(*SMALL, "--count", "35", "--seed", "7", "--output", str(tmp_path / "out"))
+    tasks = GenerationTask.objects.order_by("pk")
+    assert [task.count for task in tasks] == [16, 16, 3]
+    assert [seed for task in tasks for seed in task.seeds] == list(range(7, 42))
+    assert len(list((tmp_path / "out").iterdir())) == 35
+    assert shown.count("100 %") == 3
+
+
+def test_as_many_jobs_wait_as_one_person_may_have(studio: None, settings: Settings) -> None:
+    settings.MAX_WAITING = 1
+    command(*SMALL, "--count", "40")
+    assert [task.status for task in GenerationTask.objects.all()] == [Status.COMPLETED] * 3
+
+
+def test_after_a_failure_no_further_jobs_are_placed_and_those_that_go_on_are_named(
+    studio: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cancel_the_first(seconds: float) -> None:
+        GenerationTask.objects.earliest("pk").cancel()
+
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(sleep=cancel_the_first, monotonic=time.monotonic))
+    with pytest.raises(CommandError, match="cancelled"):
+        command(*SMALL, "--count", "160")
+    first, *others = GenerationTask.objects.order_by("pk")
+    assert (first.status, {task.status for task in others}, len(others)) == (Status.CANCELLED, {Status.QUEUED}, 3)
+    said = capsys.readouterr().err
+    assert [f"Job {task.pk} goes on" in said for task in (first, *others)] == [False, True, True, True]
+
+
+def test_a_worker_pushes_the_new_job_and_the_command_renders_nothing(
+    olga: User,
+    alive: Worker,
+    noted: Noted,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    sent: list[tuple[str, int]] = []
+    monkeypatch.setattr(tasks, "push_new", lambda kind, pk: sent.append((kind, pk)))
+    monkeypatch.setattr(terminal, "follow_job", lambda task, *_rest, **_more: task)
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(CommandError):
+        command()
+    (task,) = GenerationTask.objects.all()
+    assert (sent, noted.jobs) == ([("generation", task.pk)], [])
+
+
+def test_what_a_command_has_placed_is_pushed_whole_with_the_counts(
+    olga: User, alive: Worker, noted: Noted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[bool] = []
+    monkeypatch.setattr(publisher, "counts_changed", lambda: counted.append(True))
+    task = orders.place(Order(prompt="a fox"), olga)
+    noted.jobs.clear()
+    tasks.push_new.call_local("generation", task.pk)
+    assert noted.jobs == [(task.pk, {"whole": True, "now": False})]
+    assert counted
+    tasks.push_new.call_local("generation", task.pk + 1)
+    assert len(noted.jobs) == 1
 
 
 VALLEY: dict[str, Any] = {"prefix": "wide", "suffix": "soft light", "negative": "people", "steps": 3}
@@ -198,7 +263,9 @@ MISTAKES = [
     (["--size", "large"], "no size"),
     (["--size", "1000x1001"], "multiples of 8"),
     (["--size", "9" * 5000 + "x8"], "size"),
-    (["--count", "0"], "1 to 16"),
+    (["--count", "0"], "1 to 1000"),
+    (["--count", "1001"], "1 to 1000"),
+    (["--count", "40", "--seed", str(2**63 - 40)], "seed is a whole number"),
     (["--count", "many"], "invalid"),
     (["--seed", "-1"], "seed is a whole number"),
     (["--seed", str(2**64)], "seed is a whole number"),

@@ -16,7 +16,7 @@ from generation.making import runner
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import GenerationTask
-from generation.previews import asking, contact_sheets, following, panels, wishes
+from generation.previews import asking, contact_sheets, following, panels, tasks, wishes
 from generation.previews.models import Face, Probe
 from styles.models import Kind, Style, StyleVersion
 from stylestudio.preview_engine.server import PreviewThread
@@ -169,7 +169,7 @@ def test_the_end_of_a_picture_puts_one_message_into_the_queue_and_only_for_faces
     engine: Engine, version: StyleVersion, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(following, "finish_previews_soon", sent.append)
+    monkeypatch.setattr(tasks, "finish_previews_soon", sent.append)
     orders.place(Order(prompt="a fox", width=64, height=64, seed=1), curator)
     ordered = asking.order_previews(version, curator, EFFECT)
     runner.work()

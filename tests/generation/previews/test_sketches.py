@@ -9,7 +9,7 @@ import pytest
 
 from generation.previews import sketches
 from styles.models import Style, StyleVersion
-from stylestudio.preview_engine.painter import SketchPainter
+from stylestudio.preview_engine.painter.painter import SketchPainter
 from stylestudio.processes import workers
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import save
 
 from styles.lora import behaviour_in_words, inspect, read_hashes, read_header
-from styles.lora.file.census import Census, Counter
+from styles.lora.file.census import Census
+from styles.lora.file.counting import Counter
 from tests.styles.lora.files import framed, packed
 
 UNET = "lora_unet_input_blocks_4_1_transformer_blocks_1_attn2_to_k"

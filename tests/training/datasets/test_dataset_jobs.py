@@ -26,7 +26,7 @@ IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Messages go nowhere; handlers are this test's own."""
     monkeypatch.setattr(DatasetJob, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(dataset_jobs, "_handlers", {})
+    monkeypatch.setattr(dataset_jobs, "handlers", {})
     yield
     workers.stopping.clear()
     for pk in dataset_jobs.held.places:
@@ -34,7 +34,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def handle(handler: dataset_jobs.Handler, kind: DatasetJob.Work = IMPORT) -> None:
-    dataset_jobs.register(kind, handler)
+    dataset_jobs.handlers[kind] = handler
 
 
 def test_what_was_ordered_is_done_and_says_how_far_it_is(dataset: Dataset, ada: User) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -121,3 +123,24 @@ def test_the_trigger_is_put_around_captions_where_they_leave(
     template: str, trigger: str, caption: str, read: str
 ) -> None:
     assert Dataset(template=template, trigger_words=trigger).compose(caption) == read
+
+
+def test_many_datasets_come_page_by_page_with_the_words_kept(client: Client, ada: User) -> None:
+    for number in range(30):
+        Dataset.objects.create(owner=ada, name=f"Set {number}")
+    Dataset.objects.create(owner=ada, name="Other")
+    client.force_login(ada)
+
+    def names(address: str) -> tuple[list[str], list[tuple[str, str]]]:
+        html = client.get(address).content.decode()
+        return re.findall(r'<b class="cut">(.*?)</b>', html), re.findall(r'rel="(prev|next)" href="(.*?)"', html)
+
+    first, links = names("/datasets/?q=set")
+    assert first == [f"Set {number}" for number in range(29, 5, -1)]
+    assert links == [("next", "?q=set&amp;page=2")]
+    rest, links = names("/datasets/?q=set&page=2")
+    assert rest == [f"Set {number}" for number in range(5, -1, -1)]
+    assert links == [("prev", "?q=set&amp;page=1")]
+    assert names("/datasets/?q=set&page=99")[0] == rest
+    assert names("/datasets/?q=set&page=nonsense")[0] == first
+    assert names("/datasets/?q=other") == (["Other"], [])

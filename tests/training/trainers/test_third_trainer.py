@@ -127,7 +127,7 @@ def test_a_training_whose_trainer_is_gone_waits_and_can_be_looked_at(
     client: Client, potter: Potter, filled: Dataset, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ordered(filled, ada)
-    monkeypatch.delitem(known_trainers._trainers, "potter")
+    monkeypatch.delitem(known_trainers._trainers(), "potter")
     runner.work()
     job.refresh_from_db()
     assert job.status == "queued"

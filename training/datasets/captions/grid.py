@@ -6,7 +6,7 @@ Python does the rest. Whole rows are only fetched for one page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.host import rooms
 from stylestudio.people.access import whole_numbers
 from training.datasets.captions import tags, tokens
 from training.datasets.captions.tags import TagCount
@@ -34,14 +35,6 @@ ONLY: dict[str, Promise] = {
     "flagged": _("Flagged by the health check"),
     "excluded": _("Left out of training"),
 }
-
-Flagger = Callable[[Dataset], Collection[int]]
-_flaggers: list[Flagger] = []
-
-
-def register_flagger(flagger: Flagger) -> None:
-    """Register a function whose pictures, given by primary key, are flagged on the captions page."""
-    _flaggers.append(flagger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +241,7 @@ class Grid:
 
     @cached_property
     def _flagged(self) -> set[int]:
-        return {pk for flagger in _flaggers for pk in flagger(self.dataset)}
+        return {pk for find in rooms.contributed("flagged_pictures") for pk in find(self.dataset)}
 
 
 def _key(row: Row) -> str:

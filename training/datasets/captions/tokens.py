@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Protocol
 
-import ftfy
-
 from stylestudio.text import grammar
 
 LIMIT = 77  # tokens per chunk of CLIP, including start and end; trainers truncate or split the rest
@@ -89,6 +87,9 @@ def read(caption: str) -> Read:
     which its requirements install and transformers 4 uses if present, has straightened curly quotes and narrowed wide
     letters; a ComfyUI has no ftfy (0.3.64 to 0.33.0).
     """
+    # Its tables take 3 MB, which web process and worker would hold for a count that few ask for.
+    import ftfy
+
     pieces = [count(words).number - MARKS for words, _weight in grammar.as_comfyui_reads(grammar.for_comfyui(caption))]
     cleaned = count(ftfy.fix_text(grammar.for_sd_scripts(caption)))
     return Read(Tokens(sum(pieces) + MARKS, cleaned.exact), cleaned)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from itertools import pairwise
 
-import charset_normalizer
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -202,6 +201,9 @@ def _reading(phrases: Sequence[bytes], name: str, encoding: Encoding) -> _Readin
 
 def _second_opinion(phrases: Sequence[bytes], readings: Sequence[_Reading]) -> str:
     """Which of these encodings charset-normalizer chooses."""
+    # Most files of captions are UTF-8, and need no second opinion.
+    import charset_normalizer
+
     names = [reading.name for reading in readings]
     found = charset_normalizer.from_bytes(b"\n".join(phrases), cp_isolation=names, enable_fallback=False).best()
     if found is None:

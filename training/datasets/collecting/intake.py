@@ -25,7 +25,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, Max
-from django.dispatch import Signal
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -33,7 +32,7 @@ from generation.pictures.models import GeneratedImage
 from stylestudio.images.grounds import Colours
 from stylestudio.media import identity
 from stylestudio.media.storage import all_or_nothing
-from training.datasets import dataset_jobs, picture_files
+from training.datasets import dataset_jobs, picture_files, signals
 from training.datasets.collecting import archives, folder_names, matching, readings, sidecars
 from training.datasets.collecting.sources import Contents, Member, Unreadable
 from training.datasets.models import MOST_PICTURES, Dataset, DatasetImage, WaitingCaption
@@ -203,14 +202,10 @@ def put(dataset: Dataset, user: User, arrivals: Sequence[Arrival]) -> list[Entry
     return entries
 
 
-# Sent, with the class Dataset as its sender, when pictures were added: `dataset`, and the `user` who added them.
-came = Signal()
-
-
 def announce_pictures(dataset: Dataset, user: User) -> None:
     """After pictures were added: mark the dataset as changed and send `came`, so that they are measured."""
     dataset.touch()
-    came.send(Dataset, dataset=dataset, user=user)
+    signals.came.send(Dataset, dataset=dataset, user=user)
 
 
 # --- Taking pictures

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from styles import importing, lora
-from styles.models import Source, State, Style, StyleVersion, engine_name
+from styles.models import Source, State, Style, StyleVersion, engine_name, version_added
 from stylestudio.comfy.file_names import canonical
 from stylestudio.text import grammar
 from training.datasets.crops.plan import plan
@@ -131,7 +131,7 @@ def use(checkpoint: Checkpoint, user: User, *, publish: bool) -> StyleVersion:
     if publish:
         version.publish()
     if is_new:
-        importing.version_added.send_robust(StyleVersion, version=version, user=user)
+        version_added.send_robust(StyleVersion, version=version, user=user)
     return version
 
 

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from django.dispatch import Signal
 from django.utils import timezone
 
 from generation.engines.models import Engine
@@ -22,7 +21,7 @@ from generation.pictures.models import EnginePrompt
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 from stylestudio.processes import workers
-from training.runs import remaining
+from training.runs import remaining, signals
 from training.runs.models import Checkpoint, LogBlock, TrainingJob
 from training.runs.phases import Doing, Phase
 from training.runs.running import checkpoints, experience, losses, run_push
@@ -38,8 +37,6 @@ LOOK_AHEAD = 5.0  # seconds between two estimates of the waiting pictures' time
 SHIFT, LEAST_SHIFT = 0.05, 2.0  # share of the remaining time, and seconds, by which the end must move to be written
 CARDS = 10.0  # seconds between two pushes of the engines' cards, which show the remaining time too
 PROGRESS = "training/runs/_training_moved.html"
-# Sent, with the class TrainingJob as its sender, when something happened to `job`: `what` is "checkpoint" or "ended".
-happened = Signal()
 
 
 @dataclass(slots=True)
@@ -180,7 +177,7 @@ class LiveCourse(AskedCourse):
         self._write_row(**more)
         if made:
             publisher.changed(self.job)
-            happened.send(TrainingJob, job=self.job, what="checkpoint")
+            signals.happened.send(TrainingJob, job=self.job, what="checkpoint")
 
     def pause(self) -> None:
         """Lend the engine to waiting pictures, then take it back. Raises TrainerLost if it is gone by then."""

@@ -18,9 +18,9 @@ from generation.engines import roster
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher
 from stylestudio.processes import workers
-from training.runs import faults, known_trainers
+from training.runs import faults, known_trainers, signals
 from training.runs.models import TrainingJob, newest_pictures
-from training.runs.running import checkpoints, live_course
+from training.runs.running import checkpoints
 from training.runs.running.holds import claim, held, let_go
 from training.runs.running.live_course import LiveCourse
 from training.runs.trainer import TakenOver, TrainerFailed, TrainerLost, TrainerStopped
@@ -169,7 +169,7 @@ def _fail(course: LiveCourse, kind: str, detail: str = "", words: str = "", pict
 def _ended(job: TrainingJob) -> None:
     publisher.changed(job)
     publisher.counts_changed()
-    live_course.happened.send(TrainingJob, job=job, what="ended")
+    signals.happened.send(TrainingJob, job=job, what="ended")
     TrainingJob.wake()
 
 
@@ -195,9 +195,12 @@ def gather(jobs: Sequence[TrainingJob]) -> None:
         vars(job)["newest_pictures"] = pictures[job.pk]
 
 
-def holding(pk: int) -> roster.Holding | None:
-    """What people see of the training that holds an engine."""
-    job = TrainingJob.objects.filter(pk=pk).select_related("owner", "resumes").first()
+def holding(held_by: str) -> roster.Holding | None:
+    """What people see of the training that holds an engine under this name (`holds.holder`); None if none does."""
+    kind, _dash, number = held_by.partition("-")
+    if kind != TrainingJob.kind or not number.isdigit():
+        return None
+    job = TrainingJob.objects.filter(pk=int(number)).select_related("owner", "resumes").first()
     if job is None:
         return None
     return roster.Holding(job.title, job.get_absolute_url(), job.owner.get_username(), job.left_shown)

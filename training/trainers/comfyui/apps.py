@@ -1,30 +1,18 @@
-"""Registers the trainer that uses ComfyUI's own nodes."""
+"""The trainer that uses ComfyUI's own nodes: its node classes, diagnostics, converter of exports and sweep."""
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from stylestudio.host import rooms
 
 
-class ComfyuiConfig(AppConfig):
+class ComfyuiConfig(rooms.Room):
     """Training on an engine."""
 
     name = "training.trainers.comfyui"
     label = "trainers_comfyui"
-
-    def ready(self) -> None:
-        """Register the trainer, its node classes, its diagnostics, its converter of exports and its sweep."""
-        from generation.engines import diagnostics as engine_diagnostics
-        from generation.engines import node_facts
-        from styles import cards
-        from stylestudio.processes import workers
-        from training.runs import known_trainers
-        from training.runs.running import live_course
-        from training.trainers.comfyui import diagnostics, graph, leftovers, lora
-        from training.trainers.comfyui.trainer import ComfyTrainer
-
-        known_trainers.register(ComfyTrainer())
-        live_course.happened.connect(leftovers.hear_of_training)
-        node_facts.keep(graph.every_class())
-        engine_diagnostics.register(diagnostics.look)
-        cards.register_converter(lora.exported)
-        workers.register_sweep(leftovers.cancel_leftovers, guarded=True)
+    trainers = ("training.trainers.comfyui.trainer:TRAINER",)
+    node_classes = ("training.trainers.comfyui.graph:every_class",)
+    engine_checks = ("training.trainers.comfyui.diagnostics:look",)
+    file_converters = ("training.trainers.comfyui.lora:exported",)
+    guarded_sweeps = ("training.trainers.comfyui.leftovers:cancel_leftovers",)
+    receivers = {"training.runs.signals:happened": ("training.trainers.comfyui.leftovers:hear_of_training",)}

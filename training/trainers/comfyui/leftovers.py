@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from huey.contrib.djhuey import db_task
-
 from generation.engines.models import Engine
 from generation.making import cancelling
 from training.runs.models import TrainingJob
+from training.trainers.comfyui import tasks
 from training.trainers.comfyui.attempt import PROMPT
 
 
@@ -26,13 +25,7 @@ def cancel_leftovers() -> None:
             TrainingJob.objects.filter(pk=job.pk).update(state=state)
 
 
-@db_task()  # type: ignore[untyped-decorator]
-def cancel_leftovers_soon() -> None:
-    """Run `cancel_leftovers` in a worker."""
-    cancel_leftovers()
-
-
 def hear_of_training(sender: object, job: TrainingJob, what: str, **_facts: Any) -> None:
     """Sweep once a training has ended; in a worker, since telling the engine takes a while."""
     if what == "ended" and job.state.get("prompt"):
-        cancel_leftovers_soon()
+        tasks.cancel_leftovers_soon()

@@ -85,6 +85,9 @@ class ComfyTrainer(Trainer):
                 raise explained(error, engine) from error
 
 
+TRAINER = ComfyTrainer()
+
+
 def explained(error: ComfyError, engine: Engine) -> TrainerFailed | TrainerLost:
     """What an error of this engine means for a training."""
     broken = isinstance(error, EngineUnreachable | EngineTimeout)

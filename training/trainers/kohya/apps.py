@@ -1,21 +1,15 @@
-"""Registers the trainer that runs sd-scripts."""
+"""The trainer that runs sd-scripts."""
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from stylestudio.host import rooms
 
 
-class KohyaConfig(AppConfig):
+class KohyaConfig(rooms.Room):
     """Training on this machine."""
 
     name = "training.trainers.kohya"
     label = "trainers_kohya"
-
-    def ready(self) -> None:
-        """Register the trainer."""
-        from training.runs import known_trainers
-        from training.runs.running import live_course
-        from training.trainers.kohya import trainer
-
-        known_trainers.register(trainer.KohyaTrainer())
-        live_course.happened.connect(trainer.hear_of_training)
+    trainers = ("training.trainers.kohya.trainer:TRAINER",)
+    training_faults = ("training.trainers.kohya.sentences:SENTENCES",)
+    receivers = {"training.runs.signals:happened": ("training.trainers.kohya.trainer:hear_of_training",)}

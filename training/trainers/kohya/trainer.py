@@ -97,6 +97,9 @@ class KohyaTrainer(Trainer):
         _Watch(course, attempt).follow()
 
 
+TRAINER = KohyaTrainer()
+
+
 def end_leftover(folder: Path) -> None:
     """End a trainer that still runs in a training's folder, for a job that ended while no worker was running."""
     attempt = attempts.newest(folder)

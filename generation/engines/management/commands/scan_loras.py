@@ -16,7 +16,7 @@ from generation.engines.models import Engine
 from generation.engines.unclaimed_loras import FoundLora
 from stylestudio.comfy.file_names import distinct
 from stylestudio.live.terminal import plain_words
-from stylestudio.people.accounts import NobodyFound, person_for_command
+from stylestudio.people.command_users import NobodyFound, person_for_command
 
 
 class Command(BaseCommand):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import sys
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,18 +21,20 @@ from django.utils.translation import ngettext
 
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
-from generation.ordering.references import add_reference
 from generation.pictures import graphs
-from generation.pictures.models import GeneratedImage, GenerationTask, Reference
+from generation.pictures.models import MOST_PICTURES, GeneratedImage, GenerationTask, Reference
 from generation.pictures.prompts import Frame
 from styles.models import Preset, Style
 from stylestudio.edge import failures
-from stylestudio.images.decoding import BadPicture
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher, terminal
 from stylestudio.live.terminal import NoWorker
 from stylestudio.models import Worker
-from stylestudio.people.accounts import NobodyFound, person_for_command
+from stylestudio.people.command_users import NobodyFound, person_for_command
+from stylestudio.processes import tasks
+
+MOST = 1000  # pictures of one command
+AHEAD = 3  # jobs that wait behind the one that is followed, so that engines go from one to the next without a pause
 
 
 def size(text: str) -> tuple[int, int]:
@@ -50,7 +55,7 @@ def weighted(text: str) -> tuple[str, float | None]:
 
 
 class Command(BaseCommand):
-    """Queue one job, show its progress, save its pictures. Exit code 0 only if all were made."""
+    """Queue jobs, show their progress, save their pictures. Exit code 0 only if all were made."""
 
     help = (
         "Make pictures from a terminal or a script, with a progress bar, while the studio (or a worker) runs. The "
@@ -78,7 +83,12 @@ class Command(BaseCommand):
             "--size", type=size, metavar="WIDTHxHEIGHT", help="multiples of 8 from 64 to 2048 (default: 1024x1024)"
         )
         parser.add_argument(
-            "--count", type=int, default=1, metavar="N", help="how many pictures, 1 to 16 (default: %(default)s)"
+            "--count",
+            type=int,
+            default=1,
+            metavar="N",
+            help=f"how many pictures, 1 to {MOST} (default: %(default)s); more than {MOST_PICTURES} become several "
+            "jobs, one after another",
         )
         parser.add_argument(
             "--seed",
@@ -126,24 +136,39 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if not Worker.objects.alive().exists():
             raise CommandError(_("No worker is alive. Start the studio with: python3 run.py"))
-        order = _order(options, user)
+        publisher.publisher.hand_over = tasks.push_new
+        waiting, placed = deque(_shares(_order(options, user))), deque[GenerationTask]()
+        while waiting or placed:
+            _place(waiting, placed, user)
+            task = self._follow(placed, as_json=options["json"])
+            placed.popleft()
+            try:
+                self._finish(task, options["output"], quiet=options["json"])
+            except CommandError:
+                self._say_what_goes_on(placed)
+                raise
+
+    def _follow(self, placed: Sequence[GenerationTask], *, as_json: bool) -> GenerationTask:
+        """Print the progress of the first job until it ends. Raises CommandError."""
         try:
-            task = orders.place(order, user)
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
-        publisher.publisher.flush()
-        try:
-            task = terminal.follow_job(task, self.stdout, _bar, as_json=options["json"])
+            return terminal.follow_job(placed[0], self.stdout, _bar, as_json=as_json)
         except NoWorker:
-            raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % task.pk) from None
-        except BrokenPipeError:  # the reader of our output has closed it; the job goes on
+            raise CommandError(_("No worker is alive any more. Job %d waits until one is.") % placed[0].pk) from None
+        except BrokenPipeError:  # the reader of our output has closed it; the jobs go on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except KeyboardInterrupt:
-            self.stderr.write(_("Job %d goes on. Cancel it in the studio if you do not want it.") % task.pk)
+            self._say_what_goes_on(placed)
             sys.exit(130)
-        if options["output"]:
-            self._save(task, options["output"], quiet=options["json"])
+
+    def _say_what_goes_on(self, placed: Sequence[GenerationTask]) -> None:
+        for task in placed:
+            self.stderr.write(_("Job %d goes on. Cancel it in the studio if you do not want it.") % task.pk)
+
+    def _finish(self, task: GenerationTask, folder: Path | None, *, quiet: bool) -> None:
+        """Save the pictures of an ended job. Raises CommandError unless all came."""
+        if folder:
+            self._save(task, folder, quiet=quiet)
         if odd := task.odd_sizes_text:
             self.stderr.write(odd)
         if task.status != Status.COMPLETED:
@@ -164,6 +189,35 @@ class Command(BaseCommand):
                 ) from None
             if not quiet:
                 self.stdout.write(str(target))
+
+
+def _shares(order: Order) -> list[Order]:
+    """The order in parts that one job may have, with seeds that go on from part to part. Raises CommandError."""
+    if not 1 <= order.count <= MOST:
+        raise CommandError(_("Choose 1 to %d pictures.") % MOST)
+    first = secrets.randbelow(orders.RANDOM_SEEDS) if order.seed is None else order.seed
+    shares = [
+        replace(order, seed=first + done, count=min(MOST_PICTURES, order.count - done))
+        for done in range(0, order.count, MOST_PICTURES)
+    ]
+    try:
+        for share in shares:
+            share.check()
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from None
+    return shares
+
+
+def _place(waiting: deque[Order], placed: deque[GenerationTask], user: User) -> None:
+    """Place the next orders, unless enough jobs wait, or as many as a person may have. Raises CommandError."""
+    while waiting and len(placed) <= AHEAD:
+        try:
+            placed.append(orders.place(waiting[0], user))
+        except ValidationError as error:
+            if placed:
+                return  # there may be room when the first of them has ended
+            raise CommandError(" ".join(error.messages)) from None
+        waiting.popleft()
 
 
 def _read(picture: GeneratedImage) -> bytes:
@@ -222,6 +276,10 @@ def _ingredient(slug: str, weight: float | None) -> Ingredient | None:
 def _reference(file: Path | None, user: User) -> Reference | None:
     if file is None:
         return None
+    # Pillow and numpy, which take as long to load as all the rest of an order.
+    from generation.ordering.references import add_reference
+    from stylestudio.images.decoding import BadPicture
+
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -16,7 +16,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.pages import Answer, tight
 from tests.training.conftest import AddPicture
-from training.datasets.captions import grid
 from training.datasets.models import MOST_PICTURES, CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +93,7 @@ def test_what_the_health_check_flags_is_a_filter(
     as_ada: Client, dataset: Dataset, add: AddPicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [add(), add()]
-    monkeypatch.setattr(grid, "_flaggers", [lambda dataset: {images[1].pk}])
+    monkeypatch.setattr("training.datasets.health.report.flagged", lambda dataset: {images[1].pk})
     assert shown(as_ada, dataset, "only=flagged") == [2]
 
 

@@ -67,7 +67,7 @@ REFINED = {
     "3": {"class_type": "CLIPTextEncodeSDXL", "inputs": {"text_g": "bad", "text_l": "bad"}},
     "4": {"class_type": "CLIPTextEncodeSDXL", "inputs": {"text_g": "a fox in the snow", "text_l": "snow"}},
 }
-SAVED = {
+SAVED: dict[str, Any] = {
     "nodes": [
         {
             "id": 1,
@@ -254,6 +254,17 @@ def test_the_prompt_of_every_program_is_proposed(add: AddPicture, program: str) 
 def test_where_nothing_is_found_the_reason_is_told(add: AddPicture, data: bytes, reason: str) -> None:
     [proposal] = FromNotes().propose([stored(add, data)], lambda: None)
     assert (proposal.text, proposal.silent) == ("", reason)
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [(0, "a much longer list of what is not wanted"), (2, "a fox in the snow"), (4, "a fox in the snow")],
+    ids=["at work", "muted", "bypassed"],
+)
+def test_a_node_that_was_switched_off_on_comfyuis_page_says_nothing(mode: int, words: str) -> None:
+    sampler = {"id": 4, "type": "KSampler", "mode": mode, "inputs": [{"name": "positive", "link": 8}]}
+    saved = json.dumps({**SAVED, "nodes": [*SAVED["nodes"], sampler]})
+    assert embedded_prompts.comfyui_workflow(saved) == words
 
 
 @pytest.mark.parametrize("unwanted", ["Negative prompt: blurry\nSteps: 20, Seed: 5", "Steps: 20, Seed: 5"])

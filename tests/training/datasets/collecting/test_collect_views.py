@@ -68,6 +68,11 @@ def test_small_files_come_together_and_what_is_refused_is_named(dataset: Dataset
     assert send(ada, dataset, {"other.png": picture(1)}).json()["known"] == 1
 
 
+def test_an_empty_file_is_refused_and_does_not_keep_out_a_picture_of_its_name(dataset: Dataset, ada: User) -> None:
+    told = send(ada, dataset, {"empty/1.png": b"", "whole/1.png": picture(1)}, paths=False).json()
+    assert (told["added"], told["refused"]) == (1, [["1.png", "This file is empty."]])
+
+
 def test_reasons_are_in_the_language_of_the_reader(dataset: Dataset, ada: User, settings: Settings) -> None:
     browser = client(ada)
     form = {"file": SimpleUploadedFile("1.png", b"")}

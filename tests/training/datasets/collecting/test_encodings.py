@@ -48,6 +48,13 @@ def test_names_in_zip_files_are_read_in_the_encodings_of_consoles_too(encoding: 
         assert text.encode(encoding).decode(found.encoding) == text
 
 
+@pytest.mark.parametrize("text", ["蓝天白云", "竹林月光", "灯笼樱花树下"])
+def test_a_few_common_signs_are_read_without_a_question_where_another_encoding_has_rare_ones(text: str) -> None:
+    found = encodings.guess([text.encode("gbk")])  # Big5 has these bytes too, as signs that hardly anybody writes
+    assert found is not None and found.sure
+    assert text.encode("gbk").decode(found.encoding) == text
+
+
 @pytest.mark.parametrize("text", ["red hills, été, 木", "水墨，山", "акварель", "수채화"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_what_says_its_encoding_is_never_guessed(text: str, encoding: str) -> None:

@@ -33,7 +33,7 @@ IMPORT, CHECK = DatasetJob.Work.IMPORT, DatasetJob.Work.CHECK
 @pytest.fixture(autouse=True)
 def only_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks that are ordered wait."""
-    monkeypatch.setattr(dataset_jobs, "_handlers", {IMPORT: intake.run_import, CHECK: lambda run: None})
+    monkeypatch.setattr(dataset_jobs, "handlers", {IMPORT: intake.run_import, CHECK: lambda run: None})
 
 
 def ordered(dataset: Dataset, files: Files | bytes) -> DatasetJob:

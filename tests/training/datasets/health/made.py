@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from stylestudio.preview_engine.painter.brief import Brief
-from stylestudio.preview_engine.painter.painter import SKETCH_LORAS, SketchPainter
+from stylestudio.preview_engine.painter.painter import SketchPainter
+from stylestudio.preview_engine.painter.sketch_loras import SKETCH_LORAS
 
 # Other seeds give other compositions of these, in the same hand and often in the same colours: the hard ones.
 SCENES = (

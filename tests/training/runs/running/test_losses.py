@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -81,6 +82,19 @@ def test_the_drawing_names_what_it_shows_and_has_a_table(job: TrainingJob) -> No
     assert "The smoothed loss went from 0.988 to 0.813" in html
     assert html.count("<tr>") == 1 + losses.MOST_ROWS
     assert "<title>Step 398: loss 0.8017, smoothed 0.813" in html and '<th scope="row">400</th>' in html
+
+
+def test_the_strips_that_show_values_cover_the_curve_and_end_at_its_axis(job: TrainingJob) -> None:
+    losses.append(job, 1, [1.0 - step / 2000 for step in range(400)])
+    chart = losses.chart(job)
+    assert chart is not None
+    html = render_to_string("training/runs/_loss_chart.html", {"job": job, "chart": chart})
+    strips = re.findall(r'<rect class="hover" x="[\d.]+" y="(\d+)"\s+width="[\d.]+" height="(\d+)"', html)
+    [(top, height)] = {(int(top), int(height)) for top, height in strips}
+    assert len(strips) == losses.HOVERS
+    assert top + height == chart.bottom, "the numbers of the axis stand below"
+    places = [float(place) for place in re.findall(r" ([\d.]+)", chart.raw)]
+    assert (min(places), max(places)) == (top, top + height)
 
 
 def test_a_loss_that_never_changes_is_drawn(job: TrainingJob) -> None:

@@ -20,7 +20,7 @@ from stylestudio.processes import workers
 from tests.training.conftest import AddPicture
 from tests.training.trainers.comfyui.heard import heard  # noqa: F401 - a fixture
 from training.datasets.models import Dataset
-from training.runs import known_trainers, parameters
+from training.runs import known_trainers, parameters, signals
 from training.runs.models import TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import holds, live_course, runner
@@ -57,8 +57,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -
     settings.DATA = tmp_path
     monkeypatch.setattr(TrainingJob, "wake", staticmethod(lambda seconds=0.0: None))
     monkeypatch.setattr(GenerationTask, "wake", staticmethod(lambda seconds=0.0: None))
-    monkeypatch.setattr(known_trainers, "_trainers", {"comfyui": ComfyTrainer()})
-    monkeypatch.setattr(live_course.happened, "receivers", [])
+    trainers = {"comfyui": ComfyTrainer()}
+    monkeypatch.setattr(known_trainers, "_trainers", lambda: trainers)
+    monkeypatch.setattr(signals.happened, "receivers", [])
     monkeypatch.setattr(runner, "REST", timedelta(0))
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_STOP_LOOKS", 0.0)
     monkeypatch.setattr(live_course, "SECONDS_BETWEEN_WRITES", 0.0)

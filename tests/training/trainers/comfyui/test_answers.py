@@ -116,6 +116,20 @@ def test_a_file_that_comes_damaged_is_fetched_again_and_not_trained_again(
     assert (job.status, ran()) == (Status.COMPLETED, 2)
 
 
+def test_a_segment_whose_file_stays_damaged_is_trained_again_by_whoever_resumes(
+    engine: Engine, ask: Ask, new_engine: PreviewThread, ran: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "MOST_ERRORS", 1)
+    broken = new_engine.troubles.add(Answer("/view", "GET", times=None))
+    job = trained(ask(steps=4, segments=1))
+    assert (job.status, ran()) == (Status.FAILED, 1)
+    broken.release()
+    new_engine.troubles.add(CutAnswer("/view", "GET", told=True, times=attempt.FETCHES))
+    again = trained(place_run.resume(job, job.owner))
+    assert (again.status, ran()) == (Status.COMPLETED, 2)
+    assert [checkpoint.step for checkpoint in again.checkpoints.all()] == [4]
+
+
 @pytest.mark.parametrize("kind", ["errors", "away"])
 def test_every_way_to_lose_an_engine_ends(engine: Engine, ask: Ask, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     tries: list[int] = []

@@ -15,8 +15,8 @@ from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Halted, SlowSteps, Trouble
 from tests.training.trainers.comfyui.conftest import Ask
 from tests.training.trainers.comfyui.test_trainer import said, trained
+from training.runs import signals
 from training.runs.models import TrainingJob
-from training.runs.running import live_course
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +65,7 @@ def test_encoding_at_the_start_of_each_segment_is_in_the_estimate(
         new_engine.engine._worker.cache.clear()  # as pictures in between make an engine forget what it encoded
 
     monkeypatch.setattr(publisher, "progressed", progressed)
-    live_course.happened.connect(forget)
+    signals.happened.connect(forget)
     job = trained(ask(steps=40, segments=4))
     end = time.monotonic()
     assert job.status == Status.COMPLETED, said(job)

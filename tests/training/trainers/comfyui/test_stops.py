@@ -16,9 +16,10 @@ from stylestudio.preview_engine.troubles import Answer, Hold
 from stylestudio.processes import workers
 from tests.training.trainers.comfyui.conftest import Ask
 from tests.training.trainers.comfyui.test_trainer import at_work, checkpoints, losses, said, segments_run, trained
+from training.runs import signals
 from training.runs.models import TrainingJob
-from training.runs.running import live_course, runner
-from training.trainers.comfyui import leftovers
+from training.runs.running import runner
+from training.trainers.comfyui import leftovers, tasks
 from training.trainers.comfyui.attempt import PROMPT
 from training.trainers.comfyui.trainer import ComfyTrainer
 
@@ -114,8 +115,8 @@ def test_an_engine_that_could_not_be_told_to_stop_is_told_later(
     engine: Engine, ask: Ask, new_engine: PreviewThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[None] = []
-    monkeypatch.setattr(leftovers, "cancel_leftovers_soon", lambda: told.append(None))
-    live_course.happened.connect(leftovers.hear_of_training)
+    monkeypatch.setattr(tasks, "cancel_leftovers_soon", lambda: told.append(None))
+    signals.happened.connect(leftovers.hear_of_training)
     hold = new_engine.troubles.add(Hold(times=1, after_step=2))
     new_engine.troubles.add(Answer(times=1, path="/jobs/", method="POST", status=502, body="Bad gateway"))
     new_engine.troubles.add(Answer(times=1, path="/queue", method="POST", status=502, body="Bad gateway"))
@@ -154,11 +155,11 @@ def test_a_studio_that_stops_past_a_checkpoint_leaves_the_training_to_the_next_s
         if what == "checkpoint":
             workers.stopping.set()
 
-    live_course.happened.connect(stop_after)
+    signals.happened.connect(stop_after)
     job = trained(ask(steps=6, segments=3))
     assert (job.status, job.worker, job.attempts) == (Status.QUEUED, "", 0), said(job)
     assert [each.step for each in checkpoints(job)] == [2]
-    live_course.happened.disconnect(stop_after)
+    signals.happened.disconnect(stop_after)
     workers.stopping.clear()
     runner.work()
     job.refresh_from_db()

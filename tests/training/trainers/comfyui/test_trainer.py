@@ -23,6 +23,7 @@ from stylestudio.preview_engine.server import PreviewThread
 from stylestudio.preview_engine.troubles import Answer, FailNode, OutOfMemoryStep, Restart
 from tests.training.conftest import AddPicture
 from tests.training.trainers.comfyui.conftest import Ask
+from training.runs import signals
 from training.runs.models import Checkpoint, TrainingJob
 from training.runs.placing import place_run
 from training.runs.running import holds, live_course, runner
@@ -237,7 +238,7 @@ def test_an_engine_that_was_restarted_trains_the_segment_again(
             seen.append(last.step)
             new_engine.troubles.add(_RestartAt(times=1, after_step=2))
 
-    live_course.happened.connect(restart)
+    signals.happened.connect(restart)
     before = segments_run(new_engine)
     job = trained(ask(steps=12, segments=3))
     assert job.status == Status.COMPLETED, said(job)

@@ -259,6 +259,15 @@ def test_a_loss_that_is_no_number_ends_it(scripts: SdScripts, course: Told, monk
     assert group(course.folder) == []
 
 
+def test_a_few_losses_that_are_no_numbers_do_not_end_it(
+    scripts: SdScripts, course: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "MOST_BAD", 3)
+    scripts.plays(nan_from=11)
+    trainer.KohyaTrainer().run(course)
+    assert [one.step for one in course.kept] == [4, 8, 12]
+
+
 def test_a_base_checkpoint_that_is_not_here_is_said(scripts: SdScripts, course: Told) -> None:
     (scripts.folder / "models" / "base.safetensors").unlink()
     error = failure(course)

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from stylestudio.edge import failures
 from stylestudio.live.terminal import plain_words
-from stylestudio.people.accounts import NobodyFound, person_for_command
+from stylestudio.people.command_users import NobodyFound, person_for_command
 from training.datasets.collecting import archives, encodings, intake, reading_words, readings, sources
 from training.datasets.collecting.sources import Contents
 from training.datasets.models import MOST_NAME, Dataset

@@ -17,7 +17,7 @@ from styles.models import Style
 from stylestudio.jobs.kinds import Status
 from stylestudio.live import publisher, terminal
 from stylestudio.live.terminal import NoWorker
-from stylestudio.people.accounts import NobodyFound, person_for_command
+from stylestudio.people.command_users import NobodyFound, person_for_command
 from stylestudio.templatetags.studio import about
 from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters

@@ -1,0 +1,124 @@
+"""Indexing the pictures from before there was a word search: in slices, newest first, while the studio works.
+
+A slice goes on where the last one of any worker ended, and ends within a moment. Until the last one is through, a
+search looks through the older pictures as it did before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db import DatabaseError, connection, transaction
+from django.utils.translation import gettext as _
+
+from generation.pictures.models import GeneratedImage, GenerationTask, SearchProgress, TaskStyle
+from generation.pictures.models.search_index import (
+    Content,
+    add_document,
+    add_entries,
+    known_documents,
+    moment_of,
+    time_of,
+)
+from stylestudio.host.health_facts import Fact
+from stylestudio.processes.doctor import Finding
+
+SLICE = 0.15  # seconds; the last transaction may take a little longer than those before
+BATCH = 25  # pictures in the first transaction of a slice
+
+
+def index_slice(seconds: float = SLICE) -> bool:
+    """Index older pictures for so long. Whether any are left for this process."""
+    end = time.monotonic() + seconds
+    number, took = BATCH, 0.0
+    while (begun := time.monotonic()) + 2 * took < end:
+        if took:
+            number *= 2  # fewer transactions write fewer pages
+        if not _index_batch(number):
+            return False
+        took = time.monotonic() - begun
+    return True
+
+
+def start_over() -> None:
+    """Index all pictures that have no entry: for rows that were written by other means than their models."""
+    SearchProgress.objects.update_or_create(pk=1, defaults={"moment": None, "picture": None, "is_done": False})
+
+
+def _index_batch(number: int) -> bool:
+    with transaction.atomic():
+        can_skip = connection.features.has_select_for_update_skip_locked
+        progress = SearchProgress.objects.select_for_update(skip_locked=can_skip).first()
+        if progress is None or progress.is_done:  # or another worker is at it
+            return False
+        rows = _older(progress, number)
+        _add(rows)
+        progress.is_done = len(rows) < number
+        if rows:
+            progress.picture, _task, time_of_last = rows[-1]
+            progress.moment = moment_of(time_of_last)
+        progress.save()
+    return not progress.is_done
+
+
+def _older(progress: SearchProgress, number: int) -> list[tuple[int, int, datetime]]:
+    """Key, task and time of pictures that come after the last one. One in the trash is indexed when it is restored."""
+    pictures = GeneratedImage.with_previews.newest_first()
+    if progress.moment is not None and progress.picture is not None:
+        pictures = pictures.before(time_of(progress.moment), progress.picture)
+    return list(pictures.values_list("pk", "task", "created_at")[:number])
+
+
+def _add(rows: Sequence[tuple[int, int, datetime]]) -> None:
+    contents = _contents({task for _picture, task, _time in rows})
+    documents = known_documents(contents.values())
+    for content in contents.values():
+        if content not in documents:
+            documents[content] = add_document(content)
+    add_entries([(picture, documents[contents[task]], moment_of(time)) for picture, task, time in rows])
+
+
+def _contents(tasks: Iterable[int]) -> dict[int, Content]:
+    styles: dict[int, list[int]] = defaultdict(list)
+    for task, style in TaskStyle.objects.filter(task__in=tasks).values_list("task", "version__style"):
+        styles[task].append(style)
+    rows = GenerationTask.everything.filter(pk__in=tasks).order_by().values_list("pk", "final_prompt", "is_face")
+    return {pk: Content.of(prompt, styles[pk], is_face=is_face) for pk, prompt, is_face in rows}
+
+
+def is_done() -> bool:
+    """Whether all pictures are in the index."""
+    return not SearchProgress.objects.filter(is_done=False).exists()
+
+
+def percent_done() -> int:
+    """About how much of the pictures is indexed."""
+    progress = SearchProgress.objects.first()
+    if progress is None or progress.is_done:
+        return 100
+    keys = GeneratedImage.with_previews.order_by("pk").values_list("pk", flat=True)
+    oldest, newest = keys.first(), keys.last()
+    if oldest is None or newest is None or progress.picture is None:
+        return 0
+    return 100 * (newest - progress.picture + 1) // (newest - oldest + 1)
+
+
+def search_facts() -> Iterable[Fact]:
+    """For `/health`: the percent of the pictures that are indexed, while some are not."""
+    if (percent := percent_done()) < 100:
+        yield Fact("indexed", percent)
+
+
+def look_at_search() -> Iterable[Finding]:
+    """For doctor: how far the index is, while it is made."""
+    try:
+        percent = percent_done()
+    except DatabaseError as error:
+        yield Finding(_("Search"), str(error), _("Mend the database first."))
+        return
+    if percent < 100:
+        state = _("%d %% of the pictures are indexed, and workers index the others; until then searches take longer")
+        yield Finding(_("Search"), state % percent)
