@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from typing import Any
@@ -98,7 +99,7 @@ def test_a_claim_takes_no_longer_after_a_year_of_pictures(house: House) -> None:
     newest = "SELECT t.owner_id, t.is_face, p.claimed_at FROM pictures_engineprompt p "
     newest += "JOIN pictures_generationtask t ON t.id = p.task_id ORDER BY p.id DESC LIMIT 200"
     plan = house.ask(f"EXPLAIN {newest}")
-    assert "Index Scan Backward using generation_engineprompt_pkey" in plan and "Seq Scan" not in plan
+    assert re.search(r"Index Scan Backward using \w+engineprompt_pkey", plan) and "Seq Scan" not in plan
 
 
 def test_two_workers_on_two_engines_never_fail_and_never_overfill_one(house: House) -> None:
