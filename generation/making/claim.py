@@ -16,10 +16,11 @@ from django.db.models.functions import Now
 
 from generation.engines import roster
 from generation.engines.models import Engine
-from generation.making import claim_locks, fetching, recovery, turns, verdicts
-from generation.making.candidates import Candidate
-from generation.making.claim_locks import Locked
-from generation.making.turns import Choice, Live
+from generation.making import fetching, recovery, verdicts
+from generation.making.choosing import locks, turns
+from generation.making.choosing.candidates import Candidate
+from generation.making.choosing.locks import Locked
+from generation.making.choosing.turns import Choice, Live
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.graphs import graph
@@ -72,7 +73,7 @@ def claim(worker: str, *, hold: bool = False) -> Claim | None:
     """
     prompt = orphan = _due_orphan(worker, hold=hold)
     if orphan is None:
-        if claim_locks.is_contended():
+        if locks.is_contended():
             prompt = _take_one(worker, hold=hold)
         else:
             with held.turn:  # SQLite has one writer, and those that wait for it sleep much longer
@@ -96,18 +97,18 @@ def _take_one(worker: str, *, hold: bool) -> EnginePrompt | None:
         if prompt or not busy:
             return prompt
         # Whatever could be claimed, others are claiming for the same people: there may be more when they are done.
-        claim_locks.wait_for_person(busy[0])
+        locks.wait_for_person(busy[0])
 
 
 def _take(worker: str, busy: list[int], *, hold: bool) -> EnginePrompt | None:
     """Claim the first picture in turn that can be started. `busy` is given the people for whom others claim now."""
-    now = Live.look() if claim_locks.is_contended() else None  # on SQLite nothing changes after the transaction began
+    now = Live.look() if locks.is_contended() else None  # on SQLite nothing changes after the transaction began
     claimed: list[int] = []
     try:
         with transaction.atomic():
             for choice in turns.choices(now or Live.look()):
                 person, engine = choice.party.owner, choice.engines[0].pk
-                locked = claim_locks.lock(person, engine, _neighbours.question(choice.task.pk, engine))
+                locked = locks.lock(person, engine, _neighbours.question(choice.task.pk, engine))
                 if not locked.person:
                     busy.append(person)
                     continue
@@ -225,11 +226,11 @@ def _locked_engines(choice: Choice, locked: Locked) -> Iterator[tuple[Candidate,
         yield first, locked.rows
     waits = not locked.engine
     for engine in others:
-        if claim_locks.lock_engine(engine.pk):
+        if locks.lock_engine(engine.pk):
             waits = False
             yield engine, _neighbours.rows(task, engine.pk)
     if waits:
-        claim_locks.wait_for_engine(first.pk)
+        locks.wait_for_engine(first.pk)
         yield first, _neighbours.rows(task, first.pk)
 
 

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation.engines import roster
+from generation.engines import listings, roster
 from generation.engines.models import Engine
-from generation.making import candidates, turns
+from generation.making.choosing import candidates, turns
 from generation.pictures import graphs
 from stylestudio.database.prepared import Moment, Prepared
 from tests.generation.making.claiming import FILES, Make, claim, done, place, taken
@@ -64,11 +64,11 @@ def test_a_file_that_is_gone_or_new_counts_at_once(engine_at: Make, ada: User) -
     probed(other)
     place(ada, count=16)
     assert taken().prompt.engine == engine
-    roster.forget_file(engine, "loras", LORA)
-    roster.note_lora(other, LORA)
+    listings.forget_file(engine, "loras", LORA)
+    listings.note_lora(other, LORA)
     assert [taken().prompt.engine for _time in range(2)] == [other, other]
     assert claim("late") is None
-    roster.note_lora(engine, LORA)
+    listings.note_lora(engine, LORA)
     assert taken().prompt.engine == engine
 
 
@@ -76,7 +76,7 @@ def test_a_probe_that_is_requested_stays_requested_when_a_file_is_noted(engine_a
     engine = engine_at(1, loras=[])
     probed(engine)
     roster.request_probe(engine)
-    roster.note_lora(engine, LORA)
+    listings.note_lora(engine, LORA)
     engine.refresh_from_db()
     assert (engine.checked_at, engine.loras) == (None, [LORA])
 

@@ -15,9 +15,9 @@ from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import claim as claiming
-from generation.making import turns
+from generation.making.choosing import turns
+from generation.making.choosing.turns import Live, Party
 from generation.making.claim import held
-from generation.making.turns import Live, Party
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs

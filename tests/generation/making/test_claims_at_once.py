@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from generation.engines import roster
 from generation.making import claim as claiming
-from generation.making import runner, turns
+from generation.making import runner
+from generation.making.choosing import turns
 from generation.making.claim import Claim, held
 from generation.pictures.models import EnginePrompt
 from stylestudio.host.cadence import Every

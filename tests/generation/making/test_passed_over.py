@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from generation.engines.models import Engine
-from generation.making import turns
+from generation.making.choosing import turns
 from generation.making.claim import Claim
 from generation.pictures.models import EnginePrompt, GenerationTask
 from tests.generation.making.claiming import FILES, Make, done, most_passed, place, taken

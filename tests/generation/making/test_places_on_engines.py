@@ -10,8 +10,9 @@ from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
 from generation.making import claim as claiming
-from generation.making import fetching, turns
-from generation.making.turns import Choice, Live
+from generation.making import fetching
+from generation.making.choosing import turns
+from generation.making.choosing.turns import Choice, Live
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.jobs.kinds import Status
 from tests.generation.making.claiming import Make, claim, done, place, taken

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from generation.making import turns
+from generation.making.choosing import turns
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import EnginePrompt, GenerationTask

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
-from generation.engines import installs, roster
+from generation.engines import installs, listings, roster
 from generation.engines.models import Engine
 from generation.making import installable, recovery
 from generation.pictures import graphs
@@ -36,9 +36,9 @@ class Known:
         return cls(engine, fit)
 
     def has(self, files: Files, classes: frozenset[str]) -> bool:
-        """`roster.has_all`, asked once for each mix."""
+        """`listings.has_all`, asked once for each mix."""
         if (answer := self._has.get((files, classes))) is None:
-            answer = self._has[files, classes] = roster.has_all(self.engine, files, classes)
+            answer = self._has[files, classes] = listings.has_all(self.engine, files, classes)
         return answer
 
 

@@ -27,8 +27,8 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Now, RowNumber
 
 from generation.engines import roster
-from generation.making import candidates, claim_locks
-from generation.making.candidates import Candidate, Fit
+from generation.making.choosing import candidates, locks
+from generation.making.choosing.candidates import Candidate, Fit
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.database.prepared import Moment, Prepared, Rows, ask
 
@@ -123,9 +123,9 @@ class Live:
     def look(cls) -> Live:
         """As the database has it now."""
         asked = (candidates.well, _on_engines, _first_tasks, newest)
-        claimed = claim_locks.claimed_now()
+        claimed = locks.claimed_now()
         questions = [each.question() for each in asked] + ([claimed] if claimed else [])
-        engines, works, first, last, *locks = ask(*questions)
+        engines, works, first, last, *others = ask(*questions)
         load: Counter[int] = Counter()
         tasks: defaultdict[Party, list[int]] = defaultdict(list)
         for engine, owner, is_face, task in works:
@@ -133,8 +133,8 @@ class Live:
             tasks[Party(owner, bool(is_face))].append(task)
         lately = [(Party(owner, bool(is_face)), at) for owner, is_face, at in last]
         soon = load.copy()
-        soon.update(number for kind, number in (locks[0] if locks else ()) if kind == claim_locks.ENGINES)
-        people = frozenset(number for kind, number in (locks[0] if locks else ()) if kind == claim_locks.PEOPLE)
+        soon.update(number for kind, number in (others[0] if others else ()) if kind == locks.ENGINES)
+        people = frozenset(number for kind, number in (others[0] if others else ()) if kind == locks.PEOPLE)
         return cls(candidates.of(engines), load, tasks, lately, first, soon, people)
 
     @cached_property
