@@ -19,12 +19,11 @@ from generation.engines.models import Engine
 from generation.making import fetching, recovery, verdicts
 from generation.making.choosing import locks, turns
 from generation.making.choosing.candidates import Candidate
-from generation.making.choosing.locks import Locked
 from generation.making.choosing.turns import Choice, Live
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from stylestudio.comfy.graphs import graph
-from stylestudio.database.prepared import Prepared, Rows
+from stylestudio.database.prepared import Prepared, Rows, instance
 from stylestudio.host.cadence import Every
 from stylestudio.jobs.holding import Holder
 from stylestudio.jobs.kinds import LEASE, Status
@@ -108,11 +107,14 @@ def _take(worker: str, busy: list[int], *, hold: bool) -> EnginePrompt | None:
         with transaction.atomic():
             for choice in turns.choices(now or Live.look()):
                 person, engine = choice.party.owner, choice.engines[0].pk
-                locked = locks.lock(person, engine, _neighbours.question(choice.task.pk, engine))
+                asked = _task.question(choice.task), _neighbours.question(choice.task, engine)
+                locked = locks.lock(person, engine, *asked)
                 if not locked.person:
                     busy.append(person)
                     continue
-                prompt = _start(worker, choice.task, _place(choice, locked), locked.at)
+                [rows, around] = locked.answers
+                task = _still_open(rows)
+                prompt = _start(worker, task, _place(choice, task, locked.engine, around), locked.at)
                 if hold:
                     held.take(prompt.pk, prompt.task_id)
                     claimed.append(prompt.pk)
@@ -203,35 +205,48 @@ def _asked_for_pictures() -> frozenset[int]:
     return frozenset(made.exclude(worker="").values_list("engine", flat=True))
 
 
-def _place(choice: Choice, locked: Locked) -> _Place:
-    """Where to start the next picture of this choice, now that nobody else can claim for its owner.
+def _still_open(rows: Rows) -> GenerationTask:
+    """The task as it is now that nobody else can claim for its owner. Raises LostRace if it has ended meanwhile."""
+    for row in rows:
+        task = instance(GenerationTask, row)
+        if task.is_active and not task.fetching:
+            return task
+    raise LostRace("The task has ended.")
+
+
+def _place(choice: Choice, task: GenerationTask, has_engine: bool, around: Rows) -> _Place:
+    """Where to start the next picture of this choice. `around`: what is around it, on its first engine.
 
     Raises LostRace if all pictures are taken, all engines are full, or the owner has as many tasks on engines as
     allowed.
     """
-    _take_seat(choice.task)
-    for engine, rows in _locked_engines(choice, locked):
-        index, attempt = _free_index(choice.task, rows)
+    _take_seat(task)
+    for engine, rows in _locked_engines(choice, has_engine, around):
+        index, attempt = _free_index(task, rows)
         if slot := _free_slot(engine, rows, lone=choice.lone):
             return _Place(index, attempt, engine, slot)
-    raise LostRace(f"No engine has room for task {choice.task.pk} any more.")
+    raise LostRace(f"No engine has room for task {task.pk} any more.")
 
 
-def _locked_engines(choice: Choice, locked: Locked) -> Iterator[tuple[Candidate, Rows]]:
+def _locked_engines(choice: Choice, has_first: bool, around: Rows) -> Iterator[tuple[Candidate, Rows]]:
     """The engines of this choice that others do not claim for now, locked, with what is around the next picture there.
     If others claim for all of them, the first one when they are done.
     """
-    task, (first, *others) = choice.task.pk, choice.engines
-    if locked.engine:
-        yield first, locked.rows
-    waits = not locked.engine
+    first, *others = choice.engines
+    if has_first:
+        yield first, around
+    waits = not has_first
     for engine in others:
         if locks.lock_engine(engine.pk):
             waits = False
-            yield engine, _neighbours.rows(task, engine.pk)
+            yield engine, _neighbours.rows(choice.task, engine.pk)
     if waits:
         locks.wait_for_engine(first.pk)
-        yield first, _neighbours.rows(task, first.pk)
+        yield first, _neighbours.rows(choice.task, first.pk)
+
+
+def _row(task: int) -> QuerySet[GenerationTask]:
+    return GenerationTask.everything.filter(pk=task)
 
 
 def _around(task: int, engine: int) -> QuerySet[Any, Any]:
@@ -242,7 +257,7 @@ def _around(task: int, engine: int) -> QuerySet[Any, Any]:
     return rows.annotate(on_it=works_on).values_list("task", "index", "state", "attempt", "engine", "on_it", "slot")
 
 
-_neighbours = Prepared(_around)
+_task, _neighbours = Prepared(_row), Prepared(_around)
 
 
 def _free_index(task: GenerationTask, rows: Rows) -> tuple[int, int]:
@@ -274,6 +289,8 @@ def _take_seat(task: GenerationTask) -> None:
     on_engines = set(live.order_by().values_list("task", flat=True))
     if task.pk in on_engines:
         return
+    if len(on_engines) >= settings.MAX_RUNNING:  # those that are there since the limit was higher have other numbers
+        raise LostRace(f"The owner of task {task.pk} has as many tasks on engines as allowed.")
     mine.exclude(pk__in=on_engines).update(seat=None)
     taken = set(mine.values_list("seat", flat=True))
     seat = next((number for number in range(1, settings.MAX_RUNNING + 1) if number not in taken), None)
@@ -295,7 +312,7 @@ def _start(worker: str, task: GenerationTask, place: _Place, at: datetime) -> En
         engine_id=place.engine.pk,
         slot=place.slot,
         worker=worker,
-        lease_until=Now() + LEASE,
+        lease_until=at + LEASE,
         claimed_at=at,
         graph=filled,
         graph_sha256=graph.sha256(filled),

@@ -87,19 +87,27 @@ def test_eight_processes_share_the_pictures_of_a_single_person(house: House) -> 
 
 def test_a_claim_takes_no_longer_after_a_year_of_pictures(house: House) -> None:
     told(act(house, "engines", 50))
-    told(act(house, "orders", 50))
-    [young] = told(act(house, "take", 1))["each"]
+    young = seconds_for_200(house)
     grown = told(act(house, "history", 300_000))
     assert grown["prompts"] >= 300_000
-    told(act(house, "orders", 50))
-    [old] = told(act(house, "take", 1))["each"]
-    assert young["taken"] == old["taken"] == 200
-    print(f"200 claims: {young['seconds']:.1f} s of the first pictures, {old['seconds']:.1f} s after 300,000")
-    assert old["seconds"] < young["seconds"] * 1.5 + 1
+    old = seconds_for_200(house)
+    print(f"200 claims: {young:.1f} s of the first pictures, {old:.1f} s after 300,000")
+    assert old < young * 1.5 + 1
     newest = "SELECT t.owner_id, t.is_face, p.claimed_at FROM pictures_engineprompt p "
     newest += "JOIN pictures_generationtask t ON t.id = p.task_id ORDER BY p.id DESC LIMIT 200"
     plan = house.ask(f"EXPLAIN {newest}")
     assert re.search(r"Index Scan Backward using \w+engineprompt_pkey", plan) and "Seq Scan" not in plan
+
+
+def seconds_for_200(house: House) -> float:
+    """How long 200 claims take one process: the best of three times, because other programs need time too."""
+    seconds = []
+    for _time in range(3):
+        told(act(house, "orders", 50))
+        [claims] = told(act(house, "take", 1))["each"]
+        assert claims["taken"] == 200
+        seconds.append(claims["seconds"])
+    return min(seconds)
 
 
 def test_two_workers_on_two_engines_never_fail_and_never_overfill_one(house: House) -> None:

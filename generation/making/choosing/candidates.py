@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
@@ -92,16 +92,54 @@ def of(rows: Rows) -> list[Candidate]:
     )
 
 
+class Needs(NamedTuple):
+    """What engines need for the pictures of a task: the same as long as it exists, because its snapshot is frozen.
+
+    `warmth` names the files that an engine has in memory after one of these pictures.
+    """
+
+    files: Files
+    classes: frozenset[str]
+    warmth: str
+
+    @classmethod
+    def of(cls, task: GenerationTask) -> Needs:
+        """What this task's snapshot says."""
+        return cls(tuple(graphs.files(task)), graphs.classes(task), graphs.warmth(task))
+
+
+class Tasks:
+    """Tasks that may be next, by (key, moment of their order), and what they need; read only if it is not known."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Any], Needs] = {}
+
+    def needs(self, wanted: tuple[int, Any], others: Iterable[tuple[int, Any]]) -> Needs:
+        """What one of these tasks needs. If it is not known, it is read together with `others` that are not."""
+        if found := self._known.get(wanted):
+            return found
+        kept = {key: needs for key in others if (needs := self._known.get(key))}
+        missing = {pk: key for key in (wanted, *others) if key not in kept for pk in key[:1]}
+        for task in GenerationTask.everything.filter(pk__in=missing).only("snapshot"):
+            kept[missing[task.pk]] = Needs.of(task)
+        self._known = kept
+        return kept[wanted]
+
+
+tasks = Tasks()
+
+
 @dataclass(frozen=True)
 class Fit:
-    """What engines need for the pictures of a task."""
+    """Which engines can make the pictures of a task. `has_failed`: an engine was lost with one of these before."""
 
-    task: GenerationTask
+    pk: int
+    needs: Needs
+    has_failed: bool
 
     @cached_property
-    def warmth(self) -> str:
-        """The files that an engine has in memory after one of these pictures."""
-        return graphs.warmth(self.task)
+    def _task(self) -> GenerationTask:
+        return GenerationTask.everything.get(pk=self.pk)
 
     def engines(self, candidates: list[Candidate], free: list[Candidate], load: Mapping[int, int]) -> list[Candidate]:
         """The free engines that have what the task needs, or else those that can be given it, the best first.
@@ -110,20 +148,20 @@ class Fit:
         files in memory is preferred. If no engine has them, the task waits for one that is away; if none such is known
         either, any engine gets it, so that its own message says what is missing.
         """
-        files, classes = tuple(graphs.files(self.task)), graphs.classes(self.task)
+        files, classes, warmth = self.needs
         fit = [each for each in candidates if each.known.is_fit]
         ready = able = {each.pk for each in fit if each.known.has(files, classes)}
         if len(ready) < len(candidates):
-            stored = installable.stored(self.task)
+            stored = installable.stored(self._task)
             able = {each.pk for each in fit if installs.is_able(each.known.engine, files, classes, stored)}
             if not able and any(installs.is_able(engine, files, classes, stored) for engine in roster.away()):
                 return []
-        if self.task.not_before is not None:
+        if self.has_failed:
             engines = [each.known.engine for each in candidates if each.pk in able]
-            able = {engine.pk for engine in recovery.preferred(self.task, engines)}
+            able = {engine.pk for engine in recovery.preferred(self._task, engines)}
 
         def rank(each: Candidate) -> tuple[bool, int, bool, int]:
-            return each.pk not in ready, load[each.pk], each.warm != self.warmth, each.pk
+            return each.pk not in ready, load[each.pk], each.warm != warmth, each.pk
 
         ranked = sorted((each for each in free if each.pk in able or not able), key=rank)
         # Another worker may be faster at the first one; then no file is installed on others because of that.

@@ -22,6 +22,10 @@ _LOCK = (
     "SELECT CASE WHEN pg_try_advisory_xact_lock(%s, %s) THEN pg_try_advisory_xact_lock(%s, %s) END, clock_timestamp(), "
     "set_config('idle_in_transaction_session_timeout', %s, true)"
 )
+_CLAIMED = (
+    "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid IN (%s, %s) "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 def is_contended() -> bool:
@@ -32,34 +36,28 @@ def is_contended() -> bool:
 @dataclass(frozen=True, slots=True)
 class Locked:
     """What `lock` got: whether the person and the engine are ours until the transaction ends, the time by the database,
-    and the answer to the question that was asked afterwards.
+    and the answers to what was asked afterwards.
     """
 
     person: bool
     engine: bool
     at: datetime
-    rows: Rows
+    answers: list[Rows]
 
 
 def claimed_now() -> Question | None:
     """What to `ask` for the kind and number of each lock that workers have now; None if there are no locks."""
-    if not is_contended():
-        return None
-    return (
-        "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid IN (%s, %s) "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        [PEOPLE, ENGINES],
-    )
+    return (_CLAIMED, [PEOPLE, ENGINES]) if is_contended() else None
 
 
-def lock(person: int, engine: int, then: Question) -> Locked:
+def lock(person: int, engine: int, *then: Question) -> Locked:
     """Lock a person unless another worker has them, then likewise an engine, and ask `then`."""
     if not is_contended():
-        return Locked(True, True, timezone.now(), ask(then)[0])
+        return Locked(True, True, timezone.now(), ask(*then))
     keys = [PEOPLE, person & _KEYS, ENGINES, engine & _KEYS, STANDING_STILL]
-    [(has_engine, at, _limit)], rows = ask((_LOCK, keys), then)
+    [(has_engine, at, _limit)], *answers = ask((_LOCK, keys), *then)
     # Without the person there is no engine either: whoever waits for one must not keep others waiting for another.
-    return Locked(has_engine is not None, bool(has_engine), at, rows)
+    return Locked(has_engine is not None, bool(has_engine), at, answers)
 
 
 def lock_engine(engine: int) -> bool:

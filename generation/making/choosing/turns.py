@@ -56,11 +56,12 @@ class Party(NamedTuple):
 
 
 class First(NamedTuple):
-    """The first task that a party waits with, and since when."""
+    """The first task that a party waits with, since when, and whether an engine was lost with it before."""
 
     priority: int
     task: int
     since: Any  # comparable with the times of `Live.lately`
+    has_failed: bool = False
 
 
 def open_tasks() -> QuerySet[GenerationTask]:
@@ -84,8 +85,10 @@ def _firsts() -> QuerySet[Any, Any]:
         partition_by=[F("owner_id") + 0, "is_face", has_none],
         order_by=["-priority", "queued_at", "pk"],
     )
-    first = open_tasks().annotate(line=line, since=Moment("queued_at")).filter(line=1)
-    return first.order_by("-priority", "queued_at", "pk").values_list("pk", "owner_id", "is_face", "priority", "since")
+    failed = ExpressionWrapper(Q(not_before__isnull=False), output_field=BooleanField())
+    first = open_tasks().annotate(line=line, since=Moment("queued_at"), failed=failed).filter(line=1)
+    fields = ("pk", "owner_id", "is_face", "priority", "since", "failed")
+    return first.order_by("-priority", "queued_at", "pk").values_list(*fields)
 
 
 def _works() -> QuerySet[Any, Any]:
@@ -177,7 +180,7 @@ class Choice:
     """A task whose turn it is, and the engines that can take it, the best first. `lone`: only an idle engine."""
 
     party: Party
-    task: GenerationTask
+    task: int
     fit: Fit
     engines: list[Candidate]
     lone: bool
@@ -185,7 +188,7 @@ class Choice:
     @property
     def is_warm(self) -> bool:
         """Whether the best engine loads no files for it."""
-        return self.engines[0].warm in ("", self.fit.warmth)
+        return self.engines[0].warm in ("", self.fit.needs.warmth)
 
 
 def choices(now: Live) -> Iterator[Choice]:
@@ -197,12 +200,13 @@ def choices(now: Live) -> Iterator[Choice]:
     everybody = _waiting(now) if free else {}
     due = _previews_are_due(everybody, now)
     idle = free if due else [each for each in free if not now.load[each.pk]]
+    keys = {party: (first.task, first.since) for party, first in everybody.items()}
 
     def chosen(party: Party) -> Choice | None:
-        task = GenerationTask.everything.get(pk=everybody[party].task)
-        fit = Fit(task)
+        first = everybody[party]
+        fit = Fit(first.task, candidates.tasks.needs(keys[party], keys.values()), first.has_failed)
         engines = fit.engines(now.candidates, idle if party.previews else free, now.soon)
-        return Choice(party, task, fit, engines, lone=party.previews and not due) if engines else None
+        return Choice(party, first.task, fit, engines, lone=party.previews and not due) if engines else None
 
     # Who is being served at this moment comes last, in case nobody else can be.
     for served in (False, True):
@@ -234,10 +238,10 @@ def _warm(head: Choice, others: Iterable[Choice | None]) -> Choice | None:
 def _waiting(now: Live) -> dict[Party, First]:
     """The next task of each party that may have one more on engines, in the party's own order."""
     first: dict[Party, First] = {}
-    for pk, owner, is_face, priority, since in now.open:
+    for pk, owner, is_face, priority, since, failed in now.open:
         party = Party(owner, bool(is_face))
         if party not in first and now.lets_in(party, pk):
-            first[party] = First(priority, pk, since)
+            first[party] = First(priority, pk, since, bool(failed))
     return first
 
 

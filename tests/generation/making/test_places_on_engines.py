@@ -131,7 +131,7 @@ def test_a_worker_that_took_a_person_for_free_does_not_exceed_their_limit(
         engine_at(number)
     first, second = place(ada), place(ada)
     [choice] = turns.choices(Live.look())
-    stale = Choice(choice.party, second, choice.fit, choice.engines, lone=False)
+    stale = Choice(choice.party, second.pk, choice.fit, choice.engines, lone=False)
     assert taken().prompt.task == first
     believe(monkeypatch, [stale])
     assert claim("late") is None
