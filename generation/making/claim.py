@@ -95,7 +95,8 @@ def _take_one(worker: str, *, hold: bool) -> EnginePrompt | None:
             continue
         if prompt or not busy:
             return prompt
-        # Whatever could be claimed, others are claiming for the same people: there may be more when they are done.
+        # Whatever could be claimed, others are claiming for the same people: there may be more when they are done. This
+        # ends, because a worker that stands still loses its locks.
         locks.wait_for_person(busy[0])
 
 

@@ -3,7 +3,8 @@
 `orders`: so many orders of four pictures, by four people in turn. `mixed`: so many people with orders of unequal
 length, every other one on another checkpoint. `engines`: so many rows of them. `hold`: in so many processes claim until
 there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing. `history`: as if so many
-pictures had been made. `connect`: as a worker begins; how many connections its threads may have.
+pictures had been made. `connect`: as a worker begins; how many connections its threads may have. `halt`: stand still
+in the middle of a claim, once it has its locks, and say so; PostgreSQL ends it after so many seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -135,6 +137,22 @@ def history(pictures: int) -> dict[str, Any]:
     return {"tasks": GenerationTask.everything.count(), "prompts": EnginePrompt.objects.count()}
 
 
+def halt(seconds: int) -> dict[str, Any]:
+    """A worker that dies, or that the system gives no time, in the middle of a claim."""
+    from generation.making import claim
+    from generation.making.choosing import locks
+
+    locks.STANDING_STILL = f"{seconds}s" if seconds else locks.STANDING_STILL
+
+    def stand_still(*_facts: Any) -> Any:
+        print("halted", flush=True)
+        time.sleep(PATIENCE)
+
+    claim._start = stand_still  # type: ignore[assignment]  # it never returns
+    claim.claim("halted")
+    return {}
+
+
 def connect() -> dict[str, Any]:
     """The command line looks at the database first, then the worker opens its own pool."""
     from django.db import connection
@@ -152,7 +170,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     django.setup()
     what, number = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    acts = {
+    acts: dict[str, Callable[[], dict[str, Any]]] = {
         "orders": lambda: place(number),
         "mixed": lambda: mixed(number),
         "engines": lambda: engines(number),
@@ -160,6 +178,7 @@ def main() -> None:
         "take": lambda: at_once(number, finish=True),
         "history": lambda: history(number),
         "connect": connect,
+        "halt": lambda: halt(number),
     }
     print(json.dumps(acts[what]()))
 

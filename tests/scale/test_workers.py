@@ -21,7 +21,7 @@ LIVE = "state IN ('claimed', 'posted')"
 WRONG = ("Unhandled exception", "PoolTimeout", "does not answer; trying again", "Traceback")
 
 
-def act(house: House, what: str, number: int = 0, **env: str) -> subprocess.Popen[str]:
+def act(house: House, what: str, number: int = 0, /, **env: str) -> subprocess.Popen[str]:
     """A process of `tests.scale.claiming`."""
     command = [PYTHON, "-m", "tests.scale.claiming", what, str(number)]
     return subprocess.Popen(command, cwd=ROOT, env=house.env | env, stdout=subprocess.PIPE, text=True)
@@ -101,7 +101,7 @@ def test_a_claim_takes_no_longer_after_a_year_of_pictures(house: House) -> None:
 
 def seconds_for_200(house: House) -> float:
     """How long 200 claims take one process: the best of three times, because other programs need time too."""
-    seconds = []
+    seconds: list[float] = []
     for _time in range(3):
         told(act(house, "orders", 50))
         [claims] = told(act(house, "take", 1))["each"]
