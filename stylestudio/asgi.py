@@ -15,7 +15,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
-from stylestudio.edge import static_files  # noqa: E402
+from stylestudio.edge.assets.static_files import StaticFiles  # noqa: E402
 from stylestudio.edge.failure_answers import in_words  # noqa: E402
 from stylestudio.edge.limits import limit_bodies  # noqa: E402
 from stylestudio.edge.serving import Application, Receive, Scope, Send, is_file, media_app  # noqa: E402
@@ -34,7 +34,8 @@ def pages_and_files(pages: Application) -> Application:
     return route
 
 
-http_app = pages_and_files(static_files.with_static_files(cast(Application, django_app)))
+static_files = StaticFiles(cast(Application, django_app))
+http_app = pages_and_files(static_files)
 application = ProtocolTypeRouter(
     {
         "http": in_words(limit_bodies(http_app, settings.UPLOAD_BODY_LIMIT)),

@@ -95,6 +95,7 @@ INSTALLED_APPS = [
 # Async-capable middleware only: one sync-only entry can make daphne hang at stop.
 MIDDLEWARE = [
     "stylestudio.edge.middleware.security_headers",
+    "stylestudio.edge.compression.compressed",
     "stylestudio.edge.middleware.only_proxies_forward",
     "stylestudio.edge.middleware.without_nul",
     "stylestudio.edge.page_memory.remember_while_reading",
@@ -198,7 +199,7 @@ MEDIA_URL = "/"
 MEDIA_ORIGIN = ""  # of the files, if it is not the studio's own
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "stylestudio.media.storage.AsideStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "stylestudio.edge.assets.prepared.Addresses"},
 }
 #: [The studio] Minutes after the last start of a worker, and then between two sweeps, until [files that no row
 #: names](../operators/data.md#files-that-no-row-names) are moved to the bin.

@@ -20,6 +20,7 @@ urlpatterns = [
     path("styles/", include("styles.urls")),
     path("", include("training.urls")),
     path("", include(queue_views.urlpatterns)),
+    path("shortcuts/", views.shortcuts, name="shortcuts"),
     path("health", views.health, name="health"),
     path("favicon.ico", views.favicon),
     path("", include(accounts.urlpatterns)),

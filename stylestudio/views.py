@@ -1,4 +1,4 @@
-"""The health check for monitoring, and the icon for pages that name none."""
+"""The health check for monitoring, the icon for pages that name none, and the keyboard shortcuts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
@@ -16,6 +16,13 @@ from stylestudio import __version__
 from stylestudio.host.health_facts import Fact, facts
 from stylestudio.live import page_frame
 from stylestudio.models import Worker
+from stylestudio.people.access import StudioRequest
+
+
+@require_safe
+def shortcuts(request: StudioRequest) -> HttpResponse:
+    """What is in the dialog of keyboard shortcuts."""
+    return render(request, "shell/_shortcuts.html")
 
 
 @login_not_required

@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
 from xdist.scheduler import LoadFileScheduling
 
-from stylestudio.edge import passes
+from stylestudio.edge import passes, serving
+from stylestudio.edge.recent import Recent
 from stylestudio.jobs.kinds import Job
 from stylestudio.live import publisher
 from stylestudio.models import Worker
@@ -29,6 +30,14 @@ def pytest_collection_finish() -> None:
     """Thousands of collected tests live to the end: the collector of garbage need not look through them each time."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what a run of everything leaves out."""
+    if config.args_source == pytest.Config.ArgsSource.TESTPATHS and "not servers" in config.getoption("markexpr"):
+        terminalreporter.write_line(
+            "Left out: tests on PostgreSQL, Redis and a stand-in for S3 (.ci/servers runs them), and heavy ones."
+        )
 
 
 class ByStudio(LoadFileScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -112,6 +121,12 @@ def nobody_known_yet() -> None:
 def no_passes_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process knows of sessions is of one database; each test has its own."""
     monkeypatch.setattr(passes, "register", passes.Register())
+
+
+@pytest.fixture(autouse=True)
+def no_files_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process keeps of files is of one media folder; each test has its own."""
+    monkeypatch.setattr(serving, "recent", Recent())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ["requirements", "requirements-dev", "requirements-scale"]
+LOCKS = ["requirements", "requirements-dev", "requirements-scale", "requirements-servers"]
 RELOCK = "Run .ci/lock and commit what it writes."
 
 

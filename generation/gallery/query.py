@@ -98,7 +98,7 @@ def shown(user: User, filters: Filters) -> PictureQuerySet:
     elif filters.style:
         mixed = TaskStyle.objects.filter(task=OuterRef("task"), version__style__slug=filters.style)
         found = found.filter(Exists(mixed))
-    return found.select_related("task").defer("task__snapshot").newest_first()
+    return found.select_related("task").defer("task__own_values").newest_first()
 
 
 def page(found: PictureQuerySet | Search, before: str = "", size: int = PAGE) -> Page:

@@ -100,7 +100,7 @@ def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:
 
 def _with_story() -> PictureQuerySet:
     return GeneratedImage.with_previews.select_related("task__owner", "task__reference", "engine", "prompt").defer(
-        "prompt__graph"
+        "prompt__own_values"
     )
 
 
@@ -114,6 +114,13 @@ def _download_name(picture: GeneratedImage) -> str:
     """Words of the prompt and the seed; the media server adds the file's own extension."""
     words = slugify(picture.task.prompt[:60], allow_unicode=True) or "picture"
     return f"{words}-{picture.seed}"
+
+
+@require_GET
+def picture_download(request: StudioRequest, pk: int) -> HttpResponse:
+    """The file of a picture, to be saved: tiles have no room for its address."""
+    found = visible(GeneratedImage.with_previews.all(), request.user, pk=pk)
+    return redirect(f"{found.file.url}?download=")
 
 
 @require_POST

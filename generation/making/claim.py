@@ -56,12 +56,16 @@ class LostRace(IntegrityError):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a picture of a task is started: its index, the number of this attempt at it, the engine and its slot."""
+    """Where a picture of a task is started: its index, the number of this attempt at it, the engine and its slot.
+
+    `patterns` are those of graphs around it: they are stored, and it is likely one of them.
+    """
 
     index: int
     attempt: int
     engine: Candidate
     slot: int
+    patterns: set[int]
 
 
 def claim(worker: str, *, hold: bool = False) -> Claim | None:
@@ -225,7 +229,7 @@ def _place(choice: Choice, task: GenerationTask, has_engine: bool, around: Rows)
     for engine, rows in _locked_engines(choice, has_engine, around):
         index, attempt = _free_index(task, rows)
         if slot := _free_slot(engine, rows, lone=choice.lone):
-            return _Place(index, attempt, engine, slot)
+            return _Place(index, attempt, engine, slot, {pattern for *_fields, pattern in rows if pattern is not None})
     raise LostRace(f"No engine has room for task {task.pk} any more.")
 
 
@@ -255,7 +259,8 @@ def _around(task: int, engine: int) -> QuerySet[Any, Any]:
     works = Q(ended_at__isnull=True, state__in=EnginePrompt.LIVE) & ~EnginePrompt.MADE
     rows = EnginePrompt.objects.filter(Q(task=task) | works & Q(engine=engine)).order_by()
     works_on = ExpressionWrapper(works, output_field=BooleanField())
-    return rows.annotate(on_it=works_on).values_list("task", "index", "state", "attempt", "engine", "on_it", "slot")
+    fields = ("task", "index", "state", "attempt", "engine", "on_it", "slot", "pattern")
+    return rows.annotate(on_it=works_on).values_list(*fields)
 
 
 _task, _neighbours = Prepared(_row), Prepared(_around)
@@ -275,7 +280,7 @@ def _free_index(task: GenerationTask, rows: Rows) -> tuple[int, int]:
 
 def _free_slot(engine: Candidate, rows: Rows, *, lone: bool) -> int:
     """The engine's first free slot, from 1; 0 if it is full, or if it has anything and this must be `lone`."""
-    slots = [slot for *_attempt, pk, on_it, slot in rows if pk == engine.pk and on_it]
+    slots = [slot for *_attempt, pk, on_it, slot, _pattern in rows if pk == engine.pk and on_it]
     if len(slots) >= roster.AT_ONCE or (lone and slots):
         return 0
     return next(slot for slot in range(1, roster.AT_ONCE + 1) if slot not in slots)
@@ -294,9 +299,7 @@ def _take_seat(task: GenerationTask) -> None:
         raise LostRace(f"The owner of task {task.pk} has as many tasks on engines as allowed.")
     mine.exclude(pk__in=on_engines).update(seat=None)
     taken = set(mine.values_list("seat", flat=True))
-    seat = next((number for number in range(1, settings.MAX_RUNNING + 1) if number not in taken), None)
-    if seat is None:
-        raise LostRace(f"The owner of task {task.pk} has as many tasks on engines as allowed.")
+    seat = next(number for number in range(1, settings.MAX_RUNNING + 1) if number not in taken)
     GenerationTask.everything.filter(pk=task.pk).update(seat=seat)
     task.seat = seat
 
@@ -305,7 +308,7 @@ def _start(worker: str, task: GenerationTask, place: _Place, at: datetime) -> En
     """Write the claim."""
     prompt_id = uuid.uuid4()
     filled = graphs.build(task, place.index, prompt_id)
-    prompt = EnginePrompt.objects.create(
+    prompt = EnginePrompt(
         task=task,
         index=place.index,
         attempt=place.attempt,
@@ -315,9 +318,11 @@ def _start(worker: str, task: GenerationTask, place: _Place, at: datetime) -> En
         worker=worker,
         lease_until=at + LEASE,
         claimed_at=at,
-        graph=filled,
         graph_sha256=graph.sha256(filled),
     )
+    prompt.graph = filled
+    prompt.share(place.patterns)
+    prompt.save(force_insert=True)
     if place.engine.warm != (warmth := graphs.warmth(task)):
         Engine.objects.filter(pk=place.engine.pk).update(warm=warmth)
     if task.status == Status.RUNNING:

@@ -22,8 +22,8 @@ from generation.making import cancelling, fetching, installable, recovery, stori
 from generation.making.claim import Claim, anything_open, look_for_orphans, next_picture
 from generation.making.step_previews import small_preview
 from generation.making.verdicts import Ends, Verdict
-from generation.pictures import graphs, signals, tasks
-from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures import signals, tasks
+from generation.pictures.models import EnginePrompt, GenerationTask, patterns
 from generation.pictures.queue_rows import pictures_of_active
 from styles.models import StyleVersion
 from stylestudio.comfy.client import ComfyClient
@@ -366,7 +366,7 @@ class _Making:
             return
         with reference.file.open("rb") as handle:
             data = handle.read()
-        name = graphs.reference_name(reference.sha256)
+        name = patterns.reference_name(reference.sha256)
         stored = roster.pool.loop.call(roster.pool.client(engine).upload_image(data, name))
         if stored.filename != name:  # the name is the hash of the bytes, so this engine has something else under it
             raise BadResponse(f"The engine already has another picture named {name}.")
@@ -376,7 +376,10 @@ class _Making:
         """The graph adapted to this engine's version; the client caches the engine's node classes."""
         adapted = roster.pool.loop.call(wiring.fitted(client, nodes, strict=True))
         if adapted != nodes:
-            self._write_prompt(graph=adapted, graph_sha256=graph.sha256(adapted))
+            self.prompt.graph = adapted
+            self.prompt.share()
+            own = {"pattern_id": self.prompt.pattern_id, "own_values": self.prompt.own_values}
+            self._write_prompt(graph_sha256=graph.sha256(adapted), **own)
         return adapted
 
     def _write_prompt(self, **fields: object) -> None:

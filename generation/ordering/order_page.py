@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +10,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from generation.engines import installs, roster
 from generation.ordering import availability, base_checkpoints, forms
@@ -20,10 +21,12 @@ from generation.pictures import estimates, graphs
 from generation.pictures.models import MOST_STYLES, GenerationTask, Reference, TaskStyle
 from generation.pictures.prompts import Frame, final_parts, missing_triggers
 from styles.models import Preset, Style
+from stylestudio import __version__
 from stylestudio.templatetags.studio import about
 
 LATELY = 30  # newest tasks of a person that determine the recently used styles
 RECENT = 4  # recently used styles at the top of the picker
+FIRST = 1 + RECENT  # cards that come with the page; the others are fetched when they come into view or are searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,13 @@ def around(form: OrderForm) -> dict[str, Any]:
     if form.is_bound and form.is_valid() and form.cleaned_data["picture"]:
         reference = form.cleaned_data["picture"]
     mix = form.mix
+    styles = _choices(form.user, {ingredient.version.style_id for ingredient in mix})
     frame = Frame(*(str(values[name] or "").strip() for name in ("before", "after", "preset")))
     return {
         "form": form,
-        "styles": _choices(form.user, {ingredient.version.style_id for ingredient in mix}),
+        "styles": styles,
+        "first_styles": (first := [style for place, style in enumerate(styles) if place < FIRST or style.checked]),
+        "other_styles": _other_styles(first, styles),
         "mix": [_mix_row(ingredient) for ingredient in mix],
         "chips": list(_chips(mix, frame.around(prompt))),
         "presets": _presets(form.user, mix, frame),
@@ -133,6 +139,25 @@ def around(form: OrderForm) -> dict[str, Any]:
         "reference": reference,
         "request_id": uuid.uuid4(),
     }
+
+
+def other_styles(user: User, shown: set[int]) -> list[StyleChoice]:
+    """The cards of the picker that are not on the page yet."""
+    return [style for style in _choices(user, set()) if style.pk not in shown]
+
+
+def likeness(styles: Sequence[StyleChoice]) -> str:
+    """A digest of what the cards of these styles show."""
+    return hashlib.blake2b(repr((__version__, get_language(), styles)).encode(), digest_size=6).hexdigest()
+
+
+def _other_styles(first: Sequence[StyleChoice], styles: Sequence[StyleChoice]) -> str:
+    """Where the other cards are; "" without any. Another address when they change, so that browsers may keep them."""
+    others = [style for style in styles if style not in first]
+    if not others:
+        return ""
+    shown = ",".join(str(style.pk) for style in first)
+    return f"{reverse('generation:other-styles')}?shown={shown}&like={likeness(others)}"
 
 
 def _choices(user: User, chosen: set[int]) -> list[StyleChoice]:

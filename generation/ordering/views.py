@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -34,6 +35,7 @@ from stylestudio.live import page_frame, publisher
 from stylestudio.live.toasts import toast
 from stylestudio.people.access import StudioRequest, changeable, require_curator, visible, whole_number
 
+A_DAY = 24 * 60 * 60  # seconds
 RECENT = 20  # jobs in the live column; older ones are in the gallery
 
 
@@ -83,12 +85,24 @@ def compose(request: StudioRequest) -> HttpResponse:
         form.is_valid()  # a chosen file must not be lost
         if chosen := form.cleaned_data["picture"]:
             values["reference_id"] = chosen.pk
-        return _studio(request, forms.OrderForm(user=request.user, initial=values))
+        return _studio(request, forms.OrderForm(user=request.user, initial=values), every_style="every_style" in data)
     quiet = forms.OrderForm(user=request.user, initial=values)
     filled = "use_preset" in request.POST or "drop_preset" in request.POST
     return render(
         request, "generation/ordering/_composed.html", {**order_page.around(quiet), "oob": True, "filled": filled}
     )
+
+
+@require_GET
+def other_styles(request: StudioRequest) -> HttpResponse:
+    """The cards of the picker that are not on the page yet: those but ?shown=1,2. The page names their digest too."""
+    shown = {whole_number(number) for number in request.GET.get("shown", "").split(",") if number}
+    styles = order_page.other_styles(request.user, shown)
+    response = render(request, "generation/ordering/_style_cards.html", {"styles": styles})
+    # What has changed since the page was made is not what its digest stands for.
+    is_named = request.GET.get("like") == order_page.likeness(styles)
+    patch_cache_control(response, private=True, max_age=A_DAY if is_named else 0)
+    return response
 
 
 @require_POST
@@ -260,10 +274,13 @@ def _on_studio(request: StudioRequest) -> bool:
     return (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("generation:studio")
 
 
-def _studio(request: StudioRequest, form: forms.OrderForm, status: int = 200) -> HttpResponse:
-    return render(
-        request, "generation/ordering/studio.html", {**order_page.around(form), **_live(request)}, status=status
-    )
+def _studio(
+    request: StudioRequest, form: forms.OrderForm, status: int = 200, *, every_style: bool = False
+) -> HttpResponse:
+    context = {**order_page.around(form), **_live(request)}
+    if every_style:
+        context |= {"first_styles": context["styles"], "other_styles": ""}
+    return render(request, "generation/ordering/studio.html", context, status=status)
 
 
 def _invalid(request: StudioRequest, form: forms.OrderForm) -> HttpResponse:

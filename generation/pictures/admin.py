@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     MixInline = admin.TabularInline[TaskStyle, GenerationTask]
 else:
     MixInline = admin.TabularInline
+
+
+def _document(value: object) -> SafeString:
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _small(picture: GeneratedImage | None) -> SafeString | str:
@@ -48,6 +53,13 @@ class GenerationTaskAdmin(ReadOnlyAdmin):
     search_fields = ["prompt", "final_prompt", "owner__username"]
     date_hierarchy = "queued_at"
     inlines = [TaskStyleInline]
+    exclude = ["pattern", "own_values"]
+    readonly_fields = ["snapshot_text"]
+
+    @admin.display(description=_("snapshot"))
+    def snapshot_text(self, task: GenerationTask) -> SafeString:
+        """Everything that was asked for."""
+        return _document(task.snapshot)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GenerationTask]:
         """All of them, with pictures for the first column."""
@@ -68,6 +80,13 @@ class EnginePromptAdmin(ReadOnlyAdmin):
     list_filter = ["state", "engine"]
     list_select_related = ["task", "engine"]
     search_fields = ["prompt_id", "task__prompt", "error"]
+    exclude = ["pattern", "own_values"]
+    readonly_fields = ["graph_text"]
+
+    @admin.display(description=_("graph"))
+    def graph_text(self, prompt: EnginePrompt) -> SafeString:
+        """What the engine got."""
+        return _document(prompt.graph)
 
 
 @admin.register(GeneratedImage)

@@ -19,6 +19,12 @@ class PicturesConfig(rooms.Room):
     engine_source = ("generation.pictures.engine_cards:SOURCE",)
     forecast_source = ("generation.pictures.queue_rows:QueueRows",)
     picture_counts = ("generation.pictures.models.style_counts:count_by_style",)
-    sweeps = ("generation.pictures.tasks:index_older_pictures",)
-    doctor_checks = ("generation.pictures.indexing:look_at_search",)
-    health_facts = ("generation.pictures.indexing:search_facts",)
+    sweeps = ("generation.pictures.tasks:tend_older_rows",)
+    doctor_checks = (
+        "generation.pictures.upkeep.indexing:look_at_search",
+        "generation.pictures.upkeep.sharing:look_at_sharing",
+    )
+    health_facts = (
+        "generation.pictures.upkeep.indexing:search_facts",
+        "generation.pictures.upkeep.sharing:sharing_facts",
+    )

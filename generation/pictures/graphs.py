@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.engines.models import Engine
-from generation.pictures.models import GenerationTask
+from generation.pictures.models import GenerationTask, patterns
 from stylestudio.comfy.errors import GraphInvalid
 from stylestudio.comfy.file_names import canonical
 from stylestudio.comfy.graphs import graph, wiring
@@ -29,10 +29,7 @@ def workflow(mode: str) -> graph.Workflow:
 
 
 def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph:
-    """Build the graph of picture `index` from the task's snapshot alone.
-
-    The file prefix is unique to the prompt: otherwise the engine's cache would return an old file.
-    """
+    """Build the graph of picture `index` from the task's snapshot alone."""
     snapshot = task.snapshot
     values: dict[str, object] = {
         "checkpoint": snapshot["checkpoint"],
@@ -46,10 +43,10 @@ def build(task: GenerationTask, index: int, prompt_id: uuid.UUID) -> graph.Graph
         "cfg": snapshot["cfg"],
         "sampler": snapshot["sampler"],
         "scheduler": snapshot["scheduler"],
-        "filename_prefix": f"stylestudio/{task.pk}-{index}-{prompt_id.hex[:12]}",
+        "filename_prefix": patterns.file_prefix(task.pk, index, prompt_id),
     }
     if snapshot["reference"]:
-        values |= {"reference": reference_name(snapshot["reference"]), "denoise": snapshot["denoise"]}
+        values |= {"reference": patterns.reference_name(snapshot["reference"]), "denoise": snapshot["denoise"]}
     filled = workflow(snapshot["mode"]).fill(values)
     return graph.chain_loras(filled, [graph.Lora(name, weight, weight) for name, weight in loras(task)])
 
@@ -113,8 +110,3 @@ def _samples() -> Iterator[graph.Graph]:
 def warmth(task: GenerationTask) -> str:
     """A key of the files that the engine has in memory after this task: with equal keys nothing has to be loaded."""
     return hashlib.sha256(repr(files(task)).encode()).hexdigest()
-
-
-def reference_name(digest: str) -> str:
-    """The file name a reference is uploaded under: the same bytes always get the same name."""
-    return f"stylestudio-{digest[:32]}.png"

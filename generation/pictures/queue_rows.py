@@ -88,9 +88,14 @@ class QueueRows:
 
     def samples(self) -> list[Sample]:
         """The newest finished pictures, newest first."""
-        done = EnginePrompt.objects.done().filter(started_at__isnull=False)
-        rows = done.order_by("-ended_at").values_list(
-            "task__mode", "task__width", "task__height", "task__steps", "engine", "started_at", "ended_at"
+        rows = GeneratedImage.with_previews.newest_first().values_list(
+            "task__mode",
+            "task__width",
+            "task__height",
+            "task__steps",
+            "engine",
+            "prompt__started_at",
+            "prompt__ended_at",
         )
         return [
             Sample(Like(mode, width * height, steps), engine, (ended - started).total_seconds())

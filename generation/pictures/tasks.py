@@ -8,10 +8,12 @@ from stylestudio.host.rooms import Named
 
 make_thumbnail = Named("generation.pictures.thumbnails:finish")
 make_missing_thumbnails = Named("generation.pictures.thumbnails:finish_missing")
-is_search_complete = Named("generation.pictures.indexing:is_done")
-index_slice = Named("generation.pictures.indexing:index_slice")
+is_search_complete = Named("generation.pictures.upkeep.indexing:is_done")
+index_slice = Named("generation.pictures.upkeep.indexing:index_slice")
+is_sharing_complete = Named("generation.pictures.upkeep.sharing:is_done")
+share_slice = Named("generation.pictures.upkeep.sharing:share_slice")
 
-SLICES = 40  # of indexing in a minute, so that one comes about every second
+SLICES = 40  # in a minute, so that one comes about every second
 PAUSE = 0.5  # seconds between them
 
 
@@ -27,14 +29,14 @@ def finish_missing() -> None:
     make_missing_thumbnails()
 
 
-def index_older_pictures() -> None:
-    """Let workers index pictures from before there was a word search, for about a minute."""
-    if not is_search_complete():
-        index_slices(SLICES)
+def tend_older_rows() -> None:
+    """Let workers see to rows from before an update, for about a minute: searches first, then the disk."""
+    if not (is_search_complete() and is_sharing_complete()):
+        tend_slices(SLICES)
 
 
 @db_task()  # type: ignore[untyped-decorator]
-def index_slices(number: int) -> None:
-    """Index a slice, and the others later: no thread of the worker is kept from making pictures."""
-    if index_slice() and number > 1:
-        index_slices.schedule(args=(number - 1,), delay=PAUSE)
+def tend_slices(number: int) -> None:
+    """A slice of it, and the others later: no thread of the worker is kept from making pictures."""
+    if (index_slice() or share_slice()) and number > 1:
+        tend_slices.schedule(args=(number - 1,), delay=PAUSE)

@@ -42,14 +42,24 @@ function renew() {
 addEventListener("pageshow", ({ persisted }) => persisted && renew());
 renew();
 
-// --- Dialogs
+// --- Dialogs. What is in one may come when it is opened for the first time.
+
+export function open(dialog) {
+  if (dialog.matches("[hx-get]") && !dialog.firstElementChild) htmx.trigger(dialog, "open");
+  dialog.showModal();
+}
+
+// One that stayed empty would cover the reason, which is said in the corner.
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(failure, ({ target }) => target.matches("dialog") && target.close());
+}
 
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
   if (!opener) return;
   event.preventDefault();
   opener.closest("[popover]")?.hidePopover();
-  byId(opener.dataset.open).showModal();
+  open(byId(opener.dataset.open));
 });
 
 // --- Text for the clipboard

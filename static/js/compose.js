@@ -10,6 +10,8 @@ function sow(value) {
 const random = () => String(crypto.getRandomValues(new Uint32Array(1))[0]);
 
 function filter() {
+  const others = document.querySelector("[data-more-styles]");
+  if (others) htmx.trigger(others, "search"); // once they are there, they are filtered too
   const words = document.querySelector("[data-style-search]").value.toLowerCase().split(/\s+/);
   const kind = document.querySelector("[data-style-kind]:checked")?.value;
   const found = (card) => words.every((word) => card.dataset.words.toLowerCase().includes(word));
@@ -69,6 +71,8 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
+  const isSearched = document.querySelector("[data-style-search]")?.value;
+  if (isSearched || document.querySelector("[data-style-kind]:checked")?.value) filter();
   if (event.detail.target?.id === "reference") htmx.trigger(".compose .fields", "change");
   const refused = event.detail.xhr?.status === 422 && event.detail.target?.id === "compose-form";
   if (refused) (document.querySelector("#readiness a") ?? document.querySelector("[aria-invalid=true]"))?.focus();

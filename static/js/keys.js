@@ -1,12 +1,13 @@
 // Keys find their button.
 
+import { open } from "./buttons.js";
 import { byId, each } from "./dom.js";
 import { hush } from "./previews.js";
 
 const singles = () => localStorage.getItem("single-keys") !== "off";
-each("[data-single-keys]", (box) => {
-  box.checked = singles();
-  box.addEventListener("change", () => localStorage.setItem("single-keys", box.checked ? "on" : "off"));
+document.addEventListener("htmx:load", () => each("[data-single-keys]", (box) => (box.checked = singles())));
+document.addEventListener("change", ({ target }) => {
+  if (target.matches("[data-single-keys]")) localStorage.setItem("single-keys", target.checked ? "on" : "off");
 });
 
 // Fields that take letters.
@@ -35,7 +36,7 @@ document.addEventListener("keydown", (event) => {
   else if ((key === "ArrowLeft" || key === "ArrowRight") && !target.matches?.("[type=range], [type=radio]")) {
     press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
   } else if (letter === "t") press(document.querySelector("[data-theme-button]"));
-  else if (key === "?") byId("shortcuts")?.showModal();
+  else if (key === "?" && byId("shortcuts")) open(byId("shortcuts"));
   else if (key === "/") {
     const search = document.querySelector("[type=search]");
     if (search) event.preventDefault();

@@ -1,7 +1,7 @@
 // Pushed and answered fragments find their place on the page. The server owns all state.
 
 import { byId, each, me } from "./dom.js";
-import { notify } from "./preferences.js";
+import { notify, words } from "./preferences.js";
 
 const seen = new Set(); // jobs that this page has shown: one that was cleared does not come back
 
@@ -90,7 +90,7 @@ function receive(root) {
     const focused = old.contains(document.activeElement);
     const looksNew = root.className !== old.className.replace(" own", "");
     if (isJob && root.dataset.say && looksNew && root.dataset.owner === me) {
-      byId("announcer").textContent = root.dataset.say;
+      byId("announcer").textContent = words(root);
     }
     keep(old, root);
     htmx.swap(old, root.outerHTML, { swapStyle: "outerHTML" });

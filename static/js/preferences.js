@@ -40,6 +40,12 @@ each("[data-notify]", (box) => {
   });
 });
 
+// What is said of a job: its card has its title once, and "…" for it here.
+export function words(root) {
+  const title = root.querySelector("h3")?.textContent.trim() ?? "";
+  return root.dataset.say.replace("…", () => (title.length > 60 ? `${title.slice(0, 59)}…` : title));
+}
+
 // A job of mine ended while nobody looked. Pushes repeat; of several pages the browser shows one note.
 const told = new Set();
 export function notify(root) {
@@ -49,7 +55,7 @@ export function notify(root) {
   told.add(root.id);
   if (!document.hidden || !notifying() || Notification.permission !== "granted") return;
   const icon = root.querySelector("img")?.getAttribute("src") ?? "";
-  const note = new Notification(root.dataset.say, { tag: root.id, icon });
+  const note = new Notification(words(root), { tag: root.id, icon });
   note.onclick = () => {
     window.focus();
     location.assign(root.querySelector("h3 a").getAttribute("href"));

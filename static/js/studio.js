@@ -8,6 +8,7 @@ import "./buttons.js";
 import "./compose.js";
 import "./mix.js";
 import "./previews.js";
+import "./tiles.js";
 import "./uploads.js";
 import "./captions.js";
 import "./fields.js";

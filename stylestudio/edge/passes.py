@@ -103,7 +103,7 @@ def read() -> Table:
 
 
 class Register:
-    """The valid passes as of at most AGE seconds ago. Call it from threads, not from event loops."""
+    """The valid passes as of at most AGE seconds ago. Only `has_now` and `forget` may be called in event loops."""
 
     def __init__(self, read: Callable[[], Table] = read) -> None:
         self._read = read
@@ -126,6 +126,10 @@ class Register:
             return True
         self._gone.add(held)
         return False
+
+    def has_now(self, held: Pass) -> bool:
+        """Whether `held` is valid by what is known and not too old. Never waits; False also means "ask `has`"."""
+        return time.monotonic() < self._due and self._table is not None and self._table.has(held)
 
     def forget(self) -> None:
         """Reload from the database before the next answer, because something changed. For any thread."""

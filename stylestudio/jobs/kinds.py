@@ -138,8 +138,9 @@ class Job(models.Model):
         ]
         indexes = [
             # The claim and the queue page read active jobs and those that ended today; the socket reads recent changes.
+            # All are read from their end: in SQLite an index that grows at its beginning stays half empty.
             models.Index(fields=["queued_at"], condition=_OPEN, name="%(class)s_active"),
-            models.Index(fields=["-ended_at"], condition=_OVER, name="%(class)s_ended"),
+            models.Index(fields=["ended_at"], condition=_OVER, name="%(class)s_ended"),
             models.Index(fields=["updated_at"], name="%(class)s_updated"),
             models.Index(fields=["owner", "-queued_at"], name="%(class)s_owner"),
         ]

@@ -1,19 +1,24 @@
 """Private files in an S3 bucket, for studios on several machines.
 
 Pages use the studio's own addresses, which never change, so fragments need no signature and browsers may cache the
-files. `stylestudio.edge.serving` checks the cookie and redirects to a presigned URL that expires soon.
+files. `stylestudio.edge.serving` checks the cookie and redirects to a presigned URL that expires soon. Everybody gets
+the same URL within an hour, from all machines, so that browsers find the file in their cache.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -24,7 +29,33 @@ from stylestudio.media.content_types import CONTENT_TYPES
 from stylestudio.media.identity import may_delete
 from stylestudio.media.storage import StoreUnreachable
 
-VALID = 3600  # seconds
+HOUR = timedelta(hours=1)
+VALID = 2 * HOUR  # from the beginning of the hour in which a URL is signed; at its end as long as an hour
+RESERVE = timedelta(minutes=10)  # for clocks that differ, and for the time that fetching a file takes
+MOST_SIGNED = 4096  # URLs that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A presigned URL, and the seconds for which a browser may go on to use it."""
+
+    url: str
+    seconds: int
+
+
+class _HourlyAuth(S3SigV4QueryAuth):  # type: ignore[misc]
+    """botocore's presigning, with the beginning of the hour as the time at which it was done."""
+
+    def __init__(self, credentials: Any, region: str, hour: datetime) -> None:
+        super().__init__(credentials, "s3", region, expires=int(VALID.total_seconds()))
+        self._hour = hour
+
+    def add_auth(self, request: AWSRequest) -> None:
+        """As in botocore, which takes the present second."""
+        request.context["timestamp"] = self._hour.strftime(SIGV4_TIMESTAMP)
+        self._modify_request_before_signing(request)
+        text = self.string_to_sign(request, self.canonical_request(request))
+        self._inject_signature_to_request(request, self.signature(text, request))
 
 
 @contextmanager
@@ -45,10 +76,33 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
         """The studio's own address of a file."""
         return f"{settings.MEDIA_URL}{filepath_to_uri(name)}"
 
-    def signed(self, name: str, disposition: str | None = None) -> str:
-        """A URL at which the bucket itself serves the file for VALID seconds, to anybody who has it."""
+    def signed(self, name: str, disposition: str | None = None) -> Signed:
+        """A URL at which the bucket itself serves the file to anybody who has it, the same for all within an hour."""
+        credentials = self._credentials.get_frozen_credentials()
+        now = datetime.now(UTC)
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        left = hour + VALID - now - RESERVE
+        if credentials.token:  # those of a role end at a time of their own, at the earliest ten minutes from now
+            left = min(left, RESERVE / 2)
+        return Signed(self._sign_once(name, disposition, credentials, hour), int(left.total_seconds()))
+
+    @cached_property
+    def _sign_once(self) -> Callable[[str, str | None, Any, datetime], str]:
+        return lru_cache(maxsize=MOST_SIGNED)(self._sign)
+
+    def _sign(self, name: str, disposition: str | None, credentials: Any, hour: datetime) -> str:
         parameters = {"ResponseContentDisposition": disposition} if disposition else {}
-        return str(super().url(name, parameters, expire=VALID))
+        client = self.unsigned_connection.meta.client
+        address = client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket_name, "Key": name, **parameters}
+        )
+        request = AWSRequest("GET", address)
+        _HourlyAuth(credentials, self.region_name, hour).add_auth(request)
+        return str(request.url)
+
+    @cached_property
+    def _credentials(self) -> Any:
+        return self._create_session().get_credentials()
 
     def get_object_parameters(self, name: str) -> dict[str, str]:
         """The headers that the bucket sends with the file."""

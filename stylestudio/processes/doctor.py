@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from stylestudio import checks
-from stylestudio.database import integrity, schema
+from stylestudio.database import integrity, schema, shrinking
 from stylestudio.edge import failures, proxies
 from stylestudio.host import private, rooms
 from stylestudio.media import identity, lost_files
@@ -102,7 +102,9 @@ def database() -> Iterable[Finding]:
         yield Finding(_("Database"), str(error), _("Check DATABASE_URL and the data folder's permissions."))
     else:
         remedy = _("Run: python manage.py migrate") if plan else ""
-        yield Finding(_("Database"), _("%d migrations to apply") % len(plan) if plan else connection.vendor, remedy)
+        state = _("%d migrations to apply") % len(plan) if plan else connection.vendor
+        unused = shrinking.unused_text()
+        yield Finding(_("Database"), f"{state} ({unused})" if unused else state, remedy)
 
 
 def tables() -> Iterable[Finding]:

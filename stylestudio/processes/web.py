@@ -34,7 +34,8 @@ def main() -> int:
     options = parser.parse_args()
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
-    from stylestudio.asgi import application
+    from stylestudio.asgi import application, static_files
+    from stylestudio.edge.assets import prepared
     from stylestudio.processes.command_line import Refused, check_database
 
     try:
@@ -45,6 +46,7 @@ def main() -> int:
     proxies.forget_unlisted()
     if options.exit_with_parent:
         child_exit.exit_with_parent()
+    static_files.add(prepared.prepare())
     limits.install(settings.UPLOAD_BODY_LIMIT)
     connections.install()
     server = Server(

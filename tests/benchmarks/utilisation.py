@@ -83,7 +83,7 @@ def graphs_like(pictures: int, seed: int) -> list[dict[str, Any]]:
     """The studio's own graph, with other seeds and file names."""
     from generation.pictures.models import EnginePrompt
 
-    sample = EnginePrompt.objects.filter(graph__isnull=False).latest("pk").graph
+    sample = EnginePrompt.objects.filter(own_values__isnull=False).latest("pk").graph
     graphs = []
     assert sample
     for number in range(pictures):

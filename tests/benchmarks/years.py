@@ -55,7 +55,9 @@ class Table:
         self.name = model._meta.db_table
         row = model(**same)
         self.template = [self._stored(field, field.pre_save(row, add=True)) for field in self.fields]
+        # Some columns keep the name that their field had.
         self.place = {field.attname: number for number, field in enumerate(self.fields)}
+        self.place |= {str(field.column): number for number, field in enumerate(self.fields)}
 
     def _stored(self, field: Any, value: Any) -> Any:
         return field.get_db_prep_save(value, self.connection)
@@ -122,6 +124,7 @@ def fill(pictures: int, seed: int = 7) -> None:
         _asked(people)
         _trained(dice, max(2, round(200 * share)), max(2, round(2_000 * share)), people, versions)
     _index()
+    _share()
     _settle()
 
 
@@ -167,7 +170,9 @@ def _graph(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     from generation.pictures import graphs
     from generation.pictures.models import GenerationTask
 
-    return dict(graphs.build(GenerationTask(snapshot=snapshot), 0, uuid.uuid4()))
+    task = GenerationTask()
+    task.snapshot = snapshot
+    return dict(graphs.build(task, 0, uuid.UUID(int=0)))
 
 
 def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: Sequence[int], prompts: int) -> None:
@@ -181,7 +186,8 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
     engines = list(Engine.objects.values_list("pk", flat=True))
     number = -(-pictures // EACH)
     frozen = _frozen("PROMPT", [1] * EACH)
-    graph = json.dumps(_graph(frozen))
+    graph = json.dumps(_graph({**frozen, "seeds": ["SEED"]})).replace("None-0-000000000000", "PLACE")
+    graph = graph.replace('"SEED"', "SEED")
     same = {"snapshot_sha256": "0" * 64, "checkpoint": "sd_xl_base_1.0.safetensors", "lightning": "lightning"}
     tasks = Table(GenerationTask, **same, width=1024, height=1024, seeds=[], snapshot={}, count=EACH)
     attempts = Table(
@@ -236,14 +242,16 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
                 each = next(ids)
                 engine = engines[each % ENGINES]
                 at = moment + timedelta(seconds=4 * (index + 1))
+                prompt_id = uuid.UUID(int=dice.getrandbits(128))
+                own = graph.replace("PLACE", f"{pk}-{index}-{prompt_id.hex[:12]}").replace("SEED", str(seeds[index]))
                 prompt_rows.append(
                     {
                         "id": each,
                         "task_id": pk,
                         "index": index,
-                        "prompt_id": uuid.UUID(int=dice.getrandbits(128)),
+                        "prompt_id": prompt_id,
                         "engine_id": engine,
-                        "graph": graph.replace("PROMPT", text),
+                        "graph": own.replace("PROMPT", text),
                         "graph_sha256": hashlib.sha256(str(each).encode()).hexdigest(),
                         "claimed_at": moment,
                         "posted_at": moment,
@@ -281,15 +289,18 @@ def _asked(people: Sequence[int]) -> None:
     from generation.pictures.models import EnginePrompt, GenerationTask
 
     now = timezone.now()
-    tasks = GenerationTask.objects.bulk_create(
+    tasks = [
         GenerationTask(
             owner_id=people[place % len(people)], prompt=f"waiting {place}", final_prompt=f"waiting {place}",
             width=1024, height=1024, count=EACH, seeds=[1] * EACH, checkpoint="sd_xl_base_1.0.safetensors",
-            lightning="lightning", snapshot=_frozen(f"waiting {place}", [1] * EACH), queued_at=now,
+            lightning="lightning", queued_at=now,
             status="running" if place < 2 * ENGINES // EACH else "queued", worker="w",
         )
         for place in range(20)
-    )  # fmt: skip
+    ]  # fmt: skip
+    for task in tasks:
+        task.snapshot = _frozen(task.prompt, [1] * EACH)
+    GenerationTask.objects.bulk_create(tasks)
     EnginePrompt.objects.bulk_create(
         EnginePrompt(
             task=tasks[number // EACH], index=number % EACH, engine=engine, worker="w", lease_until=now, claimed_at=now,
@@ -378,12 +389,22 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
 
 def _index() -> None:
     """Index the pictures for searches, as workers do."""
-    if not find_spec("generation.pictures.indexing"):
+    if not find_spec("generation.pictures.upkeep"):
         return  # filled with the code of before
-    from generation.pictures import indexing
+    from generation.pictures.upkeep import indexing
 
     indexing.start_over()
     while indexing.index_slice(60):
+        pass
+
+
+def _share() -> None:
+    """Store once what graphs have in common, as workers do."""
+    if not find_spec("generation.pictures.upkeep"):
+        return  # filled with the code of before
+    from generation.pictures.upkeep import sharing
+
+    while sharing.share_slice(60):
         pass
 
 

@@ -57,6 +57,7 @@ class Studio:
 
     def __init__(self, data: Path, *, new: bool = False, **environment: str) -> None:
         self.data, self.port = data, free_port()
+        self.root = ROOT  # of the program
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = os.environ | {
             "STYLESTUDIO_DATA": str(data),
@@ -74,7 +75,7 @@ class Studio:
         """Start, and wait until /health says that all is well."""
         command = [sys.executable, "manage.py", "studio", "--no-browser", "--port", str(self.port)]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, cwd=self.root, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         end = time.monotonic() + START_SECONDS

@@ -232,7 +232,7 @@ def test_previews_do_not_go_out_of_date_by_another_spelling(ada: User, settings:
     for task in GenerationTask.objects.all():  # as an earlier release stored them
         snapshot = task.snapshot | {"checkpoint": windows(BASE), "lightning": windows(FAST)}
         snapshot["styles"] = [{**told, "lora": windows(INK)} for told in snapshot["styles"]]
-        GenerationTask.objects.filter(pk=task.pk).update(snapshot=snapshot)
+        GenerationTask.objects.filter(pk=task.pk).update(pattern=None, own_values=snapshot)
     settings.CHECKPOINT, settings.LIGHTNING_LORA = BASE, FAST
     StyleVersion.objects.update(lora_name=INK)
     version.refresh_from_db()

@@ -60,8 +60,10 @@ def form(who: str, about: str = "", **data: str) -> Rule:
 
 RULES: dict[str, Rule] = {
     "generation:studio": page(),
+    "shortcuts": page(),
     "generation:generate": action(TEAM),
     "generation:compose": action(TEAM),
+    "generation:other-styles": page(),
     "generation:save-preset": action(TEAM),
     "generation:reference": action(TEAM),
     "generation:live": page(),
@@ -82,6 +84,7 @@ RULES: dict[str, Rule] = {
     "generation:gallery": page(),
     "generation:gallery-page": page(),
     "generation:picture": page("picture"),
+    "generation:picture-download": page("picture"),
     "generation:picture-delete": action(MAKERS, "picture"),
     "generation:picture-restore": action(MAKERS, "picture"),
     "generation:picture-cover": action(CURATORS, "picture", style="{base}"),

@@ -38,7 +38,7 @@ def order() -> Order:
             given.setdefault("ended_at", timezone.now())
         return GenerationTask.objects.create(
             owner=owner, prompt=prompt, final_prompt=prompt, width=1024, height=1024, count=4, seeds=[1, 2, 3, 4],
-            checkpoint="base.safetensors", lightning="l.safetensors", snapshot={"styles": []}, **given,
+            checkpoint="base.safetensors", lightning="l.safetensors", own_values={"styles": []}, **given,
         )  # fmt: skip
 
     return make

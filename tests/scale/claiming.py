@@ -51,7 +51,7 @@ def mixed(number: int) -> dict[str, Any]:
             task = orders.place(Order(prompt="a fox", width=64, height=64, count=8), user)
             snapshot = task.snapshot | {"checkpoint": "other.safetensors"}
             if one % 2:
-                GenerationTask.objects.filter(pk=task.pk).update(snapshot=snapshot)
+                GenerationTask.objects.filter(pk=task.pk).update(pattern=None, own_values=snapshot)
     return {}
 
 

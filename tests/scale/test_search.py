@@ -13,7 +13,7 @@ import pytest
 
 from tests.scale.servers import PYTHON, ROOT, House
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.servers
 
 SMALL = {"pictures_searchprogress", "styles_style", "styles_styleversion", "auth_user"}
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.scale.servers import PYTHON, ROOT, House, bucket, has, signed_in, studio, unable, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.servers
 
 
 async def test_a_picture_is_made_and_heard_of_through_postgresql_and_redis(house: House) -> None:
@@ -179,7 +179,7 @@ async def test_files_that_a_bucket_lost_are_told_by_doctor_and_in_place_of_a_dow
 def known(house: House) -> int:
     """Files that rows name."""
     fields = (("generatedimage", "file"), ("generatedimage", "thumbnail"))
-    counted = " + ".join(f"(SELECT count(*) FROM generation_{t} WHERE {f} <> '')" for t, f in fields)
+    counted = " + ".join(f"(SELECT count(*) FROM pictures_{t} WHERE {f} <> '')" for t, f in fields)
     styles = "(SELECT count(*) FROM styles_styleversion WHERE file <> '') + "
     styles += "(SELECT count(*) FROM styles_styleversion WHERE sheet <> '') + "
     styles += "(SELECT count(*) FROM styles_style WHERE cover <> '')"

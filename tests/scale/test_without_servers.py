@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,9 +104,9 @@ def test_a_queue_that_is_away_loses_the_message_and_nothing_else(caplog: pytest.
 class Bucket:
     """As stylestudio.media.buckets.PrivateBucket."""
 
-    def signed(self, name: str, disposition: str | None = None) -> str:
+    def signed(self, name: str, disposition: str | None = None) -> SimpleNamespace:
         """An address that says what it was asked for."""
-        return f"https://s3.example.org/{name}?{disposition}"
+        return SimpleNamespace(url=f"https://s3.example.org/{name}?{disposition}", seconds=3000)
 
     def exists(self, name: str) -> bool:
         """It has every file."""
@@ -134,7 +135,7 @@ def test_with_a_bucket_the_mount_sends_on_to_a_signed_address() -> None:
     answer = get("/outputs/2026/11/a.png")
     assert answer.status == 302
     assert answer.headers["Location"] == "https://s3.example.org/outputs/2026/11/a.png?None"
-    assert answer.headers["Cache-Control"] == "private, max-age=600"
+    assert answer.headers["Cache-Control"] == "private, max-age=3000"
     assert answer.file is None
 
 

@@ -14,7 +14,7 @@ from tests.generation.making.claiming import most_passed
 from tests.scale.claiming import PATIENCE
 from tests.scale.servers import PYTHON, ROOT, House, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.servers
 
 PROCESSES = 8
 LIVE = "state IN ('claimed', 'posted')"

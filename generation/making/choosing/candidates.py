@@ -120,7 +120,7 @@ class Tasks:
             return found
         kept = {key: needs for key in others if (needs := self._known.get(key))}
         missing = {pk: key for key in (wanted, *others) if key not in kept for pk in key[:1]}
-        for task in GenerationTask.everything.filter(pk__in=missing).only("snapshot"):
+        for task in GenerationTask.everything.filter(pk__in=missing).only("pattern", "own_values"):
             kept[missing[task.pk]] = Needs.of(task)
         self._known = kept
         return kept[wanted]

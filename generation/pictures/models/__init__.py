@@ -1,6 +1,6 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
-Each module uses only those before it: references, engine_prompts, style_counts, search_tables, search_index,
+Each module uses only those before it: references, patterns, engine_prompts, style_counts, search_tables, search_index,
 generated_images, generation_tasks.
 """
 
@@ -18,6 +18,7 @@ from generation.pictures.models.generation_tasks import (
     Slot,
     TaskStyle,
 )
+from generation.pictures.models.patterns import Pattern
 from generation.pictures.models.references import Reference
 from generation.pictures.models.search_tables import (
     SearchDocument,
@@ -39,6 +40,7 @@ __all__ = [
     "GeneratedImage",
     "GenerationTask",
     "LivePictures",
+    "Pattern",
     "PictureQuerySet",
     "PromptQuerySet",
     "Reference",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
@@ -12,6 +12,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from generation.engines.models import Engine
+from generation.pictures.models import patterns
+from generation.pictures.models.patterns import Pattern
+
+# Whose graph is stored whole.
+WHOLE = Q(pattern__isnull=True, own_values__isnull=False)
 
 
 class PromptQuerySet(models.QuerySet["EnginePrompt"]):
@@ -21,10 +26,6 @@ class PromptQuerySet(models.QuerySet["EnginePrompt"]):
         """Prompts that engines have, or are about to get."""
         # The time says the same as the state, in words that the index has too (see `stylestudio.jobs.kinds`).
         return self.filter(ended_at__isnull=True, state__in=EnginePrompt.LIVE)
-
-    def done(self) -> Self:
-        """What became a stored picture."""
-        return self.filter(ended_at__isnull=False, state=EnginePrompt.State.DONE)
 
 
 class EnginePrompt(models.Model):
@@ -48,7 +49,9 @@ class EnginePrompt(models.Model):
     # Live prompts whose picture is made and waits to be fetched: their engine is not busy with them.
     MADE = Q(output__isnull=False, worker="")
 
-    task = models.ForeignKey("pictures.GenerationTask", on_delete=models.CASCADE, related_name="prompts")
+    task = models.ForeignKey(
+        "pictures.GenerationTask", on_delete=models.CASCADE, related_name="prompts", db_index=False
+    )
     index = models.PositiveSmallIntegerField()
     attempt = models.PositiveSmallIntegerField(default=1)
     prompt_id = models.UUIDField(unique=True, default=uuid.uuid4)
@@ -59,7 +62,9 @@ class EnginePrompt(models.Model):
     lease_until = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
     progress = models.PositiveSmallIntegerField(default=0)  # percent of this picture
-    graph = models.JSONField(null=True)
+    # What `graph` is made of: what it has in common with others, and its own values; or the whole of it.
+    pattern = models.ForeignKey(Pattern, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    own_values = models.JSONField(null=True, db_column="graph")
     graph_sha256 = models.CharField(max_length=64, blank=True)
     claimed_at = models.DateTimeField(default=timezone.now)
     posted_at = models.DateTimeField(null=True)
@@ -90,13 +95,40 @@ class EnginePrompt(models.Model):
         ]
         indexes = [
             models.Index(fields=["engine"], condition=Q(ended_at__isnull=True), name="engineprompt_live"),
-            # Estimates read the newest finished prompts.
-            models.Index(fields=["-ended_at"], condition=Q(ended_at__isnull=False), name="engineprompt_done"),
             models.Index(fields=["engine"], condition=Q(unclean=True), name="engineprompt_unclean"),
+            models.Index(fields=["id"], condition=WHOLE, name="engineprompt_whole"),
         ]
 
     def __str__(self) -> str:
         return f"{self.task_id}/{self.index} attempt {self.attempt}"
+
+    @property
+    def graph(self) -> Any:
+        """The graph for its engine, None if there is none. Raises ValueError if parts of it are gone."""
+        if self.pattern_id is None:
+            return self.own_values
+        return patterns.find(self.pattern_id, self._known_values(), self.own_values or ())
+
+    @graph.setter
+    def graph(self, nodes: Any) -> None:
+        self.pattern_id, self.own_values = None, nodes
+
+    def share(self, stored: set[int] | None = None) -> None:
+        """Set the columns that `graph` is made of to what it has in common with others, and its own values. For
+        `stored` see `patterns.keep`.
+        """
+        if self.pattern_id is None and self.own_values is not None:
+            known = self._known_values()
+            self.pattern_id, self.own_values = patterns.keep(self.own_values, known, patterns.in_graph, stored)
+
+    def _known_values(self) -> dict[str, Any]:
+        return patterns.graph_values(self.task.snapshot, self.task_id, self.index, self.prompt_id)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the row; the graph of a new one shares its pattern."""
+        if self._state.adding:
+            self.share()
+        super().save(*args, **kwargs)
 
     def end(self, state: EnginePrompt.State, error: str = "", *, unclean: bool = False) -> bool:
         """Move from live to an ended state; False if it had ended. `unclean`: the engine may still hold it and was

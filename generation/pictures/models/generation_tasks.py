@@ -17,8 +17,10 @@ from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
 from generation.pictures import estimates, faults
+from generation.pictures.models import patterns
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.models.generated_images import GeneratedImage
+from generation.pictures.models.patterns import Pattern
 from generation.pictures.models.references import Reference
 from generation.pictures.prompts import Frame
 from generation.pictures.shapes import Shape, shape_name, size_text, smaller
@@ -83,7 +85,10 @@ class GenerationTask(Job):
     reference = models.ForeignKey(Reference, null=True, on_delete=models.PROTECT, related_name="tasks")
     checkpoint = models.CharField(max_length=255)
     lightning = models.CharField(max_length=255)
-    snapshot = models.JSONField()
+    # What `snapshot` is made of: what it has in common with others, and its own values; or the whole of it. No other
+    # column is part of it, for those may change.
+    pattern = models.ForeignKey(Pattern, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    own_values = models.JSONField(db_column="snapshot")
     snapshot_sha256 = models.CharField(max_length=64)
     styles = models.ManyToManyField(StyleVersion, through="TaskStyle", related_name="tasks")
     # What the running card shows: step `step` of `steps` of picture `making` (from 0).
@@ -133,12 +138,13 @@ class GenerationTask(Job):
             *Job.Meta.indexes,
             # Versions share pictures with equal snapshots.
             models.Index(fields=["snapshot_sha256"], condition=Q(is_face=True), name="generationtask_face"),
+            models.Index(fields=["id"], condition=Q(pattern__isnull=True), name="generationtask_whole"),
             # The live column: everybody's newest jobs, and one's own, without those that were cleared.
             models.Index(
-                fields=["-queued_at", "-id"], condition=Q(cleared_at=None, is_face=False), name="generationtask_column"
+                fields=["queued_at", "id"], condition=Q(cleared_at=None, is_face=False), name="generationtask_column"
             ),
             models.Index(
-                fields=["owner", "-queued_at", "-id"],
+                fields=["owner", "queued_at", "id"],
                 condition=Q(cleared_at=None, is_face=False),
                 name="generationtask_own_column",
             ),
@@ -149,6 +155,35 @@ class GenerationTask(Job):
 
     def get_absolute_url(self) -> str:
         return reverse("generation:job", args=[self.pk])
+
+    @cached_property
+    def _snapshot(self) -> Any:
+        if self.pattern_id is None:
+            return self.own_values
+        return patterns.find(self.pattern_id, {}, self.own_values)
+
+    @property
+    def snapshot(self) -> Any:
+        """Everything that was asked for, frozen. Raises ValueError if parts of it are gone."""
+        return self._snapshot
+
+    @snapshot.setter
+    def snapshot(self, document: Any) -> None:
+        self.pattern_id, self.own_values = None, document
+        self.__dict__.pop("_snapshot", None)
+
+    def share(self, stored: set[int] | None = None) -> None:
+        """Set the columns that `snapshot` is made of to what it has in common with others, and its own values. For
+        `stored` see `patterns.keep`.
+        """
+        if self.pattern_id is None:
+            self.pattern_id, self.own_values = patterns.keep(self.own_values, {}, patterns.in_snapshot, stored)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the row; the snapshot of a new one shares its pattern."""
+        if self._state.adding:
+            self.share()
+        super().save(*args, **kwargs)
 
     @property
     def seed(self) -> int:
@@ -343,7 +378,7 @@ class GenerationTask(Job):
 class TaskStyle(models.Model):
     """A style in a task's mix, with its weight and the trigger phrases used."""
 
-    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="mix")
+    task = models.ForeignKey(GenerationTask, on_delete=models.CASCADE, related_name="mix", db_index=False)
     version = models.ForeignKey(StyleVersion, on_delete=models.PROTECT, related_name="uses")
     position = models.PositiveSmallIntegerField()
     weight = models.FloatField(validators=[MinValueValidator(LEAST_STRENGTH), MaxValueValidator(MOST_STRENGTH)])

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from stylestudio.preview_engine.server import PreviewThread
-from tests.browser.conftest import Studio
+from tests.browser.conftest import Complaints, Studio
 from tests.browser.generation.test_stories import ask, look
 
 Enter = Callable[..., Page]
@@ -217,6 +217,25 @@ def test_a_style_is_found_by_kind_and_by_words_in_any_order(
     expect(cards.locator("visible=true")).to_have_count(1)
     page.get_by_role("searchbox", name="Find a style").fill("nothing of the kind")
     expect(page.get_by_text("No style matches.")).to_be_visible()
+
+
+def test_styles_that_did_not_arrive_are_asked_for_again_when_one_is_searched(
+    studio: Studio, enter: Enter, complaints: Complaints
+) -> None:
+    page = enter(studio)
+    page.route("**/compose/styles/**", lambda route: route.abort())
+    # The browser keeps the cards that it has seen, so there have to be others.
+    others = "[Style.objects.create(name=f'Woodcut {n}').versions.update(trigger_words='woodcut') for n in range(6)]"
+    studio.manage("shell", "-c", f"from styles.models import Style; {others}")
+    page.reload()
+    search, cards = page.get_by_role("searchbox", name="Find a style"), page.locator(".style-card")
+    search.fill("woodcut")
+    expect(page.locator("#toast .toast")).to_be_visible()
+    page.unroute("**/compose/styles/**")
+    search.fill("woodcut 5")
+    expect(cards.locator("visible=true")).to_have_count(1)
+    for told in ("ERR_FAILED", "HTMLParagraphElement"):
+        complaints.allow(told)
 
 
 @pytest.mark.heavy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Enter, Studio
+from tests.browser.conftest import Complaints, Enter, Studio
 
 
 def add(page: Page, html: str) -> None:
@@ -55,6 +55,22 @@ def test_single_letters_press_buttons_open_pages_and_can_be_switched_off(studio:
     page.keyboard.press("g")
     page.keyboard.press("q")
     page.wait_for_url(f"{studio.url}/queue/")
+
+
+def test_a_dialog_whose_words_do_not_arrive_closes_and_the_next_press_asks_again(
+    studio: Studio, enter: Enter, complaints: Complaints
+) -> None:
+    page = enter(studio)
+    shortcuts = page.get_by_role("dialog", name="Keyboard shortcuts")
+    page.route("**/shortcuts/", lambda route: route.abort(), times=1)
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.locator("#toast .toast")).to_be_visible()
+    expect(page.locator("#shortcuts")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(shortcuts.get_by_label("Single-letter shortcuts")).to_be_visible()
+    complaints.allow("ERR_FAILED")
+    complaints.allow("HTMLDialogElement")
 
 
 def test_arrows_turn_the_pages_and_enter_presses_the_button_of_its_field(studio: Studio, enter: Enter) -> None:

@@ -42,7 +42,7 @@ def shoot(ada: User) -> Shoot:
             owner=ada, prompt=prompt, final_prompt=given.pop("final_prompt", prompt), width=1216, height=832,
             count=count,
             seeds=list(range(7, 7 + count)), checkpoint="base.safetensors", lightning="l.safetensors", ended_at=at,
-            snapshot={"workflow": {"name": "txt2img", "sha256": "ab" * 32}}, status=Status.COMPLETED, **given,
+            own_values={"workflow": {"name": "txt2img", "sha256": "ab" * 32}}, status=Status.COMPLETED, **given,
         )  # fmt: skip
         if style:
             TaskStyle.objects.create(

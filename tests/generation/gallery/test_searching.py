@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from generation.engines.models import Engine
 from generation.gallery import query, searching
 from generation.gallery.query import Filters
-from generation.pictures import indexing
 from generation.pictures.models import (
     EnginePrompt,
     GeneratedImage,
@@ -27,6 +26,7 @@ from generation.pictures.models import (
     SearchEntry,
     TaskStyle,
 )
+from generation.pictures.upkeep import indexing
 from styles.models import Style
 from stylestudio.people.visibility import Visibility
 from stylestudio.text.search_words import fold
@@ -55,7 +55,8 @@ class Shooter:
         """Pictures of a task, each a second newer than the one before."""
         task = GenerationTask.objects.create(
             owner=given.pop("owner", self.user), prompt=prompt, final_prompt=prompt, width=64, height=64, count=number,
-            seeds=[1] * number, checkpoint="c", lightning="l", snapshot={}, status="completed", ended_at=NOON, **given,
+            seeds=[1] * number, checkpoint="c", lightning="l", own_values={}, status="completed", ended_at=NOON,
+            **given,
         )  # fmt: skip
         if style:
             TaskStyle.objects.create(task=task, version=style.versions.get(), position=0, weight=0.8)

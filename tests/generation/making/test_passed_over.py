@@ -27,7 +27,7 @@ def test_nobody_is_passed_over_more_often_than_people_wait(engine_at: Make, seed
     for person in people:
         task = place(person, count=dice.randint(4, 16))
         snapshot = task.snapshot | {"checkpoint": dice.choice(checkpoints)}
-        GenerationTask.objects.filter(pk=task.pk).update(snapshot=snapshot)
+        GenerationTask.objects.filter(pk=task.pk).update(pattern=None, own_values=snapshot)
     pictures = sum(GenerationTask.objects.values_list("count", flat=True))
     on_engines: list[Claim] = []
     while EnginePrompt.objects.count() < pictures:
@@ -63,7 +63,7 @@ def test_who_waits_for_an_engine_of_their_own_keeps_nobody_from_a_warm_one(
     for person, checkpoint in ((curator, "rare"), (bob, "other")):
         task = place(person, count=16)
         snapshot = task.snapshot | {"checkpoint": f"{checkpoint}.safetensors"}
-        GenerationTask.objects.filter(pk=task.pk).update(snapshot=snapshot)
+        GenerationTask.objects.filter(pk=task.pk).update(pattern=None, own_values=snapshot)
     place(ada, count=16)
     full = [claimed for claimed in (taken() for _time in range(4)) if claimed.prompt.engine == rare]
     assert len(full) == 2

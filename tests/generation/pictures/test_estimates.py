@@ -19,7 +19,7 @@ from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures import job_cards
 from generation.pictures.estimates import Forecast, Like
-from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.pictures.shapes import SHAPES
 
 pytestmark = pytest.mark.django_db
@@ -50,10 +50,15 @@ def took(task: GenerationTask, engine: Engine, *seconds: float, state: str = "do
     """Pictures of the task that took so long, each finished after the one before."""
     for index, duration in enumerate(seconds):
         ended = timezone.now() + timedelta(minutes=next(minutes))
-        EnginePrompt.objects.create(
+        prompt = EnginePrompt.objects.create(
             task=task, index=index, attempt=100, engine=engine, worker="w", lease_until=ended, state=state,
             started_at=ended - timedelta(seconds=duration), ended_at=None if state in EnginePrompt.LIVE else ended,
         )  # fmt: skip
+        if state == "done":
+            GeneratedImage.objects.create(
+                task=task, index=index, prompt=prompt, engine=engine, seed=1, width=64, height=64, size=1,
+                created_at=ended,
+            )  # fmt: skip
 
 
 TEXT = Like("text", 1024 * 1024, 4)

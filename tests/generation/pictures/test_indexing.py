@@ -13,7 +13,7 @@ from django.test import Client
 
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures import indexing, tasks
+from generation.pictures import tasks
 from generation.pictures.models import (
     GeneratedImage,
     GenerationTask,
@@ -26,6 +26,7 @@ from generation.pictures.models import (
     search_index,
 )
 from generation.pictures.models.search_index import Content, add_document, moment_of, time_of
+from generation.pictures.upkeep import indexing
 from styles.models import Style
 from stylestudio.host import rooms
 from stylestudio.processes import doctor
@@ -140,7 +141,7 @@ def test_a_slice_ends_in_time(ada: User, monkeypatch: pytest.MonkeyPatch) -> Non
         clock[0] += number * 0.001
         return True
 
-    monkeypatch.setattr("generation.pictures.indexing.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("generation.pictures.upkeep.indexing.time.monotonic", lambda: clock[0])
     monkeypatch.setattr(indexing, "_index_batch", batch)
     assert indexing.index_slice()
     assert batches == [25, 50] and clock[0] <= indexing.SLICE
@@ -150,16 +151,16 @@ def test_the_sweep_lets_workers_index_a_slice_and_another_until_all_is_done(
     ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(tasks.index_slices, "schedule", lambda args, delay: sent.append((*args, delay)))
-    monkeypatch.setattr(tasks, "index_slices", tasks.index_slices)
-    assert tasks.index_older_pictures in rooms.contributed("sweeps")
+    monkeypatch.setattr(tasks.tend_slices, "schedule", lambda args, delay: sent.append((*args, delay)))
+    monkeypatch.setattr(tasks, "tend_slices", tasks.tend_slices)
+    assert tasks.tend_older_rows in rooms.contributed("sweeps")
     age([picture_of(place(ada, seed=each)) for each in range(3)])
     forget_everything()
     monkeypatch.setattr(indexing, "SLICE", 0)
     monkeypatch.setattr(indexing, "index_slice", lambda: indexing._index_batch(2))
-    tasks.index_slices.call_local(2)
+    tasks.tend_slices.call_local(2)
     assert sent == [(1, tasks.PAUSE)] and SearchEntry.objects.count() == 2
-    tasks.index_slices.call_local(1)
+    tasks.tend_slices.call_local(1)
     assert sent == [(1, tasks.PAUSE)] and indexing.is_done()
 
 
@@ -177,7 +178,7 @@ def test_operators_are_told_how_far_it_is(client: Client, ada: User) -> None:
 
 
 def test_indexing_an_order_costs_few_queries(ada: User, django_assert_max_num_queries: Callable[..., Any]) -> None:
-    task = GenerationTask(final_prompt="a fox, 龙 " * 50, snapshot={"styles": []})
+    task = GenerationTask(final_prompt="a fox, 龙 " * 50, own_values={"styles": []})
     with django_assert_max_num_queries(8):
         search_index.add_task(task)
     with django_assert_max_num_queries(1):

@@ -27,7 +27,7 @@ def fill(people: list[User], number: int, after: int = 0) -> None:
     GenerationTask.objects.bulk_create(
         GenerationTask(
             owner=people[place % len(people)], prompt=f"job {place}", final_prompt="x", width=1024, height=1024,
-            count=2, seeds=[1, 2], checkpoint="b", lightning="l", snapshot={"styles": [], "width": 1024},
+            count=2, seeds=[1, 2], checkpoint="b", lightning="l", own_values={"styles": [], "width": 1024},
             queued_at=now + timedelta(seconds=place),
         )
         for place in range(after, number)

@@ -77,7 +77,7 @@ def test_notes_inside_the_file_come_before_its_name(add: AddPicture, data: bytes
 def test_a_picture_of_the_gallery_is_proposed_its_prompt(add: AddPicture, ada: User) -> None:
     task = GenerationTask.objects.create(
         owner=ada, prompt="a fox in the snow", width=512, height=512, count=1, seeds=[7], checkpoint="base.safetensors",
-        lightning="l.safetensors", snapshot={}, status=Status.COMPLETED, ended_at=timezone.now(),
+        lightning="l.safetensors", own_values={}, status=Status.COMPLETED, ended_at=timezone.now(),
     )  # fmt: skip
     engine = Engine.objects.create(address="http://127.0.0.1:1")
     prompt = EnginePrompt.objects.create(

@@ -42,7 +42,7 @@ def paint(user: User, prompt: str, seed: int) -> GeneratedImage:
     now, (engine, _new) = timezone.now(), Engine.objects.get_or_create(address="http://127.0.0.1:9")
     task = GenerationTask.objects.create(
         owner=user, prompt=prompt, final_prompt=prompt, width=1024, height=1024, count=1, seeds=[seed], ended_at=now,
-        status=Status.COMPLETED, snapshot={"workflow": {"name": "txt2img", "sha256": "ab" * 32}},
+        status=Status.COMPLETED, own_values={"workflow": {"name": "txt2img", "sha256": "ab" * 32}},
     )  # fmt: skip
     row = EnginePrompt.objects.create(task=task, index=0, engine=engine, worker="w", lease_until=now, state="done")
     image = GeneratedImage(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("engines", "0001_initial"),
-        ("pictures", "0004_search_words"),
+        ("pictures", "0005_patterns"),
         ("styles", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

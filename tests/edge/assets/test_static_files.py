@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylestudio.edge import static_files
+from stylestudio.edge.assets.static_files import StaticFiles
 from stylestudio.edge.headers import security_headers
 from stylestudio.edge.serving import Application, Message, Receive, Scope, Send
 
@@ -19,7 +19,7 @@ def site() -> Application:
         await send({"type": "http.response.start", "status": 418, "headers": []})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 
-    return static_files.with_static_files(pages)
+    return StaticFiles(pages)
 
 
 async def ask(site: Application, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
