@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from generation.engines import listings, roster
 from generation.engines.models import Engine
+from generation.making import claim as claiming
 from generation.making.choosing import candidates, turns
 from generation.pictures import graphs
+from generation.pictures.models import GenerationTask
 from stylestudio.database.prepared import Moment, Prepared
 from tests.generation.making.claiming import FILES, Make, claim, done, place, taken
 
@@ -108,3 +110,32 @@ def test_a_prepared_query_asks_for_other_keys_each_time(engine_at: Make) -> None
     query = Prepared(lambda one, other: Engine.objects.filter(pk__in=[one, other]).values_list("pk"))
     for pair in (engines[:2], engines[1:]):
         assert query.rows(*(engine.pk for engine in pair)) == [(engine.pk,) for engine in pair]
+
+
+def test_a_task_that_is_read_with_the_locks_is_as_from_a_queryset(engine_at: Make, ada: User) -> None:
+    engine_at(1)
+    task = place(ada)
+    read = claiming._still_open(claiming._task.rows(task.pk))
+    wanted = GenerationTask.everything.get(pk=task.pk)
+    names = [field.attname for field in GenerationTask._meta.concrete_fields]
+    assert {name: getattr(read, name) for name in names} == {name: getattr(wanted, name) for name in names}
+    assert read.snapshot == wanted.snapshot
+
+
+def test_a_task_that_ended_after_the_look_is_not_started(engine_at: Make, ada: User) -> None:
+    engine_at(1)
+    task = place(ada)
+    assert task.cancel()
+    with pytest.raises(claiming.LostRace):
+        claiming._still_open(claiming._task.rows(task.pk))
+
+
+def test_what_a_task_needs_and_what_its_graphs_share_is_read_and_written_once(engine_at: Make, ada: User) -> None:
+    engine_at(1)
+    place(ada, count=4)
+    done(taken())
+    with CaptureQueriesContext(connection) as queries:
+        done(taken())
+    asked = "\n".join(query["sql"] for query in queries)
+    assert "pictures_pattern" not in asked
+    assert asked.count('FROM "pictures_generationtask" WHERE "pictures_generationtask"."id"') == 1
