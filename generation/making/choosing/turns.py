@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
@@ -135,6 +136,8 @@ class Live:
             load[engine] += 1
             tasks[Party(owner, bool(is_face))].append(task)
         lately = [(Party(owner, bool(is_face)), at) for owner, is_face, at in last]
+        # A worker that was slow to write its claim has made its person no later for that.
+        lately.sort(key=itemgetter(1), reverse=True)
         soon = load.copy()
         soon.update(number for kind, number in (others[0] if others else ()) if kind == locks.ENGINES)
         people = frozenset(number for kind, number in (others[0] if others else ()) if kind == locks.PEOPLE)

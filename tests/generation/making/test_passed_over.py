@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -85,3 +86,16 @@ def test_the_free_choice_ends_before_somebody_would_be_passed_over_too_often() -
     assert turns._is_free([2, 1, 0])
     assert not turns._is_free([3, 0, 0])
     assert not turns._is_free([2, 2, 0])
+
+
+def test_a_claim_that_was_written_late_counts_from_when_it_was_begun(engine_at: Make, ada: User, bob: User) -> None:
+    engine_at(1)
+    place(bob, count=8)
+    for _time in range(3):
+        done(taken())
+    place(ada, count=8)
+    claimed = taken()
+    assert claimed.prompt.task.owner == ada
+    begun = EnginePrompt.objects.earliest("pk").claimed_at - timedelta(seconds=1)
+    EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(claimed_at=begun)
+    assert turns.Live.look().ago(turns.Party(ada.pk, False)) == 3
