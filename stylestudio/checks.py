@@ -94,6 +94,45 @@ def the_trainer_is_there(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
+def several_machines_agree(**kwargs: Any) -> list[CheckMessage]:
+    """PostgreSQL with Redis means several machines, which must have the same engines and the same key.
+
+    Each of the two alone is for one machine, which may find its engine and make its key by itself.
+    """
+    if not (settings.DATABASE_URL and settings.REDIS_URL):
+        return []
+    found: list[CheckMessage] = []
+    if not settings.COMFYUI_URLS:
+        hint = (
+            "Set COMFYUI_URL on every machine to the same addresses, which all of them can reach. If this studio is "
+            "on one machine only, unset REDIS_URL, which it does not need, or name its engine in COMFYUI_URL."
+        )
+        found.append(
+            Error(
+                "DATABASE_URL and REDIS_URL are set, which means several machines, but COMFYUI_URL is not: each "
+                "machine would look for an engine of its own at 127.0.0.1.",
+                hint=hint,
+                id="stylestudio.E007",
+            )
+        )
+    if not settings.SECRET_KEY_IS_GIVEN:
+        hint = (
+            "Set STYLESTUDIO_SECRET_KEY to the same value on every machine. With what is in "
+            f"{settings.DATA / 'secret_key'} of the machine that people used until now they stay signed in. If this "
+            "studio is on one machine only, unset REDIS_URL, which it does not need, or set the key to that."
+        )
+        found.append(
+            Error(
+                "DATABASE_URL and REDIS_URL are set, which means several machines, but STYLESTUDIO_SECRET_KEY is not: "
+                "each machine would make a key of its own, and people would be signed out when another one answers.",
+                hint=hint,
+                id="stylestudio.E008",
+            )
+        )
+    return found
+
+
+@register(TAG)
 def proxies_are_for_a_public_address(**kwargs: Any) -> list[CheckMessage]:
     """Behind a proxy people use an address that only STYLESTUDIO_PUBLIC_URL can provide."""
     if settings.PUBLIC_URL or not settings.PROXIES:

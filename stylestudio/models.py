@@ -69,7 +69,7 @@ class SignInFailure(models.Model):
 
 
 class Upload(models.Model):
-    """A large file that arrives in parts. `received` counts the bytes that are safely written to the file `path`."""
+    """A large file that arrives in parts. `received` counts bytes that are safe in the file `path` or the bucket."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -99,7 +99,7 @@ class Upload(models.Model):
 
     @property
     def path(self) -> Path:
-        """The file that holds its bytes. Nothing in that folder is served."""
+        """The file that holds its bytes, at the latest when it is finished. Nothing in that folder is served."""
         return Path(settings.MEDIA_ROOT, PARTS, f"{self.id.hex}.part")
 
 

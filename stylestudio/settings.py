@@ -44,7 +44,9 @@ def _kept_secret(file: Path) -> str:
 DEBUG = env.boolean("STYLESTUDIO_DEBUG")
 #: [The studio] Signs sessions and cookies. Several machines need the same one.
 #: Default: created on the first start and stored in `secret_key` in the data folder
-SECRET_KEY = env.text("STYLESTUDIO_SECRET_KEY") or _kept_secret(DATA / "secret_key")
+_given_key = env.text("STYLESTUDIO_SECRET_KEY")
+SECRET_KEY = _given_key or _kept_secret(DATA / "secret_key")
+SECRET_KEY_IS_GIVEN = bool(_given_key)  # and can therefore be the same on several machines
 DEFAULT_EXCEPTION_REPORTER_FILTER = "stylestudio.debug.SecretSettings"
 
 #: [Address and proxies] The address that people type, such as `https://studio.example.org`. You need it behind a
@@ -295,7 +297,9 @@ LOGGING = {
 #: `postgresql://user:password@host:5432/name`. How many connections it takes is in [Settings by machine
 #: size](../operators/sizes.md#connections-to-postgresql).
 DATABASE_URL = env.text("DATABASE_URL")
-#: [Several machines] Redis for the queue and the live updates, such as `redis://:password@host:6379/0`.
+#: [Several machines] Redis for the queue and the live updates, such as `redis://:password@host:6379/0`. Together with
+#: `DATABASE_URL` it means [several machines](../operators/machines.md), which also need `COMFYUI_URL` and
+#: `STYLESTUDIO_SECRET_KEY`: without them nothing starts.
 REDIS_URL = env.text("REDIS_URL")
 #: [Several machines] A private S3 bucket for pictures and uploads, instead of `media` in the data folder.
 S3_BUCKET = env.text("S3_BUCKET")

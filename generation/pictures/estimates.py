@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from itertools import accumulate
 from statistics import median
 from typing import Protocol, Self
 
@@ -94,6 +96,8 @@ class Queue:
     before: list[int] = field(default_factory=list)  # pictures still to make before each of them
     left: int = 0
     by_rank: Counter[tuple[int, bool]] = field(default_factory=Counter)
+    # What these take up to and with each of them, once somebody asks (see `Forecast`).
+    work: list[tuple[float, float]] = field(default_factory=list)
 
     def add(self, place: Place) -> None:
         """Append a task."""
@@ -174,6 +178,10 @@ class Forecast:
         return self._source.on_engines()
 
     @cached_property
+    def _on_engines_by_party(self) -> Counter[tuple[int, bool]]:
+        return Counter(on.party for on in self.on_engines)
+
+    @cached_property
     def engines(self) -> list[int]:
         """Primary keys of the engines that take work now."""
         return self._source.engines()
@@ -217,8 +225,10 @@ class Forecast:
 
     def ahead(self, task: TimedTask) -> int:
         """The number of pictures that start before the first one this task still has to start."""
-        if task.pk not in self._index or any(on.task == task.pk for on in self.on_engines):
-            return sum(taken for _place, taken in self._before_first(task))
+        if task.pk not in self._index:
+            return 0
+        if (before := self._earlier_there(task)) is not None:
+            return sum(number for _place, number in before)
         place, number = self._index[task.pk]
         own = self.queues[place.party].before[number]
         return own + sum(taken for _queue, taken in self._shares(place.party, place.rank, own + 1))
@@ -227,7 +237,11 @@ class Forecast:
         """About how many seconds until the task's first picture starts; None if it cannot be known."""
         if not self._each(Like.of(task)):  # it cannot be known, so do not simulate the queue
             return None
-        return self._sum(((place.like, min(taken, place.rest)) for place, taken in self._before_first(task)), task)
+        place = self._place(task)
+        if place is None:
+            return 0.0
+        before = self._earlier_there(task)
+        return self._work_before(place, task, 1) if before is None else self._sum(before, task)
 
     def left_seconds(self, task: TimedTask) -> float | None:
         """About how many seconds until the task's last picture is finished, including other people's turns
@@ -236,12 +250,8 @@ class Forecast:
         place = self._place(task)
         if place is None or not self._each(place.like):
             return None
-        own = self._own_before(task)
-        turns = sum(other.left for other in own) + place.left
-        before = [(other, float(other.left)) for other in own] + list(self._others(place, turns))
-        work = [(other.like, min(taken, other.rest)) for other, taken in before]
-        waiting, own_time = self._sum(work, task), self.duration(place.rest, place.like)
-        return None if waiting is None or own_time is None else waiting + own_time
+        own_time = self.duration(place.rest, place.like)
+        return None if own_time is None else self._work_before(place, task, place.left) + own_time
 
     def ahead_of_new(self, owner: int) -> int:
         """The number of pictures that start before the first one of a task `owner` would place now."""
@@ -253,28 +263,41 @@ class Forecast:
         found = self._index.get(task.pk)
         return found[0] if found else None
 
-    def _own_before(self, task: TimedTask) -> Sequence[Place]:
-        """Earlier tasks of the same party."""
-        place, number = self._index[task.pk]
-        return self.queues[place.party].places[:number]
-
-    def _before_first(self, task: TimedTask) -> list[tuple[Place, int]]:
-        """What comes first: tasks, and how many pictures of each."""
-        place = self._place(task)
-        if place is None:
-            return []
+    def _earlier_there(self, task: TimedTask) -> list[tuple[Place, int]] | None:
+        """What the engine that has a picture of this task got earlier: tasks and how many pictures of each. None if no
+        engine has one.
+        """
         mine = next((on for on in self.on_engines if on.task == task.pk), None)
-        if mine:  # already in an engine's own queue: only what that engine got earlier comes first
-            earlier = [on.task for on in self.on_engines if on.engine == mine.engine and on.prompt < mine.prompt]
-            counted = Counter(earlier)
-            return [(self._index[other][0], number) for other, number in counted.items() if other in self._index]
-        own = self._own_before(task)
-        turns = sum(other.left for other in own) + 1
-        return [(other, other.left) for other in own] + list(self._others(place, turns))
+        if mine is None:
+            return None
+        earlier = [on.task for on in self.on_engines if on.engine == mine.engine and on.prompt < mine.prompt]
+        return [(self._index[other][0], number) for other, number in Counter(earlier).items() if other in self._index]
 
-    def _others(self, place: Place, turns: int) -> Iterator[tuple[Place, int]]:
-        for queue, pictures in self._shares(place.party, place.rank, turns):
-            yield from _first(queue.places, pictures)
+    def _work_before(self, place: Place, task: TimedTask, pictures: int) -> float:
+        """Seconds until this task has so many turns: for its party's earlier tasks, and for what others get meanwhile.
+
+        Kinds without samples are assumed to take as long as the task's own pictures.
+        """
+        queue, number = self.queues[place.party], self._index[place.task][1]
+        own = queue.before[number]
+        parts = [(queue, own), *self._shares(place.party, place.rank, own + pictures)]
+        known, unknown = reduce(_added, (self._work(*part) for part in parts))
+        return known + unknown * _together(self._each(Like.of(task)))
+
+    def _work(self, queue: Queue, pictures: int) -> tuple[float, float]:
+        """What the first `pictures` pictures of a party take: seconds, and pictures of which that is not known."""
+        if not queue.places:
+            return 0.0, 0.0
+        if not queue.work:
+            queue.work = list(accumulate((self._work_of(place, place.left) for place in queue.places), _added))
+        last = bisect_right(queue.before, pictures) - 1
+        started = self._work_of(queue.places[last], pictures - queue.before[last])
+        return _added(queue.work[last - 1], started) if last else started
+
+    def _work_of(self, place: Place, pictures: int) -> tuple[float, float]:
+        left = min(pictures, place.rest)
+        each = self._each(place.like)
+        return (left * _together(each), 0.0) if each else (0.0, left)
 
     def _shares(self, party: tuple[int, bool], rank: tuple[int, bool], turns: int) -> Iterator[tuple[Queue, int]]:
         """How many pictures of each other party come before this party's picture number `turns`.
@@ -286,27 +309,18 @@ class Forecast:
             if other != party:
                 front = sum(left for of, left in queue.by_rank.items() if of < rank)
                 equal = queue.by_rank.get(rank, 0)
-                has = sum(1 for on in self.on_engines if on.party == other)
-                yield queue, min(max(front + min(equal, turns), has), queue.left)
+                yield queue, min(max(front + min(equal, turns), self._on_engines_by_party[other]), queue.left)
 
-    def _sum(self, work: Iterable[tuple[Like, float]], task: TimedTask) -> float | None:
-        """Seconds for all of `work`. Kinds without samples are assumed to take as long as the task's own pictures."""
-        own = self._each(Like.of(task))
-        if not own:
-            return None
-        return sum(pictures * _together(self._each(like) or own) for like, pictures in work)
+    def _sum(self, work: Iterable[tuple[Place, int]], task: TimedTask) -> float:
+        """Seconds for so many pictures of each. For kinds without samples see `_work_before`."""
+        known, unknown = reduce(_added, (self._work_of(*part) for part in work), (0.0, 0.0))
+        return known + unknown * _together(self._each(Like.of(task)))
+
+
+def _added(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return one[0] + other[0], one[1] + other[1]
 
 
 def _together(each: Sequence[float]) -> float:
     """Seconds from one finished picture to the next if engines that take so long each work in parallel."""
     return 1 / sum(1 / max(seconds, 0.001) for seconds in each)
-
-
-def _first(queue: Sequence[Place], pictures: int) -> Iterator[tuple[Place, int]]:
-    """The first `pictures` pictures of one party's tasks."""
-    for place in queue:
-        taken = min(place.left, pictures)
-        if taken <= 0:
-            return
-        yield place, taken
-        pictures -= taken

@@ -54,6 +54,9 @@ function fields(form, facts = {}) {
   return found;
 }
 
+// An answer that gets the file no further: another page is at it, or the parts reach different machines.
+const MOST_SETBACKS = 30;
+
 export async function send(form, row, { file, path }) {
   const mark = `${file.lastModified}${path && ` ${path}`}`;
   const facts = { purpose: form.dataset.upload, name: file.name, size: file.size, fingerprint: mark, path };
@@ -67,6 +70,7 @@ export async function send(form, row, { file, path }) {
     bar.value = sent / file.size;
     state(row, row.dataset.moving.replace(/{(\w+)}/g, (_, name) => shown[name]));
   };
+  let furthest = first, setbacks = 0;
   for (let at = first, answer; ; at = answer.received) {
     if (at < file.size) {
       show(at);
@@ -81,7 +85,11 @@ export async function send(form, row, { file, path }) {
       answer = await insist(row, "POST", upload.finish, fields(form, { path }));
       if (!("received" in answer)) return answer;
     }
-    if (answer.received === at) await rest(1); // another page is at this file
+    if (answer.received > furthest) [furthest, setbacks] = [answer.received, 0];
+    else if (answer.received <= at) {
+      if ((setbacks += 1) > MOST_SETBACKS) throw new Error(row.dataset.stuck);
+      await rest(1);
+    }
   }
 }
 

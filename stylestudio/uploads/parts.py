@@ -1,12 +1,13 @@
 """The bytes of uploads: appended part by part, safe against crashes and against concurrent senders.
 
-They are files on this machine (`Upload.path`), so several web machines need a shared folder, or a proxy that always
-sends a person to the same one.
+They are files on this machine (`Upload.path`). With PostgreSQL and a bucket they are in the bucket (`shared_parts`),
+since the next part may reach another machine. With PostgreSQL alone, a machine that does not have the file says so.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from django.utils.translation import gettext as _
 from stylestudio.host.cadence import Every
 from stylestudio.host.locks import FileLock, Locked
 from stylestudio.models import PARTS, Upload
+from stylestudio.uploads import shared_parts
 
 PART_SIZE = 4 * 2**20  # how much the page sends at once
 MOST_PART = 5 * 2**20  # how much a script may send at once; well below the limit for all request bodies
@@ -65,14 +67,54 @@ def folder() -> Path:
     return place
 
 
+def begin(upload: Upload) -> None:
+    """Show other machines that use this folder that the upload is in it."""
+    if settings.DATABASE_URL and not shared_parts.are_used():
+        folder()
+        upload.path.touch(mode=0o600)
+
+
+def is_here(upload: Upload) -> bool:
+    """Whether this machine can go on with the upload. Without a database for several machines it always can."""
+    return not settings.DATABASE_URL or shared_parts.are_used() or upload.path.exists()
+
+
 def stored_bytes(upload: Upload) -> int:
-    """How many bytes can be relied on. Fewer than the row says if the file was lost, as in a restored backup."""
+    """How many bytes can be relied on. Fewer than the row says if the file was lost, as in a restored backup.
+
+    Raises Refused if another machine has them.
+    """
     if upload.finished_at:
         return upload.size
+    if shared_parts.are_used():
+        return upload.received
+    if not is_here(upload):
+        raise Refused(
+            _(
+                "What has arrived of this file is not on this machine of the studio. Choose the file again. If that "
+                "does not help, whoever runs the studio has to set S3_BUCKET, or let the proxy always send a person to "
+                "the same machine."
+            )
+        )
     try:
         return min(upload.received, upload.path.stat().st_size)
     except FileNotFoundError:
         return 0
+
+
+def gather(upload: Upload) -> int:
+    """Have what has arrived in `Upload.path`, and return how many bytes that is.
+
+    If parts in the bucket were lost, the row counts only those before the first of them. Raises Refused, OSError.
+    """
+    arrived = stored_bytes(upload)
+    if not shared_parts.are_used() or arrived < upload.size:
+        return arrived
+    with _room_on_disk():
+        found = shared_parts.fetch(upload)
+    if found < arrived:
+        Upload.objects.filter(pk=upload.pk, finished_at=None).update(received=found)
+    return found
 
 
 @contextmanager
@@ -87,6 +129,8 @@ def locked(upload: Upload, patience: float) -> Iterator[None]:
         while True:
             try:
                 held.enter_context(FileLock(upload.path.with_suffix(".lock")))
+                if shared_parts.are_used():
+                    held.enter_context(shared_parts.turn(upload, deadline))
                 break
             except Locked:
                 if time.monotonic() > deadline:
@@ -106,14 +150,14 @@ def receive(upload: Upload, offset: int, part: Part, announced: int | None = Non
     a part that does not fit, Http404 if the upload was cancelled, OSError if the sender is gone.
     """
     with locked(upload, patience=5):
-        begin = stored_bytes(upload)
-        if offset != begin or upload.finished_at:
-            raise Elsewhere(begin)
+        arrived = stored_bytes(upload)
+        if offset != arrived or upload.finished_at:
+            raise Elsewhere(arrived)
         going_on = Upload.objects.filter(pk=upload.pk, finished_at=None)
-        if begin < upload.received:
+        if arrived < upload.received:
             # Bytes were lost. Their replacements count only once this part is complete.
-            going_on.update(received=begin)
-        end = begin + _append(upload, begin, part, announced)
+            going_on.update(received=arrived)
+        end = arrived + (_put if shared_parts.are_used() else _append)(upload, arrived, part, announced)
         # After the bytes: a crash in between leaves a file that is too long, and the next part truncates it.
         if going_on.update(received=end, updated_at=timezone.now()):
             return end
@@ -121,22 +165,41 @@ def receive(upload: Upload, offset: int, part: Part, announced: int | None = Non
     raise Http404(_("This upload was cancelled."))
 
 
-def _append(upload: Upload, begin: int, part: Part, announced: int | None) -> int:
-    try:
+def _append(upload: Upload, offset: int, part: Part, announced: int | None) -> int:
+    with _room_on_disk():
         upload.path.touch(mode=0o600)
         with upload.path.open("r+b") as file:
-            file.truncate(begin)
-            file.seek(begin)
-            length = _copy(part, file, min(MOST_PART, upload.size - begin))
+            file.truncate(offset)
+            file.seek(offset)
+            length = _copy(part, file, min(MOST_PART, upload.size - offset))
             file.flush()
             os.fsync(file.fileno())
+    _check_whole(length, announced)
+    return length
+
+
+def _put(upload: Upload, offset: int, part: Part, announced: int | None) -> int:
+    data = io.BytesIO()
+    length = _copy(part, data, min(MOST_PART, upload.size - offset))
+    _check_whole(length, announced)
+    shared_parts.put(upload, offset, data.getvalue())
+    return length
+
+
+def _check_whole(length: int, announced: int | None) -> None:
+    if announced not in {None, length}:
+        raise Refused(_("This part did not arrive whole."), HTTPStatus.BAD_REQUEST)
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    """A full disk is a refusal that the page shows instead of trying again."""
+    try:
+        yield
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise no_room() from error
         raise
-    if announced not in {None, length}:
-        raise Refused(_("This part did not arrive whole."), HTTPStatus.BAD_REQUEST)
-    return length
 
 
 def _copy(part: Part, file: Any, most: int) -> int:
@@ -164,10 +227,13 @@ def cancel(upload: Upload) -> None:
 
 
 def remove_files(upload: Upload) -> None:
-    """Delete what is left on the disk. The sweep takes care of what cannot be deleted now."""
+    """Delete what is left of it. The sweep takes care of what cannot be deleted now."""
     for file in (upload.path, upload.path.with_suffix(".lock")):
         with suppress(OSError):
             file.unlink()
+    if shared_parts.are_used():
+        with suppress(OSError):
+            shared_parts.remove(upload)
 
 
 def sweep_uploads_when_due() -> None:
@@ -189,7 +255,15 @@ def sweep_uploads() -> int:
             if file.stem not in known and time.time() - file.stat().st_mtime >= ORPHANED.total_seconds():
                 file.unlink()
                 removed += 1
-    return removed
+    return removed + _sweep_bucket()
+
+
+def _sweep_bucket() -> int:
+    if not shared_parts.are_used():
+        return 0
+    # Files are listed before rows here as well.
+    names = shared_parts.names()
+    return shared_parts.sweep(names, {pk.hex for pk in _unfinished()}, ORPHANED)
 
 
 def _unfinished() -> list[UUID]:

@@ -110,12 +110,17 @@ def start(owner: User, purpose: Purpose, name: str, size: int, fingerprint: str)
         User.objects.select_for_update().get(pk=owner.pk)
         facts = {"owner": owner, "purpose": purpose.name, "fingerprint": same}
         begun = Upload.objects.filter(**facts, finished_at=None).first()
+        if begun and not parts.is_here(begun):
+            parts.cancel(begun)  # what another machine has of it is of no use here
+            begun = None
         if begun:
             begun.updated_at = timezone.now()
             begun.save(update_fields=["updated_at"])
             return begun
         _make_room(owner, size)
-        return Upload.objects.create(**facts, name=name, size=size, updated_at=timezone.now())
+        upload = Upload.objects.create(**facts, name=name, size=size, updated_at=timezone.now())
+        parts.begin(upload)
+        return upload
 
 
 def _check(purpose: Purpose, name: str, size: int) -> None:
@@ -153,7 +158,7 @@ def finish(request: StudioRequest, upload: Upload) -> HttpResponse:
     purpose.may(request)
     with parts.locked(upload, patience=60):
         if upload.finished_at is None:
-            if (received := parts.stored_bytes(upload)) != upload.size:
+            if (received := parts.gather(upload)) != upload.size:
                 raise Elsewhere(received)
             _hand_over(request, upload, purpose)
     parts.remove_files(upload)

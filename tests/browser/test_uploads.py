@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from stylestudio.preview_engine.server import PreviewThread
 
@@ -222,6 +222,25 @@ def test_of_several_files_the_bad_ones_say_why_and_the_others_arrive(
     expect(row(page, "wrong.txt")).to_contain_text("Only files that end in .bin can be used here.")
     expect(row(page, "empty.bin")).to_contain_text("This file is empty.")
     complaints.allow("422")
+
+
+def test_a_file_whose_parts_reach_different_machines_ends_with_a_sentence(
+    house: Studio, enter: Enter, tmp_path: Path, complaints: Complaints
+) -> None:
+    """Two machines that know nothing of each other: one takes the first half, the other has not even that."""
+    offsets: list[str] = []
+
+    def in_turns(route: Route) -> None:
+        offset = route.request.url.partition("offset=")[2]
+        offsets.append(offset)
+        route.fulfill(status=200 if offset == "0" else 409, json={"received": 5000 if offset == "0" else 0})
+
+    page = enter(house, path="/try/keep/")
+    page.route("**/uploads/parts/*", in_turns)
+    choose(page, made(tmp_path, "astray.bin", 10_000))
+    expect(row(page, "astray.bin")).to_contain_text("This file gets no further.", timeout=PATIENCE)
+    assert offsets == ["0", "5000"] * 31
+    complaints.allow("409")
 
 
 def test_after_the_last_file_the_page_goes_where_the_purpose_says(house: Studio, enter: Enter, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -19,11 +18,11 @@ from urllib.parse import urlencode
 import pytest
 
 from stylestudio.host.rendezvous import free_port
+from tests.processes import guide_nginx
+from tests.processes.guide_nginx import HOST, MISSING
 from tests.processes.test_studio import environment
 
 ROOT = Path(__file__).parents[2]
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
-HOST = "studio.example.org"
 PASSWORD = "drawing-room-7"
 
 
@@ -38,7 +37,6 @@ def own_address() -> str | None:
 
 
 ME = own_address()
-MISSING = [name for name in (NGINX, "openssl") if not shutil.which(name)]
 LACKING = bool(MISSING) or ME is None
 pytestmark = [
     pytest.mark.heavy,
@@ -100,26 +98,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(
         free_port(), free_port(), environment(folder / "data") | {"STYLESTUDIO_PUBLIC_URL": f"https://{HOST}"}
     )
-    wanted = re.search(r"^map \$http_upgrade.*?^}\n^```", (ROOT / "docs/operators/proxy.md").read_text(), re.S | re.M)
-    assert wanted
-    key, certificate = folder / "key", folder / "crt"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={HOST}", "-days", "2"]
-    subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    site = wanted[0].removesuffix("```").replace("listen 443", f"listen {house.proxy}")
-    site = site.replace("127.0.0.1:8000", f"127.0.0.1:{house.studio}")
-    site = site.replace(f"/etc/ssl/{HOST}.crt", str(certificate)).replace(f"/etc/ssl/{HOST}.key", str(key))
-    temporary = "".join(
-        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}"
-        f"http {{ access_log off; {temporary} {site} }}"
-    )
+    config = guide_nginx.config(folder, house.proxy)
+    config.write_text(config.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{house.studio}"))
     limited = 'ulimit -Sn 512; ulimit -Hn 1024; exec "$@"'
     start = [sys.executable, "manage.py", "studio", "--no-browser", "--host", "0.0.0.0", "--port", str(house.studio)]
     studio = subprocess.Popen(["bash", "-c", limited, "-", *start], cwd=ROOT, env=house.env)
-    nginx = subprocess.Popen([NGINX, "-e", str(folder / "error.log"), "-c", str(config)], cwd=folder)
+    nginx = guide_nginx.started(config)
     try:
         end = time.monotonic() + 90
         while True:

@@ -20,7 +20,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         unable(f"{', '.join(missing)} is not installed")
     mine = ("DATABASE_URL", "REDIS_URL", "S3_", "STYLESTUDIO_", "COMFYUI_", "DJANGO_", "AWS_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
-    house = House(tmp_path, env | {"STYLESTUDIO_DATA": str(tmp_path / "data")})
+    house = House(tmp_path, env | {"STYLESTUDIO_DATA": str(tmp_path / "data"), "STYLESTUDIO_SECRET_KEY": "scale" * 10})
     try:
         engine = house.port()
         options = ["--painter", "flat", "--step-seconds", "0.1", "--port", str(engine)]

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import ERROR, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from stylestudio import env
+from stylestudio import checks, env
 from stylestudio.debug import SecretSettings
+from stylestudio.processes import command_line, doctor
 from stylestudio.text import concealed
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +32,8 @@ importlib.util.find_spec = find
 from stylestudio import settings
 from stylestudio.edge.headers import CONTENT_SECURITY_POLICY
 shown = {{name: getattr(settings, name) for name in {NAMES!r}}}
-print(json.dumps(shown | {{"policy": CONTENT_SECURITY_POLICY}}, default=str))
+shown |= {{"policy": CONTENT_SECURITY_POLICY, "key is given": settings.SECRET_KEY_IS_GIVEN}}
+print(json.dumps(shown, default=str))
 """
 
 
@@ -233,3 +236,54 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path, variable: str,
     assert not out
     assert f"{variable} is set, but these packages are missing: {package}." in said.splitlines()[-1]
     assert "requirements-scale.txt" in said.splitlines()[-1]
+
+
+SEVERAL = {"DATABASE_URL": "postgresql://h/studio", "REDIS_URL": "redis://h"}
+AGREED = {"COMFYUI_URLS": ["http://10.0.0.7:8188"], "SECRET_KEY_IS_GIVEN": True}
+
+
+def said_of(settings: Settings, **values: object) -> list[str]:
+    """What is wrong with these settings."""
+    alone = {"DATABASE_URL": "", "REDIS_URL": "", "S3_BUCKET": "", "COMFYUI_URLS": [], "SECRET_KEY_IS_GIVEN": False}
+    for name, value in (alone | values).items():
+        setattr(settings, name, value)
+    return [str(message.id) for message in run_checks(tags=[checks.TAG]) if message.level >= ERROR]
+
+
+def test_several_machines_need_engines_that_all_reach_and_one_key(settings: Settings) -> None:
+    assert said_of(settings, **SEVERAL) == ["stylestudio.E007", "stylestudio.E008"]
+    assert said_of(settings, **SEVERAL, COMFYUI_URLS=AGREED["COMFYUI_URLS"]) == ["stylestudio.E008"]
+    assert said_of(settings, **SEVERAL, SECRET_KEY_IS_GIVEN=True, S3_BUCKET="studio") == ["stylestudio.E007"]
+    assert said_of(settings, **SEVERAL, **AGREED) == []
+
+
+@pytest.mark.parametrize("one", [{}, *({name: value} for name, value in SEVERAL.items()), {"S3_BUCKET": "studio"}])
+def test_on_one_machine_each_of_them_works_without_more(settings: Settings, one: dict[str, str]) -> None:
+    assert said_of(settings, **one) == []
+    assert said_of(settings, **one, **({} if "S3_BUCKET" in one else {"S3_BUCKET": "studio"})) == []
+
+
+@pytest.mark.parametrize("command", ["studio", "worker"])
+def test_nothing_starts_on_several_machines_that_would_not_agree(
+    settings: Settings, capsys: pytest.CaptureFixture[str], command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said_of(settings, **SEVERAL)
+    monkeypatch.setattr(command_line, "check_database", lambda: None)
+    with pytest.raises(SystemExit) as end:
+        command_line.run(["manage.py", command])
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert "Set COMFYUI_URL on every machine to the same addresses" in said
+    assert "Set STYLESTUDIO_SECRET_KEY to the same value on every machine" in said
+    assert str(settings.DATA / "secret_key") in said
+    assert "unset REDIS_URL" in said
+    states = [finding.state for finding in doctor.wrong_settings()]
+    assert [state.count("which means several machines, but") for state in states] == [1, 1]
+
+
+@pytest.mark.parametrize(("key", "is_given"), [("", "false"), ("long" * 10, "true")])
+def test_a_key_that_is_set_is_told_from_one_that_was_made_here(tmp_path: Path, key: str, is_given: str) -> None:
+    for _start in range(2):
+        shown = settings_with(tmp_path, STYLESTUDIO_SECRET_KEY=key)
+        assert json.dumps(shown["key is given"]) == is_given
+    assert (tmp_path / "secret_key").exists() is not bool(key)
