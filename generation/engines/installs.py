@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.utils.translation import gettext as _
 
-from generation.engines import roster
+from generation.engines import listings, roster
 from generation.engines.memory import Install
 from generation.engines.models import Engine
 from styles.lora import Family
@@ -57,7 +57,7 @@ def can_install(engine: Engine, version: StyleVersion) -> bool:
 def is_able(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str], stored: Stored) -> bool:
     """Whether the engine has, or can be given, every (folder, file name), and knows every node class."""
     needed = [(folder, name) for folder, name in files if folder != "loras" or canonical(name) not in stored]
-    return roster.has_all(engine, needed, classes) and all(
+    return listings.has_all(engine, needed, classes) and all(
         can_install(engine, version) for version in _lacked(engine, stored)
     )
 
@@ -101,7 +101,7 @@ def _size_there(engine: Engine, name: str) -> int | None:
 
 
 def _lacked(engine: Engine, stored: Stored) -> list[StyleVersion]:
-    return [version for name, version in stored.items() if not roster.has_all(engine, [("loras", name)])]
+    return [version for name, version in stored.items() if not listings.has_all(engine, [("loras", name)])]
 
 
 def obstacle(refusing: Iterable[Engine], version: StyleVersion) -> str:
@@ -148,7 +148,7 @@ def _place(engine: Engine, version: StyleVersion) -> Place:
     title = roster.title(engine)
     if not engine.engine_version:
         return Place(title, "unknown", roster.state_text(engine))
-    if roster.has_all(engine, [("loras", version.lora_name)]):
+    if listings.has_all(engine, [("loras", version.lora_name)]):
         return Place(title, "here")
     if not version.file:
         return Place(title, "never", _("Put %(file)s into models/loras there.") % {"file": version.lora_name})
@@ -175,7 +175,7 @@ def put(engine: Engine, version: StyleVersion) -> Generator[int]:
                 yield from _copied(engine, version, settings.LORA_DIR, install)
             else:
                 yield from _uploaded(engine, version, install, overwrite=listed)
-        roster.note_lora(engine, version.lora_name)
+        listings.note_lora(engine, version.lora_name)
     finally:
         install.lock.release()
 

@@ -12,11 +12,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import aiohttp
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -34,7 +33,7 @@ from stylestudio.comfy.connection import admission
 from stylestudio.comfy.connection.address import split_credentials
 from stylestudio.comfy.connection.transport import NotTrusted, SignInNeeded
 from stylestudio.comfy.errors import ComfyError, EngineErred
-from stylestudio.comfy.file_names import canonical, distinct, is_listed
+from stylestudio.comfy.file_names import distinct
 from stylestudio.comfy.protocol.answers import SystemStats
 from stylestudio.edge.page_memory import once_a_page
 from stylestudio.host import rooms
@@ -43,7 +42,20 @@ from stylestudio.models import Worker
 
 log = logging.getLogger(__name__)
 
-E = TypeVar("E", bound=Engine)
+
+class Servant(Protocol):
+    """What decides whether an engine that answers is given work."""
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it only draws sketches."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person has paused it."""
+
+
+E = TypeVar("E", bound=Servant)
 T = TypeVar("T")
 
 # The columns a probe writes. The others are left alone, because people may pause an engine meanwhile.
@@ -218,25 +230,6 @@ def state(engine: Engine, *, works: bool = False) -> str:
 def state_text(engine: Engine) -> str:
     """The state in the word shown after its name: paused, not reachable."""
     return str(STATES[state(engine)][0])
-
-
-def has_all(engine: Engine, files: Iterable[tuple[str, str]], classes: Iterable[str] = ()) -> bool:
-    """Whether the last probe listed every (folder, file name), and every node class if those are known.
-
-    Spelling variants of a name match: see `file_names`.
-    """
-    known = engine.node_classes
-    return all(is_listed(name, _listed(engine, folder)) for folder, name in files) and (
-        not known or all(name in known for name in classes)
-    )
-
-
-def _listed(engine: Engine, folder: str) -> list[str]:
-    return list(getattr(engine, _field(folder)))
-
-
-def _field(folder: str) -> str:
-    return "checkpoints" if folder == "checkpoints" else "loras"
 
 
 class Pool:
@@ -462,25 +455,3 @@ def take_out(engine: Engine, trouble: str, health: Engine.Health = Engine.Health
     if changed.update(health=health, health_since=timezone.now(), trouble=trouble, warm=""):
         log.warning("Engine %s is taken out (%s): %s", engine, health, trouble)
         publisher.publish_engines()
-
-
-def without_file(engine: Engine, folder: str, name: str) -> Engine:
-    """The engine as stored, but without this file. Does not save."""
-    row = Engine.objects.get(pk=engine.pk)
-    setattr(row, _field(folder), [other for other in _listed(row, folder) if canonical(other) != canonical(name)])
-    return row
-
-
-def forget_file(engine: Engine, folder: str, name: str) -> None:
-    """Remove a file from the engine's list: the engine had listed it, but said it does not have it."""
-    if is_listed(name, _listed(Engine.objects.get(pk=engine.pk), folder)):
-        left = _listed(without_file(engine, folder, name), folder)
-        Engine.objects.filter(pk=engine.pk).update(**{_field(folder): left})
-
-
-def note_lora(engine: Engine, name: str) -> None:
-    """Add a LoRA to the engine's list at once, without waiting for the next probe."""
-    with transaction.atomic():
-        row = Engine.objects.select_for_update().get(pk=engine.pk)
-        if not is_listed(name, row.loras):
-            Engine.objects.filter(pk=row.pk).update(loras=[*row.loras, canonical(name)])

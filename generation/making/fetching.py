@@ -31,7 +31,13 @@ def fetch_again(task: GenerationTask) -> bool:
             return False
         task.faces.update(settled=False)
         unfetched.update(
-            state=EnginePrompt.State.POSTED, worker="", lease_until=over, ended_at=None, misses=0, missed_since=None
+            state=EnginePrompt.State.POSTED,
+            slot=None,  # the engine may have given its place to another prompt meanwhile
+            worker="",
+            lease_until=over,
+            ended_at=None,
+            misses=0,
+            missed_since=None,
         )
     return True
 

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from generation.engines import installs, roster
+from generation.engines import installs, listings, roster
 from generation.engines.models import Engine
 from generation.making import installable
 from generation.making.cancelling import TELL_TIMEOUT
@@ -218,7 +218,7 @@ def _may_pass(prompt: EnginePrompt, task: GenerationTask, error: MissingFile) ->
     # If it was installed again after the first time, that did not help.
     chances = [engine for engine in roster.serving() if engine.pk not in said]
     if error.name in stored and not again:
-        chances.append(roster.without_file(prompt.engine, error.folder, error.name))
+        chances.append(listings.without_file(prompt.engine, error.folder, error.name))
     return any(installs.is_able(engine, files, (), stored) for engine in chances)
 
 

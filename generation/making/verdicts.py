@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from generation.engines import roster
+from generation.engines import listings, roster
 from generation.engines.models import Engine
 from generation.making import cancelling
 from generation.pictures.models import EnginePrompt, GenerationTask
@@ -164,7 +164,7 @@ def _tell_roster(engine: Engine, outcome: TakenOut | FileForgotten) -> None:
     elif outcome.folder == "input":
         roster.pool.memory.forget_inputs()
     else:
-        roster.forget_file(engine, outcome.folder, outcome.name)
+        listings.forget_file(engine, outcome.folder, outcome.name)
 
 
 def _unload(engine: Engine) -> None:

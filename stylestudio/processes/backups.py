@@ -61,13 +61,17 @@ def one_at_a_time() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_TURN])
+    # A transaction on a connection of its own: without one PgBouncer may send each statement to another session.
+    turn = connection.copy()
+    turn.set_autocommit(False)
     try:
+        with turn.cursor() as cursor:
+            cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
         yield
+        turn.rollback()
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_TURN])
+        turn.close()
 
 
 def unapplied_migrations() -> bool:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from generation.engines import diagnostics, roster, unclaimed_loras
+from generation.engines import diagnostics, listings, roster, unclaimed_loras
 from generation.engines.models import Engine
 from generation.making import runner
 from generation.making.claim import claim, look_for_orphans
@@ -122,17 +122,17 @@ def test_what_was_made_with_one_spelling_is_in_memory_for_the_other(
 @BOTH
 def test_an_engine_has_a_file_in_either_spelling(spell: Spell) -> None:
     engine = row(1, checkpoints=[windows(BASE)], loras=[INK])
-    assert roster.has_all(engine, [("checkpoints", spell(BASE)), ("loras", spell(INK))])
-    assert not roster.has_all(engine, [("loras", spell("other/ink.safetensors"))])
+    assert listings.has_all(engine, [("checkpoints", spell(BASE)), ("loras", spell(INK))])
+    assert not listings.has_all(engine, [("loras", spell("other/ink.safetensors"))])
 
 
 def test_what_engines_list_is_kept_in_one_spelling(engine: Engine) -> None:
     assert engine.checkpoints == [BASE] and engine.loras == [FAST, INK]
-    roster.note_lora(engine, windows(INK))
-    roster.note_lora(engine, windows("team/new.safetensors"))
+    listings.note_lora(engine, windows(INK))
+    listings.note_lora(engine, windows("team/new.safetensors"))
     engine.refresh_from_db()
     assert engine.loras == [FAST, INK, "team/new.safetensors"]
-    roster.forget_file(engine, "loras", windows(INK))
+    listings.forget_file(engine, "loras", windows(INK))
     engine.refresh_from_db()
     assert engine.loras == [FAST, "team/new.safetensors"]
 

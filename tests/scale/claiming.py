@@ -1,20 +1,26 @@
 """Run as a process of its own beside others: `python -m tests.scale.claiming DO [number]`. Prints one JSON object.
 
-`orders`: so many orders of four pictures, by four people in turn. `engines`: so many rows of them. `hold`: claim until
+`orders`: so many orders of four pictures, by four people in turn. `mixed`: so many people with orders of unequal
+length, every other one on another checkpoint. `engines`: so many rows of them. `hold`: in so many processes claim until
 there is nothing to claim, and keep it. `take`: claim and finish each, until there is nothing. `history`: as if so many
-pictures had been made. `connect`: as a worker begins; how many connections its threads may have.
+pictures had been made. `connect`: as a worker begins; how many connections its threads may have. `halt`: stand still
+in the middle of a claim, once it has its locks, and say so; PostgreSQL ends it after so many seconds.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import django
+
+PATIENCE = 400.0  # seconds; this machine may have little time for so many processes
 
 
 def place(number: int) -> dict[str, Any]:
@@ -31,6 +37,24 @@ def place(number: int) -> dict[str, Any]:
     return {}
 
 
+def mixed(number: int) -> dict[str, Any]:
+    """People who wait for engines to load something else now and then."""
+    from django.contrib.auth.models import User
+
+    from generation.ordering import orders
+    from generation.ordering.orders import Order
+    from generation.pictures.models import GenerationTask
+
+    for one in range(number):
+        user = User.objects.create(username=f"mixed {one}")
+        for _order in range(2 + one):
+            task = orders.place(Order(prompt="a fox", width=64, height=64, count=8), user)
+            snapshot = task.snapshot | {"checkpoint": "other.safetensors"}
+            if one % 2:
+                GenerationTask.objects.filter(pk=task.pk).update(pattern=None, own_values=snapshot)
+    return {}
+
+
 def engines(number: int) -> dict[str, Any]:
     """Rows of engines that have the studio's files; nothing is ever sent there."""
     from generation.engines.models import Engine
@@ -39,7 +63,7 @@ def engines(number: int) -> dict[str, Any]:
         Engine.objects.create(
             address=f"http://10.0.0.{one}:8188",
             health=Engine.Health.OK,
-            checkpoints=["sd_xl_base_1.0.safetensors"],
+            checkpoints=["sd_xl_base_1.0.safetensors", "other.safetensors"],
             loras=["sdxl_lightning_4step_lora.safetensors"],
         )
     return {}
@@ -47,6 +71,8 @@ def engines(number: int) -> dict[str, Any]:
 
 def claim(*, finish: bool) -> dict[str, Any]:
     """As a thread of a worker does, until there is nothing to claim."""
+    from django.utils import timezone
+
     from generation.making.claim import anything_open, claimable, next_picture
     from generation.pictures.models import EnginePrompt
     from stylestudio.processes import workers
@@ -57,9 +83,29 @@ def claim(*, finish: bool) -> dict[str, Any]:
         while claimed := kept.enter_context(next_picture(f"claimer {os.getpid()}")):
             taken += 1
             if finish:
-                EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(state=EnginePrompt.State.DONE)
+                EnginePrompt.objects.filter(pk=claimed.prompt.pk).update(
+                    state=EnginePrompt.State.DONE, ended_at=timezone.now()
+                )
         seconds = time.monotonic() - begun
         return {"taken": taken, "seconds": seconds, "open": anything_open(), "claimable": claimable()}
+
+
+def at_once(number: int, *, finish: bool) -> dict[str, Any]:
+    """`claim` in so many processes at the same time: forked, because starting them takes longer than all claims."""
+    forked = multiprocessing.get_context("fork")
+    start, told = forked.Barrier(number), forked.SimpleQueue()
+
+    def body() -> None:
+        start.wait(PATIENCE)
+        told.put(claim(finish=finish))
+
+    running = [forked.Process(target=body) for _one in range(number)]
+    for each in running:
+        each.start()
+    answers = [told.get() for _one in running]
+    for each in running:
+        each.join()
+    return {"each": answers}
 
 
 def history(pictures: int) -> dict[str, Any]:
@@ -91,6 +137,22 @@ def history(pictures: int) -> dict[str, Any]:
     return {"tasks": GenerationTask.everything.count(), "prompts": EnginePrompt.objects.count()}
 
 
+def halt(seconds: int) -> dict[str, Any]:
+    """A worker that dies, or that the system gives no time, in the middle of a claim."""
+    from generation.making import claim
+    from generation.making.choosing import locks
+
+    locks.STANDING_STILL = f"{seconds}s" if seconds else locks.STANDING_STILL
+
+    def stand_still(*_facts: Any) -> Any:
+        print("halted", flush=True)
+        time.sleep(PATIENCE)
+
+    claim._start = stand_still  # type: ignore[assignment]  # it never returns
+    claim.claim("halted")
+    return {}
+
+
 def connect() -> dict[str, Any]:
     """The command line looks at the database first, then the worker opens its own pool."""
     from django.db import connection
@@ -108,13 +170,15 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     django.setup()
     what, number = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    acts = {
+    acts: dict[str, Callable[[], dict[str, Any]]] = {
         "orders": lambda: place(number),
+        "mixed": lambda: mixed(number),
         "engines": lambda: engines(number),
-        "hold": lambda: claim(finish=False),
-        "take": lambda: claim(finish=True),
+        "hold": lambda: at_once(number, finish=False),
+        "take": lambda: at_once(number, finish=True),
         "history": lambda: history(number),
         "connect": connect,
+        "halt": lambda: halt(number),
     }
     print(json.dumps(acts[what]()))
 

@@ -56,6 +56,8 @@ class EnginePrompt(models.Model):
     attempt = models.PositiveSmallIntegerField(default=1)
     prompt_id = models.UUIDField(unique=True, default=uuid.uuid4)
     engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="prompts")
+    # Which of the engine's places it takes while it is live; null: none, as its picture only waits to be fetched.
+    slot = models.SmallIntegerField(null=True)
     worker = models.CharField(max_length=200)
     lease_until = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
@@ -85,6 +87,10 @@ class EnginePrompt(models.Model):
             models.UniqueConstraint(fields=["task", "index", "attempt"], name="engineprompt_attempt_once"),
             models.UniqueConstraint(
                 fields=["task", "index"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_one_live"
+            ),
+            # However many workers claim at once, an engine gets no more prompts than it has places.
+            models.UniqueConstraint(
+                fields=["engine", "slot"], condition=Q(state__in=["claimed", "posted"]), name="engineprompt_slot_once"
             ),
         ]
         indexes = [
@@ -143,6 +149,8 @@ class EnginePrompt(models.Model):
         live = EnginePrompt.objects.live().filter(pk=self.pk)
         over = Now() + timedelta(seconds=rest) - timedelta(milliseconds=1)
         counted = {"output": self.output, "misses": self.misses, "missed_since": self.missed_since}
+        if self.output:
+            counted["slot"] = None
         posted = self.posted_at or timezone.now()
         return bool(
             live.update(state=self.State.POSTED, worker="", lease_until=over, posted_at=posted, error=error, **counted)

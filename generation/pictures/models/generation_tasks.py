@@ -98,6 +98,9 @@ class GenerationTask(Job):
     installing = models.JSONField(null=True, editable=False)
     # The next attempt waits until then, after an engine was lost.
     not_before = models.DateTimeField(null=True, editable=False)
+    # Its number among its owner's tasks on engines, if STYLESTUDIO_MAX_RUNNING limits these. It keeps the number until
+    # another task needs it, so a task without live prompts may have one.
+    seat = models.SmallIntegerField(null=True, editable=False)
     # The form field that the engine's explanation is about, if it is about one.
     error_field = models.CharField(max_length=20, blank=True, editable=False)
     # Reopened only to fetch what engines have made of it: no picture of it is started.
@@ -125,6 +128,10 @@ class GenerationTask(Job):
             models.CheckConstraint(
                 condition=Q(mode="text", reference=None) | Q(mode="image", reference__isnull=False),
                 name="generationtask_image_mode_has_reference",
+            ),
+            # However many workers claim at once, nobody has more tasks on engines than there are numbers.
+            models.UniqueConstraint(
+                fields=["owner", "is_face", "seat"], condition=Q(seat__isnull=False), name="generationtask_seat_once"
             ),
         ]
         indexes = [

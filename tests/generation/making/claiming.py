@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -53,3 +54,13 @@ def in_turn(times: int) -> list[GenerationTask]:
         tasks.append(claimed.prompt.task)
         done(claimed)
     return tasks
+
+
+def most_passed(owners: Sequence[int]) -> int:
+    """The longest row of others' pictures before one of a person who waits with more."""
+    left, passed, most = Counter(owners), dict.fromkeys(owners, 0), 0
+    for owner in owners:
+        most = max(most, passed[owner])
+        left[owner] -= 1
+        passed = {other: number + 1 for other, number in passed.items() if left[other]} | {owner: 0}
+    return most

@@ -15,12 +15,15 @@ from pytest_django import Settings
 
 from generation.engines.models import Engine
 from generation.making import claim as claiming
-from generation.making.claim import Party, held
+from generation.making.choosing import turns
+from generation.making.choosing.turns import Live, Party
+from generation.making.claim import held
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
 from styles.models import Style
+from stylestudio.database.prepared import Prepared
 from stylestudio.jobs.kinds import Status
 from tests.generation.making.claiming import FILES, Make, claim, done, in_turn, place, taken
 
@@ -97,8 +100,8 @@ def test_somebody_with_another_style_is_passed_over_for_a_warm_engine_but_not_fo
     done(taken())
     late = place(bob, count=16, mix=(Ingredient(version, 0.8),))
     order = [task.owner.username for task in in_turn(8)]
-    assert order[: claiming.PASSES] == ["ada"] * claiming.PASSES, "its files are in memory"
-    assert order[claiming.PASSES] == "bob", "its turn comes all the same"
+    assert order[: turns.PASSES] == ["ada"] * turns.PASSES, "its files are in memory"
+    assert order[turns.PASSES] == "bob", "its turn comes all the same"
     assert order.count("bob") >= 3 and late.is_active
 
 
@@ -322,7 +325,8 @@ def test_what_a_thread_of_this_process_holds_is_not_taken_over(engine_at: Make, 
 def test_turns_need_the_newest_pictures_alone(
     engine_at: Make, ada: User, bob: User, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claiming, "LATELY", 4)
+    monkeypatch.setattr(turns, "LATELY", 4)
+    monkeypatch.setattr(turns, "newest", Prepared(turns._newest))
     engine_at(1)
     for user in (curator, bob):
         place(user)
@@ -339,9 +343,8 @@ def test_whose_turn_it_is_reads_newest_pictures_by_their_key_and_sorts_no_histor
     place(ada)
     taken()
     with CaptureQueriesContext(connection) as asked:
-        assert [party for party, _at in claiming._Live.look().lately] == [Party(ada.pk, False)]
-    question = asked.captured_queries[-1]["sql"]
-    assert question.endswith(f"LIMIT {claiming.LATELY}")
+        assert [party for party, _at in Live.look().lately] == [Party(ada.pk, False)]
+    [question] = [one["sql"] for one in asked.captured_queries if one["sql"].endswith(f"LIMIT {turns.LATELY}")]
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {question}")
         plan = [row[3] for row in cursor.fetchall()]

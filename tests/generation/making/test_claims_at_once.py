@@ -16,6 +16,7 @@ from django.utils import timezone
 from generation.engines import roster
 from generation.making import claim as claiming
 from generation.making import runner
+from generation.making.choosing import turns
 from generation.making.claim import Claim, held
 from generation.pictures.models import EnginePrompt
 from stylestudio.host.cadence import Every
@@ -29,11 +30,14 @@ def test_a_picture_that_another_worker_took_meanwhile_is_no_error(
 ) -> None:
     engine = engine_at(1)
     gone, left = place(ada), place(ada)
+    look = turns.choices
+    earlier = list(turns.choices(turns.Live.look()))
+    assert [choice.task for choice in earlier] == [gone.pk]
     assert taken().prompt.task == gone
     with pytest.raises(claiming.LostRace):
-        claiming._place(gone)
-    choose, stale = claiming._choose, iter([(gone, engine)])
-    monkeypatch.setattr(claiming, "_choose", lambda *now: next(stale, None) or choose(*now))
+        claiming._free_index(gone, claiming._neighbours.rows(gone.pk, engine.pk))
+    stale = iter([earlier])
+    monkeypatch.setattr(turns, "choices", lambda *now: next(stale, None) or look(*now))
     assert taken().prompt.task == left
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from generation.making import claim as claiming
+from generation.making.choosing import turns
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import EnginePrompt, GenerationTask
@@ -84,14 +84,14 @@ def test_while_people_ask_on_and_on_one_picture_of_eleven_is_a_preview(engine_at
         order.append(on_engine[-1].prompt.task.is_face)
     places = [number for number, is_face in enumerate(order) if is_face]
     assert len(places) == 4
-    assert places[0] <= claiming.PEOPLE_FIRST
-    assert {later - earlier for earlier, later in itertools.pairwise(places)} == {claiming.PEOPLE_FIRST + 1}
+    assert places[0] <= turns.PEOPLE_FIRST
+    assert {later - earlier for earlier, later in itertools.pairwise(places)} == {turns.PEOPLE_FIRST + 1}
 
 
 def test_a_preview_that_came_just_now_is_not_due_because_of_what_was_made_before(engine_at: Make, ada: User) -> None:
     engine_at(1)
     place(ada, count=16)
-    in_turn(claiming.PEOPLE_FIRST + 2)
+    in_turn(turns.PEOPLE_FIRST + 2)
     preview(ada)
     assert [task.is_face for task in in_turn(4)] == [False] * 4 and in_turn(1)[0].is_face
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings as conf
 from django.utils.translation import gettext as _
 
-from generation.engines import installs, roster
+from generation.engines import installs, listings, roster
 from generation.engines.models import Engine
 from stylestudio.templatetags.studio import byte_size
 from training.trainers.comfyui import ability, graph, lora
@@ -32,7 +32,7 @@ def obstacle(engine: Engine, base: str = "", config: Mapping[str, Any] | None = 
         return words % facts
     if said := ability.obstacle(engine, config or {}):
         return said
-    if base and not roster.has_all(engine, [("checkpoints", base)]):
+    if base and not listings.has_all(engine, [("checkpoints", base)]):
         return _("%(engine)s does not have the checkpoint %(base)s. Copy it into models/checkpoints there.") % facts
     return ""
 

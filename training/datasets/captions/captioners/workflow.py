@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
-from generation.engines import roster
+from generation.engines import listings, roster
 from generation.engines.models import Engine
 from generation.pictures.models import EnginePrompt
 from stylestudio.comfy.client import ComfyClient
@@ -89,7 +89,7 @@ class FromWorkflow:
         serving = roster.serving()
         if not serving:
             return _("No engine answers now.")
-        if not any(roster.has_all(engine, (), workflow.classes) for engine in serving):
+        if not any(listings.has_all(engine, (), workflow.classes) for engine in serving):
             return _("No engine that serves now has the nodes of this workflow.")
         return ""
 
@@ -163,7 +163,7 @@ def _least_busy(workflow: graph.Workflow) -> Engine:
     """Of the engines that can run it, the one with the fewest prompts of ours. Raises dataset_jobs.Failed if there is
     none.
     """
-    fit = [engine.pk for engine in roster.serving() if roster.has_all(engine, (), workflow.classes)]
+    fit = [engine.pk for engine in roster.serving() if listings.has_all(engine, (), workflow.classes)]
     live = Count("prompts", filter=Q(prompts__state__in=EnginePrompt.LIVE))
     chosen = Engine.objects.filter(pk__in=fit).annotate(live=live).order_by("live", "pk").first()
     if chosen is None:
