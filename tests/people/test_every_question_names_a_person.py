@@ -27,6 +27,7 @@ COMMAND = "whoever has the machine has all of it"
 OF_ITS_DATASET = "is given a dataset or a picture that its caller may change or see"
 WORKER = "workers make and sweep everybody's"
 WORKSHOPS = {
+    "stylestudio.database.prepared": "compiles the questions of its callers",
     "stylestudio.jobs.kinds": "claims, moves and limits count everybody's jobs",
     "stylestudio.live.publisher": "pushes to groups, which know who listens",
     "stylestudio.live.terminal": COMMAND,
