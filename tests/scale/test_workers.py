@@ -63,6 +63,7 @@ def test_eight_processes_that_claim_at_once_take_every_picture_once_within_the_l
     assert house.ask("SELECT count(*), max(attempt) FROM pictures_engineprompt") == "240 1"
 
 
+@pytest.mark.heavy  # measures, or takes minutes
 def test_with_eight_processes_nobody_is_passed_over_more_often_than_people_and_processes(house: House) -> None:
     people = 6
     told(act(house, "engines", 10))
@@ -96,6 +97,7 @@ def test_eight_processes_share_the_pictures_of_a_single_person(house: House) -> 
     assert not any(one["open"] for one in taken), "who found nothing to claim was right"
 
 
+@pytest.mark.heavy  # measures, or takes minutes
 def test_a_claim_takes_no_longer_after_a_year_of_pictures(house: House) -> None:
     told(act(house, "engines", 50))
     young = seconds_for_200(house)
@@ -192,10 +194,12 @@ def add(house: House, addresses: list[str]) -> None:
     house.manage("shell", "-c", create)
 
 
+@pytest.mark.heavy  # measures, or takes minutes
 def test_no_look_at_the_database_before_it_leaves_a_worker_with_too_few_connections(house: House) -> None:
     assert told(act(house, "connect"))["most"] >= 100
 
 
+@pytest.mark.heavy  # measures, or takes minutes
 def test_engines_that_are_added_on_the_page_work_as_fast_as_those_that_are_named(house: House) -> None:
     urls = [preview_engine(house, number) for number in range(8)]
     house.env["COMFYUI_URL"] = urls[0]
