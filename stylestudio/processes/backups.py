@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from stylestudio.database import integrity
+from stylestudio.database import integrity, turns
 from stylestudio.edge import failures
 from stylestudio.host import private
 
@@ -61,17 +61,9 @@ def one_at_a_time() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    # A transaction on a connection of its own: without one PgBouncer may send each statement to another session.
-    turn = connection.copy()
-    turn.set_autocommit(False)
-    try:
-        with turn.cursor() as cursor:
-            cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TURN])
+    with turns.transaction_beside() as ask:
+        ask("SELECT pg_advisory_xact_lock(%s)", _TURN)
         yield
-        turn.rollback()
-    finally:
-        turn.close()
 
 
 def unapplied_migrations() -> bool:

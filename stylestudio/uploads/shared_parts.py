@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.utils import timezone
 
+from stylestudio.database import turns
 from stylestudio.host.locks import Locked
 from stylestudio.models import PARTS, Upload
 
@@ -40,21 +41,12 @@ def turn(upload: Upload, deadline: float) -> Iterator[None]:
         yield
         return
     number = int.from_bytes(upload.pk.bytes[:8], signed=True)
-    while not _ask("SELECT pg_try_advisory_lock(%s)", number):
-        if time.monotonic() > deadline:
-            raise Locked("another machine")
-        time.sleep(SECONDS_BETWEEN_TRIES)
-    try:
+    with turns.transaction_beside() as ask:
+        while not ask("SELECT pg_try_advisory_xact_lock(%s)", number):
+            if time.monotonic() > deadline:
+                raise Locked("another machine")
+            time.sleep(SECONDS_BETWEEN_TRIES)
         yield
-    finally:
-        with suppress(DatabaseError):  # a lost connection has lost its locks, too
-            _ask("SELECT pg_advisory_unlock(%s)", number)
-
-
-def _ask(question: str, number: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(question, [number])
-        return bool(cursor.fetchone()[0])
 
 
 def put(upload: Upload, offset: int, data: bytes) -> None:
