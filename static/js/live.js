@@ -170,8 +170,8 @@ settle();
 const pause = (attempt) => 1000 * (attempt ? 1 + 7 * Math.random() : 3 * Math.random());
 htmx.config.wsReconnectDelay = pause;
 
-// A page that comes back asks for what changed since its last message, and a while before, because pushes may lag. Where
-// this clock stands still while a computer sleeps, it asks for more than it needs.
+// A page that comes back asks for what changed since its last message, and a while before, because pushes may lag.
+// Where this clock stands still while a computer sleeps, it asks for more than it needs.
 const LAG = 30000, opened = new Map(), open = htmx.createWebSocket;
 let heard = 0;
 function sinceThen(url) {

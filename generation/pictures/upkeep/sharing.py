@@ -86,11 +86,12 @@ def is_done() -> bool:
 
 def percent_done() -> int:
     """About how much is rewritten."""
+    keys = EnginePrompt.objects.order_by("pk").values_list("pk", flat=True)
     first = _prompts().order_by("pk").values_list("pk", flat=True).first()
-    newest = EnginePrompt.objects.order_by("-pk").values_list("pk", flat=True).first()
-    if first is None or newest is None:
+    oldest, newest = keys.first(), keys.last()
+    if first is None or oldest is None or newest is None:
         return 100 if is_done() else 99
-    return 100 * (first - 1) // newest
+    return 100 * (first - oldest) // (newest - oldest + 1)
 
 
 def sharing_facts() -> Iterable[Fact]:

@@ -16,7 +16,7 @@ from generation.engines.models import Engine
 from generation.ordering import forms, order_page, orders
 from generation.ordering.forms import OrderForm
 from generation.ordering.orders import Ingredient, Order
-from generation.pictures.models import MOST_SEED, EnginePrompt
+from generation.pictures.models import MOST_SEED, EnginePrompt, GeneratedImage
 from generation.pictures.shapes import SHAPES, nearest
 from styles.models import BASE_SLUG, Style
 
@@ -211,13 +211,16 @@ def test_without_an_engine_that_is_said(ada: User, fields: dict[str, Any], words
 def test_what_will_happen_is_said_in_numbers(ada: User, bob: User) -> None:
     box = engine()
     assert readiness(ada, count=1).lines == ["1 picture"]
-    done = orders.place(Order(prompt="a", count=3), bob)
+    done = orders.place(Order(prompt="a", count=4), bob)
     for index in range(3):
         now = timezone.now()
-        EnginePrompt.objects.create(
+        prompt = EnginePrompt.objects.create(
             task=done, index=index, engine=box, worker="w", lease_until=now, state="done",
             started_at=now - timedelta(seconds=20), ended_at=now,
         )  # fmt: skip
+        GeneratedImage.objects.create(
+            task=done, index=index, prompt=prompt, engine=box, seed=1, width=64, height=64, size=1
+        )
     lines = readiness(ada, count=4).lines
     assert lines[0] == "4 pictures · about 1 min"
     assert lines[-1] == "1 picture before you"

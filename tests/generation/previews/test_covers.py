@@ -58,6 +58,6 @@ def test_pictures_on_the_style_page_can_be_its_cover(version: StyleVersion, cura
     )
     picture.file.save("x.png", ContentFile(b"x"))
     html = signed_in(curator).get(reverse("generation:gallery-page"), query).content.decode()
-    assert f'hx-vals=\'{{"style": "{version.style_id}"}}\'' in html
+    assert f'data-cover-of="{version.style_id}"' in html
     wall = signed_in(curator).get(reverse("generation:gallery-page")).content.decode()
-    assert "Use as cover" not in wall
+    assert "Use as cover" not in wall and "data-cover-of" not in wall
