@@ -11,7 +11,7 @@ from tests.scale.claiming import PATIENCE
 from tests.scale.servers import House, until
 from tests.scale.test_workers import LIVE, act, at_once, told
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.heavy]
 
 
 def halted(house: House, seconds: int = 0, **env: str) -> subprocess.Popen[str]:

@@ -41,6 +41,7 @@ def test_processes_that_order_the_same_new_words_at_once_add_each_once(house: Ho
     assert house.ask("SELECT count(*) FROM pictures_generationtask") == "160"
 
 
+@pytest.mark.heavy
 def test_it_finds_what_plain_python_finds_and_scans_no_large_table(house: House) -> None:
     empty = House(house.folder, {**house.env}, house.processes, house.ports)
     empty.ask("CREATE DATABASE years")
