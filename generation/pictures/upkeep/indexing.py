@@ -6,7 +6,6 @@ search looks through the older pictures as it did before.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -23,24 +22,14 @@ from generation.pictures.models.search_index import (
     moment_of,
     time_of,
 )
+from generation.pictures.upkeep import slices
 from stylestudio.host.health_facts import Fact
 from stylestudio.processes.doctor import Finding
 
-SLICE = 0.15  # seconds; the last transaction may take a little longer than those before
-BATCH = 25  # pictures in the first transaction of a slice
 
-
-def index_slice(seconds: float = SLICE) -> bool:
+def index_slice(seconds: float = slices.SECONDS) -> bool:
     """Index older pictures for so long. Whether any are left for this process."""
-    end = time.monotonic() + seconds
-    number, took = BATCH, 0.0
-    while (begun := time.monotonic()) + 2 * took < end:
-        if took:
-            number *= 2  # fewer transactions write fewer pages
-        if not _index_batch(number):
-            return False
-        took = time.monotonic() - begun
-    return True
+    return slices.work_slice(_index_batch, seconds)
 
 
 def start_over() -> None:

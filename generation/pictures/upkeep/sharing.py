@@ -6,7 +6,6 @@ A row is written only if its document comes back the same to the byte. The datab
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -15,27 +14,16 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from generation.pictures.models import EnginePrompt, GenerationTask
+from generation.pictures.upkeep import slices
 from stylestudio.host.health_facts import Fact
 from stylestudio.processes.doctor import Finding
-
-SLICE = 0.15  # seconds; the last transaction may take a little longer than those before
-BATCH = 25  # rows in the first transaction of a slice
-LARGEST = 2000  # rows of any transaction
 
 Row = TypeVar("Row", EnginePrompt, GenerationTask)
 
 
-def share_slice(seconds: float = SLICE) -> bool:
+def share_slice(seconds: float = slices.SECONDS) -> bool:
     """Rewrite rows that have ended, for so long. Whether any are left."""
-    end = time.monotonic() + seconds
-    number, took = BATCH, 0.0
-    while (begun := time.monotonic()) + 2 * took < end:
-        if took:
-            number = min(2 * number, LARGEST)
-        if not _share_batch(number):
-            return False
-        took = time.monotonic() - begun
-    return True
+    return slices.work_slice(_share_batch, seconds)
 
 
 def _share_batch(number: int) -> bool:

@@ -26,7 +26,7 @@ from generation.pictures.models import (
     search_index,
 )
 from generation.pictures.models.search_index import Content, add_document, moment_of, time_of
-from generation.pictures.upkeep import indexing
+from generation.pictures.upkeep import indexing, slices
 from styles.models import Style
 from stylestudio.host import rooms
 from stylestudio.processes import doctor
@@ -141,10 +141,10 @@ def test_a_slice_ends_in_time(ada: User, monkeypatch: pytest.MonkeyPatch) -> Non
         clock[0] += number * 0.001
         return True
 
-    monkeypatch.setattr("generation.pictures.upkeep.indexing.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("generation.pictures.upkeep.slices.time.monotonic", lambda: clock[0])
     monkeypatch.setattr(indexing, "_index_batch", batch)
     assert indexing.index_slice()
-    assert batches == [25, 50] and clock[0] <= indexing.SLICE
+    assert batches == [25, 50] and clock[0] <= slices.SECONDS
 
 
 def test_the_sweep_lets_workers_index_a_slice_and_another_until_all_is_done(
@@ -156,7 +156,6 @@ def test_the_sweep_lets_workers_index_a_slice_and_another_until_all_is_done(
     assert tasks.tend_older_rows in rooms.contributed("sweeps")
     age([picture_of(place(ada, seed=each)) for each in range(3)])
     forget_everything()
-    monkeypatch.setattr(indexing, "SLICE", 0)
     monkeypatch.setattr(indexing, "index_slice", lambda: indexing._index_batch(2))
     tasks.tend_slices.call_local(2)
     assert sent == [(1, tasks.PAUSE)] and SearchEntry.objects.count() == 2
