@@ -30,15 +30,25 @@ class Waiting:
         self._clock = clock
         self._held: dict[str, dict[Any, float]] = {}  # when each was heard last, in seconds of the clock
         self._closing_soon: set[str] = set()
+        self._closing_at_once: set[str] = set()
 
     def add(self, sender: str, channel: Any) -> None:
         """Count `channel`. If there are too many, those that have been silent longest are closed soon."""
         held = self._held.setdefault(sender, {})
         held.pop(channel, None)
         held[channel] = self._clock.seconds()
+        if len(held) > 2 * self.most and sender not in self._closing_at_once:
+            self._closing_at_once.add(sender)
+            # Several connect in one round of the reactor, and what they sent is read in the next one. Who was only not
+            # read yet is not silent.
+            self._clock.callLater(0, self._clock.callLater, 0, self._close_at_once, sender)
+        self._close_soon(sender)
+
+    def _close_at_once(self, sender: str) -> None:
+        self._closing_at_once.discard(sender)
+        held = self._held.get(sender, {})
         while len(held) > 2 * self.most:
             self._close(sender, next(iter(held)))
-        self._close_soon(sender)
 
     def _close_soon(self, sender: str) -> None:
         if len(self._held.get(sender, {})) > self.most and sender not in self._closing_soon:

@@ -236,6 +236,7 @@ def test_senders_count_apart_and_many_at_once_are_read_before_some_are_closed() 
     assert not any(one.closed for one in many)
     for one in (many[0], *many[3:]):
         waiting.add("2001:db9::", one)
+    clock.advance(0)
     assert [one.closed for one in many] == [False, True, False, False, False]
     clock.advance(connections.SECONDS_BEFORE_CLOSING)
     assert [one.closed for one in many] == [True, True, True, False, False]
@@ -259,6 +260,19 @@ def test_one_that_connected_only_now_is_not_closed_for_those_before_it() -> None
     waiting.heard("203.0.113.7", latest)
     clock.advance(connections.SECONDS_BEFORE_CLOSING)
     assert [one.closed for one in (*old, latest)] == [True, True, False, False]
+
+
+def test_of_twice_too_many_those_that_were_only_not_read_yet_stay() -> None:
+    clock = Clock()
+    waiting = connections.Waiting(clock)
+    waiting.most = 2
+    several = [Noted() for _ in range(5)]
+    for one in several:  # in one round of the loop, which reads in the next one
+        waiting.add("203.0.113.7", one)
+    for one in several[1:]:
+        waiting.heard("203.0.113.7", one)
+    clock.advance(0)
+    assert [one.closed for one in several] == [True, False, False, False, False]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
