@@ -35,6 +35,7 @@ A_FILE = re.compile(rf"[\w-]+\.{FILE}")
 A_PATH = re.compile(rf"(?<![\w./:<{{-])(?:[\w-]+/)+[\w-]+\.{FILE}\b")
 A_FOLDER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[\w-]+)+/?")
 A_DOCUMENT = re.compile(r"(?<![\w./-])[A-Z]{3,}\.md\b")
+MAY_POINT = re.compile(rf"`|[A-Z]{{3,}}\.md|[\w-]/[\w/-]+\.{FILE}\b|\b(?:{'|'.join(ROOMS)})\.")
 DATA = {"json", "jsonl", "lock", "log", "sqlite3", "suspect", "safetensors", "txt", "png"}  # suffixes, not attributes
 
 
@@ -93,13 +94,19 @@ def sources() -> Iterator[Path]:
 
 
 @cache
+def parsed(file: Path) -> ast.Module:
+    """The module in a file."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
 def modules() -> dict[tuple[str, ...], Scope]:
     """Every module by the parts of its dotted name."""
     found = {}
     for file in sources():
         parts = file.relative_to(ROOT).with_suffix("").parts
         name = parts[:-1] if parts[-1] == "__init__" else parts
-        found[name] = scope(ast.parse(file.read_text(encoding="utf-8")).body)
+        found[name] = scope(parsed(file).body)
     for top in PROGRAM:
         for folder in (ROOT / top).rglob("*"):
             if folder.is_dir() and any(folder.glob("*.py")):
@@ -185,14 +192,25 @@ def lost(text: str, near: Path) -> Iterator[str]:
     yield from (name for name in A_DOCUMENT.findall(text) if not (ROOT / name).is_file())
 
 
-def said(source: str) -> str:
+def docstrings(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Those of a module or a definition, and of what is defined in it."""
+    if words := ast.get_docstring(node):
+        yield words
+    for each in node.body:
+        if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from docstrings(each)
+
+
+def comments(source: str) -> Iterator[str]:
+    """The comments of a module. Few have a word that may point to something; tokens are slow."""
+    if any("#" in line and MAY_POINT.search(line.partition("#")[2]) for line in source.splitlines()):
+        tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+        yield from (token.string for token in tokens if token.type == tokenize.COMMENT)
+
+
+def said(file: Path) -> str:
     """The docstrings and comments of a module."""
-    has_words = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    docs = (ast.get_docstring(node) for node in ast.walk(ast.parse(source)) if isinstance(node, has_words))
-    words = [doc for doc in docs if doc]
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    words += [token.string for token in tokens if token.type == tokenize.COMMENT]
-    return "\n".join(words)
+    return "\n".join([*docstrings(parsed(file)), *comments(file.read_text(encoding="utf-8"))])
 
 
 def documents() -> list[Path]:
@@ -209,7 +227,7 @@ def test_what_a_document_points_to_is_there(page: Path) -> None:
 def test_what_docstrings_and_comments_point_to_is_there() -> None:
     gone = []
     for file in sources():
-        words = said(file.read_text(encoding="utf-8"))
+        words = said(file)
         names = [name for name in OF_A_ROOM.findall(words) if not leads(name)]
         gone += [(file.relative_to(ROOT).as_posix(), name) for name in (*lost(words, file.parent), *names)]
     assert gone == []
