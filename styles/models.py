@@ -23,6 +23,7 @@ from styles.lora import labelled
 from styles.refusals import BaseStyleIsProtected, VersionInUse
 from stylestudio.media import identity
 from stylestudio.media.storage import throw_away
+from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet, Visibility, VisibleQuerySet
 from stylestudio.text import grammar
 
@@ -82,7 +83,7 @@ class LiveStyles(models.Manager["Style"]):
         return StyleQuerySet(self.model, using=self._db).filter(deleted_at=None)
 
 
-class Style(models.Model):
+class Style(InProject):
     """A look that pictures can be made in. Created with a published version 1."""
 
     name = models.CharField(_("name"), max_length=80)
@@ -108,6 +109,11 @@ class Style(models.Model):
         verbose_name = _("style")
         verbose_name_plural = _("styles")
         base_manager_name = "everything"
+        indexes = [
+            models.Index(
+                fields=["project", "-is_base", "name", "id"], condition=Q(deleted_at=None), name="style_picker"
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(is_base=True, slug=BASE_SLUG) | (Q(is_base=False) & ~Q(slug=BASE_SLUG)),

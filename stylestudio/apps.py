@@ -23,12 +23,13 @@ class StyleStudioConfig(rooms.Room):
         from django.conf import settings
         from django.contrib.auth.signals import user_logged_out
         from django.db.backends.signals import connection_created
-        from django.db.models.signals import post_delete, post_save
+        from django.db.models.signals import post_delete, post_migrate, post_save
 
         from stylestudio import checks  # noqa: F401  importing registers them
 
         super().ready()
         connection_created.connect(_opened, dispatch_uid="stylestudio.host.private")
+        post_migrate.connect(_emptied, sender=self, dispatch_uid="stylestudio.people.projects")
         user_logged_out.connect(_signed_out, dispatch_uid="stylestudio.sockets")
         post_save.connect(_person_changed, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
         post_delete.connect(_person_left, sender=settings.AUTH_USER_MODEL, dispatch_uid="stylestudio.sockets")
@@ -42,6 +43,13 @@ def _opened(connection: Any, **_: Any) -> None:
 
     if connection.vendor == "sqlite" and Path(connection.settings_dict["NAME"]).parent == settings.DATA:
         private.database(Path(connection.settings_dict["NAME"]))
+
+
+def _emptied(**_: Any) -> None:
+    """`manage.py flush` leaves no project, and rows of all tables are in one."""
+    from stylestudio.people import projects
+
+    projects.keep_default()
 
 
 def _signed_out(request: Any, user: Any, **_: Any) -> None:

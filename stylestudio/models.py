@@ -1,4 +1,4 @@
-"""The kernel's own tables: schema, workers, failed sign-ins, uploads in progress, presses, the media store."""
+"""The kernel's own tables: schema, projects, workers, failed sign-ins, unfinished uploads, presses, the media store."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ class DatabaseSchema(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+
+class Project(models.Model):
+    """A work of the team; see `people.projects`."""
+
+    name = models.CharField(max_length=80, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):

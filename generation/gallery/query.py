@@ -21,6 +21,7 @@ from generation.gallery.searching import Search
 from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet, TaskStyle
 from styles.models import BASE_SLUG, Style
 from stylestudio.host import rooms
+from stylestudio.people import projects
 from stylestudio.people.access import StudioRequest
 
 PAGE = 60
@@ -85,7 +86,7 @@ def pictures(user: User, filters: Filters) -> PictureQuerySet | Search:
     style = None
     if filters.style and filters.style != BASE_SLUG:
         style = Style.objects.visible_to(user).filter(slug=filters.style).values_list("pk", flat=True).first()
-    return Search(found, words, style, filters.previews)
+    return Search(found, projects.of(user), words, style, filters.previews)
 
 
 def shown(user: User, filters: Filters) -> PictureQuerySet:

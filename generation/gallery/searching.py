@@ -87,10 +87,12 @@ class Need:
 class Search:
     """The pictures in `shown` whose prompts contain all of the words.
 
-    `style`: that of all in `shown`, None for any. `previews`: whether previews of styles are among them.
+    `project`: the one that they are of. `style`: that of all in `shown`, None for any. `previews`: whether previews of
+    styles are among them.
     """
 
     shown: PictureQuerySet
+    project: int
     words: tuple[str, ...]
     style: int | None = None
     previews: bool = False
@@ -160,6 +162,9 @@ class Search:
         style = [] if self.style is None else [Need.known(style_key(self.style))]
         return style + [Need.of(needle) for needle in wanted[:MOST_NEEDLES]]
 
+    def _entries(self) -> QuerySet[SearchEntry]:
+        return SearchEntry.objects.filter(project=self.project)
+
     def _of_documents(self, need: Need, latest: Key, earliest: Key, size: int) -> Iterator[list[Key]]:
         """The matches among the documents that meet a need."""
         has = SearchDocument.objects.filter(uses__word__in=RawSQL(need.words, need.keys))  # noqa: S611 - names of ours
@@ -167,7 +172,7 @@ class Search:
         pks = list(documents.order_by().values_list("pk", flat=True).distinct())
         if not pks:
             return
-        entries = SearchEntry.objects.filter(document__in=pks)
+        entries = self._entries().filter(document__in=pks)
         # No index knows this order, so the pictures are taken by document and not in the order of all.
         entries = entries.order_by((F("moment") + 0).desc(), (F("picture") + 0).desc())
         recent = (min(latest[0], moment_of(timezone.now())) - RECENT, 0)
@@ -176,12 +181,12 @@ class Search:
 
     def _of_newest(self, latest: Key, earliest: Key, size: int) -> Iterator[list[Key]]:
         """The matches, found by going through all pictures."""
-        entries = self._like(SearchEntry.objects.all(), "document__")
+        entries = self._like(self._entries(), "document__")
         yield from _in_order(entries.order_by("-moment", "-picture"), latest, earliest, size)
 
     def _end_of_walk(self, latest: Key) -> Key:
         """Where going through all pictures before `latest` is given up."""
-        newest = SearchEntry.objects.filter(_before(latest)).order_by("-moment", "-picture")
+        newest = self._entries().filter(_before(latest)).order_by("-moment", "-picture")
         moments = newest.values_list("moment", flat=True)[WALK : WALK + 1]
         return next(((moment, 0) for moment in moments), EARLIEST)
 

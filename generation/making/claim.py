@@ -22,7 +22,6 @@ from generation.making.choosing.candidates import Candidate
 from generation.making.choosing.turns import Choice, Live
 from generation.pictures import graphs
 from generation.pictures.models import EnginePrompt, GenerationTask
-from stylestudio.comfy.graphs import graph
 from stylestudio.database.prepared import Prepared, Rows, instance
 from stylestudio.host.cadence import Every
 from stylestudio.jobs.holding import Holder
@@ -307,7 +306,6 @@ def _take_seat(task: GenerationTask) -> None:
 def _start(worker: str, task: GenerationTask, place: _Place, at: datetime) -> EnginePrompt:
     """Write the claim."""
     prompt_id = uuid.uuid4()
-    filled = graphs.build(task, place.index, prompt_id)
     prompt = EnginePrompt(
         task=task,
         index=place.index,
@@ -318,9 +316,8 @@ def _start(worker: str, task: GenerationTask, place: _Place, at: datetime) -> En
         worker=worker,
         lease_until=at + LEASE,
         claimed_at=at,
-        graph_sha256=graph.sha256(filled),
     )
-    prompt.graph = filled
+    prompt.graph = graphs.build(task, place.index, prompt_id)
     prompt.share(place.patterns)
     prompt.save(force_insert=True)
     if place.engine.warm != (warmth := graphs.warmth(task)):

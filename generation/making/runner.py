@@ -379,7 +379,7 @@ class _Making:
             self.prompt.graph = adapted
             self.prompt.share()
             own = {"pattern_id": self.prompt.pattern_id, "own_values": self.prompt.own_values}
-            self._write_prompt(graph_sha256=graph.sha256(adapted), **own)
+            self._write_prompt(**own)
         return adapted
 
     def _write_prompt(self, **fields: object) -> None:

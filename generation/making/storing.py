@@ -26,6 +26,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     task = prompt.task
     picture = GeneratedImage(
         task=task,
+        project_id=task.project_id,
         index=prompt.index,
         prompt=prompt,
         seed=task.seeds[prompt.index],

@@ -199,8 +199,8 @@ def _draft(order: Order) -> tuple[GenerationTask, list[TaskStyle]]:
 
 # The fields that a retry copies unchanged.
 ASKED = (
-    "visibility", "mode", "prompt", "final_prompt", "negative", "width", "height", "steps", "cfg", "sampler",
-    "scheduler", "denoise", "reference", "checkpoint", "lightning", "is_face",
+    "project_id", "visibility", "mode", "prompt", "final_prompt", "negative", "width", "height", "steps", "cfg",
+    "sampler", "scheduler", "denoise", "reference", "checkpoint", "lightning", "is_face",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Model, Prefetch, QuerySet
@@ -12,8 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from generation.pictures import faults
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
-from stylestudio.people.read_only import ReadOnlyAdmin
+from stylestudio.people.long_lists import LongListAdmin, MonthFilter
 
 if TYPE_CHECKING:
     MixInline = admin.TabularInline[TaskStyle, GenerationTask]
@@ -42,16 +43,42 @@ class TaskStyleInline(MixInline):
         return False
 
 
+class OrderedIn(MonthFilter):
+    """Jobs by the month of their order."""
+
+    column = "queued_at"
+
+
+class StoredIn(MonthFilter):
+    """Pictures by the month in which they were stored."""
+
+    column = "created_at"
+
+
+class FailedBy(admin.SimpleListFilter):
+    """Jobs that failed, by why; the reasons are known without looking through all jobs."""
+
+    title = _("reason")
+    parameter_name = "error_kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Every reason that there is."""
+        return [(kind, kind) for kind in sorted(faults.FAULTS)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[GenerationTask]) -> QuerySet[GenerationTask]:
+        """Those with the chosen one."""
+        return queryset.filter(error_kind=self.value()) if self.value() else queryset
+
+
 @admin.register(GenerationTask)
-class GenerationTaskAdmin(ReadOnlyAdmin):
+class GenerationTaskAdmin(LongListAdmin):
     """Jobs."""
 
     list_display = ["preview", "__str__", "owner", "status", "count", "queued_at", "ended_at"]
     list_display_links = ["preview", "__str__"]
-    list_filter = ["status", "mode", "is_face", "error_kind", "queued_at"]
+    list_filter = ["status", "mode", "is_face", FailedBy, OrderedIn]
     list_select_related = ["owner"]
     search_fields = ["prompt", "final_prompt", "owner__username"]
-    date_hierarchy = "queued_at"
     inlines = [TaskStyleInline]
     exclude = ["pattern", "own_values"]
     readonly_fields = ["snapshot_text"]
@@ -73,7 +100,7 @@ class GenerationTaskAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EnginePrompt)
-class EnginePromptAdmin(ReadOnlyAdmin):
+class EnginePromptAdmin(LongListAdmin):
     """Attempts: what was sent to which engine, and what became of it."""
 
     list_display = ["prompt_id", "task", "index", "attempt", "engine", "state", "posted_at", "ended_at"]
@@ -90,18 +117,17 @@ class EnginePromptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(GeneratedImage)
-class GeneratedImageAdmin(ReadOnlyAdmin):
+class GeneratedImageAdmin(LongListAdmin):
     """Stored pictures, including those in the trash."""
 
     list_display = ["preview", "__str__", "owner", "size_text", "seed", "engine", "created_at", "in_trash"]
     list_display_links = ["preview", "__str__"]
-    list_filter = ["engine", "has_alpha", ("deleted_at", admin.EmptyFieldListFilter), "created_at"]
+    list_filter = ["engine", "has_alpha", ("deleted_at", admin.EmptyFieldListFilter), StoredIn]
     search_fields = ["task__prompt", "task__final_prompt", "task__owner__username", "sha256", "seed"]
-    date_hierarchy = "created_at"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GeneratedImage]:
         """Include the trash."""
-        return GeneratedImage.everything.select_related("task__owner", "engine").newest_first()
+        return GeneratedImage.everything.select_related("task__owner", "engine")
 
     @admin.display(description=_("preview"))
     def preview(self, picture: GeneratedImage) -> SafeString | str:

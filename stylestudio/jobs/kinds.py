@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from stylestudio.edge.page_memory import once_a_page
+from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import OwnedQuerySet, Visibility
 
 if TYPE_CHECKING:
@@ -97,12 +98,14 @@ class JobQuerySet(OwnedQuerySet[J]):
         return self.running().filter(over)
 
 
-class Job(models.Model):
+class Job(InProject):
     """Base class of all long-running work. The methods that change its state return True if this call made the move."""
 
     kind: ClassVar[str]
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="%(class)ss")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="%(class)ss", db_index=False
+    )
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.TEAM)
     request_id = models.UUIDField(default=uuid.uuid4, help_text=_("One per press of the button"))
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, editable=False)
@@ -119,7 +122,9 @@ class Job(models.Model):
     ended_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     cleared_at = models.DateTimeField(null=True, editable=False)
-    retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", editable=False)
+    retry_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="retries", editable=False, db_index=False
+    )
 
     # A kind may leave some out of `objects`. Whoever claims, moves or counts jobs takes all of them.
     objects: ClassVar[Any] = JobQuerySet.as_manager()
@@ -143,6 +148,7 @@ class Job(models.Model):
             models.Index(fields=["ended_at"], condition=_OVER, name="%(class)s_ended"),
             models.Index(fields=["updated_at"], name="%(class)s_updated"),
             models.Index(fields=["owner", "-queued_at"], name="%(class)s_owner"),
+            models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="%(class)s_retries"),
         ]
 
     @property

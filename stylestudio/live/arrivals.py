@@ -76,12 +76,14 @@ def welcome(arrivals: Sequence[Arrival]) -> list[Welcome]:
 def _news(arrival: Arrival, changes: Iterable[_Changes], views: _Views) -> Iterable[str]:
     for each in changes:
         if each.concern(arrival):
-            for job in _jobs(each.kind, arrival):
+            jobs = _jobs(each.kind, arrival)
+            views.prepare(each.kind, [job for job in jobs if not views.knows(job, arrival.language)])
+            for job in jobs:
                 yield views.of(job, arrival.language)
 
 
 def _jobs(kind: kinds.Kind, arrival: Arrival) -> Collection[kinds.Job]:
-    rows = kind.model.everything.visible_to(arrival.user).select_related("owner")
+    rows = kind.model.everything.visible_to(arrival.user).select_related("owner", *kind.shown_with)
     rows = rows.changed_since(arrival.since) if arrival.since else rows.active().order_by("updated_at")
     if arrival.watch == "mine":
         rows = rows.filter(owner=arrival.user, cleared_at=None)
@@ -103,14 +105,27 @@ class _Views:
     def __init__(self) -> None:
         self._known: dict[tuple[str, int, int, str], str] = {}
 
+    def knows(self, job: kinds.Job, language: str) -> bool:
+        """Whether it needs no query."""
+        return _key(job, language) in self._known
+
+    def prepare(self, kind: kinds.Kind, jobs: Sequence[kinds.Job]) -> None:
+        """Fetch together what all of these show."""
+        if kind.gather and jobs:
+            kind.gather(jobs)
+
     def of(self, job: kinds.Job, language: str) -> str:
         """The fragments, or for a script the facts as JSON."""
-        key = (job.kind, job.pk, job.version, language)
+        key = _key(job, language)
         if key not in self._known:
             self._known[key] = (
                 publisher.fragments(job, (language,))[language] if language else json.dumps(publisher.facts(job))
             )
         return self._known[key]
+
+
+def _key(job: kinds.Job, language: str) -> tuple[str, int, int, str]:
+    return job.kind, job.pk, job.version, language
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
+from stylestudio.people import projects
+
 M = TypeVar("M", bound=Model)
 Person = User | AnonymousUser
 
@@ -26,8 +28,10 @@ class VisibleQuerySet(models.QuerySet[M]):
     """Rows that people list. Unless a model says more, everybody who is signed in sees all of them."""
 
     def visible_to(self, person: Person) -> Self:
-        """What `person` may see; nothing for somebody who is not signed in."""
-        return self.all() if person.is_authenticated else self.none()
+        """What `person` may see, of the project they work in; nothing for somebody who is not signed in."""
+        if not person.is_authenticated:
+            return self.none()
+        return self.filter(project=projects.of(person)) if issubclass(self.model, projects.InProject) else self.all()
 
 
 class OwnedQuerySet(VisibleQuerySet[M]):

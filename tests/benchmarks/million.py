@@ -35,21 +35,25 @@ def steps() -> dict[str, Callable[[], Any]]:
     from django.db import transaction
     from django.test import Client
 
-    from generation.making import claim, runner, stalls
-    from generation.pictures import estimates, tasks
-    from generation.pictures.models import GeneratedImage
+    from generation.engines.models import Engine
+    from generation.making import cancelling, claim, runner, stalls
+    from generation.ordering import orders
+    from generation.pictures import estimates, tasks, thumbnails
+    from generation.pictures.models import GeneratedImage, GenerationTask
     from stylestudio.host.health_facts import facts
     from stylestudio.jobs import kinds
+    from stylestudio.live import arrivals, publisher
 
     person = User.objects.get(username="person-3")
-    browser = Client()
+    browser, curator = Client(), Client()
     browser.force_login(person)
+    curator.force_login(User.objects.get(username="owner"))
     pictures = list(GeneratedImage.objects.order_by("-pk").values_list("pk", flat=True)[:2000])
     middle = GeneratedImage.objects.order_by("created_at").filter(pk__gte=pictures[0] // 2).first()
     assert middle is not None
     further = f"before={middle.created_at.isoformat().replace('+', '%2B')}~{middle.pk}"
 
-    def page(address: str) -> Callable[[], Any]:
+    def page(address: str, browser: Client = browser) -> Callable[[], Any]:
         def ask() -> None:
             answer = browser.get(address)
             # No worker lives beside a benchmark, and health says so.
@@ -57,11 +61,21 @@ def steps() -> dict[str, Callable[[], Any]]:
 
         return ask
 
-    def claimed() -> None:
-        """The choice alone, in a transaction that is taken back."""
-        with transaction.atomic():
-            claim.claimable()
-            transaction.set_rollback(True)
+    def taken_back(step: Callable[[], Any]) -> Callable[[], Any]:
+        def do() -> None:
+            with transaction.atomic():
+                step()
+                transaction.set_rollback(True)
+
+        return do
+
+    running = GenerationTask.objects.running().first()
+    assert running is not None
+    failed = GenerationTask.objects.filter(error_kind="out_of_memory").order_by("-pk").first()
+    assert failed is not None
+    engine = Engine.objects.order_by("pk").first()
+    assert engine is not None
+    since = running.queued_at
 
     return {
         "studio": page("/"),
@@ -103,13 +117,24 @@ def steps() -> dict[str, Callable[[], Any]]:
         "training": page("/training/1/"),
         "new training": page("/training/new/"),
         "health": page("/health"),
-        "claim": claimed,
+        "admin, pictures": page("/admin/pictures/generatedimage/", curator),
+        "admin, jobs": page("/admin/pictures/generationtask/", curator),
+        "admin, attempts": page("/admin/pictures/engineprompt/", curator),
+        "order": taken_back(lambda: orders.place(orders.Order(prompt="a red house", count=4), person)),
+        "retry": taken_back(lambda: orders.retry(failed, person)),
+        "claim": taken_back(claim.claimable),
+        "pulse": claim.held.renew,
+        "live card": lambda: publisher.fragments(running, ("en",)),
+        "socket": lambda: arrivals.welcome([arrivals.Arrival(person, "en", "mine", since)]),
+        "socket, everyone": lambda: arrivals.welcome([arrivals.Arrival(person, "en", "all", None)]),
+        "engine is back": lambda: cancelling.clean(engine),
+        "older rows": tasks.tend_older_rows,
         "estimates": lambda: estimates.Forecast().places,
         "badge": lambda: kinds.counts(person),
         "facts": facts,
         "stalls": stalls.facts if hasattr(stalls, "facts") else facts,
         "sweep": runner.sweep,
-        "thumbnails": tasks.finish_missing,
+        "thumbnails": thumbnails.finish_missing,
     }
 
 

@@ -6,9 +6,10 @@ Rows are made of one template row per table, in which only what differs is repla
 many seconds as the ORM would need for ten thousand. There are no files behind them.
 
 Four pictures a task; 40,000 prompts, used as often as words are (Zipf), a third of them Chinese; one task in three with
-one or two of 60 styles of five versions each; one in fifty a preview of a style, one in forty failed; 25 people; 36
-months; 200 datasets of 40 pictures; 2,000 trainings with losses; 20 open tasks and two prompts on each engine. All
-scaled down with the pictures but for people, engines and what is open.
+one or two of 60 styles of five versions each; one in fifty a preview of a style, one in forty failed; 25 people, half
+of whom clear what is done; 36 months; five projects of unequal size; 200 datasets of 40 pictures; 2,000 trainings with
+losses; 20 open tasks and two prompts on each engine. All scaled down with the pictures but for people, engines and what
+is open.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ SOME = ("basilisk", "凤凰")  # words of one prompt in 100
 RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
 
 
+PROJECTS = (60, 25, 10, 4, 1)  # percent of the rows in each of them
+
+
 class Table:
     """Writes rows of one model that differ from a template in some columns."""
 
@@ -75,6 +79,8 @@ class Table:
     def _row(self, values: Mapping[str, Any]) -> list[Any]:
         row = list(self.template)
         for name, value in values.items():
+            if name not in self.place:
+                continue  # filled with the code of before
             at = self.place[name]
             row[at] = self._stored(self.fields[at], value) if isinstance(value, datetime | uuid.UUID) else value
         return row
@@ -110,6 +116,12 @@ def moments(number: int, months: float = 36.0) -> Iterator[datetime]:
         yield now - length * (1 - (each + 1) / (number + 1))
 
 
+def project(number: int) -> int:
+    """The project of a row with this number."""
+    place = number * 37 % 100
+    return 1 + sum(place >= sum(PROJECTS[: each + 1]) for each in range(len(PROJECTS) - 1))
+
+
 def fill(pictures: int, seed: int = 7) -> None:
     """Fill the database of the settings, which must be new. Raises IntegrityError for one that has rows."""
     from django.db import transaction
@@ -118,6 +130,7 @@ def fill(pictures: int, seed: int = 7) -> None:
     share = min(1.0, pictures / 1_000_000)
     with transaction.atomic():
         people = _people()
+        _projects()
         versions = _styles(max(3, round(60 * share)), people)
         _made(dice, pictures, people, versions, max(50, round(40_000 * share)))
         _continue_sequences()  # what is open comes through the ORM
@@ -136,12 +149,24 @@ def _people() -> list[int]:
     return list(User.objects.order_by("pk").values_list("pk", flat=True))
 
 
+def _projects() -> None:
+    from stylestudio import models
+
+    if kind := getattr(models, "Project", None):  # or filled with the code of before
+        kind.objects.bulk_create(kind(name=f"Project {each}") for each in range(2, len(PROJECTS) + 1))
+
+
+def _in_project(number: int, model: Any) -> dict[str, int]:
+    return {"project_id": project(number)} if hasattr(model, "project") else {}
+
+
 def _styles(number: int, people: Sequence[int]) -> list[int]:
     """Styles with five versions each, the fourth one published; the versions."""
     from styles.models import State, Style, StyleVersion
 
     Style.objects.bulk_create(
-        Style(name=f"Style {each}", slug=f"style-{each}", owner_id=people[each % PEOPLE]) for each in range(number)
+        Style(name=f"Style {each}", slug=f"style-{each}", owner_id=people[each % PEOPLE], **_in_project(each, Style))
+        for each in range(number)
     )
     for style in Style.objects.filter(is_base=False):
         StyleVersion.objects.bulk_create(
@@ -178,6 +203,7 @@ def _graph(snapshot: Mapping[str, Any]) -> dict[str, Any]:
 def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: Sequence[int], prompts: int) -> None:
     from generation.engines.models import Engine
     from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, TaskStyle
+    from styles.models import Style, StyleVersion
 
     Engine.objects.bulk_create(
         Engine(address=f"http://127.0.0.1:{9_100 + each}", source=Engine.Source.ADMIN, health=Engine.Health.OK)
@@ -196,12 +222,15 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
         state="done",
         progress=100,
         graph={},
-        graph_sha256="0" * 64,
         lease_until=datetime.now(UTC),
     )
     stored = Table(GeneratedImage, width=1024, height=1024, size=1_400_000, file="outputs/x.png", engine_version="0.33")
     mixes = Table(TaskStyle, weight=0.8, triggers=[])
     texts = zipf(dice, vocabulary(dice, prompts))
+    of_project: dict[int, list[int]] = {}
+    for place, style in enumerate(Style.objects.filter(is_base=False).order_by("pk")):
+        rows = StyleVersion.objects.filter(style=style).values_list("pk", flat=True)
+        of_project.setdefault(project(place), []).extend(rows)
     ids = count(1)
     mixed = count(1)
     every = zip(range(1, number + 1), moments(number), texts, strict=False)
@@ -230,10 +259,12 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
                     "snapshot": json.dumps({**frozen, "prompt": text, "final_prompt": text, "seeds": seeds}),
                     "snapshot_sha256": hashlib.sha256(str(pk).encode()).hexdigest(),
                     "is_face": pk % 50 == 0,
+                    "project_id": project(pk),
+                    "cleared_at": ended if owner % 2 else None,
                 }
             )
             if versions and pk % 3 == 0:
-                chosen = dice.sample(versions, 1 + pk % 2)
+                chosen = dice.sample(of_project.get(project(pk), versions), 1 + pk % 2)
                 mix_rows += [
                     {"id": next(mixed), "task_id": pk, "version_id": version, "position": place}
                     for place, version in enumerate(chosen)
@@ -252,7 +283,6 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
                         "prompt_id": prompt_id,
                         "engine_id": engine,
                         "graph": own.replace("PROMPT", text),
-                        "graph_sha256": hashlib.sha256(str(each).encode()).hexdigest(),
                         "claimed_at": moment,
                         "posted_at": moment,
                         "started_at": moment,
@@ -272,6 +302,7 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
                         "seed": seeds[index],
                         "sha256": digest,
                         "pixel_sha256": digest[::-1],
+                        "project_id": project(pk),
                         "created_at": at,
                     }
                 )
@@ -315,7 +346,10 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
     from training.runs.models import LossBlock, TrainingJob
 
     Dataset.objects.bulk_create(
-        Dataset(name=f"Dataset {each}", slug=f"dataset-{each}", owner_id=people[each % PEOPLE]) for each in range(sets)
+        Dataset(
+            name=f"Dataset {each}", slug=f"dataset-{each}", owner_id=people[each % PEOPLE], **_in_project(each, Dataset)
+        )
+        for each in range(sets)
     )
     datasets = list(Dataset.objects.order_by("pk").values_list("pk", flat=True))
     images = Table(
@@ -375,6 +409,7 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
             "name": f"Training {each}",
             "style_id": styles[versions[each % len(versions)]],
             "snapshot_id": frozen[each % len(frozen)],
+            "project_id": project(each),
             "queued_at": moment,
             "started_at": moment,
             "ended_at": moment + timedelta(hours=1),

@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
+from django.apps import apps
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from generation.making import storing
 from generation.ordering import orders
 from generation.ordering.orders import Ingredient, Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask, StyleCount, style_counts
 from generation.previews.models import Face
 from styles import queries
-from styles.models import StyleVersion
+from styles.models import Style, StyleVersion
 from stylestudio.jobs import kinds
+from stylestudio.models import Project
+from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import Visibility
 from tests.people.permission_cast import Cast, png
 from training.datasets.models import Dataset, DatasetJob
@@ -163,6 +167,41 @@ def test_what_is_private_is_in_no_list_of_others(scene: Scene, who: str) -> None
         return
     names = "generation:gallery", "generation:studio", "queue", "training:datasets", "training:trainings"
     assert {reverse(name) for name in names} <= said[SECRET]
+
+
+def test_what_is_of_another_project_is_in_no_list(scene: Scene) -> None:
+    scene.hide()
+    other = Project.objects.create(name="Another")
+    for model in in_projects():
+        rows = model._base_manager.all()
+        rows.exclude(pk__in=Style.objects.filter(is_base=True) if model is Style else []).update(project=other)
+    said = walk(scene, "owner")
+    assert said == {PREVIEW: set(), CHECKPOINT: set(), SECRET: set()}
+    assert kinds.counts(scene.maker)[1] == 0
+
+
+def in_projects() -> list[type[InProject]]:
+    """The models whose rows are of one project."""
+    return [model for model in apps.get_models() if issubclass(model, InProject)]
+
+
+@pytest.mark.parametrize("model", sorted({*in_projects()} - {DatasetJob}, key=str))  # that is found by its dataset
+def test_what_people_list_of_a_project_has_an_index_that_begins_with_it(model: type[InProject]) -> None:
+    assert "project" in {index.fields[0] for index in model._meta.indexes}
+
+
+def test_what_is_made_of_something_is_in_its_project(scene: Scene) -> None:
+    other = Project.objects.create(name="Another")
+    task = orders.place(Order(prompt="a lake"), scene.maker)
+    GenerationTask.objects.filter(pk=task.pk).update(project=other, status="failed", ended_at=timezone.now())
+    task.refresh_from_db()
+    again = orders.retry(task, scene.maker)
+    assert again.project_id == other.pk
+    prompt = EnginePrompt.objects.create(
+        task=again, index=0, engine=scene.engine, worker="w", lease_until=timezone.now()
+    )
+    picture = storing.store(prompt, png())
+    assert picture and picture.project_id == picture.search_entry.project_id == other.pk
 
 
 def test_numbers_count_what_the_lists_show(scene: Scene) -> None:

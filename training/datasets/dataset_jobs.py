@@ -90,7 +90,9 @@ handlers: dict[str, Handler] = {
 
 def order(dataset: Dataset, user: User, work: DatasetJob.Work, **fields: Any) -> DatasetJob:
     """Store a job and wake a worker after the commit."""
-    job: DatasetJob = DatasetJob.objects.create(dataset=dataset, owner=user, work=work, **fields)
+    job: DatasetJob = DatasetJob.objects.create(
+        project_id=dataset.project_id, dataset=dataset, owner=user, work=work, **fields
+    )
     publisher.announce(job, DatasetJob.wake)
     return job
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from stylestudio.images.lightness import is_light
 from stylestudio.jobs.kinds import Job, JobQuerySet
+from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import OwnedQuerySet, PartQuerySet, Visibility
 from stylestudio.text import grammar
 from training.datasets import work_faults
@@ -46,7 +47,7 @@ class LiveDatasets(models.Manager["Dataset"]):
         return DatasetQuerySet(self.model, using=self._db).filter(deleted_at=None)
 
 
-class Dataset(models.Model):
+class Dataset(InProject):
     """Pictures with captions that a style is trained on."""
 
     name = models.CharField(_("name"), max_length=MOST_NAME)
@@ -108,6 +109,9 @@ class Dataset(models.Model):
         verbose_name = _("dataset")
         verbose_name_plural = _("datasets")
         base_manager_name = "everything"
+        indexes = [
+            models.Index(fields=["project", "updated_at", "id"], condition=Q(deleted_at=None), name="dataset_list"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -173,7 +177,7 @@ class LiveImages(models.Manager["DatasetImage"]):
 class DatasetImage(models.Model):
     """One picture of a dataset with its caption, and how it is cropped for training."""
 
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="images", db_index=False)
     file = models.FileField(upload_to="uploads/datasets/%Y/%m")
     thumbnail = models.FileField(upload_to="uploads/datasets/thumbnails/%Y/%m")
     width = models.PositiveIntegerField()  # pixels, of `file` as stored, upright
@@ -208,7 +212,9 @@ class DatasetImage(models.Model):
     picture = models.ForeignKey(
         "pictures.GeneratedImage", null=True, on_delete=models.PROTECT, related_name="dataset_images", editable=False
     )
-    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False, db_index=False
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
 

@@ -78,6 +78,10 @@ class TrainingJob(Job):
         ordering = ["-queued_at", "-pk"]
         verbose_name = _("training")
         verbose_name_plural = _("trainings")
+        indexes = [
+            *Job.Meta.indexes,
+            models.Index(fields=["project", "queued_at", "id"], name="trainingjob_list"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -327,7 +331,7 @@ def newest_pictures(jobs: Sequence[TrainingJob]) -> dict[int, list[GeneratedImag
 class LossBlock(models.Model):
     """Raw losses of consecutive steps. `values`: 32-bit floats, little-endian."""
 
-    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="losses")
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="losses", db_index=False)
     first_step = models.PositiveIntegerField()  # of the first value, from 1
     values = models.BinaryField()
 

@@ -55,7 +55,7 @@ class EnginePrompt(models.Model):
     index = models.PositiveSmallIntegerField()
     attempt = models.PositiveSmallIntegerField(default=1)
     prompt_id = models.UUIDField(unique=True, default=uuid.uuid4)
-    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="prompts")
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="prompts", db_index=False)
     # Which of the engine's places it takes while it is live; null: none, as its picture only waits to be fetched.
     slot = models.SmallIntegerField(null=True)
     worker = models.CharField(max_length=200)
@@ -65,7 +65,6 @@ class EnginePrompt(models.Model):
     # What `graph` is made of: what it has in common with others, and its own values; or the whole of it.
     pattern = models.ForeignKey(Pattern, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     own_values = models.JSONField(null=True, db_column="graph")
-    graph_sha256 = models.CharField(max_length=64, blank=True)
     claimed_at = models.DateTimeField(default=timezone.now)
     posted_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)

@@ -18,6 +18,7 @@ from generation.engines.models import Engine
 from generation.pictures.models import search_index, style_counts
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.shapes import size_text
+from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet
 
 
@@ -64,7 +65,7 @@ class WantedPictures(LivePictures):
         return super().get_queryset().filter(Exists(tasks.objects.filter(pk=OuterRef("task_id"))))
 
 
-class GeneratedImage(models.Model):
+class GeneratedImage(InProject):
     """A stored picture. The row exists only if the file does."""
 
     task = models.ForeignKey(
@@ -81,7 +82,7 @@ class GeneratedImage(models.Model):
     size = models.PositiveBigIntegerField()  # bytes
     sha256 = models.CharField(max_length=64)
     pixel_sha256 = models.CharField(max_length=64, blank=True)
-    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="pictures")
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="pictures", db_index=False)
     engine_version = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)
@@ -97,7 +98,9 @@ class GeneratedImage(models.Model):
         constraints = [models.UniqueConstraint(fields=["task", "index"], name="generatedimage_one_per_place")]
         indexes = [
             # Read from its end: in SQLite an index that grows at its beginning stays half empty.
-            models.Index(fields=["created_at", "id"], condition=Q(deleted_at=None), name="generatedimage_gallery"),
+            models.Index(
+                fields=["project", "created_at", "id"], condition=Q(deleted_at=None), name="generatedimage_gallery"
+            ),
             models.Index(fields=["-id"], condition=Q(thumbnail=""), name="generatedimage_unfinished"),
         ]
 

@@ -82,7 +82,7 @@ class GenerationTask(Job):
     sampler = models.CharField(max_length=40, default="euler")
     scheduler = models.CharField(max_length=40, default="sgm_uniform")
     denoise = models.FloatField(default=1.0)
-    reference = models.ForeignKey(Reference, null=True, on_delete=models.PROTECT, related_name="tasks")
+    reference = models.ForeignKey(Reference, null=True, on_delete=models.PROTECT, related_name="tasks", db_index=False)
     checkpoint = models.CharField(max_length=255)
     lightning = models.CharField(max_length=255)
     # What `snapshot` is made of: what it has in common with others, and its own values; or the whole of it. No other
@@ -141,10 +141,12 @@ class GenerationTask(Job):
             models.Index(fields=["id"], condition=Q(pattern__isnull=True), name="generationtask_whole"),
             # The live column: everybody's newest jobs, and one's own, without those that were cleared.
             models.Index(
-                fields=["queued_at", "id"], condition=Q(cleared_at=None, is_face=False), name="generationtask_column"
+                fields=["project", "queued_at", "id"],
+                condition=Q(cleared_at=None, is_face=False),
+                name="generationtask_column",
             ),
             models.Index(
-                fields=["owner", "queued_at", "id"],
+                fields=["project", "owner", "queued_at", "id"],
                 condition=Q(cleared_at=None, is_face=False),
                 name="generationtask_own_column",
             ),

@@ -56,6 +56,10 @@ class Made(Protocol):
         """What it was made for."""
 
     @property
+    def project_id(self) -> Any:
+        """The key of the project it belongs to."""
+
+    @property
     def created_at(self) -> datetime:
         """When it was stored."""
 
@@ -116,13 +120,13 @@ def add_task(task: Asked) -> int:
 
 def add_picture(picture: Made) -> None:
     """Let searches find the picture; it may be known."""
-    add_entries([(picture.pk, add_task(picture.task), moment_of(picture.created_at))])
+    add_entries([(picture.pk, picture.project_id, add_task(picture.task), moment_of(picture.created_at))])
 
 
-def add_entries(rows: Sequence[tuple[int, int, int]]) -> None:
-    """Add pictures with their documents and moments; they may be known."""
+def add_entries(rows: Sequence[tuple[int, int, int, int]]) -> None:
+    """Add pictures with their projects, documents and moments; they may be known."""
     with connection.cursor() as cursor:
-        _insert(cursor, SearchEntry, ("picture_id", "document_id", "moment"), rows)
+        _insert(cursor, SearchEntry, ("picture_id", "project_id", "document_id", "moment"), rows)
 
 
 def known_documents(contents: Iterable[Content]) -> dict[Content, int]:

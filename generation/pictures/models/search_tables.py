@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from stylestudio.people.projects import InProject
+
 
 class SearchDocument(models.Model):
     """The folded prompt of tasks (`search_words.fold`) that have it in common, as well as their styles."""
@@ -53,8 +55,8 @@ class SearchUse(models.Model):
     )
 
 
-class SearchEntry(models.Model):
-    """A picture of a document. `moment` and picture sort as the gallery does."""
+class SearchEntry(InProject):
+    """A picture of a document, in its project. `moment` and picture sort as the gallery does."""
 
     picture = models.OneToOneField(
         "pictures.GeneratedImage", on_delete=models.CASCADE, primary_key=True, related_name="search_entry"
@@ -64,8 +66,8 @@ class SearchEntry(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["-moment", "-picture", "document"], name="searchentry_newest"),
-            models.Index(fields=["document", "-moment", "-picture"], name="searchentry_document"),
+            models.Index(fields=["project", "-moment", "-picture", "document"], name="searchentry_newest"),
+            models.Index(fields=["document", "project", "-moment", "-picture"], name="searchentry_document"),
         ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ from generation.pictures.models.search_index import (
 )
 from generation.pictures.upkeep import slices
 from stylestudio.host.health_facts import Fact
+from stylestudio.models import Project
 from stylestudio.processes.doctor import Finding
 
 
@@ -47,27 +49,39 @@ def _index_batch(number: int) -> bool:
         _add(rows)
         progress.is_done = len(rows) < number
         if rows:
-            progress.picture, _task, time_of_last = rows[-1]
-            progress.moment = moment_of(time_of_last)
+            progress.picture, progress.moment = rows[-1].pk, moment_of(rows[-1].created_at)
         progress.save()
     return not progress.is_done
 
 
-def _older(progress: SearchProgress, number: int) -> list[tuple[int, int, datetime]]:
-    """Key, task and time of pictures that come after the last one. One in the trash is indexed when it is restored."""
+class Older(NamedTuple):
+    """A picture that comes after the last one that was indexed."""
+
+    created_at: datetime
+    pk: int
+    project: int
+    task: int
+
+
+def _older(progress: SearchProgress, number: int) -> list[Older]:
+    """The newest pictures after the last one. One in the trash is indexed when it is restored."""
     pictures = GeneratedImage.with_previews.newest_first()
     if progress.moment is not None and progress.picture is not None:
         pictures = pictures.before(time_of(progress.moment), progress.picture)
-    return list(pictures.values_list("pk", "task", "created_at")[:number])
+    found: list[Older] = []
+    for project in Project.objects.values_list("pk", flat=True):  # an index has the order of each project
+        rows = pictures.filter(project=project).values_list("created_at", "pk", "project", "task")
+        found += (Older(*row) for row in rows[:number])
+    return sorted(found, reverse=True)[:number]
 
 
-def _add(rows: Sequence[tuple[int, int, datetime]]) -> None:
-    contents = _contents({task for _picture, task, _time in rows})
+def _add(rows: Sequence[Older]) -> None:
+    contents = _contents({row.task for row in rows})
     documents = known_documents(contents.values())
     for content in contents.values():
         if content not in documents:
             documents[content] = add_document(content)
-    add_entries([(picture, documents[contents[task]], moment_of(time)) for picture, task, time in rows])
+    add_entries([(row.pk, row.project, documents[contents[row.task]], moment_of(row.created_at)) for row in rows])
 
 
 def _contents(tasks: Iterable[int]) -> dict[int, Content]:

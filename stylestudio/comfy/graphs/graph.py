@@ -159,17 +159,6 @@ def output_nodes(graph: Graph) -> tuple[str, ...]:
     return tuple(node_id for node_id in graph if node_id not in taken)
 
 
-def canonical(graph: Graph) -> bytes:
-    """The graph's meaning as bytes: sorted keys, compact, without `_meta`."""
-    bare = {node_id: {key: value for key, value in node.items() if key != "_meta"} for node_id, node in graph.items()}
-    return json.dumps(bare, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def sha256(graph: Graph) -> str:
-    """The SHA-256 of `canonical`, in hexadecimal."""
-    return hashlib.sha256(canonical(graph)).hexdigest()
-
-
 def _mapped(value: Any, change: Callable[[str], object]) -> Any:
     if isinstance(value, str):
         return change(value)

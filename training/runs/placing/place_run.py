@@ -78,6 +78,7 @@ def start(plan: Plan, user: User, request_id: uuid.UUID | None = None) -> Traini
             kinds.require_room(user)
             job = TrainingJob.objects.create(
                 owner=user,
+                project_id=plan.dataset.project_id,
                 request_id=request_id,
                 name=f"{name} · {plan.dataset.name}"[:80],
                 style=style or checkpoints.new_style(name, user),
@@ -160,6 +161,6 @@ def _placed(user: User, request_id: uuid.UUID) -> TrainingJob | None:
 # What is stored of a segment that an engine has trained but not delivered.
 _MADE = ("engine", "prefix", "first", "last", "made")
 _ASKED = (
-    "visibility", "name", "style", "snapshot", "trainer", "config", "config_sha256", "seed", "base", "trigger_words",
-    "probes", "steps", "publish_best", "left_out",
+    "project_id", "visibility", "name", "style", "snapshot", "trainer", "config", "config_sha256", "seed", "base",
+    "trigger_words", "probes", "steps", "publish_best", "left_out",
 )  # fmt: skip
