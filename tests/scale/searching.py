@@ -54,10 +54,11 @@ def find(seed: int) -> dict[str, Any]:
     from generation.gallery import query
     from generation.gallery.query import Filters
     from generation.pictures.models import GeneratedImage
+    from stylestudio.people.projects import DEFAULT
     from stylestudio.text.search_words import fold
 
     dice, owner = random.Random(seed), User.objects.get(username="owner")
-    rows = GeneratedImage.objects.newest_first().values_list("pk", "task__final_prompt")
+    rows = GeneratedImage.objects.filter(project=DEFAULT).newest_first().values_list("pk", "task__final_prompt")
     texts = [(pk, fold(prompt)) for pk, prompt in rows]
     wrong, hits = [], 0
     for _each in range(40):
