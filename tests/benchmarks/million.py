@@ -1,11 +1,12 @@
 """What pages and background steps cost with a million pictures, against a thousand, and against another worktree.
 
     python tests/benchmarks/million.py [--pictures 1000000] [--small 1000] [--runs 15] [--against WORKTREE]
-                                       [--keep FOLDER] [--only gallery,claim] [--json]
+                                       [--keep FOLDER] [--postgresql] [--only gallery,claim] [--json]
 
 Each side is a process of its own on a database that `years.py` filled with its code; all are asked by turns, warm, and
 the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may take 1.5
-times what it takes with few, or 10 ms more. `--keep` keeps the databases for the next time.
+times what it takes with few, or 10 ms more. `--keep` keeps the databases of SQLite for the next time. `--postgresql`
+starts a server with a database for each side; it needs STYLESTUDIO_SCALE_PYTHON, like `tests/scale`.
 """
 
 from __future__ import annotations
@@ -181,23 +182,40 @@ class Side:
         return seconds * 1000, queries
 
 
-def filled(tree: Path, pictures: int, folder: Path) -> Path:
-    """A data folder with so many pictures, made with the code of `tree` unless it is there."""
-    place = folder / f"{tree.name}-{pictures}"
-    if not (place / "filled").exists():
-        place.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(HERE.with_name("years.py")), "--pictures", str(pictures)]
-        subprocess.run(command, cwd=tree, env=os.environ | {"STYLESTUDIO_DATA": str(place)}, check=True)
-        (place / "filled").touch()
-    return place
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where the databases are: files in a folder, or in a PostgreSQL at an address."""
+
+    folder: Path
+    python: str = sys.executable
+    server: str = ""
+
+    def filled(self, tree: Path, pictures: int) -> dict[str, str]:
+        """The environment of a studio with so many pictures, made with the code of `tree` unless it is there."""
+        place = self.folder / f"{tree.name}-{pictures}"
+        env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+        env["STYLESTUDIO_DATA"] = str(place)
+        if self.server:
+            env["DATABASE_URL"] = self.server.rpartition("/")[0] + f"/{tree.name}{pictures}"
+        if not (place / "filled").exists():
+            place.mkdir(parents=True, exist_ok=True)
+            if self.server:
+                from tests.scale.servers import binary
+
+                made = f'CREATE DATABASE "{tree.name}{pictures}"'
+                subprocess.run([str(binary("psql")), self.server, "-qc", made], check=True)
+            command = [self.python, str(HERE.with_name("years.py")), "--pictures", str(pictures)]
+            subprocess.run(command, cwd=tree, env=env, check=True)
+            (place / "filled").touch()
+        return env
 
 
-def side(stack: ExitStack, tree: Path, data: Path) -> Side:
+def side(stack: ExitStack, tree: Path, shelf: Shelf, pictures: int) -> Side:
     """Start the process of one side; ended with `stack`."""
     process = subprocess.Popen(
-        [sys.executable, str(HERE), "--serve"],
+        [shelf.python, str(HERE), "--serve"],
         cwd=tree,
-        env=os.environ | {"STYLESTUDIO_DATA": str(data)},
+        env=shelf.filled(tree, pictures),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -241,6 +259,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -249,14 +268,20 @@ def main() -> None:
         serve()
         return
     with nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory() as kept, ExitStack() as stack:
-        folder = Path(kept)
+        shelf = Shelf(Path(kept))
+        if options.postgresql:
+            sys.path.insert(0, str(ROOT))
+            from tests.scale.servers import PYTHON, House, postgres
+
+            house = House(Path(kept), dict(os.environ))
+            stack.callback(house.end)
+            shelf = Shelf(Path(kept), PYTHON, postgres(house))
         sides = {
-            "few": side(stack, ROOT, filled(ROOT, options.small, folder)),
-            "many": side(stack, ROOT, filled(ROOT, options.pictures, folder)),
+            "few": side(stack, ROOT, shelf, options.small),
+            "many": side(stack, ROOT, shelf, options.pictures),
         }
         if options.against:
-            before = options.against.resolve()
-            sides["before"] = side(stack, before, filled(before, options.pictures, folder))
+            sides["before"] = side(stack, options.against.resolve(), shelf, options.pictures)
         rows = compare(sides, options.runs, {each.strip() for each in options.only.split(",") if each.strip()})
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
