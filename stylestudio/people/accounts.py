@@ -82,7 +82,8 @@ def first_run_link(base_url: str) -> str | None:
     if accounts_exist():
         _token_file().unlink(missing_ok=True)
         return None
-    return base_url.rstrip("/") + reverse("first-run", args=[_kept_token()])
+    # Of the addresses of all rooms only its own are loaded: this process shows no page.
+    return base_url.rstrip("/") + reverse("first-run", urlconf=__name__, args=[_kept_token()])
 
 
 def _token_file() -> Path:
