@@ -26,6 +26,8 @@ from stylestudio.people.access import StudioRequest
 
 PAGE = 60
 STRIP = 12  # newest pictures on the page of a style
+# What a tile shows, and where it is on the wall: a page has sixty.
+OF_A_TILE = "created_at", "file", "thumbnail", "width", "height", "has_alpha", "task__prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def shown(user: User, filters: Filters) -> PictureQuerySet:
     elif filters.style:
         mixed = TaskStyle.objects.filter(task=OuterRef("task"), version__style__slug=filters.style)
         found = found.filter(Exists(mixed))
-    return found.select_related("task").defer("task__own_values").newest_first()
+    return found.select_related("task").only(*OF_A_TILE).newest_first()
 
 
 def page(found: PictureQuerySet | Search, before: str = "", size: int = PAGE) -> Page:
