@@ -32,13 +32,16 @@ LARGE = {
     "pictures_searchuse", "pictures_searchword",
 }  # fmt: skip
 
-# Indexes of what is open alone: as long as a queue, and not as the years.
-SHORT = {"generationtask_active", "engineprompt_live", "engineprompt_unclean", "generatedimage_unfinished"}
+# Indexes of what is open alone or not done yet: as long as a queue, and not as the years.
+SHORT = {
+    "generationtask_active", "engineprompt_live", "engineprompt_unclean", "generatedimage_unfinished",
+    "generationtask_whole", "engineprompt_whole",
+}  # fmt: skip
 
 
 # What sorts before it takes a page: the pictures of matching documents, at most 2,000 pictures of each dataset shown,
 # and open jobs.
-SORT_FEW = {"words", "datasets", "new training", "socket, everyone"}
+SORT_FEW = {"words", "datasets", "new training", "socket", "socket, everyone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +105,16 @@ def read_whole(sql: str, plan: list[str]) -> set[str]:
     table and looks up in a large one what belongs to each row does.
     """
     alias = {short: table for table, short in re.findall(r'"(\w+)" ([A-Z]\d+)\b', sql)}
-    stops = " LIMIT " in sql and not any("TEMP B-TREE FOR ORDER BY" in step for step in plan)
+    # Whether there is any: if there is none, all are looked at.
+    is_any = sql.endswith("LIMIT 1") and " ORDER BY " not in sql
+    stops = " LIMIT " in sql and not is_any and not any("TEMP B-TREE FOR ORDER BY" in step for step in plan)
     found: set[str] = set()
     for number, step in enumerate(plan):
-        # What is found by its project alone is a scan of the project.
+        # What is found by its project alone is a scan of the project. If there is none of what is looked for, so is
+        # what comes after a value.
+        alone = r"project_id=\?(?: AND \w+[<>]\?)*" + (r"|\w+[<>]\?" if is_any else "")
         scanned = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step) or re.match(
-            r"SEARCH (\w+) USING (?:COVERING )?INDEX (\w+) \(project_id=\?(?: AND \w+[<>]\?)*\)", step
+            rf"SEARCH (\w+) USING (?:COVERING )?INDEX (\w+) \((?:{alone})\)", step
         )
         if scanned and not stops:
             searched = re.findall(r"SEARCH (\w+) USING", "\n".join(plan[number:]))

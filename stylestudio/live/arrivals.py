@@ -76,14 +76,17 @@ def welcome(arrivals: Sequence[Arrival]) -> list[Welcome]:
 def _news(arrival: Arrival, changes: Iterable[_Changes], views: _Views) -> Iterable[str]:
     for each in changes:
         if each.concern(arrival):
-            jobs = _jobs(each.kind, arrival)
+            jobs = _jobs(each, arrival)
             views.prepare(each.kind, [job for job in jobs if not views.knows(job, arrival.language)])
             for job in jobs:
                 yield views.of(job, arrival.language)
 
 
-def _jobs(kind: kinds.Kind, arrival: Arrival) -> Collection[kinds.Job]:
+def _jobs(changes: _Changes, arrival: Arrival) -> Collection[kinds.Job]:
+    kind = changes.kind
     rows = kind.model.everything.visible_to(arrival.user).select_related("owner", *kind.shown_with)
+    if changes.is_complete:  # or SQLite would go through all that somebody ever ordered
+        rows = rows.filter(pk__in=list(changes.by_number))
     rows = rows.changed_since(arrival.since) if arrival.since else rows.active().order_by("updated_at")
     if arrival.watch == "mine":
         rows = rows.filter(owner=arrival.user, cleared_at=None)

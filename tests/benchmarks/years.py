@@ -9,7 +9,7 @@ Four pictures a task; 40,000 prompts, used as often as words are (Zipf), a third
 one or two of 60 styles of five versions each; one in fifty a preview of a style, one in forty failed; 25 people, half
 of whom clear what is done; 36 months; five projects of unequal size; 200 datasets of 40 pictures; 2,000 trainings with
 losses; 20 open tasks and two prompts on each engine. All scaled down with the pictures but for people, engines and what
-is open.
+is open; a page of styles, datasets or trainings is full in a small studio too.
 """
 
 from __future__ import annotations
@@ -131,11 +131,11 @@ def fill(pictures: int, seed: int = 7) -> None:
     with transaction.atomic():
         people = _people()
         _projects()
-        versions = _styles(max(3, round(60 * share)), people)
+        versions = _styles(60, people)
         _made(dice, pictures, people, versions, max(50, round(40_000 * share)))
         _continue_sequences()  # what is open comes through the ORM
         _asked(people)
-        _trained(dice, max(2, round(200 * share)), max(2, round(2_000 * share)), people, versions)
+        _trained(dice, max(40, round(200 * share)), max(60, round(2_000 * share)), people, versions)
     _index()
     _share()
     _settle()

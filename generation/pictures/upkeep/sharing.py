@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from generation.pictures.models import EnginePrompt, GenerationTask
 from generation.pictures.upkeep import slices
 from stylestudio.host.health_facts import Fact
+from stylestudio.jobs.kinds import ENDED
 from stylestudio.processes.doctor import Finding
 
 Row = TypeVar("Row", EnginePrompt, GenerationTask)
@@ -47,7 +48,8 @@ def _prompts() -> QuerySet[EnginePrompt]:
 
 
 def _tasks() -> QuerySet[GenerationTask]:
-    return GenerationTask.everything.filter(pattern__isnull=True, ended_at__isnull=False)
+    # Not by `ended_at`: SQLite would go along its index through all tasks that ever ended.
+    return GenerationTask.everything.filter(pattern__isnull=True, status__in=ENDED)
 
 
 def _share(rows: Sequence[EnginePrompt] | Sequence[GenerationTask]) -> bool:
