@@ -14,7 +14,11 @@ class MakingConfig(rooms.Room):
     label = "making"
     doctor_checks = ("generation.making.stalls:look_at_queue",)
     health_facts = ("generation.making.stalls:stall_facts",)
-    beats = ("generation.making.claim:held.renew", "generation.making.monitor:monitor.ensure_running")
+    beats = (
+        "generation.making.claim:held.renew",
+        "generation.making.claim:wake_for_orphans",
+        "generation.making.monitor:monitor.ensure_running",
+    )
     receivers = {"generation.engines.signals:returned": ("generation.making.tasks:hear_of_engine",)}
 
     def ready(self) -> None:

@@ -154,6 +154,23 @@ def look_for_orphans() -> None:
     orphans.hurry()
 
 
+def wake_for_orphans() -> None:
+    """Wake workers as long as this one may take over a picture; with every heartbeat.
+
+    What is sent when a worker starts or an engine returns may reach another worker, which may not take over what this
+    one held.
+    """
+    left = _left_to(workers.worker_name()).filter(engine__health=Engine.Health.OK)
+    if any(pk not in held for pk in left.values_list("pk", flat=True)):
+        look_for_orphans()
+        GenerationTask.wake()
+
+
+def _left_to(worker: str) -> QuerySet[EnginePrompt]:
+    """Prompts whose lease has expired, and those of this worker, of this life and of earlier ones."""
+    return EnginePrompt.objects.live().filter(Q(lease_until__lt=Now()) | Q(worker=worker))
+
+
 def _due_orphan(worker: str, *, hold: bool) -> EnginePrompt | None:
     if not orphans.is_due:
         return None
@@ -177,9 +194,8 @@ def _adopt(worker: str) -> EnginePrompt | None:
 
     Pictures that nobody wants any more end here, and those that their engine keeps too long are freed for another one.
     """
-    over = EnginePrompt.objects.live().filter(Q(lease_until__lt=Now()) | Q(worker=worker))
     asked: frozenset[int] | None = None
-    for prompt in over.select_related("task__reference", "engine").order_by("pk"):
+    for prompt in _left_to(worker).select_related("task__reference", "engine").order_by("pk"):
         if prompt.pk in held:
             continue
         if not prompt.task.is_active:

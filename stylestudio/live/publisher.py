@@ -24,7 +24,7 @@ from django.db import close_old_connections, connections, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from stylestudio.edge import passes
+from stylestudio.edge import failures, passes
 from stylestudio.jobs.kinds import Job, kind_of
 from stylestudio.live import hub, page_frame
 from stylestudio.people.visibility import Visibility
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.25  # seconds between pushes for one job
+AGAIN = 1.0  # seconds before what a database that was away kept from being pushed is pushed
 PAUSE = 0.05  # seconds before the first push, so that a job that ends sooner is pushed once
 LANGUAGES = tuple(dict(settings.LANGUAGES))
 SHELL = "shell"  # the frame that everybody shares: engines, counts
@@ -241,8 +242,19 @@ class Publisher:
             try:
                 close_old_connections()
                 self._push(key, due)
-            except Exception:  # a push is a hint: a failure of one must not stop the others
+            except Exception as error:  # a push is a hint: a failure of one must not stop the others
                 log.exception("Could not push %s", key)
+                failure = failures.of(error)
+                if failure and failure.passes:
+                    self._put_off(key, due)
+
+    def _put_off(self, key: Key, due: _Due) -> None:
+        """Push it again later: with a job that ends while the database is away, no other change follows."""
+        with self._wake:
+            newer = self._soon(key)
+            newer.act, newer.part = newer.act or due.act, newer.part or due.part
+            newer.whole = newer.whole or due.whole
+            newer.at = time.monotonic() + AGAIN
 
     def _next(self) -> Key | None:
         """Return what is due first, or wait and return None if nothing is due yet. Called with the lock held."""

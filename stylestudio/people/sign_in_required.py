@@ -34,9 +34,9 @@ class SignInRequired(LoginRequiredMiddleware):
         if name == "admin:login":
             # There is only one sign-in: the admin's own would allow unlimited guesses of passwords.
             return redirect(_sign_in(request.GET.get("next") or reverse("admin:index")))
-        # Django's own check loads the user, so from here on media_cookie can use it without a query.
-        request.META["stylestudio.user_known"] = True
         refusal = super().process_view(request, view_func, view_args, view_kwargs)
+        # Django's own check has loaded the user, unless the database was away: media_cookie can use it without a query.
+        request.META["stylestudio.user_known"] = True
         if name == "admin:password_change" and request.user.is_authenticated:
             return redirect("account")  # the admin's own page would allow unlimited guesses of the old password
         htmx = getattr(request, "htmx", None)

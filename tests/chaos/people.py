@@ -9,8 +9,10 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPException
+from itertools import cycle
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -52,11 +54,14 @@ class Person:
 
 
 class Crowd:
-    """Everybody, and what they did: which order became which task, and whom they told to stop."""
+    """Everybody, and what they did: which order became which task, and whom they told to stop.
 
-    def __init__(self, names: tuple[str, ...], url: str, patience: float) -> None:
+    They use the webs at `urls` by turns. After an answer in `busy`, as after none, they try again.
+    """
+
+    def __init__(self, names: tuple[str, ...], urls: Iterable[str], patience: float, busy: frozenset[int]) -> None:
         self.people = {name: Person(name) for name in names}
-        self.url, self._patience = url, patience
+        self._urls, self._patience, self._busy = cycle(urls), patience, busy
         self.tasks: dict[int, int] = {}  # number of the order -> task
         self.requests: dict[int, uuid.UUID] = {}
         self.cancelled: set[int] = set()  # tasks that this cancelled for sure
@@ -124,12 +129,16 @@ class Crowd:
         headers = {"Cookie": person.cookie, "X-CSRFToken": CSRF}
         end = time.monotonic() + self._patience
         while time.monotonic() < end:
-            request = urllib.request.Request(self.url + path, data, headers)
+            request = urllib.request.Request(next(self._urls) + path, data, headers)
             try:
                 self._open.open(request, timeout=30)
             except urllib.error.HTTPError as answer:
                 if answer.code == 302:
                     return str(answer.headers["Location"])
+                if answer.code in self._busy:
+                    self.repeated += 1
+                    time.sleep(0.3)
+                    continue
                 with self._lock:
                     self.problems.append(f"POST {path} was answered with {answer.code}")
                 return ""

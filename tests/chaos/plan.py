@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 USERS = ("ada", "bob", "cora", "dan")
+FORMS, FORMS_ON_SERVERS = 0.12, 0.3  # share of the orders that are sent as a form
 STALL_AFTER = 8  # seconds: COMFYUI_TIMEOUT of the studio in a storm with preview engines
 
 
@@ -87,21 +88,38 @@ VICTIMS = (
     "worker", "engine", "web", "worker told", "engine", "second", "worker", "engine", "supervisor", "web", "worker",
     "second",
 )  # fmt: skip
+# The same where two studios share servers: who, and of which studio where each has one.
+VICTIMS_ON_SERVERS = (
+    ("postgresql", 0), ("redis", 0), ("engine", 0), *(
+        (role, studio) for role in ("web", "worker", "worker told", "supervisor") for studio in (0, 1)
+    ),
+)  # fmt: skip
 
 
-def script(seed: int, jobs: int, seconds: float, engines: int, *, real: bool, short: bool) -> list[Act]:
-    """All acts of a storm in order. `real`: nothing that only the preview engine knows. `short`: nothing slow."""
+def script(
+    seed: int, jobs: int, seconds: float, engines: int, *, real: bool, short: bool, servers: bool = False
+) -> list[Act]:
+    """All acts of a storm in order. `real`: nothing that only the preview engine knows. `short`: nothing slow.
+
+    `servers`: two studios on servers, and nothing that only a file of a database knows.
+    """
     rng = random.Random(seed)
-    acts = [*_jobs(rng, jobs, seconds, real=real), *_kills(rng, jobs, seconds, engines, short=short)]
+    forms = 0.0 if real else FORMS_ON_SERVERS if servers else FORMS
+    acts = [*_jobs(rng, jobs, seconds, forms)]
+    if servers:
+        acts += _kills(rng, VICTIMS_ON_SERVERS, max(len(VICTIMS_ON_SERVERS), jobs // 9), seconds, engines, short=short)
+    else:
+        alone = tuple((role, 0) for role in VICTIMS)
+        acts += _kills(rng, alone, 4 if short else max(6, jobs // 9), seconds, engines, short=short)
     known = [trouble for trouble in TROUBLES if not (real and not trouble.by_stranger) and not (short and trouble.slow)]
     acts += _troubles(rng, known, jobs // 10 if real else jobs // 2, seconds, engines)
-    acts += _house(rng, seconds, engines, short=short)
+    acts += _house(rng, seconds, engines, short=short, servers=servers)
     return sorted(acts)
 
 
-def _jobs(rng: random.Random, jobs: int, seconds: float, *, real: bool) -> Iterator[Act]:
+def _jobs(rng: random.Random, jobs: int, seconds: float, forms: float) -> Iterator[Act]:
     for number, at in enumerate(sorted(rng.uniform(0, 0.9 * seconds) for _job in range(jobs))):
-        by_form = not real and rng.random() < 0.12
+        by_form = bool(forms) and rng.random() < forms
         order = {
             "number": number,
             "user": rng.choice(USERS),
@@ -118,17 +136,18 @@ def _jobs(rng: random.Random, jobs: int, seconds: float, *, real: bool) -> Itera
             yield Act(at + 0.1, "to_front", {"number": number})
 
 
-def _kills(rng: random.Random, jobs: int, seconds: float, engines: int, *, short: bool) -> Iterator[Act]:
-    number = 4 if short else max(6, jobs // 9)
-    whole, rest = divmod(number, len(VICTIMS))
-    victims = list(VICTIMS) * whole + list(VICTIMS[:rest])
+def _kills(
+    rng: random.Random, known: Sequence[tuple[str, int]], number: int, seconds: float, engines: int, *, short: bool
+) -> Iterator[Act]:
+    whole, rest = divmod(number, len(known))
+    victims = list(known) * whole + list(known[:rest])
     rng.shuffle(victims)
-    for turn, victim in enumerate(victims):
+    for turn, (role, studio) in enumerate(victims):
         at = (turn + rng.uniform(0.3, 0.9)) * 0.92 * seconds / number
         away = rng.uniform(0.1, 2.5)
         if not short and turn % 9 == 4:
             away = rng.uniform(12, 40)  # long enough for others to take over
-        yield Act(at, "kill", {"role": victim, "engine": rng.randrange(engines), "away": away})
+        yield Act(at, "kill", {"role": role, "studio": studio, "engine": rng.randrange(engines), "away": away})
 
 
 def _troubles(rng: random.Random, known: list[Trouble], number: int, seconds: float, engines: int) -> Iterator[Act]:
@@ -141,9 +160,17 @@ def _troubles(rng: random.Random, known: list[Trouble], number: int, seconds: fl
         yield Act(rng.uniform(0.02, 0.95) * seconds, "trouble", facts)
 
 
-def _house(rng: random.Random, seconds: float, engines: int, *, short: bool) -> Iterable[Act]:
+def _house(rng: random.Random, seconds: float, engines: int, *, short: bool, servers: bool) -> Iterable[Act]:
     """What happens to the machine and by the hands of people."""
     at = iter(sorted(rng.uniform(0.1, 0.9) * seconds for _act in range(5)))
+    if servers:
+        if short:
+            return []
+        return [
+            Act(next(at), "freeze", {"role": "worker", "studio": 1, "seconds": 36.0}),
+            Act(next(at), "freeze", {"role": "web", "studio": 0, "seconds": 2.0}),
+            Act(next(at), "pause", {"engine": rng.randrange(engines), "seconds": 8.0}),
+        ]
     acts = [Act(next(at), "lock_database", {"seconds": 0.8 if short else 10.0})]
     if not short:
         acts += [

@@ -57,13 +57,20 @@ class Program:
         """It was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
-    def start(self) -> None:
-        """Start it where it does not run."""
-        if not self.alive:
-            with self.output.open("ab") as output:
-                self.process = subprocess.Popen(
-                    self.command, cwd=ROOT, env=self.environment, stdin=subprocess.PIPE, stdout=output, stderr=output
-                )
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None where it does not run."""
+        return self.process.pid if self.process and self.alive else None
+
+    def start(self) -> bool:
+        """Start it where it does not run; False where it runs."""
+        if self.alive:
+            return False
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command, cwd=ROOT, env=self.environment, stdin=subprocess.PIPE, stdout=output, stderr=output
+            )
+        return True
 
     def send(self, number: signal.Signals) -> bool:
         """Signal it; False where nothing runs."""
@@ -189,9 +196,9 @@ class Studio:
         command = [sys.executable, "manage.py", "studio", "--no-browser", "--port", str(port)]
         self._supervisor = Program("studio", command, environment, folder)
 
-    def start(self) -> None:
-        """Start it where it does not run."""
-        self._supervisor.start()
+    def start(self) -> bool:
+        """Start it where it does not run; False where it runs."""
+        return self._supervisor.start()
 
     def is_well(self) -> bool:
         """Whether database, worker and an engine are there."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.core.files.storage import default_storage
 from PIL import Image
 
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -120,13 +121,21 @@ def _flaws(picture: GeneratedImage) -> Iterator[str]:
         yield f"seed {picture.seed}, of the task {picture.task.seeds[picture.index]}, in the file {seeds}"
 
 
-def files(media: Path) -> Iterator[str]:
-    """No file without a row; `pictures` looks whether every row has its file."""
+def files(stored: Iterable[str]) -> Iterator[str]:
+    """No file without a row; `pictures` looks whether every row has its file. `stored`: the names of all outputs."""
     rows = GeneratedImage.everything.values_list("file", "thumbnail")
     known = {name for row in rows for name in row if name}
-    for path in (media / "outputs").rglob("*"):
-        if path.is_file() and path.relative_to(media).as_posix() not in known:
-            yield f"file {path.relative_to(media)} has no row"
+    yield from (f"file {name} has no row" for name in stored if name not in known)
+
+
+def in_folder(media: Path) -> Iterator[str]:
+    """The names of all outputs on a disk."""
+    return (path.relative_to(media).as_posix() for path in (media / "outputs").rglob("*") if path.is_file())
+
+
+def in_bucket() -> Iterator[str]:
+    """The names of all outputs in the bucket, as it tells them itself."""
+    return (one.key for one in default_storage.bucket.objects.filter(Prefix="outputs/"))  # type: ignore[attr-defined]
 
 
 def twice(made: Iterable[str]) -> Iterator[str]:

@@ -7,13 +7,15 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
+from django.db import DatabaseError, connections
 
 from generation.pictures.models import GenerationTask
 from stylestudio.jobs.kinds import ENDED
@@ -22,14 +24,15 @@ LOOK = 0.3  # seconds between two looks at all rows
 AGAIN = 0.5  # seconds until a lost socket is opened again
 
 Known = tuple[int, str]  # version and status
+Row = tuple[int, int, str]  # key, version and status
 
 
 class Watch(threading.Thread):
-    """One socket for each person, opened again whenever it ends."""
+    """One socket for each person, opened again whenever it ends, at the webs by turns."""
 
-    def __init__(self, url: str, cookies: Iterable[str]) -> None:
+    def __init__(self, urls: Iterable[str], cookies: Iterable[str]) -> None:
         super().__init__(name="watch", daemon=True)
-        self._url, self._cookies = url, list(cookies)
+        self._urls, self._cookies = cycle(urls), list(cookies)
         self._told: dict[int, Known] = {}
         self._over = threading.Event()
         self.problems: list[str] = []
@@ -65,7 +68,7 @@ class Watch(threading.Thread):
         since = datetime.now(UTC)
         while True:
             query = urlencode({"watch": "mine", "format": "json", "since": since.isoformat()})
-            address = f"{self._url}/ws/progress?{query}"
+            address = f"{next(self._urls)}/ws/progress?{query}"
             with suppress(aiohttp.ClientError, OSError, TimeoutError):
                 opened = datetime.now(UTC)
                 async with session.ws_connect(address, headers={"Cookie": cookie}, heartbeat=10) as socket:
@@ -90,26 +93,40 @@ class Watch(threading.Thread):
 class Reader(threading.Thread):
     """Reads the rows all the time: versions grow, and ended is final."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, look: Callable[[], Iterable[Row]]) -> None:
         super().__init__(name="reader", daemon=True)
-        self._database = database
+        self._look = look
         self._over = threading.Event()
         self._known: dict[int, Known] = {}
         self.problems: list[str] = []
 
     def run(self) -> None:
         """Read until `stop`."""
-        rows = sqlite3.connect(self._database, timeout=30)
         while not self._over.wait(LOOK):
-            for pk, version, status in rows.execute("SELECT id, version, status FROM pictures_generationtask"):
+            for pk, version, status in self._look():
                 self.problems += _backwards(f"row {pk}", self._known.get(pk), (version, status))
                 self._known[pk] = (version, status)
-        rows.close()
+        connections.close_all()
 
     def stop(self) -> None:
         """End."""
         self._over.set()
         self.join(5)
+
+
+def rows_of_file(database: Path) -> Callable[[], Iterable[Row]]:
+    """What reads the rows from a file of SQLite."""
+    rows = sqlite3.connect(database, timeout=30, check_same_thread=False)
+    return lambda: rows.execute("SELECT id, version, status FROM pictures_generationtask")
+
+
+def rows_of_server() -> Iterable[Row]:
+    """The rows in PostgreSQL; none while it is dead."""
+    try:
+        return list(GenerationTask.everything.values_list("pk", "version", "status"))
+    except DatabaseError:
+        connections.close_all()
+        return []
 
 
 def _backwards(what: str, known: Known | None, new: Known) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
@@ -198,3 +201,24 @@ async def test_all_of_it_works_under_asgi_too() -> None:
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert whose(answer.cookies[serving.COOKIE].value) == ada.pk
     assert (await client.get("/no-such-page/")).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_database_that_is_away_while_a_session_is_loaded_is_told_in_words(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ROOT_URLCONF = "stylestudio.urls"  # has the words
+    ada = await User.objects.acreate_user("ada", password="correct horse")
+    client = AsyncClient(raise_request_exception=False)
+    await client.aforce_login(ada)
+    load = SessionStore.load
+
+    def fail_once(session: SessionStore) -> dict[str, object]:
+        monkeypatch.setattr(SessionStore, "load", load)
+        cause = sqlite3.OperationalError("database is locked")
+        cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise OperationalError(str(cause)) from cause
+
+    monkeypatch.setattr(SessionStore, "load", fail_once)
+    assert (await client.get("/")).status_code == 503
+    assert (await client.get("/")).status_code == 200

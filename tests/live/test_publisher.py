@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.db.models import F
 from django.template import TemplateSyntaxError
 from django.utils import timezone
@@ -137,6 +139,22 @@ def test_a_layer_that_fails_stops_nothing(task: GenerationTask, line: Line, monk
     live.changed(task)
     live.publisher.flush()
     assert line.sent == []
+    live.changed(task)
+    line.wait(lambda: bool(versions(line, task)))
+
+
+def test_a_database_that_was_away_skips_no_last_state(
+    task: GenerationTask, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = live.fragments
+
+    def fail_once(*_arguments: Any) -> dict[str, str]:
+        monkeypatch.setattr(live, "fragments", render)
+        cause = sqlite3.OperationalError("database is locked")
+        cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise OperationalError(str(cause)) from cause
+
+    monkeypatch.setattr(live, "fragments", fail_once)
     live.changed(task)
     line.wait(lambda: bool(versions(line, task)))
 

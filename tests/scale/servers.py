@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from stylestudio.host.rendezvous import free_port
 
@@ -37,6 +36,8 @@ def has(*modules: str) -> bool:
 
 def unable(reason: str) -> None:
     """Skip; on CI, where all of it is meant to be there, fail."""
+    import pytest  # the Python with the servers' packages need not have it
+
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -127,18 +128,16 @@ def postgres(house: House) -> str:
     """A PostgreSQL of our own; its address. It refuses to run as root, so root lends it to the user postgres."""
     port, data = house.port(), house.folder / "pg"
     data.mkdir()
-    as_user: list[str] = []
     if os.geteuid() == 0:
-        as_user = ["runuser", "-u", "postgres", "--"]
         shutil.chown(data, "postgres")
         for parent in (house.folder, *house.folder.parents[:3]):
             if parent.stat().st_uid == 0 and parent != Path("/tmp"):
                 parent.chmod(parent.stat().st_mode | 0o011)
-    initdb, server, client = binary("initdb"), binary("postgres"), binary("psql")
-    assert initdb and server and client
-    made = [*as_user, initdb, "-D", str(data), "-A", "trust", "-U", "studio", "--no-sync"]
+    initdb, client = binary("initdb"), binary("psql")
+    assert initdb and client
+    made = [*_as_user(), initdb, "-D", str(data), "-A", "trust", "-U", "studio", "--no-sync"]
     subprocess.run(made, check=True, capture_output=True, cwd="/")
-    house.start(*as_user, server, "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", "", log="postgres.log")
+    start_postgres(house, port)
     ask = [client, "-h", "127.0.0.1", "-p", str(port), "-U", "studio", "postgres", "-c"]
 
     def created() -> bool:
@@ -148,13 +147,31 @@ def postgres(house: House) -> str:
     return f"postgresql://studio@127.0.0.1:{port}/studio"
 
 
+def start_postgres(house: House, port: int) -> subprocess.Popen[bytes]:
+    """Begin to start PostgreSQL on the data that `postgres` made: at first, and again after it was killed."""
+    server, data = binary("postgres"), str(house.folder / "pg")
+    assert server
+    options = ["-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""]
+    return house.start(*_as_user(), server, *options, log="postgres.log")
+
+
+def _as_user() -> list[str]:
+    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+
+
 def redis(house: House) -> str:
     """A Redis of our own; its address."""
-    program, port = binary("redis-server"), house.port()
+    port = house.port()
+    start_redis(house, port)
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def start_redis(house: House, port: int) -> subprocess.Popen[bytes]:
+    """Begin to start a Redis that knows nothing: it stores nothing, so after it was killed all messages are lost."""
+    program = binary("redis-server")
     assert program
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(house.folder)]
-    house.start(program, *options, log="redis.log")
-    return f"redis://127.0.0.1:{port}/0"
+    return house.start(program, *options, log="redis.log")
 
 
 def bucket(house: House) -> dict[str, str]:

@@ -157,6 +157,28 @@ def test_threads_wait_for_a_queue_that_is_away_and_say_so_once(
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
+def test_a_message_that_was_taken_is_carried_out_although_the_queue_went_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise RuntimeError("nobody is there")
+
+    monkeypatch.setattr(PriorityRedisStorage, "__init__", lambda *_arguments, **_options: None)
+    for name in ("peek_many", "delete_data"):
+        monkeypatch.setattr(PriorityRedisStorage, name, refuse)
+    monkeypatch.setattr(workers, "REDIS_PAUSE", 0.0)
+    queue = workers.RemoteHuey("test", immediate=False, results=False)
+    done: list[str] = []
+
+    @queue.task()  # type: ignore[untyped-decorator]  # huey has no types
+    def work() -> None:
+        done.append("once")
+
+    queue.execute(work.s())
+    assert done == ["once"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 class Bucket:
     """As stylestudio.media.buckets.PrivateBucket."""
 

@@ -310,6 +310,29 @@ def test_a_worker_that_comes_back_takes_its_own_up_at_once(engine_at: Make, ada:
     assert (claimed.prompt.pk, claimed.attach) == (lost.prompt.pk, True)
 
 
+def test_a_heartbeat_wakes_workers_until_somebody_took_up_what_this_one_held(
+    engine_at: Make, ada: User, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.WORKER_NAME = "studio"
+    woken: list[str] = []
+    monkeypatch.setattr(GenerationTask, "wake", lambda: woken.append("once"))
+    engine = engine_at(1)
+    place(ada, count=2)
+    others, own = taken("another"), taken("studio")
+    claiming.wake_for_orphans()
+    assert woken == ["once"]
+    with held.hold(own.prompt.pk, own.prompt.task_id):
+        claiming.wake_for_orphans()
+        assert woken == ["once"]
+        EnginePrompt.objects.filter(pk=others.prompt.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+        Engine.objects.update(health=Engine.Health.UNREACHABLE)
+        claiming.wake_for_orphans()
+        assert woken == ["once"]
+        Engine.objects.filter(pk=engine.pk).update(health=Engine.Health.OK)
+        claiming.wake_for_orphans()
+        assert woken == ["once", "once"]
+
+
 def test_what_a_thread_of_this_process_holds_is_not_taken_over(engine_at: Make, ada: User) -> None:
     engine_at(1)
     place(ada)
