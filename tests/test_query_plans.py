@@ -117,8 +117,8 @@ def read_whole(sql: str, plan: list[str]) -> set[str]:
             rf"SEARCH (\w+) USING (?:COVERING )?INDEX (\w+) \((?:{alone})\)", step
         )
         if scanned and not stops:
-            searched = re.findall(r"SEARCH (\w+) USING", "\n".join(plan[number:]))
-            found |= {alias.get(each, each) for each in searched} if scanned[2] not in SHORT else set()
+            searched = re.findall(r"SEARCH (\w+) USING (?:COVERING )?(?:INTEGER|INDEX) (\w+)", "\n".join(plan[number:]))
+            found |= {alias.get(each, each) for each, index in searched if not {index, scanned[2]} & SHORT}
         # Without a condition it stops along the primary key too, which has no name in a plan.
         page = stops and bool((scanned and scanned[2]) or " WHERE " not in sql)
         if scanned and scanned[2] not in SHORT and not page:

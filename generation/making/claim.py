@@ -161,7 +161,7 @@ def wake_for_orphans() -> None:
     one held.
     """
     left = _left_to(workers.worker_name()).filter(engine__health=Engine.Health.OK)
-    if any(pk not in held for pk in left.values_list("pk", flat=True)):
+    if any(pk not in held for pk in left.order_by().values_list("pk", flat=True)):
         look_for_orphans()
         GenerationTask.wake()
 

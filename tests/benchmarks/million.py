@@ -125,6 +125,7 @@ def steps() -> dict[str, Callable[[], Any]]:
         "retry": taken_back(lambda: orders.retry(failed, person)),
         "claim": taken_back(claim.claimable),
         "pulse": claim.held.renew,
+        "pulse, orphans": claim.wake_for_orphans,
         "live card": lambda: publisher.fragments(running, ("en",)),
         "socket": lambda: arrivals.welcome([arrivals.Arrival(person, "en", "mine", since)]),
         "socket, everyone": lambda: arrivals.welcome([arrivals.Arrival(person, "en", "all", None)]),
