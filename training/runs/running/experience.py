@@ -31,7 +31,9 @@ def paces(trainer: str, config: Mapping[str, Any]) -> dict[str, float]:
 def _newest_like(trainer: str, config: Mapping[str, Any]) -> TrainingJob | None:
     work = _work(config)
     done = TrainingJob.objects.filter(trainer=trainer, seconds__gt=0, step__gt=0).select_related("resumes")
-    return next((job for job in done[:LIKE] if _work(job.config) == work and job.seconds_per_step), None)
+    return next(
+        (job for job in done.order_by("-pk")[:LIKE] if _work(job.config) == work and job.seconds_per_step), None
+    )
 
 
 def _work(config: Mapping[str, Any]) -> tuple[Any, ...]:
