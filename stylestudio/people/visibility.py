@@ -46,17 +46,23 @@ class OwnedQuerySet(VisibleQuerySet[M]):
 
     def counted_for(self, people: Collection[User]) -> dict[int, tuple[int, int]]:
         """How many of these rows each person has, and how many they may see, in one query: `visible_to` for many."""
-        rows = self.order_by().values_list("owner", "visibility").annotate(number=Count("pk"))
-        own: Counter[int] = Counter()
-        hidden: Counter[int] = Counter()
-        total = 0
-        for owner, visibility, number in rows:
-            own[owner] += number
-            total += number
+        rows = self.order_by().values_list("project", "owner", "visibility").annotate(number=Count("pk"))
+        own: Counter[tuple[int, int]] = Counter()  # by project and owner
+        hidden: Counter[tuple[int, int]] = Counter()
+        total: Counter[int] = Counter()  # by project
+        private: Counter[int] = Counter()
+        for project, owner, visibility, number in rows:
+            own[project, owner] += number
+            total[project] += number
             if visibility != Visibility.TEAM:
-                hidden[owner] += number
-        from_others = {person.pk: hidden.total() - hidden[person.pk] for person in people if not person.is_superuser}
-        return {person.pk: (own[person.pk], total - from_others.get(person.pk, 0)) for person in people}
+                hidden[project, owner] += number
+                private[project] += number
+        found = {}
+        for person in people:
+            at = projects.of(person)
+            from_others = 0 if person.is_superuser else private[at] - hidden[at, person.pk]
+            found[person.pk] = own[at, person.pk], total[at] - from_others
+        return found
 
 
 class PartQuerySet(VisibleQuerySet[M]):

@@ -177,7 +177,10 @@ def test_what_is_of_another_project_is_in_no_list(scene: Scene) -> None:
         rows.exclude(pk__in=Style.objects.filter(is_base=True) if model is Style else []).update(project=other)
     said = walk(scene, "owner")
     assert said == {PREVIEW: set(), CHECKPOINT: set(), SECRET: set()}
-    assert kinds.counts(scene.maker)[1] == 0
+    assert kinds.counts(scene.maker) == (0, 0)
+    assert kinds.counts_for([scene.maker, scene.users["owner"]]) == {
+        scene.maker.pk: (0, 0), scene.users["owner"].pk: (0, 0),
+    }  # fmt: skip
 
 
 def in_projects() -> list[type[InProject]]:
