@@ -52,12 +52,13 @@ INSERT INTO "django_migrations" VALUES(30,'pictures','0004_search_words','2000-0
 INSERT INTO "django_migrations" VALUES(31,'pictures','0005_patterns','2000-01-01 00:00:00');
 INSERT INTO "django_migrations" VALUES(32,'pictures','0006_numbered_places_on_engines','2000-01-01 00:00:00');
 INSERT INTO "django_migrations" VALUES(33,'pictures','0007_project','2000-01-01 00:00:00');
-INSERT INTO "django_migrations" VALUES(34,'previews','0001_initial','2000-01-01 00:00:00');
-INSERT INTO "django_migrations" VALUES(35,'runs','0001_initial','2000-01-01 00:00:00');
-INSERT INTO "django_migrations" VALUES(36,'runs','0002_indexes_by_literals','2000-01-01 00:00:00');
-INSERT INTO "django_migrations" VALUES(37,'runs','0003_ended_ascending','2000-01-01 00:00:00');
-INSERT INTO "django_migrations" VALUES(38,'runs','0004_project','2000-01-01 00:00:00');
-INSERT INTO "django_migrations" VALUES(39,'sessions','0001_initial','2000-01-01 00:00:00');
+INSERT INTO "django_migrations" VALUES(34,'pictures','0008_index_of_turns','2000-01-01 00:00:00');
+INSERT INTO "django_migrations" VALUES(35,'previews','0001_initial','2000-01-01 00:00:00');
+INSERT INTO "django_migrations" VALUES(36,'runs','0001_initial','2000-01-01 00:00:00');
+INSERT INTO "django_migrations" VALUES(37,'runs','0002_indexes_by_literals','2000-01-01 00:00:00');
+INSERT INTO "django_migrations" VALUES(38,'runs','0003_ended_ascending','2000-01-01 00:00:00');
+INSERT INTO "django_migrations" VALUES(39,'runs','0004_project','2000-01-01 00:00:00');
+INSERT INTO "django_migrations" VALUES(40,'sessions','0001_initial','2000-01-01 00:00:00');
 CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL, "expire_date" datetime NOT NULL);
 CREATE TABLE "engines_engine" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "address" varchar(300) NOT NULL UNIQUE, "credentials" varchar(4000) NOT NULL, "name" varchar(80) NOT NULL, "source" varchar(10) NOT NULL, "active" bool NOT NULL, "paused" bool NOT NULL, "held_by" varchar(100) NOT NULL, "held_until" datetime NULL, "health" varchar(12) NOT NULL, "health_since" datetime NOT NULL, "trouble" text NOT NULL, "closed" bool NOT NULL, "checked_at" datetime NULL, "latency_ms" real NULL, "engine_version" varchar(60) NOT NULL, "device" varchar(200) NOT NULL, "vram_total" bigint NULL, "vram_free" bigint NULL, "devices" text NOT NULL CHECK ((JSON_VALID("devices") OR "devices" IS NULL)), "checkpoints" text NOT NULL CHECK ((JSON_VALID("checkpoints") OR "checkpoints" IS NULL)), "loras" text NOT NULL CHECK ((JSON_VALID("loras") OR "loras" IS NULL)), "node_classes" text NOT NULL CHECK ((JSON_VALID("node_classes") OR "node_classes" IS NULL)), "node_infos" text NOT NULL CHECK ((JSON_VALID("node_infos") OR "node_infos" IS NULL)), "max_upload" bigint NULL, "failures" integer unsigned NOT NULL CHECK ("failures" >= 0), "ooms" smallint unsigned NOT NULL CHECK ("ooms" >= 0), "warm" varchar(64) NOT NULL);
 CREATE TABLE "pictures_engineprompt" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "index" smallint unsigned NOT NULL CHECK ("index" >= 0), "attempt" smallint unsigned NOT NULL CHECK ("attempt" >= 0), "prompt_id" char(32) NOT NULL UNIQUE, "worker" varchar(200) NOT NULL, "lease_until" datetime NOT NULL, "state" varchar(10) NOT NULL, "progress" smallint unsigned NOT NULL CHECK ("progress" >= 0), "graph" text NULL CHECK ((JSON_VALID("graph") OR "graph" IS NULL)), "claimed_at" datetime NOT NULL, "posted_at" datetime NULL, "started_at" datetime NULL, "ended_at" datetime NULL, "error" text NOT NULL, "output" text NULL CHECK ((JSON_VALID("output") OR "output" IS NULL)), "misses" smallint unsigned NOT NULL CHECK ("misses" >= 0), "missed_since" datetime NULL, "unclean" bool NOT NULL, "engine_id" bigint NOT NULL REFERENCES "engines_engine" ("id") DEFERRABLE INITIALLY DEFERRED, "task_id" bigint NOT NULL REFERENCES "pictures_generationtask" ("id") DEFERRABLE INITIALLY DEFERRED, "pattern_id" bigint NULL REFERENCES "pictures_pattern" ("id") DEFERRABLE INITIALLY DEFERRED, "slot" smallint NULL, CONSTRAINT "engineprompt_attempt_once" UNIQUE ("task_id", "index", "attempt"));
@@ -175,6 +176,7 @@ CREATE INDEX "generationtask_own_column" ON "pictures_generationtask" ("project_
 CREATE INDEX "searchentry_newest" ON "pictures_searchentry" ("project_id", "moment" DESC, "picture_id" DESC, "document_id");
 CREATE INDEX "searchentry_document" ON "pictures_searchentry" ("document_id", "project_id", "moment" DESC, "picture_id" DESC);
 CREATE INDEX "generationtask_retries" ON "pictures_generationtask" ("retry_of_id") WHERE "retry_of_id" IS NOT NULL;
+CREATE INDEX "generationtask_turns" ON "pictures_generationtask" ("owner_id", "is_face", "priority" DESC, "queued_at", "id") WHERE "ended_at" IS NULL;
 CREATE INDEX "previews_face_task_id_1272dec6" ON "previews_face" ("task_id");
 CREATE INDEX "previews_face_version_id_c8a52eef" ON "previews_face" ("version_id");
 CREATE INDEX "face_of_version" ON "previews_face" ("version_id", "purpose");
@@ -198,7 +200,7 @@ CREATE INDEX "trainingjob_list" ON "runs_trainingjob" ("project_id", "queued_at"
 CREATE INDEX "trainingjob_retries" ON "runs_trainingjob" ("retry_of_id") WHERE "retry_of_id" IS NOT NULL;
 CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");
 DELETE FROM "sqlite_sequence";
-INSERT INTO "sqlite_sequence" VALUES('django_migrations',39);
+INSERT INTO "sqlite_sequence" VALUES('django_migrations',40);
 INSERT INTO "sqlite_sequence" VALUES('django_admin_log',0);
 INSERT INTO "sqlite_sequence" VALUES('auth_group',0);
 INSERT INTO "sqlite_sequence" VALUES('auth_user',0);

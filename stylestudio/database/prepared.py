@@ -1,10 +1,14 @@
-"""Queries that are asked all the time: their SQL is compiled once, because that takes longer than executing it."""
+"""Queries that are asked all the time: Django compiles them once per process, and PostgreSQL plans them once per
+connection, because either takes longer than executing them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.db import connection
 from django.db.models import FloatField, Func, Model, QuerySet
@@ -38,28 +42,61 @@ def _as_text(sql: str, params: Sequence[Any]) -> str:
     return str(connection.ops.compose_sql(sql, params)) if params else sql  # type: ignore[attr-defined]  # PostgreSQL's
 
 
-class Prepared:
-    """A query that is built and compiled once per process.
+# The names of the statements that PostgreSQL has prepared, by the connection of the driver. None if a pooler is in
+# between: the next transaction may then be on another connection, which knows none of them.
+_prepared: WeakKeyDictionary[Any, set[str] | None] = WeakKeyDictionary()
 
-    `build` takes as many primary keys, two at most, as `question` and `rows` do.
+
+def _names() -> set[str] | None:
+    """What `_prepared` has for the connection of this thread."""
+    connection.ensure_connection()
+    driver = connection.connection
+    if driver not in _prepared:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            # A pooler tells a number of its own here (PgBouncer 1.18 does), for it has to cancel on another connection.
+            _prepared[driver] = set() if cursor.fetchone() == (driver.info.backend_pid,) else None
+    return _prepared[driver]
+
+
+class Prepared:
+    """A query that is built, compiled and planned once.
+
+    `build` takes as many primary keys, two at most, as `question` and `rows` do. It returns a queryset, or a statement.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Any]]) -> None:
+    def __init__(self, build: Callable[..., QuerySet[Any, Any] | Question]) -> None:
         self._build = build
-        self._compiled: tuple[str, Sequence[Any]] | None = None
+        self._compiled: Question | None = None
+        self._name = ""
 
     def question(self, *keys: int) -> Question:
         """The statement for `ask`."""
         places = dict(zip((_FIRST, _SECOND), keys, strict=False))
         if self._compiled is None:
-            query = self._build(*places).query.sql_with_params()
+            built = self._build(*places)
+            query = built if isinstance(built, tuple) else built.query.sql_with_params()
             self._compiled = (_as_text(*query), []) if connection.vendor == "postgresql" else query
+            self._name = "studio_" + hashlib.sha256(self._compiled[0].encode()).hexdigest()[:16]
         sql, known = self._compiled
-        if known or not keys:
-            return sql, [places.get(each, each) for each in known]
-        for place, key in places.items():
-            sql = sql.replace(str(place), str(key))
-        return sql, []
+        if connection.vendor == "postgresql":
+            return self._planned(sql, places), []
+        return sql, [places.get(each, each) for each in known]
+
+    def _planned(self, sql: str, places: Mapping[int, int]) -> str:
+        """The statement for PostgreSQL, which is prepared first if it can be and is not yet."""
+        names = _names()
+        if names is None:
+            for place, key in places.items():
+                sql = sql.replace(str(place), str(key))
+            return sql
+        if self._name not in names:
+            for number, place in enumerate(places, start=1):
+                sql = sql.replace(str(place), f"${number}")
+            with connection.cursor() as cursor:
+                cursor.execute(f"PREPARE {self._name} AS {sql}")
+            names.add(self._name)
+        return f"EXECUTE {self._name}" + (f"({', '.join(map(str, places.values()))})" if places else "")
 
     def rows(self, *keys: int) -> Rows:
         """The rows of this query alone."""

@@ -63,7 +63,7 @@ def media_folder() -> Iterable[Finding]:
 
 def _folder(name: str, folder: Path, remedy: str) -> Finding:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private.folder(folder)
         with tempfile.TemporaryFile(dir=folder) as trial:
             trial.write(bytes(TRIAL))  # a full disk still accepts an empty file
             trial.flush()

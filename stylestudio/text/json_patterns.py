@@ -66,7 +66,7 @@ def text(document: Any) -> str:
 
 def _is_same(one: Any, other: Any) -> bool:
     """Unlike ==, tells 1 from 1.0 and from true."""
-    return bool(one == other) and text(one) == text(other)
+    return type(one) is type(other) and repr(one) == repr(other)
 
 
 def _put(document: Any, path: Sequence[str | int], value: Any) -> None:

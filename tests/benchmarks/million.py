@@ -6,7 +6,8 @@
 Each side is a process of its own on a database that `years.py` filled with its code; all are asked by turns, warm, and
 the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may take 1.5
 times what it takes with few, or 10 ms more. `--keep` keeps the databases of SQLite for the next time. `--postgresql`
-starts a server with a database for each side; it needs STYLESTUDIO_SCALE_PYTHON, like `tests/scale`.
+starts a server with a database for each side, with the rows of those that are kept; it needs STYLESTUDIO_SCALE_PYTHON,
+like `tests/scale`.
 """
 
 from __future__ import annotations
@@ -193,21 +194,27 @@ class Shelf:
 
     def filled(self, tree: Path, pictures: int) -> dict[str, str]:
         """The environment of a studio with so many pictures, made with the code of `tree` unless it is there."""
-        place = self.folder / f"{tree.name}-{pictures}"
+        name, program = f"{tree.name}-{pictures}", HERE.with_name("years.py")
+        files = self.folder / name
+        is_kept = (files / "filled").exists()
         env = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
-        env["STYLESTUDIO_DATA"] = str(place)
+        command = [self.python, str(program), "--pictures", str(pictures)]
         if self.server:
-            env["DATABASE_URL"] = self.server.rpartition("/")[0] + f"/{tree.name}{pictures}"
-        if not (place / "filled").exists():
-            place.mkdir(parents=True, exist_ok=True)
-            if self.server:
-                from tests.scale.servers import binary
+            from tests.scale.servers import binary
 
-                made = f'CREATE DATABASE "{tree.name}{pictures}"'
-                subprocess.run([str(binary("psql")), self.server, "-qc", made], check=True)
-            command = [self.python, str(HERE.with_name("years.py")), "--pictures", str(pictures)]
+            env |= {
+                "STYLESTUDIO_DATA": str(self.folder / f"{name}-server"),
+                "DATABASE_URL": f"{self.server.rpartition('/')[0]}/{name}",
+            }
+            subprocess.run([str(binary("psql")), self.server, "-qc", f'CREATE DATABASE "{name}"'], check=True)
+            if is_kept:
+                command = [self.python, str(program.with_name("carried.py")), str(files / "stylestudio.sqlite3")]
+        else:
+            env["STYLESTUDIO_DATA"] = str(files)
+        if self.server or not is_kept:
             subprocess.run(command, cwd=tree, env=env, check=True)
-            (place / "filled").touch()
+        if not self.server:
+            (files / "filled").touch()
         return env
 
 

@@ -44,13 +44,20 @@ def all_loaded(page: Page) -> bool:
     return images.count() > 0 and all(image.evaluate("image => image.complete") for image in images.all())
 
 
+def has_thumbnails(page: Page) -> bool:
+    """Whether all pictures that are made are shown as thumbnails; the page is loaded again to see it."""
+    page.reload()
+    tiles = page.locator(".job.is-done .tile img")
+    return tiles.count() > 0 and not page.locator(".job.is-done .tile img:not([src*='/thumbnails/'])").count()
+
+
 def test_the_second_view_of_a_wall_fetches_nothing(studio: Studio, engine: PreviewThread, enter: Enter) -> None:
     page = enter(studio)
     page.get_by_role("textbox", name="Prompt", exact=True).fill("a lighthouse that is looked at twice")
     page.get_by_role("button", name="Generate").last.click()
     expect(page.locator(".job.is-done .tile img").first).to_be_visible(timeout=60_000)
     # Thumbnails are made a moment after the pictures; until then a wall shows the pictures themselves.
-    until(lambda: not page.locator(".job.is-done .tile img:not([src*='/thumbnails/'])").count() or page.reload(), 60)
+    until(lambda: has_thumbnails(page), 60)
     fetched = Fetched(page)
     page.goto(f"{studio.url}/gallery/")
     until(lambda: all_loaded(page))

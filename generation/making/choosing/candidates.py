@@ -61,8 +61,7 @@ class _Memory:
 _memory = _Memory()
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An engine that takes work now."""
 
     pk: int

@@ -12,21 +12,32 @@ from datetime import datetime
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from stylestudio.database.prepared import Question, Rows, ask
+from stylestudio.database.prepared import Prepared, Question, Rows, ask
 
 PEOPLE, ENGINES = 7_361_002, 7_361_003  # any two numbers that nothing else locks
 # How long a worker that hangs while it has a lock may keep it, and how long others wait for one.
 STANDING_STILL, LONGEST_LOCK_WAIT, SECOND_LOOK = "10s", "20s", "1s"
 _TIMED_OUT = "55P03"  # PostgreSQL's code for a lock that was not got in time
 _KEYS = 2**31 - 1  # PostgreSQL's locks have two numbers of 32 bits
-_LOCK = (
-    "SELECT CASE WHEN pg_try_advisory_xact_lock(%s, %s) THEN pg_try_advisory_xact_lock(%s, %s) END, clock_timestamp(), "
-    "set_config('idle_in_transaction_session_timeout', %s, true)"
-)
-_CLAIMED = (
-    "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid IN (%s, %s) "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
+
+
+def _lock(person: int, engine: int) -> Question:
+    return (
+        "SELECT CASE WHEN pg_try_advisory_xact_lock(%s, %s) THEN pg_try_advisory_xact_lock(%s, %s) END, "
+        "clock_timestamp(), set_config('idle_in_transaction_session_timeout', %s, true)",
+        [PEOPLE, person, ENGINES, engine, STANDING_STILL],
+    )
+
+
+def _claimed() -> Question:
+    return (
+        "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid IN (%s, %s) "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        [PEOPLE, ENGINES],
+    )
+
+
+_locking, _now_claimed = Prepared(_lock), Prepared(_claimed)
 
 
 def is_contended() -> bool:
@@ -48,15 +59,14 @@ class Locked:
 
 def claimed_now() -> Question | None:
     """What to `ask` for the kind and number of each lock that workers have now; None if there are no locks."""
-    return (_CLAIMED, [PEOPLE, ENGINES]) if is_contended() else None
+    return _now_claimed.question() if is_contended() else None
 
 
 def lock(person: int, engine: int, *then: Question) -> Locked:
     """Lock a person unless another worker has them, then likewise an engine, and ask `then`."""
     if not is_contended():
         return Locked(True, True, timezone.now(), ask(*then))
-    keys = [PEOPLE, person & _KEYS, ENGINES, engine & _KEYS, STANDING_STILL]
-    [(has_engine, at, _limit)], *answers = ask((_LOCK, keys), *then)
+    [(has_engine, at, _limit)], *answers = ask(_locking.question(person & _KEYS, engine & _KEYS), *then)
     # Without the person there is no engine either: whoever waits for one must not keep others waiting for another.
     return Locked(has_engine is not None, bool(has_engine), at, answers)
 

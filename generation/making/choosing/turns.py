@@ -5,14 +5,17 @@ Nobody who waits is passed over more often than people wait, and as many times m
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from operator import itemgetter
+from threading import Event
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db.models import (
     BooleanField,
     Count,
@@ -23,9 +26,8 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
-    Window,
 )
-from django.db.models.functions import Coalesce, Now, RowNumber
+from django.db.models.functions import Coalesce, Now
 
 from generation.engines import roster
 from generation.making.choosing import candidates, locks
@@ -39,6 +41,8 @@ PEOPLE_FIRST = 10  # people's pictures made while previews wait, before one of t
 # The newest pictures considered for turns. A party without any of these comes before those that have one; claiming must
 # not become slower with every picture ever made.
 LATELY = 200
+FEW, FEW_WAIT = 50, 20  # so many of the newest pictures tell enough while at most so many tasks are the first in line
+_IN_LINE = ("-priority", "queued_at", "pk")
 
 
 class Party(NamedTuple):
@@ -79,17 +83,21 @@ def open_tasks() -> QuerySet[GenerationTask]:
 
 def _firsts() -> QuerySet[Any, Any]:
     """The first open task of each party, and the first of those that have a seat: however long lists are."""
-    has_none = ExpressionWrapper(Q(seat__isnull=True), output_field=BooleanField())
-    line = Window(
-        RowNumber(),
-        # "+ 0": SQLite would go along the index of owners to sort less, through all tasks that ever were.
-        partition_by=[F("owner_id") + 0, "is_face", has_none],
-        order_by=["-priority", "queued_at", "pk"],
-    )
+    parties = itertools.product((False, True), repeat=2)
+    first, *others = (_first_of_each(is_face=is_face, has_seat=has_seat) for is_face, has_seat in parties)
+    tasks = GenerationTask.everything.filter(pk__in=first.union(*others, all=True))
     failed = ExpressionWrapper(Q(not_before__isnull=False), output_field=BooleanField())
-    first = open_tasks().annotate(line=line, since=Moment("queued_at"), failed=failed).filter(line=1)
-    fields = ("pk", "owner_id", "is_face", "priority", "since", "failed")
-    return first.order_by("-priority", "queued_at", "pk").values_list(*fields)
+    told = tasks.annotate(since=Moment("queued_at"), failed=failed).order_by(*_IN_LINE)
+    return told.values_list("pk", "owner_id", "is_face", "priority", "since", "failed")
+
+
+def _first_of_each(*, is_face: bool, has_seat: bool) -> QuerySet[Any, Any]:
+    """The first such task of each person, along the index of turns. Django would ask for `NOT is_face`, which SQLite
+    looks up in no index.
+    """
+    theirs = open_tasks().filter(owner=OuterRef("pk"), is_face__in=[is_face], seat__isnull=not has_seat)
+    first = Subquery(theirs.order_by(*_IN_LINE).values("pk")[:1])
+    return User.objects.order_by().annotate(first=first).values("first")
 
 
 def _works() -> QuerySet[Any, Any]:
@@ -98,12 +106,14 @@ def _works() -> QuerySet[Any, Any]:
     return rows.values_list("engine_id", "task__owner_id", "task__is_face", "task_id")
 
 
-def _newest() -> QuerySet[Any, Any]:
+def _newest(number: int) -> QuerySet[Any, Any]:
     rows = EnginePrompt.objects.order_by("-pk").annotate(at=Moment("claimed_at"))
-    return rows.values_list("task__owner_id", "task__is_face", "at")[:LATELY]
+    return rows.values_list("task__owner_id", "task__is_face", "at")[:number]
 
 
-_first_tasks, _on_engines, newest = Prepared(_firsts), Prepared(_works), Prepared(_newest)
+_first_tasks, _on_engines = Prepared(_firsts), Prepared(_works)
+newest = {number: Prepared(partial(_newest, number)) for number in (FEW, LATELY)}
+_crowd = Event()  # set while more than FEW_WAIT are in line
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,8 @@ class Live:
     """What a claim looks at.
 
     `load` is the number of prompts per engine, `tasks` are the tasks of each party's prompts, one for each. `lately`
-    are the parties of the newest pictures and when these were claimed, the newest first. `soon` is the load when what
+    are the parties of the newest pictures and when these were claimed, the newest first; `looked_at` is how many are
+    looked at, if there are as many. `soon` is the load when what
     other workers claim at this moment is there too, `served` are the people they claim for.
     """
 
@@ -119,6 +130,7 @@ class Live:
     load: Counter[int]
     tasks: Mapping[Party, list[int]]
     lately: list[tuple[Party, Any]]
+    looked_at: int
     open: Rows
     soon: Counter[int]
     served: frozenset[int]
@@ -126,10 +138,15 @@ class Live:
     @classmethod
     def look(cls) -> Live:
         """As the database has it now."""
-        asked = (candidates.well, _on_engines, _first_tasks, newest)
+        looked_at = LATELY if _crowd.is_set() else FEW
+        asked = (candidates.well, _on_engines, _first_tasks, newest[looked_at])
         claimed = locks.claimed_now()
         questions = [each.question() for each in asked] + ([claimed] if claimed else [])
         engines, works, first, last, *others = ask(*questions)
+        if len(first) > FEW_WAIT and looked_at == FEW:
+            looked_at = LATELY
+            last = newest[LATELY].rows()
+        (_crowd.set if len(first) > FEW_WAIT else _crowd.clear)()
         load: Counter[int] = Counter()
         tasks: defaultdict[Party, list[int]] = defaultdict(list)
         for engine, owner, is_face, task in works:
@@ -141,7 +158,7 @@ class Live:
         soon = load.copy()
         soon.update(number for kind, number in (others[0] if others else ()) if kind == locks.ENGINES)
         people = frozenset(number for kind, number in (others[0] if others else ()) if kind == locks.PEOPLE)
-        return cls(candidates.of(engines), load, tasks, lately, first, soon, people)
+        return cls(candidates.of(engines), load, tasks, lately, looked_at, first, soon, people)
 
     @cached_property
     def _places(self) -> dict[Party, int]:
@@ -151,8 +168,8 @@ class Live:
         return places
 
     def ago(self, party: Party) -> int:
-        """How many pictures were started since this party's last one; LATELY if that is longer ago."""
-        return self._places.get(party, LATELY)
+        """How many pictures were started since this party's last one; `looked_at` if that is longer ago."""
+        return self._places.get(party, self.looked_at)
 
     def passed(self, party: Party, first: First) -> int:
         """How many pictures of others were started while this party waited for its turn."""

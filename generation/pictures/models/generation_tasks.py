@@ -136,6 +136,12 @@ class GenerationTask(Job):
         ]
         indexes = [
             *Job.Meta.indexes,
+            # Whose turn it is: the first open task of each person.
+            models.Index(
+                fields=["owner", "is_face", "-priority", "queued_at", "id"],
+                condition=Q(ended_at__isnull=True),
+                name="generationtask_turns",
+            ),
             # Versions share pictures with equal snapshots.
             models.Index(fields=["snapshot_sha256"], condition=Q(is_face=True), name="generationtask_face"),
             models.Index(fields=["id"], condition=Q(pattern__isnull=True), name="generationtask_whole"),

@@ -65,10 +65,19 @@ def _text(key: int) -> str:
     return str(Pattern.objects.values_list("text", flat=True).get(pk=key))
 
 
+_MOST_LORAS = 5
+
+
+def _of_loras(*forms: str) -> tuple[str, ...]:
+    return tuple(form.format(place) for place in range(_MOST_LORAS) for form in forms)
+
+
 # The names of the values that may stand in these inputs of a graph. Text encoders have the same input for both prompts.
 _INPUTS: dict[str, tuple[str, ...]] = {
     "ckpt_name": ("checkpoint", "checkpoint\\"),
-    "lora_name": ("lightning", "lightning\\"),
+    "lora_name": ("lightning", "lightning\\", *_of_loras("lora {}", "lora {}\\")),
+    "strength_model": _of_loras("weight {}"),
+    "strength_clip": _of_loras("weight {}"),
     "text": ("positive", "negative"),
     "seed": ("seed",),
     "width": ("width",),
@@ -81,19 +90,16 @@ _INPUTS: dict[str, tuple[str, ...]] = {
     "image": ("reference",),
     "filename_prefix": ("prefix",),
 }
-_OF_LORAS = {"lora_name": ("lora {}", "lora {}\\"), "strength_model": ("weight {}",), "strength_clip": ("weight {}",)}
-_MOST_LORAS = 5
 
 
 def in_graph(path: Path, value: Any) -> Sequence[str] | None:
     """What may stand in an input of a node. Links and switches belong to the pattern."""
     if len(path) != 3 or path[1] != "inputs" or not isinstance(value, str | int | float) or isinstance(value, bool):
         return None
-    name = str(path[2])
-    if name not in {*_INPUTS, *_OF_LORAS} and isinstance(value, str) and len(value) <= json_patterns.LONG:
+    names = _INPUTS.get(str(path[2]), ())
+    if not names and isinstance(value, str) and len(value) <= json_patterns.LONG:
         return None  # a choice, which the workflow made
-    of_loras = [each.format(place) for place in range(_MOST_LORAS) for each in _OF_LORAS.get(name, ())]
-    return (*_INPUTS.get(name, ()), *of_loras)
+    return names
 
 
 def graph_values(snapshot: Mapping[str, Any], task: int, index: int, prompt_id: uuid.UUID) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Everything here is pure: functions take graphs and return new ones; nothing is c
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
@@ -103,15 +102,16 @@ def chain_loras(graph: Graph, loras: Sequence[Lora]) -> Graph:
     """Splice `loras` into the graph behind the Lightning LoRA, in order, titled "Style 1", "Style 2" and so on.
 
     The first takes its model from the node titled "Lightning" and its clip from where the text encoders took theirs;
-    all other consumers of these two get the last LoRA's outputs. Raises GraphError if there is no such node.
+    all other consumers of these two get the last LoRA's outputs. Nodes that stay as they are are shared with the given
+    graph. Raises GraphError if there is no such node.
     """
-    graph = copy.deepcopy(graph)
     if not loras:
         return graph
+    graph = dict(graph)
     lightning = _lightning(graph)
     model, clip = [lightning, 0], _clip_source(graph, lightning)
     consumers = [
-        (node, name, _slot(value))
+        (node_id, name, _slot(value))
         for node_id, node in graph.items()
         for name, value in node["inputs"].items()
         if value == model or (value == clip and node_id != lightning)
@@ -132,8 +132,9 @@ def chain_loras(graph: Graph, loras: Sequence[Lora]) -> Graph:
             "_meta": {"title": f"Style {index}"},
         }
         last_model, last_clip = [node_id, 0], [node_id, 1]
-    for node, name, value in consumers:
-        node["inputs"][name] = list(last_model if value == _slot(model) else last_clip)
+    for node_id, name, value in consumers:
+        source = list(last_model if value == _slot(model) else last_clip)
+        graph[node_id] = {**graph[node_id], "inputs": {**graph[node_id]["inputs"], name: source}}
     return graph
 
 

@@ -71,6 +71,7 @@ def test_nobody_at_the_usual_address_is_fine(
     assert all(finding.well for finding in found) and len(found) == 2
 
 
+@pytest.mark.usefixtures("own_data")
 def test_the_exit_code_says_whether_something_has_to_be_done(preview: PreviewThread, settings: Settings) -> None:
     preview.troubles.clear()
     settings.COMFYUI_URLS = [preview.url]

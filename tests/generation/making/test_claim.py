@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -348,8 +349,8 @@ def test_what_a_thread_of_this_process_holds_is_not_taken_over(engine_at: Make, 
 def test_turns_need_the_newest_pictures_alone(
     engine_at: Make, ada: User, bob: User, curator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LATELY", 4)
-    monkeypatch.setattr(turns, "newest", Prepared(turns._newest))
+    monkeypatch.setattr(turns, "FEW", 4)
+    monkeypatch.setattr(turns, "newest", {4: Prepared(lambda: turns._newest(4))})
     engine_at(1)
     for user in (curator, bob):
         place(user)
@@ -361,13 +362,25 @@ def test_turns_need_the_newest_pictures_alone(
     assert [task.owner.username for task in in_turn(6)] == ["bob", "cora", "ada"] * 2
 
 
+def test_more_of_the_newest_pictures_are_looked_at_while_many_wait(
+    engine_at: Make, people: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "FEW_WAIT", 2)
+    engine_at(1)
+    assert Live.look().looked_at == turns.FEW
+    tasks = [place(people(name)) for name in ("dora", "emil", "fritz")]
+    assert [Live.look().looked_at for _look in range(2)] == [turns.LATELY] * 2
+    assert tasks[0].cancel()
+    assert [Live.look().looked_at for _look in range(2)] == [turns.LATELY, turns.FEW]
+
+
 def test_whose_turn_it_is_reads_newest_pictures_by_their_key_and_sorts_no_history(engine_at: Make, ada: User) -> None:
     engine_at(1)
     place(ada)
     taken()
     with CaptureQueriesContext(connection) as asked:
         assert [party for party, _at in Live.look().lately] == [Party(ada.pk, False)]
-    [question] = [one["sql"] for one in asked.captured_queries if one["sql"].endswith(f"LIMIT {turns.LATELY}")]
+    [question] = [one["sql"] for one in asked.captured_queries if one["sql"].endswith(f"LIMIT {turns.FEW}")]
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {question}")
         plan = [row[3] for row in cursor.fetchall()]
