@@ -104,7 +104,8 @@ def _form_page(request: StudioRequest, form: TrainingForm, *, asked: bool) -> Ht
         form.errors.clear()
     elif not form.outlook.problems:
         form.point_at_mistake()
-    context = {**_around(request, form), "refused": asked}
+    shelf = form.dataset_cards(queries.cards(request.user, form.near_datasets))
+    context = {**_around(request, form), "datasets": shelf, "refused": asked}
     return render(request, "training/runs/new_run.html", context, status=422 if asked else 200)
 
 
@@ -115,7 +116,6 @@ def _around(request: StudioRequest, form: TrainingForm) -> dict[str, Any]:
     known = distinct(name for engine in able.values() for name in engine.checkpoints)
     return {
         "form": form,
-        "datasets": form.dataset_cards(queries.cards(request.user, form.datasets)),
         "summary": " · ".join(f"{parameters.setting(name).label} {values[name]}" for name in names),
         "settings_open": bool(form.settings.errors),
         "outlook": form.outlook,

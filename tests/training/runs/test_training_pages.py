@@ -26,6 +26,7 @@ from training.datasets.models import Dataset
 from training.runs import known_trainers, parameters, tasks
 from training.runs.models import Checkpoint, LogBlock, TrainingJob
 from training.runs.placing import place_run
+from training.runs.placing.forms import MOST_CARDS
 from training.runs.running import checkpoints, holds, runner
 from training.runs.trainer import Course
 
@@ -138,6 +139,21 @@ def test_training_the_same_dataset_again_proposes_a_new_version(filled: Dataset,
     assert "Gouache exists. Choose it under “Save as” for a new version" in answer.content.decode()
     assert as_(ada).post("/training/new/", form(filled, style=style.slug)).status_code == 302
     assert Style.objects.filter(name__iexact="gouache").count() == 1
+
+
+def test_only_the_newest_datasets_are_shown_with_pictures_and_the_others_are_chosen_by_name(
+    filled: Dataset, ada: User
+) -> None:
+    Dataset.objects.bulk_create(Dataset(name=f"Shore {n}", slug=f"shore-{n}", owner=ada) for n in range(MOST_CARDS))
+    page = as_(ada).get("/training/new/").content.decode()
+    assert page.count("choice with-pic") == MOST_CARDS
+    shown, older = page.split("1 older dataset")
+    assert f"<b>{filled.name}</b>" not in shown and f"<b>{filled.name}</b>" in older
+    assert as_(ada).post("/training/new/", form(filled)).status_code == 302
+    page = as_(ada).get("/training/new/", {"dataset": filled.slug}).content.decode()
+    assert "older dataset" not in page
+    assert page.index(f"<b>{filled.name}</b>") < page.index("<b>Shore "), "the chosen one comes first"
+    assert re.search(rf'value="{filled.pk}"[^>]* checked', page)
 
 
 def test_without_an_engine_nothing_starts_and_the_page_says_why(filled: Dataset, ada: User) -> None:

@@ -33,6 +33,7 @@ from training.runs.placing.settings_form import SettingsForm
 
 NEW_STYLE = "new"
 MOST_PROBE = 500  # characters of a test prompt
+MOST_CARDS = 24  # datasets that are shown with a picture
 
 
 def trainable(user: User) -> StyleQuerySet:
@@ -235,6 +236,21 @@ class TrainingForm(StudioForm):
     def preset_cards(self) -> list[tuple[parameters.Preset, BoundWidget]]:
         """The presets, each with its button."""
         return list(zip(parameters.PRESETS.values(), self["preset"].subwidgets, strict=True))
+
+    @cached_property
+    def near_datasets(self) -> list[Dataset]:
+        """The datasets that are shown with their pictures: the most recently changed ones, and before them the chosen
+        one if it is none of them.
+        """
+        near = self.datasets[:MOST_CARDS]
+        chosen = self.chosen_dataset
+        return near if chosen is None or chosen in near else [chosen, *near]
+
+    @property
+    def further_datasets(self) -> list[Dataset]:
+        """All others, most recently changed first."""
+        near = {each.pk for each in self.near_datasets}
+        return [each for each in self.datasets if each.pk not in near]
 
     def dataset_cards(self, cards: Iterable[Any]) -> list[tuple[Any, BoundWidget]]:
         """What the shelf tells of the datasets that can be chosen, each with its button."""
