@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import io
 import re
 import tokenize
@@ -37,6 +38,14 @@ A_FOLDER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[\w-]+)+/?")
 A_DOCUMENT = re.compile(r"(?<![\w./-])[A-Z]{3,}\.md\b")
 MAY_POINT = re.compile(rf"`|[A-Z]{{3,}}\.md|[\w-]/[\w/-]+\.{FILE}\b|\b(?:{'|'.join(ROOMS)})\.")
 DATA = {"json", "jsonl", "lock", "log", "sqlite3", "suspect", "safetensors", "txt", "png"}  # suffixes, not attributes
+
+
+@pytest.fixture(autouse=True)
+def uncollected() -> Iterator[None]:
+    """Syntax trees have millions of parts and are no garbage: looking for some takes longer than parsing."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @dataclass(slots=True)

@@ -1,13 +1,13 @@
 """What pages and background steps cost with a million pictures, against a thousand, and against another worktree.
 
     python tests/benchmarks/million.py [--pictures 1000000] [--small 1000] [--runs 15] [--against WORKTREE]
-                                       [--keep FOLDER] [--postgresql] [--only gallery,claim] [--json]
+                                       [--keep FOLDER] [--postgresql] [--cold] [--only gallery,claim] [--json]
 
 Each side is a process of its own on a database that `years.py` filled with its code; all are asked by turns, warm, and
 the medians are compared. Milliseconds are of this machine, the ratios decide: with many pictures a step may take 1.5
-times what it takes with few, or 10 ms more. `--keep` keeps the databases of SQLite for the next time. `--postgresql`
-starts a server with a database for each side, with the rows of those that are kept; it needs STYLESTUDIO_SCALE_PYTHON,
-like `tests/scale`.
+times what it takes with few, or 10 ms more. `--cold`: the files of SQLite are read from the disk each time. `--keep`
+keeps them for the next time. `--postgresql` starts a server with a database for each side, with the rows of those that
+are kept; it needs STYLESTUDIO_SCALE_PYTHON, like `tests/scale`.
 """
 
 from __future__ import annotations
@@ -141,8 +141,23 @@ def steps() -> dict[str, Callable[[], Any]]:
     }
 
 
+def forget() -> None:
+    """The next question reads the database of SQLite from the disk, as after a night."""
+    from django.db import connections
+
+    file = Path(str(connections["default"].settings_dict["NAME"]))
+    connections.close_all()
+    for each in (file, file.with_name(f"{file.name}-wal")):
+        if each.exists():
+            with each.open("rb") as opened:
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def serve() -> None:
-    """Answer each name on standard input with the seconds that the step took and how many queries it asked."""
+    """Answer each name on standard input with the seconds that the step took and how many queries it asked.
+
+    Behind the name, after a tab, may stand "cold".
+    """
     sys.path.insert(0, str(Path.cwd()))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     import django
@@ -156,7 +171,9 @@ def serve() -> None:
     known = steps()
     print(json.dumps(list(known)), flush=True)
     for line in sys.stdin:
-        name = line.strip()
+        name, _space, how = line.strip().partition("\t")
+        if how == "cold":
+            forget()
         begun = time.perf_counter()
         known[name]()
         took = time.perf_counter() - begun
@@ -172,10 +189,10 @@ class Side:
     process: subprocess.Popen[str]
     names: list[str]
 
-    def ask(self, name: str) -> tuple[float, int]:
+    def ask(self, name: str, how: str = "warm") -> tuple[float, int]:
         """Milliseconds and queries of a step."""
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(f"{name}\n")
+        self.process.stdin.write(f"{name}\t{how}\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
@@ -234,7 +251,7 @@ def side(stack: ExitStack, tree: Path, shelf: Shelf, pictures: int) -> Side:
     return Side(process, json.loads(process.stdout.readline() or "[]"))
 
 
-def compare(sides: dict[str, Side], runs: int, only: set[str]) -> list[dict[str, Any]]:
+def compare(sides: dict[str, Side], runs: int, only: set[str], how: str) -> list[dict[str, Any]]:
     """By step the median of every side, and what they say of each other."""
     rows = []
     for name in sides["many"].names:
@@ -244,7 +261,7 @@ def compare(sides: dict[str, Side], runs: int, only: set[str]) -> list[dict[str,
         queries = {}
         for number in range(runs + 1):
             for each, asked in sides.items():
-                took, queries[each] = asked.ask(name)
+                took, queries[each] = asked.ask(name, how)
                 if number:  # the first one is not warm
                     told[each].append(took)
         middle = {each: median(values) for each, values in told.items()}
@@ -268,6 +285,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument("--cold", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -290,7 +308,8 @@ def main() -> None:
         }
         if options.against:
             sides["before"] = side(stack, options.against.resolve(), shelf, options.pictures)
-        rows = compare(sides, options.runs, {each.strip() for each in options.only.split(",") if each.strip()})
+        only = {each.strip() for each in options.only.split(",") if each.strip()}
+        rows = compare(sides, options.runs, only, "cold" if options.cold else "warm")
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return

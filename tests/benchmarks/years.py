@@ -41,7 +41,7 @@ a red house dragon knight silver river garden old lantern quiet harbour winter f
 sword mossy stone tower glass bottle paper boat wolf moon castle market street icon button frame banner
 """
 CHINESE = "红色 房子 龙 骑士 银色 河流 花园 灯笼 港口 冬天 森林 金色 王冠 药水 铁剑 石头 高塔 纸船 月亮 城堡 市场 图标"
-SOME = ("basilisk", "凤凰")  # words of one prompt in 100
+SOME = ("basilisk", "凤凰")  # words of one prompt in 100, of more where few prompts would not fill a page
 RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
 
 
@@ -94,7 +94,7 @@ def vocabulary(dice: random.Random, number: int) -> list[str]:
         words, joint = (chinese, "") if each % 3 == 0 else (latin, " ")
         made.append(joint.join(dice.choices(words, k=dice.randint(4, 12))) + f"{joint}{each}")
     for word, first in zip(SOME, (1, 51), strict=True):
-        for each in range(first, number, 100):
+        for each in range(first % number, number, min(100, max(1, number // 8))):
             made[each] += f" {word}"
     for word, each in zip(RARE, (1, 3), strict=True):
         made[number // 2 + each] += f" {word}"
@@ -342,6 +342,7 @@ def _asked(people: Sequence[int]) -> None:
 
 
 def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], versions: Sequence[int]) -> None:
+    from generation.pictures.models import GeneratedImage
     from training.datasets.models import Dataset, DatasetImage, DatasetSnapshot
     from training.runs.models import LossBlock, TrainingJob
 
@@ -352,6 +353,7 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
         for each in range(sets)
     )
     datasets = list(Dataset.objects.order_by("pk").values_list("pk", flat=True))
+    pictures = list(GeneratedImage.objects.order_by("pk").values_list("pk", flat=True)[: 40 * sets])
     images = Table(
         DatasetImage,
         file="uploads/datasets/x.png",
@@ -371,7 +373,7 @@ def _trained(dice: random.Random, sets: int, runs: int, people: Sequence[int], v
             "perceptual_hash": f"{dice.getrandbits(64):016x}",
             "caption": " ".join(dice.choices(LATIN.split(), k=10)),
             "source_name": f"{each}.png",
-            "picture_id": 40 * number + each + 1 if each % 4 == 0 else None,
+            "picture_id": pictures[(40 * number + each) % len(pictures)] if each % 4 == 0 else None,
         }
         for number, dataset in enumerate(datasets)
         for each in range(40)

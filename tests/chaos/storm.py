@@ -31,6 +31,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.db import OperationalError
+
 from stylestudio.host.rendezvous import free_port
 from tests.chaos import studio as processes
 from tests.chaos.plan import STALL_AFTER, USERS, Act, Trouble, script
@@ -172,7 +174,13 @@ class Storm:
             if self.servers and "postgresql" in self.servers.away and self._needs_rows(act):
                 self._later(0.2, act.name, **act.facts)
                 continue
-            getattr(self, f"_{act.name}")(**act.facts)
+            try:
+                getattr(self, f"_{act.name}")(**act.facts)
+            except OperationalError:
+                if self.servers:
+                    raise
+                # The database of SQLite is locked, by this storm. Nothing was written, so it is done later.
+                self._later(1.0, act.name, **act.facts)
 
     def _needs_rows(self, act: Act) -> bool:
         """Whether this process asks the database itself; whoever sends a form leaves that to the web."""
@@ -290,7 +298,7 @@ class Storm:
 
     def _trouble(self, trouble: Trouble, engine: int, lasts: float | None, number: int) -> None:
         place = self.engines[engine]
-        token = ""
+        token, begun = "", datetime.now(UTC)  # what it does may be over before this goes on
         if trouble.by_stranger:
             if ask(place.url + trouble.told["path"], trouble.told["body"]) is None:
                 return
@@ -308,12 +316,12 @@ class Storm:
                 clock.daemon = True
                 clock.start()
         self.troubles[trouble.name] += 1
-        self._note(place.url, trouble.name, trouble.kinds, token)
+        self._note(begun, place.url, trouble.name, trouble.kinds, token)
 
-    def _note(self, engine: str, name: str, kinds: frozenset[str], token: str = "") -> None:
+    def _note(self, at: datetime, engine: str, name: str, kinds: frozenset[str], token: str = "") -> None:
         from tests.chaos.verify import Cause
 
-        self.causes.append(Cause(datetime.now(UTC), engine, name, kinds, token))
+        self.causes.append(Cause(at, engine, name, kinds, token))
 
     def _lock_database(self, seconds: float) -> None:
         from tests.chaos.watch import lock_database
@@ -337,7 +345,7 @@ class Storm:
         pid = self.studios[0].child("worker")
         if pid:
             self.troubles["full disk"] += 1
-            self._note("", "full disk", frozenset({"storage"}))
+            self._note(datetime.now(UTC), "", "full disk", frozenset({"storage"}))
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
             self._later(seconds, "free_disk", pid=pid)
 
