@@ -17,10 +17,12 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @contextmanager
-def running(*arguments: str, until: str, root: Path = ROOT, env: dict[str, str] | None = None) -> Iterator[str]:
+def running(
+    *arguments: str, until: str, root: Path = ROOT, env: dict[str, str] | None = None, python: str = sys.executable
+) -> Iterator[str]:
     """A management command of the program in `root`, beside us; gives the address in the line that `until` finds."""
     process = subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
+        [python, "manage.py", *arguments],
         cwd=root,
         env=env,
         text=True,

@@ -1,9 +1,11 @@
-"""What StyleStudio adds to one picture: the whole studio against a bare client, on the same engine, by turns.
+"""What StyleStudio adds to one picture: whole studios against a bare client, on engines that paint at once, by turns.
 
-    python tests/benchmarks/overhead.py [--runs 50] [--sizes 64 1024]
+    python tests/benchmarks/overhead.py [--runs 50] [--sizes 64 1024] [--against WORKTREE] [--servers]
 
 Measured from placing the order to the original being stored and its row committed (the thumbnail follows later), and
-for the bare client from building the request to having the picture's bytes. Prints one JSON object.
+for the bare client from building the request to having the picture's bytes. `--servers`: also a studio on PostgreSQL
+and Redis, one on S3 besides, and a bare PUT of the same bytes there; it needs STYLESTUDIO_SCALE_PYTHON, like
+`tests/scale`. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -11,19 +13,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sqlite3
+import os
+import subprocess
+import sys
+import tempfile
 import time
 import uuid
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import aiohttp
-from beside import studio
+from beside import ROOT, running, wait_until_well
 
+HERE = Path(__file__).resolve()
 WARM_UPS = 3
 PAUSE = 0.15  # seconds between runs: thumbnails and pushes of one do not weigh on the next
 PATIENCE = 60.0  # seconds
-STORED = "SELECT 1 FROM pictures_generatedimage WHERE task_id = ?"
+OF_STUDIOS = ("STYLESTUDIO_", "COMFYUI_", "DATABASE_URL", "REDIS_URL", "S3_")
 
 
 class Bare:
@@ -64,73 +73,170 @@ class Bare:
         raise AssertionError("The socket closed.")
 
 
-class Ours:
-    """An order placed in this process; the studio's worker makes it."""
+def place(size: int, seed: int) -> Any:
+    """The task of an order of one picture."""
+    from django.contrib.auth.models import User
 
-    def __init__(self) -> None:
-        from django.conf import settings
-        from django.contrib.auth.models import User
-
-        # Looking through the ORM a thousand times a second would take a core from what is measured.
-        self.rows = sqlite3.connect(settings.DATABASES["default"]["NAME"])
-        self.user = User.objects.create_superuser("bench", password=uuid.uuid4().hex)
-
-    def seconds(self, size: int, seed: int) -> tuple[float, dict[str, Any]]:
-        """One picture, and the graph it was made with."""
+    try:
         from generation.ordering.orders import Order, place
+    except ImportError:
+        from generation.orders import Order, place  # type: ignore[import-not-found, no-redef]  # where it was earlier
+    person, _made = User.objects.get_or_create(username="bench", defaults={"is_superuser": True})
+    return place(Order(prompt="a red house", width=size, height=size, seed=seed), person)
 
+
+def serve() -> None:
+    """In a process of a side: for "size seed" on standard input make a picture, print the seconds, its graph and bytes.
+
+    For "put size" print the seconds of storing so many bytes in the bucket.
+    """
+    sys.path.insert(0, str(Path.cwd()))
+    import django
+
+    django.setup()
+    from django.apps import apps
+    from django.db import connection
+
+    # Looking through the ORM a thousand times a second would take a core from what is measured.
+    table = next(model for model in apps.get_models() if model.__name__ == "GeneratedImage")._meta.db_table
+    connection.ensure_connection()
+    look = connection.connection.execute
+    print("ready", flush=True)
+    for line in sys.stdin:
+        first, second = line.split()
+        if first == "put":
+            print(json.dumps(put(int(second))), flush=True)
+            continue
         begun = time.perf_counter()
-        task = place(Order(prompt="a red house", width=size, height=size, seed=seed), self.user)
-        while not self.rows.execute(STORED, (task.pk,)).fetchone():
+        task = place(int(first), int(second))
+        while not look(f"SELECT 1 FROM {table} WHERE task_id = {task.pk}").fetchone():
             if time.perf_counter() - begun > PATIENCE:
                 raise SystemExit("A picture did not come; see the studio's log.")
             time.sleep(0.001)
         took = time.perf_counter() - begun
-        graph = task.prompts.get().graph
-        assert graph is not None
-        return took, graph
+        print(
+            json.dumps([took, task.prompts.get().graph, list(task.pictures.values_list("size", flat=True))]), flush=True
+        )
 
 
-def measure(engine: str, sizes: list[int], runs: int) -> dict[str, Any]:
-    """Bare and ours by turns; a new seed each time, so that the engine samples each time."""
-    bare, ours, report = Bare(engine), Ours(), {}
+def put(size: int) -> float:
+    """Seconds that a client of S3 alone takes to store so many bytes."""
+    from django.core.files.storage import storages
+
+    bucket: Any = storages["default"]
+    begun = time.perf_counter()
+    bucket.connection.meta.client.put_object(
+        Bucket=bucket.bucket_name, Key=f"bare/{uuid.uuid4().hex}", Body=os.urandom(size)
+    )
+    return time.perf_counter() - begun
+
+
+class Studio:
+    """A studio of the code in `root` with an engine of its own, and a process that orders there."""
+
+    def __init__(self, stack: ExitStack, root: Path, folder: Path, settings: dict[str, str], python: str) -> None:
+        others = {name: value for name, value in os.environ.items() if not name.startswith(OF_STUDIOS)}
+        env = others | {"STYLESTUDIO_DATA": str(folder), "DJANGO_SETTINGS_MODULE": "stylestudio.settings"} | settings
+        begin = partial(running, root=root, python=python)
+        preview = ("preview_engine", "--port", "0", "--painter", "flat", "--step-seconds", "0")
+        data = ("--data", str(folder.with_name(f"{folder.name}-engine")))
+        self.engine = stack.enter_context(begin(*preview, *data, until=r"(http://\S+)", env=env))
+        env |= {"COMFYUI_URL": self.engine}
+        start = ("studio", "--no-browser", "--port", "0")
+        wait_until_well(stack.enter_context(begin(*start, until=r"running at (http://\S+)", env=env)))
+        self._process = subprocess.Popen(
+            [python, str(HERE), "--serve"], cwd=root, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        stack.callback(self._process.wait)
+        stack.callback(self._process.terminate)
+        assert self._process.stdout
+        assert self._process.stdout.readline() == "ready\n"
+
+    def ask(self, question: str) -> Any:
+        """What the process answers."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(f"{question}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit("A side ended; see above.")
+        return json.loads(answer)
+
+
+def measure(studios: dict[str, Studio], sizes: list[int], runs: int) -> dict[str, Any]:
+    """Bare and each studio by turns; a new seed each time, so that the engine samples each time."""
+    bare, report = Bare(next(iter(studios.values())).engine), {}
     for size in sizes:
-        alone: list[float] = []
-        whole: list[float] = []
+        took: dict[str, list[float]] = {name: [] for name in ("bare", *studios)}
         for number in range(WARM_UPS + runs):
-            took, graph = ours.seconds(size, seed=size * 1000 + 2 * number)
-            for node in graph.values():
-                if "seed" in node["inputs"]:
-                    node["inputs"]["seed"] += 1
-                if "filename_prefix" in node["inputs"]:
-                    node["inputs"]["filename_prefix"] = f"bare/{uuid.uuid4().hex}"
-            time.sleep(PAUSE)
-            straight = bare.seconds(graph)
+            seconds: dict[str, float] = {}
+            for name, studio in studios.items():
+                seconds[name], graph, [stored] = studio.ask(f"{size} {size * 1000 + 2 * number}")
+                time.sleep(PAUSE)
+                if name == "s3":
+                    seconds["put"] = studio.ask(f"put {stored}")
+            seconds["bare"] = bare.seconds(other(graph))
             time.sleep(PAUSE)
             if number >= WARM_UPS:
-                whole.append(took * 1000)
-                alone.append(straight * 1000)
-        report[f"{size}x{size}"] = {
-            "bare_median_ms": round(median(alone), 1),
-            "bare_p95_ms": round(quantiles(alone, n=20)[-1], 1),
-            "studio_median_ms": round(median(whole), 1),
-            "studio_p95_ms": round(quantiles(whole, n=20)[-1], 1),
-            "added_median_ms": round(median(whole) - median(alone), 1),
-            "added_p95_ms": round(quantiles(whole, n=20)[-1] - quantiles(alone, n=20)[-1], 1),
-            "ratio": round(median(whole) / median(alone), 2),
-        }
+                for name, each in seconds.items():
+                    took.setdefault(name, []).append(each * 1000)
+        alone = figures(took.pop("bare"))
+        rows = {name: figures(each) for name, each in took.items()}
+        for name in studios:
+            rows[name] |= {f"added_{key}": round(rows[name][key] - alone[key], 1) for key in alone}
+        report[f"{size}x{size}"] = {"bare": alone, **rows}
     bare.close()
     return report
 
 
+def figures(milliseconds: list[float]) -> dict[str, float]:
+    """The median and the 95th percentile."""
+    return {"median_ms": round(median(milliseconds), 1), "p95_ms": round(quantiles(milliseconds, n=20)[-1], 1)}
+
+
+def other(graph: dict[str, Any]) -> dict[str, Any]:
+    """The same graph with another seed and file name."""
+    for node in graph.values():
+        if "seed" in node["inputs"]:
+            node["inputs"]["seed"] += 1
+        if "filename_prefix" in node["inputs"]:
+            node["inputs"]["filename_prefix"] = f"bare/{uuid.uuid4().hex}"
+    return graph
+
+
 def main() -> None:
-    """Start an engine and a studio, measure, print."""
+    """Start engines and studios, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 1024])
+    parser.add_argument("--against", type=Path)
+    parser.add_argument("--servers", action="store_true")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    with studio() as engines:
-        print(json.dumps(measure(engines[0], options.sizes, options.runs), indent=2))
+    if options.serve:
+        serve()
+        return
+    with tempfile.TemporaryDirectory() as kept, ExitStack() as stack:
+        folder, python = Path(kept), sys.executable
+        sides: dict[str, tuple[Path, dict[str, str]]] = {"now": (ROOT, {})}
+        if options.against:
+            sides["before"] = (options.against.resolve(), {})
+        if options.servers:
+            sys.path.insert(0, str(ROOT))
+            from tests.scale.servers import PYTHON, House, bucket, postgres, redis
+
+            python = PYTHON
+            key = {"STYLESTUDIO_SECRET_KEY": "bench" * 10}
+            for name in ("servers", "s3"):
+                (folder / f"of-{name}").mkdir()
+                house = House(folder / f"of-{name}", dict(os.environ))
+                stack.callback(house.end)
+                settings = {"DATABASE_URL": postgres(house), "REDIS_URL": redis(house), **key}
+                sides[name] = (ROOT, settings | (bucket(house) if name == "s3" else {}))
+        studios = {
+            name: Studio(stack, root, folder / name, settings, python) for name, (root, settings) in sides.items()
+        }
+        print(json.dumps(measure(studios, options.sizes, options.runs), indent=2))
 
 
 if __name__ == "__main__":
