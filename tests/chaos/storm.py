@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -83,6 +84,7 @@ class Storm:
         self.troubles: Counter[str] = Counter()
         self.causes: list[Cause] = []
         self._acts: list[Act] = []
+        self._clocks: list[threading.Timer] = []
         ports = [int(port) for port in told.real_ports.split(",") if port] or [free_port(), free_port()]
         self.environment = _environment(folder, ports, self.real) | (_shared(servers) if servers else {})
         self.engines: list[Engine] = [self._engine(number, port) for number, port in enumerate(ports)]
@@ -190,8 +192,16 @@ class Storm:
     def _later(self, seconds: float, name: str, **facts: Any) -> None:
         heapq.heappush(self._acts, Act(time.monotonic() - self._begun + seconds, name, facts))
 
+    def _clock(self, seconds: float, act: Callable[[Any], object], what: Any) -> None:
+        """Act after so many seconds, even while the storm's acts stand still because the database is locked."""
+        self._clocks.append(threading.Timer(seconds, act, [what]))
+        self._clocks[-1].daemon = True
+        self._clocks[-1].start()
+
     def _calm(self) -> None:
         """Everything is up and well again."""
+        for clock in self._clocks:
+            clock.join()
         for process in (*self.engines, *self.studios):
             process.start()
         if self.has_second:
@@ -310,11 +320,8 @@ class Storm:
             if started is None:
                 return
             if lasts:
-                # By a clock of its own: the storm's acts stand still while the database is locked, and an engine that
-                # is held meanwhile would stall for longer than this trouble says.
-                clock = threading.Timer(lasts, place.release, [started])
-                clock.daemon = True
-                clock.start()
+                # An engine that is held while the storm's acts stand still would stall for longer than this says.
+                self._clock(lasts, place.release, started)
         self.troubles[trouble.name] += 1
         self._note(begun, place.url, trouble.name, trouble.kinds, token)
 
@@ -334,7 +341,8 @@ class Storm:
         if pid:
             self.troubles[f"frozen {role}"] += 1
             os.kill(pid, signal.SIGSTOP)
-            self._later(seconds, "thaw", pid=pid)
+            # Frozen in the middle of a write it locks the database, and what this storm would write waits for that.
+            self._clock(seconds, self._thaw, pid)
 
     def _thaw(self, pid: int) -> None:
         # This one, and not the one in its place: frozen, it does not hear that its supervisor was killed.
