@@ -33,6 +33,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from stylestudio.database.prepared import Prepared
 from stylestudio.host import locks
 from stylestudio.host.health_facts import Fact
 from stylestudio.media.survey import Survey, names_any, survey
@@ -132,9 +133,12 @@ def compare(row: MediaStore, mark: Mark | None) -> Relation:
     return Relation.OLDER if mark.counter > row.counter else Relation.NEWER
 
 
+_newest = Prepared(lambda: Start.objects.order_by("-pk").values_list("prefix")[:1])
+
+
 def new_name(suffix: str) -> str:
     """A name for a new file: 32 hexadecimal digits that nobody can guess, and `suffix` (such as ".png")."""
-    prefix = Start.objects.order_by("-pk").values_list("prefix", flat=True).first() or secrets.token_hex(PREFIX // 2)
+    [prefix] = next(iter(_newest.rows()), [secrets.token_hex(PREFIX // 2)])
     return f"{prefix}{secrets.token_hex(10)}{suffix}"
 
 
