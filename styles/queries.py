@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 
 from styles.models import Kind, Style, StyleQuerySet, StyleVersion
@@ -62,7 +63,9 @@ def face(style: Style) -> StyleVersion | None:
 
 def kept_versions(style: Style) -> set[int]:
     """The numbers of the versions that must be kept, see `StyleVersion.is_kept`."""
-    return set(style.versions.filter(uses__task__is_face=False).values_list("number", flat=True).distinct())
+    # Each version asks for one use of it: all uses of them are as many as the years.
+    used = StyleVersion.objects.filter(pk=OuterRef("pk"), uses__task__is_face=False)
+    return set(style.versions.filter(Exists(used)).values_list("number", flat=True))
 
 
 def picture_counts(styles: Iterable[Style], user: User) -> dict[int, int]:

@@ -111,7 +111,9 @@ def read_whole(sql: str, plan: list[str]) -> set[str]:
     alias = {short: table for table, short in re.findall(r'"(\w+)" ([A-Z]\d+)\b', sql)}
     # Whether there is any: if there is none, all are looked at.
     is_any = sql.endswith("LIMIT 1") and " ORDER BY " not in sql
-    stops = " LIMIT " in sql and not is_any and not any("TEMP B-TREE FOR ORDER BY" in step for step in plan)
+    # EXISTS stops at the first row too, but without an index it goes through all others before.
+    asked = re.sub(r"EXISTS\((.*?) LIMIT 1\)", r"EXISTS(\1)", sql)
+    stops = " LIMIT " in asked and not is_any and not any("TEMP B-TREE FOR ORDER BY" in step for step in plan)
     found: set[str] = set()
     for number, step in enumerate(plan):
         # What is found by its project alone is a scan of the project. If there is none of what is looked for, so is

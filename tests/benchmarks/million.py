@@ -299,7 +299,7 @@ def main() -> None:
             sys.path.insert(0, str(ROOT))
             from tests.scale.servers import PYTHON, House, postgres
 
-            house = House(Path(kept), dict(os.environ))
+            house = House(Path(stack.enter_context(tempfile.TemporaryDirectory())), dict(os.environ))
             stack.callback(house.end)
             shelf = Shelf(Path(kept), PYTHON, postgres(house))
         sides = {
