@@ -43,6 +43,8 @@ sword mossy stone tower glass bottle paper boat wolf moon castle market street i
 CHINESE = "红色 房子 龙 骑士 银色 河流 花园 灯笼 港口 冬天 森林 金色 王冠 药水 铁剑 石头 高塔 纸船 月亮 城堡 市场 图标"
 SOME = ("basilisk", "凤凰")  # words of one prompt in 100, of more where few prompts would not fill a page
 RARE = ("obsidian", "麒麟")  # words of one prompt in 10,000
+# Where too few pictures would fill a page of one style, or of two words, every third task is such a one.
+FEW, LIKE_MANY = 10_000, f" dragon castle 龙城堡 {' '.join(SOME)}"
 
 
 PROJECTS = (60, 25, 10, 4, 1)  # percent of the rows in each of them
@@ -231,6 +233,7 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
     for place, style in enumerate(Style.objects.filter(is_base=False).order_by("pk")):
         rows = StyleVersion.objects.filter(style=style).values_list("pk", flat=True)
         of_project.setdefault(project(place), []).extend(rows)
+    searched = StyleVersion.objects.filter(style__slug="style-1").values_list("pk", flat=True).first()
     ids = count(1)
     mixed = count(1)
     every = zip(range(1, number + 1), moments(number), texts, strict=False)
@@ -241,6 +244,15 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
             seeds = [dice.randrange(2**32) for _each in range(EACH)]
             failed = pk % 40 == 0
             ended = moment + timedelta(seconds=20)
+            if versions and pk % 3 == 0 and pictures < FEW and project(pk) == 1:
+                text += LIKE_MANY
+                mix_rows.append({"id": next(mixed), "task_id": pk, "version_id": searched, "position": 0})
+            elif versions and pk % 3 == 0:
+                chosen = dice.sample(of_project.get(project(pk), versions), 1 + pk % 2)
+                mix_rows += [
+                    {"id": next(mixed), "task_id": pk, "version_id": version, "position": place}
+                    for place, version in enumerate(chosen)
+                ]
             task_rows.append(
                 {
                     "id": pk,
@@ -263,12 +275,6 @@ def _made(dice: random.Random, pictures: int, people: Sequence[int], versions: S
                     "cleared_at": ended if owner % 2 else None,
                 }
             )
-            if versions and pk % 3 == 0:
-                chosen = dice.sample(of_project.get(project(pk), versions), 1 + pk % 2)
-                mix_rows += [
-                    {"id": next(mixed), "task_id": pk, "version_id": version, "position": place}
-                    for place, version in enumerate(chosen)
-                ]
             for index in range(2 if failed else EACH):
                 each = next(ids)
                 engine = engines[each % ENGINES]
