@@ -168,7 +168,8 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
             place = clean_name(name)
             content.seek(0)
             facts = self._get_write_parameters(place, content)
-            self.bucket.Object(self._normalize_name(place)).put(Body=content.read(), **facts)
+            where = {"Bucket": self.bucket_name, "Key": self._normalize_name(place)}
+            self.connection.meta.client.put_object(Body=content.read(), **where, **facts)
             return str(place)
 
     def exists(self, name: str) -> bool:
