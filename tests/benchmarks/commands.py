@@ -14,14 +14,13 @@ import asyncio
 import copy
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -32,6 +31,12 @@ from utilisation import bare_seconds
 
 STEPS = 4
 MOST_OF_A_JOB = 16  # pictures that one job may have
+LAST_GRAPH = """
+import json
+from django.apps import apps
+[prompts] = [model for model in apps.get_models() if model.__name__ == "EnginePrompt"]
+print(json.dumps(prompts.objects.order_by("pk").last().graph))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,7 @@ class Side:
 
     def bare(self, pictures: int) -> float:
         """Seconds that the bare client takes for so many of the same."""
-        with closing(sqlite3.connect(self.data / "stylestudio.sqlite3")) as rows:
-            # Whatever the room was called then.
-            (table,) = rows.execute(
-                "SELECT name FROM sqlite_master WHERE name LIKE '%!_engineprompt' ESCAPE '!'"
-            ).fetchone()
-            (graph,) = rows.execute(f"SELECT graph FROM {table} WHERE graph > '' ORDER BY id DESC LIMIT 1").fetchone()
+        graph = manage(self, "shell", "-c", LAST_GRAPH).stdout.splitlines()[-1]
         return asyncio.run(bare_seconds([self.engine], list(like(json.loads(graph), pictures))))
 
 
