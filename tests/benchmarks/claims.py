@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,9 @@ def fill(pictures: int, nodes: bool) -> None:
 
     call_command("migrate", verbosity=0)
     try:
-        from generation.ordering import orders
+        orders: Any = import_module("generation.ordering.orders")
     except ImportError:
-        from generation import orders  # type: ignore[attr-defined, no-redef]  # where it was earlier
+        orders = import_module("generation.orders")  # where it was earlier
     known = models()
     for one in range(ENGINES):
         known["Engine"].objects.create(

@@ -21,6 +21,7 @@ import time
 import uuid
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -78,11 +79,11 @@ def place(size: int, seed: int) -> Any:
     from django.contrib.auth.models import User
 
     try:
-        from generation.ordering.orders import Order, place
+        orders: Any = import_module("generation.ordering.orders")
     except ImportError:
-        from generation.orders import Order, place  # type: ignore[import-not-found, no-redef]  # where it was earlier
+        orders = import_module("generation.orders")  # where it was earlier
     person, _made = User.objects.get_or_create(username="bench", defaults={"is_superuser": True})
-    return place(Order(prompt="a red house", width=size, height=size, seed=seed), person)
+    return orders.place(orders.Order(prompt="a red house", width=size, height=size, seed=seed), person)
 
 
 def serve() -> None:
