@@ -64,7 +64,7 @@ def face(style: Style) -> StyleVersion | None:
 def kept_versions(style: Style) -> set[int]:
     """The numbers of the versions that must be kept, see `StyleVersion.is_kept`."""
     # Each version asks for one use of it: all uses of them are as many as the years.
-    used = StyleVersion.objects.filter(pk=OuterRef("pk"), uses__task__is_face=False)
+    used = style.versions.filter(pk=OuterRef("pk"), uses__task__is_face=False)
     return set(style.versions.filter(Exists(used)).values_list("number", flat=True))
 
 

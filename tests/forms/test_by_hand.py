@@ -38,6 +38,7 @@ BY_HAND = {
     "account.html": (1, "tells password managers whose password it is; nobody sees it"),
     "datasets.html": (1, SEARCH),
     "found_loras.html": (3, SEARCH + "; " + ROW),
+    "new_run.html": (1, "one of many datasets; each as a widget takes longer than the rest of the page"),
     "run_base.html": (3, PAGE),
     "run_config.html": (1, CHOICE),
     "snapshot.html": (1, CHOICE),
