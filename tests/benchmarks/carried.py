@@ -6,12 +6,12 @@ DATABASE_URL=postgresql://… python tests/benchmarks/carried.py stylestudio.sql
 from __future__ import annotations
 
 import argparse
-import os
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from years import migrated
 
 
 def carry(source: Path) -> None:
@@ -51,13 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path)
     options = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
-    sys.path.insert(0, str(Path.cwd()))
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
+    migrated()
     carry(options.source)
 
 

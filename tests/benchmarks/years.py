@@ -471,11 +471,8 @@ def _settle() -> None:
         cursor.execute("ANALYZE")
 
 
-def main() -> None:
-    """Migrate the database of the settings and fill it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=1_000_000)
-    options = parser.parse_args()
+def migrated() -> None:
+    """Set up Django for the database of the settings, and migrate it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stylestudio.settings")
     sys.path.insert(0, str(Path.cwd()))
     import django
@@ -483,6 +480,14 @@ def main() -> None:
 
     django.setup()
     call_command("migrate", verbosity=0)
+
+
+def main() -> None:
+    """Migrate the database of the settings and fill it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=1_000_000)
+    options = parser.parse_args()
+    migrated()
     fill(options.pictures)
 
 

@@ -122,8 +122,8 @@ class Live:
 
     `load` is the number of prompts per engine, `tasks` are the tasks of each party's prompts, one for each. `lately`
     are the parties of the newest pictures and when these were claimed, the newest first; `looked_at` is how many are
-    looked at, if there are as many. `soon` is the load when what
-    other workers claim at this moment is there too, `served` are the people they claim for.
+    looked at, if there are as many. `soon` is the load when what other workers claim at this moment is there too,
+    `served` are the people they claim for.
     """
 
     candidates: list[Candidate]

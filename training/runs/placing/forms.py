@@ -246,7 +246,7 @@ class TrainingForm(StudioForm):
         chosen = self.chosen_dataset
         return near if chosen is None or chosen in near else [chosen, *near]
 
-    @property
+    @cached_property
     def further_datasets(self) -> list[Dataset]:
         """All others, most recently changed first."""
         near = {each.pk for each in self.near_datasets}
