@@ -14,3 +14,4 @@ import "./captions.js";
 import "./fields.js";
 import "./crops.js";
 import "./keys.js";
+import "./stage.js";
