@@ -2,7 +2,7 @@
 
 import { open } from "./buttons.js";
 import { byId, each } from "./dom.js";
-import { hush } from "./previews.js";
+import { hush } from "./ordering/previews.js";
 
 const singles = () => localStorage.getItem("single-keys") !== "off";
 document.addEventListener("htmx:load", () => each("[data-single-keys]", (box) => (box.checked = singles())));

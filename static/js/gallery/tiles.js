@@ -1,6 +1,6 @@
 // Tiles of pictures: what one can do with a picture is on the page once, and is put over each tile here.
 
-import { byId, each } from "./dom.js";
+import { byId, each } from "../dom.js";
 
 const MOST = 120; // characters of a text instead of a picture
 

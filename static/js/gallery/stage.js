@@ -1,8 +1,8 @@
 // The large picture: as large as the place, pixel for pixel, and beyond; moved with the mouse, fingers or keys. Lights
 // out takes away everything else.
 
-import { each } from "./dom.js";
-import { isLetter } from "./keys.js";
+import { each } from "../dom.js";
+import { isLetter } from "../keys.js";
 
 const MOST = 16; // pixels of the screen for one of the picture
 const STEP = 1.5; // of the buttons and keys

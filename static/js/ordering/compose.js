@@ -1,6 +1,6 @@
 // The form that orders pictures: the seed, finding a style, examples, what is missing, the picture to start from.
 
-import { byId, changed, each } from "./dom.js";
+import { byId, changed, each } from "../dom.js";
 
 function sow(value) {
   byId("seed").value = value;
