@@ -74,6 +74,7 @@ class GeneratedImage(InProject):
     index = models.PositiveSmallIntegerField()
     prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
     file = models.FileField(upload_to="outputs/%Y/%m")
+    name = models.CharField(max_length=255, blank=True, default="", db_default="")  # of the file that was taken over
     thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
     seed = models.BigIntegerField()
     width = models.PositiveIntegerField()
@@ -146,6 +147,7 @@ class GeneratedImage(InProject):
             moved = GeneratedImage.everything.filter(pk=self.pk, deleted_at=None).update(deleted_at=now)
             if moved:
                 style_counts.add(self.task, -1)
+                search_index.remove_picture(self)
         self.deleted_at = self.deleted_at or now
         return moved, {"pictures.GeneratedImage": moved}
 
@@ -154,5 +156,5 @@ class GeneratedImage(InProject):
         with transaction.atomic():
             if GeneratedImage.everything.filter(pk=self.pk, deleted_at__isnull=False).update(deleted_at=None):
                 style_counts.add(self.task, 1)
-                search_index.add_picture(self)  # what was in the trash while older pictures were indexed is not
+                search_index.add_picture(self)
         self.deleted_at = None
