@@ -106,12 +106,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="searchentry",
             name="has_alpha",
-            field=models.BooleanField(null=True),
+            field=models.SmallIntegerField(null=True),
         ),
         migrations.AddField(
             model_name="searchentry",
             name="is_base",
-            field=models.BooleanField(null=True),
+            field=models.SmallIntegerField(null=True),
         ),
         migrations.AddField(
             model_name="searchentry",

@@ -37,9 +37,9 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
         # The database seeks in the index by the first condition.
         return self.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
 
-    def newest(self, size: int, before: tuple[datetime, int] | None = None) -> list[GeneratedImage]:
-        """The first `size` in this order, or those after a key."""
-        return list((self.before(*before) if before else self)[:size])
+    def after(self, moment: datetime, pk: int) -> Self:
+        """Those that come before this key in the order of the gallery."""
+        return self.filter(Q(created_at__gte=moment), Q(created_at__gt=moment) | Q(pk__gt=pk))
 
     def newest_first(self) -> Self:
         """Sort in the order of the gallery; the key is (created_at, pk)."""

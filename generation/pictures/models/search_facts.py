@@ -27,8 +27,8 @@ class Facts(NamedTuple):
     checkpoint: int
     preset: int | None
     shape: int
-    has_alpha: bool | None
-    is_base: bool | None
+    has_alpha: int | None
+    is_base: int | None
     seed: int
     named: int | None = None
 
@@ -44,8 +44,8 @@ class Facts(NamedTuple):
             checkpoint=names[checkpoint],
             preset=names[preset] if preset[1] else None,
             shape=Orientation.of(picture.width, picture.height).value,
-            has_alpha=True if picture.has_alpha else None,
-            is_base=True if is_base else None,
+            has_alpha=1 if picture.has_alpha else None,
+            is_base=1 if is_base else None,
             seed=picture.seed,
             named=named,
         )

@@ -130,8 +130,8 @@ class SearchEntry(InProject):
     checkpoint = models.IntegerField(null=True)  # a `SearchName`
     preset = models.IntegerField(null=True)  # a `SearchName`; null if there was none
     shape = models.SmallIntegerField(null=True, choices=Orientation.choices)
-    has_alpha = models.BooleanField(null=True)  # true, or null
-    is_base = models.BooleanField(null=True)  # made without a style: true, or null
+    has_alpha = models.SmallIntegerField(null=True)  # 1, or null
+    is_base = models.SmallIntegerField(null=True)  # made without a style: 1, or null
     seed = models.BigIntegerField(null=True)
     rating = models.SmallIntegerField(null=True)  # the team's average of 1 to 5, times 100; null before anybody rates
     named = models.IntegerField(null=True)  # the document of the name of its file, if that was taken over

@@ -32,7 +32,7 @@ def entries_of(pictures: Sequence[GeneratedImage], known: Mapping[int, int] | No
     return [
         Entry(
             picture.pk,
-            picture.project_id,
+            picture.project_id or 0,
             known[picture.pk] if known else documents[picture.task_id],
             moment_of(picture.created_at),
             Facts.of(
