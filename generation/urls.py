@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.engines import views as engine_views
+from generation.gallery import saved
 from generation.gallery import views as gallery_views
 from generation.ordering import views
 from generation.previews import views as face_views
@@ -35,6 +36,10 @@ urlpatterns = [
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
+    path("gallery/counts/", gallery_views.gallery_counts, name="gallery-counts"),
+    path("gallery/saved/", saved.save_filter, name="save-filter"),
+    path("gallery/saved/<int:pk>/rename/", saved.rename_filter, name="rename-filter"),
+    path("gallery/saved/<int:pk>/delete/", saved.delete_filter, name="delete-filter"),
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),

@@ -27,6 +27,7 @@ from stylestudio.people.access import StudioRequest
 
 PAGE = 60
 SLICE = 2_000  # keys that are looked up together
+NEAR = 3  # pictures that are looked at for the next one, in case one is gone
 STRIP = 12  # newest pictures on the page of a style
 # What a tile shows, and where it is on the wall: a page has sixty.
 OF_A_TILE = "created_at", "file", "thumbnail", "width", "height", "has_alpha", "task__prompt"
@@ -86,16 +87,41 @@ class Found:
             seen = set(self.shown.order_by().filter(pk__in=some).values_list("pk", flat=True))
             yield [pk for pk in some if pk in seen]
 
+    def neighbours(self, place: Place) -> tuple[int | None, int | None]:
+        """The keys of the pictures before and after a place in the order of the wall."""
+        near = [self._near(place, back=back) for back in (True, False)]
+        seen = set(self.shown.order_by().filter(pk__in=[*near[0], *near[1]]).values_list("pk", flat=True))
+        before, after = (next((key for key in keys if key in seen), None) for keys in near)
+        return before, after
+
+    def _near(self, place: Place, *, back: bool) -> list[int]:
+        if self.wanted.anything and self.wanted.sort != "best":
+            return list(self._everything(place, back=back).values_list("pk", flat=True)[:1])
+        return [each.picture for each in islice(walking.places(self.wanted, place, NEAR, back=back), NEAR)]
+
+    def start_of_page_with(self, place: Place, size: int) -> Place | None:
+        """A place after which a page begins that has the picture of this one in its first half; None: the wall's."""
+        ahead = size // 3
+        if self.wanted.anything and self.wanted.sort != "best":
+            rows = self._everything(place, back=True).values_list("created_at", "pk")[: ahead + 1]
+            before = [Place(moment_of(moment), pk) for moment, pk in rows]
+        else:
+            before = list(islice(walking.places(self.wanted, place, ahead + 1, back=True), ahead + 1))
+        return before[-1] if len(before) > ahead else None
+
     def count(self, most: int) -> int:
         """How many match; `most` + 1 if they are more."""
         return sum(1 for _place in islice(walking.places(self.wanted, None, most + 1), most + 1))
 
-    def _everything(self, after: Place | None) -> PictureQuerySet:
+    def _everything(self, after: Place | None, *, back: bool = False) -> PictureQuerySet:
+        """All that are shown, for a wall without filters; `back` from the one before a place."""
         rows = self.shown if self.wanted.previews else self.shown.filter(task__is_face=False)
-        if self.wanted.sort == "oldest":
+        from_oldest = (self.wanted.sort == "oldest") != back
+        if from_oldest:
             rows = rows.order_by("created_at", "pk")
-            return rows if after is None else rows.after(time_of(after.moment), after.picture)
-        return rows if after is None else rows.before(time_of(after.moment), after.picture)
+        if after is None:
+            return rows
+        return (rows.after if from_oldest else rows.before)(time_of(after.moment), after.picture)
 
     def _places(self, after: Place | None, size: int, indexed_to: Place | None) -> Iterator[Place]:
         places = walking.places(self.wanted, after, size)
@@ -133,19 +159,31 @@ def pictures(user: User, filters: Filters) -> Found:
 
 
 def page(found: Found, before: str = "", size: int = PAGE) -> Page:
-    """The `size` pictures after the key `before` ("" for the newest). Raises ValueError if the key is malformed."""
-    after = _read_key(before) if before else None
+    """The `size` pictures after the key `before` ("" for the first). Raises ValueError if the key is malformed."""
+    return page_after(found, _read_key(before) if before else None, size)
+
+
+def page_after(found: Found, after: Place | None, size: int = PAGE) -> Page:
+    """The `size` pictures after a place."""
     last_day = timezone.localdate(time_of(after.moment)) if after else None
     rows = found.newest(size + 1, after)
     more = _key_of(found, rows[size - 1]) if len(rows) > size else ""
+    if found.wanted.sort == "best":
+        return Page([Day("", rows[:size])] if rows else [], more)  # days would come again and again
     return Page(_days(rows[:size], last_day), more)
 
 
-def _key_of(found: Found, picture: GeneratedImage) -> str:
+def place_of(found: Found, picture: GeneratedImage) -> Place:
+    """Where a picture stands in a wall, or would stand."""
+    place = Place(moment_of(picture.created_at), picture.pk)
     if found.wanted.sort != "best":
-        return key(picture)
+        return place
     rating = SearchEntry.objects.filter(pk=picture.pk).values_list("rating", flat=True).first()
-    return key(picture, rating or 0)
+    return place._replace(rating=rating or 0)
+
+
+def _key_of(found: Found, picture: GeneratedImage) -> str:
+    return key(picture, place_of(found, picture).rating)
 
 
 def key(picture: GeneratedImage, rating: int = 0) -> str:
@@ -186,20 +224,25 @@ def heading(day: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """The pictures of one job in order, and the links to the jobs before and after it."""
+    """The pictures of one job in order, and the pictures before and after: of the wall, or of the jobs beside it."""
 
     pictures: list[GeneratedImage]
     previous: GeneratedImage | None
     next: GeneratedImage | None
 
 
-def film(picture: GeneratedImage, user: User) -> Film:
-    """The film strip of a picture. A job's last picture is followed by the first one of the job ordered before it."""
+def film(picture: GeneratedImage, user: User, of_wall: Found | None = None) -> Film:
+    """The film strip of a picture. Without a wall, a job's last picture is followed by the first one of the job ordered
+    before it.
+    """
     strip = list(GeneratedImage.with_previews.visible_to(user).filter(task=picture.task).order_by("index"))
+    if of_wall:
+        before, after = of_wall.neighbours(place_of(of_wall, picture))
+        return Film(strip, *(None if pk is None else GeneratedImage(pk=pk) for pk in (before, after)))
     place = next((number for number, other in enumerate(strip) if other.pk == picture.pk), 0)
-    before = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
-    after = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)
-    return Film(strip, before, after)
+    before_it = strip[place - 1] if place else _neighbour(picture.task, user, newer=True)
+    after_it = strip[place + 1] if place + 1 < len(strip) else _neighbour(picture.task, user, newer=False)
+    return Film(strip, before_it, after_it)
 
 
 def _neighbour(task: GenerationTask, user: User, *, newer: bool) -> GeneratedImage | None:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import Exact, GreaterThanOrEqual, In, IsNull, LessThan
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan
 from django.utils import timezone
 
 from generation.gallery import searching
@@ -26,13 +27,14 @@ from generation.pictures.models.search_index import moment_of
 
 FEW = 10_000  # rows of one thing that are sorted where no index has their order
 WALK = 20_000  # pictures gone through before it is clear that all that say the words are older
+MOST_PARTS = 150  # values of one fact that are walked along side by side
 MOST_AT_ONCE = 2_000  # pictures that are looked up together
 RECENT = 30 * 24 * 3600 * 1_000_000  # microseconds before a page from which pictures of documents are taken first
 LATEST = 2**63 - 1  # a moment after all others
 
 _SEED = re.compile(r"(?:.*-)?(\d{4,19})\.(?:png|webp|jpe?g)|(\d{4,19})", re.IGNORECASE)
 # Of what is not rare, what is likely to be rarer than the others comes first.
-_LIKELY_RARE = ("seed", "named", "preset", "has_alpha", "rating", "owner", "engine", "checkpoint", "shape", "is_base")
+_LIKELY_RARE = ("seed", "named", "preset", "rating", "owner", "kind")
 
 
 class Place(NamedTuple):
@@ -48,39 +50,54 @@ class Order:
     """The order of a wall: how it sorts rows that have `moment` and `picture`, and what comes after a place."""
 
     key: Callable[[Place], tuple[int, ...]]
-    oldest_first: bool = False
+    is_back: bool = False  # from small to large
     by_rating: bool = False
     all_rated: bool = False  # so an index has the order by rating
 
     def beyond(self, place: Place) -> Q:
         """The rows after this place."""
         moment, picture, rating = place
-        if self.oldest_first:
-            return Q(moment__gte=moment) & (Q(moment__gt=moment) | Q(picture__gt=picture))
-        older = Q(moment__lte=moment) & (Q(moment__lt=moment) | Q(picture__lt=picture))
+        if self.is_back:
+            further = Q(moment__gte=moment) & (Q(moment__gt=moment) | Q(picture__gt=picture))
+        else:
+            further = Q(moment__lte=moment) & (Q(moment__lt=moment) | Q(picture__lt=picture))
         if not self.by_rating:
-            return older
+            return further
+        if self.all_rated and self.is_back:
+            return Q(rating__gte=rating) & (Q(rating__gt=rating) | further)
         if self.all_rated:
-            return Q(rating__lte=rating) & (Q(rating__lt=rating) | older)
+            return Q(rating__lte=rating) & (Q(rating__lt=rating) | further)
         worth = Coalesce(F("rating"), 0)
-        return Q(LessThan(worth, rating)) | (Q(Exact(worth, rating)) & older)
+        beyond = GreaterThan(worth, rating) if self.is_back else LessThan(worth, rating)
+        return Q(beyond) | (Q(Exact(worth, rating)) & further)
 
     def sort(self, rows: QuerySet[Any], *, by_index: bool) -> QuerySet[Any]:
         """The rows in order; without an index that has it, so that none is taken instead of the one meant."""
         moment, picture = (F("moment"), F("picture")) if by_index else (F("moment") + 0, F("picture") + 0)
-        if self.oldest_first:
-            return rows.order_by(moment.asc(), picture.asc())
-        if self.all_rated:
-            return rows.order_by("-rating", moment.desc(), picture.desc())
-        worth = [Coalesce(F("rating"), 0).desc()] if self.by_rating else []
-        return rows.order_by(*worth, moment.desc(), picture.desc())
+        worth = F("rating") if self.all_rated else Coalesce(F("rating"), 0)
+        by = [*([worth] if self.by_rating else []), moment, picture]
+        return rows.order_by(*(each.asc() if self.is_back else each.desc() for each in by))
 
 
-NEWEST = Order(lambda place: (-place.moment, -place.picture))
-OLDEST = Order(lambda place: (place.moment, place.picture), oldest_first=True)
-BEST = Order(lambda place: (-place.rating, -place.moment, -place.picture), by_rating=True)
-RATED = Order(BEST.key, by_rating=True, all_rated=True)
-ORDERS = {"": NEWEST, "oldest": OLDEST, "best": BEST}
+def _newest(place: Place) -> tuple[int, ...]:
+    return -place.moment, -place.picture
+
+
+def _best(place: Place) -> tuple[int, ...]:
+    return -place.rating, -place.moment, -place.picture
+
+
+def _oldest(place: Place) -> tuple[int, ...]:
+    return place.moment, place.picture
+
+
+def _worst(place: Place) -> tuple[int, ...]:
+    return place.rating, place.moment, place.picture
+
+
+NEWEST, OLDEST = Order(_newest), Order(_oldest, is_back=True)
+BEST, WORST = Order(_best, by_rating=True), Order(_worst, is_back=True, by_rating=True)
+ORDERS = {"": (NEWEST, OLDEST), "oldest": (OLDEST, NEWEST), "best": (BEST, WORST)}  # forwards and backwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,7 @@ class Source:
     rows: QuerySet[Any]
     has_order: bool  # of the wall, by an index
     fact: str = ""
+    parts: Sequence[QuerySet[Any]] = ()  # each has the order
 
     @property
     def is_entries(self) -> bool:
@@ -102,13 +120,13 @@ class Source:
         return _LIKELY_RARE.index(self.fact) if self.fact in _LIKELY_RARE else (-1 if self.fact else len(_LIKELY_RARE))
 
 
-def places(wanted: Wanted, after: Place | None = None, size: int = 60) -> Iterator[Place]:
-    """The pictures wanted, in order, from the first one after a place on. They are looked up as far as they are taken,
-    at first about `size` of them.
+def places(wanted: Wanted, after: Place | None = None, size: int = 60, *, back: bool = False) -> Iterator[Place]:
+    """The pictures wanted, in order, from the first one after a place on, or `back` from the one before it. They are
+    looked up as far as they are taken, at first `size` of them.
     """
     if wanted.nothing:
         return iter(())
-    order = ORDERS[wanted.sort]
+    order = ORDERS[wanted.sort][back]
     walks = [_walk(each, order, after, size) for each in _meanings(wanted)]
     if len(walks) == 1:
         return walks[0]
@@ -160,8 +178,15 @@ def _walk(wanted: Wanted, order: Order, after: Place | None, size: int) -> Itera
     if need is not None and by_documents:
         return _of_documents(need, in_names, wanted, order, after, size)
     if order.by_rating:
-        return _best_first(source, wanted, after, size)
-    return _along_until(source, need, in_names, wanted, order, after, size)
+        return _best_first(source, wanted, order, after, size)
+    rest = next((each for each in sources if 0 < len(each.parts) <= MOST_PARTS), None)
+    if need is not None:
+        return _along_until(
+            source, lambda on: _of_documents(need, in_names, wanted, order, on, size), wanted, order, after, size
+        )
+    if rest is not None:
+        return _along_until(source, lambda on: _merged(rest, wanted, order, on, size), wanted, order, after, size)
+    return _along(source, wanted, order, after, size)
 
 
 def _needs(wanted: Wanted) -> list[tuple[Need, bool]]:
@@ -191,12 +216,17 @@ def _sources(wanted: Wanted) -> list[Source]:
             found.append(Source(rows.filter(project=wanted.project), has_order=len(keys) == 1, fact="style"))
     for fact, values in wanted.facts.items():
         rows = entries.filter(Q((fact, values[0]) if len(values) == 1 else (f"{fact}__in", values)))
-        found.append(Source(rows, has_order=len(values) == 1, fact=fact))
+        parts = [] if len(values) == 1 else [entries.filter(Q((fact, value))) for value in values]
+        found.append(Source(rows, len(values) == 1, fact, parts))
     if wanted.least_rating is not None:
         found.append(Source(entries.filter(rating__gte=wanted.least_rating), has_order=False, fact="rating"))
     if not any(source.has_order for source in found) or wanted.since is not None or wanted.until is not None:
         found.append(Source(entries, has_order=True))
-    return [replace(source, rows=source.rows.filter(_meanwhile(wanted))) for source in found]
+    meanwhile = _meanwhile(wanted)
+    return [
+        replace(source, rows=source.rows.filter(meanwhile), parts=[part.filter(meanwhile) for part in source.parts])
+        for source in found
+    ]
 
 
 def _meanwhile(wanted: Wanted) -> Q:
@@ -291,28 +321,67 @@ def _few(source: Source, wanted: Wanted, order: Order, after: Place | None, size
     return _taken(order.sort(asked, by_index=False), order, after, size)
 
 
-def _best_first(source: Source, wanted: Wanted, after: Place | None, size: int) -> Iterator[Place]:
-    """The rated ones by their rating, then the others along a source."""
+def _best_first(source: Source, wanted: Wanted, order: Order, after: Place | None, size: int) -> Iterator[Place]:
+    """The rated ones by their rating, then the others along a source; or all of it backwards."""
     entries = SearchEntry.objects.filter(_meanwhile(wanted), project=wanted.project, rating__isnull=False)
     if wanted.least_rating is not None:
         entries = entries.filter(rating__gte=wanted.least_rating)
     rated = _asked(entries, wanted, but="rating")
-    if after is None or after.rating:
-        yield from _taken(RATED.sort(rated, by_index=True), RATED, after, size)
-        after = None
-    if wanted.least_rating is None:
-        yield from _along(source, replace(wanted, only_unrated=True), NEWEST, after, size)
+    by_rating = replace(order, all_rated=True)
+    unrated = NEWEST if order is BEST else OLDEST
+    in_rated, in_unrated = (after, None) if after is None or after.rating else (None, after)
+
+    def of_rated() -> Iterator[Place]:
+        return _taken(by_rating.sort(rated, by_index=True), by_rating, in_rated, size)
+
+    def of_unrated() -> Iterator[Place]:
+        if wanted.least_rating is None:
+            yield from _along(source, replace(wanted, only_unrated=True), unrated, in_unrated, size)
+
+    if order is BEST:
+        if in_unrated is None:
+            yield from of_rated()
+        yield from of_unrated()
+    else:
+        if in_rated is None:
+            yield from of_unrated()
+        yield from of_rated()
 
 
 def _along_until(
-    source: Source, need: Need | None, in_names: bool, wanted: Wanted, order: Order, after: Place | None, size: int
-) -> Iterator[Place]:  # fmt: skip
-    """Along a source, comparing documents; if words of them turn out to be rare there, by documents from then on."""
-    given_up = None if need is None else _end_of_walk(source, order, after)
+    source: Source,
+    rest: Callable[[Place], Iterator[Place]],
+    wanted: Wanted,
+    order: Order,
+    after: Place | None,
+    size: int,
+) -> Iterator[Place]:
+    """Along a source; if what is wanted turns out to be rare there, in another way from then on."""
+    given_up = _end_of_walk(source, order, after)
     near = source if given_up is None else replace(source, rows=source.rows.filter(~order.beyond(given_up)))
     yield from _along(near, wanted, order, after, size)
-    if need is not None and given_up is not None:
-        yield from _of_documents(need, in_names, wanted, order, given_up, size)
+    if given_up is not None:
+        yield from rest(given_up)
+
+
+def _merged(source: Source, wanted: Wanted, order: Order, after: Place | None, size: int) -> Iterator[Place]:
+    """Along the parts of a source, each of which has the order of the wall, in one statement at a time."""
+    sorted_parts = [order.sort(_asked(part, wanted, but=source.fact), by_index=True) for part in source.parts]
+    number = size
+    while True:
+        parts = sorted_parts if after is None else [part.filter(order.beyond(after)) for part in sorted_parts]
+        compiled = [
+            part.values_list("moment", "picture")[:number].query.get_compiler(connection=connection).as_sql()
+            for part in parts
+        ]
+        statement = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS part" for sql, _values in compiled)  # noqa: S608 - as Django made it
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [value for _sql, values in compiled for value in values])
+            rows = sorted((Place(*row) for row in cursor.fetchall()), key=order.key)[:number]
+        yield from rows
+        if len(rows) < number:
+            return
+        after, number = rows[-1], min(4 * number, MOST_AT_ONCE)
 
 
 def _end_of_walk(source: Source, order: Order, after: Place | None) -> Place | None:

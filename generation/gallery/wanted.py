@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from generation.engines.models import Engine
 from generation.gallery import narrowing
 from generation.gallery.filters import ME, Filters
-from generation.pictures.models import Orientation, SearchName
+from generation.pictures.models import Orientation, SearchKind, SearchName
 from generation.pictures.models.search_index import moment_of
 from styles.models import BASE_SLUG, Style, StyleVersion
 from stylestudio.people import projects
@@ -45,7 +45,8 @@ _MOST_SEED = 2**63 - 1
 class Wanted:
     """What pictures have to be. `project` and `person` decide who may see them.
 
-    `facts`: by column of `SearchEntry` the values of which one is wanted; `not_facts`: those that are not. `styles`: of
+    `facts`: by column of `SearchEntry` the values of which one is wanted; `not_facts`: those that are not; those of
+    a kind become its keys. `styles`: of
     each group one is wanted; `versions`: the same. `others`: what other rooms narrow the wall down to.
     """
 
@@ -129,7 +130,22 @@ def wanted(person: User, filters: Filters) -> Wanted:
     for name, value in filters.more:
         _take_other(found, others[name], value)
     _take_fields(found, asked.fields, others)
+    _look_up_kinds(found)
     return found
+
+
+OF_A_KIND = ("engine", "checkpoint", "shape", "has_alpha", "is_base")
+
+
+def _look_up_kinds(found: Wanted) -> None:
+    """What pictures of a kind have in common is asked for by the keys of the kinds."""
+    wanted = {f"{fact}__in": found.facts.pop(fact) for fact in OF_A_KIND if fact in found.facts}
+    unwanted = {f"{fact}__in": found.not_facts.pop(fact) for fact in OF_A_KIND if fact in found.not_facts}
+    if wanted or unwanted:
+        kinds = SearchKind.objects.filter(**wanted)
+        for lookup, values in unwanted.items():
+            kinds = kinds.exclude(**{lookup: values})
+        found.one_of("kind", kinds.values_list("pk", flat=True))
 
 
 def _take_filters(found: Wanted, filters: Filters) -> None:
@@ -148,7 +164,7 @@ def _take_filters(found: Wanted, filters: Filters) -> None:
         if name:
             found.one_of(fact, SearchName.objects.filter(kind=kind, name=name).values_list("pk", flat=True))
     if filters.clear:
-        found.one_of("has_alpha", (1,))
+        found.one_of("has_alpha", (True,))
     if filters.average:
         found.least_rating = 100 * int(filters.average)
     _take_chosen_days(found, filters)
@@ -156,7 +172,7 @@ def _take_filters(found: Wanted, filters: Filters) -> None:
 
 def _take_chosen_style(found: Wanted, filters: Filters) -> None:
     if filters.style == BASE_SLUG:
-        found.one_of("is_base", (1,))
+        found.one_of("is_base", (True,))
         return
     seen = Style.objects.visible_to(found.person).filter(slug=filters.style)
     keys = tuple(seen.values_list("pk", flat=True))
@@ -254,7 +270,7 @@ def _take_style(found: Wanted, said: Field) -> None:
     if not meant:
         _complain(found, Fault.NO_SUCH, said)
     elif any(meant.values()) and len(meant) == 1:
-        found.one_of("is_base", (1,), is_not=said.is_not)
+        found.one_of("is_base", (True,), is_not=said.is_not)
     else:
         (found.not_styles if said.is_not else found.styles).append(tuple(meant))
 

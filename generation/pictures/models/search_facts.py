@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from generation.pictures.models.search_tables import Orientation, SearchEntry, SearchName, SearchStyle
+from generation.pictures.models.search_tables import (
+    Orientation,
+    SearchEntry,
+    SearchKind,
+    SearchName,
+    SearchStyle,
+)
 from generation.pictures.models.statements import insert
 from stylestudio.people.visibility import Visibility
 
@@ -23,39 +29,47 @@ class Facts(NamedTuple):
     owner: int
     is_private: bool
     is_face: bool
-    engine: int
-    checkpoint: int
+    kind: int
     preset: int | None
-    shape: int
-    has_alpha: int | None
-    is_base: int | None
     seed: int
     named: int | None = None
 
     @classmethod
-    def of(cls, picture: Any, task: Any, *, is_base: bool, names: Mapping[Named, int], named: int | None) -> Facts:
+    def of(cls, picture: Any, task: Any, *, kind: int, names: Mapping[Named, int], named: int | None) -> Facts:
         """Those of a picture of a task. `names`: at least the keys of the task's names. `named`: see `SearchEntry`."""
-        checkpoint, preset = names_of(task)
+        preset = names_of(task)[1]
         return cls(
             owner=task.owner_id,
             is_private=task.visibility == Visibility.PRIVATE,
             is_face=task.is_face,
-            engine=picture.engine_id,
-            checkpoint=names[checkpoint],
+            kind=kind,
             preset=names[preset] if preset[1] else None,
-            shape=Orientation.of(picture.width, picture.height).value,
-            has_alpha=1 if picture.has_alpha else None,
-            is_base=1 if is_base else None,
             seed=picture.seed,
             named=named,
         )
+
+
+class Kind(NamedTuple):
+    """The columns of a `SearchKind`."""
+
+    engine: int
+    checkpoint: int
+    shape: int
+    has_alpha: bool
+    is_base: bool
+
+    @classmethod
+    def of(cls, picture: Any, task: Any, *, is_base: bool, names: Mapping[Named, int]) -> Kind:
+        """That of a picture of a task."""
+        shape = Orientation.of(picture.width, picture.height).value
+        return cls(picture.engine_id, names[names_of(task)[0]], shape, bool(picture.has_alpha), is_base)
 
 
 class Entry(NamedTuple):
     """A picture as searches know it. `styles`: each with its version, by key."""
 
     picture: int
-    project: int
+    project: Any  # its key
     document: int
     moment: int
     facts: Facts
@@ -90,6 +104,33 @@ def _known_names(names: Iterable[Named]) -> dict[Named, int]:
         return {(kind, name): pk for kind, name, pk in cursor.fetchall()}
 
 
+def kind_keys(kinds: Iterable[Kind]) -> dict[Kind, int]:
+    """The keys of these kinds; new ones are added."""
+    wanted = set(kinds)
+    found = _known_kinds(wanted)
+    if missing := sorted(wanted - found.keys()):
+        with connection.cursor() as cursor:
+            insert(cursor, SearchKind, Kind._fields, missing)
+        found |= _known_kinds(missing)
+    return found
+
+
+def _known_kinds(kinds: Iterable[Kind]) -> dict[Kind, int]:
+    wanted = list(kinds)
+    if not wanted:
+        return {}
+    one = " AND ".join(f'"{name}" = %s' for name in Kind._fields)
+    columns = ", ".join(f'"{name}"' for name in Kind._fields)
+    places = " OR ".join([f"({one})"] * len(wanted))
+    statement = f'SELECT {columns}, "id" FROM "{SearchKind._meta.db_table}" WHERE {places}'  # noqa: S608 - names of ours
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [part for kind in wanted for part in kind])
+        return {
+            Kind(engine, checkpoint, shape, bool(has_alpha), bool(is_base)): pk
+            for engine, checkpoint, shape, has_alpha, is_base, pk in cursor.fetchall()
+        }
+
+
 def add_entries(entries: Sequence[Entry]) -> None:
     """Let searches and walls find pictures; they may be known."""
     with connection.cursor() as cursor:
@@ -119,7 +160,7 @@ def fill_entries(entries: Sequence[Entry]) -> None:
     add_styles(entries)
 
 
-def remove_entries(pictures: Sequence[tuple[int, int, int, Iterable[int]]]) -> None:
+def remove_entries(pictures: Sequence[tuple[int, Any, int, Iterable[int]]]) -> None:
     """Let nothing find these pictures any more: their keys, projects, moments, and styles by key."""
     styles = [
         (project, style, moment, picture) for picture, project, moment, used in pictures for style in sorted(set(used))

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from generation.pictures.models import search_facts
-from generation.pictures.models.search_facts import Entry, Facts
+from generation.pictures.models.search_facts import Entry, Facts, Kind
 from generation.pictures.models.search_tables import SearchDocument, SearchEntry, SearchPart, SearchUse, SearchWord
 from generation.pictures.models.statements import insert, look_up
 from stylestudio.text import search_words
@@ -150,13 +150,10 @@ def add_picture(picture: Made) -> None:
     """Let searches and walls find the picture; it may be known."""
     task = picture.task
     styles = _styles(task)
-    facts = Facts.of(
-        picture,
-        task,
-        is_base=not styles,
-        names=search_facts.name_keys([task]),
-        named=name_document(picture.name),
-    )
+    names = search_facts.name_keys([task])
+    kind = Kind.of(picture, task, is_base=not styles, names=names)
+    [key] = search_facts.kind_keys([kind]).values()
+    facts = Facts.of(picture, task, kind=key, names=names, named=name_document(picture.name))
     document, moment = _document(task, styles), moment_of(picture.created_at)
     search_facts.add_entries([Entry(picture.pk, picture.project_id, document, moment, facts, styles)])
 

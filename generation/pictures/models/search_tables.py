@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from stylestudio.people.projects import InProject
 
 # The facts that an entry can be found by; so each has an index.
-INDEXED = ("owner", "engine", "checkpoint", "preset", "shape", "has_alpha", "is_base", "seed", "rating", "named")
+INDEXED = ("owner", "kind", "preset", "seed", "rating", "named")
 
 
 class SearchDocument(models.Model):
@@ -95,6 +95,27 @@ class Orientation(models.IntegerChoices):
         return cls.SQUARE if width == height else cls.PORTRAIT if width < height else cls.LANDSCAPE
 
 
+class SearchKind(models.Model):
+    """What pictures have in common of which a studio has only some hundred kinds, so that one index finds all of it."""
+
+    id = models.AutoField(primary_key=True)
+    engine = models.IntegerField()
+    checkpoint = models.IntegerField()  # a `SearchName`
+    shape = models.SmallIntegerField(choices=Orientation.choices)
+    has_alpha = models.BooleanField()
+    is_base = models.BooleanField()  # made without a style
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["engine", "checkpoint", "shape", "has_alpha", "is_base"], name="searchkind_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
 class EntryQuerySet(models.QuerySet["SearchEntry"]):
     """Queries of entries. A key is a moment and a picture."""
 
@@ -126,12 +147,8 @@ class SearchEntry(InProject):
     owner = models.IntegerField(null=True)  # the facts are known if this is
     is_private = models.BooleanField(null=True)
     is_face = models.BooleanField(null=True)
-    engine = models.IntegerField(null=True)
-    checkpoint = models.IntegerField(null=True)  # a `SearchName`
+    kind = models.IntegerField(null=True)  # a `SearchKind`
     preset = models.IntegerField(null=True)  # a `SearchName`; null if there was none
-    shape = models.SmallIntegerField(null=True, choices=Orientation.choices)
-    has_alpha = models.SmallIntegerField(null=True)  # 1, or null
-    is_base = models.SmallIntegerField(null=True)  # made without a style: 1, or null
     seed = models.BigIntegerField(null=True)
     rating = models.SmallIntegerField(null=True)  # the team's average of 1 to 5, times 100; null before anybody rates
     named = models.IntegerField(null=True)  # the document of the name of its file, if that was taken over

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from generation.pictures.models import GeneratedImage, GenerationTask, TaskStyle
-from generation.pictures.models.search_facts import Entry, Facts, name_keys
+from generation.pictures.models.search_facts import Entry, Facts, Kind, kind_keys, name_keys
 from generation.pictures.models.search_index import (
     Content,
     add_document,
@@ -29,16 +29,21 @@ def entries_of(pictures: Sequence[GeneratedImage], known: Mapping[int, int] | No
     styles = _styles(tasks)
     names = name_keys(tasks.values())
     documents = {} if known else _documents(tasks, styles)
+    kinds = {
+        picture.pk: Kind.of(picture, tasks[picture.task_id], is_base=not styles[picture.task_id], names=names)
+        for picture in pictures
+    }
+    keys = kind_keys(kinds.values())
     return [
         Entry(
             picture.pk,
-            picture.project_id or 0,
+            picture.project_id,
             known[picture.pk] if known else documents[picture.task_id],
             moment_of(picture.created_at),
             Facts.of(
                 picture,
                 tasks[picture.task_id],
-                is_base=not styles[picture.task_id],
+                kind=keys[kinds[picture.pk]],
                 names=names,
                 named=name_document(picture.name),
             ),

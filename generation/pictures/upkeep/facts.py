@@ -75,7 +75,11 @@ def _fill(entries: Iterable[SearchEntry]) -> None:
     fill_entries(entries_of([picture for picture in pictures if picture.deleted_at is None], documents))
     gone = {entry.pk: entry for entry in entries} if any(each.deleted_at for each in pictures) else {}
     remove_entries(
-        [(each.pk, each.project_id or 0, gone[each.pk].moment, ()) for each in pictures if each.deleted_at is not None]
+        [
+            (each.pk, gone[each.pk].project_id, gone[each.pk].moment, ())
+            for each in pictures
+            if each.deleted_at is not None
+        ]
     )
 
 
