@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast
 from django.utils import formats
 from django.utils.translation import gettext as _
 
@@ -81,14 +84,15 @@ Numbers = Mapping[int, int] | None
 
 def bar(person: User, filters: Filters, counts: Counts | None = None) -> Bar:
     """The bar for a person; with numbers if they are known."""
-    known = counts.by if counts else {}
+    numbers = counts.by if counts else {}
+    known = _known(person, filters)
     styles = list(Style.objects.visible_to(person).in_picker_order())
     first = [
-        _people(person, filters, known.get("owner")),
-        _styles(styles, filters, known.get("style")),
-        *_versions(styles, filters),
+        _people(person, filters, known, numbers.get("owner")),
+        _styles(styles, filters, numbers.get("style")),
+        _versions(filters, known),
         _periods(filters),
-        _shapes(filters, known.get("shape")),
+        _shapes(filters, numbers.get("shape")),
     ]
     switches: list[Menu] = []
     for each in narrowing.filters():
@@ -96,9 +100,9 @@ def bar(person: User, filters: Filters, counts: Counts | None = None) -> Bar:
         (first if each.anything else switches).append(menu)
     further = [
         _averages(filters),
-        _named(person, filters, SearchName.Kind.CHECKPOINT, known.get("checkpoint")),
-        _named(person, filters, SearchName.Kind.PRESET, known.get("preset")),
-        _engines(filters, known.get("engine")),
+        _named(filters, known, "checkpoint", (_("Checkpoint"), _("Any checkpoint")), numbers.get("checkpoint")),
+        _named(filters, known, "preset", (_("Preset"), _("Any preset")), numbers.get("preset")),
+        _engines(filters, known, numbers.get("engine")),
     ]
     useful: Callable[[Iterable[Menu]], list[Menu]] = lambda menus: [menu for menu in menus if menu.is_useful]  # noqa: E731
     shown = Bar(useful(first), useful(further), switches, [])
@@ -113,14 +117,52 @@ def _menu(
     return Menu(name, *words, [Choice(value, label, value == chosen, number) for value, label, number in choices])
 
 
-def _people(person: User, filters: Filters, numbers: Numbers) -> Menu:
-    rows = PictureCount.objects.visible_to(person).filter(pictures__gt=0).order_by("owner__username")
-    people = dict(rows.values_list("owner", "owner__username").distinct()[:MOST_CHOICES])
-    mine = (ME, _("Mine"), None if numbers is None else numbers.get(person.pk, 0))
-    others = [
-        (name, name, None if numbers is None else numbers.get(pk, 0)) for pk, name in people.items() if pk != person.pk
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What stands in the menus: (key, text, another text) by the menu's name."""
+
+    rows: dict[str, list[tuple[int, str, str]]]
+
+
+def _known(person: User, filters: Filters) -> Known:
+    """People, versions, checkpoints, presets and engines, in one question."""
+    counts = PictureCount.objects.visible_to(person).filter(pictures__gt=0)
+    versions = StyleVersion.objects.filter(style__in=Style.objects.visible_to(person).filter(slug=filters.style))
+    seen = SearchEntry.objects.filter(project=projects.of(person))
+    if not person.is_superuser:
+        seen = seen.filter(Q(is_private=False) | Q(owner=person.pk))
+    kinds = SearchKind.objects.filter(checkpoint=OuterRef(OuterRef("pk"))).values("pk")
+    names = SearchName.objects.filter(Exists(seen.filter(kind__in=kinds)) | Exists(seen.filter(preset=OuterRef("pk"))))
+    found: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
+    questions = [
+        _of(counts.order_by(), "by", F("owner_id"), F("owner__username")).distinct(),
+        _of(names.order_by().filter(kind=SearchName.Kind.CHECKPOINT), "checkpoint", F("pk"), F("name")),
+        _of(names.order_by().filter(kind=SearchName.Kind.PRESET), "preset", F("pk"), F("name")),
+        _of(Engine.objects.order_by(), "engine", F("pk"), F("name"), F("address")),
     ]
-    return _menu(filters, "by", (_("Person"), _("Anyone")), [mine, *others])
+    if filters.style:
+        questions.append(_of(versions.order_by(), "version", F("number"), Value("")))
+    for menu, key, text, more in questions[0].union(*questions[1:], all=True):
+        found[menu].append((key, text, more))
+    return Known(found)
+
+
+def _of(rows: QuerySet[Any], menu: str, key: Any, text: Any, more: Any = Value("")) -> QuerySet[Any]:  # noqa: B008 - never changed
+    return rows.values_list(
+        Value(menu),
+        key,
+        Cast(text, TextField()),
+        Cast(more, TextField()),
+    )
+
+
+def _people(person: User, filters: Filters, known: Known, numbers: Numbers) -> Menu:
+    mine = (ME, _("Mine"), None if numbers is None else numbers.get(person.pk, 0))
+    people = sorted(known.rows["by"], key=lambda row: row[1].lower())
+    others = [
+        (name, name, None if numbers is None else numbers.get(pk, 0)) for pk, name, _more in people if pk != person.pk
+    ]
+    return _menu(filters, "by", (_("Person"), _("Anyone")), [mine, *others[:MOST_CHOICES]])
 
 
 def _styles(styles: Iterable[Style], filters: Filters, numbers: Numbers) -> Menu:
@@ -131,14 +173,11 @@ def _styles(styles: Iterable[Style], filters: Filters, numbers: Numbers) -> Menu
     return _menu(filters, "style", (_("Style"), _("Any style")), choices)
 
 
-def _versions(styles: Iterable[Style], filters: Filters) -> Iterable[Menu]:
+def _versions(filters: Filters, known: Known) -> Menu:
     """The versions of the style that is chosen."""
-    style = next((each for each in styles if each.slug == filters.style and not each.is_base), None)
-    if style is None:
-        return
-    rows = StyleVersion.objects.filter(style=style).order_by("-number").values_list("number", flat=True).distinct()
-    choices = [(str(number), f"v{number}", None) for number in rows[:MOST_CHOICES] if number]
-    yield _menu(filters, "version", (_("Version"), _("Any version")), choices)
+    numbers = sorted({number for number, _text, _more in known.rows["version"] if number}, reverse=True)
+    choices = [(str(number), f"v{number}", None) for number in numbers[:MOST_CHOICES]]
+    return _menu(filters, "version", (_("Version"), _("Any version")), choices)
 
 
 def _periods(filters: Filters) -> Menu:
@@ -159,36 +198,19 @@ def _averages(filters: Filters) -> Menu:
     return _menu(filters, "average", (_("Team's average"), _("Any average")), choices)
 
 
-def _named(person: User, filters: Filters, kind: SearchName.Kind, numbers: Numbers) -> Menu:
-    """The checkpoints or presets of pictures that the person may see."""
-    fact = kind.name.lower()
-    entries = SearchEntry.objects.filter(project=projects.of(person))
-    if kind == SearchName.Kind.CHECKPOINT:
-        entries = entries.filter(kind__in=SearchKind.objects.filter(checkpoint=OuterRef(OuterRef("pk"))).values("pk"))
-    else:
-        entries = entries.filter(preset=OuterRef("pk"))
-    if not person.is_superuser:
-        entries = entries.filter(Q(is_private=False) | Q(owner=person.pk))
-    names = SearchName.objects.filter(Exists(entries), kind=kind).order_by("name").values_list("pk", "name")
+def _named(filters: Filters, known: Known, fact: str, words: tuple[str, str], numbers: Numbers) -> Menu:
+    rows = sorted(known.rows[fact], key=lambda row: row[1].lower())
     choices = [
         (name, name.removesuffix(".safetensors"), None if numbers is None else numbers.get(pk, 0))
-        for pk, name in names[:MOST_CHOICES]
+        for pk, name, _more in rows[:MOST_CHOICES]
     ]
-    words = {
-        SearchName.Kind.CHECKPOINT: (_("Checkpoint"), _("Any checkpoint")),
-        SearchName.Kind.PRESET: (_("Preset"), _("Any preset")),
-    }[kind]
     return _menu(filters, fact, words, choices)
 
 
-def _engines(filters: Filters, numbers: Numbers) -> Menu:
+def _engines(filters: Filters, known: Known, numbers: Numbers) -> Menu:
     choices = [
-        (
-            str(engine.pk),
-            _("Preview engine") if engine.is_preview else str(engine),
-            None if numbers is None else numbers.get(engine.pk, 0),
-        )
-        for engine in Engine.objects.order_by("pk")[:MOST_CHOICES]
+        (str(pk), name or address, None if numbers is None else numbers.get(pk, 0))
+        for pk, name, address in sorted(known.rows["engine"])[:MOST_CHOICES]
     ]
     return _menu(filters, "engine", (_("Engine"), _("Any engine")), choices)
 

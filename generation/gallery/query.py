@@ -81,7 +81,7 @@ class Found:
         """The keys of all pictures that match and are not above `up_to_id`, in order, some thousands at a time, and
         `most` in all.
         """
-        places = walking.places(replace(self.wanted, largest=up_to_id), None, SLICE)
+        places = walking.places(replace(self.wanted, largest=up_to_id, counted=None), None, SLICE)
         picked = (place.picture for place in islice(places, most))
         while some := list(islice(picked, SLICE)):
             seen = set(self.shown.order_by().filter(pk__in=some).values_list("pk", flat=True))
@@ -111,7 +111,7 @@ class Found:
 
     def count(self, most: int) -> int:
         """How many match; `most` + 1 if they are more."""
-        return sum(1 for _place in islice(walking.places(self.wanted, None, most + 1), most + 1))
+        return sum(1 for _place in islice(walking.places(self.wanted, None, SLICE), most + 1))
 
     def _everything(self, after: Place | None, *, back: bool = False) -> PictureQuerySet:
         """All that are shown, for a wall without filters; `back` from the one before a place."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan
 from django.utils import timezone
@@ -150,7 +150,7 @@ def _meanings(wanted: Wanted) -> list[Wanted]:
         if not match or seed >= 2**63 or len(meanings) > 2:
             continue
         others = [*wanted.words[:number], *wanted.words[number + 1 :]]
-        meant = replace(wanted, words=others, facts=dict(wanted.facts))
+        meant = replace(wanted, words=others, facts=dict(wanted.facts), counted=None)
         meant.one_of("seed", (seed,))
         if not meant.nothing:
             meanings.append(meant)
@@ -162,7 +162,11 @@ def _walk(wanted: Wanted, order: Order, after: Place | None, size: int) -> Itera
     sources = _sources(wanted)
     if not needs and len(sources) == 1 and sources[0].has_order and not order.by_rating:
         return _along(sources[0], wanted, order, after, size)
-    counts, rows = searching.counted([need for need, _in_names in needs], [source.rows for source in sources], FEW)
+    if wanted.counted is None:
+        wanted.counted = searching.counted(
+            [need for need, _in_names in needs], [source.rows for source in sources], FEW
+        )
+    counts, rows = wanted.counted
     if any(not count.rows for count in counts) or not all(rows):
         return iter(())
     narrow = [
@@ -179,6 +183,8 @@ def _walk(wanted: Wanted, order: Order, after: Place | None, size: int) -> Itera
         return _of_documents(need, in_names, wanted, order, after, size)
     if order.by_rating:
         return _best_first(source, wanted, order, after, size)
+    if size >= MOST_AT_ONCE:  # all of them are taken, so each is come by once
+        return _along(source, wanted, order, after, size)
     rest = next((each for each in sources if 0 < len(each.parts) <= MOST_PARTS), None)
     if need is not None:
         return _along_until(
@@ -307,7 +313,8 @@ def _rows(source: Source, wanted: Wanted) -> QuerySet[Any]:
 
 def _along(source: Source, wanted: Wanted, order: Order, after: Place | None, size: int) -> Iterator[Place]:
     """Along a source that has the order of the wall."""
-    return _taken(order.sort(_rows(source, wanted), by_index=True), order, after, size)
+    found = _taken(order.sort(_rows(source, wanted), by_index=True), order, after, size)
+    return found if source.is_entries else _once(found)  # two versions of a style are two rows
 
 
 def _few(source: Source, wanted: Wanted, order: Order, after: Place | None, size: int) -> Iterator[Place]:
@@ -357,11 +364,21 @@ def _along_until(
     size: int,
 ) -> Iterator[Place]:
     """Along a source; if what is wanted turns out to be rare there, in another way from then on."""
-    given_up = _end_of_walk(source, order, after)
-    near = source if given_up is None else replace(source, rows=source.rows.filter(~order.beyond(given_up)))
-    yield from _along(near, wanted, order, after, size)
-    if given_up is not None:
-        yield from rest(given_up)
+    border = _end_of_walk(source, order, after)
+    if order.is_back:
+        near = Q(moment__lte=Coalesce(Subquery(border), LATEST))
+    else:
+        near = Q(moment__gte=Coalesce(Subquery(border), -LATEST))
+    yield from _along(replace(source, rows=source.rows.filter(near)), wanted, order, after, size)
+    moment = next(iter(border), None)
+    if moment is not None:
+        yield from rest(Place(moment, LATEST if order.is_back else 0))
+
+
+def _end_of_walk(source: Source, order: Order, after: Place | None) -> QuerySet[Any]:
+    """The moment at which going through a source is given up; none where it ends before."""
+    rows = source.rows if after is None else source.rows.filter(order.beyond(after))
+    return order.sort(rows, by_index=True).values_list("moment", flat=True)[WALK : WALK + 1]
 
 
 def _merged(source: Source, wanted: Wanted, order: Order, after: Place | None, size: int) -> Iterator[Place]:
@@ -382,13 +399,6 @@ def _merged(source: Source, wanted: Wanted, order: Order, after: Place | None, s
         if len(rows) < number:
             return
         after, number = rows[-1], min(4 * number, MOST_AT_ONCE)
-
-
-def _end_of_walk(source: Source, order: Order, after: Place | None) -> Place | None:
-    """Where going through a source is given up; None where it ends before."""
-    rows = source.rows if after is None else source.rows.filter(order.beyond(after))
-    found = order.sort(rows, by_index=True).values_list("moment", "picture")[WALK : WALK + 1]
-    return next((Place(*row) for row in found), None)
 
 
 def _of_documents(

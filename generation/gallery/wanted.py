@@ -70,6 +70,7 @@ class Wanted:
     largest: int | None = None  # no picture with a larger key
     nothing: bool = False  # nothing can be found
     faults: list[tuple[Fault, str]] = field(default_factory=list)
+    counted: Any = None  # how much there is of each thing, once it was looked up: see `generation.gallery.walking`
 
     @property
     def only_words(self) -> bool:

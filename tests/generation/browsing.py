@@ -34,16 +34,16 @@ VALID = {
 }
 GET_ONLY = {
     "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
-    "version-engines", "other-styles", "picture-download",
+    "version-engines", "other-styles", "picture-download", "gallery-counts",
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
     "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
-    "picture-cover", "face-ask", "strength", "safe-range",
+    "picture-cover", "face-ask", "strength", "safe-range", "save-filter", "rename-filter", "delete-filter",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
-    "picture-restore", "picture-cover", "picture-download",
+    "picture-restore", "picture-cover", "picture-download", "rename-filter", "delete-filter",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
 WITH_VERSION = {"version-faces", "strength", "safe-range"}
