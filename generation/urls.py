@@ -1,11 +1,12 @@
-"""URLs of Studio, jobs, engines, the gallery and previews."""
+"""URLs of Studio, jobs, engines, the gallery, marks, boards and previews."""
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from generation.engines import views as engine_views
 from generation.gallery import views as gallery_views
+from generation.keeping import board_views, mark_views
 from generation.ordering import views
 from generation.previews import views as face_views
 
@@ -40,6 +41,9 @@ urlpatterns = [
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
+    path("marks/", mark_views.read_marks, name="marks"),
+    path("boards/", include(board_views.urlpatterns)),
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

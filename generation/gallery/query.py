@@ -78,6 +78,11 @@ class Page:
         """Whether it has no pictures."""
         return not self.days
 
+    @property
+    def pictures(self) -> list[GeneratedImage]:
+        """All of them."""
+        return [picture for day in self.days for picture in day.pictures]
+
 
 def pictures(user: User, filters: Filters) -> PictureQuerySet | Search:
     """The pictures `user` may see that pass the filters, newest first. The base style means no other style."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from generation.gallery import query as wall
+from generation.keeping import choosing, mark_views, marks
 from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
@@ -36,6 +37,7 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
+        marks.show_on(request.user, pictures)
         style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters))
@@ -51,6 +53,7 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
         page = wall.page(wall.pictures(request.user, filters), before)
     except (ValueError, OverflowError) as error:
         raise Http404(_("There is no such page.")) from error
+    marks.show_on(request.user, page.pictures)
     return {
         "page": page,
         "filters": filters,
@@ -87,6 +90,8 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "download_name": _download_name(found),
         "can_change": may_change(request.user, task),
         "offers": wall.offers(request, found),
+        **mark_views.panel(request, found),
+        **choosing.panel(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
 

@@ -1,7 +1,9 @@
 // Keys find their button.
 
+import { boardsByKey } from "./boards.js";
 import { open } from "./buttons.js";
 import { byId, each } from "./dom.js";
+import { markByKey } from "./marks.js";
 import { hush } from "./previews.js";
 
 const singles = () => localStorage.getItem("single-keys") !== "off";
@@ -36,6 +38,8 @@ document.addEventListener("keydown", (event) => {
   else if ((key === "ArrowLeft" || key === "ArrowRight") && !target.matches?.("[type=range], [type=radio]")) {
     press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
   } else if (letter === "t") press(document.querySelector("[data-theme-button]"));
+  else if (/^[f0-5]$/.test(letter) && !event.repeat) markByKey(letter);
+  else if (letter === "b" && boardsByKey()) event.preventDefault();
   else if (key === "?" && byId("shortcuts")) open(byId("shortcuts"));
   else if (key === "/") {
     const search = document.querySelector("[type=search]");

@@ -9,6 +9,8 @@ import "./compose.js";
 import "./mix.js";
 import "./previews.js";
 import "./tiles.js";
+import "./marks.js";
+import "./boards.js";
 import "./uploads.js";
 import "./captions.js";
 import "./fields.js";

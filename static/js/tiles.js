@@ -2,20 +2,21 @@
 
 import { byId, each } from "./dom.js";
 
+const ZERO = /(?<![\d])0(?!\d)/; // stands for the picture's number
 const MOST = 120; // characters of a text instead of a picture
 
 function furnish(tile) {
   const acts = byId("tile-acts").content.firstElementChild.cloneNode(true);
-  const cover = acts.querySelector("button"), [number] = tile.querySelector("a").pathname.match(/\d+/);
+  const cover = acts.querySelector(".cover"), [number] = tile.querySelector("a").pathname.match(/\d+/);
   for (const part of acts.children) {
-    for (const name of ["href", "hx-post"]) {
-      if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(/\b0\b/, number));
+    for (const name of ["href", "hx-post", "hx-vals", "data-favour", "data-boards"]) {
+      if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(ZERO, number));
     }
   }
   if (tile.dataset.coverOf) cover.setAttribute("hx-vals", JSON.stringify({ style: tile.dataset.coverOf }));
   else cover.remove();
   tile.append(acts);
-  if (tile.dataset.coverOf) htmx.process(acts);
+  if (acts.querySelector("[hx-post]")) htmx.process(acts);
   // In the card of a job a picture has a number until here: the prompt is the card's title.
   const title = tile.closest("[data-job]")?.querySelector("h3").textContent.trim();
   if (title) tile.querySelector("img").alt = title.length > MOST ? `${title.slice(0, MOST - 1)}…` : title;
