@@ -13,3 +13,8 @@ class KeepingConfig(rooms.Room):
     name = "generation.keeping"
     label = "keeping"
     verbose_name = _("Favourites and boards")
+    wall_filters = (
+        "generation.keeping.wall_filters:FAVOURITES",
+        "generation.keeping.wall_filters:STARS",
+        "generation.keeping.wall_filters:ON_BOARD",
+    )

@@ -83,10 +83,10 @@ def _place(request: StudioRequest, board: Board, verb: str, picture: int) -> int
     here = boards.place_of(user, board, picture)
     if verb in {"first", "earlier"}:
         first = boards.page(user, board, None, 1)[0]
-        other = first if verb == "first" else boards.before(user, board, here)
-        if other is None or other.picture_id == picture:
+        front = first if verb == "first" else boards.before(user, board, here)
+        if front is None or front.picture_id == picture:
             raise LookupError(picture)
-        return other.picture_id
+        return front.picture_id
     if verb == "later":
         following = boards.page(user, board, here, 1)
         if not following:

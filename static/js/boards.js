@@ -44,9 +44,11 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
 const board = () => byId("arrange");
 const placed = () => [...board().querySelectorAll(".placed")];
 
-async function send(fields) {
-  const values = Object.fromEntries(fields);
-  await htmx.ajax("POST", board().getAttribute("action"), { source: board(), values, swap: "none" });
+// One after the other, in the order in which they were made.
+let sent = Promise.resolve();
+function send(fields) {
+  const values = Object.fromEntries(fields), address = board().getAttribute("action");
+  sent = sent.then(() => htmx.ajax("POST", address, { source: board(), values, swap: "none" }));
 }
 
 function tell(figure) {
