@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import path
 
 from generation.engines import views as engine_views
 from generation.gallery import views as gallery_views
@@ -43,7 +43,7 @@ urlpatterns = [
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
     path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
     path("marks/", mark_views.read_marks, name="marks"),
-    path("boards/", include(board_views.urlpatterns)),
+    *board_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

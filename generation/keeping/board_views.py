@@ -165,14 +165,14 @@ def _mine(request: StudioRequest, pk: int) -> Board:
 
 
 urlpatterns = [
-    path("", shelf, name="boards"),
-    path("new/", new, name="board-new"),
-    path("choose/", choosing.choose, name="board-choose"),
-    path("<int:pk>/", board, name="board"),
-    path("<int:pk>/edit/", edit, name="board-edit"),
-    path("<int:pk>/delete/", delete, name="board-delete"),
-    path("<int:pk>/restore/", restore, name="board-restore"),
-    path("<int:pk>/remove/", arranging.remove, name="board-remove"),
-    path("<int:pk>/put-back/", arranging.put_back, name="board-put-back"),
-    path("<int:pk>/arrange/", arranging.arrange, name="board-arrange"),
+    path("boards/", shelf, name="boards"),
+    path("boards/new/", new, name="board-new"),
+    path("boards/choose/", choosing.choose, name="board-choose"),
+    path("boards/<int:pk>/", board, name="board"),
+    path("boards/<int:pk>/edit/", edit, name="board-edit"),
+    path("boards/<int:pk>/delete/", delete, name="board-delete"),
+    path("boards/<int:pk>/restore/", restore, name="board-restore"),
+    path("boards/<int:pk>/remove/", arranging.remove, name="board-remove"),
+    path("boards/<int:pk>/put-back/", arranging.put_back, name="board-put-back"),
+    path("boards/<int:pk>/arrange/", arranging.arrange, name="board-arrange"),
 ]
