@@ -34,18 +34,18 @@ VALID = {
 }
 GET_ONLY = {
     "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
-    "version-engines", "other-styles", "picture-download", "marks", "boards", "board",
+    "version-engines", "other-styles", "picture-download", "tile-acts", "marks", "boards", "board",
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
     "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
-    "picture-cover", "face-ask", "strength", "safe-range", "mark", "board-delete", "board-restore", "board-remove",
-    "board-put-back", "board-arrange",
+    "picture-cover", "face-ask", "strength", "safe-range", "variations", "job-variations", "mark", "board-delete",
+    "board-restore", "board-remove", "board-put-back", "board-arrange",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
-    "picture-restore", "picture-cover", "picture-download", "mark", "board", "board-delete", "board-restore",
-    "board-remove", "board-put-back", "board-arrange",
+    "picture-restore", "picture-cover", "picture-download", "variations", "job-variations", "mark", "board",
+    "board-delete", "board-restore", "board-remove", "board-put-back", "board-arrange",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
 WITH_VERSION = {"version-faces", "strength", "safe-range"}

@@ -1,7 +1,8 @@
 // Favourites and stars of the person who looks: shown at once, then as the server says. Other tabs hear of it.
 
-import { byId, each } from "./dom.js";
-import { say } from "./toast.js";
+import { byId, each } from "../dom.js";
+import { isLetter } from "../keys.js";
+import { say } from "../toast.js";
 
 const known = new Map(); // by the picture's number: 1 or 0 for a favourite, and the stars
 const waiting = new Map(); // by the picture's number: what is on its way
@@ -125,20 +126,11 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// --- Keys, on the tile in focus or under the pointer, else on the page of a picture
+// --- Keys: stars of the tile in focus, else of the picture whose page it is. F presses the heart.
 
-export function chosen() {
-  const inside = document.activeElement?.closest("figure.tile:has(> .acts)");
-  const tile = inside ?? document.querySelector("figure.tile:has(> .acts):hover");
-  const number = tile && numberOf(tile), panel = byId("marks");
-  if (number) return { number, address: tile.querySelector("[data-favour]").dataset.favour };
-  return panel && { number: panel.dataset.picture, address: panel.action };
-}
-
-export function markByKey(letter) {
-  const picture = chosen();
-  if (!picture) return;
-  const { number, address } = picture;
-  if (letter === "f") press(number, address, "favourite", 1 - (known.get(number)?.[0] ?? 0));
-  else press(number, address, "stars", Number(letter));
-}
+document.addEventListener("keydown", (event) => {
+  if (!/^[0-5]$/.test(event.key) || event.repeat || !isLetter(event)) return;
+  const tile = event.target.closest?.("figure.tile:has(> .acts)"), panel = byId("marks");
+  if (tile) press(numberOf(tile), tile.querySelector("[data-favour]").dataset.favour, "stars", Number(event.key));
+  else if (panel) press(panel.dataset.picture, panel.action, "stars", Number(event.key));
+});

@@ -1,7 +1,6 @@
 // Boards: the dialog that puts pictures on them, and their order.
 
-import { byId } from "./dom.js";
-import { chosen } from "./marks.js";
+import { byId } from "../dom.js";
 
 // --- The dialog
 
@@ -19,12 +18,6 @@ function openBoards(numbers) {
   });
 }
 
-export function boardsByKey() {
-  const picture = chosen();
-  if (picture) openBoards([picture.number]);
-  return Boolean(picture);
-}
-
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-boards]:not(template)");
   if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
@@ -36,7 +29,7 @@ document.addEventListener("boards-chosen", () => byId("board-picker")?.close());
 
 // What is off a board leaves its wall.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (detail.successful && detail.elt.matches(".off-board")) detail.elt.closest("figure").remove();
+  if (detail.successful && detail.elt.matches("[data-off]")) detail.elt.closest("figure").remove();
 });
 
 // --- The order
