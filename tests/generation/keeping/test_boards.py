@@ -149,7 +149,9 @@ def test_a_board_is_arranged_by_steps_to_the_front_and_before_or_behind_another(
     assert arranged(her, board, cover=four) == 200 and Board.objects.get().cover_id == four
 
 
-def test_a_step_passes_over_what_one_does_not_see(shots: Shots, ada: User, bob: User, her: Client, board: Board) -> None:
+def test_a_step_passes_over_what_one_does_not_see(
+    shots: Shots, ada: User, bob: User, her: Client, board: Board
+) -> None:
     one, two = keys(shots(2))
     [hidden] = keys(shots(owner=bob, private=True))
     boards.add(ada, board, [one])
@@ -233,7 +235,7 @@ def test_the_dialog_works_as_a_page_too_and_refuses_what_is_too_long(shots: Shot
 def test_a_search_in_the_dialog_keeps_what_is_ticked(shots: Shots, ada: User, her: Client, board: Board) -> None:
     [picture] = keys(shots())
     wanted = Board.objects.create(name="Harbour", owner=ada)
-    asked = {"picture": picture, "q": "harb", "board": board.pk, "again": "1"}
+    asked: dict[str, str | int] = {"picture": picture, "q": "harb", "board": board.pk, "again": "1"}
     found = her.get(reverse("generation:board-choose"), asked, headers={**HTMX, "HX-Target": "board-options"})
     assert found.content.decode().count("checked") == 1
     assert [each.pk for each in found.context["offered"]] == [board.pk, wanted.pk]

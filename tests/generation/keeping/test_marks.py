@@ -109,7 +109,7 @@ def test_a_script_reads_ones_own_marks_of_many_pictures(shots: Shots, ada: User,
     first, second = shots(2)
     marks.set_stars(ada, [first.pk], 3)
     marks.set_stars(bob, [second.pk], 5)
-    asked = {"picture": [first.pk, second.pk, "x", 10**30]}
+    asked: dict[str, list[int | str]] = {"picture": [first.pk, second.pk, "x", 10**30]}
     assert her.get(reverse("generation:marks"), asked).json() == {str(first.pk): [0, 3]}
     assert signed_in(bob).get(reverse("generation:marks"), asked).json() == {str(second.pk): [0, 5]}
 
