@@ -27,6 +27,20 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("boards-chosen", () => byId("board-picker")?.close());
 
+// What was ticked while a search was on its way stays so, and in the list.
+let options = [];
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.target.id === "board-options") options = [...detail.target.querySelectorAll("li:has([name=board])")];
+});
+document.addEventListener("htmx:afterSwap", () => {
+  const list = byId("board-options"), box = (item) => item.querySelector("[name=board]");
+  for (const item of options.splice(0).reverse()) {
+    const same = list?.querySelector(`[name=board][value="${box(item).value}"]`);
+    if (same) same.checked = box(item).checked;
+    else if (box(item).checked) list?.prepend(item);
+  }
+});
+
 // What is off a board leaves its wall.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.successful && detail.elt.matches("[data-off]")) detail.elt.closest("figure").remove();
