@@ -8,101 +8,194 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('pictures', '0008_index_of_turns'),
-        ('stylestudio', '0002_project'),
+        ("pictures", "0008_index_of_turns"),
+        ("stylestudio", "0002_project"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Board',
+            name="Board",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80, verbose_name='name')),
-                ('description', models.TextField(blank=True, max_length=2000, verbose_name='description')),
-                ('visibility', models.CharField(choices=[('team', 'The team'), ('private', 'Only me')], default='team', max_length=10, verbose_name='who sees it')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('deleted_at', models.DateTimeField(editable=False, null=True)),
-                ('cover', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='pictures.generatedimage', verbose_name='cover')),
-                ('owner', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='boards', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(db_default=1, db_index=False, default=1, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stylestudio.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                ("description", models.TextField(blank=True, max_length=2000, verbose_name="description")),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[("team", "The team"), ("private", "Only me")],
+                        default="team",
+                        max_length=10,
+                        verbose_name="who sees it",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("deleted_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "cover",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="pictures.generatedimage",
+                        verbose_name="cover",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="boards",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_default=1,
+                        db_index=False,
+                        default=1,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="stylestudio.project",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'board',
-                'verbose_name_plural': 'boards',
-                'ordering': ['-updated_at', '-pk'],
-                'base_manager_name': 'everything',
+                "verbose_name": "board",
+                "verbose_name_plural": "boards",
+                "ordering": ["-updated_at", "-pk"],
+                "base_manager_name": "everything",
             },
             managers=[
-                ('objects', django.db.models.manager.Manager()),
-                ('everything', django.db.models.manager.Manager()),
+                ("objects", django.db.models.manager.Manager()),
+                ("everything", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='BoardPicture',
+            name="BoardPicture",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.BigIntegerField()),
-                ('moment', models.BigIntegerField()),
-                ('board', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='places', to='keeping.board')),
-                ('picture', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='places', to='pictures.generatedimage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.BigIntegerField()),
+                ("moment", models.BigIntegerField()),
+                (
+                    "board",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="places",
+                        to="keeping.board",
+                    ),
+                ),
+                (
+                    "picture",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="places",
+                        to="pictures.generatedimage",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'picture on a board',
-                'verbose_name_plural': 'pictures on boards',
+                "verbose_name": "picture on a board",
+                "verbose_name_plural": "pictures on boards",
             },
         ),
         migrations.CreateModel(
-            name='Mark',
+            name="Mark",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('favourite', models.BooleanField(default=False, verbose_name='favourite')),
-                ('stars', models.PositiveSmallIntegerField(null=True, verbose_name='stars')),
-                ('moment', models.BigIntegerField()),
-                ('person', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('picture', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='pictures.generatedimage')),
-                ('project', models.ForeignKey(db_default=1, db_index=False, default=1, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stylestudio.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("favourite", models.BooleanField(default=False, verbose_name="favourite")),
+                ("stars", models.PositiveSmallIntegerField(null=True, verbose_name="stars")),
+                ("moment", models.BigIntegerField()),
+                (
+                    "person",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "picture",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="pictures.generatedimage",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        db_default=1,
+                        db_index=False,
+                        default=1,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="stylestudio.project",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'mark',
-                'verbose_name_plural': 'marks',
+                "verbose_name": "mark",
+                "verbose_name_plural": "marks",
             },
         ),
         migrations.AddIndex(
-            model_name='board',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['project', 'updated_at', 'id'], name='board_list'),
+            model_name="board",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)), fields=["project", "updated_at", "id"], name="board_list"
+            ),
         ),
         migrations.AddIndex(
-            model_name='boardpicture',
-            index=models.Index(fields=['board', 'position', 'picture'], name='boardpicture_in_order'),
+            model_name="boardpicture",
+            index=models.Index(fields=["board", "position", "picture"], name="boardpicture_in_order"),
         ),
         migrations.AddIndex(
-            model_name='boardpicture',
-            index=models.Index(fields=['board', 'moment', 'picture'], name='boardpicture_newest'),
+            model_name="boardpicture",
+            index=models.Index(fields=["board", "moment", "picture"], name="boardpicture_newest"),
         ),
         migrations.AddConstraint(
-            model_name='boardpicture',
-            constraint=models.UniqueConstraint(fields=('picture', 'board'), name='boardpicture_once'),
+            model_name="boardpicture",
+            constraint=models.UniqueConstraint(fields=("picture", "board"), name="boardpicture_once"),
         ),
         migrations.AddIndex(
-            model_name='mark',
-            index=models.Index(condition=models.Q(('favourite', True)), fields=['project', 'person', 'moment', 'picture'], name='mark_favourites'),
+            model_name="mark",
+            index=models.Index(
+                condition=models.Q(("favourite", True)),
+                fields=["project", "person", "moment", "picture"],
+                name="mark_favourites",
+            ),
         ),
         migrations.AddIndex(
-            model_name='mark',
-            index=models.Index(condition=models.Q(('stars__isnull', False)), fields=['project', 'person', 'moment', 'picture', 'stars'], name='mark_rated'),
+            model_name="mark",
+            index=models.Index(
+                condition=models.Q(("stars__isnull", False)),
+                fields=["project", "person", "moment", "picture", "stars"],
+                name="mark_rated",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mark',
-            constraint=models.UniqueConstraint(fields=('picture', 'person'), name='mark_once'),
+            model_name="mark",
+            constraint=models.UniqueConstraint(fields=("picture", "person"), name="mark_once"),
         ),
         migrations.AddConstraint(
-            model_name='mark',
-            constraint=models.CheckConstraint(condition=models.Q(('stars', None), models.Q(('stars__gte', 1), ('stars__lte', 5)), _connector='OR'), name='mark_stars_range'),
+            model_name="mark",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("stars", None), models.Q(("stars__gte", 1), ("stars__lte", 5)), _connector="OR"),
+                name="mark_stars_range",
+            ),
         ),
     ]
