@@ -96,7 +96,7 @@ def counted(person: User, boards: QuerySet[Board], most: int) -> QuerySet[Board]
 def with_covers(person: User, boards: QuerySet[Board]) -> list[Board]:
     """The boards, each with its cover as `front`: the chosen picture, else the first one that this person sees."""
     first = Subquery(shown(person, OuterRef("pk")).values("picture")[:1])
-    found: list[Board] = [*boards.annotate(first=first)]
+    found: list[Board] = [*boards.select_related("owner").annotate(first=first).order_by()]
     wanted = {pk for board in found for pk in (board.cover_id, vars(board)["first"]) if pk}
     seen = GeneratedImage.with_previews.visible_to(person).select_related("task").in_bulk(wanted)
     for board in found:
@@ -105,10 +105,12 @@ def with_covers(person: User, boards: QuerySet[Board]) -> list[Board]:
     return found
 
 
-def of_picture(person: User, picture: GeneratedImage, most: int) -> list[Board]:
+def of_picture(person: User, picture: GeneratedImage) -> list[Board]:
     """The boards that a picture is on, by name, as far as this person sees them."""
-    places = BoardPicture.objects.filter(picture=picture, board=OuterRef("pk"))
-    return list(Board.objects.visible_to(person).filter(Exists(places)).order_by("name", "pk")[:most])
+    # Asked together and for an order, SQLite goes through all boards and looks for the picture on each.
+    on = list(BoardPicture.objects.filter(picture=picture).values_list("board", flat=True))
+    found = Board.objects.visible_to(person).filter(pk__in=on).order_by()
+    return sorted(found, key=lambda board: (board.name.casefold(), board.pk))
 
 
 # --- Putting pictures on boards
@@ -195,13 +197,15 @@ def move(board: Board, picture: int, place: int | None) -> None:
 
 def _room_before(others: QuerySet[BoardPicture], target: BoardPicture) -> int:
     """A free position before `target`; where there is none, pictures from it on are spread over what follows."""
-    here = Q(position=target.position, picture__lt=target.picture_id)
-    earlier = others.filter(Q(position__lt=target.position) | here).order_by("-position", "-picture")
+    position, picture = target.key
+    # The database seeks in the index by the first condition of each.
+    earlier = others.filter(Q(position__lte=position), Q(position__lt=position) | Q(picture__lt=picture))
+    earlier = earlier.order_by("-position", "-picture")
     low = next(iter(earlier.values_list("position", flat=True)[:1]), target.position - 2 * GAP)
     if target.position - low > 1:
         return (low + target.position) // 2
-    later = others.filter(Q(position__gte=target.position)).exclude(here).order_by("position", "picture")
-    return _spread(later, low)
+    later = others.filter(Q(position__gte=position), Q(position__gt=position) | Q(picture__gte=picture))
+    return _spread(later.order_by("position", "picture"), low)
 
 
 def _spread(later: QuerySet[BoardPicture], low: int) -> int:

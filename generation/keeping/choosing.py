@@ -112,5 +112,5 @@ def _said(number: int, onto: list[str], off: list[str]) -> str:
 
 def panel(request: StudioRequest, picture: GeneratedImage) -> dict[str, object]:
     """The template context of `_picture_boards.html`: the boards that a picture is on."""
-    found = boards.of_picture(request.user, picture, MOST_SHOWN + 1)
+    found = boards.of_picture(request.user, picture)
     return {"picture": picture, "boards": found[:MOST_SHOWN], "more_boards": len(found) > MOST_SHOWN}

@@ -82,6 +82,7 @@ def steps(
     """Pages and verbs by name, as `million.steps` has them."""
     from generation.keeping import boards, marks
     from generation.keeping.models import Board, BoardPicture
+    from generation.keeping.wall_filters import FAVOURITES, ON_BOARD, STARS
     from generation.pictures.models import GeneratedImage
 
     large = Board.objects.order_by("pk").first()
@@ -92,7 +93,13 @@ def steps(
     middle = places[places.count() // 2]
     first = places[0].picture_id
     asked = "&".join(f"picture={picture}" for picture in pictures[:60])
+    newest = "-moment", "-picture"
+    on_board = ON_BOARD.pictures(person, str(large.pk))
+    assert on_board is not None
     return {
+        "favourites": lambda: list(FAVOURITES.pictures(person, "1").order_by(*newest)[:61]),
+        "stars": lambda: list(STARS.pictures(person, "4").order_by(*newest)[:61]),
+        "newest of a board": lambda: list(on_board.order_by(*newest)[:61]),
         "boards": page("/boards/"),
         "boards, second page": page("/boards/?page=2"),
         "board": page(f"/boards/{large.pk}/"),
