@@ -159,6 +159,7 @@ def test_on_a_phone_a_picture_gets_stars_and_a_board(kept: Studio, enter: Enter)
     dialog.get_by_role("button", name="Save").tap()
     page.get_by_role("link", name="Bob's").tap()
     page.get_by_role("link", name="Arrange").tap()
+    expect(page.locator(".placed")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     small = "[...document.querySelectorAll('.placed .btn')].filter((each) => each.offsetHeight < 44).length"
     assert page.evaluate(small) == 0
