@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.engines import views as engine_views
+from generation.gallery import comparing
 from generation.gallery import views as gallery_views
 from generation.ordering import views
 from generation.previews import views as face_views
+from generation.selecting import views as selecting_views
 
 app_name = "generation"
 
@@ -35,6 +37,8 @@ urlpatterns = [
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
+    path("gallery/compare/", comparing.compare, name="compare"),
+    *selecting_views.urlpatterns,
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),

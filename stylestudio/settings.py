@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "generation.making",
     "generation.ordering",
     "generation.previews",
+    "generation.selecting",
     "training.datasets",
     "training.runs",
     "training.trainers.comfyui",

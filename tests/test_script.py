@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "static/js"
-LONGEST, WIDEST, MOST = 200, 120, 16  # lines of a module, columns of a line, modules beside each other
+LONGEST, WIDEST, MOST = 200, 120, 24  # lines of a module, columns of a line, modules beside each other
 ENTRY = "studio.js"
 MODULES = {file.name: file.read_text() for file in sorted(FOLDER.iterdir())}
 IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"\./([^"]+)";$', re.MULTILINE)

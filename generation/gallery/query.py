@@ -106,7 +106,7 @@ def shown(user: User, filters: Filters) -> PictureQuerySet:
 
 def page(found: PictureQuerySet | Search, before: str = "", size: int = PAGE) -> Page:
     """The `size` pictures after the key `before` ("" for the newest). Raises ValueError if the key is malformed."""
-    after = _read_key(before) if before else None
+    after = read_key(before) if before else None
     last_day = timezone.localdate(after[0]) if after else None
     rows = found.newest(size + 1, after)
     more = key(rows[size - 1]) if len(rows) > size else ""
@@ -118,7 +118,8 @@ def key(picture: GeneratedImage) -> str:
     return f"{picture.created_at.astimezone(timezone.get_default_timezone()).isoformat()}~{picture.pk}"
 
 
-def _read_key(text: str) -> tuple[datetime, int]:
+def read_key(text: str) -> tuple[datetime, int]:
+    """The reverse of `key`. Raises ValueError if it is malformed."""
     moment, _sep, number = text.partition("~")
     read = datetime.fromisoformat(moment)
     if read.tzinfo is None or not (number.isascii() and number.isdigit()) or len(number) > 18:

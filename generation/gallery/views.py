@@ -18,6 +18,7 @@ from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyl
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
 from styles.models import Style
+from stylestudio.host import rooms
 from stylestudio.live import publisher
 from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
 
@@ -44,9 +45,10 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
 def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
     """The template context of a wall: the page of ?before=, and the filters. A malformed key is a 404.
 
-    A wall with other tiles, or at another URL, replaces `tile`, `wall_url` and `page_url`.
+    With ?select=1 each picture has a box, for browsers without JavaScript. A wall with other tiles, or at another URL,
+    replaces `tile`, `wall_url` and `page_url`.
     """
-    before = request.GET.get("before", "")
+    before, selecting = request.GET.get("before", ""), request.GET.get("select") == "1"
     try:
         page = wall.page(wall.pictures(request.user, filters), before)
     except (ValueError, OverflowError) as error:
@@ -54,10 +56,12 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
     return {
         "page": page,
         "filters": filters,
+        "selecting": selecting,
         "styles": Style.objects.visible_to(request.user).in_picker_order(),
         "later": bool(before),
-        "more_query": filters.query(before=page.more),
-        "tile": "generation/gallery/_tile.html",
+        "more_query": filters.query(before=page.more, select="1" if selecting else ""),
+        "tile": "generation/gallery/_choice.html" if selecting else "generation/gallery/_tile.html",
+        "bars": [bar(request) for bar in rooms.contributed("wall_bars")] if selecting else (),
         "wall_url": reverse("generation:gallery"),
         "page_url": reverse("generation:gallery-page"),
     }
@@ -82,6 +86,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         if final_prompt(task.prompt, phrases, task.frame) == task.final_prompt
         else [(task.final_prompt, False)],
         "film": film,
+        "compare_with": _beside(found, film),
         "shape": shape_name(found.width, found.height),
         "seconds": _seconds(found),
         "download_name": _download_name(found),
@@ -89,6 +94,13 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "offers": wall.offers(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
+
+
+def _beside(picture: GeneratedImage, film: wall.Film) -> GeneratedImage | None:
+    """The picture before this one in its job, or the one after the first; None if it is the only one."""
+    place = next((number for number, other in enumerate(film.pictures) if other.pk == picture.pk), 0)
+    others = film.pictures[place - 1 : place] if place else film.pictures[1:2]
+    return others[0] if others else None
 
 
 def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:

@@ -12,6 +12,14 @@ document.addEventListener("change", ({ target }) => {
 
 // Fields that take letters.
 const FIELDS = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select";
+export const isTyping = ({ target }) => target.isContentEditable || target.matches?.(FIELDS);
+
+// A key that nobody types with, and that no dialog is open for.
+export function isPlain(event) {
+  const modified = event.ctrlKey || event.metaKey || event.altKey;
+  return !isTyping(event) && !modified && !document.querySelector("dialog[open]") && singles();
+}
+
 let going = 0; // until when a letter after G names a page
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
@@ -25,9 +33,7 @@ document.addEventListener("keydown", (event) => {
     const button = { Digit1: "mode-text", Digit2: "mode-image", KeyR: "dice" }[event.code];
     if (button) press(byId(button));
   }
-  const typing = target.isContentEditable || target.matches?.(FIELDS);
-  const modified = event.ctrlKey || event.metaKey || event.altKey;
-  if (typing || modified || document.querySelector("dialog[open]") || !singles()) return;
+  if (!isPlain(event)) return;
   const letter = key.toLowerCase();
   if (event.timeStamp < going) {
     going = 0;

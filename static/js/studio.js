@@ -14,3 +14,6 @@ import "./captions.js";
 import "./fields.js";
 import "./crops.js";
 import "./keys.js";
+import "./select.js";
+import "./marquee.js";
+import "./compare.js";

@@ -12,6 +12,9 @@ function furnish(tile) {
       if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(/\b0\b/, number));
     }
   }
+  const box = byId("tile-tick").content.firstElementChild.cloneNode(true);
+  box.firstElementChild.value = number;
+  tile.prepend(box);
   if (tile.dataset.coverOf) cover.setAttribute("hx-vals", JSON.stringify({ style: tile.dataset.coverOf }));
   else cover.remove();
   tile.append(acts);

@@ -67,8 +67,9 @@ def choose(request: StudioRequest, slug: str) -> HttpResponse:
     shown = [picture.pk for day in context["page"].days for picture in day.pictures]
     context |= {
         "dataset": dataset,
-        "here": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
-        "tile": "training/datasets/collecting/_choice.html",
+        "taken": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
+        "taken_words": _("In the dataset"),
+        "tile": "generation/gallery/_choice.html",
         "wall_url": address,
         "page_url": address,
     }
