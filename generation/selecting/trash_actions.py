@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from generation.pictures.models import GeneratedImage, PictureQuerySet
-from generation.pictures.models.trash import move_to_trash, take_out
+from generation.pictures.models import GeneratedImage, GenerationTask, PictureQuerySet
 from generation.selecting.actions import TRASH, Action, Outcome
 from stylestudio.people.access import is_curator
 
@@ -26,24 +26,40 @@ def _sorted(user: User, found: PictureQuerySet) -> tuple[list[int], int]:
 
 def _delete(user: User, pictures: Sequence[int], parameters: Mapping[str, Any], prepared: None) -> Outcome:
     own, others = _sorted(user, GeneratedImage.everything.filter(pk__in=pictures))
-    now = timezone.now()
-    moved = move_to_trash(own, now)
-    changed = {"at": now.isoformat(), "pictures": moved}
+    moved = GeneratedImage.everything.discard(own)
+    _mark_tasks(moved)
+    # Undo tells by the time what somebody brought back and deleted once more: that is no longer what this did.
+    first = GeneratedImage.everything.filter(pk__in=moved[:1]).values_list("deleted_at", flat=True).first()
+    changed = {"at": first.isoformat() if first else "", "pictures": moved}
     return Outcome(len(moved), changed, {"others": others, "deleted": len(own) - len(moved)})
 
 
 def _undelete(user: User, changed: Mapping[str, Any]) -> int:
-    return len(take_out(changed["pictures"], datetime.fromisoformat(changed["at"])))
+    if not changed["pictures"]:
+        return 0
+    at = datetime.fromisoformat(changed["at"])
+    back = GeneratedImage.everything.filter(deleted_at=at).restore(changed["pictures"])
+    _mark_tasks(back)
+    return len(back)
 
 
 def _restore(user: User, pictures: Sequence[int], parameters: Mapping[str, Any], prepared: None) -> Outcome:
     own, others = _sorted(user, GeneratedImage.everything.filter(pk__in=pictures))
-    back = take_out(own)
+    back = GeneratedImage.everything.restore(own)
+    _mark_tasks(back)
     return Outcome(len(back), {"pictures": back}, {"others": others, "here": len(own) - len(back)})
 
 
 def _delete_again(user: User, changed: Mapping[str, Any]) -> int:
-    return len(move_to_trash(changed["pictures"], timezone.now()))
+    moved = GeneratedImage.everything.discard(changed["pictures"])
+    _mark_tasks(moved)
+    return len(moved)
+
+
+def _mark_tasks(pictures: Sequence[int]) -> None:
+    """The cards of their jobs have changed: an open page gets them when it connects again."""
+    tasks = GeneratedImage.everything.filter(pk__in=pictures).order_by().values("task")
+    GenerationTask.everything.filter(pk__in=tasks).update(version=F("version") + 1, updated_at=timezone.now())
 
 
 def _deleted(number: int) -> str:

@@ -1,7 +1,7 @@
 """The models of orders: references, tasks and their styles, the prompts sent to engines, the resulting pictures.
 
 Each module uses only those before it: references, patterns, engine_prompts, style_counts, search_tables, search_index,
-generated_images, generation_tasks, trash.
+generated_images, generation_tasks.
 """
 
 from __future__ import annotations

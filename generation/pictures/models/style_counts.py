@@ -5,7 +5,7 @@ A page with all styles would otherwise count every picture that was ever made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
@@ -75,15 +75,11 @@ def add(task: Made, number: int) -> None:
     """Count `number` more pictures of a task, or fewer. Call it in the transaction that stores or removes them."""
     if task.is_face or not task.snapshot.get("styles", True):  # known without a query
         return
-    styles = set(task.mix.order_by().values_list("version__style", flat=True))
-    add_all({(style, task.owner_id, task.visibility): number for style in styles})
-
-
-def add_all(numbers: Mapping[tuple[int, int, str], int]) -> None:
-    """Count more pictures, or fewer, by style, owner and visibility. Call it in the transaction that moves them."""
-    for style, owner, visibility in sorted(numbers):
-        row, _made = StyleCount.objects.get_or_create(style_id=style, owner_id=owner, visibility=visibility)
-        StyleCount.objects.filter(pk=row.pk).update(pictures=F("pictures") + numbers[style, owner, visibility])
+    for style in sorted(set(task.mix.order_by().values_list("version__style", flat=True))):
+        row, _made = StyleCount.objects.get_or_create(
+            style_id=style, owner_id=task.owner_id, visibility=task.visibility
+        )
+        StyleCount.objects.filter(pk=row.pk).update(pictures=F("pictures") + number)
 
 
 def count_by_style(styles: Sequence[int], person: Person) -> dict[int, int]:
