@@ -20,7 +20,7 @@ export function mark(list, on) {
     if (on) picked.add(box.value);
     else picked.delete(box.value);
   }
-  all = undefined;
+  if (fresh.length) all = undefined;
   if (fresh.length && fresh[0].form?.matches("[data-choose]")) changed(fresh[0]); // its button has the number
   show();
 }
@@ -70,6 +70,7 @@ function fill(form, number) {
   const words = form.querySelector("[data-selected]");
   words.textContent = words.dataset.selected.replace("#", number.toLocaleString("en"));
   form.querySelector("[data-everything]").hidden = !wall || Boolean(all);
+  if (!all) byId("selection-all").replaceChildren();
   const compare = form.querySelector("[value=compare]"), fits = number >= 2 && number <= 4;
   compare.ariaDisabled = String(!fits);
   compare.title = fits ? "" : compare.dataset.why;
