@@ -8,7 +8,8 @@ let drawn; // {x, y, before, tiles, box}: where it began on the page, what was s
 
 // On a picture only while one selects, and not on a selected one: that is dragged itself.
 function mayBegin({ target, pointerType, button }) {
-  if (pointerType !== "mouse" || button || !target.closest("main") || target.closest(BUSY) || !boxes().length) return false;
+  if (pointerType !== "mouse" || button || !boxes().length) return false;
+  if (!target.closest("main") || target.closest(BUSY)) return false;
   const box = boxOf(target), tile = target.closest(".tile");
   return tile ? Boolean(box) && (tile.matches(".pickable") || (isSelecting() && !box.checked)) : !target.closest("a");
 }

@@ -148,12 +148,13 @@ document.addEventListener("keydown", (event) => {
   const { key, target } = event, box = boxOf(target), isOpen = document.querySelector("dialog[open], :popover-open");
   if (isTyping(event) || isOpen) return;
   const act = (does) => (event.preventDefault(), does());
+  const toggle = () => choose(box, !box.checked || event.shiftKey, event.shiftKey);
   if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "a" && boxes().length) {
     act(() => mark(boxes(), true));
   } else if (key === "Escape" && isSelecting()) act(clear);
-  else if (key === " " && box && target.matches("a")) act(() => choose(box, !box.checked || event.shiftKey, event.shiftKey));
+  else if (key === " " && box && target.matches("a")) act(toggle);
   else if (!isPlain(event)) return;
-  else if (key.toLowerCase() === "x" && box) act(() => choose(box, !box.checked || event.shiftKey, event.shiftKey));
+  else if (key.toLowerCase() === "x" && box) act(toggle);
   else if (key === "c") {
     const press = button("compare") ?? document.querySelector("[data-compare-with]");
     if (press && (picked.size || press.matches("a"))) act(() => press.click());

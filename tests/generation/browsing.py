@@ -34,16 +34,17 @@ VALID = {
 }
 GET_ONLY = {
     "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
-    "version-engines", "other-styles", "picture-download",
+    "version-engines", "other-styles", "picture-download", "compare", "selection-bar", "selection-all",
+    "selection-name", "bulk-job", "bulk-zip",
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
     "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
-    "picture-cover", "face-ask", "strength", "safe-range",
+    "picture-cover", "face-ask", "strength", "safe-range", "selection", "selection-gone", "bulk-cancel", "bulk-undo",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
-    "picture-restore", "picture-cover", "picture-download",
+    "picture-restore", "picture-cover", "picture-download", "bulk-job", "bulk-cancel", "bulk-undo",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
 WITH_VERSION = {"version-faces", "strength", "safe-range"}
@@ -66,6 +67,8 @@ def address(name: str, pk: int = 1) -> str:
     """The address of a view."""
     if name == "version-engines":
         return reverse("generation:version-engines", args=["ink", 1])
+    if name == "bulk-zip":
+        return reverse("generation:bulk-zip", args=[pk, 1])
     if name in WITH_PURPOSE:
         return reverse(f"generation:{name}", args=[pk, "sheet"])
     return reverse(f"generation:{name}", args=[pk] if name in WITH_NUMBER | WITH_ENGINE | WITH_VERSION else [])
