@@ -35,16 +35,18 @@ VALID = {
 GET_ONLY = {
     "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
     "version-engines", "other-styles", "picture-download", "compare", "selection-bar", "selection-all",
-    "selection-name", "bulk-job", "bulk-zip",
+    "selection-name", "bulk-job", "bulk-zip", "tile-acts",
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
     "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
-    "picture-cover", "face-ask", "strength", "safe-range", "selection", "selection-gone", "bulk-cancel", "bulk-undo",
+    "picture-cover", "face-ask", "strength", "safe-range", "variations", "job-variations",
+    "selection", "selection-gone", "bulk-cancel", "bulk-undo",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
-    "picture-restore", "picture-cover", "picture-download", "bulk-job", "bulk-cancel", "bulk-undo",
+    "picture-restore", "picture-cover", "picture-download", "variations", "job-variations",
+    "bulk-job", "bulk-cancel", "bulk-undo",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
 WITH_VERSION = {"version-faces", "strength", "safe-range"}

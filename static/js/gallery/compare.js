@@ -1,7 +1,7 @@
 // Pictures that are compared: one zoom and one place for all of them, the line between two, one of them alone.
 
-import { byId, each } from "./dom.js";
-import { isPlain } from "./keys.js";
+import { byId, each } from "../dom.js";
+import { isLetter } from "../keys.js";
 
 const MOST = 16, STEP = 1.25; // times the fitted size
 const stage = document.querySelector("[data-compare]");
@@ -94,7 +94,7 @@ function only(number) {
 function key(event) {
   const { key: pressed } = event;
   if (pressed === "Escape" && !document.querySelector("dialog[open], :popover-open")) return leave();
-  if (!isPlain(event)) return;
+  if (!isLetter(event)) return;
   if (/^[1-4]$/.test(pressed) && stage.querySelectorAll(".pane")[pressed - 1]) only(pressed);
   else if (pressed === "+" || pressed === "=") press("in");
   else if (pressed === "-") press("out");

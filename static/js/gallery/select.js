@@ -1,7 +1,7 @@
 // Selecting pictures on a wall: by their boxes, with Shift and Ctrl, with keys; and the bar that says what can be done.
 
-import { byId, changed, each } from "./dom.js";
-import { isPlain, isTyping } from "./keys.js";
+import { byId, changed, each } from "../dom.js";
+import { isLetter, isTyping } from "../keys.js";
 
 const picked = new Set(); // the keys of pictures
 let anchor; // the picture that a range begins at
@@ -153,12 +153,9 @@ document.addEventListener("keydown", (event) => {
     act(() => mark(boxes(), true));
   } else if (key === "Escape" && isSelecting()) act(clear);
   else if (key === " " && box && target.matches("a")) act(toggle);
-  else if (!isPlain(event)) return;
+  else if (!isLetter(event)) return;
   else if (key.toLowerCase() === "x" && box) act(toggle);
-  else if (key === "c") {
-    const press = button("compare") ?? document.querySelector("[data-compare-with]");
-    if (press && (picked.size || press.matches("a"))) act(() => press.click());
-  } else if (key === "Delete" && picked.size) act(() => button("delete")?.click());
+  else if (key === "Delete" && picked.size) act(() => button("delete")?.click());
 });
 
 if (document.querySelector("[data-select-page]")) document.body.classList.add("ticking", "selecting");
