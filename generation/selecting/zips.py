@@ -54,7 +54,7 @@ def files(job: PictureJob, part: int) -> Iterator[tuple[str, bytes]]:
         keys = _keys(job, number)
         for start in range(0, len(keys), CHUNK):
             chunk = keys[start : start + CHUNK]
-            for place, (picture, mix) in enumerate(_look_up(job.owner, chunk), number * SLICE + start + 1):
+            for place, (picture, mix) in enumerate(look_up(job.owner, chunk), number * SLICE + start + 1):
                 ending = PurePosixPath(str(picture.file.name)).suffix
                 facts = sidecars.name_facts(picture, mix, place, job.total)
                 stem = names.take(fill(template, facts), ending, *([".json"] if has_sidecars else []))
@@ -90,7 +90,7 @@ def _keys(job: PictureJob, number: int) -> list[int]:
     return list(found or ())
 
 
-def _look_up(user: User, keys: Sequence[int]) -> list[Made]:
+def look_up(user: User, keys: Sequence[int]) -> list[Made]:
     """The pictures that the person may see, in this order, with what is told of them."""
     try:
         rows = visible_of(user, keys).select_related("task__owner").defer("prompt")
