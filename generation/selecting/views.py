@@ -43,7 +43,7 @@ def act(request: StudioRequest) -> HttpResponse:
     except ValidationError as error:
         return _told(request, error.messages[0])
     if work == COMPARE:
-        few = selection.first(request.user, MOST_COMPARED)
+        few = selection.first(request.user, MOST_COMPARED + 1)  # the page says that it leaves some out
         return _go(request, f"{reverse('generation:compare')}?{urlencode({'ids': ','.join(map(str, few))}, safe=',')}")
     if work == DOWNLOAD:
         return _download(request, selection)

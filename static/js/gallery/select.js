@@ -158,6 +158,5 @@ document.addEventListener("keydown", (event) => {
   else if (key === "Delete" && picked.size) act(() => button("delete")?.click());
 });
 
-if (document.querySelector("[data-select-page]")) document.body.classList.add("ticking", "selecting");
 each(".tick:checked", (box) => picked.add(box.value));
 if (picked.size) show();

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -266,3 +268,28 @@ def test_the_cards_of_the_jobs_that_made_them_change_version(shoot: Shoot, ada: 
     before = GenerationTask.objects.get().version
     orders.place(ada, DELETE, Selection(tuple(keys)), {})
     assert GenerationTask.objects.get().version > before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_delete_and_restore_at_once_leave_counts_that_are_right(
+    shoot: Shoot, ada: User, people: Callable[..., User], ink: Style
+) -> None:
+    curator = people("carl", staff=True)
+    keys = tuple(shoot(ada, 32, style=ink))
+    StyleCount.objects.create(style=ink, owner=ada, visibility="team", pictures=32)
+
+    def press_often(user: User) -> None:
+        try:
+            for _time in range(4):
+                orders.place(user, DELETE, Selection(keys), {})
+                orders.place(user, RESTORE, Selection(keys), {})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(press_often, [ada, curator]))
+    assert StyleCount.objects.get().pictures == len(here())
+    jobs = PictureJob.objects.all()
+    deleted = sum(job.changed for job in jobs if job.work == "delete")
+    restored = sum(job.changed for job in jobs if job.work == "restore")
+    assert len(here()) == 32 - deleted + restored
