@@ -17,17 +17,36 @@ ROOT = Path(__file__).parents[3]
 COUNT = 5_000
 
 ORDER = f"""
-import sys
-sys.path.insert(0, "tests/benchmarks")
-import years
-years.fill({COUNT + 2_000})
 from django.contrib.auth.models import User
-from generation.pictures.models import GeneratedImage
+from django.utils import timezone
+from generation.engines.models import Engine
+from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
 from generation.selecting import orders
 from generation.selecting.selection import Selection
 from generation.selecting.trash_actions import DELETE
-keys = GeneratedImage.objects.order_by("-pk").values_list("pk", flat=True)[:{COUNT}]
-orders.place(User.objects.get(username="owner"), DELETE, Selection(tuple(keys)), {{}})
+owner = User.objects.create_superuser("owner")
+engine, now, keys = Engine.objects.create(address="http://127.0.0.1:9"), timezone.now(), []
+for number in range({COUNT} // 100):
+    tasks = GenerationTask.everything.bulk_create(
+        GenerationTask(
+            owner=owner, prompt="a fox", final_prompt="a fox", width=1024, height=1024, count=4, seeds=[1, 2, 3, 4],
+            checkpoint="b", lightning="l", status="completed", ended_at=now, own_values={{}},
+        )
+        for _each in range(25)
+    )
+    prompts = EnginePrompt.objects.bulk_create(
+        EnginePrompt(task=task, index=index, engine=engine, worker="w", lease_until=now, state="done", own_values={{}})
+        for task in tasks for index in range(4)
+    )
+    rows = GeneratedImage.everything.bulk_create(
+        GeneratedImage(
+            task=row.task, index=row.index, prompt=row, seed=1, width=1024, height=1024, size=1, sha256="0" * 64,
+            engine=engine, file="outputs/none.png",
+        )
+        for row in prompts
+    )
+    keys += [row.pk for row in rows]
+orders.place(owner, DELETE, Selection(tuple(keys)), {{}})
 """
 FREE = """
 from django.utils import timezone
