@@ -21,6 +21,7 @@ from generation.pictures.models import search_index, style_counts
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.models.search_tables import SearchEntry
 from generation.pictures.shapes import size_text
+from stylestudio.database.prepared import OftenUsed
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet
 
@@ -103,7 +104,7 @@ class WantedPictures(LivePictures):
         return super().get_queryset().filter(Exists(tasks.objects.filter(pk=OuterRef("task_id"))))
 
 
-class GeneratedImage(InProject):
+class GeneratedImage(OftenUsed, InProject):
     """A stored picture. The row exists only if the file does."""
 
     task = models.ForeignKey(
