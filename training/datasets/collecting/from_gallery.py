@@ -153,7 +153,7 @@ def _read_many(user: User, pictures: Sequence[int], parameters: Mapping[str, Any
 def _add_many(
     user: User, pictures: Sequence[int], parameters: Mapping[str, Any], prepared: list[Arrival | None]
 ) -> Outcome:
-    dataset = Dataset.objects.visible_to(user).filter(pk=parameters.get("dataset")).first()
+    dataset = Dataset.objects.visible_to(user).filter(pk=parameters["dataset"]).first()
     arrivals = [each for each in prepared if each]
     if dataset is None or not may_change(user, dataset):
         for each in arrivals:
@@ -171,7 +171,7 @@ _LEFT = {"known", "refused"}
 
 
 def _take_out(user: User, changed: Mapping[str, Any]) -> int:
-    dataset = Dataset.objects.visible_to(user).filter(pk=changed.get("dataset")).first()
+    dataset = Dataset.objects.visible_to(user).filter(pk=changed["dataset"]).first()
     if dataset is None or not may_change(user, dataset):
         return 0
     dataset.lock()
