@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.engines import views as engine_views
-from generation.gallery import saved
+from generation.gallery import comparing, saved
 from generation.gallery import views as gallery_views
 from generation.keeping import board_views, mark_views
 from generation.ordering import variations, views
 from generation.previews import views as face_views
+from generation.selecting import views as selecting_views
 
 app_name = "generation"
 
@@ -43,6 +44,8 @@ urlpatterns = [
     path("gallery/saved/", saved.save_filter, name="save-filter"),
     path("gallery/saved/<int:pk>/rename/", saved.rename_filter, name="rename-filter"),
     path("gallery/saved/<int:pk>/delete/", saved.delete_filter, name="delete-filter"),
+    path("gallery/compare/", comparing.compare, name="compare"),
+    *selecting_views.urlpatterns,
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),

@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "generation.ordering",
     "generation.gallery",
     "generation.previews",
+    "generation.selecting",
     "training.datasets",
     "training.runs",
     "training.trainers.comfyui",

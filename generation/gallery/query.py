@@ -114,9 +114,10 @@ class Found:
             before = list(islice(walking.places(self.wanted, place, ahead + 1, back=True), ahead + 1))
         return before[-1] if len(before) > ahead else None
 
-    def count(self, most: int) -> int:
-        """How many match; `most` + 1 if they are more."""
-        return sum(1 for _place in islice(walking.places(self.wanted, None, SLICE), most + 1))
+    def count(self, most: int, up_to_id: int | None = None) -> int:
+        """How many match and are not above `up_to_id`; `most` + 1 if they are more."""
+        wanted = replace(self.wanted, largest=up_to_id, counted=None) if up_to_id is not None else self.wanted
+        return sum(1 for _place in islice(walking.places(wanted, None, SLICE), most + 1))
 
     def _everything(self, after: Place | None, *, back: bool = False) -> PictureQuerySet:
         """All that are shown, for a wall without filters; `back` from the one before a place."""
@@ -165,14 +166,14 @@ def pictures(user: User, filters: Filters) -> Found:
 
 def page(found: Found, before: str = "", size: int = PAGE) -> Page:
     """The `size` pictures after the key `before` ("" for the first). Raises ValueError if the key is malformed."""
-    return page_after(found, _read_key(before) if before else None, size)
+    return page_after(found, read_key(before) if before else None, size)
 
 
 def page_after(found: Found, after: Place | None, size: int = PAGE) -> Page:
     """The `size` pictures after a place."""
     last_day = timezone.localdate(time_of(after.moment)) if after else None
     rows = found.newest(size + 1, after)
-    more = _key_of(found, rows[size - 1]) if len(rows) > size else ""
+    more = key_of(found, rows[size - 1]) if len(rows) > size else ""
     if found.wanted.sort == "best":
         return Page([Day("", rows[:size])] if rows else [], more)  # days would come again and again
     return Page(_days(rows[:size], last_day), more)
@@ -187,7 +188,8 @@ def place_of(found: Found, picture: GeneratedImage) -> Place:
     return place._replace(rating=rating or 0)
 
 
-def _key_of(found: Found, picture: GeneratedImage) -> str:
+def key_of(found: Found, picture: GeneratedImage) -> str:
+    """A picture's place in this wall, for use in a URL."""
     return key(picture, place_of(found, picture).rating)
 
 
@@ -197,7 +199,8 @@ def key(picture: GeneratedImage, rating: int = 0) -> str:
     return f"{moment}~{picture.pk}" + (f"~{rating}" if rating else "")
 
 
-def _read_key(text: str) -> Place:
+def read_key(text: str) -> Place:
+    """The reverse of `key`. Raises ValueError if it is malformed."""
     moment, *numbers = text.split("~")
     read = datetime.fromisoformat(moment)
     good = all(number.isascii() and number.isdigit() and len(number) <= 18 for number in numbers)

@@ -26,6 +26,7 @@ from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
 from generation.pictures.upkeep import facts
 from styles.models import Style
+from stylestudio.host import rooms
 from stylestudio.live import publisher
 from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
 
@@ -78,9 +79,10 @@ def gallery_counts(request: StudioRequest) -> HttpResponse:
 def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True) -> dict[str, Any]:
     """The template context of a wall: the page of ?before= or ?at=, and the filters. A malformed key is a 404.
 
-    A wall with other tiles, or at another URL, replaces `tile`, `wall_url` and `page_url`.
+    With ?select=1 each picture has a box, for browsers without JavaScript. A wall with other tiles, or at another URL,
+    replaces `tile`, `wall_url` and `page_url`.
     """
-    before = request.GET.get("before", "")
+    before, selecting = request.GET.get("before", ""), request.GET.get("select") == "1"
     found = wall.pictures(request.user, filters)
     start = _start(found, request.GET.get("at", ""))
     try:
@@ -96,11 +98,13 @@ def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True
         "faults": [sentence(fault, text) for fault, text in found.wanted.faults],
         "known_since": since,
         "known_percent": facts.percent_done() if since else 100,
+        "selecting": selecting,
         "later": bool(before or start),
-        "more_query": filters.query(before=page.more),
+        "more_query": filters.query(before=page.more, select="1" if selecting else ""),
         "walk": f"?{filters.query(wall='1')}",
         "sizes": (("s", "S", _("Small")), ("", "M", _("Medium")), ("l", "L", _("Large"))),
-        "tile": "generation/gallery/_tile.html",
+        "tile": "generation/gallery/_choice.html" if selecting else "generation/gallery/_tile.html",
+        "bars": [each(request) for each in rooms.contributed("wall_bars")] if selecting else (),
         "wall_url": reverse("generation:gallery"),
         "page_url": reverse("generation:gallery-page"),
     }
@@ -136,6 +140,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "film": film,
         "walk": _walk(come_from),
         "back_url": _back(come_from, pk),
+        "compare_with": _beside(found, film),
         "shape": shape_name(found.width, found.height),
         "seconds": _seconds(found),
         "download_name": _download_name(found),
@@ -166,6 +171,13 @@ def _back(come_from: Filters | None, pk: int) -> str:
     """The address of the wall, at this picture."""
     address = reverse("generation:gallery")
     return address if come_from is None else f"{address}?{come_from.query(at=str(pk))}#picture-{pk}"
+
+
+def _beside(picture: GeneratedImage, film: wall.Film) -> GeneratedImage | None:
+    """The picture before this one in its job, or the one after the first; None if it is the only one."""
+    place = next((number for number, other in enumerate(film.pictures) if other.pk == picture.pk), 0)
+    others = film.pictures[place - 1 : place] if place else film.pictures[1:2]
+    return others[0] if others else None
 
 
 def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:

@@ -17,3 +17,6 @@ import "./fields.js";
 import "./datasets/crops.js";
 import "./keys.js";
 import "./gallery/stage.js";
+import "./gallery/select.js";
+import "./gallery/marquee.js";
+import "./gallery/compare.js";

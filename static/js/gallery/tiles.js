@@ -13,6 +13,9 @@ function furnish(tile) {
       if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(ZERO, number));
     }
   }
+  const box = byId("tile-acts").querySelector(".tick-place").cloneNode(true);
+  box.firstElementChild.value = number;
+  tile.prepend(box);
   if (tile.dataset.coverOf) cover.setAttribute("hx-vals", JSON.stringify({ style: tile.dataset.coverOf }));
   else cover.remove();
   // On the wall of a board it can be taken off.
