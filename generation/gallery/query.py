@@ -66,6 +66,8 @@ class Found:
 
     def newest(self, size: int, after: Place | None = None) -> list[GeneratedImage]:
         """The first `size` in the order of the wall, or those after a place."""
+        if self.wanted.nothing:
+            return []
         if self.wanted.anything and self.wanted.sort != "best":
             return list(self._everything(after)[:size])
         found: list[GeneratedImage] = []
