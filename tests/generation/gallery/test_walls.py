@@ -118,7 +118,7 @@ class Studio:
         """Whether the search is met: each of `CHOICES["words"]` spelled out."""
         said, named = task.final_prompt, row.name
         slugs = {slug for slug, _number in versions}
-        return {
+        found: dict[str, bool] = {
             "": True,
             "fox": "fox" in said, "red fox": "red" in said and "fox" in said, '"red fox"': "red fox" in said,
             "fox OR wolf": "fox" in said or "wolf" in said, "-fox": "fox" not in said,
@@ -133,7 +133,8 @@ class Studio:
             "version:2": any(number == 2 for _slug, number in versions),
             "engine:9 wolf": "9" in str(row.engine) and "wolf" in said, "preset:Cold": task.frame.preset == "Cold",
             "by:nobody": False, "style:nothing": False, "seed:x": False,
-        }[words]  # fmt: skip
+        }  # fmt: skip
+        return found[words]
 
 
 def made(people: list[User], number: int = 40) -> Studio:
