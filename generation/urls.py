@@ -1,4 +1,4 @@
-"""URLs of Studio, jobs, engines, the gallery and previews."""
+"""URLs of Studio, jobs, engines, the gallery, marks, boards and previews."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from django.urls import path
 from generation.engines import views as engine_views
 from generation.gallery import saved
 from generation.gallery import views as gallery_views
-from generation.ordering import views
+from generation.keeping import board_views, mark_views
+from generation.ordering import variations, views
 from generation.previews import views as face_views
 
 app_name = "generation"
@@ -28,6 +29,7 @@ urlpatterns = [
     path("jobs/<int:pk>/front/", views.move_to_front, name="move-to-front"),
     path("jobs/<int:pk>/retry/", views.retry, name="retry"),
     path("jobs/<int:pk>/retry-smaller/", views.retry_smaller, name="retry-smaller"),
+    path("jobs/<int:pk>/variations/", variations.of_job, name="job-variations"),
     path("jobs/<int:pk>/fetch/", views.fetch_again, name="fetch-again"),
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
@@ -36,6 +38,7 @@ urlpatterns = [
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
+    path("gallery/tile-acts/", gallery_views.tile_acts, name="tile-acts"),
     path("gallery/counts/", gallery_views.gallery_counts, name="gallery-counts"),
     path("gallery/saved/", saved.save_filter, name="save-filter"),
     path("gallery/saved/<int:pk>/rename/", saved.rename_filter, name="rename-filter"),
@@ -44,7 +47,11 @@ urlpatterns = [
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
+    path("gallery/<int:pk>/variations/", variations.of_picture, name="variations"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
+    path("marks/", mark_views.read_marks, name="marks"),
+    *board_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

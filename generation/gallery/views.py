@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -19,6 +20,7 @@ from generation.gallery.filters import Filters
 from generation.gallery.models import SavedFilter
 from generation.gallery.walking import Place
 from generation.gallery.wanted import sentence
+from generation.keeping import choosing, mark_views, marks
 from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
@@ -26,6 +28,8 @@ from generation.pictures.upkeep import facts
 from styles.models import Style
 from stylestudio.live import publisher
 from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
+
+AN_HOUR = 60 * 60  # seconds
 
 
 @require_GET
@@ -46,9 +50,18 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
+        marks.show_on(request.user, pictures)
         style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters, with_bar=False))
+
+
+@require_GET
+def tile_acts(request: StudioRequest) -> HttpResponse:
+    """What appears over every tile, the same on all pages of a language: browsers ask for it once an hour."""
+    response = render(request, "generation/gallery/_tile_acts.html")
+    patch_cache_control(response, private=True, max_age=AN_HOUR)
+    return response
 
 
 @require_GET
@@ -75,6 +88,7 @@ def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True
     except (ValueError, OverflowError) as error:
         raise Http404(_("There is no such page.")) from error
     since = facts.known_since() if filters.any and not filters.only_words else None
+    marks.show_on(request.user, page.pictures)
     return {
         "page": page,
         "filters": filters,
@@ -127,6 +141,8 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "download_name": _download_name(found),
         "can_change": may_change(request.user, task),
         "offers": wall.offers(request, found),
+        **mark_views.panel(request, found),
+        **choosing.panel(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
 

@@ -12,6 +12,8 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
+from generation.keeping import boards, marks
+from generation.keeping.models import Board
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -21,7 +23,7 @@ from styles.models import Preset, Style, StyleVersion
 from stylestudio.models import Upload
 from stylestudio.people.visibility import Visibility
 from tests.styles.bringing import weights
-from training.datasets.health import measures
+from training.datasets.health import stored
 from training.datasets.models import CaptionChange, CaptionOperation, Dataset, DatasetImage, DatasetJob
 from training.datasets.reading_models import Reading
 from training.datasets.versions import snapshots
@@ -54,6 +56,7 @@ class Cast:
         self.probe = Probe.objects.create(prompt="a hill")
         self._styles()
         self._pictures()
+        self._kept()
         self._datasets()
         self._trainings()
         self.upload = Upload.objects.create(
@@ -97,12 +100,17 @@ class Cast:
         self.picture.thumbnail.save("a.webp", ContentFile(png()), save=False)
         self.picture.save()
 
+    def _kept(self) -> None:
+        self.board = Board.objects.create(name="Moods", owner=self.maker)
+        boards.add(self.maker, self.board, [self.picture.pk])
+        marks.set_favourite(self.maker, [self.picture.pk], True)
+
     def _datasets(self) -> None:
         self.dataset = Dataset.objects.create(name="Hills", owner=self.maker)
         self.image = DatasetImage(
             dataset=self.dataset, width=64, height=48, byte_size=9, format="PNG", sha256="2" * 64,
             perceptual_hash="0" * 16, position=0, source_name="hill.png", added_by=self.maker, caption="a hill",
-            measures={"version": measures.VERSION, "broken": True, "twins": []},
+            measures={"version": stored.VERSION, "broken": True, "twins": []},
         )  # fmt: skip
         self.image.file.save("hill.png", ContentFile(png()), save=False)
         self.image.thumbnail.save("hill.webp", ContentFile(png()), save=False)
@@ -136,5 +144,5 @@ class Cast:
 
     def make_private(self) -> None:
         """From here on only its maker and owners of the studio may know of anything that can be private."""
-        for model in (GenerationTask, Dataset, DatasetJob, TrainingJob):
+        for model in (GenerationTask, Board, Dataset, DatasetJob, TrainingJob):
             model._base_manager.update(visibility=Visibility.PRIVATE)
