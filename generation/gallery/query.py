@@ -26,7 +26,8 @@ from stylestudio.host import rooms
 from stylestudio.people.access import StudioRequest
 
 PAGE = 60
-SLICE = 2_000  # keys that are looked up together
+SLICE = 2_000  # keys that are found together
+NEAR_KEYS = 500  # that are looked up together; for more a database may go through all
 NEAR = 3  # pictures that are looked at for the next one, in case one is gone
 STRIP = 12  # newest pictures on the page of a style
 # What a tile shows, and where it is on the wall: a page has sixty.
@@ -71,6 +72,8 @@ class Found:
 
     def newest(self, size: int, after: Place | None = None) -> list[GeneratedImage]:
         """The first `size` in the order of the wall, or those after a place."""
+        if self.wanted.nothing:
+            return []
         if self.wanted.anything and self.wanted.sort != "best":
             return list(self._everything(after)[:size])
         found: list[GeneratedImage] = []
@@ -89,8 +92,14 @@ class Found:
         places = walking.places(replace(self.wanted, largest=up_to_id, counted=None), None, SLICE)
         picked = (place.picture for place in islice(places, most))
         while some := list(islice(picked, SLICE)):
-            seen = set(self.shown.order_by().filter(pk__in=some).values_list("pk", flat=True))
-            yield [pk for pk in some if pk in seen]
+            yield self._still_seen(some) if self.wanted.only_words else some
+
+    def _still_seen(self, keys: Sequence[int]) -> list[int]:
+        """Those that are shown: entries whose facts are not known yet do not say who may see them."""
+        shown = self.shown.order_by().values_list("pk", flat=True)
+        parts = [keys[begin : begin + NEAR_KEYS] for begin in range(0, len(keys), NEAR_KEYS)]
+        seen = {pk for part in parts for pk in shown.filter(pk__in=part)}
+        return [pk for pk in keys if pk in seen]
 
     def neighbours(self, place: Place) -> tuple[int | None, int | None]:
         """The keys of the pictures before and after a place in the order of the wall."""
