@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.engines import views as engine_views
+from generation.gallery import saved
 from generation.gallery import views as gallery_views
 from generation.keeping import board_views, mark_views
 from generation.ordering import variations, views
@@ -38,6 +39,10 @@ urlpatterns = [
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
     path("gallery/tile-acts/", gallery_views.tile_acts, name="tile-acts"),
+    path("gallery/counts/", gallery_views.gallery_counts, name="gallery-counts"),
+    path("gallery/saved/", saved.save_filter, name="save-filter"),
+    path("gallery/saved/<int:pk>/rename/", saved.rename_filter, name="rename-filter"),
+    path("gallery/saved/<int:pk>/delete/", saved.delete_filter, name="delete-filter"),
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),

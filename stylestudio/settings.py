@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "generation.keeping",
     "generation.making",
     "generation.ordering",
+    "generation.gallery",
     "generation.previews",
     "training.datasets",
     "training.runs",

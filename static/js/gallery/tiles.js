@@ -34,6 +34,17 @@ function furnishAll() {
 document.addEventListener("htmx:load", furnishAll);
 furnishAll();
 
+// Back from a picture leads to its place in the wall: the pages that were loaded by then are not in its address.
+document.addEventListener("click", ({ target }) => {
+  const tile = target.closest?.("[data-wall] .tile[id]");
+  if (!tile || !target.closest("a")) return;
+  const place = new URL(location.href);
+  place.searchParams.delete("before");
+  place.searchParams.set("at", tile.id.replace("picture-", ""));
+  place.hash = tile.id;
+  history.replaceState(history.state, "", place);
+});
+
 // A title that is cut off is read in full under the pointer.
 document.addEventListener("pointerover", ({ target }) => {
   const title = target.closest?.(".job .cut a:not([title])");
