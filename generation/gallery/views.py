@@ -87,8 +87,8 @@ def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True
         page = wall.page_after(found, start) if start else wall.page(found, before)
     except (ValueError, OverflowError) as error:
         raise Http404(_("There is no such page.")) from error
-    marks.show_on(request.user, page.pictures)
     since = facts.known_since() if filters.any and not filters.only_words else None
+    marks.show_on(request.user, page.pictures)
     return {
         "page": page,
         "filters": filters,
