@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 
 from generation.keeping.models import MOST_STARS, Mark
-from generation.pictures.models import GeneratedImage
+from generation.pictures.models import GeneratedImage, SearchEntry, search_index
 from generation.pictures.models.search_index import moment_of
 from stylestudio.people.visibility import Visibility
 
@@ -119,7 +119,23 @@ def _change_slice(
         update_fields=columns,
     )
     Mark.objects.filter(person=person, picture__in=changed, favourite=False, stars=None).delete()
+    if "stars" in columns:
+        _store_averages(changed)
     return changed
+
+
+def _store_averages(pictures: Iterable[int]) -> None:
+    """Write what the team thinks where walls are filtered and sorted by it, in the transaction that changed it."""
+    wanted = set(pictures)
+    missing = wanted - set(SearchEntry.objects.filter(picture__in=wanted).values_list("picture", flat=True))
+    for older in GeneratedImage.everything.filter(pk__in=missing).select_related("task"):
+        search_index.add_picture(older)  # not indexed yet
+    found = averages(wanted)
+    by_value: dict[int | None, list[int]] = {}
+    for picture in sorted(wanted):
+        by_value.setdefault(found[picture].hundredths if picture in found else None, []).append(picture)
+    for value, some in by_value.items():
+        SearchEntry.objects.filter(picture__in=some).update(rating=value)
 
 
 def slices(pictures: Iterable[int]) -> Iterator[list[int]]:

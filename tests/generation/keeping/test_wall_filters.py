@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 
 from generation.keeping import boards, marks
 from generation.keeping.models import Board
@@ -61,3 +63,25 @@ def test_a_board_that_one_does_not_see_is_none(shots: Shots, ada: User, bob: Use
 def test_what_means_nothing_filters_nothing(text: str) -> None:
     assert FAVOURITES.read(text) == STARS.read(text) == ""
     assert ON_BOARD.read(text) in {"", text}
+
+
+def test_the_wall_shows_what_is_kept_and_the_average_is_stored_for_it(
+    shots: Shots, ada: User, bob: User, her: Client, board: Board
+) -> None:
+    one, two, three = [picture.pk for picture in shots(3)]
+    marks.set_favourite(ada, [one], True)
+    marks.set_stars(ada, [one, two], 4)
+    marks.set_stars(bob, [two], 1)
+    boards.add(ada, board, [three, one])
+    ratings = dict(SearchEntry.objects.values_list("picture", "rating"))
+    assert ratings == {one: 400, two: 250, three: None}
+
+    def shown(**asked: str) -> set[int]:
+        page = her.get(reverse("generation:gallery"), asked).context["page"]
+        return {picture.pk for picture in page.pictures}
+
+    assert shown(favourite="1") == {one} and shown(stars="4") == {one, two} and shown(stars="5") == set()
+    assert shown(board=str(board.pk)) == {one, three} and shown(board="999") == set()
+    assert shown(average="3") == {one} and shown(average="2") == {one, two}
+    marks.set_stars(bob, [two], None)
+    assert shown(average="4") == {one, two}
