@@ -6,7 +6,7 @@ from django.urls import path
 
 from generation.engines import views as engine_views
 from generation.gallery import views as gallery_views
-from generation.ordering import views
+from generation.ordering import picture_files, views
 from generation.previews import views as face_views
 
 app_name = "generation"
@@ -17,6 +17,8 @@ urlpatterns = [
     path("compose/", views.compose, name="compose"),
     path("compose/styles/", views.other_styles, name="other-styles"),
     path("presets/", views.save_preset, name="save-preset"),
+    path("read/", picture_files.read_picture, name="read-picture"),
+    path("read/start/", picture_files.start_from, name="start-from"),
     path("references/", views.reference, name="reference"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),

@@ -10,6 +10,7 @@ import "./mix.js";
 import "./previews.js";
 import "./tiles.js";
 import "./uploads.js";
+import "./dropped.js";
 import "./captions.js";
 import "./fields.js";
 import "./crops.js";

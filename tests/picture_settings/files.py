@@ -252,7 +252,7 @@ EDITOR: dict[str, Any] = {
 }  # fmt: skip
 
 
-def png(size: tuple[int, int] = (8, 8), **texts: str) -> bytes:
+def png(size: tuple[int, int] = (8, 8), /, **texts: str) -> bytes:
     info, file = PngImagePlugin.PngInfo(), BytesIO()
     for key, text in texts.items():
         info.add_text(key, text)
