@@ -8,6 +8,7 @@ from generation.engines import views as engine_views
 from generation.gallery import views as gallery_views
 from generation.ordering import picture_files, views
 from generation.previews import views as face_views
+from generation.takeover import views as takeover_views
 
 app_name = "generation"
 
@@ -33,6 +34,12 @@ urlpatterns = [
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
     path("engines/<int:pk>/ask/", engine_views.request_probe, name="engine-ask"),
+    path("engines/<int:pk>/history/", takeover_views.engine_history, name="engine-history"),
+    path("takeovers/", takeover_views.takeovers, name="takeovers"),
+    path("takeovers/<int:pk>/", takeover_views.takeover, name="takeover"),
+    path("takeovers/<int:pk>/cancel/", takeover_views.cancel, name="takeover-cancel"),
+    path("takeovers/<int:pk>/remove/", takeover_views.remove, name="takeover-remove"),
+    path("takeovers/<int:pk>/restore/", takeover_views.restore, name="takeover-restore"),
     path("engines/loras/", engine_views.found_loras, name="found-loras"),
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),

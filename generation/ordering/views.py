@@ -319,10 +319,10 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     remarks: list[str] = []
     if number := query.get("picture"):
         picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=whole_number(number))
-        values = forms.initial_of(orders.with_seed(orders.order_of(picture.task), picture.seed))
+        values, remarks = _like(request, picture.task, picture.seed)
     elif number := query.get("task"):
-        values = forms.initial_of(
-            orders.order_of(visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
+        values, remarks = _like(
+            request, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
         )
     elif slug := query.get("style"):
         values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
@@ -337,6 +337,15 @@ def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
     return values, remarks
+
+
+def _like(request: StudioRequest, task: GenerationTask, seed: int | None = None) -> tuple[dict[str, Any], list[str]]:
+    """The values of a task, or of one picture of it with this seed."""
+    if task.taken_over is not None:
+        made = honouring.honour(task.taken_over, request.user)
+        return made.values, made.said
+    order = orders.order_of(task)
+    return forms.initial_of(order if seed is None else orders.with_seed(order, seed)), []
 
 
 def _from_file(request: StudioRequest, key: str) -> tuple[dict[str, Any], list[str]]:
