@@ -1,4 +1,4 @@
-"""The pages of take-overs, for owners of the studio, and what a picture's page says of where it came from."""
+"""The pages of take-overs, for curators and owners, and what a picture's page says of where it came from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from generation.takeover import files, history, removing, takeover_jobs
 from generation.takeover.files import NotAllowed
 from generation.takeover.models import TakenPicture, TakeOver
 from stylestudio.media import identity
-from stylestudio.people.access import StudioRequest, visible
+from stylestudio.people.access import StudioRequest, require_curator, visible
 from stylestudio.uploads import purposes
 from stylestudio.uploads.purposes import Purpose, Refused, Upload
 
@@ -32,15 +32,16 @@ SHOWN = 30  # take-overs on the page, newest first
 def require_owner(user: User) -> None:
     """Raise PermissionDenied unless `user` owns the studio: a take-over reads the disk of its machine."""
     if not user.is_superuser:
-        raise PermissionDenied(_("Only owners of the studio can take pictures over."))
+        raise PermissionDenied(_("Only owners of the studio can take over folders and files."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def takeovers(request: StudioRequest) -> HttpResponse:
-    """The page with all take-overs, and the form for a folder."""
-    require_owner(request.user)
+    """The page with all take-overs, and for owners the form for a folder."""
+    require_curator(request.user)
     wish, trouble = request.POST.get("folder", ""), ""
     if request.method == "POST":
+        require_owner(request.user)
         try:
             place = files.allowed(wish)
         except NotAllowed as error:
@@ -65,14 +66,12 @@ def _order_folder(user: User, place: Path) -> TakeOver:
 @require_GET
 def takeover(request: StudioRequest, pk: int) -> HttpResponse:
     """One take-over on its own page."""
-    require_owner(request.user)
     return render(request, "generation/takeover/takeover.html", {"job": _job(request, pk)})
 
 
 @require_POST
 def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     """Cancel it; what was taken stays."""
-    require_owner(request.user)
     takeover_jobs.cancel(job := _job(request, pk))
     return redirect(job)
 
@@ -80,7 +79,6 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def remove(request: StudioRequest, pk: int) -> HttpResponse:
     """Move all of its pictures to the trash, with Undo."""
-    require_owner(request.user)
     job = _job(request, pk)
     if job.is_active:
         messages.warning(request, _("It is still at work. Cancel it first."))
@@ -94,7 +92,6 @@ def remove(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo that."""
-    require_owner(request.user)
     number = removing.put_back(job := _job(request, pk))
     said = ngettext("%(number)d picture is back.", "%(number)d pictures are back.", number)
     messages.success(request, said % {"number": number})
@@ -104,7 +101,7 @@ def restore(request: StudioRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def engine_history(request: StudioRequest, pk: int) -> HttpResponse:
     """How many pictures an engine has in its history; a POST takes them over."""
-    require_owner(request.user)
+    require_curator(request.user)
     engine = get_object_or_404(Engine.objects.filter(active=True), pk=pk)
     if request.method == "POST":
         name = roster.title(engine)[:200]
@@ -120,6 +117,7 @@ def engine_history(request: StudioRequest, pk: int) -> HttpResponse:
 
 
 def _job(request: StudioRequest, pk: int) -> TakeOver:
+    require_curator(request.user)
     return visible(TakeOver.objects.select_related("owner"), request.user, pk=pk)
 
 

@@ -220,7 +220,7 @@ def without_networks(prompt: str) -> tuple[str, tuple[UsedLora, ...]]:
     if not found and not _NETWORK.search(prompt):
         return prompt, ()
     lines = [" ".join(line.split(" ")).strip(" ,") for line in _NETWORK.sub("", prompt).splitlines()]
-    cleaned = re.sub(r",[ ,]*,", ",", re.sub(r" {2,}", " ", "\n".join(lines)))
+    cleaned = re.sub(r",[ ,]*,", ",", re.sub(r" {2,}", " ", "\n".join(lines)).replace(" ,", ","))
     return cleaned.strip(" ,\n"), tuple(found)
 
 
