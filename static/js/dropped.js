@@ -20,7 +20,7 @@ function ask(file) {
   if (!input || document.querySelector("dialog[open]:not(#dropped)")) return false;
   picture = file;
   byId("dropped-found").replaceChildren();
-  dialog.querySelector("[data-add]").hidden = !document.querySelector("[data-upload] [type=file]");
+  dialog.querySelector("[data-add]").hidden = !document.querySelector("[data-upload=dataset] [type=file]");
   put(file.size > MOST_SENT ? new File([file.slice(0, MOST_SENT)], file.name, { type: file.type }) : file, input);
   if (!dialog.open) open(dialog);
   input.dispatchEvent(new Event("change", { bubbles: true }));
@@ -54,7 +54,7 @@ document.addEventListener("click", (event) => {
     event.preventDefault(); // elsewhere the form sends it, and the form for new pictures opens
     byId("dropped").close();
   } else if (picture && event.target.closest("#dropped [data-add]")) {
-    const input = document.querySelector("[data-upload] [type=file]");
+    const input = document.querySelector("[data-upload=dataset] [type=file]");
     put(picture, input);
     changed(input);
     byId("dropped").close();

@@ -60,7 +60,7 @@ def test_a_file_is_chosen_with_the_keyboard_alone_on_a_phone(studio: Studio, ent
 
 def test_without_scripts_it_is_a_page(studio: Studio, enter: Enter) -> None:
     page = enter(studio, path="/read/", java_script_enabled=False)
-    page.locator("input[name=picture]").set_input_files({"name": "fox.png", "mimeType": "image/png", "buffer": file()})
+    page.locator("main input[name=picture]").set_input_files({"name": "fox.png", "mimeType": "image/png", "buffer": file()})
     page.get_by_role("button", name="Read it").click()
     page.get_by_role("link", name="Use its settings").click()
     filled(page)
