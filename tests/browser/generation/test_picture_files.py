@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import Enter, Studio
 from tests.browser.script.test_form import EVENT
@@ -19,6 +19,10 @@ FOX = (
 
 def file() -> bytes:
     return png((32, 48), parameters=FOX)
+
+
+def payload() -> FilePayload:
+    return {"name": "fox.png", "mimeType": "image/png", "buffer": file()}
 
 
 def filled(page: Page) -> None:
@@ -49,7 +53,7 @@ def test_a_file_is_chosen_with_the_keyboard_alone_on_a_phone(studio: Studio, ent
     button.focus()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
-    chooser.value.set_files([{"name": "fox.png", "mimeType": "image/png", "buffer": file()}])
+    chooser.value.set_files(payload())
     use = page.get_by_role("link", name="Use its settings")
     expect(use).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -60,7 +64,7 @@ def test_a_file_is_chosen_with_the_keyboard_alone_on_a_phone(studio: Studio, ent
 
 def test_without_scripts_it_is_a_page(studio: Studio, enter: Enter) -> None:
     page = enter(studio, path="/read/", java_script_enabled=False)
-    page.locator("main input[name=picture]").set_input_files({"name": "fox.png", "mimeType": "image/png", "buffer": file()})
+    page.locator("main input[name=picture]").set_input_files(payload())
     page.get_by_role("button", name="Read it").click()
     page.get_by_role("link", name="Use its settings").click()
     filled(page)
