@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "generation.pictures",
     "generation.making",
     "generation.ordering",
+    "generation.gallery",
     "generation.previews",
     "generation.takeover",
     "training.datasets",

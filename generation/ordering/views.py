@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
@@ -24,6 +23,7 @@ from generation.making import fetching, runner, tasks
 from generation.ordering import forms, honouring, order_page, orders, picture_files
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
+from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask
 from styles.forms import PresetForm
@@ -246,7 +246,7 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
         response = render(request, "generation/ordering/_job.html", {"job": again})
         return (
             reswap(retarget(response, "#jobs"), "afterbegin")
-            if _on_studio(request)
+            if on_studio(request)
             else HttpResponseClientRedirect(again.get_absolute_url())
         )
     return redirect(again)
@@ -269,10 +269,6 @@ def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:
     kind = kinds.kind_of(task)
     wants_row = (request.htmx.target or "").startswith("row-")
     return render(request, kind.fragments[1 if wants_row else 0], {"job": task})
-
-
-def _on_studio(request: StudioRequest) -> bool:
-    return (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("generation:studio")
 
 
 def _studio(
@@ -345,7 +341,7 @@ def _like(request: StudioRequest, task: GenerationTask, seed: int | None = None)
         made = honouring.honour(task.taken_over, request.user)
         return made.values, made.said
     order = orders.order_of(task)
-    return forms.initial_of(order if seed is None else orders.with_seed(order, seed)), []
+    return _again(order if seed is None else orders.with_seed(order, seed), request), []
 
 
 def _from_file(request: StudioRequest, key: str) -> tuple[dict[str, Any], list[str]]:
@@ -355,6 +351,16 @@ def _from_file(request: StudioRequest, key: str) -> tuple[dict[str, Any], list[s
         return {}, []
     made = honouring.honour(found, request.user)
     return made.values, made.said
+
+
+def _again(order: Order, request: StudioRequest) -> dict[str, Any]:
+    """The form's values for an order that was made before; the page says that its seed makes the same picture again.
+
+    With ?seed=new it is let go.
+    """
+    values = forms.initial_of(order)
+    is_let_go = request.GET.get("seed") == "new"
+    return values | ({"seed": None} if is_let_go else {"let_go": f"?{request.GET.urlencode()}&seed=new"})
 
 
 def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:

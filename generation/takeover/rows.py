@@ -24,14 +24,10 @@ from generation.pictures.models import (
     EnginePrompt,
     GeneratedImage,
     GenerationTask,
+    style_counts,
 )
-from generation.pictures.models.search_index import (
-    Content,
-    add_document,
-    add_entries,
-    known_documents,
-    moment_of,
-)
+from generation.pictures.models.search_facts import add_entries
+from generation.pictures.upkeep.entries import entries_of
 from generation.takeover.models import TakenPicture, TakeOver
 from stylestudio.images.decoding import PictureFacts
 from stylestudio.jobs.kinds import Status
@@ -82,7 +78,8 @@ def add(job: TakeOver, pictures: Sequence[Taken]) -> list[int]:
     TakenPicture.objects.bulk_create(
         [TakenPicture(picture=row, takeover=job, path=each.path) for row, each in zip(made, pictures, strict=True)]
     )
-    _let_find(made, tasks)
+    style_counts.add(tasks[0], len(tasks))  # they have the same owner, and no styles
+    add_entries(entries_of(made))
     return [row.pk for row in made]
 
 
@@ -149,6 +146,7 @@ def _picture(task: GenerationTask, prompt: EnginePrompt, engine: Engine, each: T
         index=0,
         prompt=prompt,
         file=each.name,
+        name=PurePosixPath(each.path).name[:255],
         seed=task.seeds[0],
         width=each.facts.width,
         height=each.facts.height,
@@ -158,21 +156,6 @@ def _picture(task: GenerationTask, prompt: EnginePrompt, engine: Engine, each: T
         engine=engine,
         engine_version=each.engine_version[:60],
         created_at=each.time,
-    )
-
-
-def _let_find(pictures: Sequence[GeneratedImage], tasks: Sequence[GenerationTask]) -> None:
-    """Add them to the word search, with one look for all documents that are there."""
-    contents = [Content.of(task.final_prompt, (), is_face=False) for task in tasks]
-    documents = known_documents(set(contents))
-    for content in contents:
-        if content not in documents:
-            documents[content] = add_document(content)
-    add_entries(
-        [
-            (picture.pk, int(picture.project_id or 0), documents[content], moment_of(picture.created_at))
-            for picture, content in zip(pictures, contents, strict=True)
-        ]
     )
 
 

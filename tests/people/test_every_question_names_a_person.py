@@ -42,6 +42,8 @@ WORKSHOPS = {
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
+    "generation.pictures.upkeep.entries": WORKER,
+    "generation.pictures.upkeep.facts": WORKER,
     "generation.pictures.upkeep.indexing": WORKER,
     "generation.pictures.upkeep.sharing": WORKER,
     "generation.pictures.job_cards": "is given tasks that its caller may see",

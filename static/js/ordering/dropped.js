@@ -1,8 +1,8 @@
 // A picture file dropped or pasted on any page, or chosen with the button: what it was made with, and what to do with it.
 
-import { open } from "./buttons.js";
+import { open } from "../buttons.js";
 import { startFrom } from "./compose.js";
-import { byId, changed } from "./dom.js";
+import { byId, changed } from "../dom.js";
 
 const MOST_SENT = 8 * 2 ** 20; // bytes: the texts stand in front of the pixels
 let picture;
