@@ -12,7 +12,7 @@ from stylestudio.picture_settings.links import MOST_NODES, Node
 
 _SEED = ("seed", "control_after_generate")
 _NOISE_SEED = ("noise_seed", "control_after_generate")
-# The widgets of ComfyUI's own nodes, in order (nodes.py and comfy_extras of 0.3 to 0.33; the same since 2023).
+# The widgets of ComfyUI's own nodes, in order (of 0.3 to 0.33; the same since 2023).
 _WIDGETS: dict[str, tuple[str, ...]] = {
     "KSampler": (*_SEED, "steps", "cfg", "sampler_name", "scheduler", "denoise"),
     "KSamplerAdvanced": (

@@ -47,7 +47,7 @@ def _several(value: Any) -> list[Any]:
 
 
 def _swarmui(table: Mapping[str, Any], raw: str) -> PictureSettings:
-    """Its numbers may be texts, its lists too; names have no ending (docs/Image Metadata Format.md, 0.9.8)."""
+    """Its numbers may be texts, its lists too; names have no ending (0.9.8)."""
     given = settings.table(table["sui_image_params"])
     prompt, called = settings.without_networks(settings.words(given.get("prompt")))
     prompt, marks, _rest = prompt.partition("<segment:")
@@ -96,7 +96,7 @@ _SWARM_BEYOND = {"refinermodel": "Refiner", "refinerupscale": "Refiner upscale",
 
 
 def _fooocus(table: Mapping[str, Any], raw: str) -> PictureSettings:
-    """Its own scheme (`meta_parser.py`, 2.5.5): the prompt as written, and lists of what became of it."""
+    """Its own scheme (2.5.5): the prompt as written, and lists of what became of it."""
     sampler, scheduler = sampler_names.comfyui(
         settings.name(table.get("sampler")), settings.name(table.get("scheduler"))
     )

@@ -1,7 +1,7 @@
 """What programs call their samplers, in the names that ComfyUI has for the same.
 
-The tables follow A1111 1.10 and Forge (`sd_samplers_kdiffusion.py`), InvokeAI 6.14 (`schedulers.py`), Fooocus 2.5.5
-(`flags.py`), which has ComfyUI's, and NovelAI's files of 2026.
+The tables follow A1111 1.10 and Forge (their k-diffusion samplers), InvokeAI 6.14, Fooocus 2.5.5
+, which has ComfyUI's, and NovelAI's files of 2026.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// A picture file dropped or pasted on any page, or chosen with the button: what it was made with, and what to do with it.
+// A picture file dropped or pasted on any page, or chosen with the button: what it was made with, what to do with it.
 
 import { open } from "../buttons.js";
 import { startFrom } from "./compose.js";
