@@ -12,6 +12,7 @@ import "./gallery/tiles.js";
 import "./keeping/marks.js";
 import "./keeping/boards.js";
 import "./uploads.js";
+import "./ordering/dropped.js";
 import "./datasets/captions.js";
 import "./fields.js";
 import "./datasets/crops.js";

@@ -158,7 +158,7 @@ class GeneratedImage(OftenUsed, InProject):
     @property
     def is_odd_size(self) -> bool:
         """Whether the engine sent another size than ordered."""
-        return self.size_text != self.task.size_text
+        return self.size_text != self.task.size_text and self.task.taken_over is None
 
     @property
     def thumbnail_url(self) -> str:
