@@ -245,5 +245,5 @@ def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage", "DatasetJob", "DatasetSnapshot",
         "GeneratedImage", "GenerationTask", "LoraImport", "Preset", "Reading", "Style", "StyleCount", "StyleVersion",
-        "TrainingJob",
+        "TakeOver", "TrainingJob",
     }  # fmt: skip
