@@ -248,5 +248,5 @@ def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
         "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "Preset", "Reading",
-        "Style", "StyleCount", "StyleVersion", "TrainingJob",
+        "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob",
     }  # fmt: skip
