@@ -15,3 +15,5 @@ import "./fields.js";
 import "./datasets/crops.js";
 import "./keys.js";
 import "./gallery/stage.js";
+import "./gallery/news.js";
+import "./gallery/walking.js";

@@ -33,7 +33,8 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "face", "gallery", "gallery-counts", "gallery-page", "job", "job-card", "live", "other-styles", "picture",
+    "face", "gallery", "gallery-counts", "gallery-news", "gallery-page", "job", "job-card", "live", "other-styles",
+    "picture",
     "picture-download", "studio", "tile-acts", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
