@@ -12,6 +12,7 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
+from generation.gallery.models import SavedFilter
 from generation.ordering import orders
 from generation.ordering.orders import Order
 from generation.pictures.models import EnginePrompt, GeneratedImage, GenerationTask
@@ -56,6 +57,7 @@ class Cast:
         self._pictures()
         self._datasets()
         self._trainings()
+        self.saved_filter = SavedFilter.objects.create(owner=self.maker, name="Hens", query="q=hen")
         self.upload = Upload.objects.create(
             owner=self.users["maker"], purpose="dataset", name="set.zip", fingerprint="f", size=9,
             updated_at=timezone.now(),
