@@ -1,4 +1,4 @@
-"""URLs of Studio, jobs, engines, the gallery and previews."""
+"""URLs of Studio, jobs, engines, the gallery, marks, boards and previews."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.urls import path
 from generation.engines import views as engine_views
 from generation.gallery import saved
 from generation.gallery import views as gallery_views
+from generation.keeping import board_views, mark_views
 from generation.ordering import variations, views
 from generation.previews import views as face_views
 
@@ -49,6 +50,9 @@ urlpatterns = [
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
     path("gallery/<int:pk>/variations/", variations.of_picture, name="variations"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
+    path("marks/", mark_views.read_marks, name="marks"),
+    *board_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

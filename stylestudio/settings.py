@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "styles",
     "generation.engines",
     "generation.pictures",
+    "generation.keeping",
     "generation.making",
     "generation.ordering",
     "generation.gallery",

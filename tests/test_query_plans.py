@@ -30,7 +30,7 @@ PICTURES = 10_000
 LARGE = {
     "pictures_generationtask", "pictures_engineprompt", "pictures_generatedimage", "pictures_taskstyle",
     "datasets_datasetimage", "runs_lossblock", "pictures_searchdocument", "pictures_searchentry", "pictures_searchpart",
-    "pictures_searchuse", "pictures_searchword", "pictures_searchstyle",
+    "pictures_searchuse", "pictures_searchword", "pictures_searchstyle", "keeping_mark", "keeping_boardpicture",
 }  # fmt: skip
 
 # Indexes of what is open alone or not done yet: as long as a queue, and not as the years.

@@ -53,6 +53,11 @@ class Page:
         """Whether it has no pictures."""
         return not self.days
 
+    @property
+    def pictures(self) -> list[GeneratedImage]:
+        """All of them."""
+        return [picture for day in self.days for picture in day.pictures]
+
 
 @dataclass(frozen=True)
 class Found:

@@ -20,6 +20,7 @@ from generation.gallery.filters import Filters
 from generation.gallery.models import SavedFilter
 from generation.gallery.walking import Place
 from generation.gallery.wanted import sentence
+from generation.keeping import choosing, mark_views, marks
 from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
@@ -49,6 +50,7 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
     if request.GET.get("strip"):
         newest = wall.page(wall.pictures(request.user, filters), size=wall.STRIP)
         pictures = [picture for day in newest.days for picture in day.pictures]
+        marks.show_on(request.user, pictures)
         style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters, with_bar=False))
@@ -97,6 +99,7 @@ def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True
     except (ValueError, OverflowError) as error:
         raise Http404(_("There is no such page.")) from error
     since = facts.known_since() if filters.any and not filters.only_words else None
+    marks.show_on(request.user, page.pictures)
     return {
         "page": page,
         "filters": filters,
@@ -149,6 +152,8 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "download_name": _download_name(found),
         "can_change": may_change(request.user, task),
         "offers": wall.offers(request, found),
+        **mark_views.panel(request, found),
+        **choosing.panel(request, found),
     }
     return render(request, "generation/gallery/picture.html", context)
 

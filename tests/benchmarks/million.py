@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -85,6 +87,10 @@ def steps() -> dict[str, Callable[[], Any]]:
     assert engine is not None
     since = running.queued_at
 
+    kept: dict[str, Callable[[], Any]] = {}
+    if find_spec("generation.keeping"):
+        name = f"{__package__}.kept" if __package__ else "kept"
+        kept = import_module(name).steps(page, taken_back, person)
     return {
         "studio": page("/"),
         "studio, everyone": page("/live/?who=all"),
@@ -192,6 +198,7 @@ def steps() -> dict[str, Callable[[], Any]]:
         "stalls": stalls.facts if hasattr(stalls, "facts") else facts,
         "sweep": runner.sweep,
         "thumbnails": thumbnails.finish_missing,
+        **kept,
     }
 
 
@@ -315,10 +322,12 @@ def compare(sides: dict[str, Side], runs: int, only: set[str], how: str) -> list
         queries = {}
         for number in range(runs + 1):
             for each, asked in sides.items():
+                if name not in asked.names:  # a page that there was not before
+                    continue
                 took, queries[each] = asked.ask(name, how)
                 if number:  # the first one is not warm
                     told[each].append(took)
-        middle = {each: median(values) for each, values in told.items()}
+        middle = {each: median(values) for each, values in told.items() if values}
         row: dict[str, Any] = {"step": name, **{f"{each}_ms": round(ms, 1) for each, ms in middle.items()}}
         row["times"] = round(middle["many"] / middle["few"], 2)
         row["queries"] = queries["many"]

@@ -9,8 +9,8 @@ Four pictures a task; 40,000 prompts, used as often as words are (Zipf), a third
 one or two of 60 styles of five versions each; three shapes, two checkpoints and a rare one, presets, some private and
 some transparent, one picture in thirteen rated; one in fifty a preview of a style, one in forty failed; 25 people, half
 of whom clear what is done; 36 months; five projects of unequal size; 200 datasets of 40 pictures; 2,000 trainings with
-losses; 20 open tasks and two prompts on each engine. All scaled down with the pictures but for people, engines and what
-is open; a page of styles, datasets or trainings is full in a small studio too.
+losses; what people kept (`kept.py`); 20 open tasks and two prompts on each engine. All scaled down with the pictures
+but for people, engines and what is open; a page of styles, datasets or trainings is full in a small studio too.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import uuid
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
@@ -140,6 +141,8 @@ def fill(pictures: int, seed: int = 7) -> None:
         _continue_sequences()  # what is open comes through the ORM
         _asked(people)
         _trained(dice, max(40, round(200 * share)), max(60, round(2_000 * share)), people, versions)
+        if find_spec("generation.keeping"):  # or filled with the code of before
+            import_module(f"{__package__}.kept" if __package__ else "kept").fill(Table, dice, people, share)
     _index()
     _share()
     _settle()

@@ -33,18 +33,19 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "face", "gallery", "gallery-counts", "gallery-news", "gallery-page", "job", "job-card", "live", "other-styles",
-    "picture",
-    "picture-download", "studio", "tile-acts", "version-engines", "version-faces",
+    "board", "boards", "face", "gallery", "gallery-counts", "gallery-news", "gallery-page", "job", "job-card", "live",
+    "marks", "other-styles", "picture", "picture-download", "studio", "tile-acts", "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
-    "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "engine-ask", "engine-pause", "engine-resume",
-    "face-ask", "fetch-again", "generate", "job-variations", "move-to-front", "picture-cover", "picture-delete",
-    "picture-restore", "reference", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter",
-    "save-preset", "strength", "variations",
+    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "cancel", "cancel-waiting",
+    "clear", "compose", "delete-filter", "engine-ask", "engine-pause", "engine-resume", "face-ask", "fetch-again",
+    "generate", "job-variations", "mark", "move-to-front", "picture-cover", "picture-delete", "picture-restore",
+    "reference", "rename-filter", "retry", "retry-smaller", "safe-range", "save-filter", "save-preset", "strength",
+    "variations",
 }  # fmt: skip
 WITH_NUMBER = {
-    "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations", "move-to-front", "picture",
+    "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "cancel",
+    "delete-filter", "fetch-again", "job", "job-card", "job-variations", "mark", "move-to-front", "picture",
     "picture-cover", "picture-delete", "picture-download", "picture-restore", "rename-filter", "retry",
     "retry-smaller", "variations",
 }  # fmt: skip

@@ -2,18 +2,25 @@
 
 import { byId, each } from "../dom.js";
 
+const ZERO = /(?<![\d])0(?!\d)/; // stands for the picture's number
 const MOST = 120; // characters of a text instead of a picture
 
 function furnish(tile) {
   const acts = byId("tile-acts").firstElementChild.cloneNode(true);
   const cover = acts.querySelector("[data-cover]"), [number] = tile.querySelector("a").pathname.match(/\d+/);
   for (const part of acts.children) {
-    for (const name of ["href", "hx-post"]) {
-      if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(/\b0\b/, number));
+    for (const name of ["href", "hx-post", "data-favour", "data-boards"]) {
+      if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(ZERO, number));
     }
   }
   if (tile.dataset.coverOf) cover.setAttribute("hx-vals", JSON.stringify({ style: tile.dataset.coverOf }));
   else cover.remove();
+  // On the wall of a board it can be taken off.
+  const off = acts.querySelector("[data-off]"), board = tile.closest("[data-off-board]");
+  if (board) {
+    off.setAttribute("hx-post", board.dataset.offBoard);
+    off.setAttribute("hx-vals", JSON.stringify({ picture: number }));
+  } else off.remove();
   tile.append(acts);
   htmx.process(acts);
   // In the card of a job a picture has a number until here: the prompt is the card's title.
