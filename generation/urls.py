@@ -48,6 +48,7 @@ urlpatterns = [
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
+    path("gallery/news/", gallery_views.gallery_news, name="gallery-news"),
     path("gallery/tile-acts/", gallery_views.tile_acts, name="tile-acts"),
     path("gallery/counts/", gallery_views.gallery_counts, name="gallery-counts"),
     path("gallery/saved/", saved.save_filter, name="save-filter"),

@@ -197,7 +197,7 @@ TIME_ZONE = env.time_zone("STYLESTUDIO_TIME_ZONE", "UTC")
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static", ("guides", BASE_DIR / "docs/pictures")]
 SERVESTATIC_USE_FINDERS = True
 # Names determine the address: "outputs/…" and "uploads/…" are served by stylestudio.edge.serving, never by Django.
 MEDIA_ROOT = DATA / "media"

@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from generation.gallery import bar, counting
+from generation.gallery import bar, counting, news
 from generation.gallery import query as wall
 from generation.gallery.filters import Filters
 from generation.gallery.models import SavedFilter
@@ -28,7 +28,7 @@ from generation.pictures.upkeep import facts
 from styles.models import Style
 from stylestudio.host import rooms
 from stylestudio.live import publisher
-from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
+from stylestudio.people.access import StudioRequest, may_change, require_maker, visible, whole_number
 
 AN_HOUR = 60 * 60  # seconds
 
@@ -55,6 +55,17 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
         style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters, with_bar=False))
+
+
+@require_GET
+def gallery_news(request: StudioRequest) -> HttpResponse:
+    """How many pictures are newer than ?than=, the newest of an open wall; with ?show=1 its first page anew."""
+    filters = wall.Filters.read(request.GET)
+    if request.GET.get("show"):
+        return render(request, "generation/gallery/_wall_anew.html", wall_page(request, filters, with_bar=False))
+    than = whole_number(request.GET.get("than", "0"))
+    context = {"than": than, "filters": filters, "number": news.newer(request.user, filters, than), "most": news.MOST}
+    return render(request, "generation/gallery/_news.html", context)
 
 
 @require_GET

@@ -21,3 +21,5 @@ import "./gallery/stage.js";
 import "./gallery/select.js";
 import "./gallery/marquee.js";
 import "./gallery/compare.js";
+import "./gallery/news.js";
+import "./gallery/walking.js";
