@@ -29,7 +29,7 @@ def test_previews_are_in_the_queue_but_not_in_the_gallery_and_the_live_column(
     filters = query.Filters(style=version.style.slug)
     assert query.page(query.pictures(bob, filters)).empty
     asked = query.Filters(style=version.style.slug, previews=True)
-    assert query.shown(bob, asked).count() == 4 and asked.query() == "style=ink-mist&previews=1"
+    assert query.pictures(bob, asked).count(10) == 4 and asked.query() == "style=ink-mist&previews=1"
     client = signed_in(bob)
     prompt = "castle by the sea, sunset"
     for name, asked_for in (("studio", {"who": "all"}), ("live", {"who": "all"}), ("gallery", {})):
@@ -54,7 +54,10 @@ def test_arrows_on_a_persons_picture_skip_previews(engine: Engine, version: Styl
 
 
 def test_leaving_previews_out_costs_the_gallery_one_look_at_the_task_of_each_picture(ada: User) -> None:
-    plans = [query.shown(ada, query.Filters(previews=previews))[:61].explain() for previews in (True, False)]
+    plans = [
+        query.pictures(ada, query.Filters(previews=previews))._everything(None)[:61].explain()
+        for previews in (True, False)
+    ]
     every, wanted = (re.sub(r"(?m)^[\d ]+", "", plan).splitlines() for plan in plans)
     assert every[0] == "SEARCH pictures_generatedimage USING INDEX generatedimage_gallery (project_id=?)"
     looks = [step for step in wanted[1:] if step.startswith("SEARCH")]
