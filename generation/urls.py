@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.engines import views as engine_views
-from generation.gallery import saved
+from generation.gallery import comparing, saved
 from generation.gallery import views as gallery_views
 from generation.keeping import board_views, mark_views
-from generation.ordering import variations, views
+from generation.ordering import picture_files, variations, views
 from generation.previews import views as face_views
+from generation.selecting import views as selecting_views
+from generation.takeover import views as takeover_views
 
 app_name = "generation"
 
@@ -19,6 +21,8 @@ urlpatterns = [
     path("compose/", views.compose, name="compose"),
     path("compose/styles/", views.other_styles, name="other-styles"),
     path("presets/", views.save_preset, name="save-preset"),
+    path("read/", picture_files.read_picture, name="read-picture"),
+    path("read/start/", picture_files.start_from, name="start-from"),
     path("references/", views.reference, name="reference"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),
@@ -34,15 +38,24 @@ urlpatterns = [
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
     path("engines/<int:pk>/ask/", engine_views.request_probe, name="engine-ask"),
+    path("engines/<int:pk>/history/", takeover_views.engine_history, name="engine-history"),
+    path("takeovers/", takeover_views.takeovers, name="takeovers"),
+    path("takeovers/<int:pk>/", takeover_views.takeover, name="takeover"),
+    path("takeovers/<int:pk>/cancel/", takeover_views.cancel, name="takeover-cancel"),
+    path("takeovers/<int:pk>/remove/", takeover_views.remove, name="takeover-remove"),
+    path("takeovers/<int:pk>/restore/", takeover_views.restore, name="takeover-restore"),
     path("engines/loras/", engine_views.found_loras, name="found-loras"),
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
+    path("gallery/news/", gallery_views.gallery_news, name="gallery-news"),
     path("gallery/tile-acts/", gallery_views.tile_acts, name="tile-acts"),
     path("gallery/counts/", gallery_views.gallery_counts, name="gallery-counts"),
     path("gallery/saved/", saved.save_filter, name="save-filter"),
     path("gallery/saved/<int:pk>/rename/", saved.rename_filter, name="rename-filter"),
     path("gallery/saved/<int:pk>/delete/", saved.delete_filter, name="delete-filter"),
+    path("gallery/compare/", comparing.compare, name="compare"),
+    *selecting_views.urlpatterns,
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),

@@ -90,6 +90,8 @@ INSTALLED_APPS = [
     "generation.ordering",
     "generation.gallery",
     "generation.previews",
+    "generation.selecting",
+    "generation.takeover",
     "training.datasets",
     "training.runs",
     "training.trainers.comfyui",
@@ -195,7 +197,7 @@ TIME_ZONE = env.time_zone("STYLESTUDIO_TIME_ZONE", "UTC")
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static", ("guides", BASE_DIR / "docs/pictures")]
 SERVESTATIC_USE_FINDERS = True
 # Names determine the address: "outputs/…" and "uploads/…" are served by stylestudio.edge.serving, never by Django.
 MEDIA_ROOT = DATA / "media"
@@ -232,6 +234,10 @@ COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
 #: node, the caption shown by a Preview as Text node.
 #: Default: `captioners` in the data folder
 CAPTIONERS_DIR = env.path("STYLESTUDIO_CAPTIONERS", DATA / "captioners")
+#: [The studio] Folders of the studio's machine, separated by commas, that owners may [take pictures over
+#: from](../operators/taking-over.md) on the page, such as the output folder of a ComfyUI there; folders in them too.
+#: The command takes any folder.
+TAKEOVER_FOLDERS = env.items("STYLESTUDIO_TAKEOVER_FOLDERS")
 #: [Set by `studio`] Where the preview engine listens.
 PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")
 #: [Engines] The SDXL checkpoint, as the engines list it.

@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from stylestudio import views
 from stylestudio.edge import failure_answers
+from stylestudio.guides import views as guide_views
 from stylestudio.people import accounts
 from stylestudio.queue import views as queue_views
 from stylestudio.uploads import views as upload_views
@@ -20,6 +21,7 @@ urlpatterns = [
     path("styles/", include("styles.urls")),
     path("", include("training.urls")),
     path("", include(queue_views.urlpatterns)),
+    path("", include(guide_views.urlpatterns)),
     path("shortcuts/", views.shortcuts, name="shortcuts"),
     path("health", views.health, name="health"),
     path("favicon.ico", views.favicon),

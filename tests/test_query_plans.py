@@ -41,8 +41,11 @@ SHORT = {
 
 
 # What sorts before it takes a page: the pictures of matching documents, at most 2,000 pictures of each dataset shown,
-# and open jobs.
-SORT_FEW = {"words", "datasets", "new training", "socket", "socket, everyone", "claim"}
+# open jobs, and of filters at most as many as `walking.FEW`.
+SORT_FEW = {
+    "words", "datasets", "new training", "socket", "socket, everyone", "claim", "gallery, base style", "filter",
+    "search", "sort", "count", "place",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

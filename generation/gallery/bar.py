@@ -131,8 +131,8 @@ def _known(person: User, filters: Filters) -> Known:
     seen = SearchEntry.objects.filter(project=projects.of(person))
     if not person.is_superuser:
         seen = seen.filter(Q(is_private=False) | Q(owner=person.pk))
-    kinds = SearchKind.objects.filter(checkpoint=OuterRef(OuterRef("pk"))).values("pk")
-    names = SearchName.objects.filter(Exists(seen.filter(kind__in=kinds)) | Exists(seen.filter(preset=OuterRef("pk"))))
+    kinds = SearchKind.objects.filter(Exists(seen.filter(kind=OuterRef("pk"))))
+    names = SearchName.objects.filter(Q(pk__in=kinds.values("checkpoint")) | Exists(seen.filter(preset=OuterRef("pk"))))
     found: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     questions = [
         _of(counts.order_by(), "by", F("owner_id"), F("owner__username")).distinct(),

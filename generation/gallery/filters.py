@@ -25,7 +25,7 @@ ME = "me"
 
 
 def _text(query: QueryDict, name: str, longest: int = LONGEST_VALUE) -> str:
-    return query.get(name, "").replace("\0", "").strip()[:longest]
+    return query.get(name, "").replace("\0", "").strip()[:longest].rstrip()
 
 
 def _one_of(query: QueryDict, name: str, values: tuple[str, ...]) -> str:

@@ -26,7 +26,8 @@ from stylestudio.host import rooms
 from stylestudio.people.access import StudioRequest
 
 PAGE = 60
-SLICE = 2_000  # keys that are looked up together
+SLICE = 2_000  # keys that are found together
+NEAR_KEYS = 500  # that are looked up together; for more a database may go through all
 NEAR = 3  # pictures that are looked at for the next one, in case one is gone
 STRIP = 12  # newest pictures on the page of a style
 # What a tile shows, and where it is on the wall: a page has sixty.
@@ -71,6 +72,8 @@ class Found:
 
     def newest(self, size: int, after: Place | None = None) -> list[GeneratedImage]:
         """The first `size` in the order of the wall, or those after a place."""
+        if self.wanted.nothing:
+            return []
         if self.wanted.anything and self.wanted.sort != "best":
             return list(self._everything(after)[:size])
         found: list[GeneratedImage] = []
@@ -89,8 +92,14 @@ class Found:
         places = walking.places(replace(self.wanted, largest=up_to_id, counted=None), None, SLICE)
         picked = (place.picture for place in islice(places, most))
         while some := list(islice(picked, SLICE)):
-            seen = set(self.shown.order_by().filter(pk__in=some).values_list("pk", flat=True))
-            yield [pk for pk in some if pk in seen]
+            yield self._still_seen(some) if self.wanted.only_words else some
+
+    def _still_seen(self, keys: Sequence[int]) -> list[int]:
+        """Those that are shown: entries whose facts are not known yet do not say who may see them."""
+        shown = self.shown.order_by().values_list("pk", flat=True)
+        parts = [keys[begin : begin + NEAR_KEYS] for begin in range(0, len(keys), NEAR_KEYS)]
+        seen = {pk for part in parts for pk in shown.filter(pk__in=part)}
+        return [pk for pk in keys if pk in seen]
 
     def neighbours(self, place: Place) -> tuple[int | None, int | None]:
         """The keys of the pictures before and after a place in the order of the wall."""
@@ -114,9 +123,10 @@ class Found:
             before = list(islice(walking.places(self.wanted, place, ahead + 1, back=True), ahead + 1))
         return before[-1] if len(before) > ahead else None
 
-    def count(self, most: int) -> int:
-        """How many match; `most` + 1 if they are more."""
-        return sum(1 for _place in islice(walking.places(self.wanted, None, SLICE), most + 1))
+    def count(self, most: int, up_to_id: int | None = None) -> int:
+        """How many match and are not above `up_to_id`; `most` + 1 if they are more."""
+        wanted = replace(self.wanted, largest=up_to_id, counted=None) if up_to_id is not None else self.wanted
+        return sum(1 for _place in islice(walking.places(wanted, None, SLICE), most + 1))
 
     def _everything(self, after: Place | None, *, back: bool = False) -> PictureQuerySet:
         """All that are shown, for a wall without filters; `back` from the one before a place."""
@@ -165,14 +175,14 @@ def pictures(user: User, filters: Filters) -> Found:
 
 def page(found: Found, before: str = "", size: int = PAGE) -> Page:
     """The `size` pictures after the key `before` ("" for the first). Raises ValueError if the key is malformed."""
-    return page_after(found, _read_key(before) if before else None, size)
+    return page_after(found, read_key(before) if before else None, size)
 
 
 def page_after(found: Found, after: Place | None, size: int = PAGE) -> Page:
     """The `size` pictures after a place."""
     last_day = timezone.localdate(time_of(after.moment)) if after else None
     rows = found.newest(size + 1, after)
-    more = _key_of(found, rows[size - 1]) if len(rows) > size else ""
+    more = key_of(found, rows[size - 1]) if len(rows) > size else ""
     if found.wanted.sort == "best":
         return Page([Day("", rows[:size])] if rows else [], more)  # days would come again and again
     return Page(_days(rows[:size], last_day), more)
@@ -187,7 +197,8 @@ def place_of(found: Found, picture: GeneratedImage) -> Place:
     return place._replace(rating=rating or 0)
 
 
-def _key_of(found: Found, picture: GeneratedImage) -> str:
+def key_of(found: Found, picture: GeneratedImage) -> str:
+    """A picture's place in this wall, for use in a URL."""
     return key(picture, place_of(found, picture).rating)
 
 
@@ -197,7 +208,8 @@ def key(picture: GeneratedImage, rating: int = 0) -> str:
     return f"{moment}~{picture.pk}" + (f"~{rating}" if rating else "")
 
 
-def _read_key(text: str) -> Place:
+def read_key(text: str) -> Place:
+    """The reverse of `key`. Raises ValueError if it is malformed."""
     moment, *numbers = text.split("~")
     read = datetime.fromisoformat(moment)
     good = all(number.isascii() and number.isdigit() and len(number) <= 18 for number in numbers)

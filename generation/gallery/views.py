@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from generation.gallery import bar, counting
+from generation.gallery import bar, counting, news
 from generation.gallery import query as wall
 from generation.gallery.filters import Filters
 from generation.gallery.models import SavedFilter
@@ -26,8 +26,9 @@ from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
 from generation.pictures.upkeep import facts
 from styles.models import Style
+from stylestudio.host import rooms
 from stylestudio.live import publisher
-from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
+from stylestudio.people.access import StudioRequest, may_change, require_maker, visible, whole_number
 
 AN_HOUR = 60 * 60  # seconds
 
@@ -57,6 +58,17 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
 
 
 @require_GET
+def gallery_news(request: StudioRequest) -> HttpResponse:
+    """How many pictures are newer than ?than=, the newest of an open wall; with ?show=1 its first page anew."""
+    filters = wall.Filters.read(request.GET)
+    if request.GET.get("show"):
+        return render(request, "generation/gallery/_wall_anew.html", wall_page(request, filters, with_bar=False))
+    than = whole_number(request.GET.get("than", "0"))
+    context = {"than": than, "filters": filters, "number": news.newer(request.user, filters, than), "most": news.MOST}
+    return render(request, "generation/gallery/_news.html", context)
+
+
+@require_GET
 def tile_acts(request: StudioRequest) -> HttpResponse:
     """What appears over every tile, the same on all pages of a language: browsers ask for it once an hour."""
     response = render(request, "generation/gallery/_tile_acts.html")
@@ -78,9 +90,10 @@ def gallery_counts(request: StudioRequest) -> HttpResponse:
 def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True) -> dict[str, Any]:
     """The template context of a wall: the page of ?before= or ?at=, and the filters. A malformed key is a 404.
 
-    A wall with other tiles, or at another URL, replaces `tile`, `wall_url` and `page_url`.
+    With ?select=1 each picture has a box, for browsers without JavaScript. A wall with other tiles, or at another URL,
+    replaces `tile`, `wall_url` and `page_url`.
     """
-    before = request.GET.get("before", "")
+    before, selecting = request.GET.get("before", ""), request.GET.get("select") == "1"
     found = wall.pictures(request.user, filters)
     start = _start(found, request.GET.get("at", ""))
     try:
@@ -96,11 +109,13 @@ def wall_page(request: StudioRequest, filters: Filters, *, with_bar: bool = True
         "faults": [sentence(fault, text) for fault, text in found.wanted.faults],
         "known_since": since,
         "known_percent": facts.percent_done() if since else 100,
+        "selecting": selecting,
         "later": bool(before or start),
-        "more_query": filters.query(before=page.more),
+        "more_query": filters.query(before=page.more, select="1" if selecting else ""),
         "walk": f"?{filters.query(wall='1')}",
         "sizes": (("s", "S", _("Small")), ("", "M", _("Medium")), ("l", "L", _("Large"))),
-        "tile": "generation/gallery/_tile.html",
+        "tile": "generation/gallery/_choice.html" if selecting else "generation/gallery/_tile.html",
+        "bars": [each(request) for each in rooms.contributed("wall_bars")] if selecting else (),
         "wall_url": reverse("generation:gallery"),
         "page_url": reverse("generation:gallery-page"),
     }
@@ -136,6 +151,7 @@ def picture(request: StudioRequest, pk: int) -> HttpResponse:
         "film": film,
         "walk": _walk(come_from),
         "back_url": _back(come_from, pk),
+        "compare_with": _beside(found, film),
         "shape": shape_name(found.width, found.height),
         "seconds": _seconds(found),
         "download_name": _download_name(found),
@@ -166,6 +182,13 @@ def _back(come_from: Filters | None, pk: int) -> str:
     """The address of the wall, at this picture."""
     address = reverse("generation:gallery")
     return address if come_from is None else f"{address}?{come_from.query(at=str(pk))}#picture-{pk}"
+
+
+def _beside(picture: GeneratedImage, film: wall.Film) -> GeneratedImage | None:
+    """The picture before this one in its job, or the one after the first; None if it is the only one."""
+    place = next((number for number, other in enumerate(film.pictures) if other.pk == picture.pk), 0)
+    others = film.pictures[place - 1 : place] if place else film.pictures[1:2]
+    return others[0] if others else None
 
 
 def _styles(request: StudioRequest, mix: list[TaskStyle]) -> list[Style]:

@@ -92,7 +92,13 @@ class Wanted:
     @property
     def anything(self) -> bool:
         """Whether all pictures are wanted, in whatever order."""
-        plain = not self.words and self.least_rating is None and self.since is None and self.until is None
+        plain = (
+            not self.nothing
+            and not self.words
+            and self.least_rating is None
+            and self.since is None
+            and self.until is None
+        )
         return plain and not (
             self.nothing or self.facts or self.not_facts or self.styles or self.not_styles or self.versions
             or self.others or self.not_others or self.names or self.largest
@@ -263,6 +269,9 @@ def _take_style(found: Wanted, said: Field) -> None:
             _complain(found, Fault.BAD_NUMBER, said)
         else:
             found.versions.append(versions)
+        return
+    if said.value.lower() == BASE_SLUG:
+        found.one_of("is_base", (True,), is_not=said.is_not)
         return
     exact = seen.filter(Q(slug__iexact=said.value) | Q(name__iexact=said.value))
     part = seen.filter(Q(slug__icontains=said.value) | Q(name__icontains=said.value))

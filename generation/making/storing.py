@@ -74,6 +74,7 @@ def store(prompt: EnginePrompt, data: bytes) -> GeneratedImage | None:
     if not task.complete_if_whole():
         task.advance(progress=overall(task))
     publisher.changed(task)
+    publisher.arrived("pictures")
     return picture
 
 

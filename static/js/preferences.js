@@ -42,7 +42,7 @@ each("[data-notify]", (box) => {
 
 // What is said of a job: its card has its title once, and "…" for it here.
 export function words(root) {
-  const title = root.querySelector("h3")?.textContent.trim() ?? "";
+  const title = root.querySelector("[id$='-title']")?.textContent.trim() ?? "";
   return root.dataset.say.replace("…", () => (title.length > 60 ? `${title.slice(0, 59)}…` : title));
 }
 
@@ -58,6 +58,6 @@ export function notify(root) {
   const note = new Notification(words(root), { tag: root.id, icon });
   note.onclick = () => {
     window.focus();
-    location.assign(root.querySelector("h3 a").getAttribute("href"));
+    location.assign(root.querySelector("[id$='-title'] a").getAttribute("href"));
   };
 }

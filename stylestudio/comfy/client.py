@@ -261,6 +261,14 @@ class ComfyClient:
         """Whether the engine lists this LoRA now, in either spelling of the path."""
         return is_listed(name, await self.models("loras"))
 
+    async def histories(self, offset: int, count: int) -> Mapping[str, Any]:
+        """So many entries of the history as the engine keeps them, by prompt id, the oldest first from `offset` on."""
+        params = {"max_items": str(count), "offset": str(offset)}
+        answer = await self.transport.json("GET", "history", params=params)
+        if not isinstance(answer, dict):
+            raise BadResponse(f"The history of {self.transport.name} is not understood.")
+        return answer
+
     async def fetch(self, ref: ImageRef, *, limit: int = 256 * 2**20) -> bytes:
         """Download a file from the engine, never empty.
 

@@ -323,6 +323,13 @@ def engines_changed() -> None:
     publisher.note_act("engines", publish_engines)
 
 
+def arrived(what: str) -> None:
+    """Tell every open page soon that something came in, such as "pictures": a page that shows such asks what of it is
+    for it. The hint says neither what nor whose it is.
+    """
+    publisher.note_act(f"arrived {what}", lambda: publish_shell("shell/_arrived.html", what=what))
+
+
 def progressed(job: Job, template: str) -> None:
     """Push only the small part that shows progress."""
     publisher.note(job, part=template)

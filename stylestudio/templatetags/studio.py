@@ -8,10 +8,13 @@ from datetime import datetime
 from typing import Protocol
 
 from django import template
+from django.template import Context
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+
+from stylestudio.guides import chapters
 
 register = template.Library()
 
@@ -40,6 +43,13 @@ def icon(name: str, size: str = "") -> SafeString:
     """The symbol `name` of shell/_sprite.html; `size` is "s" for small. Decorative: put words beside it."""
     classes = f"i {size}".strip()
     return format_html('<svg class="{}" aria-hidden="true"><use href="#i-{}"/></svg>', classes, name)
+
+
+@register.simple_tag(takes_context=True)
+def help_here(context: Context) -> str:
+    """The address of the chapter of help about this page."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    return chapters.about(match.view_name if match else "")
 
 
 @register.simple_tag

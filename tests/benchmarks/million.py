@@ -45,6 +45,8 @@ def steps() -> dict[str, Callable[[], Any]]:
     from generation.ordering import orders
     from generation.pictures import estimates, tasks, thumbnails
     from generation.pictures.models import GeneratedImage, GenerationTask, SearchEntry
+    from generation.selecting import zips
+    from generation.selecting.trash_actions import DELETE
     from stylestudio.host.health_facts import facts
     from stylestudio.jobs import kinds
     from stylestudio.live import arrivals, publisher
@@ -78,6 +80,11 @@ def steps() -> dict[str, Callable[[], Any]]:
     assert entry is not None
     place = f"wall=1&at={middle.pk}"
     SavedFilter.objects.get_or_create(owner=person, name="Mine", defaults={"query": "by=me&shape=square"})
+    owner = User.objects.get(username="owner")
+
+    def gone() -> None:
+        answer = browser.post("/gallery/selection/gone/", {"pictures": ",".join(map(str, pictures))})
+        assert answer.status_code == 200
 
     running = GenerationTask.objects.running().first()
     assert running is not None
@@ -99,6 +106,9 @@ def steps() -> dict[str, Callable[[], Any]]:
         "gallery, one style": page("/gallery/?style=style-1"),
         "gallery, base style": page("/gallery/?style=base"),
         "gallery, previews": page("/gallery/?previews=1"),
+        "gallery, news": page(f"/gallery/news/?than={pictures[5]}"),
+        "gallery, news of one style": page(f"/gallery/news/?than={pictures[500]}&style=style-1"),
+        "words: news": page(f"/gallery/news/?than={pictures[500]}&q=dragon"),
         "words: 10 %": page("/gallery/?q=dragon"),
         "words: 10 %, Chinese": page("/gallery/?q=龙"),
         "words: 10 %, further": page(f"/gallery/page/?q=dragon&{further}"),
@@ -165,6 +175,13 @@ def steps() -> dict[str, Callable[[], Any]]:
         "place: picture, mine": page(f"/gallery/{middle.pk}/?wall=1&by=me"),
         "place: picture, words": page(f"/gallery/{middle.pk}/?wall=1&q=dragon"),
         "place: picture, best": page(f"/gallery/{middle.pk}/?wall=1&sort=best"),
+        "gallery, boxes": page("/gallery/?select=1"),
+        "compare": page(f"/gallery/compare/?ids={','.join(map(str, pictures[:4]))}"),
+        "selection, bar": page("/gallery/selection/bar/"),
+        "selection, name": page(f"/gallery/selection/name/?picture={pictures[0]}&template=%7Bstyle%7D_%7Bseed%7D"),
+        "selection, gone": gone,
+        "delete some": taken_back(lambda: DELETE.apply(owner, pictures[:4], {}, None)),
+        "zip, first 100": lambda: zips.look_up(owner, pictures[:100]),
         "picture": page(f"/gallery/{pictures[len(pictures) // 2]}/"),
         "styles": page("/styles/"),
         "style": page("/styles/style-1/"),

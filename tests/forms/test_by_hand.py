@@ -23,6 +23,7 @@ BY_HAND = {
     "_choice.html": (1, ROW),
     "_choose.html": (1, SEARCH),
     "_cover_input.html": (1, WIDGET),
+    "_dropped_dialog.html": (3, "a script puts the dropped file there; the server looks at what it is"),
     "_effect.html": (1, PAGE),
     "_health_picture.html": (1, ROW),
     "_live.html": (2, SEARCH),
@@ -42,11 +43,13 @@ BY_HAND = {
     "datasets.html": (1, SEARCH),
     "found_loras.html": (3, SEARCH + "; " + ROW),
     "new_run.html": (1, "one of many datasets; each as a widget takes longer than the rest of the page"),
+    "picture_file.html": (1, WIDGET),
     "run_base.html": (3, PAGE),
     "run_config.html": (1, CHOICE),
     "snapshot.html": (1, CHOICE),
     "studio.html": (2, PAGE),
     "styles.html": (1, SEARCH),
+    "takeovers.html": (1, "the name of a folder; which one may be read is a setting"),
 }
 
 

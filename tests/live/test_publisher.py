@@ -99,6 +99,14 @@ def test_a_job_is_pushed_at_most_four_times_a_second_and_its_last_state_always(
     assert versions(line, task) == sorted(versions(line, task), key=int)
 
 
+def test_what_came_in_is_a_bare_hint_to_every_page_and_one_for_several(line: Line) -> None:
+    for _picture in range(5):
+        live.arrived("pictures")
+    live.publisher.flush()
+    [hint] = line.to(live.SHELL)
+    assert {html.strip() for html in hint["html"].values()} == {'<i data-arrives="pictures"></i>'}
+
+
 def test_an_end_does_not_wait(task: GenerationTask, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "INTERVAL", 60.0)
     task.start("w")

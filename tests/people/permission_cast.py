@@ -12,6 +12,7 @@ from django.utils import timezone
 from PIL import Image
 
 from generation.engines.models import Engine
+from generation.gallery.models import SavedFilter
 from generation.keeping import boards, marks
 from generation.keeping.models import Board
 from generation.ordering import orders
@@ -59,6 +60,7 @@ class Cast:
         self._kept()
         self._datasets()
         self._trainings()
+        self.saved_filter = SavedFilter.objects.create(owner=self.maker, name="Hens", query="q=hen")
         self.upload = Upload.objects.create(
             owner=self.users["maker"], purpose="dataset", name="set.zip", fingerprint="f", size=9,
             updated_at=timezone.now(),

@@ -57,6 +57,11 @@ WORKSHOPS = {
     "generation.previews.following": WORKER,
     "generation.previews.panels": "previews are the team's; a pushed panel is the same for all",
     "generation.previews.sketches": WORKER,
+    "generation.takeover.management": COMMAND,
+    "generation.takeover.removing": "is given a take-over that its caller may see",
+    "generation.takeover.rows": WORKER,
+    "generation.takeover.takeover_jobs": WORKER,
+    "generation.takeover.taking": WORKER,
     "training.datasets.admin": ADMIN,
     "training.datasets.captions.captioners": WORKER,
     "training.datasets.captions.grid": OF_ITS_DATASET,
@@ -247,5 +252,5 @@ def test_everything_that_people_list_knows_it() -> None:
     assert guarded() == {
         "Board", "BoardPicture", "CaptionChange", "CaptionOperation", "Checkpoint", "Dataset", "DatasetImage",
         "DatasetJob", "DatasetSnapshot", "GeneratedImage", "GenerationTask", "LoraImport", "Mark", "Preset", "Reading",
-        "Style", "StyleCount", "StyleVersion", "TrainingJob",
+        "Style", "StyleCount", "StyleVersion", "TakeOver", "TrainingJob",
     }  # fmt: skip

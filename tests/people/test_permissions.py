@@ -62,6 +62,8 @@ def form(who: str, about: str = "", **data: str) -> Rule:
 RULES: dict[str, Rule] = {
     "generation:studio": page(),
     "shortcuts": page(),
+    "help": page(),
+    "help-chapter": page(),
     "generation:generate": action(TEAM),
     "generation:compose": action(TEAM),
     "generation:other-styles": page(),
@@ -84,6 +86,14 @@ RULES: dict[str, Rule] = {
     "generation:version-engines": page("style"),
     "generation:gallery": page(),
     "generation:gallery-page": page(),
+    "generation:gallery-counts": page(),
+    "generation:gallery-news": page(),
+    "generation:save-filter": action(TEAM, query="q=hen", name="Hens"),
+    "generation:rename-filter": action(OWN, "saved_filter", name="Birds"),
+    "generation:delete-filter": action(OWN, "saved_filter"),
+    "generation:tile-acts": page(),
+    "generation:variations": action(TEAM, "picture"),
+    "generation:job-variations": action(TEAM, "task"),
     "generation:picture": page("picture"),
     "generation:picture-download": page("picture"),
     "generation:picture-delete": action(MAKERS, "picture"),
@@ -244,6 +254,7 @@ def path_to(cast: Cast, address: Address, rule: Rule) -> str:
         "purpose": "sheet",
         "choice": "none",
         "key": "abc",
+        "name": "artists/gallery",
         "token": "token",
     }
     return "/" + re.sub(r"<\w+:(\w+)>", lambda found: str(facts[found[1]]), address.route)

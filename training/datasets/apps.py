@@ -17,6 +17,7 @@ class DatasetsConfig(rooms.Room):
     beats = ("training.datasets.dataset_jobs:held.renew",)
     guarded_sweeps = ("training.datasets.collecting.intake:discard_old",)
     upload_purposes = ("training.datasets.collecting.views:PURPOSE",)
+    picture_actions = ("training.datasets.collecting.from_gallery:ADD_MANY",)
     picture_offers = ("training.datasets.collecting.from_gallery:offer",)
     flagged_pictures = ("training.datasets.health.report:flagged",)
     receivers = {"training.datasets.signals:came": ("training.datasets.health.check_work:hear_of_pictures",)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Self
 
@@ -17,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from generation.engines.models import Engine
 from generation.pictures.models import search_index, style_counts
 from generation.pictures.models.engine_prompts import EnginePrompt
+from generation.pictures.models.search_tables import SearchEntry
 from generation.pictures.shapes import size_text
 from stylestudio.database.prepared import OftenUsed
 from stylestudio.people.projects import InProject
@@ -45,6 +48,41 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     def newest_first(self) -> Self:
         """Sort in the order of the gallery; the key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
+
+    def discard(self, pks: Collection[int]) -> list[int]:
+        """Move some of these to the trash, a few hundred at a time; their files stay. The keys of those that this
+        caller moved: of several at once one does it.
+        """
+        with transaction.atomic():
+            found = self._locked(pks, Q(deleted_at=None))
+            moved = [picture.pk for picture in found]
+            GeneratedImage.everything.filter(pk__in=moved).update(deleted_at=timezone.now())
+            _count_by_style(found, -1)
+        return moved
+
+    def restore(self, pks: Collection[int]) -> list[int]:
+        """Take some of these out of the trash, a few hundred at a time. The keys of those that this caller restored."""
+        with transaction.atomic():
+            found = self._locked(pks, Q(deleted_at__isnull=False))
+            restored = [picture.pk for picture in found]
+            GeneratedImage.everything.filter(pk__in=restored).update(deleted_at=None)
+            _count_by_style(found, 1)
+            known = set(SearchEntry.objects.filter(picture__in=restored).values_list("picture", flat=True))
+            for picture in found:
+                if picture.pk not in known:  # it was in the trash while older pictures were indexed
+                    search_index.add_picture(picture)
+        return restored
+
+    def _locked(self, pks: Collection[int], where: Q) -> list[GeneratedImage]:
+        """Those to which this still applies; nobody else changes them until the transaction ends."""
+        found = self.filter(where, pk__in=pks).select_related("task").order_by("pk")
+        return list(found.select_for_update(of=("self",)))
+
+
+def _count_by_style(pictures: Collection[GeneratedImage], sign: int) -> None:
+    tasks = {picture.task_id: picture.task for picture in pictures}
+    for task, number in sorted(Counter(picture.task_id for picture in pictures).items()):
+        style_counts.add(tasks[task], sign * number)
 
 
 # Whose thumbnail is not made yet. SQLite uses the index for it only if "" stands in the statement and is no parameter.
@@ -120,7 +158,7 @@ class GeneratedImage(OftenUsed, InProject):
     @property
     def is_odd_size(self) -> bool:
         """Whether the engine sent another size than ordered."""
-        return self.size_text != self.task.size_text
+        return self.size_text != self.task.size_text and self.task.taken_over is None
 
     @property
     def thumbnail_url(self) -> str:

@@ -28,6 +28,7 @@ from styles.for_engines import LEAST_STRENGTH, MOST_STRENGTH
 from styles.models import StyleVersion
 from stylestudio.database.prepared import OftenUsed, Prepared
 from stylestudio.jobs.kinds import Job, JobQuerySet, Status
+from stylestudio.picture_settings.settings import PictureSettings
 
 LEAST_SIDE, MOST_SIDE = 64, 2048
 MOST_PICTURES = 16
@@ -203,6 +204,12 @@ class GenerationTask(OftenUsed, Job):
     def frame(self) -> Frame:
         """The words that a preset put around the prompt."""
         return Frame.read(self.snapshot)
+
+    @cached_property
+    def taken_over(self) -> PictureSettings | None:
+        """What its picture was made with elsewhere; None if it was made here."""
+        facts = self.snapshot.get("taken_over")
+        return None if facts is None else PictureSettings.of_facts(facts)
 
     def complete_if_whole(self) -> bool:
         """Complete the task if its last picture is stored. Of several callers exactly one gets True."""

@@ -13,6 +13,9 @@ function furnish(tile) {
       if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(ZERO, number));
     }
   }
+  const box = byId("tile-acts").querySelector(".tick-place").cloneNode(true);
+  box.firstElementChild.value = number;
+  tile.prepend(box);
   if (tile.dataset.coverOf) cover.setAttribute("hx-vals", JSON.stringify({ style: tile.dataset.coverOf }));
   else cover.remove();
   // On the wall of a board it can be taken off.
@@ -24,7 +27,7 @@ function furnish(tile) {
   tile.append(acts);
   htmx.process(acts);
   // In the card of a job a picture has a number until here: the prompt is the card's title.
-  const title = tile.closest("[data-job]")?.querySelector("h3").textContent.trim();
+  const title = tile.closest("[data-job]")?.querySelector("[id$='-title']").textContent.trim();
   if (title) tile.querySelector("img").alt = title.length > MOST ? `${title.slice(0, MOST - 1)}…` : title;
 }
 

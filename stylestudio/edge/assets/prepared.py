@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import posixpath
 import shutil
 import tempfile
 import time
@@ -141,7 +142,7 @@ def _sources() -> Iterator[tuple[str, tuple[Storage, str]]]:
     seen = set[str]()
     for finder in finders.get_finders():
         for path, storage in finder.list([]):
-            name = path.replace("\\", "/")
+            name = posixpath.join(getattr(storage, "prefix", None) or "", path.replace("\\", "/"))
             if name not in seen:  # the first finder counts
                 seen.add(name)
                 yield name, (storage, path)

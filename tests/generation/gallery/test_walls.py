@@ -47,7 +47,7 @@ CHOICES: dict[str, Sequence[Any]] = {
     "words": ("", "fox", "red fox", '"red fox"', "fox OR wolf", "-fox", "-red wolf", "seed:5005", "5005", "x-5005.png",
               "by:ada", "-by:ada", "style:ink", "-style:ink", "style:base", "shape:portrait", "after:2026-03-12",
               "before:2026-03", "on:2026-03-11", "file:holiday", "holiday", "-holiday", "checkpoint:rare", "version:2",
-              "engine:9 wolf", "preset:Cold"),
+              "engine:9 wolf", "preset:Cold", "by:nobody", "style:nothing", "seed:x"),
     "style": ("", "ink", "mist", "base", "no-such"),
     "version": ("", "1", "2"),
     "by": ("", "me", "ada", "bob", "nobody"),
@@ -73,6 +73,7 @@ class Studio:
     def slow(self, person: User, filters: Filters) -> list[int]:
         """The keys of what is asked for, in order."""
         rows = GeneratedImage.with_previews.visible_to(person).select_related("task__owner", "engine")
+        rows = rows.prefetch_related("task__mix__version__style")
         found = [row for row in rows if self.matches(person, row, filters)]
         key = {
             "": lambda row: (-row.created_at.timestamp(), -row.pk),
@@ -84,7 +85,7 @@ class Studio:
     def matches(self, person: User, row: GeneratedImage, filters: Filters) -> bool:
         """Whether a picture is asked for."""
         task = row.task
-        versions = [(mix.version.style.slug, mix.version.number) for mix in task.mix.select_related("version__style")]
+        versions = [(mix.version.style.slug, mix.version.number) for mix in task.mix.all()]
         day = timezone.localdate(row.created_at).isoformat()
         shape = {0: "square", 1: "landscape", -1: "portrait"}[(row.width > row.height) - (row.width < row.height)]
         wanted = [
@@ -117,7 +118,7 @@ class Studio:
         """Whether the search is met: each of `CHOICES["words"]` spelled out."""
         said, named = task.final_prompt, row.name
         slugs = {slug for slug, _number in versions}
-        return {
+        found: dict[str, bool] = {
             "": True,
             "fox": "fox" in said, "red fox": "red" in said and "fox" in said, '"red fox"': "red fox" in said,
             "fox OR wolf": "fox" in said or "wolf" in said, "-fox": "fox" not in said,
@@ -131,10 +132,12 @@ class Studio:
             "-holiday": "holiday" not in named and "holiday" not in said, "checkpoint:rare": "rare" in task.checkpoint,
             "version:2": any(number == 2 for _slug, number in versions),
             "engine:9 wolf": "9" in str(row.engine) and "wolf" in said, "preset:Cold": task.frame.preset == "Cold",
-        }[words]  # fmt: skip
+            "by:nobody": False, "style:nothing": False, "seed:x": False,
+        }  # fmt: skip
+        return found[words]
 
 
-def made(people: list[User], number: int = 70) -> Studio:
+def made(people: list[User], number: int = 40) -> Studio:
     """A studio of so many jobs."""
     dice = random.Random(11)
     engines = [Engine.objects.create(address=f"http://127.0.0.1:{port}") for port in (19, 28)]
@@ -172,6 +175,7 @@ def made(people: list[User], number: int = 70) -> Studio:
                 search_index.rate(picture.pk, studio.rated[picture.pk] / 100)
     for row in dice.sample(list(GeneratedImage.with_previews.all()), 10):
         row.delete()
+        studio.rated.pop(row.pk, None)
     return studio
 
 
@@ -193,7 +197,7 @@ def asked() -> Iterator[Filters]:
         for value in values:
             yield replace(Filters(), **{name: value})
     dice = random.Random(5)
-    for _each in range(60):
+    for _each in range(40):
         names = dice.sample(list(CHOICES), 3)
         yield replace(Filters(), **{name: dice.choice(CHOICES[name]) for name in names})
 
