@@ -100,8 +100,8 @@ class Wanted:
             and self.until is None
         )
         return plain and not (
-            self.facts or self.not_facts or self.styles or self.not_styles or self.versions or self.others
-            or self.not_others or self.names or self.largest
+            self.nothing or self.facts or self.not_facts or self.styles or self.not_styles or self.versions
+            or self.others or self.not_others or self.names or self.largest
         )  # fmt: skip
 
     def one_of(self, fact: str, values: Iterable[Any], *, is_not: bool = False) -> None:

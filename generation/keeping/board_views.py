@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -71,8 +71,8 @@ def shelf(request: StudioRequest) -> HttpResponse:
 @require_GET
 def board(request: StudioRequest, pk: int) -> HttpResponse:
     """The pictures of a board in its order; further ones behind the key ?after=; with ?arrange=1 to be moved."""
-    shown = boards.counted(request.user, Board.objects.select_related("owner"), MOST_ON_PAGE)
-    found = visible(shown, request.user, pk=pk)
+    shown = Board.objects.visible_to(request.user).select_related("owner")
+    found = get_object_or_404(boards.counted(request.user, shown, MOST_ON_PAGE), pk=pk)
     after = _read_key(request.GET.get("after", ""))
     can_change = boards.may_change(request.user, found)
     places = boards.page(request.user, found, after, PAGE + 1)

@@ -42,6 +42,7 @@ WORKSHOPS = {
     "generation.keeping.admin": ADMIN,
     "generation.keeping.boards": "is given a board that its caller may see; pictures go through it",
     "generation.keeping.marks": "what the team thinks is counted over everybody's",
+    "generation.keeping.models": "a board is locked whoever sees it",
     "generation.making": WORKER,
     "generation.ordering.management": COMMAND,
     "generation.pictures.admin": ADMIN,
@@ -88,6 +89,9 @@ WORKSHOPS = {
 FOR_EVERYBODY = {
     "generation.gallery.query._neighbour": "looks for pictures of tasks that the person may see",
     "generation.gallery.views._with_story": "its callers hand it to `visible`",
+    "generation.keeping.choosing._offered": "looks for pictures that the person may see, on boards that they may see",
+    "generation.keeping.wall_filters.facet": "asks on which boards that the person may see",
+    "generation.keeping.wall_filters.pictures": "asks for a board that the person may see",
     "generation.ordering.orders._again": "numbers the retries of a task, whoever asked for them",
     "generation.ordering.orders._placed": "a press is known by its number",
     "stylestudio.live.arrivals.of": "says for many whether there may be news; what is sent goes through it",
