@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Self
 
@@ -15,8 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from generation.engines.models import Engine
-from generation.pictures.models import search_index, style_counts
+from generation.pictures.models import search_index, style_counts, trash_entries
 from generation.pictures.models.engine_prompts import EnginePrompt
+from generation.pictures.models.search_tables import SearchEntry
 from generation.pictures.shapes import size_text
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet
@@ -29,7 +32,7 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     whole_manager = "everything"
 
     def unfinished(self) -> Self:
-        """Pictures without a thumbnail."""
+        """Pictures without a thumbnail, for a manager that leaves out the trash."""
         return self.filter(_UNFINISHED)
 
     def before(self, moment: datetime, pk: int) -> Self:
@@ -44,6 +47,59 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
     def newest_first(self) -> Self:
         """Sort in the order of the gallery; the key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
+
+    def discard(self, pks: Collection[int]) -> list[int]:
+        """Move some of these to the trash, a few hundred at a time; their files stay. The keys of those that this
+        caller moved: of several at once one does it.
+        """
+        now = timezone.now()
+        with transaction.atomic():
+            found = self._locked(pks, Q(deleted_at=None))
+            moved = [picture.pk for picture in found]
+            GeneratedImage.everything.filter(pk__in=moved).update(deleted_at=now)
+            tasks = _tasks_of(found)
+            trash_entries.add(
+                [
+                    trash_entries.Discarded(each.pk, each.project_id, tasks[each.task_id].owner_id, each.size)
+                    for each in found
+                ],
+                now,
+            )
+            _count_by_style(found, tasks, -1)
+        return moved
+
+    def restore(self, pks: Collection[int]) -> list[int]:
+        """Take some of these out of the trash, a few hundred at a time. The keys of those that this caller restored;
+        what was deleted for good stays as it is.
+        """
+        with transaction.atomic():
+            found = self._locked(pks, Q(deleted_at__isnull=False, emptied_at=None))
+            restored = [picture.pk for picture in found]
+            GeneratedImage.everything.filter(pk__in=restored).update(deleted_at=None)
+            trash_entries.remove(restored)
+            tasks = _tasks_of(found)
+            _count_by_style(found, tasks, 1)
+            known = set(SearchEntry.objects.filter(picture__in=restored).values_list("picture", flat=True))
+            for picture in found:
+                if picture.pk not in known:  # it was in the trash while older pictures were indexed
+                    picture.task = tasks[picture.task_id]
+                    search_index.add_picture(picture)
+        return restored
+
+    def _locked(self, pks: Collection[int], where: Q) -> list[GeneratedImage]:
+        """Those to which this still applies; nobody else changes them until the transaction ends."""
+        return list(self.filter(where, pk__in=pks).order_by("pk").select_for_update(of=("self",)))
+
+
+def _tasks_of(pictures: Collection[GeneratedImage]) -> dict[int, Any]:
+    tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
+    found: dict[int, Any] = tasks.everything.in_bulk({picture.task_id for picture in pictures})
+    return found
+
+
+def _count_by_style(pictures: Collection[GeneratedImage], tasks: dict[int, Any], sign: int) -> None:
+    for task, number in sorted(Counter(picture.task_id for picture in pictures).items()):
+        style_counts.add(tasks[task], sign * number)
 
 
 # Whose thumbnail is not made yet. SQLite uses the index for it only if "" stands in the statement and is no parameter.
@@ -66,7 +122,11 @@ class WantedPictures(LivePictures):
 
 
 class GeneratedImage(InProject):
-    """A stored picture. The row exists only if the file does."""
+    """A stored picture. The row exists only if the file does, or did until the picture was deleted for good.
+
+    What is left then is a tombstone: `emptied_at` says when, the names of its files are empty once these are in the bin,
+    and everything else stays as it was.
+    """
 
     task = models.ForeignKey(
         "pictures.GenerationTask", on_delete=models.PROTECT, related_name="pictures", db_index=False
@@ -86,6 +146,7 @@ class GeneratedImage(InProject):
     engine_version = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True)
+    emptied_at = models.DateTimeField(null=True, editable=False)
 
     objects = WantedPictures.from_queryset(PictureQuerySet)()
     with_previews = LivePictures.from_queryset(PictureQuerySet)()
@@ -101,7 +162,10 @@ class GeneratedImage(InProject):
             models.Index(
                 fields=["project", "created_at", "id"], condition=Q(deleted_at=None), name="generatedimage_gallery"
             ),
-            models.Index(fields=["-id"], condition=Q(thumbnail=""), name="generatedimage_unfinished"),
+            # Without the trash, where tombstones have no thumbnail for ever.
+            models.Index(
+                fields=["-id"], condition=Q(thumbnail="", deleted_at=None), name="generatedimage_no_thumbnail"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,8 +186,8 @@ class GeneratedImage(InProject):
 
     @property
     def thumbnail_url(self) -> str:
-        """The thumbnail; the original until the thumbnail is made."""
-        return str((self.thumbnail or self.file).url)
+        """The thumbnail; the original until the thumbnail is made; "" if it was deleted for good."""
+        return "" if self.emptied_at else str((self.thumbnail or self.file).url)
 
     @property
     def alt(self) -> str:
@@ -141,18 +205,12 @@ class GeneratedImage(InProject):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Move to the trash; the file stays. One of several callers does it."""
-        now = timezone.now()
-        with transaction.atomic():
-            moved = GeneratedImage.everything.filter(pk=self.pk, deleted_at=None).update(deleted_at=now)
-            if moved:
-                style_counts.add(self.task, -1)
-        self.deleted_at = self.deleted_at or now
+        moved = len(GeneratedImage.everything.discard([self.pk]))
+        self.refresh_from_db(fields=["deleted_at"])
         return moved, {"pictures.GeneratedImage": moved}
 
-    def restore(self) -> None:
-        """Take out of the trash. One of several callers does it."""
-        with transaction.atomic():
-            if GeneratedImage.everything.filter(pk=self.pk, deleted_at__isnull=False).update(deleted_at=None):
-                style_counts.add(self.task, 1)
-                search_index.add_picture(self)  # what was in the trash while older pictures were indexed is not
-        self.deleted_at = None
+    def restore(self) -> bool:
+        """Take out of the trash, unless it was deleted for good. Of several callers one gets True."""
+        restored = bool(GeneratedImage.everything.restore([self.pk]))
+        self.refresh_from_db(fields=["deleted_at", "emptied_at"])
+        return restored
