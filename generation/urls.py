@@ -1,4 +1,4 @@
-"""URLs of Studio, jobs, engines, the gallery and previews."""
+"""URLs of Studio, jobs, engines, the gallery, the trash and previews."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from generation.engines import views as engine_views
 from generation.gallery import views as gallery_views
 from generation.ordering import views
 from generation.previews import views as face_views
+from generation.trash import views as trash_views
 
 app_name = "generation"
 
@@ -40,6 +41,12 @@ urlpatterns = [
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
+    path("trash/", trash_views.trash, name="trash"),
+    path("trash/restore/", trash_views.restore, name="trash-restore"),
+    path("trash/delete/", trash_views.delete, name="trash-delete"),
+    path("trash/all/<str:action>/", trash_views.everything, name="trash-all"),
+    path("trash/orders/", trash_views.orders, name="trash-orders"),
+    path("trash/orders/<int:pk>/cancel/", trash_views.cancel, name="trash-cancel"),
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

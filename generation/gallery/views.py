@@ -17,16 +17,19 @@ from generation.gallery import query as wall
 from generation.pictures.models import GeneratedImage, PictureQuerySet, TaskStyle
 from generation.pictures.prompts import final_parts, final_prompt
 from generation.pictures.shapes import shape_name
+from generation.trash import schedule
+from generation.trash import views as trash_views
+from generation.trash import wall as trash
 from styles.models import Style
-from stylestudio.live import publisher
-from stylestudio.people.access import StudioRequest, may_change, require_maker, visible
+from stylestudio.people.access import StudioRequest, may_change, visible
 
 
 @require_GET
 def gallery(request: StudioRequest) -> HttpResponse:
     """The wall, newest first. Without JavaScript "Load more" links to `?before=`."""
     filters = wall.Filters.read(request.GET)
-    return render(request, "generation/gallery/gallery.html", wall_page(request, filters))
+    context = wall_page(request, filters) | {"trash": trash.amount(request.user, schedule.current())}
+    return render(request, "generation/gallery/gallery.html", context)
 
 
 @require_GET
@@ -66,7 +69,9 @@ def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:
 @require_GET
 def picture(request: StudioRequest, pk: int) -> HttpResponse:
     """One picture, large, with everything that went into it."""
-    found = visible(_with_story(), request.user, pk=pk)
+    found = _with_story().visible_to(request.user).filter(pk=pk).first()
+    if found is None:
+        return trash_views.deleted_picture(request, pk)
     task = found.task
     mix = list(task.mix.select_related("version__style"))
     phrases = [phrase for row in mix for phrase in row.triggers]
@@ -126,27 +131,18 @@ def picture_download(request: StudioRequest, pk: int) -> HttpResponse:
 @require_POST
 def picture_delete(request: StudioRequest, pk: int) -> HttpResponse:
     """Move a picture to the trash, with Undo in the toast."""
-    found = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=pk)
-    require_maker(request.user, found.task)
-    found.delete()
-    _tell(found)
-    undo = reverse("generation:picture-restore", args=[found.pk])
-    messages.success(request, _("The picture is deleted."), extra_tags=undo)
+    found = trash_views.changeable_picture(request.user, pk)
+    moved, _by_model = found.delete()
+    if moved:
+        trash_views.tell([pk])
+        undo = reverse("generation:picture-restore", args=[pk])
+        messages.success(request, _("The picture is deleted."), extra_tags=undo)
+    else:
+        messages.info(request, _("The picture was in the trash already."))
     return redirect("generation:gallery")
 
 
 @require_POST
 def picture_restore(request: StudioRequest, pk: int) -> HttpResponse:
     """Undo a deletion."""
-    found = visible(GeneratedImage.everything.select_related("task"), request.user, pk=pk)
-    require_maker(request.user, found.task)
-    found.restore()
-    _tell(found)
-    messages.success(request, _("The picture is back."))
-    return redirect(found)
-
-
-def _tell(picture: GeneratedImage) -> None:
-    """Push the job's card to open pages: it has one picture less, or one more."""
-    if picture.task.touch():
-        publisher.changed(picture.task)
+    return trash_views.restore_one(request, pk)

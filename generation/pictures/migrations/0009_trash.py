@@ -92,9 +92,7 @@ class Migration(migrations.Migration):
                 ("project", models.ForeignKey(**PROJECT)),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("project", "owner", "day"), name="trashcount_once")
-                ],
+                "constraints": [models.UniqueConstraint(fields=("project", "owner", "day"), name="trashcount_once")],
             },
         ),
         migrations.CreateModel(
@@ -138,12 +136,8 @@ class Migration(migrations.Migration):
                         fields=["project", "owner", "deleted_at", "picture"],
                         name="trashentry_own",
                     ),
-                    models.Index(
-                        condition=models.Q(("leaving", False)), fields=["look_at"], name="trashentry_due"
-                    ),
-                    models.Index(
-                        condition=models.Q(("leaving", True)), fields=["look_at"], name="trashentry_leaving"
-                    ),
+                    models.Index(condition=models.Q(("leaving", False)), fields=["look_at"], name="trashentry_due"),
+                    models.Index(condition=models.Q(("leaving", True)), fields=["look_at"], name="trashentry_leaving"),
                 ],
             },
         ),

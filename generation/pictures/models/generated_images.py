@@ -124,8 +124,8 @@ class WantedPictures(LivePictures):
 class GeneratedImage(InProject):
     """A stored picture. The row exists only if the file does, or did until the picture was deleted for good.
 
-    What is left then is a tombstone: `emptied_at` says when, the names of its files are empty once these are in the bin,
-    and everything else stays as it was.
+    What is left then is a tombstone: `emptied_at` says when, the names of its files are empty once these are in the
+    bin, and everything else stays as it was.
     """
 
     task = models.ForeignKey(

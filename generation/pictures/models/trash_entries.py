@@ -32,9 +32,9 @@ class TrashQuerySet(VisibleQuerySet[Any]):
 class TrashEntry(InProject):
     """A picture in the trash. It goes when the picture comes back, or when its files are in the bin.
 
-    `owner`: whose picture it is. `size`: bytes of its original. `counted_from`: when it was deleted, or when this studio
-    first ran a version that empties the trash if that was later. `look_at`: from when on the days until it is emptied
-    are counted again, which is later if something used it; for one that is `leaving`, when its files are freed.
+    `owner`: whose picture it is. `size`: bytes of its original. `counted_from`: when it was deleted, or when this
+    studio first ran a version that empties the trash, if that was later. `look_at`: from when on the days until it is
+    emptied are counted, which is later if something used it; for one that is `leaving`, when its files are freed.
     """
 
     picture = models.OneToOneField(
@@ -88,7 +88,7 @@ class Discarded(NamedTuple):
     """The part of a picture that its entry is made of."""
 
     picture: int
-    project: int
+    project: Any  # its key
     owner: int
     size: int
 
