@@ -42,6 +42,7 @@ urlpatterns = [
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
     path("trash/", trash_views.trash, name="trash"),
+    path("trash/others/", trash_views.others, name="trash-others"),
     path("trash/restore/", trash_views.restore, name="trash-restore"),
     path("trash/delete/", trash_views.delete, name="trash-delete"),
     path("trash/all/<str:action>/", trash_views.everything, name="trash-all"),

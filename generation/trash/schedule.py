@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from generation.trash.models import TrashRule
+from stylestudio.edge.page_memory import once_a_page
 
 WEEK = timedelta(days=7)
 LOOK = timedelta(hours=1)  # how precisely is known when the studio ran
@@ -57,6 +58,7 @@ class Schedule:
         return first, (now + WEEK - self.days * DAY).date()
 
 
+@once_a_page
 def current() -> Schedule:
     """The schedule in force."""
     row = TrashRule.objects.first()

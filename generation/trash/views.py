@@ -37,18 +37,26 @@ def trash(request: StudioRequest) -> HttpResponse:
     except (ValueError, OverflowError) as error:
         raise Http404(_("There is no such page.")) from error
     rule = schedule.current()
+    amount = wall.amount(request.user, rule, mine=mine)
     context = {
         "page": page,
         "mine": mine,
         "later": bool(before),
-        "amount": wall.amount(request.user, rule, mine=mine),
+        "amount": amount,
         "rule": rule,
         "orders": wall.orders(request.user),
-        "disk": disk_use.table(disk_use.Line(gettext_lazy("Trash"), *wall.in_all())),
+        "disk": disk_use.table(disk_use.Line(gettext_lazy("Trash"), amount.all_number, amount.all_size)),
         "bin_days": settings.BIN_DAYS,
-        "others": [found for lists in rooms.contributed("trash_lists") for found in lists(request.user)],
     }
     return render(request, "generation/trash/trash.html", context)
+
+
+@require_GET
+def others(request: StudioRequest) -> HttpResponse:
+    """Styles and datasets in the trash, which is never emptied of them."""
+    found = [each for lists in rooms.contributed("trash_lists") for each in lists(request.user)]
+    context = {"others": found, "amount": wall.amount(request.user, schedule.current())}
+    return render(request, "generation/trash/others.html", context)
 
 
 def deleted_picture(request: StudioRequest, pk: int) -> HttpResponse:

@@ -18,6 +18,7 @@ from generation.pictures.models.trash_entries import TrashQuerySet
 from generation.trash import schedule, uses
 from generation.trash.models import TrashOrder
 from generation.trash.schedule import Schedule
+from stylestudio.people import projects
 
 PAGE = 60
 SHOWN = timedelta(hours=1)  # for how long an ended order is told
@@ -46,12 +47,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How many pictures, and the bytes of their originals; `soon_…` of those that are emptied within a week."""
+    """How many pictures, and the bytes of their originals; `soon_…` of those that are emptied within a week, `all_…` of
+    everybody's, which only what the studio takes on disk tells.
+    """
 
     number: int
     size: int
     soon_number: int
     soon_size: int
+    all_number: int
+    all_size: int
 
 
 def entries(user: User, *, mine: bool = False) -> TrashQuerySet:
@@ -78,27 +83,18 @@ def page(user: User, before: str = "", *, mine: bool = False, size: int = PAGE) 
 
 def amount(user: User, rule: Schedule, *, mine: bool = False) -> Amount:
     """How much `user` sees in the trash. Counted when pictures come and go."""
-    counts = TrashCount.objects.visible_to(user)
-    if mine:
-        counts = counts.filter(owner=user.pk)
+    seen = Q(project=projects.of(user)) & (Q() if user.is_superuser and not mine else Q(owner=user.pk))
     soon = Q(pk=None)
     if days := rule.soon(timezone.now()):
         first, last = days
-        soon = Q(day__lte=last) & (Q(day__gte=first) if first else Q())
-    sums = counts.aggregate(
-        number=Sum("pictures"),
-        bytes=Sum("size"),
-        soon_number=Sum("pictures", filter=soon),
-        soon_bytes=Sum("size", filter=soon),
-    )
-    names = "number", "bytes", "soon_number", "soon_bytes"
-    return Amount(*(max(0, sums[name] or 0) for name in names))
-
-
-def in_all() -> tuple[int, int]:
-    """How many pictures the trash of everybody has, and their bytes: for what the studio takes on disk."""
-    sums = TrashCount.objects.aggregate(number=Sum("pictures"), bytes=Sum("size"))
-    return sums["number"] or 0, sums["bytes"] or 0
+        soon = seen & Q(day__lte=last) & (Q(day__gte=first) if first else Q())
+    wanted = {
+        f"{name}_{column}": Sum(column, filter=where)
+        for name, where in (("seen", seen), ("soon", soon), ("all", Q()))
+        for column in ("pictures", "size")
+    }
+    sums = TrashCount.objects.aggregate(**wanted)
+    return Amount(*(max(0, sums[name] or 0) for name in wanted))
 
 
 def orders(user: User) -> list[TrashOrder]:

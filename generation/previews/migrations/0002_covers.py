@@ -5,21 +5,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('pictures', '0009_trash'),
-        ('previews', '0001_initial'),
-        ('styles', '0002_project'),
+        ("pictures", "0009_trash"),
+        ("previews", "0001_initial"),
+        ("styles", "0002_project"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Cover',
+            name="Cover",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('picture', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='covers', to='pictures.generatedimage')),
-                ('style', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='styles.style')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "picture",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="covers", to="pictures.generatedimage"
+                    ),
+                ),
+                (
+                    "style",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="styles.style"
+                    ),
+                ),
             ],
         ),
     ]

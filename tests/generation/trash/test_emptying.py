@@ -37,7 +37,7 @@ from styles.models import Style
 from stylestudio.media import dated_bin, identity, lost_files, orphans, survey
 from stylestudio.models import MediaStore
 from stylestudio.people.visibility import Visibility
-from tests.generation.browsing import picture_of, place, signed_in
+from tests.generation.browsing import picture_of, place, png, signed_in
 from training.datasets.collecting import from_gallery, intake
 from training.datasets.models import Dataset, DatasetImage
 from training.datasets.versions import snapshots
@@ -230,12 +230,13 @@ def test_what_is_used_stays_and_says_by_what(ada: User, ink: Style, studio: Path
     TaskStyle.objects.create(task=covered.task, version=ink.version, position=0, weight=0.8)
     covers.use_as_cover(covered, ink)
     dataset = Dataset.objects.create(name="Ink studies", owner=ada)
-    for picture in (in_set, frozen):
+    for picture, side in ((in_set, 41), (frozen, 42)):
+        Path(picture.file.path).write_bytes(png(side))
         intake.put(dataset, ada, [from_gallery._arrival(picture)])
     snapshots.freeze(dataset, ada)
     DatasetImage.objects.filter(picture=frozen).delete()
     reference = references.reference_from(start, ada)
-    waiting = place(ada, mode="image", reference=reference)
+    waiting = place(ada, reference=reference)
     pictures = [covered, in_set, frozen, start, free]
     pks = [picture.pk for picture in pictures]
     GeneratedImage.everything.discard(pks)
