@@ -52,9 +52,9 @@ def pictures() -> Shelf:
 
 
 def shelves() -> Iterator[Shelf]:
-    """Of all rooms."""
-    for shelf in rooms.contributed("disk_shelves"):
-        yield shelf()
+    """Of all rooms, pictures first."""
+    found = [shelf() for shelf in rooms.contributed("disk_shelves")]
+    yield from sorted(found, key=lambda shelf: shelf.name != "pictures")
 
 
 def table(in_trash: Line) -> DiskUse:

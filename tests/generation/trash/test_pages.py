@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from generation.pictures.models import GeneratedImage, GenerationTask, TrashEntry
 from generation.trash import disk_use, schedule, tasks, wall
-from generation.trash.models import TrashOrder, TrashRule
+from generation.trash.models import DiskSum, TrashOrder, TrashRule
 from styles.models import Style
 from stylestudio.media import identity
 from stylestudio.people.visibility import Visibility
@@ -68,7 +68,7 @@ def test_members_see_their_own_and_owners_everybodys(ada: User, bob: User, owner
     assert shown(page(signed_in(ada))) == {hers.pk} and shown(page(signed_in(bob))) == {his.pk}
     assert shown(page(signed_in(owner))) == {hers.pk, his.pk}
     assert shown(page(signed_in(owner), TRASH + "?who=mine")) == set()
-    assert "in 30 days" in page(signed_in(ada))
+    assert "30 days left" in page(signed_in(ada))
 
 
 def test_pages_are_cut_by_key_and_hold_every_picture_once(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,10 +184,10 @@ def test_disk_use_is_added_up_in_slices_and_made_anew_after_some_hours(
     GeneratedImage.everything.discard([GeneratedImage.objects.latest("pk").pk])
     lines = {str(line.heading): (line.number, line.size) for line in disk_use.table(disk_use.Line("Trash", 1, 1)).lines}
     assert lines["Pictures"] == (32, 32) and lines["Trash"] == (1, 1)
-    disk_use.DiskSum.objects.update(told_at=timezone.now() - timedelta(hours=7))
+    DiskSum.objects.update(told_at=timezone.now() - timedelta(hours=7))
     while disk_use.sum_slice(5):
         pass
-    assert disk_use.DiskSum.objects.get(pk="pictures").told_number == 31
+    assert DiskSum.objects.get(pk="pictures").told_number == 31
 
 
 def test_the_page_of_the_trash_asks_little_whatever_is_in_it(
