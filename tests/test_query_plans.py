@@ -30,13 +30,13 @@ PICTURES = 20_000
 LARGE = {
     "pictures_generationtask", "pictures_engineprompt", "pictures_generatedimage", "pictures_taskstyle",
     "datasets_datasetimage", "runs_lossblock", "pictures_searchdocument", "pictures_searchentry", "pictures_searchpart",
-    "pictures_searchuse", "pictures_searchword",
+    "pictures_searchuse", "pictures_searchword", "pictures_trashentry",
 }  # fmt: skip
 
 # Indexes of what is open alone or not done yet: as long as a queue, and not as the years.
 SHORT = {
     "generationtask_active", "generationtask_turns", "engineprompt_live", "engineprompt_unclean",
-    "generatedimage_unfinished", "generationtask_whole", "engineprompt_whole",
+    "generatedimage_no_thumbnail", "trashentry_leaving", "generationtask_whole", "engineprompt_whole",
 }  # fmt: skip
 
 
