@@ -468,8 +468,8 @@ def _throw_away(number: int) -> None:
     rows = GeneratedImage.everything.filter(pk__lte=10 * number).annotate(rest=F("pk") % 10).filter(rest=3)
     entries = Table(TrashEntry)
     months = iter(moments(number + 1, 1.0))
-    found = rows.order_by("pk").values_list("pk", "project_id", "task__owner_id", "size")
-    for some in iter(lambda read=found.iterator(BATCH): list(islice(read, BATCH)), []):
+    found = rows.order_by("pk").values_list("pk", "project_id", "task__owner_id", "size").iterator(BATCH)
+    while some := list(islice(found, BATCH)):
         entries.write(
             {
                 "picture_id": pk, "project_id": of, "owner_id": owner, "size": size, "deleted_at": moment,
