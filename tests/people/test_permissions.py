@@ -93,7 +93,7 @@ RULES: dict[str, Rule] = {
     "generation:trash-orders": page(),
     "generation:trash-restore": action(TEAM),
     "generation:trash-delete": action(TEAM),
-    "generation:trash-all": form(TEAM, "restoring"),
+    "generation:trash-all": form(TEAM),
     "generation:trash-cancel": action("i0y0y", "trash_order"),
     "generation:version-faces": page("version"),
     "generation:face": page("version"),
@@ -237,6 +237,7 @@ def path_to(cast: Cast, address: Address, rule: Rule) -> str:
         "change": cast.change.pk,
         "purpose": "sheet",
         "choice": "none",
+        "action": "restore",
         "key": "abc",
         "token": "token",
     }
