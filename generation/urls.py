@@ -6,7 +6,7 @@ from django.urls import path
 
 from generation.engines import views as engine_views
 from generation.gallery import views as gallery_views
-from generation.ordering import views
+from generation.ordering import variations, views
 from generation.previews import views as face_views
 from generation.trash import views as trash_views
 
@@ -28,6 +28,7 @@ urlpatterns = [
     path("jobs/<int:pk>/front/", views.move_to_front, name="move-to-front"),
     path("jobs/<int:pk>/retry/", views.retry, name="retry"),
     path("jobs/<int:pk>/retry-smaller/", views.retry_smaller, name="retry-smaller"),
+    path("jobs/<int:pk>/variations/", variations.of_job, name="job-variations"),
     path("jobs/<int:pk>/fetch/", views.fetch_again, name="fetch-again"),
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
@@ -36,10 +37,12 @@ urlpatterns = [
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
+    path("gallery/tile-acts/", gallery_views.tile_acts, name="tile-acts"),
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
     path("gallery/<int:pk>/restore/", gallery_views.picture_restore, name="picture-restore"),
+    path("gallery/<int:pk>/variations/", variations.of_picture, name="variations"),
     path("gallery/<int:pk>/cover/", face_views.picture_cover, name="picture-cover"),
     path("trash/", trash_views.trash, name="trash"),
     path("trash/others/", trash_views.others, name="trash-others"),

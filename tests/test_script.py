@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
+from posixpath import normpath
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "static/js"
 LONGEST, WIDEST, MOST = 200, 120, 16  # lines of a module, columns of a line, modules beside each other
 ENTRY = "studio.js"
-MODULES = {file.name: file.read_text() for file in sorted(FOLDER.iterdir())}
-IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"\./([^"]+)";$', re.MULTILINE)
+MODULES = {file.relative_to(FOLDER).as_posix(): file.read_text() for file in FOLDER.rglob("*.js")}
+MODULES = dict(sorted(MODULES.items()))
+IMPORT = re.compile(r'^import (?:\{([^}]*)\} from )?"(\.{1,2}/[^"]+)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+
+
+def imports(module: str) -> list[tuple[list[str], str]]:
+    """What a module imports: the names, and the module they are from."""
+    return [
+        ([name.strip() for name in names.split(",") if name.strip()], normpath(f"{Path(module).parent}/{other}"))
+        for names, other in IMPORT.findall(MODULES[module])
+    ]
 
 
 def test_modules_are_short_their_lines_too_and_they_are_few() -> None:
     assert {name: lines for name, text in MODULES.items() if (lines := len(text.splitlines())) > LONGEST} == {}
     assert [(name, line) for name, text in MODULES.items() for line in text.splitlines() if len(line) > WIDEST] == []
-    assert len(MODULES) <= MOST
+    beside = Counter(Path(name).parent for name in MODULES)
+    assert max(beside.values()) <= MOST
 
 
 def test_the_page_loads_the_entry_and_asks_for_all_that_it_imports_at_once() -> None:
@@ -28,26 +40,20 @@ def test_the_page_loads_the_entry_and_asks_for_all_that_it_imports_at_once() -> 
     reached, new = set[str](), {ENTRY}
     while new:
         reached |= new
-        new = {name for module in new for _names, name in IMPORT.findall(MODULES[module])} - reached
+        new = {name for module in new for _names, name in imports(module)} - reached
     assert sorted(reached) == list(MODULES)
 
 
 def test_what_is_imported_is_exported_and_what_is_exported_is_imported() -> None:
-    wanted = {
-        (module, name.strip())
-        for text in MODULES.values()
-        for names, module in IMPORT.findall(text)
-        for name in names.split(",")
-        if name.strip()
-    }
+    wanted = {(other, name) for module in MODULES for names, other in imports(module) for name in names}
     given = {(module, name) for module, text in MODULES.items() for name in EXPORT.findall(text)}
     assert wanted == given
 
 
 def test_every_import_is_used_and_none_goes_in_a_circle() -> None:
     for module, text in MODULES.items():
-        names = [name.strip() for group, _module in IMPORT.findall(text) for name in group.split(",") if name.strip()]
+        names = [name for group, _module in imports(module) for name in group]
         rest = IMPORT.sub("", text)
         assert [name for name in names if not re.search(rf"\b{name}\b", rest)] == [], module
-    imports = {module: {name for _names, name in IMPORT.findall(text)} for module, text in MODULES.items()}
-    assert list(TopologicalSorter(imports).static_order())[-1] == ENTRY
+    needs = {module: {other for _names, other in imports(module)} for module in MODULES}
+    assert list(TopologicalSorter(needs).static_order())[-1] == ENTRY

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -22,6 +23,8 @@ from generation.trash import views as trash_views
 from generation.trash import wall as trash
 from styles.models import Style
 from stylestudio.people.access import StudioRequest, may_change, visible
+
+AN_HOUR = 60 * 60  # seconds
 
 
 @require_GET
@@ -42,6 +45,14 @@ def gallery_page(request: StudioRequest) -> HttpResponse:
         style = Style.objects.visible_to(request.user).filter(slug=filters.style).first()
         return render(request, "generation/gallery/_strip.html", {"pictures": pictures, "style": style})
     return render(request, "generation/gallery/_wall_page.html", wall_page(request, filters))
+
+
+@require_GET
+def tile_acts(request: StudioRequest) -> HttpResponse:
+    """What appears over every tile, the same on all pages of a language: browsers ask for it once an hour."""
+    response = render(request, "generation/gallery/_tile_acts.html")
+    patch_cache_control(response, private=True, max_age=AN_HOUR)
+    return response
 
 
 def wall_page(request: StudioRequest, filters: wall.Filters) -> dict[str, Any]:

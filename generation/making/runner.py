@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -26,14 +27,13 @@ from generation.pictures import signals, tasks
 from generation.pictures.models import EnginePrompt, GenerationTask, patterns
 from generation.pictures.queue_rows import pictures_of_active
 from styles.models import StyleVersion
-from stylestudio.comfy.client import ComfyClient
-from stylestudio.comfy.connection.transport import NotConnected
 from stylestudio.comfy.errors import (
     BadResponse,
     ComfyError,
     EmptyFile,
     EngineTimeout,
     EngineUnreachable,
+    NotConnected,
     NotFetched,
     NotFound,
     PromptLost,
@@ -43,6 +43,9 @@ from stylestudio.comfy.protocol import events
 from stylestudio.images import decoding
 from stylestudio.live import publisher
 from stylestudio.processes import workers
+
+if TYPE_CHECKING:  # aiohttp comes with it, which only processes that talk to engines load
+    from stylestudio.comfy.client import ComfyClient
 
 log = logging.getLogger(__name__)
 

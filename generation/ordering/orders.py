@@ -264,6 +264,18 @@ def order_of(task: GenerationTask) -> Order:
     )
 
 
+VARIATIONS = 4
+
+
+def vary(task: GenerationTask, user: User, request_id: uuid.UUID | None) -> GenerationTask:
+    """Order VARIATIONS pictures with the settings of `task` and new seeds, but without styles that were deleted since.
+
+    Raises ValidationError as `place` does.
+    """
+    same = replace(order_of(task), seed=None, count=VARIATIONS, checkpoint=task.checkpoint, lightning=task.lightning)
+    return place(same, user, request_id=request_id)
+
+
 def with_seed(order: Order, seed: int) -> Order:
     """The same order for one picture with this seed."""
     return replace(order, seed=seed, count=1)

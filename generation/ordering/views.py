@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
@@ -24,6 +23,7 @@ from generation.making import fetching, runner, tasks
 from generation.ordering import forms, order_page, orders
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
+from generation.ordering.variations import on_studio
 from generation.pictures import job_cards, signals
 from generation.pictures.models import GeneratedImage, GenerationTask
 from styles.forms import PresetForm
@@ -245,7 +245,7 @@ def _retried(request: StudioRequest, pk: int, make: Callable[[GenerationTask, Us
         response = render(request, "generation/ordering/_job.html", {"job": again})
         return (
             reswap(retarget(response, "#jobs"), "afterbegin")
-            if _on_studio(request)
+            if on_studio(request)
             else HttpResponseClientRedirect(again.get_absolute_url())
         )
     return redirect(again)
@@ -268,10 +268,6 @@ def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:
     kind = kinds.kind_of(task)
     wants_row = (request.htmx.target or "").startswith("row-")
     return render(request, kind.fragments[1 if wants_row else 0], {"job": task})
-
-
-def _on_studio(request: StudioRequest) -> bool:
-    return (request.htmx.current_url_abs_path or "").split("?")[0] == reverse("generation:studio")
 
 
 def _studio(
@@ -310,11 +306,10 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if number := query.get("picture"):
         picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=whole_number(number))
-        values = forms.initial_of(orders.with_seed(orders.order_of(picture.task), picture.seed))
+        values = _again(orders.with_seed(orders.order_of(picture.task), picture.seed), request)
     elif number := query.get("task"):
-        values = forms.initial_of(
-            orders.order_of(visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
-        )
+        task = visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
+        values = _again(orders.order_of(task), request)
     elif slug := query.get("style"):
         values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
     if number := query.get("reference"):
@@ -324,6 +319,16 @@ def _prefill(request: StudioRequest) -> dict[str, Any]:
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
     return values
+
+
+def _again(order: Order, request: StudioRequest) -> dict[str, Any]:
+    """The form's values for an order that was made before; the page says that its seed makes the same picture again.
+
+    With ?seed=new it is let go.
+    """
+    values = forms.initial_of(order)
+    is_let_go = request.GET.get("seed") == "new"
+    return values | ({"seed": None} if is_let_go else {"let_go": f"?{request.GET.urlencode()}&seed=new"})
 
 
 def _one(slug: str, request: StudioRequest) -> tuple[Ingredient, ...]:

@@ -1,6 +1,6 @@
 // Fields of any form: what they show of their value, and filters that submit themselves.
 
-import { whenSaved } from "./captions.js";
+import { whenSaved } from "./datasets/captions.js";
 import { byId, each } from "./dom.js";
 
 document.addEventListener("input", ({ target }) => {

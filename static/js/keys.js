@@ -2,7 +2,7 @@
 
 import { open } from "./buttons.js";
 import { byId, each } from "./dom.js";
-import { hush } from "./previews.js";
+import { hush } from "./ordering/previews.js";
 
 const singles = () => localStorage.getItem("single-keys") !== "off";
 document.addEventListener("htmx:load", () => each("[data-single-keys]", (box) => (box.checked = singles())));
@@ -12,7 +12,22 @@ document.addEventListener("change", ({ target }) => {
 
 // Fields that take letters.
 const FIELDS = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select";
+const ALONG = { ArrowLeft: "prev", ArrowRight: "next" };
 let going = 0; // until when a letter after G names a page
+
+// Whether a key means itself: nobody types, no dialog is open, and single letters are not switched off.
+export function isLetter({ target, ctrlKey, metaKey, altKey }) {
+  const typing = target.isContentEditable || target.matches?.(FIELDS);
+  return singles() && !typing && !ctrlKey && !metaKey && !altKey && !document.querySelector("dialog[open]");
+}
+
+// What a letter presses: in the picture that has the focus, else on the page.
+function pressed(letter, target) {
+  const wanted = `[data-press="${CSS.escape(letter)}"]`;
+  const tile = target.closest?.("figure.tile");
+  return tile?.querySelector(wanted) ?? document.querySelector(`${wanted}:not(figure.tile *, #tile-acts *)`);
+}
+
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   const press = (element) => element && (event.preventDefault(), element.click());
@@ -25,21 +40,19 @@ document.addEventListener("keydown", (event) => {
     const button = { Digit1: "mode-text", Digit2: "mode-image", KeyR: "dice" }[event.code];
     if (button) press(byId(button));
   }
-  const typing = target.isContentEditable || target.matches?.(FIELDS);
-  const modified = event.ctrlKey || event.metaKey || event.altKey;
-  if (typing || modified || document.querySelector("dialog[open]") || !singles()) return;
+  if (!isLetter(event)) return;
   const letter = key.toLowerCase();
   if (event.timeStamp < going) {
     going = 0;
     press(document.querySelector(`.rail [data-key="${CSS.escape(letter)}"]`));
   } else if (letter === "g") going = event.timeStamp + 1500;
-  else if ((key === "ArrowLeft" || key === "ArrowRight") && !target.matches?.("[type=range], [type=radio]")) {
-    press(document.querySelector(`a[rel=${key === "ArrowLeft" ? "prev" : "next"}]`));
+  else if (ALONG[key] && !event.shiftKey && !target.matches?.("[type=range], [type=radio]")) {
+    press(document.querySelector(`a[rel=${ALONG[key]}]`));
   } else if (letter === "t") press(document.querySelector("[data-theme-button]"));
   else if (key === "?" && byId("shortcuts")) open(byId("shortcuts"));
   else if (key === "/") {
     const search = document.querySelector("[type=search]");
     if (search) event.preventDefault();
     search?.focus();
-  }
+  } else press(pressed(letter, target));
 });

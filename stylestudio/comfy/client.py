@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from stylestudio.comfy.connection.event_socket import EventSocket
-from stylestudio.comfy.connection.transport import NotConnected, SignInNeeded, Transport
+from stylestudio.comfy.connection.transport import Transport
 from stylestudio.comfy.connection.upload import FilePart, Readable, Writable
 from stylestudio.comfy.errors import (
     BadResponse,
@@ -22,9 +22,11 @@ from stylestudio.comfy.errors import (
     EngineErred,
     EngineTimeout,
     EngineUnreachable,
+    NotConnected,
     NotFound,
     NotInstalled,
     Refused,
+    SignInNeeded,
     UploadBroken,
 )
 from stylestudio.comfy.file_names import is_listed

@@ -34,16 +34,19 @@ VALID = {
 }
 GET_ONLY = {
     "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
-    "version-engines", "other-styles", "picture-download", "trash", "trash-others", "trash-orders",
+    "version-engines", "other-styles", "picture-download", "tile-acts", "trash",
+    "trash-others", "trash-orders",
 }  # fmt: skip
 POST_ONLY = {
     "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
     "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
     "picture-cover", "face-ask", "strength", "safe-range", "trash-restore", "trash-delete", "trash-cancel",
+    "variations", "job-variations",
 }  # fmt: skip
 WITH_NUMBER = {
     "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
-    "picture-restore", "picture-cover", "picture-download", "trash-cancel",
+    "picture-restore", "picture-cover", "picture-download", "trash-cancel", "variations",
+    "job-variations",
 }  # fmt: skip
 WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
 WITH_VERSION = {"version-faces", "strength", "safe-range"}

@@ -36,7 +36,7 @@ FORMAT = b"1"  # of a set; another one makes all sets anew
 SUMS = "sums.json"  # in a set: the digest of each of its files
 SECONDS_OF_A_DRAFT = 3600  # after which nobody is at it any more
 
-_IMPORT = r"""(?m)(?P<matched>^import (?P<what>(?:\{[^}]*\} from )?)"(?P<url>\./[^"]+)";)"""
+_IMPORT = r"""(?m)(?P<matched>^import (?P<what>(?:\{[^}]*\} from )?)"(?P<url>\.{1,2}/[^"]+)";)"""
 
 Sources = Mapping[str, tuple[Storage, str]]  # where the file of a name is found
 

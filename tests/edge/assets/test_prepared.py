@@ -247,10 +247,12 @@ def test_with_debug_nothing_is_prepared_and_changes_show(source: Path, own_data:
 
 def test_the_files_of_the_studio_itself_can_be_prepared_and_no_module_names_another_one_as_it_was() -> None:
     (made,) = prepared.prepare()
-    scripts = [made.folder / hashed for name, hashed in made.names.items() if re.match(r"js/[^/]+\.js$", name)]
+    scripts = [made.folder / hashed for name, hashed in made.names.items() if re.match(r"js/.+\.js$", name)]
     assert len(scripts) > 10
-    named = [name for script in scripts for name in re.findall(r'"(\./[^"]+\.js)"', script.read_text())]
-    assert named and all((made.folder / "js" / name).is_file() for name in named)
+    named = [
+        script.parent / name for script in scripts for name in re.findall(r'"(\.{1,2}/[^"]+\.js)"', script.read_text())
+    ]
+    assert named and all(path.is_file() and re.search(r"\.[0-9a-f]{12}\.js$", path.name) for path in named)
     assert {"admin/css/base.css", "django_htmx/htmx-2.min.js"} < made.names.keys()
 
 

@@ -1,12 +1,12 @@
 // Tiles of pictures: what one can do with a picture is on the page once, and is put over each tile here.
 
-import { byId, each } from "./dom.js";
+import { byId, each } from "../dom.js";
 
 const MOST = 120; // characters of a text instead of a picture
 
 function furnish(tile) {
-  const acts = byId("tile-acts").content.firstElementChild.cloneNode(true);
-  const cover = acts.querySelector("button"), [number] = tile.querySelector("a").pathname.match(/\d+/);
+  const acts = byId("tile-acts").firstElementChild.cloneNode(true);
+  const cover = acts.querySelector("[data-cover]"), [number] = tile.querySelector("a").pathname.match(/\d+/);
   for (const part of acts.children) {
     for (const name of ["href", "hx-post"]) {
       if (part.hasAttribute(name)) part.setAttribute(name, part.getAttribute(name).replace(/\b0\b/, number));
@@ -15,14 +15,14 @@ function furnish(tile) {
   if (tile.dataset.coverOf) cover.setAttribute("hx-vals", JSON.stringify({ style: tile.dataset.coverOf }));
   else cover.remove();
   tile.append(acts);
-  if (tile.dataset.coverOf) htmx.process(acts);
+  htmx.process(acts);
   // In the card of a job a picture has a number until here: the prompt is the card's title.
   const title = tile.closest("[data-job]")?.querySelector("h3").textContent.trim();
   if (title) tile.querySelector("img").alt = title.length > MOST ? `${title.slice(0, MOST - 1)}…` : title;
 }
 
 function furnishAll() {
-  if (byId("tile-acts")) each("figure.tile:has(> a):not(:has(.acts))", furnish);
+  if (byId("tile-acts")?.firstElementChild) each("figure.tile:has(> a):not(:has(.acts))", furnish);
 }
 document.addEventListener("htmx:load", furnishAll);
 furnishAll();

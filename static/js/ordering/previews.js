@@ -1,6 +1,6 @@
 // Previews of styles: the large sheet beside a style, and two pictures over each other.
 
-import { each } from "./dom.js";
+import { each } from "../dom.js";
 
 // The large sheet is the one on the card, once more.
 function enlarge(pick) {

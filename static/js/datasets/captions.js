@@ -1,6 +1,6 @@
 // Captions: saved when one leaves them, driven by keys, tags dragged or pressed onto them.
 
-import { byId, each } from "./dom.js";
+import { byId, each } from "../dom.js";
 
 const captions = () => [...document.querySelectorAll("[data-caption]")];
 const text = (form) => form.elements.caption;

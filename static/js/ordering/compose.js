@@ -1,6 +1,6 @@
 // The form that orders pictures: the seed, finding a style, examples, what is missing, the picture to start from.
 
-import { byId, changed, each } from "./dom.js";
+import { byId, changed, each } from "../dom.js";
 
 function sow(value) {
   byId("seed").value = value;
@@ -40,12 +40,19 @@ function startFrom(files) {
 
 document.addEventListener("input", ({ target }) => {
   if (target.matches("[data-style-search], [data-style-kind]")) filter();
-  if (target.id === "seed") byId("keep-seed").ariaPressed = String(target.value !== "");
+  if (target.id === "seed") {
+    byId("keep-seed").ariaPressed = String(target.value !== "");
+    byId("seed-kept")?.remove(); // it is another one now
+  }
 });
 
 document.addEventListener("click", (event) => {
   const hit = (selector) => event.target.closest(selector);
   const example = hit("[data-prompt]"), remove = hit("[name=remove]"), reason = hit("#readiness a[href^='#']");
+  if (hit("[data-let-go]")) {
+    event.preventDefault();
+    sow("");
+  }
   if (hit("[data-keep-seed]")) sow(byId("seed").value ? "" : random());
   if (hit("[data-dice]")) {
     event.preventDefault();

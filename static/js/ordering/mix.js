@@ -1,6 +1,6 @@
 // The order of the mix: rows change places here, the server reads it with the form.
 
-import { byId, changed } from "./dom.js";
+import { byId, changed } from "../dom.js";
 
 function settled(row) {
   const rows = [...row.parentElement.children], say = row.parentElement.dataset.placed;

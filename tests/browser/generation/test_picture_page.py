@@ -1,0 +1,83 @@
+"""Looking at one picture: close up, lights out, from one to the next, and more like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Studio
+
+Enter = Callable[..., Page]
+SIZE = 1024  # pixels; more than the window has room for
+WIDTH = "document.querySelector('.stage .big img').getBoundingClientRect().width"
+SWIPE = """(across) => {
+  const place = document.querySelector(".stage .big"), common = { pointerId: 7, pointerType: "touch", bubbles: true };
+  place.setPointerCapture = () => {};
+  const at = (type, x) => place.dispatchEvent(new PointerEvent(type, { ...common, clientX: x, clientY: 200 }));
+  at("pointerdown", 200); at("pointermove", 200 + across); at("pointerup", 200 + across);
+}"""
+
+
+@pytest.fixture(scope="module")
+def pictures(studio: Studio) -> list[str]:
+    """The addresses of three pictures of a job, in order."""
+    studio.manage("generate", "--prompt", "a lantern", "--count", "3", "--size", f"{SIZE}x{SIZE}", "--user", "ada")
+    said = studio.manage(
+        "shell", "-c", "from generation.pictures.models import GenerationTask as T\n"
+        "print('AT', *(p.get_absolute_url() for p in T.objects.latest('pk').pictures.order_by('index')))"
+    ).stdout  # fmt: skip
+    return said.split("AT")[1].split()
+
+
+def test_a_picture_is_seen_close_up_and_escape_leads_back_step_by_step(
+    studio: Studio, enter: Enter, pictures: list[str]
+) -> None:
+    page = enter(studio, path=pictures[1])
+    fits = page.evaluate(WIDTH)
+    assert fits < SIZE
+    page.locator(".stage .big img").click()
+    assert page.evaluate(WIDTH) == pytest.approx(SIZE, abs=1)
+    expect(page.locator("[data-percent]")).to_have_text("100 %")
+    page.keyboard.press("+")
+    assert page.evaluate(WIDTH) == pytest.approx(1.5 * SIZE, abs=2)
+    for _press in range(12):
+        page.keyboard.press("+")
+    assert page.evaluate(WIDTH) == pytest.approx(16 * SIZE, abs=20)
+    page.keyboard.press("l")
+    expect(page.locator(".rail")).to_be_hidden()
+    page.keyboard.press("Escape")
+    assert page.evaluate(WIDTH) <= SIZE
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(f"**{pictures[2]}")
+    expect(page.locator(".inspector")).to_be_hidden()  # lights stay out from picture to picture
+    page.keyboard.press("Escape")
+    expect(page.locator(".inspector")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_url(f"{studio.url}/gallery/")
+
+
+def test_v_makes_more_on_the_page_of_a_picture_and_on_a_tile_that_has_the_focus(
+    studio: Studio, enter: Enter, pictures: list[str]
+) -> None:
+    page = enter(studio, path=pictures[0])
+    page.keyboard.press("v")
+    expect(page.get_by_text("4 variations are on their way.")).to_be_visible()
+    page.goto(f"{studio.url}/gallery/")
+    tile = page.locator("figure.tile:has(.acts) > a").first
+    tile.focus()
+    with page.expect_response(lambda answer: "/variations/" in answer.url) as answered:
+        page.keyboard.press("v")
+    assert answered.value.ok
+    page.get_by_role("link", name="Show").click()
+    page.wait_for_url(f"{studio.url}/jobs/*/")
+
+
+def test_a_finger_swipes_to_the_next_picture(studio: Studio, enter: Enter, pictures: list[str]) -> None:
+    page = enter(studio, path=pictures[0], width=390, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.evaluate(SWIPE, -120)
+    page.wait_for_url(f"**{pictures[1]}")
+    page.evaluate(SWIPE, 120)
+    page.wait_for_url(f"**{pictures[0]}")
