@@ -140,7 +140,10 @@ def fill(pictures: int, seed: int = 7) -> None:
         _trained(dice, max(40, round(200 * share)), max(60, round(2_000 * share)), people, versions)
     _index()
     _share()
-    _throw_away(pictures // 10)
+    if find_spec("generation.trash"):  # else filled with the code of before
+        from tests.benchmarks.thrown_away import throw_away
+
+        throw_away(pictures // 10, Table, moments(pictures // 10 + 1, 1.0))
     _settle()
 
 
@@ -450,39 +453,6 @@ def _share() -> None:
 
     while sharing.share_slice(60):
         pass
-
-
-def _throw_away(number: int) -> None:
-    """Every tenth picture is in the trash, deleted over the past month; the oldest ones are due."""
-    if not find_spec("generation.trash"):
-        return  # filled with the code of before
-    from django.db.models import Count, F, Sum
-    from django.db.models.functions import TruncDate
-    from django.utils import timezone
-
-    from generation.pictures.models import GeneratedImage, TrashCount, TrashEntry
-    from generation.trash import schedule
-
-    schedule.keep()
-    now = timezone.now()
-    rows = GeneratedImage.everything.filter(pk__lte=10 * number).annotate(rest=F("pk") % 10).filter(rest=3)
-    entries = Table(TrashEntry)
-    months = iter(moments(number + 1, 1.0))
-    found = rows.order_by("pk").values_list("pk", "project_id", "task__owner_id", "size").iterator(BATCH)
-    while some := list(islice(found, BATCH)):
-        entries.write(
-            {
-                "picture_id": pk, "project_id": of, "owner_id": owner, "size": size, "deleted_at": moment,
-                "counted_from": moment, "look_at": moment,
-            }
-            for (pk, of, owner, size), moment in zip(some, months, strict=False)
-        )  # fmt: skip
-    rows.update(deleted_at=now)
-    counted = TrashEntry.objects.order_by().values_list("project", "owner", TruncDate("counted_from", tzinfo=UTC))
-    TrashCount.objects.bulk_create(
-        TrashCount(project_id=of, owner_id=owner, day=day, pictures=pictures, size=size)
-        for of, owner, day, pictures, size in counted.annotate(Count("pk"), Sum("size"))
-    )
 
 
 def _continue_sequences() -> None:
