@@ -141,7 +141,7 @@ def fill(pictures: int, seed: int = 7) -> None:
     _index()
     _share()
     if find_spec("generation.trash"):  # else filled with the code of before
-        from tests.benchmarks.thrown_away import throw_away
+        from tests.generation.trash.thrown_away import throw_away
 
         throw_away(pictures // 10, Table, moments(pictures // 10 + 1, 1.0))
     _settle()

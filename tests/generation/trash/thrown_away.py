@@ -1,4 +1,4 @@
-"""Fills the trash of a studio of years, for `years.py`."""
+"""Fills the trash of a studio of years, for `tests/benchmarks/years.py`."""
 
 from __future__ import annotations
 
