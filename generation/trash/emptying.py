@@ -13,12 +13,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from generation.pictures.models import GeneratedImage, SearchEntry, TrashEntry, trash_entries
@@ -42,7 +42,7 @@ def is_due() -> bool:
     return (
         TrashEntry.objects.filter(leaving=True, look_at__lte=now).exists()
         or _open(TrashOrder.Action.EMPTY).exists()
-        or (cutoff is not None and TrashEntry.objects.filter(leaving=False, look_at__lte=cutoff).exists())
+        or (cutoff is not None and _due(cutoff).first() is not None)
     )
 
 
@@ -104,13 +104,18 @@ def _mark_due(number: int) -> bool:
     if cutoff is None:
         return False
     number = min(number, MOST)
-    due = TrashEntry.objects.filter(leaving=False, look_at__lte=cutoff).order_by("look_at")
-    found = list(due.values_list("picture", flat=True)[:number])
+    found = list(_due(cutoff)[:number])
     used = uses.of(found)
     with transaction.atomic():
         TrashEntry.objects.filter(picture__in=used, leaving=False).update(look_at=cutoff + AGAIN)
         _mark([pk for pk in found if pk not in used])
     return len(found) == number
+
+
+def _due(cutoff: datetime) -> QuerySet[TrashEntry, int]:
+    """The keys of what has been in the trash since then, and was not in use the last time, oldest first."""
+    due = TrashEntry.objects.filter(leaving=False, look_at__lte=cutoff).order_by("look_at")
+    return due.values_list("picture", flat=True)
 
 
 def _carry_out(action: TrashOrder.Action, number: int) -> bool:

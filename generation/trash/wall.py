@@ -24,7 +24,7 @@ PAGE = 60
 SHOWN = timedelta(hours=1)  # for how long an ended order is told
 OF_A_TILE = (
     "deleted_at", "counted_from", "size", "owner__username", "picture__file", "picture__thumbnail", "picture__width",
-    "picture__height", "picture__has_alpha", "picture__emptied_at", "picture__task__prompt",
+    "picture__height", "picture__has_alpha", "picture__task__prompt",
 )  # fmt: skip
 
 

@@ -187,7 +187,8 @@ class GeneratedImage(InProject):
     @property
     def thumbnail_url(self) -> str:
         """The thumbnail; the original until the thumbnail is made; "" if it was deleted for good."""
-        return "" if self.emptied_at else str((self.thumbnail or self.file).url)
+        stored = self.thumbnail or self.file
+        return str(stored.url) if stored else ""
 
     @property
     def alt(self) -> str:

@@ -109,7 +109,8 @@ def uses(pictures: Sequence[int], person: User | None = None) -> Iterator[tuple[
     frozen = SnapshotImage.objects.filter(image=OuterRef("pk"))
     rows = DatasetImage.everything.filter(picture__in=pictures).annotate(is_frozen=Exists(frozen))
     rows = rows.filter(Q(deleted_at=None, dataset__deleted_at=None) | Q(is_frozen=True))
-    found = list(rows.order_by("pk").values_list("picture", "dataset", "is_frozen").distinct())
+    # Sorted here: in the order of keys SQLite goes through all of them.
+    found = sorted(set(rows.order_by().values_list("picture", "dataset", "is_frozen")))
     if not found:
         return
     names = dict(seen.filter(pk__in={dataset for _picture, dataset, _frozen in found}).values_list("pk", "name"))
