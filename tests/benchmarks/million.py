@@ -64,7 +64,7 @@ def steps() -> dict[str, Callable[[], Any]]:
 
     def restore_all() -> None:
         TrashOrder.objects.create(action="restore", asked_by=person, pictures=1)
-        emptying._carry_out(TrashOrder.Action.RESTORE, 25)
+        emptying._carry_out(TrashOrder.Action.RESTORE, 5)
 
     def page(address: str, browser: Client = browser) -> Callable[[], Any]:
         def ask() -> None:
