@@ -170,8 +170,8 @@ def test_without_any_of_its_indexes_one_of_the_tests_before_would_fail(asked: li
             if not any(each.reads_whole() for each in asks) and sorting <= SORT_FEW:
                 useless.append(name)
             cursor.execute(sql)
-    # Pages of datasets read all that is not in the trash, for which there is another one. Without the last one a page of
-    # one's own trash would go through everybody's until it is full, which its plan does not show.
+    # Pages of datasets read all that is not in the trash, for which there is another one. Without the last one a page
+    # of one's own trash would go through everybody's until it is full, which its plan does not show.
     assert sorted(useless) == ["datasetimage_in_order", "trashentry_own"]
 
 

@@ -191,14 +191,16 @@ def _changeable(user: User, pks: Sequence[int]) -> list[GeneratedImage]:
 
 def _not_now() -> str:
     row, _mark = identity.current()
-    return f"{_('Nothing is deleted for good now.')} {identity.sentence(row.relation)}"
+    return " ".join([_("Nothing is deleted for good now."), identity.sentence(row.relation)])
 
 
 def _deleted(number: int, used: Iterable[Sequence[str]]) -> str:
     kept = [sentence for sentences in used for sentence in sentences]
     said = ngettext("%(number)d picture is deleted for good.", "%(number)d pictures are deleted for good.", number)
-    told = said % {"number": number}
-    return f"{told} {_('What is in use stays: %(uses)s.') % {'uses': ', '.join(kept[:3])}}" if kept else told
+    told = [said % {"number": number}]
+    if kept:
+        told.append(_("What is in use stays: %(uses)s.") % {"uses": ", ".join(kept[:3])})
+    return " ".join(told)
 
 
 def _back(request: StudioRequest) -> HttpResponse:
