@@ -1,13 +1,17 @@
-"""URLs of Studio, jobs, engines, the gallery, the trash and previews."""
+"""URLs of Studio, jobs, engines, the gallery, marks, boards, the trash and previews."""
 
 from __future__ import annotations
 
 from django.urls import path
 
 from generation.engines import views as engine_views
+from generation.gallery import comparing, saved
 from generation.gallery import views as gallery_views
-from generation.ordering import variations, views
+from generation.keeping import board_views, mark_views
+from generation.ordering import picture_files, variations, views
 from generation.previews import views as face_views
+from generation.selecting import views as selecting_views
+from generation.takeover import views as takeover_views
 from generation.trash import views as trash_views
 
 app_name = "generation"
@@ -18,6 +22,8 @@ urlpatterns = [
     path("compose/", views.compose, name="compose"),
     path("compose/styles/", views.other_styles, name="other-styles"),
     path("presets/", views.save_preset, name="save-preset"),
+    path("read/", picture_files.read_picture, name="read-picture"),
+    path("read/start/", picture_files.start_from, name="start-from"),
     path("references/", views.reference, name="reference"),
     path("live/", views.live_column, name="live"),
     path("jobs/clear/", views.clear, name="clear"),
@@ -33,11 +39,23 @@ urlpatterns = [
     path("engines/<int:pk>/pause/", engine_views.pause, name="engine-pause"),
     path("engines/<int:pk>/resume/", engine_views.resume, name="engine-resume"),
     path("engines/<int:pk>/ask/", engine_views.request_probe, name="engine-ask"),
+    path("engines/<int:pk>/history/", takeover_views.engine_history, name="engine-history"),
+    path("takeovers/", takeover_views.takeovers, name="takeovers"),
+    path("takeovers/<int:pk>/", takeover_views.takeover, name="takeover"),
+    path("takeovers/<int:pk>/cancel/", takeover_views.cancel, name="takeover-cancel"),
+    path("takeovers/<int:pk>/remove/", takeover_views.remove, name="takeover-remove"),
+    path("takeovers/<int:pk>/restore/", takeover_views.restore, name="takeover-restore"),
     path("engines/loras/", engine_views.found_loras, name="found-loras"),
     path("styles/<str:slug>/v/<int:number>/engines/", engine_views.version_engines, name="version-engines"),
     path("gallery/", gallery_views.gallery, name="gallery"),
     path("gallery/page/", gallery_views.gallery_page, name="gallery-page"),
     path("gallery/tile-acts/", gallery_views.tile_acts, name="tile-acts"),
+    path("gallery/counts/", gallery_views.gallery_counts, name="gallery-counts"),
+    path("gallery/saved/", saved.save_filter, name="save-filter"),
+    path("gallery/saved/<int:pk>/rename/", saved.rename_filter, name="rename-filter"),
+    path("gallery/saved/<int:pk>/delete/", saved.delete_filter, name="delete-filter"),
+    path("gallery/compare/", comparing.compare, name="compare"),
+    *selecting_views.urlpatterns,
     path("gallery/<int:pk>/", gallery_views.picture, name="picture"),
     path("gallery/<int:pk>/download/", gallery_views.picture_download, name="picture-download"),
     path("gallery/<int:pk>/delete/", gallery_views.picture_delete, name="picture-delete"),
@@ -51,6 +69,9 @@ urlpatterns = [
     path("trash/all/<str:action>/", trash_views.everything, name="trash-all"),
     path("trash/orders/", trash_views.orders, name="trash-orders"),
     path("trash/orders/<int:pk>/cancel/", trash_views.cancel, name="trash-cancel"),
+    path("gallery/<int:pk>/mark/", mark_views.mark, name="mark"),
+    path("marks/", mark_views.read_marks, name="marks"),
+    *board_views.urlpatterns,
     path("versions/<int:pk>/previews/", face_views.version_faces, name="version-faces"),
     path("versions/<int:pk>/previews/<str:purpose>/", face_views.face, name="face"),
     path("versions/<int:pk>/previews/<str:purpose>/ask/", face_views.face_ask, name="face-ask"),

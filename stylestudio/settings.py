@@ -85,10 +85,14 @@ INSTALLED_APPS = [
     "styles",
     "generation.engines",
     "generation.pictures",
+    "generation.keeping",
     "generation.making",
     "generation.ordering",
     "generation.trash",
+    "generation.gallery",
     "generation.previews",
+    "generation.selecting",
+    "generation.takeover",
     "training.datasets",
     "training.runs",
     "training.trainers.comfyui",
@@ -235,6 +239,10 @@ COMFYUI_TIMEOUT = env.integer("COMFYUI_TIMEOUT", 300, least=1, most=86400)
 #: node, the caption shown by a Preview as Text node.
 #: Default: `captioners` in the data folder
 CAPTIONERS_DIR = env.path("STYLESTUDIO_CAPTIONERS", DATA / "captioners")
+#: [The studio] Folders of the studio's machine, separated by commas, that owners may [take pictures over
+#: from](../operators/taking-over.md) on the page, such as the output folder of a ComfyUI there; folders in them too.
+#: The command takes any folder.
+TAKEOVER_FOLDERS = env.items("STYLESTUDIO_TAKEOVER_FOLDERS")
 #: [Set by `studio`] Where the preview engine listens.
 PREVIEW_URL = env.text("STYLESTUDIO_PREVIEW_URL")
 #: [Engines] The SDXL checkpoint, as the engines list it.

@@ -21,6 +21,7 @@ class Engine(models.Model):
         FOUND = "found", _("Found on this machine")
         PREVIEW = "preview", _("Preview engine")
         ADMIN = "admin", _("Added here")
+        ELSEWHERE = "elsewhere", _("Made elsewhere")  # no server: whatever made pictures that were taken over
 
     class Health(models.TextChoices):
         """The last known health. Only an engine that is OK gets work; the monitor keeps probing the others."""

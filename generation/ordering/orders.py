@@ -221,6 +221,8 @@ def retry_smaller(task: GenerationTask, user: User) -> GenerationTask:
 
 
 def _again(task: GenerationTask, user: User, press: str, **changes: int) -> GenerationTask:
+    if task.taken_over is not None:
+        raise ValidationError(_("This picture was made elsewhere. Reuse its settings to make another one like it."))
     made = set(task.pictures(manager="everything").values_list("index", flat=True))
     seeds = [seed for index, seed in enumerate(task.seeds) if index not in made]
     if task.is_active or not seeds:

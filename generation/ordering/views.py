@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from generation.making import fetching, runner, tasks
-from generation.ordering import forms, order_page, orders
+from generation.ordering import forms, honouring, order_page, orders, picture_files
 from generation.ordering.orders import Ingredient, Order
 from generation.ordering.references import add_reference, reference_from
 from generation.ordering.variations import on_studio
@@ -42,10 +42,11 @@ RECENT = 20  # jobs in the live column; older ones are in the gallery
 @require_GET
 def studio(request: StudioRequest) -> HttpResponse:
     """The form, filled from the picture, job, style or prompt in the query string, and the live column."""
-    form = forms.OrderForm(user=request.user, initial=_prefill(request))
+    values, remarks = _prefill(request)
+    form = forms.OrderForm(user=request.user, initial=values)
     if number := request.GET.get("task"):
         forms.explain(form, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number)))
-    return _studio(request, form)
+    return _studio(request, form, remarks=remarks)
 
 
 @require_POST
@@ -271,9 +272,14 @@ def _answer(request: StudioRequest, task: GenerationTask) -> HttpResponse:
 
 
 def _studio(
-    request: StudioRequest, form: forms.OrderForm, status: int = 200, *, every_style: bool = False
+    request: StudioRequest,
+    form: forms.OrderForm,
+    status: int = 200,
+    *,
+    every_style: bool = False,
+    remarks: Sequence[str] = (),
 ) -> HttpResponse:
-    context = {**order_page.around(form), **_live(request)}
+    context = {**order_page.around(form), **_live(request), "remarks": remarks}
     if every_style:
         context |= {"first_styles": context["styles"], "other_styles": ""}
     return render(request, "generation/ordering/studio.html", context, status=status)
@@ -300,25 +306,51 @@ def _live(request: StudioRequest) -> dict[str, Any]:
     return {"jobs": found, "who": who, "active": waiting, "socket_url": page_frame.socket_url(who)}
 
 
-def _prefill(request: StudioRequest) -> dict[str, Any]:
-    """The form's initial values, from ?picture=, ?task=, ?style=, ?reference=, ?preset= and ?prompt=."""
+def _prefill(request: StudioRequest) -> tuple[dict[str, Any], list[str]]:
+    """The form's initial values, from ?picture=, ?task=, ?style=, ?settings=, ?reference=, ?start=, ?preset= and
+    ?prompt=; and what could not be filled in as it was.
+    """
     query = request.GET
     values: dict[str, Any] = {}
+    remarks: list[str] = []
     if number := query.get("picture"):
         picture = visible(GeneratedImage.with_previews.select_related("task"), request.user, pk=whole_number(number))
-        values = _again(orders.with_seed(orders.order_of(picture.task), picture.seed), request)
+        values, remarks = _like(request, picture.task, picture.seed)
     elif number := query.get("task"):
-        task = visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
-        values = _again(orders.order_of(task), request)
+        values, remarks = _like(
+            request, visible(GenerationTask.everything.all(), request.user, pk=whole_number(number))
+        )
     elif slug := query.get("style"):
         values = forms.initial_of(Order(prompt="", count=4, mix=_one(slug, request)))
+    elif key := query.get("settings"):
+        values, remarks = _from_file(request, key)
+    if pk := picture_files.started_from(query.get("start", "")):
+        values |= {"mode": GenerationTask.Mode.IMAGE, "reference_id": pk}
     if number := query.get("reference"):
         values |= _from_picture(request, whole_number(number))
     if number := query.get("preset"):
         values |= _preset(number, request.user)
     if prompt := query.get("prompt"):
         values["prompt"] = prompt[:4000]
-    return values
+    return values, remarks
+
+
+def _like(request: StudioRequest, task: GenerationTask, seed: int | None = None) -> tuple[dict[str, Any], list[str]]:
+    """The values of a task, or of one picture of it with this seed."""
+    if task.taken_over is not None:
+        made = honouring.honour(task.taken_over, request.user)
+        return made.values, made.said
+    order = orders.order_of(task)
+    return _again(order if seed is None else orders.with_seed(order, seed), request), []
+
+
+def _from_file(request: StudioRequest, key: str) -> tuple[dict[str, Any], list[str]]:
+    found = picture_files.kept(request, key)
+    if found is None:
+        messages.warning(request, _("The settings of this file are not here any more. Drop it once more."))
+        return {}, []
+    made = honouring.honour(found, request.user)
+    return made.values, made.said
 
 
 def _again(order: Order, request: StudioRequest) -> dict[str, Any]:

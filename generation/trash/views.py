@@ -150,8 +150,11 @@ def cancel(request: StudioRequest, pk: int) -> HttpResponse:
     return _back(request)
 
 
-def restore_one(request: StudioRequest, pk: int) -> HttpResponse:
-    """Undo one deletion, and go to the picture. Of two people at once one does it, and the other is told."""
+def restore_one(request: StudioRequest, pk: int, walk: str = "") -> HttpResponse:
+    """Undo one deletion, and go to the picture, whose address gets the query string `walk`.
+
+    Of two people at once one does it, and the other is told.
+    """
     found = changeable_picture(request.user, pk)
     if found.restore():
         tell([pk])
@@ -161,7 +164,7 @@ def restore_one(request: StudioRequest, pk: int) -> HttpResponse:
         messages.warning(request, said % {"date": date_format(found.emptied_at, "DATE_FORMAT")})
     else:
         messages.info(request, _("The picture was back already."))
-    return redirect(found)
+    return redirect(f"{found.get_absolute_url()}{walk}")
 
 
 def changeable_picture(user: User, pk: int) -> GeneratedImage:

@@ -12,13 +12,14 @@ document.addEventListener("change", ({ target }) => {
 
 // Fields that take letters.
 const FIELDS = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select";
+export const isTyping = ({ target }) => target.isContentEditable || target.matches?.(FIELDS);
 const ALONG = { ArrowLeft: "prev", ArrowRight: "next" };
 let going = 0; // until when a letter after G names a page
 
 // Whether a key means itself: nobody types, no dialog is open, and single letters are not switched off.
-export function isLetter({ target, ctrlKey, metaKey, altKey }) {
-  const typing = target.isContentEditable || target.matches?.(FIELDS);
-  return singles() && !typing && !ctrlKey && !metaKey && !altKey && !document.querySelector("dialog[open]");
+export function isLetter(event) {
+  const modified = event.ctrlKey || event.metaKey || event.altKey;
+  return singles() && !isTyping(event) && !modified && !document.querySelector("dialog[open]");
 }
 
 // What a letter presses: in the picture that has the focus, else on the page.

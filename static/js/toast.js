@@ -6,7 +6,7 @@ let leaving;
 function arm() {
   clearTimeout(leaving);
   const toast = byId("toast");
-  if (!toast?.firstElementChild) return;
+  if (!toast?.firstElementChild || toast.querySelector(".is-waiting, .is-running")) return;
   leaving = setTimeout(() => (toast.matches(":hover, :focus-within") ? arm() : toast.replaceChildren()), 8000);
 }
 

@@ -16,11 +16,14 @@ WIDGET = "draws the field of a form, with the attributes that the form gives it"
 BY_HAND = {
     "_account_menu.html": (1, PAGE),
     "_add_to_dataset.html": (1, CHOICE),
+    "_board_options.html": (1, ROW),
     "_caption_card.html": (1, ROW),
     "_caption_form.html": (1, "a text beside each picture; its length comes from the model"),
     "_captions.html": (2, SEARCH),
     "_choice.html": (1, ROW),
+    "_choose.html": (1, SEARCH),
     "_cover_input.html": (1, WIDGET),
+    "_dropped_dialog.html": (3, "a script puts the dropped file there; the server looks at what it is"),
     "_effect.html": (1, PAGE),
     "_health_picture.html": (1, ROW),
     "_live.html": (2, SEARCH),
@@ -35,15 +38,18 @@ BY_HAND = {
     "_tags.html": (1, SEARCH),
     "_upload.html": (2, "a script sends these files in parts; purposes say what is taken"),
     "_wall_filters.html": (2, SEARCH),
+    "boards.html": (1, SEARCH),
     "account.html": (1, "tells password managers whose password it is; nobody sees it"),
     "datasets.html": (1, SEARCH),
     "found_loras.html": (3, SEARCH + "; " + ROW),
     "new_run.html": (1, "one of many datasets; each as a widget takes longer than the rest of the page"),
+    "picture_file.html": (1, WIDGET),
     "run_base.html": (3, PAGE),
     "run_config.html": (1, CHOICE),
     "snapshot.html": (1, CHOICE),
     "studio.html": (2, PAGE),
     "styles.html": (1, SEARCH),
+    "takeovers.html": (1, "the name of a folder; which one may be read is a setting"),
 }
 
 

@@ -33,23 +33,27 @@ VALID = {
     "scheduler": "sgm_uniform",
 }
 GET_ONLY = {
-    "studio", "live", "job", "job-card", "gallery", "gallery-page", "picture", "version-faces", "face",
-    "version-engines", "other-styles", "picture-download", "tile-acts", "trash",
-    "trash-others", "trash-orders",
+    "board", "boards", "bulk-job", "bulk-zip", "compare", "face", "gallery", "gallery-counts", "gallery-page", "job",
+    "job-card", "live", "marks", "other-styles", "picture", "picture-download", "selection-all", "selection-bar",
+    "selection-name", "studio", "tile-acts", "trash", "trash-orders", "trash-others",
+    "version-engines", "version-faces",
 }  # fmt: skip
 POST_ONLY = {
-    "generate", "compose", "save-preset", "reference", "clear", "cancel-waiting", "cancel", "move-to-front", "retry",
-    "retry-smaller", "fetch-again", "engine-pause", "engine-resume", "engine-ask", "picture-delete", "picture-restore",
-    "picture-cover", "face-ask", "strength", "safe-range", "trash-restore", "trash-delete", "trash-cancel",
-    "variations", "job-variations",
+    "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel", "bulk-undo",
+    "cancel", "cancel-waiting", "clear", "compose", "delete-filter", "engine-ask", "engine-pause", "engine-resume",
+    "face-ask", "fetch-again", "generate", "job-variations", "mark", "move-to-front", "picture-cover",
+    "picture-delete", "picture-restore", "reference", "rename-filter", "retry", "retry-smaller", "safe-range",
+    "save-filter", "save-preset", "selection", "selection-gone", "strength", "trash-cancel", "trash-delete",
+    "trash-restore", "variations",
 }  # fmt: skip
 WITH_NUMBER = {
-    "job", "job-card", "cancel", "move-to-front", "retry", "retry-smaller", "fetch-again", "picture", "picture-delete",
-    "picture-restore", "picture-cover", "picture-download", "trash-cancel", "variations",
-    "job-variations",
+    "board", "board-arrange", "board-delete", "board-put-back", "board-remove", "board-restore", "bulk-cancel",
+    "bulk-job", "bulk-undo", "cancel", "delete-filter", "fetch-again", "job", "job-card", "job-variations", "mark",
+    "move-to-front", "picture", "picture-cover", "picture-delete", "picture-download", "picture-restore",
+    "rename-filter", "retry", "retry-smaller", "trash-cancel", "variations",
 }  # fmt: skip
-WITH_ENGINE = {"engine-pause", "engine-resume", "engine-ask"}
-WITH_VERSION = {"version-faces", "strength", "safe-range"}
+WITH_ENGINE = {"engine-ask", "engine-pause", "engine-resume"}
+WITH_VERSION = {"safe-range", "strength", "version-faces"}
 WITH_PURPOSE = {"face", "face-ask"}
 
 

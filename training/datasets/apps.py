@@ -17,6 +17,7 @@ class DatasetsConfig(rooms.Room):
     beats = ("training.datasets.dataset_jobs:held.renew",)
     guarded_sweeps = ("training.datasets.collecting.intake:discard_old",)
     upload_purposes = ("training.datasets.collecting.views:PURPOSE",)
+    picture_actions = ("training.datasets.collecting.from_gallery:ADD_MANY",)
     picture_offers = ("training.datasets.collecting.from_gallery:offer",)
     picture_uses = ("training.datasets.collecting.from_gallery:uses",)
     disk_shelves = ("training.datasets.queries:shelf_on_disk",)

@@ -21,6 +21,7 @@ from generation.pictures.models import search_index, style_counts, trash_entries
 from generation.pictures.models.engine_prompts import EnginePrompt
 from generation.pictures.models.search_tables import SearchEntry
 from generation.pictures.shapes import size_text
+from stylestudio.database.prepared import OftenUsed
 from stylestudio.people.projects import InProject
 from stylestudio.people.visibility import PartQuerySet
 
@@ -40,32 +41,29 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
         # The database seeks in the index by the first condition.
         return self.filter(Q(created_at__lte=moment), Q(created_at__lt=moment) | Q(pk__lt=pk))
 
-    def newest(self, size: int, before: tuple[datetime, int] | None = None) -> list[GeneratedImage]:
-        """The first `size` in this order, or those after a key."""
-        return list((self.before(*before) if before else self)[:size])
+    def after(self, moment: datetime, pk: int) -> Self:
+        """Those that come before this key in the order of the gallery."""
+        return self.filter(Q(created_at__gte=moment), Q(created_at__gt=moment) | Q(pk__gt=pk))
 
     def newest_first(self) -> Self:
         """Sort in the order of the gallery; the key is (created_at, pk)."""
         return self.order_by("-created_at", "-pk")
 
-    def discard(self, pks: Collection[int]) -> list[int]:
+    def discard(self, pks: Collection[int], moment: datetime | None = None) -> list[int]:
         """Move some of these to the trash, a few hundred at a time; their files stay. The keys of those that this
-        caller moved: of several at once one does it.
+        caller moved: of several at once one does it. `moment`: when, if it is not now.
         """
-        now = timezone.now()
+        now = moment or timezone.now()
         with transaction.atomic():
             found = self._locked(pks, Q(deleted_at=None))
             moved = [picture.pk for picture in found]
             GeneratedImage.everything.filter(pk__in=moved).update(deleted_at=now)
-            tasks = _tasks_of(found)
             trash_entries.add(
-                [
-                    trash_entries.Discarded(each.pk, each.project_id, tasks[each.task_id].owner_id, each.size)
-                    for each in found
-                ],
+                [trash_entries.Discarded(each.pk, each.project_id, each.task.owner_id, each.size) for each in found],
                 now,
             )
-            _count_by_style(found, tasks, -1)
+            _count_by_style(found, -1)
+            search_index.remove_pictures(found)
         return moved
 
     def restore(self, pks: Collection[int]) -> list[int]:
@@ -77,27 +75,21 @@ class PictureQuerySet(PartQuerySet["GeneratedImage"]):
             restored = [picture.pk for picture in found]
             GeneratedImage.everything.filter(pk__in=restored).update(deleted_at=None)
             trash_entries.remove(restored)
-            tasks = _tasks_of(found)
-            _count_by_style(found, tasks, 1)
+            _count_by_style(found, 1)
             known = set(SearchEntry.objects.filter(picture__in=restored).values_list("picture", flat=True))
             for picture in found:
-                if picture.pk not in known:  # it was in the trash while older pictures were indexed
-                    picture.task = tasks[picture.task_id]
+                if picture.pk not in known:
                     search_index.add_picture(picture)
         return restored
 
     def _locked(self, pks: Collection[int], where: Q) -> list[GeneratedImage]:
         """Those to which this still applies; nobody else changes them until the transaction ends."""
-        return list(self.filter(where, pk__in=pks).order_by("pk").select_for_update(of=("self",)))
+        found = self.filter(where, pk__in=pks).select_related("task").order_by("pk")
+        return list(found.select_for_update(of=("self",)))
 
 
-def _tasks_of(pictures: Collection[GeneratedImage]) -> dict[int, Any]:
-    tasks: Any = apps.get_model("pictures", "GenerationTask")  # its module stands above this one
-    found: dict[int, Any] = tasks.everything.in_bulk({picture.task_id for picture in pictures})
-    return found
-
-
-def _count_by_style(pictures: Collection[GeneratedImage], tasks: dict[int, Any], sign: int) -> None:
+def _count_by_style(pictures: Collection[GeneratedImage], sign: int) -> None:
+    tasks = {picture.task_id: picture.task for picture in pictures}
     for task, number in sorted(Counter(picture.task_id for picture in pictures).items()):
         style_counts.add(tasks[task], sign * number)
 
@@ -121,7 +113,7 @@ class WantedPictures(LivePictures):
         return super().get_queryset().filter(Exists(tasks.objects.filter(pk=OuterRef("task_id"))))
 
 
-class GeneratedImage(InProject):
+class GeneratedImage(OftenUsed, InProject):
     """A stored picture. The row exists only if the file does, or did until the picture was deleted for good.
 
     What is left then is a tombstone: `emptied_at` says when, the names of its files are empty once these are in the
@@ -134,6 +126,7 @@ class GeneratedImage(InProject):
     index = models.PositiveSmallIntegerField()
     prompt = models.OneToOneField(EnginePrompt, on_delete=models.PROTECT, related_name="picture")
     file = models.FileField(upload_to="outputs/%Y/%m")
+    name = models.CharField(max_length=255, blank=True, default="", db_default="")  # of the file that was taken over
     thumbnail = models.FileField(upload_to="outputs/thumbnails/%Y/%m", blank=True)
     seed = models.BigIntegerField()
     width = models.PositiveIntegerField()
@@ -182,7 +175,7 @@ class GeneratedImage(InProject):
     @property
     def is_odd_size(self) -> bool:
         """Whether the engine sent another size than ordered."""
-        return self.size_text != self.task.size_text
+        return self.size_text != self.task.size_text and self.task.taken_over is None
 
     @property
     def thumbnail_url(self) -> str:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("pictures", "0009_trash"),
+        ("pictures", "0010_trash"),
         ("previews", "0001_initial"),
         ("styles", "0002_project"),
     ]

@@ -23,10 +23,9 @@ function filter() {
   each("[data-no-style]", (line) => (line.hidden = cards.some((card) => !card.hidden)));
 }
 
-function startFrom(files) {
+export function startFrom(picture) {
   const input = byId("reference-file"), mode = byId("mode-image");
-  const picture = [...(files ?? [])].find((file) => file.type.startsWith("image/"));
-  if (!input || !picture) return false;
+  if (!input) return false;
   const carrier = new DataTransfer();
   carrier.items.add(picture);
   if (!mode.checked) {
@@ -84,16 +83,3 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const refused = event.detail.xhr?.status === 422 && event.detail.target?.id === "compose-form";
   if (refused) (document.querySelector("#readiness a") ?? document.querySelector("[aria-invalid=true]"))?.focus();
 });
-
-// --- The picture to start from is dropped or pasted
-
-document.addEventListener("dragover", (event) => {
-  if (!byId("reference-file") || !event.dataTransfer.types.includes("Files")) return;
-  event.preventDefault();
-  document.querySelector(".file")?.classList.add("over");
-});
-for (const name of ["dragleave", "drop"]) {
-  document.addEventListener(name, () => document.querySelector(".file")?.classList.remove("over"));
-}
-document.addEventListener("drop", (event) => startFrom(event.dataTransfer.files) && event.preventDefault());
-document.addEventListener("paste", (event) => startFrom(event.clipboardData.files) && event.preventDefault());

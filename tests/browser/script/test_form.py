@@ -102,6 +102,11 @@ def test_a_picture_is_dropped_or_pasted_to_start_from(studio: Studio, enter: Ent
     page.dispatch_event("main", "dragleave")
     expect(page.locator(".file")).not_to_contain_class("over")
     assert hand_over(page, "drop")
+    dialog = page.get_by_role("dialog", name="A picture file")
+    expect(dialog).to_contain_text("No settings are inside this file.")
+    expect(dialog.get_by_role("link", name="Use its settings")).to_be_hidden()
+    dialog.get_by_role("button", name="Use as reference").click()
+    expect(dialog).to_be_hidden()
     expect(page.locator("#mode-image")).to_be_checked()
     expect(page.get_by_role("img", name="Reference picture")).to_be_visible()
     page.get_by_role("button", name="Remove", exact=True).click()
@@ -109,9 +114,17 @@ def test_a_picture_is_dropped_or_pasted_to_start_from(studio: Studio, enter: Ent
     # htmx listens to what it has put in place after a moment that no hand is fast enough for.
     expect(page.locator(".htmx-added, .htmx-settling, .htmx-request")).to_have_count(0)
     assert hand_over(page, "paste")
+    dialog.get_by_role("button", name="Use as reference").click()
     expect(page.get_by_role("img", name="Reference picture")).to_be_visible()
-    page.goto(f"{studio.url}/queue/")
-    assert not hand_over(page, "drop")
+
+
+def test_a_picture_that_is_dropped_elsewhere_opens_the_form_with_it(studio: Studio, enter: Enter) -> None:
+    page = enter(studio, path="/queue/")
+    assert hand_over(page, "drop")
+    page.get_by_role("dialog", name="A picture file").get_by_role("button", name="Use as reference").click()
+    page.wait_for_url(f"{studio.url}/?start=*")
+    expect(page.locator("#mode-image")).to_be_checked()
+    expect(page.get_by_role("img", name="Reference picture")).to_be_visible()
 
 
 def test_filters_submit_themselves_when_captions_are_saved(studio: Studio, enter: Enter) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any, cast
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from generation.gallery.query import Filters
 from generation.gallery.views import wall_page
 from generation.pictures.models import GeneratedImage
+from generation.selecting.actions import Action, Outcome
+from stylestudio.forms.fields import StudioForm
 from stylestudio.jobs.presses import once
-from stylestudio.people.access import StudioRequest, changeable, is_curator, visible, whole_numbers
+from stylestudio.people.access import StudioRequest, changeable, is_curator, may_change, visible, whole_numbers
 from training.datasets import picture_files
 from training.datasets.collecting import intake
 from training.datasets.collecting.intake import Arrival, Tally
@@ -70,8 +76,9 @@ def choose(request: StudioRequest, slug: str) -> HttpResponse:
     shown = [picture.pk for day in context["page"].days for picture in day.pictures]
     context |= {
         "dataset": dataset,
-        "here": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
-        "tile": "training/datasets/collecting/_choice.html",
+        "taken": set(dataset.images.filter(picture__in=shown).values_list("picture", flat=True)),
+        "taken_words": _("In the dataset"),
+        "tile": "generation/gallery/_choice.html",
         "wall_url": address,
         "page_url": address,
     }
@@ -121,6 +128,124 @@ def uses(pictures: Sequence[int], person: User | None = None) -> Iterator[tuple[
             yield picture, _("In a frozen version of the dataset %(name)s") % {"name": names[dataset]}
         else:
             yield picture, _("In the dataset %(name)s") % {"name": names[dataset]}
+
+
+# --- Many at once, from the selection bar
+
+
+class IntoForm(StudioForm):
+    """The dataset that pictures are added to."""
+
+    into = forms.ModelChoiceField(
+        Dataset.objects.none(), to_field_name="slug", label=gettext_lazy("Dataset"), empty_label=None
+    )
+
+    def __init__(self, data: Any = None, *, user: User) -> None:
+        super().__init__(data)
+        found = Dataset.objects.visible_to(user).order_by("-updated_at")
+        # A queryset that is cut cannot be asked for one of them, so the newest are named by key.
+        newest = found.filter(pk__in=_own(found, user).values("pk")[:MOST_OFFERED])
+        cast(forms.ModelChoiceField, self.fields["into"]).queryset = newest  # type: ignore[type-arg]
+
+    def clean(self) -> dict[str, Any]:
+        """Its key: parameters are stored."""
+        found: dict[str, Any] = super().clean() or {}
+        return {"dataset": found["into"].pk} if "into" in found else {}
+
+
+def _own(datasets: QuerySet[Dataset], user: User) -> QuerySet[Dataset]:
+    return datasets if is_curator(user) else datasets.filter(owner=user)
+
+
+def _read_many(user: User, pictures: Sequence[int], parameters: Mapping[str, Any]) -> list[Arrival | None]:
+    """The pictures as arrivals, None for each file that cannot be read: decoded before the transaction begins."""
+    found = GeneratedImage.with_previews.visible_to(user).filter(pk__in=pictures).select_related("task")
+    by_key = found.order_by().in_bulk()
+    arrivals: list[Arrival | None] = []
+    for picture in (by_key[key] for key in pictures if key in by_key):
+        try:
+            arrivals.append(_arrival(picture))
+        except (picture_files.BadPicture, FileNotFoundError):
+            arrivals.append(None)
+    return arrivals
+
+
+def _add_many(
+    user: User, pictures: Sequence[int], parameters: Mapping[str, Any], prepared: list[Arrival | None]
+) -> Outcome:
+    dataset = Dataset.objects.visible_to(user).filter(pk=parameters["dataset"]).first()
+    arrivals = [each for each in prepared if each]
+    if dataset is None or not may_change(user, dataset):
+        for each in arrivals:
+            if each.kept:
+                intake.drop(each.kept)
+        return Outcome(0, {}, {"gone": len(arrivals)})
+    entries = intake.put(dataset, user, arrivals)
+    added = [entry.image.pk for entry in entries if entry.image and entry.how in {"added", "back"}]
+    left = Counter({"known": "known", "refused": "full"}[entry.how] for entry in entries if entry.how in _LEFT)
+    left["unread"] += len(prepared) - len(arrivals)
+    return Outcome(len(added), {"dataset": dataset.pk, "images": added}, dict(left))
+
+
+_LEFT = {"known", "refused"}
+
+
+def _take_out(user: User, changed: Mapping[str, Any]) -> int:
+    dataset = Dataset.objects.visible_to(user).filter(pk=changed["dataset"]).first()
+    if dataset is None or not may_change(user, dataset):
+        return 0
+    dataset.lock()
+    number, _by_model = DatasetImage.objects.filter(dataset=dataset, pk__in=changed["images"]).delete()
+    dataset.touch()
+    return number
+
+
+def _counted(one: Callable[[int], str]) -> Callable[[int], str]:
+    return lambda number: one(number) % {"number": f"{number:,}"}
+
+
+ADD_MANY = Action(
+    name="dataset",
+    title=gettext_lazy("Add to a dataset"),
+    button=gettext_lazy("Add to dataset"),
+    icon="datasets",
+    done=_counted(
+        lambda n: ngettext(
+            "%(number)s picture is in the dataset now.", "%(number)s pictures are in the dataset now.", n
+        )
+    ),
+    undone=_counted(
+        lambda n: ngettext(
+            "%(number)s picture is out of the dataset again.", "%(number)s pictures are out of the dataset again.", n
+        )
+    ),
+    left={
+        "known": _counted(lambda n: ngettext("%(number)s was in it already.", "%(number)s were in it already.", n)),
+        "full": _counted(
+            lambda n: ngettext(
+                "%(number)s found no room: a dataset takes 2,000.",
+                "%(number)s found no room: a dataset takes 2,000.",
+                n,
+            )
+        ),
+        "unread": _counted(
+            lambda n: ngettext("The file of %(number)s cannot be read.", "The files of %(number)s cannot be read.", n)
+        ),
+        "gone": _counted(
+            lambda n: ngettext(
+                "The dataset of %(number)s is not there any more.",
+                "The dataset of %(number)s is not there any more.",
+                n,
+            )
+        ),
+    },
+    apply=_add_many,
+    undo=_take_out,
+    prepare=_read_many,
+    form=IntoForm,
+    at_once=12,  # decoded while the person waits
+    size=24,
+)
 
 
 def _arrival(picture: GeneratedImage) -> Arrival:

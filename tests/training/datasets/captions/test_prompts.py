@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -15,10 +14,11 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image, PngImagePlugin
 
+from stylestudio.picture_settings import reading
+from stylestudio.picture_settings.containers import Texts
 from tests.training.conftest import AddPicture
 from training.datasets import dataset_jobs
 from training.datasets.captions import captioners
-from training.datasets.captions.captioners import embedded_prompts
 from training.datasets.captions.captioners.notes import FromNotes
 from training.datasets.models import Dataset, DatasetImage, DatasetJob
 
@@ -227,6 +227,10 @@ def stored(add: AddPicture, data: bytes, name: str = "IMG_0042.png") -> DatasetI
     return image
 
 
+def prompt_in(**texts: str) -> str:
+    return reading.of_texts(Texts(texts)).prompt
+
+
 def said(image: DatasetImage) -> str:
     [proposal] = FromNotes().propose([image], lambda: None)
     return proposal.text
@@ -263,8 +267,8 @@ def test_where_nothing_is_found_the_reason_is_told(add: AddPicture, data: bytes,
 )
 def test_a_node_that_was_switched_off_on_comfyuis_page_says_nothing(mode: int, words: str) -> None:
     sampler = {"id": 4, "type": "KSampler", "mode": mode, "inputs": [{"name": "positive", "link": 8}]}
-    saved = json.dumps({**SAVED, "nodes": [*SAVED["nodes"], sampler]})
-    assert embedded_prompts.comfyui_workflow(saved) == words
+    saved = json.dumps({**SAVED, "nodes": [sampler, *SAVED["nodes"]]})
+    assert prompt_in(workflow=saved) == words
 
 
 @pytest.mark.parametrize("unwanted", ["Negative prompt: blurry\nSteps: 20, Seed: 5", "Steps: 20, Seed: 5"])
@@ -279,13 +283,13 @@ def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:
         "2": {"class_type": "Combine", "inputs": {"conditioning_1": ["3", 0], "conditioning_2": ["2", 0]}},
         "3": {"class_type": "Combine", "inputs": {"conditioning_1": ["2", 0], "conditioning_2": ["9", 0]}},
     }
-    assert embedded_prompts.comfyui(json.dumps(circle)) == ""
+    assert prompt_in(prompt=json.dumps(circle)) == ""
     wide = {
         str(at): {"class_type": "Join", "inputs": {"string_a": [str(at + 1), 0], "string_b": [str(at + 1), 0]}}
         for at in range(2, 60)
     }
     wide["1"] = {"class_type": "KSampler", "inputs": {"positive": ["2", 0]}}
-    assert embedded_prompts.comfyui(json.dumps(wide)) == ""
+    assert prompt_in(prompt=json.dumps(wide)) == ""
     for odd in (
         [],
         [1, 2],
@@ -293,7 +297,7 @@ def test_graphs_that_run_in_circles_or_lead_nowhere_say_nothing() -> None:
         {"1": {"class_type": 5, "inputs": []}},
         {"1": {"class_type": "KSampler", "inputs": {"positive": {}}}},
     ):
-        assert embedded_prompts.comfyui(json.dumps(odd)) == ""
+        assert prompt_in(prompt=json.dumps(odd)) == ""
 
 
 def test_trigger_words_in_front_of_a_prompt_are_left_to_the_template(add: AddPicture, dataset: Dataset) -> None:
@@ -324,34 +328,3 @@ def test_the_report_counts_what_was_found_and_why_nothing_was(
         "1 carries notes in which no prompt was found",
     ):
         assert words in page
-
-
-Reader = Callable[[str], str]
-
-
-@pytest.mark.parametrize(
-    "reader",
-    [
-        embedded_prompts.comfyui,
-        embedded_prompts.comfyui_workflow,
-        embedded_prompts.of_json,
-        embedded_prompts.a1111,
-        embedded_prompts.dream,
-    ],
-)
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "null",
-        "[]",
-        "{}",
-        '{"nodes": 1, "links": 2}',
-        '{"nodes": [5, {"inputs": 5}], "links": [[[1], 2, 3], 4]}',
-        '{"prompt": [1]}',
-        "\0" * 50,
-    ],
-)
-def test_no_text_at_all_breaks_a_reader(reader: Reader, text: str) -> None:
-    assert isinstance(reader(text), str)

@@ -42,7 +42,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("engines", "0001_initial"),
-        ("pictures", "0008_index_of_turns"),
+        ("pictures", "0009_facts_for_filters"),
         ("stylestudio", "0002_project"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

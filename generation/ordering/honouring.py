@@ -1,0 +1,185 @@
+"""Filling the form from the settings of a picture, wherever it was made, and saying what cannot be done here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from generation.ordering import base_checkpoints, forms, orders
+from generation.ordering.orders import Ingredient, Order
+from generation.pictures import graphs
+from generation.pictures.models import MOST_SEED, MOST_STYLES
+from generation.pictures.shapes import nearest, size_text
+from styles.models import Style, StyleVersion
+from stylestudio.picture_settings.settings import PictureSettings, Trouble, UsedLora, stem
+
+MOST_PROMPT = 4000  # characters, as in the form
+LEAST_DIGEST = 8  # characters of a hash by which a file is known
+FEW_STEPS = 8  # that LoRAs for few steps are made for
+
+
+@dataclass(slots=True)
+class Honoured:
+    """The form's initial values, and a sentence for everything that is different here."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+
+def honour(found: PictureSettings, user: User) -> Honoured:
+    """The form's values for a picture with these settings, as near to them as this studio comes."""
+    made = Honoured({"mode": "text", "count": 1})
+    _words(found, made)
+    _numbers(found, made)
+    _names(found, made)
+    _size(found, made)
+    mix = _mix(found, user, made)
+    _files(found, mix, made)
+    made.said += _beyond(found)
+    return made
+
+
+def _words(found: PictureSettings, made: Honoured) -> None:
+    for name, text in (("prompt", found.prompt), ("negative", found.negative)):
+        made.values[name] = text[:MOST_PROMPT]
+        if len(text) > MOST_PROMPT:
+            made.said.append(_("The prompt is longer than %d characters, so its end is missing.") % MOST_PROMPT)
+
+
+def _numbers(found: PictureSettings, made: Honoured) -> None:
+    made.values["seed"] = found.seed
+    if found.seed is not None and found.seed > MOST_SEED:
+        made.values["seed"] = None
+        made.said.append(_("The seed %d is larger than seeds are here, so it is a random one.") % found.seed)
+    made.values["steps"] = min(found.steps or graphs.STEPS, orders.MOST_STEPS)
+    if found.steps and found.steps > orders.MOST_STEPS:
+        text = _("It was made with %(its)d steps. The most here is %(most)d.")
+        made.said.append(text % {"its": found.steps, "most": orders.MOST_STEPS})
+    cfg = graphs.CFG if found.cfg is None else found.cfg
+    made.values["cfg"] = min(cfg, orders.MOST_CFG)
+    if cfg > orders.MOST_CFG:
+        text = _("It was made with cfg %(its)g. The most here is %(most)g.")
+        made.said.append(text % {"its": cfg, "most": orders.MOST_CFG})
+
+
+def _names(found: PictureSettings, made: Honoured) -> None:
+    """Sampler and scheduler. ComfyUI's variants that draw their noise on the GPU are told apart by the name alone."""
+    sampler = found.sampler.removesuffix("_gpu")
+    made.values["sampler"] = sampler if sampler in forms.SAMPLERS else graphs.SAMPLER
+    if found.sampler and found.sampler != made.values["sampler"]:
+        text = _("Its sampler %(its)s is not offered here; this one takes %(ours)s.")
+        made.said.append(text % {"its": found.sampler, "ours": made.values["sampler"]})
+    usual = graphs.SCHEDULER if not found.sampler else "normal"
+    made.values["scheduler"] = found.scheduler if found.scheduler in forms.SCHEDULERS else usual
+    if found.scheduler and found.scheduler != made.values["scheduler"]:
+        text = _("Its scheduler %(its)s is not offered here; this one takes %(ours)s.")
+        made.said.append(text % {"its": found.scheduler, "ours": made.values["scheduler"]})
+
+
+def _size(found: PictureSettings, made: Honoured) -> None:
+    if not (found.width and found.height):
+        return
+    shape = nearest(found.width, found.height)
+    made.values["shape"] = shape.value
+    if (shape.width, shape.height) != (found.width, found.height):
+        text = _("It was made at %(its)s. The nearest shape here is %(ours)s.")
+        made.said.append(text % {"its": size_text(found.width, found.height), "ours": shape.label})
+
+
+# --- Styles
+
+
+def _mix(found: PictureSettings, user: User, made: Honoured) -> list[Ingredient]:
+    """The styles whose files the picture was made with, each in its current version."""
+    styles = {style.pk: style for style in forms.offered(user) if style.version and not style.is_base}
+    mix: dict[int, Ingredient] = {}
+    for lora in found.loras:
+        if lora.stem == stem(settings.LIGHTNING_LORA):
+            continue  # part of every picture here
+        version = _version_of(lora, styles)
+        if version is None:
+            made.said.append(_("The LoRA %s is not a style of this studio, so it is left out.") % lora.name)
+        elif len(mix) == MOST_STYLES:
+            made.said.append(_("Only %(most)d styles go into one picture; %(name)s is left out.")
+                             % {"most": MOST_STYLES, "name": lora.name})  # fmt: skip
+        elif version.style_id not in mix:
+            mix[version.style_id] = _ingredient(lora, version, styles[version.style_id], made)
+    chosen = list(mix.values())
+    made.values["mix"] = chosen
+    return chosen
+
+
+def _version_of(lora: UsedLora, styles: dict[int, Style]) -> StyleVersion | None:
+    """The version with this file: by a hash, by the name of its file, by the name of its style; the newest of several.
+
+    A1111 writes the beginning of the hash of the tensors, Fooocus that of the file, SwarmUI the first one whole.
+    """
+    versions = StyleVersion.objects.filter(style__in=styles).order_by("-number")
+    digest = lora.digest.lower().removeprefix("0x")
+    if len(digest) >= LEAST_DIGEST and digest.isalnum():
+        same = Q(sha256__startswith=digest) | Q(tensor_sha256__startswith=digest)
+        if version := versions.filter(same).first():
+            return version
+    named = versions.filter(lora_name__icontains=lora.stem)[:200] if lora.stem else ()
+    if version := next((each for each in named if stem(each.lora_name) == lora.stem), None):
+        return version
+    alike = (style for style in styles.values() if lora.stem in {style.slug, style.title.lower()})
+    return next((style.version for style in alike), None)
+
+
+def _ingredient(lora: UsedLora, version: StyleVersion, style: Style, made: Honoured) -> Ingredient:
+    current = style.version
+    assert current is not None  # styles without one are not offered
+    if version.number != current.number:
+        text = _("It was made with version %(its)d of %(style)s. Here it is version %(ours)d.")
+        made.said.append(text % {"its": version.number, "style": style.title, "ours": current.number})
+    low, high = current.strengths
+    weight = current.default_strength if lora.weight is None else lora.weight
+    if not low <= weight <= high:
+        text = _("%(style)s had the weight %(its)g. Here weights go from %(low)g to %(high)g.")
+        made.said.append(text % {"style": style.title, "its": weight, "low": low, "high": high})
+    return Ingredient(current, round(min(max(weight, low), high), 2))
+
+
+# --- What the studio decides itself
+
+
+def _files(found: PictureSettings, mix: list[Ingredient], made: Honoured) -> None:
+    checkpoint, lightning = Order(prompt="x", mix=mix).files()
+    if found.checkpoint and base_checkpoints.differ(found.checkpoint, checkpoint):
+        text = _("It was made with %(its)s. Here pictures are made with %(ours)s.")
+        made.said.append(text % {"its": found.checkpoint, "ours": checkpoint})
+    own = any(lora.stem == stem(lightning) for lora in found.loras)
+    if found.program and lightning and not own and (found.steps or 0) > FEW_STEPS:
+        text = _("Pictures here are made with %(file)s, for which %(steps)d steps at cfg %(cfg)g are enough.")
+        made.said.append(text % {"file": lightning, "steps": graphs.STEPS, "cfg": graphs.CFG})
+
+
+def _beyond(found: PictureSettings) -> Iterator[str]:
+    if found.clip_skip and found.clip_skip > 1:
+        yield _("Clip skip %d cannot be set here.") % found.clip_skip
+    if found.denoise is not None and found.denoise < 1:
+        yield _("It was made from another picture or in two passes, with a strength of change of %g.") % found.denoise
+    if found.beyond:
+        yield _("Not used here: %s.") % ", ".join(found.beyond)
+    if Trouble.SEVERAL in found.troubles:
+        yield _("Its graph has several samplers. These are the settings of the first one.")
+    if Trouble.TANGLED in found.troubles:
+        yield _("Its graph is too large or runs in circles, so some of it may be missing.")
+
+
+def why_nothing(found: PictureSettings) -> str:
+    """Why there is nothing to use in a file."""
+    if Trouble.TOO_LONG in found.troubles:
+        return _("The text inside this file is too long to be read: at most 8 MB, and 4 MB of JSON.")
+    if Trouble.NO_SAMPLER in found.troubles or Trouble.UNREADABLE in found.troubles:
+        return _("This file has notes of a program inside, but no settings that are understood here.")
+    if Trouble.BROKEN in found.troubles:
+        return _("This file is broken or not complete, and no settings were found in it.")
+    return _("No settings are inside this file. Many programs and websites remove them when a picture is sent.")

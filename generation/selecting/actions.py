@@ -1,0 +1,74 @@
+"""What can be done with many pictures. Rooms add to it: `picture_actions` of their `AppConfig` lists addresses.
+
+An action is applied to a slice of pictures in one transaction, and returns what it changed in the form in which its
+`undo` wants it. It touches only what the person may change, and never a picture that they may not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.utils.functional import Promise
+
+from stylestudio.host import rooms
+
+AT_ONCE = 200  # pictures that are worked on while the person waits
+SLICE = 500  # pictures of a transaction
+GALLERY, TRASH = "gallery", "trash"  # walls on which an action is offered
+
+Number = Callable[[int], str]  # a sentence about so many pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a slice: how many pictures changed, what `undo` needs, and how many were left by reason."""
+
+    number: int
+    changed: dict[str, Any] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that can be done with many pictures.
+
+    `apply(user, pictures, parameters, prepared)` changes those of the pictures that it may. What takes long is done
+    before by `prepare(user, pictures, parameters)`, outside of the transaction. `undo(user, changed)` takes back what
+    was changed and is still so, and returns the number. `form(data, user=…)` asks for the parameters: its
+    `cleaned_data`, as JSON. `done` and `undone` say it in words, `left` has the words for each reason. `icon` is one of
+    the sprite, `place` the wall on which it is offered.
+    """
+
+    name: str
+    title: Promise | str
+    button: Promise | str
+    icon: str
+    done: Number
+    undone: Number
+    left: Mapping[str, Number]
+    apply: Callable[[User, Sequence[int], Mapping[str, Any], Any], Outcome]
+    undo: Callable[[User, Mapping[str, Any]], int] | None = None
+    prepare: Callable[[User, Sequence[int], Mapping[str, Any]], Any] | None = None
+    form: Callable[..., forms.BaseForm] | None = None
+    at_once: int = AT_ONCE
+    size: int = SLICE
+    is_danger: bool = False
+    place: str = GALLERY
+
+    def reasons(self, left: Mapping[str, int]) -> Iterable[str]:
+        """Sentences about the pictures that were left."""
+        return [self.left[reason](number) for reason, number in left.items() if number and reason in self.left]
+
+
+def known() -> dict[str, Action]:
+    """All actions by name, in the order in which rooms list them."""
+    return {action.name: action for action in rooms.contributed("picture_actions")}
+
+
+def find(name: str) -> Action | None:
+    """The action of this name; None if there is none."""
+    return known().get(name)

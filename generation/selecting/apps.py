@@ -1,0 +1,36 @@
+"""Registers work on many pictures."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from stylestudio.host import rooms
+
+
+class SelectingConfig(rooms.Room):
+    """Doing something with many pictures."""
+
+    name = "generation.selecting"
+    label = "selecting"
+    verbose_name = _("Many pictures")
+    beats = ("generation.selecting.bulk_jobs:held.renew",)
+    wall_bars = ("generation.selecting.views:offer_bar",)
+    picture_actions = ("generation.selecting.trash_actions:DELETE", "generation.selecting.trash_actions:RESTORE")
+
+    def ready(self) -> None:
+        """Register the kind with the kernel."""
+        # Models can be imported only now.
+        from generation.selecting.models import PictureJob
+        from stylestudio.jobs import kinds
+
+        super().ready()
+        kinds.register(
+            kinds.Kind(
+                name=PictureJob.kind,
+                model=PictureJob,
+                fragments=("generation/selecting/_bulk_job.html", "generation/selecting/_bulk_row.html"),
+                facts=rooms.Named("generation.selecting.bulk_jobs:facts"),
+                sweep=rooms.Named("generation.selecting.bulk_jobs:sweep"),
+                wake=rooms.Named("generation.selecting.tasks:wake"),
+            )
+        )

@@ -1,0 +1,161 @@
+"""Work on many pictures, slice by slice, with what was really changed; and how somebody names files in zips."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from generation.selecting import actions
+from stylestudio.jobs.kinds import Job, JobQuerySet, Status
+
+DOWNLOAD = "download"  # the work that changes nothing and ends in a link
+ZIP_SLICES = 20  # of a zip, with 500 pictures each; more come in several
+
+
+class PictureJob(Job):
+    """One action on many pictures.
+
+    The pictures are in its slices. Those of a filter are put there first: all that it shows, up to the picture with the
+    key `upto`, so that what arrives meanwhile is not touched. `report` has the number of pictures that were changed,
+    and of those that were left by reason: {"changed": 48, "left": {"others": 2}}.
+    """
+
+    kind: ClassVar[str] = "pictures"
+
+    work = models.CharField(max_length=30)  # the name of an action, or DOWNLOAD
+    parameters = models.JSONField(default=dict)
+    filters = models.TextField(blank=True)  # a query string of the gallery
+    upto = models.BigIntegerField(null=True)
+    reached = models.CharField(max_length=80, blank=True)  # the key of the last picture that was put into a slice
+    is_gathered = models.BooleanField(default=True)
+    next_slice = models.PositiveIntegerField(default=0, editable=False)
+    done = models.PositiveIntegerField(default=0, editable=False)
+    total = models.PositiveIntegerField(default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    report = models.JSONField(default=dict, editable=False)
+    undo_of = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="undos", editable=False)
+
+    objects: ClassVar[models.Manager[Any]] = JobQuerySet["PictureJob"].as_manager()
+
+    class Meta(Job.Meta):
+        ordering = ["-queued_at", "-pk"]
+        verbose_name = _("work on pictures")
+        verbose_name_plural = _("work on pictures")
+        constraints = [
+            *Job.Meta.constraints,
+            # One Undo; one that was cancelled or failed can be repeated.
+            models.UniqueConstraint(
+                fields=["undo_of"],
+                condition=Q(undo_of__isnull=False, status__in=(Status.QUEUED, Status.RUNNING, Status.COMPLETED)),
+                name="picturejob_one_undo",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("generation:bulk-job", args=[self.pk])
+
+    @property
+    def is_download(self) -> bool:
+        """Whether it makes a link to a zip."""
+        return self.work == DOWNLOAD
+
+    @property
+    def title(self) -> str:
+        """What is done, and with how many pictures as far as that is known."""
+        action = actions.find(self.work)
+        if action is None:
+            return str(_("Download pictures"))
+        return str(_("Undo: %s") % action.title) if self.undo_of_id else str(action.title)
+
+    @property
+    def parts(self) -> range:
+        """The numbers of the zips that the pictures of a download come in."""
+        return range(1, max(1, -(-self.slices.count() // ZIP_SLICES)) + 1)
+
+    @property
+    def changed(self) -> int:
+        """How many pictures were changed."""
+        return int(self.report.get("changed", 0))
+
+    @property
+    def left(self) -> int:
+        """How many pictures were left as they are."""
+        return sum(self.report.get("left", {}).values())
+
+    @property
+    def said(self) -> str:
+        """What was done, and what was left and why, in the reader's language."""
+        action = actions.find(self.work)
+        if action is None:
+            return ""
+        if self.undo_of_id:
+            return action.undone(self.changed)
+        return " ".join([action.done(self.changed), *action.reasons(self.report.get("left", {}))])
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether it changed something that can be taken back. Whether that was done is asked when it is pressed."""
+        action = actions.find(self.work)
+        return bool(action and action.undo and self.changed and not self.undo_of_id)
+
+    @property
+    def look(self) -> str:
+        """Its state on pages: waiting, running, done, partial, failed or cancelled."""
+        names = {"queued": "waiting", "completed": "partial" if self.left else "done"}
+        return names.get(self.status, str(self.status))
+
+    @property
+    def left_seconds(self) -> float | None:
+        """About how many seconds until it ends; None before its speed is known."""
+        if self.started_at is None or not self.done or not self.is_gathered:
+            return None
+        passed: float = (timezone.now() - self.started_at).total_seconds()
+        return passed / self.done * max(self.total - self.done, 0)
+
+    @property
+    def explanation(self) -> str:
+        """Why it failed, and what to do."""
+        return str(_FAULTS.get(self.error_kind, _FAULTS["internal"]))
+
+
+_FAULTS = {
+    "storage": _("A file could not be stored. Check whether the disk is full, then try again."),
+    "crashed": _("The worker was killed three times over this. The log says more."),
+    "gone": _("What it was for is not there any more."),
+    "internal": _("Something went wrong inside the studio. The log says more."),
+}
+
+
+class Slice(models.Model):
+    """Some pictures of a job, in order. `changed` is what Undo needs, as their action writes it; empty until then."""
+
+    job = models.ForeignKey(PictureJob, on_delete=models.CASCADE, related_name="slices", db_index=False)
+    number = models.PositiveIntegerField()
+    pictures = models.JSONField()  # keys
+    changed = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="slice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id}: {self.number}"
+
+
+class FileNaming(models.Model):
+    """How a person last named the files of a zip."""
+
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    template = models.CharField(max_length=200)
+    sidecars = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.template

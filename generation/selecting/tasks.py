@@ -1,0 +1,23 @@
+"""Queue messages for work on many pictures. They are hints that there is work; the rows say which."""
+
+from __future__ import annotations
+
+from huey.contrib.djhuey import db_task
+
+from stylestudio.host.rooms import Named
+
+work_on_jobs = Named("generation.selecting.bulk_jobs:work")
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def work_on_pictures() -> None:
+    """Work on waiting jobs until none can be claimed."""
+    work_on_jobs()
+
+
+def wake(seconds: float) -> None:
+    """Wake workers for pictures, now or after so many seconds."""
+    if seconds:
+        work_on_pictures.schedule(delay=seconds)
+    else:
+        work_on_pictures()

@@ -1,0 +1,30 @@
+"""Queue messages for taking pictures over. They are hints that there is work; the rows say which."""
+
+from __future__ import annotations
+
+from huey.contrib.djhuey import db_task
+
+from stylestudio.host.rooms import Named
+
+work_on_jobs = Named("generation.takeover.takeover_jobs:work")
+finish_thumbnails = Named("generation.takeover.rows:make_thumbnails")
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def take_over() -> None:
+    """Work on waiting take-overs until none can be claimed."""
+    work_on_jobs()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def make_thumbnails(first: int, last: int) -> None:
+    """The thumbnails of the pictures of one batch, by their first and last key."""
+    finish_thumbnails(first, last)
+
+
+def wake(seconds: float) -> None:
+    """Wake workers for take-overs, now or after so many seconds."""
+    if seconds:
+        take_over.schedule(delay=seconds)
+    else:
+        take_over()

@@ -1,0 +1,71 @@
+// A picture file dropped or pasted on any page, or chosen with the button: what it was made with, what to do with it.
+
+import { open } from "../buttons.js";
+import { startFrom } from "./compose.js";
+import { byId, changed } from "../dom.js";
+
+const MOST_SENT = 8 * 2 ** 20; // bytes: the texts stand in front of the pixels
+let picture;
+
+const firstPicture = (files) => [...(files ?? [])].find((file) => file.type.startsWith("image/"));
+
+function put(file, input) {
+  const carrier = new DataTransfer();
+  carrier.items.add(file);
+  input.files = carrier.files;
+}
+
+function ask(file) {
+  const dialog = byId("dropped"), input = dialog?.querySelector("[name=picture]");
+  if (!input || document.querySelector("dialog[open]:not(#dropped)")) return false;
+  picture = file;
+  byId("dropped-found").replaceChildren();
+  dialog.querySelector("[data-add]").hidden = !document.querySelector("[data-upload=dataset] [type=file]");
+  put(file.size > MOST_SENT ? new File([file.slice(0, MOST_SENT)], file.name, { type: file.type }) : file, input);
+  if (!dialog.open) open(dialog);
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+  return true;
+}
+
+document.addEventListener("dragover", (event) => {
+  if (event.defaultPrevented || !byId("dropped") || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  document.querySelector("#reference .file")?.classList.add("over");
+});
+for (const name of ["dragleave", "drop"]) {
+  document.addEventListener(name, () => document.querySelector("#reference .file")?.classList.remove("over"));
+}
+document.addEventListener("drop", (event) => {
+  if (event.defaultPrevented || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault(); // the browser would leave the page for the file
+  const file = firstPicture(event.dataTransfer.files);
+  if (file) ask(file);
+});
+document.addEventListener("paste", (event) => {
+  const file = firstPicture(event.clipboardData.files);
+  if (file && ask(file)) event.preventDefault();
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-read-picture]")) {
+    event.preventDefault();
+    byId("dropped-choose").click();
+  } else if (picture && event.target.closest("#dropped [data-start]") && startFrom(picture)) {
+    event.preventDefault(); // elsewhere the form sends it, and the form for new pictures opens
+    byId("dropped").close();
+  } else if (picture && event.target.closest("#dropped [data-add]")) {
+    const input = document.querySelector("[data-upload=dataset] [type=file]");
+    put(picture, input);
+    changed(input);
+    byId("dropped").close();
+  }
+});
+document.addEventListener("submit", ({ target }) => {
+  if (picture && target.matches("#dropped-start")) put(picture, target.elements.picture);
+}, true);
+document.addEventListener("change", ({ target }) => {
+  if (target.id !== "dropped-choose" || !target.files.length) return;
+  const [file] = target.files;
+  target.value = "";
+  ask(file);
+});
